@@ -1,0 +1,1 @@
+"""What a tender is and where tenders come from. No machine learning in here."""

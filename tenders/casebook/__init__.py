@@ -1,0 +1,245 @@
+"""The casebook: researched UK tenders and contracts with known outcomes and their sources.
+
+491 cases as facts in `cases.csv`, their structure changes in `changes.csv`, the CPV code that stands for each
+sector in `sectors.csv`; README.md says what the columns mean. `picked` cases entered because something is known
+about them, and their failure share is a product of that; the others entered by a rule (a *cohort*). The two are
+never mixed blindly.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tenders.form import DAYS_A_YEAR
+from tenders.process import Process
+
+HOME = Path(__file__).parent
+CASES, CHANGES, SECTORS = HOME / "cases.csv", HOME / "changes.csv", HOME / "sectors.csv"
+PICKED = "picked"
+
+NO_AWARD = "abandoned procurement"
+EARLY_END = frozenset({"collapsed", "terminated early", "not renewed after failure"})
+
+Flag = Literal["yes", "no", ""]
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One case: a row of `cases.csv`, every value as text, blank for not seen. README.md is the dictionary."""
+
+    case_id: str
+    name: str
+    buyer: str
+    provider: str
+    sector: str
+    service: str
+    published: str
+    bid_deadline: str
+    award_date: str
+    start_date: str
+    end_planned: str
+    end_actual: str
+    value_gbp: str
+    value_basis: str
+    term_years: str
+    single_block: Flag
+    lots: str
+    bidders_final: str
+    bidders_interest: str
+    route: Literal["competition", "direct", ""]
+    vehicle: str
+    advisers: str
+    outcome_based_payment: Flag
+    service_lines: str
+    staff_transfer: Flag
+    incumbents: str
+    incumbent_kind: str
+    market_engagement: Flag
+    legal_challenge: Flag
+    vat_unresolved: Flag
+    regulatory_hold: Flag
+    hold_stage: str
+    vat_stage: str
+    outcome: str
+    outcome_date: str
+    account: str
+    loss_gbp: str
+    sources: str
+    source_titles: str
+    confidence: str
+    evidence: str
+    remembered: str
+    fail: Literal["1", "0", ""]
+    censored: Literal["yes", ""]
+    cohort: str
+    outcome_checked: Literal["yes", "no", ""]
+
+    @property
+    def picked(self) -> bool:
+        """Whether the case entered because something is known about it."""
+        return self.cohort == PICKED
+
+    @property
+    def no_award(self) -> bool | None:
+        """Whether no contract came of it. A seen award settles it, also for a contract still running."""
+        return None if not self.fail else self.outcome == NO_AWARD
+
+    @property
+    def early_end(self) -> bool | None:
+        """Whether the contract ended early, not working; None without contract, or if too recent to tell."""
+        if not self.fail or self.no_award or self.censored:
+            return None
+        return self.outcome in EARLY_END
+
+    @property
+    def single_bid(self) -> bool | None:
+        """Whether a competition drew one bidder; None where the count is not known or nobody competed by design."""
+        if not self.bidders_final or self.route == "direct":
+            return None
+        return self.bidders_final == "1"
+
+    def process(self) -> Process:
+        """The case as a process, to be taken `as_of` any stage. Holds no outcome."""
+        return Process(releases=(self.release(),), where=("",))
+
+    def release(self) -> dict[str, Any]:
+        """The case as an OCDS release with the facts known at each stage, without its outcome.
+
+        The title is what was bought: case names tell of providers and of ends. Facts that came to light only later
+        (see `*_stage` in the README) are left out.
+        """
+        release: dict[str, Any] = _without_blanks(
+            {
+                "ocid": f"casebook-{self.case_id}",
+                "id": f"casebook-{self.case_id}",
+                "title": self.name,
+                "tag": ["tender"],
+                "buyer": {"id": f"casebook-buyer-{self.buyer}", "name": self.buyer},
+                "tender": _tender(self),
+                "awards": _awards(self),
+                "contracts": _contracts(self),
+                "tenderRisk": _facts(self),
+            }
+        )
+        return release
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """All cases, in the order of the file."""
+    return tuple(msgspec.convert(row, Case) for row in _rows(CASES))
+
+
+@cache
+def case(case_id: str) -> Case:
+    """One case by its id. Raises KeyError if there is none."""
+    return {each.case_id: each for each in cases()}[case_id]
+
+
+@cache
+def _changes() -> Mapping[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in _rows(CHANGES):
+        found[row["case_id"]].append(row)
+    return found
+
+
+@cache
+def _cpv() -> Mapping[str, dict[str, str]]:
+    return {row["sector"]: row for row in _rows(SECTORS)}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _tender(case: Case) -> dict[str, Any]:
+    sector = _cpv()[case.sector]
+    return {
+        "id": case.case_id,
+        "title": case.service,
+        "datePublished": case.published,
+        "value": _value(case),
+        "items": [
+            {
+                "id": "1",
+                "classification": {"scheme": "CPV", "id": sector["cpv"], "description": sector["description"]},
+            }
+        ],
+        "lots": [{"id": str(i + 1)} for i in range(int(case.lots or 0))],
+        "tenderPeriod": {"startDate": case.published, "endDate": case.bid_deadline} if case.bid_deadline else {},
+        "contractPeriod": {"durationInDays": float(case.term_years) * DAYS_A_YEAR} if case.term_years else {},
+        "numberOfTenderers": int(case.bidders_final) if case.bidders_final else None,
+    }
+
+
+def _value(case: Case) -> dict[str, Any]:
+    """The value of the whole term. A yearly figure needs the term; a programme's figure is not the contract's."""
+    if not case.value_gbp or case.value_basis in ("programme", "framework"):
+        return {}
+    amount = float(case.value_gbp)
+    if case.value_basis == "annual":
+        if not case.term_years:
+            return {}
+        amount *= float(case.term_years)
+    return {"amount": amount, "currency": "GBP"}
+
+
+def _awards(case: Case) -> list[dict[str, Any]]:
+    if case.no_award or not (case.provider or case.award_date) or (not case.outcome and not case.award_date):
+        return []
+    return [{"id": "1", "date": case.award_date, "suppliers": [{"id": "supplier-1", "name": case.provider}]}]
+
+
+def _contracts(case: Case) -> list[dict[str, Any]]:
+    period = {"startDate": case.start_date, "endDate": case.end_planned}
+    return [{"id": "1", "awardID": "1", "period": period}] if _awards(case) and any(period.values()) else []
+
+
+def _facts(case: Case) -> dict[str, Any]:
+    known = ("bids_in", "awarded")
+    return {
+        "advisers": [{"name": name} for name in _names(case.advisers)],
+        "structureChanges": [
+            {"touches": c["touches"], "stage": c["stage"], "date": c["date"], "description": c["note"]}
+            for c in _changes().get(case.case_id, ())
+            if c["stage"] in known
+        ],
+        "assuranceHolds": [{"stage": case.hold_stage}] if case.hold_stage in known else [],
+        "singleBlock": _flag(case.single_block) if not case.lots else None,
+        "competition": {"competition": True, "direct": False}.get(case.route),
+        "serviceLines": int(case.service_lines) if case.service_lines else None,
+        "marketEngagement": _flag(case.market_engagement),
+        "outcomeBasedPayment": _flag(case.outcome_based_payment),
+        "staffTransfer": _flag(case.staff_transfer),
+        "incumbents": _names(case.incumbents) if case.incumbent_kind != "none" else [],
+        "incumbentKind": case.incumbent_kind,
+        "biddersInterested": int(case.bidders_interest) if case.bidders_interest else None,
+        "legalVehicle": case.vehicle,
+        "taxUnresolved": True if case.vat_stage in known else None,
+    }
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(";") if name.strip()]
+
+
+def _flag(text: str) -> bool | None:
+    return {"yes": True, "no": False}.get(text)
+
+
+def _without_blanks(value: Any) -> Any:
+    """Leaves out what is blank, empty or None, at every level: absent is our only word for unknown."""
+    if isinstance(value, dict):
+        kept = {key: _without_blanks(each) for key, each in value.items()}
+        return {key: each for key, each in kept.items() if each not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [_without_blanks(each) for each in value]
+    return value

@@ -1,0 +1,108 @@
+"""Closed lists that the formats name.
+
+Sources: ISO 4217 (with codes withdrawn since 1999, which old notices still carry); OCDS 1.1 and
+the extensions that Find a Tender publishes with.
+"""
+
+from __future__ import annotations
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+CURRENCIES = _words(
+    """
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP
+    BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR
+    FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES
+    KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR
+    MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF
+    SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS
+    UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XDR XOF XPF YER ZAR ZMW ZWG
+    ATS BEF BYR CYP CUC DEM EEK ESP FIM FRF GRD HRK IEP ITL LTL LUF LVL MRO MTL NLG PTE ROL SIT SKK
+    SLL STD TRL VEF ZMK ZWL
+    """
+)
+
+BID_COUNT_MEASURES = ("bids", "validBids", "electronicBids")
+"""Measures that count bids, best first. Requests to take part are not bids."""
+
+TENDER_ENDED_WITHOUT_AWARD = frozenset({"unsuccessful", "cancelled", "withdrawn"})
+"""`tender.status` and `lots[].status` codes of a procedure that made no contract."""
+
+CLOSING_TAGS = frozenset({"tenderCancellation", "awardCancellation", "contractTermination"})
+"""Release tags that report an end. Never part of what was known at a stage."""
+
+CLOSING_DOCUMENTS = frozenset(
+    {"UK11", "UK12", "cancellationDetails", "contractTerminationNotice", "tenderCancellationNotice"}
+)
+"""`documentType` and `noticeType` codes that report an end. Never part of what was known at a stage."""
+
+LATER_DOCUMENTS = CLOSING_DOCUMENTS | _words(
+    """
+    UK6 UK7 UK9 UK10 awardNotice implementationNotice contractSigned evaluationReports winningBid
+    completionCertificate finalAudit physicalProgressReport financialProgressReport
+    """
+)
+"""Documents that do not exist before the award."""
+
+AWARD_TAGS = frozenset({"award", "awardUpdate"})
+CONTRACT_TAGS = frozenset({"contract", "contractUpdate"})
+AFTER_SIGNATURE_TAGS = frozenset({"contractAmendment", "implementation", "implementationUpdate"} | CLOSING_TAGS)
+
+STANDARD_FIELDS = _words(
+    """
+    aboveThreshold acceptsEmploymentAgreement accessDetails accountIdentification
+    additionalClassifications additionalContactPoints additionalIdentifiers additionalProperties
+    address agreedMetrics amendedAmount amendment amendments amendsReleaseID amount amountGross
+    appealedDecisions attachments author awardCriteria awardCriteriaDetails awardID awardPeriod
+    awards awardsGroup baseCurrency beneficialOwners bids bidValidityPeriod bidOpening budget
+    budgetBreakdown buyer buyersProfile category changedAt changedFields changes classification
+    classifications clarificationMeetings codeList communication complaints concession condition
+    conflictProhibition contactPoint contractID contractPeriod contractTerms contracts
+    contractsFinder costs country countryName countryOfOrigin coveredBy criteria
+    crossBorderLaw currency customTerms date dateCreated dateMet dateModified datePublished
+    dateReceived dateSigned dateTerminated deliveryAddress deliveryAddresses deliveryLocation
+    description designContest details directContractReason documentType documents dueDate duration
+    durationInDays dynamicPurchasingSystem electronicCatalogue electronicSubmissionPolicy
+    eligibilityCriteria email endDate enquiries enquiryPeriod envelope estimatedValue
+    exclusionGrounds expenditureCategory expressionOfInterestDeadline
+    expressionsOfInterest extendsContractID extensions faxNumber finalStatus finalStatusDetails
+    financialTerms finance format frameworkAgreement functions futureNoticeDate geometry guarantees
+    hasClubbedContracts hasDynamicPurchasingSystem hasElectronicAuction hasElectronicOrdering
+    hasElectronicPayment hasEnquiries hasEssentialAssets hasExclusiveRights hasFrameworkAgreement
+    hasOptions hasRecurrence hasRenewal hasSubcontracting highestValue id identifier identifiers
+    implementation initiationType isDesignTeamContest items jurisdiction key keyPerformanceIndicators
+    language languages latestDate latestEngagementDate legalBasis legalEntityTypeDetail legalName
+    license limit linkedProperty links listedOnRegulatedMarket locality location lotDetails lotGroups
+    lots lowestBidderDetails mainProcurementCategory maxExtentDate maxQuantity maximumAmount
+    maximumLotsAwardedPerSupplier maximumLotsBidPerSupplier maximumParticipants maximumValue measure
+    memberOf milestones minValue minimumParticipants minimumValue name naturalPersons negotiationPolicy
+    newContract noEngagementNoticeRationale noLotsDivisionRationale noPublicContractRationale nodes
+    noticeType numberOfTenderers observations ocid offersPeriod onlineAccess options
+    otherRequirements organizations pageEnd pageStart participationFees parties percentage
+    performanceFailures performanceTerms period periodRationale permitted person planning position
+    postalCode prevExtendsContractID previousClassification price priority procurementIntention
+    procurementMethod procurementMethodDetails procurementMethodRationale
+    procurementMethodRationaleClassifications procuringEntity project projectID publicationPolicy
+    publishedDate publisher purchaseMethod quantity rating rationale recordDetails
+    recurrence region relatedBid relatedDocument relatedItem relatedItems relatedLot relatedLots
+    relatedMilestone relatedOrganization relatedParty relatedPerson relatedProcess relatedProcesses
+    relationship relativeValue release releaseID releaseTag remedies renewal requirements reservedExecution
+    reservedParticipation resultingRank reviewDetails risk riskDetails roleDetails roles scale scheme
+    secondStage securityClearanceDeadline selectionCriteria serviceFees serviceIndex shareholders
+    signatories sources specialRegime specificWeight stage startDate statistics status statusDetails
+    streetAddress subcontracting subcontractors subject submissionMethod submissionMethodDetails
+    submissionTerms suitability summary suppliers suppliersAdded suppliersRemoved surveyResults tag
+    taxes techniques telephone tender tenderPeriod tenderers terminationRationale
+    terminationRationaleClassifications terms title transactions type unit unstructuredChanges uri url
+    value valueAddedTax valueCalculationMethod variantPolicy variants vcse vehicles
+    weightingDescription weights workforce sme sustainability strategies x_sme x_vcse x_ni
+    x_buyerIsPublicSector cpvCodes hasCrossBorderInterest
+    additionalProcurementCategories assessmentSummariesDateSent durationInMonths finalStatusDate
+    noAgreedMetricsRationale procurementMethodRationaleLegalBasis proposedAmendments rationaleClassifications
+    standstill standstillPeriod terminationRationaleClassification
+    """
+)
+"""Field names of OCDS 1.1, its extensions and the UK extension. Any other name earns a warning."""

@@ -1,0 +1,300 @@
+"""How a procurement turned out, lot by lot and as a whole: the labels, read from published facts.
+
+- `no_award`: the procedure ended and no award of it is in force. False once an award is in force.
+- `early_end`: a signed contract ended before the end that was planned at signature. Without contract, None.
+- `single_bid`: exactly one bid was counted. With no bid at all there is none that could be single: None.
+
+None means not known: censored, administrative, or contradicted. Nothing published is not an outcome; and a notice
+withdrawn within days and published again (`re_issued`) is a correction, so it is neither a failure nor a success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from tenders import dates
+from tenders.bid_counts import bid_count
+from tenders.codelists import TENDER_ENDED_WITHOUT_AWARD
+from tenders.contract_ends import End, end_of, planned_end
+from tenders.endings import (
+    Kind,
+    Said,
+    Step,
+    administrative,
+    lot_says,
+    notice_says,
+    prose_says,
+    since,
+    status_says,
+    steps,
+)
+from tenders.process import Process
+from tenders.tender import Award, Contract, Id, Tender
+
+# A correction is made at once and the notice comes back soon; a failed procedure takes longer to both.
+WITHDRAWN_WITHIN_DAYS = 14
+REISSUED_WITHIN_DAYS = 30
+
+_ENDED = TENDER_ENDED_WITHOUT_AWARD | {"complete"}
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """The labels of one lot (`lot` is its id), or of a whole tender (`lot` is None).
+
+    `award_known_on` is the date since which no_award and single_bid are known, `known_on` the one since which all
+    that is known is. `path` is the JSON path that decided, `reason` the words there. `deserted` marks a no_award
+    that follows from a bid count of 0: a definition, so nothing that a model may claim to have foreseen.
+    """
+
+    no_award: bool | None = None
+    early_end: bool | None = None
+    single_bid: bool | None = None
+    kind: Kind | None = None
+    known_on: str | None = None
+    award_known_on: str | None = None
+    lot: Id | None = None
+    path: str | None = None
+    reason: str | None = None
+    deserted: bool = False
+
+    @property
+    def failure(self) -> bool | None:
+        """Whether it failed either way; False only if an award was made and its contract is known not to have."""
+        if self.no_award or self.early_end:
+            return True
+        return False if self.no_award is False and self.early_end is False else None
+
+
+class _Facts(Struct, frozen=True):
+    """What every lot of one process is judged by."""
+
+    tender: Tender
+    at_award: Tender
+    history: Sequence[Step]
+    relaunched_on: str | None
+
+
+def outcomes(process: Process, relaunched_on: str | None = None) -> list[Outcome]:
+    """One outcome a lot, in the order of the lots; one for the whole where there are no lots.
+
+    `relaunched_on` is the date on which the same need was published again (see `tenders.relaunches`).
+    Raises DataError if the process cannot be read.
+    """
+    return _each(_facts(process, relaunched_on))
+
+
+def outcome(process: Process, relaunched_on: str | None = None) -> Outcome:
+    """The outcome of the whole tender.
+
+    no_award is False if at least one lot was awarded, True if every lot ended without award. early_end is True if
+    any contract ended early, False if none of the awarded lots' did. Where the lots leave it open, None.
+    """
+    facts = _facts(process, relaunched_on)
+    each = _each(facts)
+    whole = each[0] if len(each) == 1 else _together(each)
+    if whole.no_award is None and _unplaced(facts.tender):
+        whole = replace(_of_lot(facts, None), single_bid=whole.single_bid)
+    counted = bid_count(facts.tender, None)
+    return replace(whole, lot=None, single_bid=counted == 1 if counted else whole.single_bid)
+
+
+def _facts(process: Process, relaunched_on: str | None) -> _Facts:
+    return _Facts(process.compiled(), process.as_of("awarded"), steps(process), relaunched_on)
+
+
+def _each(facts: _Facts) -> list[Outcome]:
+    return [_of_lot(facts, index) for index in range(len(facts.tender.tender.lots))] or [_of_lot(facts, None)]
+
+
+def _of_lot(facts: _Facts, index: int | None) -> Outcome:
+    lot = None if index is None else facts.tender.tender.lots[index].id
+    awards = [award for award in facts.tender.awards if _concerns(award.related_lots, lot, facts.tender)]
+    contracts = _contracts_of(facts.tender, lot, awards)
+    count = bid_count(facts.tender, lot)
+    found = Outcome(lot=lot, single_bid=count == 1 if count else None)
+    signed = [contract for contract in contracts if contract.status not in ("cancelled", "pending")]
+    never_signed = bool(contracts) and all(contract.status == "cancelled" for contract in contracts)
+    if signed or (any(map(_in_force, awards)) and not never_signed):
+        return _awarded(found, facts, signed, awards)
+    if "pending" in {award.status for award in awards} | {contract.status for contract in contracts}:
+        return found
+    if lot is not None and _unplaced(facts.tender):
+        return found
+    return _not_awarded(found, facts, index, awards, count)
+
+
+def _awarded(found: Outcome, facts: _Facts, contracts: Sequence[Contract], awards: Sequence[Award]) -> Outcome:
+    inside = {award.id for award in awards}
+    own = _first([a.date for a in awards if _in_force(a)] + [c.date_signed for c in contracts])
+    on, path = since(facts.history, lambda tender: _award_place(tender, inside, {c.id for c in contracts}), own)
+    found = replace(found, no_award=False, award_known_on=on, known_on=on, path=path)
+    alone = len(facts.tender.contracts) == 1
+    ends = [end_of(c, planned_end(c, facts.at_award), facts.history, alone=alone) for c in contracts]
+    early = next((end for end in ends if end and end.early), None)
+    if early:
+        return _with_end(found, early, early=True)
+    last = max((end for end in ends if end), key=lambda end: _day(end.on), default=None)
+    if last and all(end and end.early is False for end in ends):
+        return _with_end(found, last, early=False)
+    return found
+
+
+def _with_end(found: Outcome, end: End, *, early: bool) -> Outcome:
+    return replace(
+        found,
+        early_end=early,
+        kind="terminated" if early else None,
+        path=end.path,
+        reason=end.reason,
+        known_on=_last([found.award_known_on, end.on]),
+    )
+
+
+def _not_awarded(
+    found: Outcome, facts: _Facts, index: int | None, awards: Sequence[Award], count: int | None
+) -> Outcome:
+    said = _said(facts, index, awards)
+    if count == 0 and (said or _bids_were_due(facts.tender)):
+        said = said or Said(kind="unsuccessful", on=facts.tender.date, path="/bids/statistics")
+        found = replace(found, deserted=True)
+    if said is None:
+        return found
+    found = replace(found, kind=said.kind, known_on=said.on, award_known_on=said.on, path=said.path, reason=said.reason)
+    correction = _correction(facts, said)
+    if correction:
+        return replace(found, kind="re_issued", reason=correction, deserted=False)
+    return replace(found, no_award=True)
+
+
+def _said(facts: _Facts, index: int | None, awards: Sequence[Award]) -> Said | None:
+    """The best statement that this lot ended without award: its own, its award's, the procedure's, a notice's."""
+    lots = facts.tender.tender.lots
+    status = lots[index].status if index is not None else facts.tender.tender.status
+    if index is not None and (own := lot_says(facts.tender, index, facts.history)):
+        return own
+    if unsuccessful := next((a for a in awards if a.status == "unsuccessful"), None):
+        return _award_says(facts, unsuccessful, "unsuccessful")
+    if whole := status_says(facts.tender, facts.history):
+        return whole
+    # An award may be cancelled to go to the next bidder: it ends the lot only if the lot or tender has ended.
+    cancelled = next((a for a in awards if a.status == "cancelled" or _in_force(a)), None)
+    if cancelled and (status in _ENDED or facts.tender.tender.status in _ENDED):
+        return _award_says(facts, cancelled, "cancelled")
+    # Where lots say themselves how they ended, a notice is about those lots.
+    if index is not None and any(lot.status in TENDER_ENDED_WITHOUT_AWARD for lot in lots):
+        return None
+    return notice_says(facts.history) or prose_says(facts.history)
+
+
+def _award_says(facts: _Facts, award: Award, kind: Kind) -> Said:
+    def place(tender: Tender) -> str | None:
+        i = next((i for i, a in enumerate(tender.awards) if a.id == award.id and a.status == award.status), None)
+        return None if i is None else f"/awards/{i}/status"
+
+    on, path = since(facts.history, place, award.final_status_date or award.date)
+    return Said(kind=kind, on=on, path=path, reason=award.status_details)
+
+
+def _correction(facts: _Facts, said: Said) -> str | None:
+    """Why the end is a mere correction, None if it is a true one."""
+    if said.kind == "unsuccessful":
+        return None
+    if words := administrative(facts.tender):
+        return words
+    out = dates.days_between(_published(facts.tender, facts.history), said.on)
+    back = dates.days_between(said.on, facts.relaunched_on)
+    if out is None or back is None or out > WITHDRAWN_WITHIN_DAYS or abs(back) > REISSUED_WITHIN_DAYS:
+        return None
+    return f"withdrawn {out} days after publication, published again on {facts.relaunched_on}"
+
+
+def _published(tender: Tender, history: Sequence[Step]) -> str | None:
+    period = tender.tender.tender_period
+    first = history[0].date if len(history) > 1 else None
+    return tender.tender.date_published or first or (period.start_date if period else None)
+
+
+def _together(each: Sequence[Outcome]) -> Outcome:
+    awarded = [o for o in each if o.no_award is False]
+    if awarded:
+        first = min(awarded, key=lambda o: (o.award_known_on is None, _day(o.award_known_on)))
+        early = next((o for o in awarded if o.early_end), None)
+        ended = None if any(o.early_end is None for o in awarded) else False
+        decisive = early or (max(awarded, key=lambda o: _day(o.known_on)) if ended is False else first)
+        return replace(
+            decisive,
+            early_end=True if early else ended,
+            award_known_on=first.award_known_on,
+            known_on=decisive.known_on if early or ended is False else first.award_known_on,
+            single_bid=_single_of(each),
+        )
+    kinds = {o.kind for o in each}
+    if None in kinds or {o.no_award for o in each} == {True, None}:
+        return Outcome(single_bid=_single_of(each))
+    last = max(each, key=lambda o: _day(o.known_on))
+    return replace(last, deserted=all(o.deserted for o in each), single_bid=_single_of(each))
+
+
+def _single_of(each: Sequence[Outcome]) -> bool | None:
+    known = {o.single_bid for o in each}
+    return known.pop() if len(known) == 1 else False if False in known else None
+
+
+def _concerns(lots: Sequence[Id], lot: Id | None, tender: Tender) -> bool:
+    """Whether what names `lots` is about `lot`; what names none is about the only one there is."""
+    if lots:
+        return lot is None or str(lot) in map(str, lots)
+    return lot is None or len(tender.tender.lots) == 1
+
+
+def _contracts_of(tender: Tender, lot: Id | None, awards: Sequence[Award]) -> list[Contract]:
+    """The contracts of a lot: by the lots they name, else by their award, else because there is one lot only."""
+    inside = {str(award.id) for award in awards}
+    known = {str(award.id) for award in tender.awards}
+    return [
+        contract
+        for contract in tender.contracts
+        if (
+            str(contract.award_id) in inside
+            if not contract.related_lots and str(contract.award_id) in known
+            else _concerns(contract.related_lots, lot, tender)
+        )
+    ]
+
+
+def _unplaced(tender: Tender) -> bool:
+    """Whether an award in force names none of several lots, so that it may be any one's."""
+    return len(tender.tender.lots) > 1 and any(_in_force(a) and not a.related_lots for a in tender.awards)
+
+
+def _in_force(award: Award) -> bool:
+    return award.status == "active" or (award.status is None and bool(award.suppliers))
+
+
+def _award_place(tender: Tender, awards: set[Id | None], contracts: set[Id | None]) -> str | None:
+    for i, award in enumerate(tender.awards):
+        if award.id in awards and _in_force(award):
+            return f"/awards/{i}"
+    return next((f"/contracts/{i}" for i, contract in enumerate(tender.contracts) if contract.id in contracts), None)
+
+
+def _bids_were_due(tender: Tender) -> bool:
+    period = tender.tender.tender_period
+    days = dates.days_between(period.end_date if period else None, tender.date)
+    return days is not None and days > 0
+
+
+def _first(texts: Iterable[str | None]) -> str | None:
+    return min(filter(None, texts), key=_day, default=None)
+
+
+def _last(texts: Iterable[str | None]) -> str | None:
+    return max(filter(None, texts), key=_day, default=None)
+
+
+def _day(text: str | None) -> date:
+    return dates.latest(text) if text else date.min

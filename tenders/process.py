@@ -1,0 +1,194 @@
+"""`Process`: everything published about one ocid, and the tender as it stood at any moment.
+
+A compiled release overwrites history: an extended deadline looks original. So where releases exist, the
+tender at a stage is compiled from the releases known then, by ocdsmerge, and what changed between
+them is counted as structure changes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+from ocdsmerge.exceptions import DuplicateIdValueWarning
+from ocdsmerge.merge import CompiledRelease
+
+from tenders import dates, stages
+from tenders.checks import converted, known_part
+from tenders.codelists import AFTER_SIGNATURE_TAGS, AWARD_TAGS, CLOSING_TAGS, CONTRACT_TAGS
+from tenders.facts import Stage, StructureChange, Touches
+from tenders.tender import Tender
+
+Release = Mapping[str, Any]
+
+# How long before the award, or the start, a tender is taken to have been published where its own date
+# is not known: about the casebook's median where both are.
+AWARD_LAG, START_LAG = timedelta(days=365), timedelta(days=545)
+
+# The rules that the OCDS 1.1 schema states; arrays of objects with an id are merged by that id.
+# Arrays of objects without an id would grow with every notice that repeats them, so they are replaced whole; so is
+# tender.awardCriteria, a code in old notices and an object in new ones.
+_WHOLE = (
+    ("parties", "roles"),
+    ("tender", "items", "additionalClassifications"),
+    ("tender", "items", "deliveryAddresses"),
+    ("tender", "lots", "awardCriteria", "criteria"),
+    ("tender", "awardCriteria"),
+    ("tender", "specialRegime"),
+    ("awards", "relatedLots"),
+    ("contracts", "relatedLots"),
+    ("contracts", "terminationRationaleClassifications"),
+    ("relatedProcesses", "relationship"),
+    ("tenderRisk", "advisers"),
+    ("tenderRisk", "structureChanges"),
+    ("tenderRisk", "assuranceHolds"),
+)
+_RULES: dict[tuple[str, ...], str] = {
+    **dict.fromkeys([("id",), ("date",), ("tag",)], "omitWhenMerged"),
+    **dict.fromkeys(_WHOLE, "wholeListMerge"),
+}
+
+_WATCHED: tuple[tuple[Touches, tuple[str, ...]], ...] = (
+    ("scope", ("title", "description", "items")),
+    ("lots", ("lots",)),
+    ("value", ("value",)),
+    ("deadline", ("tenderPeriod",)),
+)
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One ocid with its releases in time order (one, if only a compiled release is held).
+
+    `where` is the JSON path of each release in what was read; `warnings` are remarks of the reader; `form` names
+    the keys that were filled, if it was a flat form.
+    """
+
+    releases: tuple[Release, ...]
+    where: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    form: tuple[str, ...] | None = None
+
+    @property
+    def ocid(self) -> str | None:
+        ocid = self.releases[0].get("ocid")
+        return ocid if isinstance(ocid, str) else None
+
+    def compiled(self) -> Tender:
+        """Everything known today, statuses and outcome included."""
+        return self._compile(range(len(self.releases)))
+
+    def as_of(self, moment: Stage | date) -> Tender:
+        """The tender as it was known at a stage or at the end of a day.
+
+        The bid count belongs to `bids_in`, though the notice of the award is the first to publish it.
+        """
+        tender = self._compile(self._known(moment))
+        if moment == "bids_in" and len(self.releases) > 1:
+            tender = _with_bids_of(tender, self._compile(self._known("awarded")))
+        return stages.as_of(tender, moment)
+
+    def published_on(self) -> date | None:
+        """The first day on which the tender can have been out: stated, else its first release's, else reckoned back.
+
+        Track records are read as they stood on that day, so a partial date means its first day: nothing later
+        than the tender can be known by then. None without any date.
+        """
+        tender = self.compiled()
+        period = tender.tender.tender_period
+        first = min((str(each["date"]) for each in self.releases if each.get("date")), default=None)
+        for text in (tender.tender.date_published, period and period.start_date, first):
+            if text:
+                return dates.earliest(text)
+        for lag, texts in (
+            (AWARD_LAG, [award.date for award in tender.awards]),
+            (START_LAG, [contract.period and contract.period.start_date for contract in tender.contracts]),
+        ):
+            if known := [dates.earliest(text) for text in texts if text]:
+                return min(known) - lag
+        return None
+
+    def latest_stage(self) -> Stage:
+        """The furthest stage of which the process holds a fact."""
+        return stages.latest_stage(self.compiled())
+
+    def _compile(self, chosen: Sequence[int]) -> Tender:
+        if len(chosen) == 1:
+            return converted(self.releases[chosen[0]], self.where[chosen[0]])
+        known = [known_part(self.releases[i], self.where[i])[0] for i in chosen]
+        tender = converted(_merged(known), self.where[chosen[-1]])
+        changes = tender.tender_risk.structure_changes + _changes(known, [self.where[i] for i in chosen])
+        facts = replace(tender.tender_risk, structure_changes=changes, changes_counted=True)
+        return replace(tender, tender_risk=facts)
+
+    def _known(self, moment: Stage | date) -> Sequence[int]:
+        if len(self.releases) == 1:
+            return (0,)
+        known = [i for i, release in enumerate(self.releases) if _known_at(release, moment)]
+        if moment == "draft":
+            opened = next((i for i in known if _opens(self.releases[i])), None)
+            known = [i for i in known if opened is None or i <= opened]
+        return known or (0,)
+
+
+def _merged(releases: Sequence[Mapping[str, Any]]) -> Any:
+    """The releases, in the order given, as one compiled release."""
+    compiled = CompiledRelease(merge_rules=_RULES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DuplicateIdValueWarning)
+        for release in releases:
+            compiled.append(release)
+    return compiled.asdict()
+
+
+def _changes(releases: Sequence[Mapping[str, Any]], where: Sequence[str]) -> tuple[StructureChange, ...]:
+    """What differs between one notice of the tender and the next."""
+    found: list[StructureChange] = []
+    seen: dict[str, Any] = {}
+    for release, place in zip(releases, where, strict=True):
+        section = release.get("tender") or {}
+        tags = _tags(release)
+        if "planning" in tags or not tags.isdisjoint(AWARD_TAGS | CONTRACT_TAGS):
+            continue
+        for touches, names in _WATCHED:
+            changed = next((n for n in names if n in section and n in seen and section[n] != seen[n]), None)
+            if changed:
+                path = f"{place}/tender/{changed}"
+                found.append(StructureChange(touches=touches, date=release.get("date"), path=path))
+        seen.update(section)
+    return tuple(found)
+
+
+def _with_bids_of(tender: Tender, later: Tender) -> Tender:
+    counted = tender.tender.number_of_tenderers
+    return replace(
+        tender,
+        bids=tender.bids or later.bids,
+        tender=replace(
+            tender.tender,
+            number_of_tenderers=later.tender.number_of_tenderers if counted is None else counted,
+        ),
+    )
+
+
+def _tags(release: Release) -> frozenset[str]:
+    return frozenset(release.get("tag") or ())
+
+
+def _opens(release: Release) -> bool:
+    """Whether the release is the notice that opens the procedure."""
+    tags = _tags(release)
+    return "tender" in tags or (not tags and release.get("tender") is not None)
+
+
+def _known_at(release: Release, moment: Stage | date) -> bool:
+    tags = _tags(release)
+    if isinstance(moment, date):
+        written = release.get("date")
+        return bool(written) and dates.latest(str(written)) <= moment and tags.isdisjoint(CLOSING_TAGS)
+    if moment == "awarded":
+        return tags.isdisjoint(AFTER_SIGNATURE_TAGS)
+    return tags.isdisjoint(AFTER_SIGNATURE_TAGS | AWARD_TAGS | CONTRACT_TAGS)

@@ -1,0 +1,169 @@
+"""What was known when: `as_of` removes from a tender every fact that came later.
+
+A stage is a point of knowledge: `draft` is the notice as first published, `bids_in` the moment
+the bids are counted, `awarded` the signing. How a procedure or contract *ended* is known at none of
+them, so every status goes at every stage.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from msgspec.structs import replace
+
+from tenders import dates
+from tenders.codelists import CLOSING_DOCUMENTS, LATER_DOCUMENTS
+from tenders.facts import STAGES, Facts, Stage
+from tenders.tender import Award, Contract, Document, Lot, Party, Procedure, Tender
+
+LATER_ROLES = {
+    "draft": frozenset({"tenderer", "candidate", "leadTenderer", "enquirer", "interestedParty"}),
+    "bids_in": frozenset({"supplier", "subcontractor", "guarantor"}),
+    "awarded": frozenset({"payer", "payee", "removedSupplier"}),
+}
+"""Party roles by the last stage at which nobody has them yet."""
+
+
+def as_of(tender: Tender, moment: Stage | date) -> Tender:
+    """The tender as it was known at a stage, or at the end of a day."""
+    if isinstance(moment, date):
+        return _until(_at_stage(tender, stage_on(tender, moment)), moment)
+    return _at_stage(tender, moment)
+
+
+def stage_on(tender: Tender, moment: date) -> Stage:
+    """The stage that a tender had reached on a day, from its own dates."""
+    awarded = [a.date for a in tender.awards if a.date] or [c.date_signed for c in tender.contracts if c.date_signed]
+    if any(dates.latest(text) <= moment for text in awarded):
+        return "awarded"
+    period = tender.tender.tender_period
+    closed = period and period.end_date and dates.latest(period.end_date) <= moment
+    return "bids_in" if closed else "draft"
+
+
+def latest_stage(tender: Tender) -> Stage:
+    """The furthest stage of which the tender holds a fact: what a user means by no stage."""
+    if any(award.status in (None, "active", "pending") for award in tender.awards) or tender.contracts:
+        return "awarded"
+    counted = tender.bids is not None and tender.bids.statistics
+    return "bids_in" if counted or tender.tender.number_of_tenderers is not None else "draft"
+
+
+def _at_stage(tender: Tender, stage: Stage) -> Tender:
+    rank = STAGES.index(stage)
+    return replace(
+        tender,
+        tag=(),
+        parties=_parties(tender.parties, stage),
+        tender=_procedure(tender.tender, rank),
+        bids=tender.bids if rank >= 1 else None,
+        awards=tuple(map(_award, filter(_in_force, tender.awards))) if rank >= 2 else (),
+        contracts=tuple(map(_contract, tender.contracts)) if rank >= 2 else (),
+        tender_risk=_facts(tender.tender_risk, rank),
+    )
+
+
+def _parties(parties: tuple[Party, ...], stage: Stage) -> tuple[Party, ...]:
+    later = frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
+    earlier = (replace(party, roles=tuple(role for role in party.roles if role not in later)) for party in parties)
+    return tuple(party for party in earlier if party.roles)
+
+
+def _procedure(procedure: Procedure, rank: int) -> Procedure:
+    later = CLOSING_DOCUMENTS if rank >= 2 else LATER_DOCUMENTS
+    open_still = replace(
+        procedure,
+        status=None,
+        status_details=None,
+        final_status_date=None,
+        lots=tuple(map(_lot, procedure.lots)),
+        documents=tuple(doc for doc in procedure.documents if not _is_one_of(doc, later)),
+    )
+    if rank >= 1:
+        return open_still
+    first = procedure.date_published
+    return replace(
+        open_still,
+        number_of_tenderers=None,
+        tenderers=(),
+        amendments=(),
+        documents=tuple(doc for doc in open_still.documents if not _later(doc, first)),
+    )
+
+
+def _lot(lot: Lot) -> Lot:
+    if lot.status is None and lot.status_details is None:
+        return lot
+    return replace(lot, status=None, status_details=None)
+
+
+def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
+    return document.notice_type in kinds or document.document_type in kinds
+
+
+def _later(document: Document, first: str | None) -> bool:
+    if not (document.date_published and first):
+        return False
+    return dates.earliest(document.date_published) > dates.latest(first)
+
+
+def _in_force(award: Award) -> bool:
+    return award.status not in ("unsuccessful", "cancelled")
+
+
+def _award(award: Award) -> Award:
+    return replace(award, status=None, status_details=None, final_status_date=None, documents=())
+
+
+def _contract(contract: Contract) -> Contract:
+    return replace(
+        contract,
+        status=None,
+        status_details=None,
+        amendments=(),
+        documents=(),
+        milestones=(),
+        date_terminated=None,
+        termination_rationale=None,
+        termination_rationale_classifications=(),
+        termination_rationale_classification=None,
+    )
+
+
+def _facts(facts: Facts, rank: int) -> Facts:
+    known = STAGES[: rank + 1]
+    kept = replace(
+        facts,
+        advisers=tuple(a for a in facts.advisers if a.since in known),
+        structure_changes=tuple(c for c in facts.structure_changes if c.stage in known) if rank else (),
+        assurance_holds=tuple(h for h in facts.assurance_holds if h.stage in known),
+    )
+    if rank < 1:
+        kept = replace(kept, bidders_interested=None, legal_challenge=None)
+    if rank < 2:
+        kept = replace(kept, legal_vehicle=None, tax_unresolved=None)
+    return kept
+
+
+def _until(tender: Tender, moment: date) -> Tender:
+    """Drops what carries a date after `moment`; the undated went by stage already."""
+
+    def known(text: str | None) -> bool:
+        return text is None or dates.latest(text) <= moment
+
+    facts = tender.tender_risk
+    return replace(
+        tender,
+        tender=replace(
+            tender.tender,
+            amendments=tuple(a for a in tender.tender.amendments if known(a.date)),
+            documents=tuple(d for d in tender.tender.documents if known(d.date_published)),
+        ),
+        awards=tuple(a for a in tender.awards if known(a.date)),
+        contracts=tuple(c for c in tender.contracts if known(c.date_signed)),
+        tender_risk=replace(
+            facts,
+            structure_changes=tuple(c for c in facts.structure_changes if known(c.date)),
+            assurance_holds=tuple(h for h in facts.assurance_holds if known(h.date)),
+        ),
+    )

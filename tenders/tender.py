@@ -1,0 +1,284 @@
+"""`Tender`: one procurement as far as it is known, in OCDS names.
+
+The attribute path in code is the path in the JSON: `tender.tender.lots` is `/tender/lots`. Every
+field may be absent, and absent means *unknown*. Amounts are in the currency beside them, dates
+are ISO 8601 text (see `tenders.dates`), durations are in the unit that the name says.
+
+Source: OCDS 1.1 and the UK extension (cabinetoffice/ocds_uk_extension). What no OCDS field holds
+is in `tenderRisk` (see `tenders.facts` and docs/extension.md).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from tenders.facts import Facts
+
+Id = str | int
+# Above any budget in any currency, and far below what overflows the 32-bit floats of a booster.
+LARGEST = 1e18
+Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class Part(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=False):
+    """Any object inside a release."""
+
+
+class Value(Part, frozen=True):
+    amount: NotNegative | None = None
+    amount_gross: NotNegative | None = None
+    currency: str | None = None
+
+
+class Period(Part, frozen=True):
+    start_date: str | None = None
+    end_date: str | None = None
+    max_extent_date: str | None = None
+    duration_in_days: NotNegative | None = None
+
+
+class Classification(Part, frozen=True):
+    scheme: str | None = None
+    id: Id | None = None
+    description: str | None = None
+
+
+class Address(Part, frozen=True):
+    region: str | None = None
+    locality: str | None = None
+    postal_code: str | None = None
+    country_name: str | None = None
+    country: str | None = None
+
+
+class Item(Part, frozen=True):
+    id: Id | None = None
+    description: str | None = None
+    classification: Classification | None = None
+    additional_classifications: tuple[Classification, ...] = ()
+    quantity: Number | None = None
+    related_lot: Id | None = None
+    delivery_addresses: tuple[Address, ...] = ()
+
+
+class Criterion(Part, frozen=True):
+    type: str | None = None
+    name: str | None = None
+    description: str | None = None
+
+
+class AwardCriteria(Part, frozen=True):
+    criteria: tuple[Criterion, ...] = ()
+    weighting_description: str | None = None
+
+
+class Renewal(Part, frozen=True):
+    description: str | None = None
+
+
+class Lot(Part, frozen=True):
+    id: Id | None = None
+    title: str | None = None
+    description: str | None = None
+    status: str | None = None
+    status_details: str | None = None
+    value: Value | None = None
+    contract_period: Period | None = None
+    award_criteria: AwardCriteria | None = None
+    has_renewal: bool | None = None
+    has_options: bool | None = None
+    renewal: Renewal | None = None
+
+
+class LotDetails(Part, frozen=True):
+    no_lots_division_rationale: str | None = None
+    maximum_lots_bid_per_supplier: Number | None = None
+    maximum_lots_awarded_per_supplier: Number | None = None
+
+
+class Identifier(Part, frozen=True):
+    scheme: str | None = None
+    id: Id | None = None
+    legal_name: str | None = None
+
+
+class ContactPoint(Part, frozen=True):
+    name: str | None = None
+    email: str | None = None
+
+
+class OrganizationReference(Part, frozen=True):
+    id: Id | None = None
+    name: str | None = None
+
+
+class Party(Part, frozen=True):
+    id: Id | None = None
+    name: str | None = None
+    roles: tuple[str, ...] = ()
+    role_details: str | None = None
+    identifier: Identifier | None = None
+    address: Address | None = None
+    contact_point: ContactPoint | None = None
+
+
+class Document(Part, frozen=True):
+    id: Id | None = None
+    document_type: str | None = None
+    notice_type: str | None = None
+    title: str | None = None
+    description: str | None = None
+    date_published: str | None = None
+
+
+class Amendment(Part, frozen=True):
+    id: Id | None = None
+    date: str | None = None
+    rationale: str | None = None
+    description: str | None = None
+
+
+class LegalBasis(Part, frozen=True):
+    scheme: str | None = None
+    id: Id | None = None
+    description: str | None = None
+
+
+class Techniques(Part, frozen=True):
+    has_framework_agreement: bool | None = None
+    has_dynamic_purchasing_system: bool | None = None
+    has_electronic_auction: bool | None = None
+
+
+class Milestone(Part, frozen=True):
+    id: Id | None = None
+    type: str | None = None
+    description: str | None = None
+    due_date: str | None = None
+    date_met: str | None = None
+
+
+class Budget(Part, frozen=True):
+    amount: Value | None = None
+    description: str | None = None
+
+
+class Planning(Part, frozen=True):
+    rationale: str | None = None
+    budget: Budget | None = None
+    documents: tuple[Document, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    no_engagement_notice_rationale: str | None = None
+
+
+class Procedure(Part, frozen=True):
+    """The `tender` object of a release: what is bought and how."""
+
+    id: Id | None = None
+    title: str | None = None
+    description: str | None = None
+    status: str | None = None
+    status_details: str | None = None
+    final_status_date: str | None = None
+    date_published: str | None = None
+    procuring_entity: OrganizationReference | None = None
+    value: Value | None = None
+    procurement_method: str | None = None
+    procurement_method_details: str | None = None
+    procurement_method_rationale: str | None = None
+    main_procurement_category: str | None = None
+    award_criteria: AwardCriteria | str | None = None
+    tender_period: Period | None = None
+    enquiry_period: Period | None = None
+    award_period: Period | None = None
+    contract_period: Period | None = None
+    expression_of_interest_deadline: str | None = None
+    number_of_tenderers: Count | None = None
+    tenderers: tuple[OrganizationReference, ...] = ()
+    classification: Classification | None = None
+    items: tuple[Item, ...] = ()
+    lots: tuple[Lot, ...] = ()
+    lot_details: LotDetails | None = None
+    legal_basis: LegalBasis | None = None
+    special_regime: tuple[str, ...] = ()
+    techniques: Techniques | None = None
+    risk_details: str | None = None
+    documents: tuple[Document, ...] = ()
+    amendments: tuple[Amendment, ...] = ()
+
+
+class BidStatistic(Part, frozen=True):
+    id: Id | None = None
+    measure: str | None = None
+    value: Number | None = None
+    date: str | None = None
+    related_lot: Id | None = None
+
+
+class Bids(Part, frozen=True):
+    statistics: tuple[BidStatistic, ...] = ()
+
+
+class Award(Part, frozen=True):
+    id: Id | None = None
+    title: str | None = None
+    status: str | None = None
+    status_details: str | None = None
+    final_status_date: str | None = None
+    date: str | None = None
+    value: Value | None = None
+    suppliers: tuple[OrganizationReference, ...] = ()
+    related_lots: tuple[Id, ...] = ()
+    contract_period: Period | None = None
+    documents: tuple[Document, ...] = ()
+
+
+class Contract(Part, frozen=True):
+    id: Id | None = None
+    award_id: Id | None = field(name="awardID", default=None)
+    title: str | None = None
+    status: str | None = None
+    status_details: str | None = None
+    date_signed: str | None = None
+    value: Value | None = None
+    period: Period | None = None
+    related_lots: tuple[Id, ...] = ()
+    amendments: tuple[Amendment, ...] = ()
+    documents: tuple[Document, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
+    date_terminated: str | None = None
+    termination_rationale: str | None = None
+    termination_rationale_classifications: tuple[Classification, ...] = ()
+    # The UK extension's name for it until January 2026.
+    termination_rationale_classification: Classification | None = None
+
+
+class RelatedProcess(Part, frozen=True):
+    id: Id | None = None
+    relationship: tuple[str, ...] = ()
+    identifier: str | None = None
+    scheme: str | None = None
+    title: str | None = None
+
+
+class Tender(Part, frozen=True):
+    """One procurement: the fields of a (compiled) release. Absent means unknown."""
+
+    ocid: str | None = None
+    id: Id | None = None
+    date: str | None = None
+    tag: tuple[str, ...] = ()
+    language: str | None = None
+    buyer: OrganizationReference | None = None
+    parties: tuple[Party, ...] = ()
+    planning: Planning | None = None
+    tender: Procedure = Procedure()
+    bids: Bids | None = None
+    awards: tuple[Award, ...] = ()
+    contracts: tuple[Contract, ...] = ()
+    related_processes: tuple[RelatedProcess, ...] = ()
+    tender_risk: Facts = Facts()

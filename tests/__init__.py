@@ -1,0 +1,1 @@
+"""The checks. They mirror the tree: tests/tenders for tenders/, and so on."""

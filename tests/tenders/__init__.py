@@ -1,0 +1,1 @@
+"""What the tenders package promises."""

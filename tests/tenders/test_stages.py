@@ -1,0 +1,191 @@
+"""What was known when: a stage holds every earlier fact and no later one."""
+
+from __future__ import annotations
+
+import copy
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from tenders.checks import converted
+from tenders.facts import STAGES, Stage
+from tenders.stages import LATER_ROLES, as_of, latest_stage, stage_on
+from tenders.tender import Tender
+from tests import samples
+from tests.samples import Json, award, contract, count
+
+AFTER = st.dates(date(2024, 3, 2), date(2030, 1, 1)).map(str)
+STATUSES = st.sampled_from(["active", "cancelled", "unsuccessful", "withdrawn", "complete", "planned"])
+
+
+def _documents(*kinds: str) -> st.SearchStrategy[list[Json]]:
+    """Documents of a kind that comes later, dated or not, and tender documents that are dated later."""
+    late = st.fixed_dictionaries({"noticeType": st.sampled_from(kinds)}, optional={"datePublished": AFTER})
+    closing = st.fixed_dictionaries({"documentType": st.just("tenderCancellationNotice")})
+    return st.lists(late | closing | st.fixed_dictionaries({"datePublished": AFTER}), max_size=3)
+
+
+# Facts that come after the draft, by the path at which they are added.
+AFTER_DRAFT: dict[str, st.SearchStrategy[Any]] = {
+    "tender/status": STATUSES,
+    "tender/statusDetails": st.just("The procurement was abandoned"),
+    "tender/finalStatusDate": AFTER,
+    "tender/numberOfTenderers": st.integers(0, 20),
+    "tender/tenderers": st.just([{"id": "s1", "name": "Supplier Ltd"}]),
+    "tender/amendments": st.lists(st.fixed_dictionaries({"description": st.just("x")}, optional={"date": AFTER})),
+    "tender/documents+": _documents("UK6", "UK7", "UK11", "UK12"),
+    "tender/lots/0/status": STATUSES,
+    "tender/lots/1/status": STATUSES,
+    "tender/lots/1/statusDetails": st.just("no bids"),
+    "bids": st.builds(lambda n: {"statistics": [count(n, "north")]}, st.integers(0, 9)),
+    "awards": st.lists(st.builds(award, status=STATUSES, date=AFTER, statusDetails=st.just("x")), max_size=2),
+    "contracts": st.lists(
+        st.builds(contract, status=STATUSES, dateSigned=AFTER, dateTerminated=AFTER), max_size=2
+    ),
+    "parties+": st.lists(
+        st.fixed_dictionaries({"id": st.just("s1"), "roles": st.lists(
+            st.sampled_from(sorted(role for roles in LATER_ROLES.values() for role in roles)), min_size=1)}),
+        max_size=2,
+    ),
+    "tag": st.just(["tender", "tenderCancellation"]),
+    "tenderRisk/biddersInterested": st.integers(0, 9),
+    "tenderRisk/legalChallenge": st.booleans(),
+    "tenderRisk/legalVehicle": st.just("alliance"),
+    "tenderRisk/taxUnresolved": st.booleans(),
+    "tenderRisk/advisers+": st.just([{"name": "Late LLP", "since": "awarded"}]),
+    "tenderRisk/structureChanges": st.just([{"touches": "lots"}, {"touches": "value", "stage": "awarded"}]),
+    "tenderRisk/assuranceHolds": st.just([{"by": "Regulator"}]),
+}
+LATER = st.fixed_dictionaries({}, optional=AFTER_DRAFT)
+
+
+def _with(later: Json) -> Tender:
+    """The sample draft with later facts added."""
+    release = samples.draft()
+    for path, fact in later.items():
+        *above, last = path.rstrip("+").split("/")
+        target: Any = release
+        for name in above:
+            target = target[int(name) if isinstance(target, list) else name]
+        target[last] = [*target.get(last, []), *fact] if path.endswith("+") else fact
+    for made in release.get("awards", []):
+        made["status"] = made["status"] if made["suppliers"] else "pending"
+    return converted(copy.deepcopy(release))
+
+
+@given(LATER)
+def test_no_later_fact_changes_the_draft(later: Json) -> None:
+    assert as_of(_with(later), "draft") == as_of(converted(samples.draft()), "draft")
+
+
+@given(LATER)
+def test_no_fact_of_the_award_changes_what_was_known_when_bids_were_in(later: Json) -> None:
+    of_award = {
+        "awards", "contracts", "tag", "tender/status", "tender/statusDetails", "tender/finalStatusDate",
+        "tender/lots/0/status", "tender/lots/1/status", "tender/lots/1/statusDetails",
+        "tenderRisk/legalVehicle", "tenderRisk/taxUnresolved", "tenderRisk/advisers+",
+    }
+    earlier = {path: fact for path, fact in later.items() if path not in of_award}
+    assert as_of(_with(later), "bids_in") == as_of(_with(earlier), "bids_in")
+
+
+@given(LATER, st.sampled_from(STAGES))
+def test_as_of_is_idempotent(later: Json, stage: Stage) -> None:
+    once = as_of(_with(later), stage)
+    assert as_of(once, stage) == once
+
+
+@given(LATER, st.sampled_from(STAGES), st.sampled_from(STAGES))
+def test_the_earlier_stage_wins(later: Json, one: Stage, other: Stage) -> None:
+    tender = _with(later)
+    earlier = min(one, other, key=STAGES.index)
+    assert as_of(as_of(tender, one), other) == as_of(tender, earlier)
+
+
+@given(LATER, st.sampled_from(STAGES))
+def test_how_it_ended_is_known_at_no_stage(later: Json, stage: Stage) -> None:
+    tender = as_of(_with(later), stage)
+    assert {tender.tender.status, *(lot.status for lot in tender.tender.lots)} == {None}
+    assert {a.status for a in tender.awards} | {c.status for c in tender.contracts} <= {None}
+    assert all(one.date_terminated is None and one.termination_rationale is None for one in tender.contracts)
+
+
+@given(LATER, st.sampled_from(STAGES), st.randoms(use_true_random=False))
+def test_the_order_of_lots_and_parties_changes_nothing_but_order(later: Json, stage: Stage, random: Any) -> None:
+    tender = _with(later)
+    lots, parties = list(tender.tender.lots), list(tender.parties)
+    random.shuffle(lots)
+    random.shuffle(parties)
+    shuffled = replace(tender, parties=tuple(parties), tender=replace(tender.tender, lots=tuple(lots)))
+    assert _sorted(as_of(shuffled, stage)) == _sorted(as_of(tender, stage))
+
+
+def _sorted(tender: Tender) -> Tender:
+    lots = tuple(sorted(tender.tender.lots, key=repr))
+    return replace(
+        tender, parties=tuple(sorted(tender.parties, key=repr)), tender=replace(tender.tender, lots=lots)
+    )
+
+
+@given(LATER, st.dates(date(2024, 1, 1), date(2031, 1, 1)), st.dates(date(2024, 1, 1), date(2031, 1, 1)))
+def test_the_earlier_day_wins_among_dated_facts(later: Json, one: date, other: date) -> None:
+    tender, (first, second) = _with(later), sorted((one, other))
+    assert as_of(tender, first).awards == as_of(as_of(tender, second), first).awards
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_buyer_that_is_also_paid_stays_a_buyer(stage: Stage) -> None:
+    release = samples.draft(parties=[{"id": "b", "roles": ["buyer", "payer"]}])
+    assert [party.roles for party in as_of(converted(release), stage).parties] == [("buyer",)]
+
+
+@pytest.mark.parametrize(
+    ("stage", "roles"), [("draft", []), ("bids_in", ["tenderer"]), ("awarded", ["tenderer", "supplier"])]
+)
+def test_a_party_appears_with_its_role(stage: Stage, roles: list[str]) -> None:
+    release = samples.draft(parties=[{"id": role, "roles": [role]} for role in ("tenderer", "supplier", "payee")])
+    assert [role for party in as_of(converted(release), stage).parties for role in party.roles] == roles
+
+
+@pytest.mark.parametrize(
+    ("stage", "names"), [("draft", ["A"]), ("bids_in", ["A", "B"]), ("awarded", ["A", "B", "C"])]
+)
+def test_an_adviser_is_known_since_the_stage_it_says(stage: Stage, names: list[str]) -> None:
+    advisers = [{"name": "A"}, {"name": "B", "since": "bids_in"}, {"name": "C", "since": "awarded"}]
+    tender = converted(samples.draft(tenderRisk={"advisers": advisers}))
+    assert [adviser.name for adviser in as_of(tender, stage).tender_risk.advisers] == names
+
+
+@pytest.mark.parametrize(
+    ("day", "stage"),
+    [
+        (date(2024, 3, 2), "draft"),
+        (date(2024, 4, 14), "draft"),
+        (date(2024, 4, 15), "bids_in"),
+        (date(2024, 5, 31), "bids_in"),
+        (date(2024, 6, 1), "awarded"),
+    ],
+)
+def test_the_stage_on_a_day_follows_the_tenders_own_dates(day: date, stage: Stage) -> None:
+    tender = converted(samples.draft(awards=[award()]))
+    assert stage_on(tender, day) == stage
+    assert bool(as_of(tender, day).awards) == (stage == "awarded")
+
+
+@pytest.mark.parametrize(
+    ("facts", "stage"),
+    [
+        ({}, "draft"),
+        ({"bids": {"statistics": []}}, "draft"),
+        ({"bids": {"statistics": [count(2)]}}, "bids_in"),
+        ({"awards": [award(status="unsuccessful")]}, "draft"),
+        ({"awards": [award()]}, "awarded"),
+        ({"contracts": [contract()]}, "awarded"),
+    ],
+)
+def test_the_latest_stage_is_the_furthest_with_a_fact(facts: Json, stage: Stage) -> None:
+    assert latest_stage(converted(samples.draft(**facts))) == stage
