@@ -1,0 +1,153 @@
+"""Who bids: bidder counts, how they fell, and how many the market usually brings."""
+
+from __future__ import annotations
+
+from features.catalogue import feature
+from features.procedure import is_competed
+from features.track_records import Record, TrackRecord, market_keys
+from tenders.bid_counts import bid_count
+from tenders.tender import Tender
+
+
+@feature(
+    stage="bids_in",
+    theme="competition",
+    unit="bidders",
+    label="Bidders",
+    path="/tender/numberOfTenderers",
+    also=("/bids/statistics", "/tender/tenderers"),
+    direction=-1,
+    says="Bidders: {value}.",
+)
+def bidders(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Bidders: the bids counted for the whole tender, else `numberOfTenderers`, else those listed.
+
+    Without rivals there is no second price, no second plan and nobody to turn to. Source: EU single-bidding indicator.
+    """
+    count = bid_count(tender, None)
+    if count is None and tender.tender.tenderers:
+        return float(len(tender.tender.tenderers))
+    return None if count is None else float(count)
+
+
+@feature(
+    stage="bids_in",
+    theme="competition",
+    unit="yes/no",
+    label="Single bidder",
+    path="/tender/numberOfTenderers",
+    also=("/bids/statistics", "/tender/tenderers"),
+    direction=1,
+    says="There is a single bidder.",
+    says_not="There is more than one bidder.",
+)
+def single_bidder(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 with one bidder or none, 0 with more.
+
+    Source: EU Single Market Scoreboard, one-bidder indicator.
+    """
+    count = bidders(tender, track_record)
+    return None if count is None else float(count <= 1)
+
+
+@feature(
+    stage="bids_in",
+    theme="competition",
+    unit="yes/no",
+    label="Single bidder in open competition",
+    path="/tender/numberOfTenderers",
+    also=("/bids/statistics", "/tender/tenderers"),
+    direction=1,
+    says="A single bidder answered a competition that was open to others.",
+    says_not="Not a single bidder in an open competition.",
+)
+def single_bidder_in_competition(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if a competition drew one bidder or none; 0 with more bidders, or where one was invited by design.
+
+    A market that stays away has read the tender; a direct award never asked it. Source: casebook.
+    """
+    alone = single_bidder(tender, track_record)
+    if alone != 1:
+        return alone
+    competed = is_competed(tender)
+    return None if competed is None else float(competed)
+
+
+@feature(
+    stage="bids_in",
+    theme="competition",
+    unit="bids",
+    label="Fewest bids on a lot",
+    path="/bids/statistics",
+    direction=-1,
+    says="One lot drew only {value} bids.",
+)
+def fewest_bids_on_a_lot(tender: Tender, track_record: TrackRecord) -> float | None:
+    """The smallest bid count over the lots that have one, where there are several lots.
+
+    Lots fail one by one, and the weakest first. Source: OCDS `bids.statistics`.
+    """
+    if len(tender.tender.lots) < 2:
+        return None
+    counts = [bid_count(tender, lot.id) for lot in tender.tender.lots]
+    return min((float(count) for count in counts if count is not None), default=None)
+
+
+@feature(
+    stage="bids_in",
+    theme="competition",
+    unit="bidders",
+    label="Bidders interested",
+    path="/tenderRisk/biddersInterested",
+    direction=-1,
+    says="Bidders that had shown interest: {value}.",
+)
+def bidders_interested(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Bidders that showed interest or passed selection, as stated.
+
+    Source: casebook; OCDS `bids.statistics` counts bids, not interest.
+    """
+    count = tender.tender_risk.bidders_interested
+    return None if count is None else float(count)
+
+
+@feature(
+    stage="bids_in",
+    theme="competition",
+    unit="share",
+    label="Bidders lost on the way",
+    path="/tenderRisk/biddersInterested",
+    direction=1,
+    says="{value} of the bidders that showed interest had left by the end.",
+)
+def bidder_attrition(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Share of the interested bidders that did not bid in the end.
+
+    Who has read the papers and leaves, says something about them. Source: UnitingCare, ten then three.
+    """
+    first, last = bidders_interested(tender, track_record), bidders(tender, track_record)
+    return max(0.0, 1 - last / first) if first and last is not None else None
+
+
+def _market(tender: Tender, track_record: TrackRecord) -> Record | None:
+    record = track_record.of(market_keys(tender))
+    return record if record and record.counted else None
+
+
+@feature(
+    stage="draft",
+    theme="competition",
+    unit="bidders",
+    label="Bidders expected",
+    path="/tender/items",
+    also=("/tender/classification",),
+    direction=-1,
+    says="Earlier tenders in this market drew {value} bidders on average.",
+)
+def expected_bidders(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Mean bidder count of the market's resolved tenders before this one.
+
+    What a draft can know about its competition. Source: track record.
+    """
+    record = _market(tender, track_record)
+    return record.bidders / record.counted if record else None

@@ -1,0 +1,180 @@
+"""How the scope is divided: one block or lots, and how much hangs on the largest."""
+
+from __future__ import annotations
+
+from features.catalogue import feature
+from features.track_records import TrackRecord, cpv_codes
+from features.value import pounds_of_tender, years_of_term
+from tenders.tender import Tender
+
+LONG_YEARS, LARGE_POUNDS = 8.0, 500e6
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="yes/no",
+    label="Single block",
+    path="/tender/lots",
+    also=("/tenderRisk/singleBlock",),
+    direction=1,
+    says="The whole scope is one contract, not divided into lots.",
+    says_not="The scope is divided into several lots or contracts.",
+)
+def single_block(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if the whole scope is let as one contract, 0 if it is divided.
+
+    One failure then takes everything with it, and few suppliers can bid for it all. The stated fact is used where
+    no lots are listed. Source: the Cambridgeshire and Manchester tenders; Directive 2014/24/EU art. 46.
+    """
+    lots = tender.tender.lots
+    if lots:
+        return float(len(lots) == 1)
+    stated = tender.tender_risk.single_block
+    return None if stated is None else float(stated)
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="lots",
+    label="Number of lots",
+    path="/tender/lots",
+    also=("/tenderRisk/singleBlock",),
+    direction=-1,
+    says="Lots: {value}.",
+)
+def lot_count(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Lots in the tender; 1 where it is stated to be one block.
+
+    More lots spread the risk and let smaller suppliers bid. Source: OECD checklist on SME participation.
+    """
+    if tender.tender.lots:
+        return float(len(tender.tender.lots))
+    return 1.0 if tender.tender_risk.single_block else None
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="share",
+    label="Share of the largest lot",
+    path="/tender/lots",
+    also=("/tenderRisk/singleBlock",),
+    direction=1,
+    says="The largest lot holds {value} of the value.",
+)
+def largest_lot_share(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Value of the largest lot over the sum of all lots; 1 for one block, unknown unless every lot has a value.
+
+    Ten lots of which one holds nine tenths is a block by another name. Source: our own.
+    """
+    if single_block(tender, track_record) == 1:
+        return 1.0
+    values = [lot.value.amount for lot in tender.tender.lots if lot.value and lot.value.amount]
+    return max(values) / sum(values) if values and len(values) == len(tender.tender.lots) else None
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="GBP",
+    label="Largest contract",
+    path="/tender/lots",
+    also=("/tender/value",),
+    direction=1,
+    says="The largest single contract is worth {value}.",
+)
+def largest_contract(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Value in pounds of the largest lot; with lots of unknown value, an equal share (so at least that much).
+
+    Few suppliers can carry a very large contract, and few can replace them. Source: NAO on UnitingCare.
+    """
+    value = pounds_of_tender(tender)
+    if value is None:
+        return None
+    share = largest_lot_share(tender, track_record)
+    return value * (share if share is not None else 1 / (lot_count(tender, track_record) or 1))
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="yes/no",
+    label="One block, long and large",
+    path="/tender/contractPeriod",
+    also=("/tender/value", "/tender/lots", "/tenderRisk/singleBlock"),
+    direction=1,
+    says="One block of £500m or more for eight years or more.",
+    says_not="Not one block of £500m or more for eight years or more.",
+)
+def long_large_block(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if one block, at least 8 years and at least £500m; 0 as soon as one of the three is known not to hold.
+
+    Size, term and indivisibility together leave no way back. Source: the Manchester tender.
+    """
+    block = single_block(tender, track_record)
+    years, value = years_of_term(tender), pounds_of_tender(tender)
+    holds = [
+        None if block is None else block == 1,
+        None if years is None else years >= LONG_YEARS,
+        None if value is None else value >= LARGE_POUNDS,
+    ]
+    if False in holds:
+        return 0.0
+    return None if None in holds else 1.0
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="yes/no",
+    label="Reason for no lots",
+    path="/tender/lotDetails/noLotsDivisionRationale",
+    direction=1,
+    says="The notice explains why there are no lots.",
+)
+def no_division_rationale(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if a single-block tender states why it was not divided; unknown otherwise, for most notices have no such field.
+
+    Where the duty to explain bites, the block was a choice. Source: UK extension, `noLotsDivisionRationale`.
+    """
+    details = tender.tender.lot_details
+    stated = details is not None and bool(details.no_lots_division_rationale)
+    return 1.0 if stated and single_block(tender, track_record) == 1 else None
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="services",
+    label="Service lines bundled",
+    path="/tenderRisk/serviceLines",
+    direction=1,
+    says="{value} service lines are bundled.",
+)
+def service_lines(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Distinct service lines bundled in the scope, as stated.
+
+    Every line brings its own staff, data and costs, and the price must hold for the sum. Source: NAO on UnitingCare.
+    """
+    lines = tender.tender_risk.service_lines
+    return None if lines is None else float(lines)
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="divisions",
+    label="Kinds of purchase",
+    path="/tender/items",
+    also=("/tender/classification",),
+    says="The scope spans {value} CPV divisions.",
+)
+def cpv_divisions(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Distinct CPV divisions (first two digits) over the tender and its items.
+
+    A scope over several markets has few suppliers that know all. Source: CPV, Regulation (EC) 213/2008.
+    """
+    codes = {code[:2] for code in cpv_codes(tender)}
+    return float(len(codes)) if codes else None

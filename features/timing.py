@@ -1,0 +1,148 @@
+"""Time: to bid, to mobilise, to run."""
+
+from __future__ import annotations
+
+from features.catalogue import feature
+from features.track_records import TrackRecord
+from features.value import years_of_term
+from tenders import dates
+from tenders.tender import Period, Tender
+
+YEAR_END_MONTHS = (2, 3)
+HOLIDAY_MONTHS = (8, 12)
+
+
+def _days(period: Period | None) -> float | None:
+    if period is None:
+        return None
+    days = period.duration_in_days
+    if days is None:
+        days = dates.days_between(period.start_date, period.end_date)
+    return float(days) if days is not None and days >= 0 else None
+
+
+def _publication_month(tender: Tender) -> int | None:
+    period = tender.tender.tender_period
+    published = dates.day(tender.tender.date_published) or dates.day(period.start_date if period else None)
+    return published.month if published else None
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="days",
+    label="Days to bid",
+    path="/tender/tenderPeriod",
+    direction=-1,
+    says="Bidders have {value} days.",
+)
+def tender_period_days(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Days from the start of the tender period, else from publication, to the deadline; unknown if reversed.
+
+    A complex bid in little time is thin or is not made. Source: Directive 2014/24/EU art. 27.
+    """
+    days = _days(tender.tender.tender_period)
+    period = tender.tender.tender_period
+    if days is None and period and period.start_date is None:
+        since = dates.days_between(tender.tender.date_published, period.end_date)
+        days = float(since) if since is not None and since >= 0 else None
+    return days
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="days",
+    label="Days for questions",
+    path="/tender/enquiryPeriod",
+    direction=-1,
+    says="Bidders may ask for {value} days.",
+)
+def enquiry_period_days(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Days of the enquiry period. Source: OCDS `tender.enquiryPeriod`."""
+    return _days(tender.tender.enquiry_period)
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="years",
+    label="Term",
+    path="/tender/contractPeriod",
+    also=("/tender/lots",),
+    direction=1,
+    says="The contract runs {value} years.",
+)
+def term_years(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Initial term in years, without options.
+
+    Long terms outlive policies and prices. Source: OCDS `tender.contractPeriod`.
+    """
+    return years_of_term(tender)
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="yes/no",
+    label="May be extended",
+    path="/tender/lots/0/hasRenewal",
+    says="The contract may be extended.",
+    says_not="The contract cannot be extended.",
+)
+def extendable(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if any lot can be renewed or has options; 0 if the lots say that none can. Source: OCDS lots extension."""
+    stated = [flag for lot in tender.tender.lots for flag in (lot.has_renewal, lot.has_options) if flag is not None]
+    return float(any(stated)) if stated else None
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="yes/no",
+    label="Published at year end",
+    path="/tender/datePublished",
+    says="It is published as the budget year ends.",
+    says_not="It is not published as the budget year ends.",
+)
+def published_at_year_end(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if published in February or March, before the UK budget year ends. Source: our own."""
+    month = _publication_month(tender)
+    return None if month is None else float(month in YEAR_END_MONTHS)
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="yes/no",
+    label="Published in the holidays",
+    path="/tender/datePublished",
+    says="It is published in a holiday month.",
+    says_not="It is not published in a holiday month.",
+)
+def published_in_holidays(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if published in August or December, when bid teams are away. Source: our own."""
+    month = _publication_month(tender)
+    return None if month is None else float(month in HOLIDAY_MONTHS)
+
+
+@feature(
+    stage="awarded",
+    theme="timing",
+    unit="days",
+    label="Days to mobilise",
+    path="/awards/0/date",
+    direction=-1,
+    says="{value} days lie between award and start.",
+)
+def mobilisation_days(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Days from the first award to the first start of a contract; unknown if the start came first.
+
+    Staff, data and systems must move in that time. Source: NAO on UnitingCare: cleared the day before the start.
+    """
+    planned = tender.tender.contract_period
+    starts = [c.period.start_date for c in tender.contracts if c.period and c.period.start_date]
+    awarded = min((award.date for award in tender.awards if award.date), key=dates.earliest, default=None)
+    start = min(starts, key=dates.earliest, default=planned.start_date if planned else None)
+    days = dates.days_between(awarded, start)
+    return float(days) if days is not None and days >= 0 else None

@@ -1,0 +1,191 @@
+"""Track records: what buyers, advisers and markets had done before a date, by replay.
+
+Cases are walked in time order. At publication the features read the state; when an outcome becomes known the
+state learns it. So nothing that was not yet known on the day can reach a feature, and training and
+serving read the same object.
+
+A record counts cases, failures, and the failures *expected* of those cases from the base rate of
+the kind of case (a picked case fails three times in four because of how it was picked). What a feature reads is the
+shrunk ratio `(observed + PRIOR) / (expected + PRIOR)`: 1 means as the rest, 2 means twice
+as many failures as expected. So records compare across registers, and picked cases do not inflate them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from functools import lru_cache
+
+import msgspec
+
+from tenders.facts import Stage
+from tenders.tender import Tender
+
+# Failures added to both sides of the ratio: with it, one failure where 0.2 were expected reads
+# 1.7 rather than 5. About the size of record at which UK buyers begin to differ from chance.
+PRIOR = 1.0
+# What a kind of case is taken to fail at before any is known, and how many cases that is worth.
+PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
+
+_LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
+
+
+class Record(msgspec.Struct):
+    """The resolved cases under one key: how many, how many failed, how many were expected to.
+
+    `bidders` is the sum over the `counted` cases whose number of bidders is known, `log_value` the sum of
+    the natural logarithms of the `valued` cases' value in pounds.
+    """
+
+    cases: int = 0
+    failed: float = 0.0
+    expected: float = 0.0
+    counted: int = 0
+    bidders: float = 0.0
+    valued: int = 0
+    log_value: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        """Observed to expected failures, shrunk to 1."""
+        return (self.failed + PRIOR) / (self.expected + PRIOR)
+
+    @property
+    def rate(self) -> float:
+        """Share that failed, shrunk to PRIOR_RATE."""
+        return (self.failed + PRIOR_CASES * PRIOR_RATE) / (self.cases + PRIOR_CASES)
+
+    @property
+    def seen(self) -> str:
+        """The record and its size in words."""
+        return f"{self.failed:.0f} of {self.cases} resolved cases failed where {self.expected:.1f} were expected"
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome that became known `on` a day, under which keys, and what else the case showed.
+
+    `kind` names how the case was selected; cases are compared with the rest of their kind only.
+    """
+
+    on: date
+    keys: tuple[str, ...]
+    failed: bool
+    kind: str = "register"
+    bidders: float | None = None
+    value_gbp: float | None = None
+
+
+class TrackRecord(msgspec.Struct):
+    """The state of the replay: records by key, e.g. `buyer:ministry justice`, and by kind of case."""
+
+    records: dict[str, Record] = msgspec.field(default_factory=dict)
+    kinds: dict[str, Record] = msgspec.field(default_factory=dict)
+
+    def learn(self, resolved: Resolved) -> None:
+        """Takes in one outcome. What was expected is the rate of its kind so far."""
+        kind = self.kinds.setdefault(resolved.kind, Record())
+        rate = kind.rate
+        for record in (kind, *(self.records.setdefault(key, Record()) for key in resolved.keys)):
+            record.cases += 1
+            record.failed += resolved.failed
+            record.expected += rate
+            if resolved.bidders is not None:
+                record.counted += 1
+                record.bidders += resolved.bidders
+            if resolved.value_gbp:
+                record.valued += 1
+                record.log_value += math.log(resolved.value_gbp)
+
+    def of(self, keys: Iterable[str]) -> Record | None:
+        """The records of several keys together, each once; None if none of them has a case."""
+        found = [self.records[key] for key in dict.fromkeys(keys) if key in self.records]
+        if len(found) < 2:
+            return found[0] if found else None
+        return Record(*(sum(getattr(r, name) for r in found) for name in Record.__struct_fields__))
+
+
+def in_order(resolved: Iterable[Resolved]) -> list[Resolved]:
+    """Outcomes as they are learnt: by day, and those of one day in an order of their own, however they were listed."""
+    return sorted(resolved, key=lambda r: (r.on, r.kind, r.keys, r.failed))
+
+
+def replay(resolved: Iterable[Resolved], days: Sequence[date]) -> Iterator[tuple[int, TrackRecord]]:
+    """Each index of `days`, in time order, with the state on that day.
+
+    The state holds what was resolved strictly before the day. It is the live one: read it before
+    taking the next.
+    """
+    queue = in_order(resolved)
+    state, at = TrackRecord(), 0
+    for index in sorted(range(len(days)), key=days.__getitem__):
+        while at < len(queue) and queue[at].on < days[index]:
+            state.learn(queue[at])
+            at += 1
+        yield index, state
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was learnt, in time order: the track record as it stood on any day."""
+
+    resolved: tuple[Resolved, ...] = ()
+
+    def on(self, day: date | None) -> TrackRecord:
+        """The state on a day: what was resolved strictly before it; all of it without a day. Not to be changed."""
+        return _state(self, len(self.resolved) if day is None else bisect_left(self.resolved, day, key=lambda r: r.on))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@lru_cache(maxsize=64)
+def _state(log: Log, known: int) -> TrackRecord:
+    state = TrackRecord()
+    for each in log.resolved[:known]:
+        state.learn(each)
+    return state
+
+
+def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
+    """Every key under which a tender's outcome is learnt, as far as known at a stage."""
+    advisers, markets = adviser_keys(tender), market_keys(tender)
+    keys = [*buyer_keys(tender), *advisers, *markets, *(f"{a}|{m}" for a in advisers for m in markets)]
+    if stage == "awarded":
+        keys += supplier_keys(tender)
+    return tuple(dict.fromkeys(keys))
+
+
+def buyer_keys(tender: Tender) -> list[str]:
+    """`buyer:` keys: the buyer, and the procuring entity where it is another."""
+    names = [tender.buyer and tender.buyer.name, tender.tender.procuring_entity and tender.tender.procuring_entity.name]
+    return [f"buyer:{normal}" for normal in dict.fromkeys(_normal(n) for n in names if n) if normal]
+
+
+def adviser_keys(tender: Tender) -> list[str]:
+    """`adviser:` keys of the advisers named."""
+    return [f"adviser:{normal}" for a in tender.tender_risk.advisers if (normal := _normal(a.name))]
+
+
+def supplier_keys(tender: Tender) -> list[str]:
+    """`supplier:` keys of the suppliers of the awards."""
+    names = [s.name for award in tender.awards for s in award.suppliers if s.name]
+    return [f"supplier:{normal}" for n in names if (normal := _normal(n))]
+
+
+def market_keys(tender: Tender) -> list[str]:
+    """`market:` keys: the CPV groups (3 digits) of what is bought."""
+    return [f"market:{prefix}" for prefix in sorted({code[:3] for code in cpv_codes(tender) if len(code) >= 3})]
+
+
+def cpv_codes(tender: Tender) -> list[str]:
+    """CPV codes of the tender and its items, main ones only."""
+    sections = [tender.tender.classification, *(item.classification for item in tender.tender.items)]
+    return [str(c.id) for c in sections if c and c.id is not None and (c.scheme or "CPV").upper() == "CPV"]
+
+
+@lru_cache(maxsize=65536)
+def _normal(name: str) -> str:
+    """A name without case, punctuation and legal form, so that spellings meet."""
+    return " ".join(_LEGAL_NOISE.sub(" ", name.lower().replace("&", " and ")).split())

@@ -1,0 +1,196 @@
+"""Money: how much, against what, and whether it is enough."""
+
+from __future__ import annotations
+
+import math
+
+from features.catalogue import feature
+from features.track_records import Record, TrackRecord, market_keys
+from tenders import dates
+from tenders.form import DAYS_A_YEAR
+from tenders.money import in_pounds
+from tenders.tender import Period, Tender, Value
+
+PENNY = 0.01
+PEERS = 5  # cases with a value, below which a market has no typical value
+
+
+def year_of(tender: Tender) -> int | None:
+    """The year a tender was published, for the exchange rate."""
+    period = tender.tender.tender_period
+    texts = (tender.tender.date_published, period and period.start_date, period and period.end_date, tender.date)
+    return next((dates.year(text) for text in texts if text), None)
+
+
+def pounds_of_tender(tender: Tender) -> float | None:
+    """The stated value of the whole term in pounds; the sum of the lots where only they have one."""
+    year = year_of(tender)
+    total = in_pounds(tender.tender.value, year)
+    if total is not None:
+        return total
+    lots = [in_pounds(lot.value, year) for lot in tender.tender.lots]
+    if lots and all(value is not None for value in lots):
+        return math.fsum(value for value in lots if value is not None)
+    budget = tender.planning and tender.planning.budget
+    return in_pounds(budget.amount, year) if budget else None
+
+
+def years_of_term(tender: Tender) -> float | None:
+    """The initial term in years, without options: the tender's own, else the longest of its lots."""
+    own = years_of(tender.tender.contract_period)
+    if own is not None:
+        return own
+    lots = [years for lot in tender.tender.lots if (years := years_of(lot.contract_period)) is not None]
+    return max(lots, default=None)
+
+
+def years_of(period: Period | None) -> float | None:
+    """Length of a period in years; None if unknown, reversed or under a day."""
+    if period is None:
+        return None
+    days = period.duration_in_days
+    if days is None:
+        days = dates.days_between(period.start_date, period.end_date)
+    return days / DAYS_A_YEAR if days is not None and days >= 1 else None
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="GBP",
+    label="Value",
+    path="/tender/value",
+    also=("/tender/lots", "/planning/budget"),
+    says="The stated value is {value}.",
+)
+def value_gbp(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Stated value of the whole term, in pounds at its year's rate.
+
+    Large contracts fail more visibly; whether more often is for the data to say. Source: OCDS `tender.value`.
+    """
+    return pounds_of_tender(tender)
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="GBP",
+    label="Value a year",
+    path="/tender/value",
+    also=("/tender/lots", "/planning/budget"),
+    says="That is {value} a year.",
+)
+def value_per_year(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Stated value over the term in years, in pounds.
+
+    What the supplier must run each year, whatever the term. Source: our own.
+    """
+    value, years = pounds_of_tender(tender), years_of_term(tender)
+    return value / years if value is not None and years else None
+
+
+def _peers(tender: Tender, track_record: TrackRecord) -> Record | None:
+    record = track_record.of(market_keys(tender))
+    return record if record and record.valued >= PEERS else None
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="ratio",
+    label="Value against peers",
+    path="/tender/value",
+    also=("/tender/lots", "/planning/budget"),
+    says="The value is {value} times that of its market's typical contract.",
+)
+def value_to_peers(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Stated value over the geometric mean of earlier resolved contracts in its market; unknown under 5 of them.
+
+    A contract far out of its market's usual size has no proven supplier. Source: our own.
+    """
+    value, peers = pounds_of_tender(tender), _peers(tender, track_record)
+    return value / math.exp(peers.log_value / peers.valued) if value and peers else None
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="yes/no",
+    label="Savings assumed",
+    path="/tenderRisk/savingsAssumed",
+    also=("/tenderRisk/priceToFormerCost",),
+    direction=1,
+    says="The price ceiling lies below the present cost.",
+    says_not="The price ceiling covers the present cost.",
+)
+def savings_assumed(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if the ceiling is stated to lie under what the service costs today.
+
+    A saving that nobody has found yet is a shortfall that someone will. Source: NAO on UnitingCare.
+    """
+    ratio = tender.tender_risk.price_to_former_cost
+    stated = tender.tender_risk.savings_assumed
+    if stated is None and ratio is not None:
+        stated = ratio < 1
+    return None if stated is None else float(stated)
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="ratio",
+    label="Price to former cost",
+    path="/tenderRisk/priceToFormerCost",
+    direction=-1,
+    says="The price ceiling is {value} times the present cost.",
+)
+def price_to_former_cost(tender: Tender, track_record: TrackRecord) -> float | None:
+    """The ceiling over the present yearly cost, as stated.
+
+    More money than before is a sign seen with survival. Source: casebook, re-lets with more money.
+    """
+    return tender.tender_risk.price_to_former_cost
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="yes/no",
+    label="Round value",
+    path="/tender/value",
+    says="The value is a round figure: one digit and noughts.",
+    says_not="The value is not a round figure.",
+)
+def round_value(tender: Tender, track_record: TrackRecord) -> float | None:
+    """1 if the stated amount has one significant digit.
+
+    A round figure is a guess; a costed one seldom is round. Source: our own.
+    """
+    amount = _stated(tender.tender.value)
+    return None if amount is None else float(float(f"{amount:.0e}") == amount)
+
+
+@feature(
+    stage="awarded",
+    theme="value",
+    unit="ratio",
+    label="Price to estimate",
+    path="/awards/0/value",
+    says="The price agreed is {value} times the estimate.",
+)
+def price_to_estimate(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Sum of the awards' values over the tender's value, both in the tender's currency.
+
+    Far below is a bid that may not hold; at the ceiling, a bid without a rival. Source: Directive 2014/24/EU art. 69.
+    """
+    stated = tender.tender.value
+    estimate = _stated(stated)
+    prices = [award.value for award in tender.awards if award.value and award.value.amount]
+    if not estimate or not prices or stated is None or {p.currency for p in prices} != {stated.currency}:
+        return None
+    return math.fsum(price.amount for price in prices if price.amount) / estimate
+
+
+def _stated(value: Value | None) -> float | None:
+    """The amount, if it is one: registers write 0 where no value was given."""
+    return value.amount if value and value.amount and value.amount >= PENNY else None

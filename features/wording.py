@@ -1,0 +1,76 @@
+"""What the words say: length, ambition, risks admitted."""
+
+from __future__ import annotations
+
+import re
+
+from features.catalogue import feature
+from features.track_records import TrackRecord
+from tenders.tender import Tender
+
+AMBITION = re.compile(
+    r"transform|integrat|innovat|outcome|lead provider|prime provider|strategic partner|whole[- ]system|pathway", re.I
+)
+
+
+def _words(text: str | None) -> float | None:
+    return float(len(text.split())) if text and text.strip() else None
+
+
+@feature(
+    stage="draft",
+    theme="wording",
+    unit="words",
+    label="Length of the title",
+    path="/tender/title",
+    says="The title has {value} words.",
+)
+def title_words(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Words in the title. Source: our own."""
+    return _words(tender.tender.title)
+
+
+@feature(
+    stage="draft",
+    theme="wording",
+    unit="words",
+    label="Length of the description",
+    path="/tender/description",
+    says="The description has {value} words.",
+)
+def description_words(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Words in the description.
+
+    A thin description leaves bidders to guess. Source: Fazekas and Kocsis, length of call texts.
+    """
+    return _words(tender.tender.description)
+
+
+@feature(
+    stage="draft",
+    theme="wording",
+    unit="words",
+    label="Words of ambition",
+    path="/tender/title",
+    says="The title and description speak of transformation or integration {value} times.",
+)
+def ambition_words(tender: Tender, track_record: TrackRecord) -> float | None:
+    """How often title and description speak of transforming, integrating, outcomes, lead or prime providers.
+
+    New models of delivery have no price history. Source: titles in the casebook.
+    """
+    texts = [text for text in (tender.tender.title, tender.tender.description) if text]
+    return float(len(AMBITION.findall(" ".join(texts)))) if texts else None
+
+
+@feature(
+    stage="draft",
+    theme="wording",
+    unit="words",
+    label="Risks admitted",
+    path="/tender/riskDetails",
+    says="The notice states risks in {value} words.",
+)
+def risk_words(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Words in `riskDetails`; unknown if there are none. Source: UK extension, `riskDetails`."""
+    return _words(tender.tender.risk_details)

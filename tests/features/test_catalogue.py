@@ -1,0 +1,137 @@
+"""Every feature of the catalogue is fit to be shown, explained and learnt from."""
+
+from __future__ import annotations
+
+import math
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.catalogue import THEMES, Feature, catalogue, feature, known_at, pounds
+from features.track_records import TrackRecord
+from tenders.facts import STAGES, Stage
+from tenders.reading import one
+from tenders.tender import Tender
+from tests.features import made
+
+FEATURES = list(catalogue().values())
+UNITS = {
+    "GBP",
+    "adviser",
+    "advisers",
+    "bidders",
+    "bids",
+    "cases",
+    "changes",
+    "days",
+    "divisions",
+    "holds",
+    "lots",
+    "ratio",
+    "services",
+    "share",
+    "words",
+    "years",
+    "yes/no",
+}
+# Known only where the answer is yes: a notice without the field says nothing.
+YES_OR_UNKNOWN = {"no_division_rationale"}
+RECORD = made.record()
+
+each_feature = pytest.mark.parametrize("each", FEATURES, ids=lambda f: f.name)
+
+
+def in_range(each: Feature, value: float) -> bool:
+    """Whether a value can be, by the feature's unit."""
+    if each.unit == "yes/no":
+        return value in (0, 1)
+    if each.unit == "share":
+        return 0 <= value <= 1
+    return value >= 0
+
+
+@each_feature
+def test_the_docstring_states_the_rule_and_its_source(each: Feature) -> None:
+    rule, _, source = each.doc.partition("Source:")
+    assert len(rule.split()) >= 2
+    assert source.strip()
+
+
+@each_feature
+def test_it_has_a_label_a_unit_a_path_and_a_sentence(each: Feature) -> None:
+    assert each.label and each.label[0].isupper()
+    assert each.unit in UNITS
+    assert each.theme in THEMES
+    assert all(path.startswith("/") for path in (each.path, *each.also))
+    assert each.says.endswith(".")
+
+
+@each_feature
+def test_a_yes_or_no_is_said_both_ways_and_a_number_with_its_value(each: Feature) -> None:
+    holes = {name for _, name, _, _ in string.Formatter().parse(each.says) if name is not None}
+    if each.unit == "yes/no":
+        assert not holes
+        assert bool(each.says_not) != (each.name in YES_OR_UNKNOWN)
+    else:
+        assert "value" in holes and holes <= {"value", "record"}
+        assert ("record" in holes) == (each.evidence is not None)
+        assert not each.says_not
+
+
+@each_feature
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.37, 12.0, 4.25e9])
+def test_every_value_has_a_sentence(each: Feature, value: float) -> None:
+    if in_range(each, value) and not (each.name in YES_OR_UNKNOWN and value == 0):
+        text = each.text(value, Tender(), TrackRecord())
+        assert text and "{" not in text
+
+
+@each_feature
+def test_an_empty_tender_is_unknown(each: Feature) -> None:
+    assert each.measure(Tender(), TrackRecord()) is None
+    assert each.measure(Tender(), RECORD) is None
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@settings(max_examples=150)
+@given(data=st.data())
+def test_a_value_is_unknown_or_a_finite_number_in_the_range_of_its_unit(stage: Stage, data: Any) -> None:
+    tender = one(data.draw(made.known_at(stage))).as_of(stage)
+    for each in FEATURES:
+        value = each.measure(tender, RECORD)
+        if value is not None:
+            assert type(value) is float, each.name
+            assert math.isfinite(value) and value < 3e38, (each.name, value)  # the boosters read 32-bit floats
+            assert in_range(each, value), (each.name, value)
+            assert each.text(value, tender, RECORD)
+
+
+def test_later_stages_know_all_that_earlier_ones_know_and_more() -> None:
+    draft, bids_in, awarded = ({f.name for f in known_at(stage)} for stage in STAGES)
+    assert draft < bids_in < awarded == set(catalogue())
+
+
+def test_features_come_in_the_order_of_themes() -> None:
+    order = [THEMES.index(f.theme) for f in FEATURES]
+    assert order == sorted(order)
+    assert set(order) == set(range(len(THEMES)))
+
+
+def test_there_are_no_fewer_than_forty_features() -> None:
+    assert len(FEATURES) >= 40
+
+
+def test_a_name_is_given_once() -> None:
+    declare = feature(stage="draft", theme="lots", unit="lots", label="Again", path="/tender/lots", says="{value}.")
+    with pytest.raises(ValueError, match="two features are called lot_count"):
+        declare(catalogue()["lot_count"].measure)
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"), [(5.9e9, "£5.9bn"), (725_500_000, "£726m"), (40_000, "£40k"), (950, "£950"), (0, "£0")]
+)
+def test_money_is_shown_short(amount: float, shown: str) -> None:
+    assert pounds(amount) == shown

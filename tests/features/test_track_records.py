@@ -1,0 +1,209 @@
+"""Track records know what was resolved strictly before a day, compare like with like, and depend on no order."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.track_records import (
+    PRIOR_RATE,
+    Log,
+    Record,
+    Resolved,
+    TrackRecord,
+    adviser_keys,
+    buyer_keys,
+    in_order,
+    keys_of,
+    market_keys,
+    replay,
+    supplier_keys,
+)
+from tenders.reading import one
+from tenders.tender import Tender
+
+DAY = date(2020, 1, 1)
+days = st.integers(-9, 9).map(lambda n: DAY + timedelta(days=n))
+keys = st.lists(st.sampled_from(["buyer:a", "buyer:b", "market:851", "adviser:c"]), min_size=1, max_size=3, unique=True)
+outcomes = st.builds(
+    Resolved,
+    on=days,
+    keys=keys.map(tuple),
+    failed=st.booleans(),
+    kind=st.sampled_from(["cohort", "picked"]),
+    bidders=st.one_of(st.none(), st.integers(0, 9).map(float)),
+    value_gbp=st.one_of(st.none(), st.floats(1, 1e9)),
+)
+
+
+def learnt(*resolved: Resolved) -> TrackRecord:
+    """The state after outcomes, in the order given."""
+    state = TrackRecord()
+    for each in resolved:
+        state.learn(each)
+    return state
+
+
+def on(resolved: list[Resolved], day: date) -> TrackRecord:
+    """The state that a tender published on a day reads in training."""
+    return next(state for _, state in replay(resolved, [day]))
+
+
+def frozen(resolved: list[Resolved]) -> Log:
+    """The log as a bundle carries it."""
+    return Log(resolved=tuple(in_order(resolved)))
+
+
+def same(one_state: TrackRecord, other: TrackRecord) -> bool:
+    """Whether two states say the same, up to the last digit of a sum."""
+    return _numbers(one_state) == {key: pytest.approx(value) for key, value in _numbers(other).items()}
+
+
+def _numbers(state: TrackRecord) -> dict[str, list[float]]:
+    together = {**state.records, **{f"kind:{kind}": record for kind, record in state.kinds.items()}}
+    return {key: [getattr(record, name) for name in Record.__struct_fields__] for key, record in together.items()}
+
+
+@settings(max_examples=200)
+@given(earlier=st.lists(outcomes, max_size=12), later=st.lists(outcomes, max_size=12), seed=st.randoms())
+def test_nothing_resolved_on_or_after_publication_is_known(
+    earlier: list[Resolved], later: list[Resolved], seed: Any
+) -> None:
+    before = [each for each in earlier if each.on < DAY]
+    after = [each for each in later if each.on >= DAY]
+    mixed = [*before, *after]
+    seed.shuffle(mixed)
+    known = learnt(*in_order(before))
+    assert same(on(mixed, DAY), known)
+    assert same(frozen(mixed).on(DAY), known)
+
+
+def test_what_is_resolved_on_the_day_of_publication_itself_is_not_known() -> None:
+    case = Resolved(on=DAY, keys=("buyer:a",), failed=True)
+    assert on([case], DAY).of(["buyer:a"]) is None
+    assert on([case], DAY + timedelta(days=1)).of(["buyer:a"]) is not None
+
+
+@settings(max_examples=100)
+@given(resolved=st.lists(outcomes, max_size=12), published=st.lists(days, min_size=1, max_size=6), seed=st.randoms())
+def test_the_order_of_cases_and_of_tenders_does_not_matter(
+    resolved: list[Resolved], published: list[date], seed: Any
+) -> None:
+    shuffled = list(resolved)
+    seed.shuffle(shuffled)
+    for index, state in replay(shuffled, published):
+        assert same(state, on(resolved, published[index]))
+
+
+@settings(max_examples=100)
+@given(resolved=st.lists(outcomes, max_size=12), published=st.lists(days, min_size=1, max_size=6))
+def test_serving_reads_the_record_that_training_read(resolved: list[Resolved], published: list[date]) -> None:
+    log = frozen(resolved)
+    for index, state in replay(resolved, published):
+        assert log.on(published[index]) == state
+
+
+def test_without_a_day_all_is_known() -> None:
+    log = frozen([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
+    assert log.on(None).records["buyer:a"].cases == 1
+
+
+def test_tenders_come_in_time_order() -> None:
+    published = [DAY + timedelta(days=n) for n in (5, -3, 0)]
+    assert [index for index, _ in replay([], published)] == [1, 2, 0]
+
+
+def test_what_is_expected_of_a_case_is_the_rate_of_its_kind_so_far() -> None:
+    cases = [Resolved(on=DAY, keys=("buyer:a",), failed=failed) for failed in (True, False, True)]
+    # 0.2 before any case; then (1 + 5 * 0.2) / (1 + 5), and (1 + 5 * 0.2) / (2 + 5).
+    assert learnt(*cases).records["buyer:a"].expected == pytest.approx(PRIOR_RATE + 2 / 6 + 2 / 7)
+
+
+def test_kinds_are_compared_with_their_own_only() -> None:
+    picked = [Resolved(on=DAY, keys=("market:1",), failed=True, kind="picked")] * 50
+    cohort = Resolved(on=DAY, keys=("buyer:a",), failed=False, kind="cohort")
+    assert learnt(*picked, cohort).records["buyer:a"].expected == pytest.approx(PRIOR_RATE)
+
+
+def test_picked_cases_that_fail_as_picked_cases_do_inflate_nothing() -> None:
+    """Three in four picked cases fail; a buyer of whom three in four did is as the rest."""
+    rest = [Resolved(on=DAY, keys=("buyer:other",), failed=i % 4 > 0, kind="picked") for i in range(200)]
+    own = [Resolved(on=DAY, keys=("buyer:a",), failed=i % 4 > 0, kind="picked") for i in range(40)]
+    state = learnt(*rest, *own)
+    assert state.records["buyer:a"].rate > 0.6
+    assert state.records["buyer:a"].ratio == pytest.approx(1, abs=0.05)
+
+
+def test_a_ratio_is_shrunk_to_one_by_how_little_is_known() -> None:
+    assert Record().ratio == 1
+    assert Record(cases=1, failed=1, expected=0.2).ratio == pytest.approx(2 / 1.2)
+    assert Record(cases=100, failed=100, expected=20).ratio == pytest.approx(101 / 21)
+
+
+@given(failed=st.integers(0, 50), held=st.integers(0, 50))
+def test_one_failure_more_raises_the_ratio_and_one_survival_more_lowers_it(failed: int, held: int) -> None:
+    known = Record(cases=failed + held, failed=failed, expected=0.2 * (failed + held))
+    expected = known.expected + 0.2
+    assert Record(cases=known.cases + 1, failed=failed + 1, expected=expected).ratio > known.ratio or known.ratio > 5
+    assert Record(cases=known.cases + 1, failed=failed, expected=expected).ratio < known.ratio
+
+
+def test_the_words_give_the_record_and_its_size() -> None:
+    assert Record(cases=3, failed=2, expected=0.61).seen == "2 of 3 resolved cases failed where 0.6 were expected"
+
+
+def test_several_keys_add_up_and_a_key_given_twice_counts_once() -> None:
+    state = learnt(Resolved(on=DAY, keys=("buyer:a",), failed=True), Resolved(on=DAY, keys=("buyer:b",), failed=False))
+    both = state.of(["buyer:a", "buyer:b", "buyer:nobody"])
+    assert both is not None and (both.cases, both.failed) == (2, 1)
+    assert state.of(["buyer:a", "buyer:a"]) == state.records["buyer:a"]
+    assert state.of(["buyer:nobody"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Cambridgeshire & Peterborough CCG", "cambridgeshire and peterborough ccg"),
+        ("The Example Council", "Example"),
+        ("ACME (UK) Ltd.", "Acme UK Limited"),
+        ("NHS Shared Business Services", "Shared Business Services"),
+    ],
+)
+def test_spellings_of_a_name_meet(name: str, other: str) -> None:
+    assert buyer_keys(one({"buyer": name}).compiled()) == buyer_keys(one({"buyer": other}).compiled())
+
+
+def test_a_name_of_nothing_but_legal_form_is_no_key() -> None:
+    assert buyer_keys(one({"buyer": "The Council"}).compiled()) == []
+
+
+FULL = one(
+    {
+        "buyer": {"name": "A Council"},
+        "tender": {
+            "procuringEntity": {"name": "B"},
+            "items": [{"id": "1", "classification": {"scheme": "CPV", "id": "85140000"}}],
+        },
+        "awards": [{"id": "1", "suppliers": [{"name": "S Ltd"}]}],
+        "tenderRisk": {"advisers": [{"name": "V LLP"}]},
+    }
+)
+
+
+def test_a_case_is_learnt_under_buyer_adviser_market_and_supplier() -> None:
+    tender = FULL.compiled()
+    assert buyer_keys(tender) == ["buyer:a", "buyer:b"]
+    assert adviser_keys(tender) == ["adviser:v"]
+    assert market_keys(tender) == ["market:851"]
+    assert supplier_keys(tender) == ["supplier:s"]
+    draft = ("buyer:a", "buyer:b", "adviser:v", "market:851", "adviser:v|market:851")
+    assert keys_of(FULL.as_of("draft"), "draft") == draft
+    assert keys_of(tender, "awarded") == (*draft, "supplier:s")
+
+
+def test_an_empty_tender_has_no_key() -> None:
+    assert keys_of(Tender(), "awarded") == ()
