@@ -1,0 +1,1 @@
+"""What a model is: bundles, the straight line from a tender to its score, and reasons."""

@@ -1,0 +1,51 @@
+"""Calibration as numbers: from a booster's margin to a probability, with an interval.
+
+`p = 1 / (1 + exp(-(intercept + slope * margin)))`, the slope never negative, so that a rule the booster keeps (more
+lots never raise the risk) survives calibration. The interval comes from the same two numbers fitted on
+resampled groups of cases: few groups, wide interval.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Draws = NDArray[np.float64]
+
+INTERVAL = (2.5, 97.5)
+"""Percentiles of the resampled probabilities that the interval spans: 95 %."""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """One (register, outcome, stage): the line, its resamples, and the evidence it rests on.
+
+    `base_rate` is the share of positives among the `cases` calibrated on; `groups` how many of them do not share fate.
+    """
+
+    intercept: float
+    slope: float
+    resampled: tuple[tuple[float, float], ...]
+    base_rate: float
+    cases: int
+    positives: int
+    groups: int
+
+    def logit(self, margin: float) -> float:
+        """The calibrated log-odds of a margin."""
+        return self.intercept + self.slope * margin
+
+    def draws(self, margin: float) -> Draws:
+        """The probability of a margin under each resample, shape (resamples,)."""
+        lines = np.asarray(self.resampled)
+        return sigmoid(lines[:, 0] + lines[:, 1] * margin)
+
+
+def sigmoid(logit: Draws) -> Draws:
+    """Log-odds to probabilities, without overflow."""
+    return 1 / (1 + np.exp(-np.clip(logit, -50, 50)))
+
+
+def failure_of(no_award: float, early_end: float) -> float:
+    """Probability of failure: no award, or an award that ends early (`early_end` is given an award)."""
+    return 1 - (1 - no_award) * (1 - early_end)

@@ -1,0 +1,148 @@
+"""Why a score is what it is: each known fact with its effect on the probability, in words.
+
+An effect is the change of the failure probability if the fact's contribution (XGBoost's own SHAP values, in log-odds)
+were taken away. Only facts that the tender states can be reasons; what is unknown is listed as unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import numpy as np
+import xgboost as xgb
+
+from features.catalogue import Feature, catalogue
+from features.matrix import matrix, row
+from features.track_records import TrackRecord
+from models.bundle import Bundle, Part
+from models.calibration import Calibration, failure_of, sigmoid
+from tenders import form
+from tenders.facts import STAGES, Stage
+from tenders.process import Process
+from tenders.tender import Tender
+
+SMALLEST_EFFECT = 0.0001
+"""A hundredth of a percentage point: the last place of a score."""
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact, its effect in probability points (0.06 raises the failure probability by 6), and where it came from."""
+
+    feature: str
+    value: float
+    effect: float
+    text: str
+    path: str
+
+
+class Unknown(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature that the model weighs and the tender does not state, and why not."""
+
+    feature: str
+    why: str
+
+
+class Margins(msgspec.Struct, frozen=True, kw_only=True):
+    """What one booster says of one tender: its margin (log-odds), and each known feature's share in it."""
+
+    margin: float
+    calibration: Calibration
+    values: Mapping[str, float]
+    contributions: Mapping[str, float]
+
+
+def margins_of(
+    bundle: Bundle, outcome: str, stage: Stage, tender: Tender, record: TrackRecord, explain: bool
+) -> Margins:
+    """One booster on one tender. Contributions only if asked for: they cost more than the margin."""
+    part = bundle.part(outcome, stage)
+    booster = bundle.boosters[outcome, stage]
+    values = row(tender, record, columns(part))
+    x = matrix([values], len(values))
+    if not explain:
+        margin = float(booster.inplace_predict(x, predict_type="margin", validate_features=False)[0])
+        shares: list[float] = []
+    else:
+        parts = booster.predict(xgb.DMatrix(x, nthread=1), pred_contribs=True, validate_features=False)[0]
+        margin, shares = float(np.sum(parts)), [float(each) for each in parts[:-1]]
+    return Margins(
+        margin=margin,
+        calibration=bundle.calibration[outcome, stage],
+        values=dict(zip(part.features, values, strict=True)),
+        contributions=dict(zip(part.features, shares, strict=False)),
+    )
+
+
+def columns(part: Part) -> list[Feature]:
+    """The features of a part, in the order of its columns."""
+    known = catalogue()
+    return [known[name] for name in part.features]
+
+
+def reasons(
+    margins: Mapping[str, Margins], tender: Tender, track_record: TrackRecord, process: Process
+) -> Iterator[Reason]:
+    """The facts that moved the failure probability, largest effect first."""
+    names = {name for each in margins.values() for name, value in each.values.items() if not math.isnan(value)}
+    total = _failure(margins, "")
+    effects = {name: total - _failure(margins, name) for name in names}
+    known = catalogue()
+    for name in sorted(names, key=lambda n: (-abs(effects[n]), n)):
+        if abs(effects[name]) < SMALLEST_EFFECT:
+            return
+        feature = known[name]
+        value = next(each.values[name] for each in margins.values() if name in each.values)
+        yield Reason(
+            feature=name,
+            value=round(value, 4),
+            effect=round(effects[name], 4),
+            text=feature.text(value, tender, track_record),
+            path=path_in(process, feature),
+        )
+
+
+def path_in(process: Process, feature: Feature) -> str:
+    """Where a fact stands in what the user gave: the form's key, or its place in the last release that has it.
+
+    A fact that stands nowhere is placed where it would be looked for first.
+    """
+    held = list(zip(reversed(process.releases), reversed(process.where), strict=True))
+    placed = [(path, release, where) for path in (feature.path, *feature.also) for release, where in held]
+    path, _, where = min(placed, key=lambda each: _missing(each[0], each[1]))
+    return where + (path if process.form is None else form.key_of(path, process.form))
+
+
+def _missing(path: str, release: object) -> int:
+    """How many steps of a JSON path are not there, or hold nothing."""
+    *steps, value = (*path.strip("/").split("/"), release)
+    for taken, step in enumerate(steps):
+        if isinstance(value, list):
+            value = value[int(step)] if step.isdigit() and int(step) < len(value) else None
+        else:
+            value = value.get(str(step)) if isinstance(value, Mapping) else None
+        if value in (None, "", [], {}):
+            return len(steps) - taken
+    return 0
+
+
+def unknowns(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage) -> Iterator[Unknown]:
+    """What the bundle's models weigh and this tender does not state, in catalogue order."""
+    weighed = {name for part in bundle.manifest.parts for name in part.features}
+    for name, feature in catalogue().items():
+        if name not in weighed:
+            continue
+        if STAGES.index(feature.stage) > STAGES.index(stage):
+            yield Unknown(feature=name, why=f"not known at {stage}")
+        elif feature.measure(tender, record) is None:
+            yield Unknown(feature=name, why="no record yet" if feature.evidence else "not stated")
+
+
+def _failure(margins: Mapping[str, Margins], without: str) -> float:
+    """The failure probability with one feature's contributions taken away."""
+    by_outcome = {
+        outcome: float(sigmoid(np.asarray(each.calibration.logit(each.margin - each.contributions.get(without, 0.0)))))
+        for outcome, each in margins.items()
+    }
+    return failure_of(by_outcome.get("no_award", 0.0), by_outcome.get("early_end", 0.0))

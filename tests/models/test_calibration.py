@@ -1,0 +1,59 @@
+"""Calibration keeps the order of margins and says how little is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.bundle import Bundle
+from models.calibration import Calibration, failure_of, sigmoid
+
+probabilities = st.floats(0, 1)
+margins = st.floats(-40, 40)
+
+
+@given(a=margins, b=margins, intercept=st.floats(-10, 10), slope=st.floats(0, 10))
+def test_a_higher_margin_never_has_a_lower_probability(a: float, b: float, intercept: float, slope: float) -> None:
+    line = Calibration(
+        intercept=intercept, slope=slope, resampled=((intercept, slope),), base_rate=0.2, cases=1, positives=0, groups=1
+    )
+    low, high = sorted([a, b])
+    assert line.logit(low) <= line.logit(high)
+    assert line.draws(low)[0] <= line.draws(high)[0]
+
+
+@given(a=st.floats(allow_nan=False), b=st.floats(allow_nan=False))
+def test_a_probability_lies_between_0_and_1_and_keeps_the_order(a: float, b: float) -> None:
+    low, high = sigmoid(np.array(sorted([a, b])))
+    assert 0 <= low <= high <= 1
+
+
+def test_log_odds_of_0_are_even() -> None:
+    assert sigmoid(np.array([0.0, math.log(3)])) == pytest.approx([0.5, 0.75])
+
+
+@given(no_award=probabilities, early_end=probabilities)
+def test_failure_is_either_outcome_and_no_less_than_each(no_award: float, early_end: float) -> None:
+    failure = failure_of(no_award, early_end)
+    assert 0 <= failure <= 1
+    assert failure >= max(no_award, early_end) - 1e-12
+    assert failure <= no_award + early_end + 1e-12
+
+
+@pytest.mark.parametrize(("no_award", "early_end", "failure"), [(0, 0, 0), (1, 0, 1), (0.2, 0.5, 0.6), (0, 0.3, 0.3)])
+def test_early_end_is_given_an_award(no_award: float, early_end: float, failure: float) -> None:
+    assert failure_of(no_award, early_end) == pytest.approx(failure)
+
+
+def test_no_released_line_is_reversed_and_each_says_what_it_rests_on(bundle: Bundle) -> None:
+    assert set(bundle.calibration) == {(part.outcome, part.stage) for part in bundle.manifest.parts}
+    for line in bundle.calibration.values():
+        assert line.slope >= 0
+        assert all(slope >= 0 for _, slope in line.resampled)
+        assert len(line.resampled) >= 100
+        assert 0 < line.positives < line.cases
+        assert line.groups <= line.cases
