@@ -1,0 +1,98 @@
+"""Calibration: never a reversed rule, the base rate in the mean, wide where little is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from models.calibration import Calibration
+from training.calibrate import calibration, line
+
+Floats = NDArray[np.float64]
+RESAMPLES = 25
+
+
+def cases(n: int, strength: float, seed: int = 0) -> tuple[Floats, Floats]:
+    """Margins, and outcomes that follow them as strongly as asked for."""
+    rng = np.random.default_rng(seed)
+    margin = rng.normal(size=n)
+    return margin, (rng.random(n) < expit(-1.5 + strength * margin)).astype(float)
+
+
+def calibrated(margin: Floats, y: Floats, cluster: NDArray[np.int64] | None = None) -> Calibration:
+    """With weights of 1 and clusters of one, unless said otherwise."""
+    return calibration(
+        margin, y, np.ones(len(y)), np.arange(len(y)) if cluster is None else cluster, seed=1, resamples=RESAMPLES
+    )
+
+
+def width(found: Calibration) -> float:
+    """How far the resampled probabilities at the mean margin lie apart."""
+    low, high = np.percentile(found.draws(0.0), [2.5, 97.5])
+    return float(high - low)
+
+
+@pytest.mark.parametrize("strength", [-3.0, -1.0, 0.0, 1.0, 3.0])
+def test_the_slope_is_never_negative_even_for_reversed_margins(strength: float) -> None:
+    found = calibrated(*cases(200, strength))
+    assert found.slope >= 0
+    assert all(slope >= 0 for _, slope in found.resampled)
+
+
+def test_reversed_margins_tell_next_to_nothing_and_true_ones_much() -> None:
+    reversed_, true = (calibrated(*cases(400, strength)).slope for strength in (-2.0, 2.0))
+    assert reversed_ < 0.02
+    assert true > 1
+
+
+@pytest.mark.parametrize("strength", [-1.0, 0.0, 2.0])
+def test_the_mean_probability_is_the_base_rate(strength: float) -> None:
+    margin, y = cases(300, strength)
+    weight = np.random.default_rng(2).uniform(0.2, 1, 300)
+    found = calibration(margin, y, weight, np.arange(300), seed=1, resamples=20)
+    p = expit(found.intercept + found.slope * margin)
+    assert np.average(p, weights=weight) == pytest.approx(found.base_rate, abs=1e-3)
+    assert found.base_rate == pytest.approx(np.average(y, weights=weight), abs=1e-6)
+
+
+def test_fewer_clusters_make_a_wider_interval() -> None:
+    margin, y = cases(240, 1.0)
+    y = np.sort(y)  # whoever shares a cluster shares its outcome
+    few, many = (calibrated(margin, y, np.repeat(np.arange(240 // size), size)) for size in (24, 1))
+    assert (few.groups, many.groups) == (10, 240)
+    assert width(few) > 1.5 * width(many)
+
+
+def test_fewer_cases_make_a_wider_interval_and_smaller_slopes() -> None:
+    few, many = ([calibrated(*cases(n, 2.0, seed)) for seed in range(5)] for n in (20, 400))
+    assert np.mean([*map(width, few)]) > 3 * np.mean([*map(width, many)])
+    assert np.mean([each.slope for each in few]) < np.mean([each.slope for each in many])
+
+
+def test_it_says_what_it_rests_on() -> None:
+    margin, y = cases(100, 1.0)
+    found = calibrated(margin, y, np.repeat(np.arange(50), 2))
+    assert (found.cases, found.positives, found.groups) == (100, int(y.sum()), 50)
+    assert len(found.resampled) == RESAMPLES
+
+
+@pytest.mark.parametrize("y", [np.zeros(20), np.ones(20)])
+def test_outcomes_all_alike_still_have_odds(y: Floats) -> None:
+    found = calibrated(np.linspace(-1, 1, 20), y)
+    assert np.isfinite([found.intercept, found.slope]).all()
+    assert found.draws(0.0).min() > 0 and found.draws(0.0).max() < 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_margins_all_alike_have_no_slope() -> None:
+    assert calibrated(np.zeros(40), cases(40, 0.0)[1]).slope == pytest.approx(0, abs=1e-6)
+
+
+def test_a_line_does_not_depend_on_the_unit_of_the_margin() -> None:
+    margin, y = cases(200, 1.0)
+    weight = np.ones(200)
+    a, b = line(margin, y, weight, float(margin.std()))
+    c, d = line(1000 * margin + 7, y, weight, float((1000 * margin).std()))
+    assert expit(c + d * (1000 * margin + 7)) == pytest.approx(expit(a + b * margin), abs=1e-3)

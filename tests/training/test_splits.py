@@ -1,0 +1,53 @@
+"""Splits: whoever shares fate is on one side."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.splits import components, grouped_folds
+
+keys = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), min_size=1, max_size=15)
+
+
+@pytest.mark.parametrize(
+    ("rows", "together"),
+    [
+        ([["a"], ["b"]], [0, 1]),
+        ([["a"], ["a"]], [0, 0]),
+        ([["a"], ["b"], ["a", "b"]], [0, 0, 0]),
+        ([["a", "b"], ["b", "c"], ["c", "d"], ["e"]], [0, 0, 0, 1]),
+        ([["a"], [], []], [0, 1, 2]),
+        ([], []),
+    ],
+)
+def test_rows_linked_by_a_key_or_through_others_are_one_group(rows: list[list[str]], together: list[int]) -> None:
+    found = list(components(rows))
+    assert [found.index(each) for each in found] == [together.index(each) for each in together]
+
+
+@given(rows=keys)
+def test_no_key_is_in_two_groups(rows: list[list[str]]) -> None:
+    group = components(rows)
+    for key in {key for each in rows for key in each}:
+        assert len({group[i] for i, each in enumerate(rows) if key in each}) == 1
+
+
+@given(group=st.lists(st.integers(0, 9), min_size=1, max_size=40), folds=st.integers(2, 6), seed=st.integers(0, 99))
+def test_no_group_is_on_both_sides_and_every_row_is_tested_once(group: list[int], folds: int, seed: int) -> None:
+    numbers = np.array(group)
+    tested: list[int] = []
+    for train, test in grouped_folds(numbers, folds, seed):
+        assert set(numbers[train]).isdisjoint(numbers[test])
+        assert sorted([*train, *test]) == list(range(len(group)))
+        assert len(test)
+        tested += list(test)
+    assert sorted(tested) == list(range(len(group)))
+
+
+def test_the_same_seed_splits_alike_and_another_otherwise() -> None:
+    group = np.arange(50)
+    first, again, other = ([list(test) for _, test in grouped_folds(group, 5, seed)] for seed in (1, 1, 2))
+    assert first == again != other

@@ -1,0 +1,1 @@
+"""From histories to released bundles: data, splits, fits, validation, tracking."""

@@ -1,0 +1,79 @@
+"""From out-of-fold margins of cohort cases to a `Calibration`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from models.calibration import Calibration
+
+Floats = NDArray[np.float64]
+
+# One case of each outcome at the mean margin, so that a resample without a positive still has odds.
+PSEUDO = 0.5
+# Spread of the slope around 0 before any case is seen, in units of 1 / standard deviation of the margin:
+# a margin whose spread multiplies the odds by e is as much as a few hundred cases could show.
+SLOPE_SPREAD = 1.0
+
+
+def calibration(
+    margin: Floats, y: Floats, weight: Floats, cluster: NDArray[np.int64], seed: int, resamples: int
+) -> Calibration:
+    """The line from margins to log-odds, on rows of shape (n,), with resamples of whole clusters.
+
+    The slope is the mean over the resamples of slopes that cannot be negative: without evidence it is small, never a
+    reversed rule. The intercept is then set so that the mean probability is the base rate.
+    """
+    rng = np.random.default_rng(seed)
+    numbers = np.unique(cluster)
+    rows = {number: np.flatnonzero(cluster == number) for number in numbers}
+    lines = []
+    for _ in range(resamples):
+        chosen = np.concatenate([rows[number] for number in rng.choice(numbers, len(numbers))])
+        lines.append(line(margin[chosen], y[chosen], weight[chosen], spread=float(margin.std())))
+    slope = float(np.mean([b for _, b in lines]))
+    return Calibration(
+        intercept=round(_intercept(margin, y, weight, slope), 6),
+        slope=round(slope, 6),
+        resampled=tuple((round(a, 4), round(b, 4)) for a, b in lines),
+        base_rate=round(float(np.average(y, weights=weight)), 6),
+        cases=len(y),
+        positives=int(y.sum()),
+        groups=len(numbers),
+    )
+
+
+def line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[float, float]:
+    """Intercept and non-negative slope of a weighted logistic fit, the slope shrunk to 0."""
+    centre = float(np.average(margin, weights=weight))
+    scale = spread or 1.0
+    z = np.append((margin - centre) / scale, [0.0, 0.0])
+    target, mass = np.append(y, [1.0, 0.0]), np.append(weight, [PSEUDO, PSEUDO])
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        p = expit(point[0] + point[1] * z)
+        value = -np.sum(mass * (target * np.log(p + 1e-12) + (1 - target) * np.log(1 - p + 1e-12)))
+        slope = mass * (p - target)
+        penalty = point[1] / SLOPE_SPREAD**2
+        return float(value + point[1] ** 2 / (2 * SLOPE_SPREAD**2)), np.array(
+            [slope.sum(), (slope * z).sum() + penalty]
+        )
+
+    start = np.array([logit(np.average(target, weights=mass)), 0.1])
+    a, b = minimize(loss, start, jac=True, bounds=[(None, None), (0, None)], method="L-BFGS-B").x
+    return float(a - b * centre / scale), float(b / scale)
+
+
+def _intercept(margin: Floats, y: Floats, weight: Floats, slope: float) -> float:
+    """The intercept at which the mean probability equals the base rate, by bisection."""
+    rate = float(np.clip(np.average(y, weights=weight), 1e-4, 1 - 1e-4))
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if np.average(expit(middle + slope * margin), weights=weight) < rate:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2

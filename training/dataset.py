@@ -1,0 +1,123 @@
+"""The casebook as tables: one row a case at a stage, with its outcome, its weight and whose fate it shares."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import known_at
+from features.matrix import Matrix, matrix, row
+from features.track_records import Log, Resolved, in_order, keys_of, replay
+from features.value import pounds_of_tender
+from models.bundle import Source
+from tenders import casebook, dates
+from tenders.casebook import Case
+from tenders.facts import STAGES, Stage
+from training.splits import components
+
+OUTCOMES = ("no_award", "early_end", "single_bid")
+STAGES_OF: dict[str, tuple[Stage, ...]] = {
+    "no_award": ("draft", "bids_in"),
+    "early_end": ("draft", "bids_in", "awarded"),
+    "single_bid": ("draft",),
+}
+"""The stages at which an outcome is still open."""
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """All dated cases with their features by stage, and the log of what was learnt from them.
+
+    `x[stage]` has shape (cases, features known at the stage). `group` numbers the cases that may share fate in any way;
+    `cluster` those of one programme and buyer; `fate` those that ended by one decision.
+    """
+
+    cases: tuple[Case, ...]
+    features: dict[Stage, tuple[str, ...]]
+    x: dict[Stage, Matrix]
+    picked: NDArray[np.bool_]
+    group: NDArray[np.int64]
+    cluster: NDArray[np.int64]
+    fate: NDArray[np.int64]
+    log: Log
+    source: Source
+
+    def label(self, outcome: str) -> NDArray[np.float64]:
+        """1, 0 or NaN (censored or ambiguous) for every case, shape (cases,)."""
+        if outcome == "failure":
+            values = [None if not c.fail or (c.censored and c.fail == "0") else c.fail == "1" for c in self.cases]
+        else:
+            values = [getattr(c, outcome) for c in self.cases]
+        return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def history(cases: Sequence[Case] | None = None) -> History:
+    """The casebook, replayed in time order. Cases without any date are left out: no record can be read for them."""
+    dated = [(c, c.process(), c.process().published_on()) for c in (casebook.cases() if cases is None else cases)]
+    chosen = [c for c, _, day in dated if day]
+    processes = [process for _, process, day in dated if day]
+    days = [day for _, _, day in dated if day]
+    known = {stage: known_at(stage) for stage in STAGES}
+    rows: dict[Stage, list[list[float]]] = {stage: [[]] * len(chosen) for stage in STAGES}
+    resolved = list(resolutions(chosen))
+    for index, state in replay(resolved, days):
+        for stage in STAGES:
+            rows[stage][index] = row(processes[index].as_of(stage), state, known[stage])
+    return History(
+        cases=tuple(chosen),
+        features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
+        x={stage: matrix(rows[stage], len(known[stage])) for stage in STAGES},
+        picked=np.array([c.picked for c in chosen]),
+        group=components([[_programme(c), f"buyer:{c.buyer}"] for c in chosen]),
+        cluster=_numbered([(_programme(c), c.buyer) for c in chosen]),
+        fate=_numbered([_decision(c) for c in chosen]),
+        log=Log(resolved=tuple(in_order(resolved))),
+        source=source(chosen, days),
+    )
+
+
+def resolutions(cases: Sequence[Case]) -> list[Resolved]:
+    """What the track records learn, and when. Cases that ended by one decision are learnt once."""
+    once = {_decision(c): c for c in reversed(cases) if c.fail and c.outcome_date}
+    return [_resolved(c) for c in once.values()]
+
+
+def source(cases: Sequence[Case], days: Sequence[date]) -> Source:
+    """The fingerprint of the casebook's three files, its rows and dates."""
+    files = (casebook.CASES, casebook.CHANGES, casebook.SECTORS)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return Source(
+        name="casebook_uk", sha256=digest, rows=len(cases), first=min(days).isoformat(), last=max(days).isoformat()
+    )
+
+
+def _resolved(case: Case) -> Resolved:
+    tender = case.process().as_of("awarded")
+    return Resolved(
+        on=dates.latest(case.outcome_date),
+        keys=keys_of(tender, "awarded"),
+        failed=case.fail == "1",
+        kind="picked" if case.picked else "cohort",
+        bidders=float(case.bidders_final) if case.bidders_final and case.route != "direct" else None,
+        value_gbp=pounds_of_tender(tender),
+    )
+
+
+def _programme(case: Case) -> str:
+    return f"case:{case.case_id}" if case.picked else f"cohort:{case.cohort}"
+
+
+def _decision(case: Case) -> tuple[str, ...]:
+    """Failures of one programme and buyer on one day are one decision; survivors survive one by one."""
+    if case.picked or case.fail != "1":
+        return (case.case_id,)
+    return (case.cohort, case.buyer, case.outcome_date)
+
+
+def _numbered(keys: Sequence[object]) -> NDArray[np.int64]:
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys], dtype=np.int64)
