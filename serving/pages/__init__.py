@@ -1,0 +1,1 @@
+"""The pages: the draft form and the result, rendered here, without scripts."""

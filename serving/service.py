@@ -1,0 +1,63 @@
+"""The service: `bentoml serve serving.service:TenderRisk`, or `tender-risk serve`.
+
+Two endpoints under BentoML, the pages beside them, and around all of it what a public server needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio.to_thread
+import bentoml
+from starlette.responses import Response
+
+from serving import answers
+from serving.keys import KeyGuard
+from serving.limits import BodyLimit
+from serving.observing import JsonErrors, Observed
+from serving.pages.app import pages
+from serving.schema import ManyRequest, ManyScored, Scored, ScoreRequest
+
+# Long work (many tenders, large bodies) runs in threads, so that health checks and others are answered
+# meanwhile. More would only queue for the interpreter.
+THREADS = 4
+# Up to this size a tender is scored faster than a thread is found for it, and no one waits noticeably.
+QUICK_BYTES = 256 * 1024
+
+
+SETTINGS: dict[str, Any] = {
+    "threads": THREADS,
+    "http": {"host": "127.0.0.1"},
+    # Replaced by serving.observing, which says why.
+    "metrics": {"enabled": False},
+    "logging": {"access": {"enabled": False}},
+}
+
+
+def guarded(service: Any) -> Any:
+    """Decorates a BentoML service with the middleware that every one of ours runs behind, outermost first."""
+    for each in (Observed, JsonErrors, KeyGuard, BodyLimit):
+        service.add_asgi_middleware(each)
+    return service
+
+
+@guarded
+@bentoml.asgi_app(pages, path="/")
+@bentoml.service(**SETTINGS)
+class TenderRisk:
+    """The probability that a public tender fails, with reasons."""
+
+    def __init__(self) -> None:
+        answers.held()
+
+    @bentoml.api(route="/score", input_spec=ScoreRequest, output_spec=Scored)  # type: ignore[untyped-decorator]
+    async def score(self, raw: bytes) -> Response:
+        """Scores one tender. 400 with JSON paths if it cannot be read, 413 if it is too large."""
+        if len(raw) <= QUICK_BYTES:
+            return answers.score(raw)
+        return await anyio.to_thread.run_sync(answers.score, raw)
+
+    @bentoml.api(route="/score_many", input_spec=ManyRequest, output_spec=ManyScored)  # type: ignore[untyped-decorator]
+    def score_many(self, raw: bytes) -> Response:
+        """Scores a list of tenders. The answer is a list in the same order; a bad tender is an error entry."""
+        return answers.score_many(raw)

@@ -1,0 +1,53 @@
+"""A real service on a free loopback port, started once for all tests of a worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START = "from serving.running import serve; serve({host!r}, 0, lambda url: print(url, flush=True))"
+
+
+@contextmanager
+def running(host: str = "127.0.0.1", **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that starts the service on a free port; its first line of output is the address."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TENDER_RISK")}
+    command = [sys.executable, "-c", START.format(host=host)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**kept, **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    """Where a started service answers."""
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert url, process.communicate()[1]
+    return url
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """The address of the service without keys."""
+    with running() as process:
+        yield address(process)
+
+
+@pytest.fixture(scope="session")
+def http(url: str) -> Iterator[httpx.Client]:
+    """A client of the service without keys."""
+    with httpx.Client(base_url=url, timeout=60) as each:
+        yield each
