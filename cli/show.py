@@ -1,0 +1,91 @@
+"""How results look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from models.scoring import Score
+
+FEW_REASONS = 6
+
+
+def score(out: Console, found: Score, everything: bool) -> None:
+    """One score: the number, its parts, its reasons, what is unknown, and how thin the evidence is."""
+    low, high = found.interval
+    name = escape(found.ocid or "tender")
+    out.print(f"[bold]{name}[/bold] at {found.stage}")
+    out.print(
+        f"  failure      [bold]{found.failure:.1%}[/bold]  ({low:.1%} to {high:.1%})  {found.band}; "
+        f"base rate {found.base_rate:.1%}"
+    )
+    parts = found.outcomes
+    out.print(f"    no award   {parts.no_award:.1%}")
+    out.print(f"    early end  {parts.early_end:.1%}, given an award")
+    if parts.single_bid is not None:
+        out.print(f"  single bid   {parts.single_bid:.1%}")
+    reasons = found.reasons if everything else found.reasons[:FEW_REASONS]
+    if reasons:
+        out.print("  reasons, with their effect in percentage points")
+    for reason in reasons:
+        out.print(f"    {100 * reason.effect:+6.2f}  {escape(reason.text)}  [dim]{escape(reason.path)}[/dim]")
+    if everything:
+        for each in found.unknown:
+            out.print(f"    unknown  {each.feature}: {each.why}")
+    elif found.unknown:
+        out.print(f"  unknown: {len(found.unknown)} features that the model weighs (--explain lists them)")
+    for warning in found.warnings:
+        out.print(f"  warning: {escape(warning)}")
+    out.print(f"  evidence: {found.evidence}")
+    out.print(f"  [dim]bundle {found.bundle}, register {found.register}[/dim]")
+
+
+def checked(out: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """What each tender lacks, by path."""
+    for each in found:
+        out.print(f"[bold]{escape(each['ocid'] or 'tender')}[/bold]: read without error, at {each['stage']}")
+        for warning in each["warnings"]:
+            out.print(f"  warning: {escape(warning)}")
+        out.print(f"  {len(each['missing'])} features cannot be computed; what would fill them:")
+        by_path: dict[str, list[str]] = {}
+        for gap in each["missing"]:
+            by_path.setdefault(gap["path"], []).append(gap["label"])
+        for path, labels in by_path.items():
+            out.print(f"    {path}  [dim]{', '.join(labels)}[/dim]")
+
+
+def features(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The catalogue as a table."""
+    table = Table("feature", "stage", "theme", "unit", "direction", "what it measures")
+    sign = {1: "riskier", -1: "safer", 0: ""}
+    for row in rows:
+        table.add_row(
+            row["name"], row["stage"], row["theme"], row["unit"], sign[row["direction"]], row["doc"].split(". ")[0]
+        )
+    out.print(table)
+
+
+def trained(out: Console, run_id: str, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Figures of a training run, and its id."""
+    table = Table("outcome/stage/rows", "n", "positives", "base rate", "AUC", "95 %", "Brier", "ECE")
+    for name, row in metrics.items():
+        table.add_row(
+            name,
+            f"{row['n']:.0f}",
+            f"{row['positives']:.0f}",
+            _figure(row["base_rate"]),
+            _figure(row["auc"]),
+            f"{_figure(row['auc_low'])} to {_figure(row['auc_high'])}",
+            _figure(row["brier"]),
+            _figure(row["ece"]),
+        )
+    out.print(table)
+    out.print(f"run {run_id}\nrelease it with: tender-risk release {run_id}")
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,243 @@
+"""The command line: what each command prints, where errors go, and which exit code says what."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from cli import main
+from features.catalogue import catalogue
+from models import bundle as bundles
+from tests import bad_input, samples
+from tests.bad_input import Bad
+
+ROOT = Path(__file__).parents[2]
+MANCHESTER = str(ROOT / "examples" / "manchester-lco.json")
+FORM: dict[str, Any] = {"title": "Community services", "lots": 1, "value": 5.9e9, "currency": "GBP", "bidders": 1}
+
+
+class Said(NamedTuple):
+    """What a run left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """The JSON of each line of output."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Run:
+    """The real entry point, in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capfd = monkeypatch, capfd
+
+    def __call__(self, *arguments: object, given: bytes = b"") -> Said:
+        self.monkeypatch.setattr(sys, "argv", ["tender-risk", *map(str, arguments)])
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        with pytest.raises(SystemExit) as left:
+            main.run()
+            raise SystemExit(0)
+        sys.stdout.flush()
+        out, err = self.capfd.readouterr()
+        return Said(left.value.code if isinstance(left.value.code, int) else 0, out, err)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """`tender-risk`, with its output caught."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return Run(monkeypatch, capfd)
+
+
+def written(home: Path, name: str, text: str) -> Path:
+    """A file to read."""
+    (home / name).write_text(text, encoding="utf-8")
+    return home / name
+
+
+def test_score_prints_the_probability_the_reasons_and_how_thin_the_evidence_is(run: Run) -> None:
+    said = run("score", MANCHESTER, "--stage", "draft")
+    assert said.code == 0 and not said.err
+    for text in ("casebook-NHS002 at draft", "failure", "base rate", "reasons", "/tender/", "evidence: Thin evidence"):
+        assert text in said.out
+
+
+def test_explain_prints_all_reasons_and_what_is_unknown(run: Run) -> None:
+    plain, explained = (run("score", MANCHESTER, "--stage", "draft", *more) for more in ((), ("--explain",)))
+    assert "--explain lists them" in plain.out
+    assert "unknown" in explained.out and "not stated" in explained.out
+    assert len(explained.out.splitlines()) > len(plain.out.splitlines())
+
+
+def test_score_as_json_is_one_object_a_tender(run: Run) -> None:
+    (found,) = run("score", MANCHESTER, "--stage", "bids_in", "--json").lines
+    assert found["ocid"] == "casebook-NHS002"
+    assert found["stage"] == "bids_in"
+    assert found["outcomes"]["single_bid"] == 1
+    assert found["interval"][0] <= found["failure"] <= found["interval"][1]
+    assert {"band", "register", "bundle", "reasons", "signs", "unknown", "warnings"} <= set(found)
+
+
+def test_standard_input_is_a_file_called_dash(run: Run) -> None:
+    said = run("score", "-", "--json", given=json.dumps(FORM).encode())
+    assert said.code == 0
+    reasons = said.lines[0]["reasons"]
+    assert reasons and all(reason["path"].strip("/") in FORM for reason in reasons)
+
+
+def test_json_lines_are_scored_line_by_line(run: Run, tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps({**FORM, "lots": n}) for n in (1, 2, 3))
+    said = run("score", written(tmp_path, "three.jsonl", lines), "--json")
+    assert len(said.lines) == 3
+    assert said.lines[0]["failure"] >= said.lines[2]["failure"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("form.csv", "title,lots,value,currency,bidders\nCommunity services,1,5900000000,GBP,1\n"),
+        ("form.yaml", "title: Community services\nlots: 1\nvalue: 5.9e9\ncurrency: GBP\nbidders: 1\n"),
+        ("form.json", json.dumps(FORM)),
+    ],
+)
+def test_a_form_scores_alike_as_csv_yaml_and_json(run: Run, tmp_path: Path, name: str, text: str) -> None:
+    (found,) = run("score", written(tmp_path, name, text), "--json").lines
+    (expected,) = run("score", "-", "--json", given=json.dumps(FORM).encode()).lines
+    assert found["failure"] == expected["failure"]
+    assert [reason["value"] for reason in found["reasons"]] == [reason["value"] for reason in expected["reasons"]]
+
+
+def test_a_bundle_of_ones_own_can_be_named(run: Run) -> None:
+    named = run("score", MANCHESTER, "--bundle", bundles.released(), "--json")
+    assert named.lines == run("score", MANCHESTER, "--json").lines
+
+
+def test_check_names_what_is_missing_by_path(run: Run, tmp_path: Path) -> None:
+    file = written(tmp_path, "draft.json", json.dumps(samples.draft()))
+    (found,) = run("check", file, "--json").lines[0]
+    assert (found["ocid"], found["stage"]) == (samples.OCID, "draft")
+    missing = {each["path"] for each in found["missing"]}
+    assert {"/tenderRisk/marketEngagement", "/tender/enquiryPeriod"} <= missing
+    assert "/tender/tenderPeriod" not in missing and "/tender/numberOfTenderers" not in missing
+    said = run("check", file)
+    assert "/tenderRisk/marketEngagement" in said.out and said.code == 0
+
+
+def test_check_passes_on_the_warnings_of_the_reader(run: Run, tmp_path: Path) -> None:
+    file = written(tmp_path, "draft.json", json.dumps({**samples.draft(), "colour": "red"}))
+    (found,) = run("check", file, "--json").lines[0]
+    assert any("/colour" in warning for warning in found["warnings"])
+    assert "/colour" in run("check", file).out
+
+
+def test_features_lists_the_whole_catalogue(run: Run) -> None:
+    (rows,) = run("features", "--json").lines
+    assert [row["name"] for row in rows] == list(catalogue())
+    for row in rows:
+        each = catalogue()[row["name"]]
+        assert (row["stage"], row["unit"], row["path"], row["direction"]) == (
+            each.stage,
+            each.unit,
+            each.path,
+            each.direction,
+        )
+    table = run("features").out
+    assert all(name in table for name in ("single_block", "risk_words"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("score", "nowhere.json"), 3, "nowhere.json"),
+        (("score", MANCHESTER, "--stage", "signed"), 2, "'signed' is no stage"),
+        (("score", MANCHESTER, "--bundle", "nowhere"), 3, "no bundle there"),
+        (("score",), 2, "Missing argument"),
+        (("score", MANCHESTER, "--colour"), 2, "No such option"),
+        (("guess",), 2, "No such command"),
+        (("check", "nowhere.json"), 3, "nowhere.json"),
+        (("train", "nowhere.toml"), 3, "nowhere.toml"),
+        (("serve", "--port", "99999"), 2, "Invalid value"),
+    ],
+)
+def test_errors_go_to_standard_error_with_their_exit_code(
+    run: Run, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    said = run(*arguments)
+    assert said.code == code
+    assert message in said.err
+    assert not said.out
+    assert "Traceback" not in said.err
+
+
+def test_a_recipe_that_is_wrong_is_refused(run: Run, tmp_path: Path) -> None:
+    said = run("train", written(tmp_path, "recipe.toml", "tress = 3"))
+    assert said.code == 1 and "tress" in said.err
+
+
+@pytest.mark.parametrize("bad", bad_input.BAD, ids=bad_input.ids)
+def test_bad_input_is_refused_with_its_place_and_without_a_traceback(run: Run, tmp_path: Path, bad: Bad) -> None:
+    file = tmp_path / f"bad{bad.suffix}"
+    file.write_bytes(bad.data)
+    said = run("score", file, "--json")
+    assert said.code == 1
+    assert said.err.startswith(f"error: {bad.path or '/'}: ")
+    assert not said.out and "Traceback" not in said.err
+
+
+def test_a_file_that_is_too_large_is_refused(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "large.json"
+    file.write_bytes(bad_input.too_large().data)
+    said = run("score", file)
+    assert said.code == 1 and "MB are read" in said.err
+
+
+def test_markup_in_a_tender_is_text(run: Run) -> None:
+    release = {**samples.draft(), "ocid": "[bold]x[/bold][/]", "[red]": 1}
+    said = run("score", "-", given=json.dumps(release).encode())
+    assert said.code == 0
+    assert "[bold]x[/bold][/]" in said.out and "[red]" in said.out
+
+
+@pytest.mark.xdist_group("mlflow")
+def test_train_and_release_go_through_the_tracking_store(
+    run: Run, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setattr(bundles, "RELEASED", tmp_path / "released")
+    monkeypatch.setattr(bundles, "POINTER", tmp_path / "released" / "current")
+    (tmp_path / "released").mkdir()
+    file = written(tmp_path, "recipe.toml", "trees = 2\ncopies = 3\nfolds = 2\nrepeats = 1\nresamples = 5\n")
+    trained = run("train", file, "--json")
+    assert trained.code == 0
+    found = trained.lines[-1]
+    assert "failure/draft/cohort" in found["metrics"]
+    released = run("release", found["run_id"], "--json").lines[-1]
+    assert (tmp_path / "released" / released["version"] / bundles.MANIFEST).is_file()
+    assert run("score", MANCHESTER, "--json").lines[0]["bundle"] == released["version"]
+    refused = run("release", "none")
+    assert refused.code == 2 and "has no bundle" in refused.err
+
+
+def test_serve_starts_the_service_where_it_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from serving import running
+
+    started: list[tuple[object, ...]] = []
+    monkeypatch.setattr(running, "serve", lambda *where: started.append(where))
+    assert run("serve", "--host", "127.0.0.1", "--port", "3456").code == 0
+    assert started == [("127.0.0.1", 3456)]
+
+
+def test_help_names_every_command(run: Run) -> None:
+    said = run("--help")
+    assert said.code == 0
+    for command in ("score", "check", "features", "train", "release", "serve"):
+        assert command in said.out

@@ -1,0 +1,66 @@
+"""The installed command in a process of its own: exit codes, pipes, and how little a score imports."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).with_name("tender-risk")
+MANCHESTER = "examples/manchester-lco.json"
+
+
+def ran(*command: object, given: str = "") -> subprocess.CompletedProcess[str]:
+    """A finished process."""
+    return subprocess.run(
+        [str(each) for each in command], input=given, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "code"),
+    [
+        (("score", MANCHESTER, "--json"), "", 0),
+        (("score", "-", "--json"), "{", 1),
+        (("score",), "", 2),
+        (("score", "nowhere.json"), "", 3),
+    ],
+)
+def test_exit_codes(arguments: tuple[str, ...], given: str, code: int) -> None:
+    done = ran(COMMAND, *arguments, given=given)
+    assert done.returncode == code
+    assert bool(done.stderr) == (code > 0)
+    assert bool(done.stdout) == (code == 0)
+    assert "Traceback" not in done.stderr
+
+
+def test_json_of_a_package_from_a_pipe_is_one_line_a_tender() -> None:
+    release = json.loads((ROOT / MANCHESTER).read_text())
+    package = json.dumps({"releases": [{**release, "ocid": f"x-{i}"} for i in range(3)]})
+    lines = ran(COMMAND, "score", "-", "--json", given=package).stdout.splitlines()
+    assert [json.loads(line)["ocid"] for line in lines] == ["x-0", "x-1", "x-2"]
+
+
+# XGBoost takes in pandas and scikit-learn where it finds them; a server has none of these, and a score needs none.
+ABSENT = ("mlflow", "sklearn", "pandas", "bentoml", "matplotlib", "starlette", "uvicorn")
+SLIM = f"""
+import sys
+sys.modules.update(dict.fromkeys({ABSENT!r}))
+from cli import main
+sys.argv = ["tender-risk", "score", "{MANCHESTER}", "--json"]
+try:
+    main.run()
+except SystemExit as left:
+    assert not left.code
+assert not {{"training", "serving"}} & set(sys.modules)
+"""
+
+
+def test_a_score_needs_nothing_of_training_or_serving() -> None:
+    done = ran(sys.executable, "-c", SLIM)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ocid"] == "casebook-NHS002"

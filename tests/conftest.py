@@ -1,0 +1,32 @@
+"""What all tests share: repeatable hypothesis, and what is dear to make, made once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+from models import bundle as bundles
+from models.bundle import Bundle
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """The bundle that is served by default."""
+    return bundles.load(bundles.released())
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A real MLflow store of its own: a database and a place for artefacts."""
+    import mlflow
+
+    from training import tracking
+
+    home = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{home / 'mlflow.db'}"
+    mlflow.set_tracking_uri(uri)
+    mlflow.create_experiment(tracking.EXPERIMENT, artifact_location=(home / "artefacts").as_uri())
+    return uri

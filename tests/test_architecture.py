@@ -1,0 +1,148 @@
+"""The architecture holds: imports point left, heavy libraries stay at home, nothing unsafe, files short and explained."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# tenders → features → models → training | serving → cli
+MAY_IMPORT = {
+    "tenders": set(),
+    "features": {"tenders"},
+    "models": {"tenders", "features"},
+    "training": {"tenders", "features", "models"},
+    "serving": {"tenders", "features", "models"},
+    "cli": {"tenders", "features", "models", "training", "serving"},
+}
+AT_HOME = {"mlflow": "training", "bentoml": "serving", "starlette": "serving", "sklearn": "training", "typer": "cli"}
+UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
+
+FILES = sorted(file for package in MAY_IMPORT for file in (ROOT / package).rglob("*.py"))
+NAMES = [str(file.relative_to(ROOT)) for file in FILES]
+each_file = pytest.mark.parametrize("file", FILES, ids=NAMES)
+
+
+def parsed(file: Path) -> ast.Module:
+    """The file's syntax tree."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports, anywhere in it."""
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative imports hide the direction"
+            assert node.module
+            yield node.module
+
+
+def calls(file: Path) -> Iterator[str]:
+    """The name of everything that a file calls: `f` or `module.f`."""
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """Public functions and classes at the top of a file."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+
+
+def home(file: Path) -> str:
+    """The package that a file belongs to."""
+    return file.relative_to(ROOT).parts[0]
+
+
+def test_all_packages_are_there() -> None:
+    assert {home(file) for file in FILES} == set(MAY_IMPORT)
+
+
+@each_file
+def test_imports_point_left(file: Path) -> None:
+    ours = {name.split(".")[0] for name in imports(file)} & set(MAY_IMPORT)
+    assert ours <= MAY_IMPORT[home(file)] | {home(file)}
+
+
+@each_file
+def test_heavy_libraries_stay_at_home(file: Path) -> None:
+    for name in imports(file):
+        library = name.split(".")[0]
+        assert AT_HOME.get(library, home(file)) == home(file), name
+
+
+def test_one_module_alone_talks_to_mlflow() -> None:
+    assert [str(f.relative_to(ROOT)) for f in FILES if any(n.split(".")[0] == "mlflow" for n in imports(f))] == [
+        "training/tracking.py"
+    ]
+
+
+@each_file
+def test_nothing_unpickles_or_evaluates(file: Path) -> None:
+    assert UNSAFE_MODULES.isdisjoint(name.split(".")[0] for name in imports(file))
+    assert UNSAFE_CALLS.isdisjoint(calls(file))
+
+
+@each_file
+def test_yaml_is_read_by_a_safe_loader_that_is_named(file: Path) -> None:
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("yaml.load", "yaml.load_all", "yaml.parse"):
+            loaders = [ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg == "Loader"]
+            assert loaders and "Unsafe" not in loaders[0] and "Full" not in loaders[0]
+    assert {"yaml.unsafe_load", "yaml.full_load"}.isdisjoint(calls(file))
+
+
+def test_the_loader_of_yaml_is_safe() -> None:
+    import yaml
+
+    from tenders import decoding
+
+    assert issubclass(decoding._TextLoader, yaml.CSafeLoader)
+
+
+@each_file
+def test_no_file_is_long(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_the_median_file_is_short() -> None:
+    assert median(len(file.read_text(encoding="utf-8").splitlines()) for file in FILES) <= 120
+
+
+# What a docstring would only repeat: OCDS objects, whose reference is OCDS itself.
+OCDS = ROOT / "tenders" / "tender.py"
+
+
+@each_file
+def test_every_file_and_every_public_function_and_class_says_what_it_is(file: Path) -> None:
+    tree = parsed(file)
+    assert ast.get_docstring(tree), "the module"
+    if file != OCDS:
+        assert [node.name for node in public(tree) if not ast.get_docstring(node)] == []
+
+
+@each_file
+def test_no_drawer_for_odds_and_ends(file: Path) -> None:
+    assert file.stem not in {"utils", "util", "helpers", "misc", "common", "base"}
+
+
+@each_file
+def test_nothing_is_left_for_later(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert not any(mark in text for mark in ("TODO", "FIXME", "XXX"))
+
+
+def test_no_released_file_is_a_pickle() -> None:
+    for file in (ROOT / "models" / "released").rglob("*"):
+        if file.is_file():
+            assert file.suffix not in {".pkl", ".pickle", ".joblib"}
+            assert not file.read_bytes().startswith(b"\x80\x04")

@@ -1,0 +1,83 @@
+"""The documentation is true: its commands run, its output is what they print, its generated pages are current."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs import build
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+FENCE = re.compile(r"^```(console|sh)\n(.*?)^```", re.M | re.S)
+
+
+def blocks(kind: str) -> list[tuple[str, str]]:
+    return [(page.name, body) for page in PAGES for name, body in FENCE.findall(page.read_text()) if name == kind]
+
+
+def commands(kind: str) -> list[tuple[str, str, str]]:
+    """(page, command, output that the page shows). A console block is a `$` line and the output under it."""
+    if kind == "console":
+        parts = [(page, part) for page, body in blocks(kind) for part in re.split(r"^\$ ", body, flags=re.M)[1:]]
+        return [(page, *(part.split("\n", 1))) for page, part in parts]
+    lines = [(page, line.split("#")[0].strip()) for page, body in blocks(kind) for line in body.splitlines()]
+    # `make demo` and `make test` are what runs this.
+    return [(page, line, "") for page, line in lines if line and not line.startswith("make ")]
+
+
+def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "TERM": "dumb",
+        "COLUMNS": "100",
+    }
+    return subprocess.run(command, shell=True, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """A folder that looks like the checkout but takes what the commands write."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    (tmp_path / "build").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("page", "command", "shown"), commands("console"))
+def test_a_page_shows_what_its_command_prints(page, command, shown, workspace):
+    result = run(command, workspace)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.rstrip() == shown.rstrip()
+
+
+@pytest.mark.parametrize(("page", "command", "shown"), commands("sh"))
+def test_a_command_on_a_page_runs(page, command, shown, workspace):
+    result = run(command, workspace)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("name", build.PAGES)
+def test_a_generated_page_is_current(name):
+    assert (build.HOME / name).read_text() == build.PAGES[name](), "run: make docs"
+
+
+def test_every_command_is_documented():
+    from cli.main import app
+
+    text = " ".join(page.read_text() for page in PAGES)
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__.replace("_", "-")
+        assert f"tender-risk {name}" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_point_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
