@@ -43,12 +43,14 @@ class Run:
     def __call__(self, *arguments: object, given: bytes = b"") -> Said:
         self.monkeypatch.setattr(sys, "argv", ["tender-risk", *map(str, arguments)])
         self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        with pytest.raises(SystemExit) as left:
+        code: object = 0
+        try:
             main.run()
-            raise SystemExit(0)
+        except SystemExit as left:
+            code = left.code or 0
         sys.stdout.flush()
-        out, err = self.capfd.readouterr()
-        return Said(left.value.code if isinstance(left.value.code, int) else 0, out, err)
+        assert isinstance(code, int)
+        return Said(code, *self.capfd.readouterr())
 
 
 @pytest.fixture

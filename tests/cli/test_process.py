@@ -49,7 +49,11 @@ def test_json_of_a_package_from_a_pipe_is_one_line_a_tender() -> None:
 ABSENT = ("mlflow", "sklearn", "pandas", "bentoml", "matplotlib", "starlette", "uvicorn")
 SLIM = f"""
 import sys
-sys.modules.update(dict.fromkeys({ABSENT!r}))
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {ABSENT!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
 from cli import main
 sys.argv = ["tender-risk", "score", "{MANCHESTER}", "--json"]
 try:
