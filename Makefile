@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/tender-risk serve --port $(PORT)
 
 test: setup lint types
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

@@ -10,7 +10,11 @@ from tenders.tender import Tender
 
 NATIONAL = re.compile(r"\b(department|ministry|home office|agency|hm |national|government)\b", re.I)
 HEALTH = re.compile(r"\b(nhs|ccg|icb|clinical commissioning|integrated care|hospital|health board)\b", re.I)
-JOINT = re.compile(r"\b(and|with|joint|consortium|several|two|three|four|five)\b|[+/]|, ", re.I)
+JOINT = re.compile(
+    r"\b(joint|consortium|several|two|three|four|five|six)\b|[+/;]|\b(ccgs|pcts|councils|boroughs|trusts|authorities)\b"
+    r"|\b(council|ccg|pct|icb|trust|ft|authority|police|nhs england)\)? (and|with)\b",
+    re.I,
+)
 
 
 def record_of_buyer(tender: Tender, track_record: TrackRecord) -> Record | None:

@@ -38,7 +38,7 @@ def bidders(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tender/numberOfTenderers",
     also=("/bids/statistics", "/tender/tenderers"),
     direction=1,
-    says="There is a single bidder.",
+    says="There is a single bidder, or none.",
     says_not="There is more than one bidder.",
 )
 def single_bidder(tender: Tender, track_record: TrackRecord) -> float | None:
@@ -99,7 +99,6 @@ def fewest_bids_on_a_lot(tender: Tender, track_record: TrackRecord) -> float | N
     unit="bidders",
     label="Bidders interested",
     path="/tenderRisk/biddersInterested",
-    direction=-1,
     says="Bidders that had shown interest: {value}.",
 )
 def bidders_interested(tender: Tender, track_record: TrackRecord) -> float | None:

@@ -17,7 +17,11 @@ Matrix = NDArray[np.float32]
 
 def row(tender: Tender, track_record: TrackRecord, features: Iterable[Feature]) -> list[float]:
     """The features of one tender, in order; NaN for unknown."""
-    values = [feature.measure(tender, track_record) for feature in features]
+    return filled(feature.measure(tender, track_record) for feature in features)
+
+
+def filled(values: Iterable[float | None]) -> list[float]:
+    """Measured values as a row: NaN for unknown."""
     return [math.nan if value is None else value for value in values]
 
 

@@ -100,11 +100,12 @@ class TrackRecord(msgspec.Struct):
                 record.log_value += math.log(resolved.value_gbp)
 
     def of(self, keys: Iterable[str]) -> Record | None:
-        """The records of several keys together, each once; None if none of them has a case."""
-        found = [self.records[key] for key in dict.fromkeys(keys) if key in self.records]
-        if len(found) < 2:
-            return found[0] if found else None
-        return Record(*(sum(getattr(r, name) for r in found) for name in Record.__struct_fields__))
+        """The longest record among several keys; None if none of them has a case.
+
+        Not their sum: one case may stand under several of them, as under two advisers.
+        """
+        found = [self.records[key] for key in keys if key in self.records]
+        return max(found, key=lambda record: (record.cases, record.failed), default=None)
 
 
 def in_order(resolved: Iterable[Resolved]) -> list[Resolved]:

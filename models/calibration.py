@@ -7,6 +7,9 @@ resampled groups of cases: few groups, wide interval.
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +20,7 @@ INTERVAL = (2.5, 97.5)
 """Percentiles of the resampled probabilities that the interval spans: 95 %."""
 
 
-class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One (register, outcome, stage): the line, its resamples, and the evidence it rests on.
 
     `base_rate` is the share of positives among the `cases` calibrated on; `groups` how many of them do not share fate.
@@ -37,8 +40,15 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     def draws(self, margin: float) -> Draws:
         """The probability of a margin under each resample, shape (resamples,)."""
-        lines = np.asarray(self.resampled)
-        return sigmoid(lines[:, 0] + lines[:, 1] * margin)
+        return sigmoid(self._lines[:, 0] + self._lines[:, 1] * margin)
+
+    def probability(self, margin: float) -> float:
+        """The calibrated probability of a margin."""
+        return 1 / (1 + math.exp(-min(max(self.logit(margin), -50.0), 50.0)))
+
+    @cached_property
+    def _lines(self) -> Draws:
+        return np.asarray(self.resampled)
 
 
 def sigmoid(logit: Draws) -> Draws:

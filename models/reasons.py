@@ -6,7 +6,6 @@ were taken away. Only facts that the tender states can be reasons; what is unkno
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -14,14 +13,17 @@ import numpy as np
 import xgboost as xgb
 
 from features.catalogue import Feature, catalogue
-from features.matrix import matrix, row
+from features.matrix import filled, matrix
 from features.track_records import TrackRecord
-from models.bundle import Bundle, Part
-from models.calibration import Calibration, failure_of, sigmoid
+from models.bundle import Bundle
+from models.calibration import Calibration, failure_of
 from tenders import form
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
 from tenders.tender import Tender
+
+Values = Mapping[str, float | None]
+"""Measured features by name; None for unknown."""
 
 SMALLEST_EFFECT = 0.0001
 """A hundredth of a percentage point: the last place of a score."""
@@ -45,22 +47,29 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Margins(msgspec.Struct, frozen=True, kw_only=True):
-    """What one booster says of one tender: its margin (log-odds), and each known feature's share in it."""
+    """What one booster says of one tender: its margin (log-odds), and each feature's share in it."""
 
     margin: float
     calibration: Calibration
-    values: Mapping[str, float]
     contributions: Mapping[str, float]
 
 
-def margins_of(
-    bundle: Bundle, outcome: str, stage: Stage, tender: Tender, record: TrackRecord, explain: bool
-) -> Margins:
+def measured(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage) -> Values:
+    """Every feature that the bundle's models weigh, in catalogue order; None for what is unknown at the stage."""
+    weighed = {name for part in bundle.manifest.parts for name in part.features}
+    known = STAGES[: STAGES.index(stage) + 1]
+    return {
+        name: feature.measure(tender, record) if feature.stage in known else None
+        for name, feature in catalogue().items()
+        if name in weighed
+    }
+
+
+def margins_of(bundle: Bundle, outcome: str, stage: Stage, values: Values, explain: bool) -> Margins:
     """One booster on one tender. Contributions only if asked for: they cost more than the margin."""
     part = bundle.part(outcome, stage)
     booster = bundle.boosters[outcome, stage]
-    values = row(tender, record, columns(part))
-    x = matrix([values], len(values))
+    x = matrix([filled(values[name] for name in part.features)], len(part.features))
     if not explain:
         margin = float(booster.inplace_predict(x, predict_type="margin", validate_features=False)[0])
         shares: list[float] = []
@@ -70,22 +79,15 @@ def margins_of(
     return Margins(
         margin=margin,
         calibration=bundle.calibration[outcome, stage],
-        values=dict(zip(part.features, values, strict=True)),
         contributions=dict(zip(part.features, shares, strict=False)),
     )
 
 
-def columns(part: Part) -> list[Feature]:
-    """The features of a part, in the order of its columns."""
-    known = catalogue()
-    return [known[name] for name in part.features]
-
-
 def reasons(
-    margins: Mapping[str, Margins], tender: Tender, track_record: TrackRecord, process: Process
+    margins: Mapping[str, Margins], values: Values, tender: Tender, track_record: TrackRecord, process: Process
 ) -> Iterator[Reason]:
     """The facts that moved the failure probability, largest effect first."""
-    names = {name for each in margins.values() for name, value in each.values.items() if not math.isnan(value)}
+    names = {name for each in margins.values() for name in each.contributions if values[name] is not None}
     total = _failure(margins, "")
     effects = {name: total - _failure(margins, name) for name in names}
     known = catalogue()
@@ -93,7 +95,7 @@ def reasons(
         if abs(effects[name]) < SMALLEST_EFFECT:
             return
         feature = known[name]
-        value = next(each.values[name] for each in margins.values() if name in each.values)
+        value = values[name] or 0.0
         yield Reason(
             feature=name,
             value=round(value, 4),
@@ -127,22 +129,20 @@ def _missing(path: str, release: object) -> int:
     return 0
 
 
-def unknowns(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage) -> Iterator[Unknown]:
+def unknowns(values: Values, stage: Stage) -> Iterator[Unknown]:
     """What the bundle's models weigh and this tender does not state, in catalogue order."""
-    weighed = {name for part in bundle.manifest.parts for name in part.features}
-    for name, feature in catalogue().items():
-        if name not in weighed:
-            continue
+    for name, value in values.items():
+        feature = catalogue()[name]
         if STAGES.index(feature.stage) > STAGES.index(stage):
             yield Unknown(feature=name, why=f"not known at {stage}")
-        elif feature.measure(tender, record) is None:
+        elif value is None:
             yield Unknown(feature=name, why="no record yet" if feature.evidence else "not stated")
 
 
 def _failure(margins: Mapping[str, Margins], without: str) -> float:
     """The failure probability with one feature's contributions taken away."""
     by_outcome = {
-        outcome: float(sigmoid(np.asarray(each.calibration.logit(each.margin - each.contributions.get(without, 0.0)))))
+        outcome: each.calibration.probability(each.margin - each.contributions.get(without, 0.0))
         for outcome, each in margins.items()
     }
     return failure_of(by_outcome.get("no_award", 0.0), by_outcome.get("early_end", 0.0))

@@ -13,14 +13,12 @@ import msgspec
 import numpy as np
 
 from features.competition import bidders
-from features.track_records import TrackRecord
 from models.bundle import Bundle
-from models.calibration import INTERVAL, Draws, failure_of, sigmoid
-from models.reasons import Margins, Reason, Unknown, margins_of, reasons, unknowns
+from models.calibration import INTERVAL, Draws, failure_of
+from models.reasons import Margins, Reason, Unknown, Values, margins_of, measured, reasons, unknowns
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
-from tenders.tender import Tender
 
 Band = Literal["low", "typical", "high", "very high"]
 
@@ -66,8 +64,9 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
     at = stage or process.latest_stage()
     tender = process.as_of(at)
     record = bundle.log.on(process.published_on())
+    values = measured(bundle, tender, record, at)
     margins = {
-        outcome: margins_of(bundle, outcome, at, tender, record, explain)
+        outcome: margins_of(bundle, outcome, at, values, explain)
         for outcome in ("no_award", "early_end")
         if (outcome, at) in bundle.boosters
     }
@@ -88,15 +87,15 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
         outcomes=Outcomes(
             no_award=round(no_award, 4),
             early_end=round(early_end, 4),
-            single_bid=_single_bid(bundle, tender, record, count),
+            single_bid=_single_bid(bundle, values, count),
         ),
         base_rate=round(base_rate, 4),
         band=band(failure, base_rate),
         register=bundle.manifest.register,
         bundle=bundle.manifest.version,
         evidence=bundle.manifest.evidence,
-        reasons=tuple(reasons(margins, tender, record, process)) if explain else (),
-        unknown=tuple(unknowns(bundle, tender, record, at)) if explain else (),
+        reasons=tuple(reasons(margins, values, tender, record, process)) if explain else (),
+        unknown=tuple(unknowns(values, at)) if explain else (),
         warnings=tuple(warnings),
     )
 
@@ -111,7 +110,7 @@ def band(failure: float, base_rate: float) -> Band:
 
 def _probability(margins: Margins | None) -> float:
     """0 where the outcome cannot happen any more (no award, once there is one)."""
-    return float(sigmoid(np.asarray(margins.calibration.logit(margins.margin)))) if margins else 0.0
+    return margins.calibration.probability(margins.margin) if margins else 0.0
 
 
 def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:
@@ -122,14 +121,15 @@ def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:
 def _interval(draws: dict[str, Draws], failure: float) -> tuple[float, float]:
     none = np.zeros(1)
     together = 1 - (1 - draws.get("no_award", none)) * (1 - draws.get("early_end", none))
-    low, high = np.percentile(together, INTERVAL)
-    return round(min(float(low), failure), 4), round(max(float(high), failure), 4)
+    ordered = np.sort(together)
+    low, high = (float(ordered[round(percent / 100 * (len(ordered) - 1))]) for percent in INTERVAL)
+    return round(min(low, failure), 4), round(max(high, failure), 4)
 
 
-def _single_bid(bundle: Bundle, tender: Tender, record: TrackRecord, count: float | None) -> float | None:
+def _single_bid(bundle: Bundle, values: Values, count: float | None) -> float | None:
     """A fact once the bids are counted, a prediction before."""
     if count is not None:
         return float(count == 1)
     if ("single_bid", "draft") not in bundle.boosters:
         return None
-    return round(_probability(margins_of(bundle, "single_bid", "draft", tender, record, False)), 4)
+    return round(_probability(margins_of(bundle, "single_bid", "draft", values, False)), 4)

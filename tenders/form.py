@@ -6,44 +6,16 @@ and a reason can name the key that the user filled.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
 
-import msgspec
-
-from tenders.checks import named
 from tenders.errors import DataError, Problem
-from tenders.facts import IncumbentKind, Stage, Touches, Vehicle
-from tenders.tender import LARGEST
+from tenders.facts import IncumbentKind, Touches, Vehicle
+from tenders.fields import Field, parsed
 
-Kind = Literal["text", "number", "count", "yes_no", "date", "choice", "list"]
-Write = Callable[[Any], Any]
-
-YES = frozenset({"yes", "y", "true", "1"})
-NO = frozenset({"no", "n", "false", "0"})
-UNKNOWN = frozenset({"", "unknown", "?", "null", "none given"})
 DAYS_A_YEAR = 365.25
 CURRENCY = "GBP"
 """The currency of a form that gives an amount and no currency: it is a form for UK tenders."""
-# Above the lots, bidders or services of any tender read so far.
-MAX_COUNT = 10_000
-# "1.234,50" is 1234.5 to half of Europe: a comma is read only where it can be nothing but a thousands mark.
-_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?$")
-
-
-class Field(msgspec.Struct, frozen=True):
-    """One key of the form. `path` is the OCDS path; `write` turns the value into what stands there."""
-
-    key: str
-    kind: Kind
-    path: str
-    label: str
-    help: str = ""
-    unit: str = ""
-    stage: Stage = "draft"
-    choices: tuple[str, ...] = ()
-    write: Write = lambda value: value
 
 
 def _lots(count: float) -> list[dict[str, Any]]:
@@ -233,66 +205,6 @@ def key_of(path: str, given: Collection[str] = ()) -> str:
         return "/lot_values"
     above = [f for f in FIELDS if path == f.path or path.startswith(f"{f.path}/")]
     return f"/{max(above, key=lambda f: len(f.path)).key}" if above else path
-
-
-def parsed(field: Field, raw: Any) -> Any:
-    """The value of one field, None if left unknown. Raises ValueError that says what was expected."""
-    if raw is None or (isinstance(raw, str) and raw.strip().lower() in UNKNOWN):
-        return None
-    if field.kind == "list":
-        return _list(field, raw)
-    if not isinstance(raw, str | int | float):
-        raise _wrong(f"expected {field.kind}", raw)
-    if field.kind == "yes_no":
-        word = str(raw).strip().lower()
-        if word not in YES | NO:
-            raise _wrong("expected yes or no", raw)
-        return word in YES
-    if field.kind in ("number", "count"):
-        return _number(field, raw)
-    return _chosen(field, str(raw).strip())
-
-
-def _wrong(expected: str, raw: Any) -> ValueError:
-    got = repr(raw)[:40] if isinstance(raw, str | int | float) else named(raw)
-    return ValueError(f"{expected}, got {got}")
-
-
-def _chosen(field: Field, text: str) -> str:
-    if field.choices and text not in field.choices:
-        raise ValueError(f"{text!r:.40} is none of {', '.join(field.choices)}")
-    return text
-
-
-def _list(field: Field, raw: Any) -> list[Any] | None:
-    parts = raw if isinstance(raw, list | tuple) else [raw] if isinstance(raw, int | float) else str(raw).split(";")
-    if nested := [part for part in parts if not isinstance(part, str | int | float)]:
-        raise _wrong("expected a list of plain values", nested[0])
-    given = [part for part in parts if str(part).strip()]
-    if not given:
-        return None
-    if field.unit == "money":
-        return [_number(field, part) for part in given]
-    return [_chosen(field, str(part).strip()) for part in given]
-
-
-def _number(field: Field, raw: Any) -> float | int:
-    if isinstance(raw, bool):
-        raise _wrong("expected a number", raw)
-    text = str(raw).replace("£", "").strip()
-    if "," in text and not _THOUSANDS.match(text):
-        raise _wrong("expected a number such as 1234.50 or 1,234.50", raw)
-    try:
-        number = float(text.replace(",", ""))
-    except ValueError:
-        raise _wrong("expected a number", raw) from None
-    if not 0 <= number <= LARGEST:
-        raise _wrong("expected a number of at least 0", raw)
-    if field.kind == "count":
-        if number != int(number) or number > MAX_COUNT:
-            raise _wrong(f"expected a whole number up to {MAX_COUNT}", raw)
-        return int(number)
-    return number
 
 
 def _put(target: Any, path: str, value: Any) -> None:

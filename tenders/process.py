@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -60,7 +61,7 @@ _WATCHED: tuple[tuple[Touches, tuple[str, ...]], ...] = (
 )
 
 
-class Process(msgspec.Struct, frozen=True, kw_only=True):
+class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One ocid with its releases in time order (one, if only a compiled release is held).
 
     `where` is the JSON path of each release in what was read; `warnings` are remarks of the reader; `form` names
@@ -79,6 +80,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
     def compiled(self) -> Tender:
         """Everything known today, statuses and outcome included."""
+        return self._everything
+
+    @cached_property
+    def _everything(self) -> Tender:
         return self._compile(range(len(self.releases)))
 
     def as_of(self, moment: Stage | date) -> Tender:
@@ -86,8 +91,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
         The bid count belongs to `bids_in`, though the notice of the award is the first to publish it.
         """
+        if len(self.releases) == 1:
+            return stages.as_of(self._everything, moment)
         tender = self._compile(self._known(moment))
-        if moment == "bids_in" and len(self.releases) > 1:
+        if moment == "bids_in":
             tender = _with_bids_of(tender, self._compile(self._known("awarded")))
         return stages.as_of(tender, moment)
 
@@ -125,8 +132,6 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
         return replace(tender, tender_risk=facts)
 
     def _known(self, moment: Stage | date) -> Sequence[int]:
-        if len(self.releases) == 1:
-            return (0,)
         known = [i for i, release in enumerate(self.releases) if _known_at(release, moment)]
         if moment == "draft":
             opened = next((i for i in known if _opens(self.releases[i])), None)

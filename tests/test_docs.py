@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from docs import build
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-FENCE = re.compile(r"^```(console|sh)\n(.*?)^```", re.M | re.S)
+FENCE = re.compile(r"^```(console|sh|server)\n(.*?)^```", re.M | re.S)
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:
@@ -32,13 +35,14 @@ def commands(kind: str) -> list[tuple[str, str, str]]:
 
 
 def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    env = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "TERM": "dumb",
-        "COLUMNS": "100",
-    }
-    return subprocess.run(command, shell=True, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(
+        command, shell=True, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def environment() -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "TERM": "dumb", "COLUMNS": "100"}
 
 
 @pytest.fixture
@@ -60,6 +64,34 @@ def test_a_page_shows_what_its_command_prints(page, command, shown, workspace):
 def test_a_command_on_a_page_runs(page, command, shown, workspace):
     result = run(command, workspace)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(("page", "script"), blocks("server"))
+def test_a_server_on_a_page_gets_ready(page, script, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    *before, command = script.strip().splitlines()
+    lines = [*before, f"exec {command} --port {port}"]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(["bash", "-c", "\n".join(lines)], cwd=ROOT, env=environment(), stdout=log, stderr=log)
+    try:
+        assert ready(f"http://127.0.0.1:{port}/readyz"), (tmp_path / "log").read_text()
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def ready(address: str) -> bool:
+    """Whether it answers 200 before long."""
+    for _ in range(240):
+        try:
+            if httpx.get(address).status_code == 200:
+                return True
+        except httpx.TransportError:
+            pass
+        time.sleep(0.25)
+    return False
 
 
 @pytest.mark.parametrize("name", build.PAGES)

@@ -110,7 +110,7 @@ def _page(filled: Filled, score: Score | None = None, error: TenderRiskError | N
         stage=filled.stage,
         stages=STAGES,
         file=filled.upload[0] if filled.upload else None,
-        result=result.shown(score) if score else None,
+        result=result.shown(score, by_label=filled.upload is None) if score else None,
         refused=error is not None,
     )
     status = error.http_status if error else 200

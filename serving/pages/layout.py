@@ -9,6 +9,7 @@ import msgspec
 from tenders import form
 from tenders.dates import moment
 from tenders.errors import Problem
+from tenders.fields import Field
 
 GROUPS: tuple[tuple[str, str], ...] = (
     ("What is bought", "title description buyer procuring_entity region cpv category value currency"),
@@ -36,7 +37,7 @@ OPEN = ("What is bought", "Lots and scope")
 class Entry(msgspec.Struct, frozen=True):
     """One field with what was entered and what is wrong with it."""
 
-    field: form.Field
+    field: Field
     value: str = ""
     problem: str = ""
 

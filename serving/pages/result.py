@@ -16,6 +16,8 @@ OUTCOMES = {
     "early_end": "Once awarded, ends early",
     "single_bid": "Only one bid (not part of the above)",
 }
+# Less would be shown as 0.0 points.
+LEAST_SHOWN = 0.0005
 STAGES = {"draft": "as a draft", "bids_in": "with bids in", "awarded": "at award"}
 
 
@@ -50,9 +52,9 @@ class Shown(msgspec.Struct, frozen=True):
     register: str
 
 
-def shown(score: Score) -> Shown:
-    """The result section's content for one score."""
-    lines = [_line(reason) for reason in score.reasons]
+def shown(score: Score, by_label: bool) -> Shown:
+    """The result section's content for one score; `by_label` names the form's fields instead of JSON paths."""
+    lines = [_line(each, by_label) for each in score.reasons if abs(each.effect) >= LEAST_SHOWN]
     low, high = score.interval
     unknown: dict[str, list[str]] = {}
     for each in score.unknown:
@@ -87,15 +89,18 @@ def percent(share: float) -> str:
 
 
 def _chance(share: float | None) -> str:
-    return "unknown" if share is None else percent(share)
+    """Exactly 0 or 1 is no prediction any more: the bids are counted, or there is an award."""
+    known = {None: "unknown", 0.0: "no", 1.0: "yes"}
+    return known[share] if share in known else percent(share or 0.0)
 
 
-def _line(reason: Reason) -> Line:
+def _line(reason: Reason, by_label: bool) -> Line:
     points = reason.effect * 100
-    size = f"{abs(points):.0f}" if abs(points) >= 1 else f"{abs(points):.1f}"
     key = form.key_of(reason.path).strip("/")
-    source = form.BY_KEY[key].label if key in form.BY_KEY else reason.path
-    return Line(text=reason.text, points=f"{'+' if points > 0 else '−'}{size}", raises=points > 0, source=source)
+    source = form.BY_KEY[key].label if by_label and key in form.BY_KEY else reason.path
+    return Line(
+        text=reason.text, points=f"{'+' if points > 0 else '−'}{abs(points):.1f}", raises=points > 0, source=source
+    )
 
 
 def _label(feature: str) -> str:

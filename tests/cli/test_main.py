@@ -209,7 +209,6 @@ def test_markup_in_a_tender_is_text(run: Run) -> None:
     assert "[bold]x[/bold][/]" in said.out and "[red]" in said.out
 
 
-@pytest.mark.xdist_group("mlflow")
 def test_train_and_release_go_through_the_tracking_store(
     run: Run, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,6 @@ MOVES: dict[str, st.SearchStrategy[Pair]] = {
     "single_bidder": st.integers(2, 40).map(lambda n: ({"bidders": 1}, {"bidders": n})),
     "single_bidder_in_competition": more("bidders", 1, 3, competition="yes"),
     "fewest_bids_on_a_lot": st.integers(0, 8).map(lambda n: ({"release": _bids(n)}, {"release": _bids(n + 1)})),
-    "bidders_interested": more("bidders_interested", 0, 40, bidders=None),
     "bidder_attrition": more("bidders", 1, 10, bidders_interested=10),
     "structure_changes": fewer("structure_changes", "scope", "lots", "value", "legal_form", "consortium"),
     "scope_changes": fewer("structure_changes", "scope", "lots"),

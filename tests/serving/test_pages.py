@@ -83,7 +83,9 @@ def test_a_score_shows_all_that_the_contract_gives(http: httpx.Client) -> None:
     assert all(f"{round(end * 100)}%" in text for end in score["interval"])
     assert score["band"] in text
     assert score["evidence"] in text
-    assert all(reason["text"].split("'")[0] in text for reason in score["reasons"])
+    told = [reason for reason in score["reasons"] if abs(reason["effect"]) >= 0.0005]
+    assert told
+    assert all(reason["text"].split("'")[0] in text for reason in told)
     assert "What is unknown" in text
     assert score["bundle"] in text
 
@@ -148,6 +150,13 @@ def test_a_file_is_scored(http: httpx.Client, name: str, content: bytes) -> None
     assert answer.status_code == 200
     assert "probability of failure" in answer.text
     assert name in answer.text
+
+
+def test_reasons_name_the_field_of_the_form_or_the_path_in_the_file(http: httpx.Client) -> None:
+    assert '<span class="source">Term</span>' in http.post("/", data=FILLED).text
+    release = {**samples.draft(), "tender": {**samples.draft()["tender"], "numberOfTenderers": 1}}
+    text = http.post("/", files={"file": ("release.json", samples.data(release))}).text
+    assert re.search(r'<span class="source">/tender/\w+', text)
 
 
 @pytest.mark.parametrize("bad", TABLES, ids=ids)

@@ -12,15 +12,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenders import form
+from tenders import fields, form
 from tenders.checks import converted
 from tenders.errors import DataError
-from tenders.form import BY_KEY, FIELDS, Field
+from tenders.fields import Field
+from tenders.form import BY_KEY, FIELDS
 from tenders.reading import one, read
 from tests import samples
 
 WORDS = st.from_regex(r"[A-Z][a-z]{1,8}( [a-z]{1,8}){0,3}", fullmatch=True).filter(
-    lambda text: text.lower() not in form.UNKNOWN
+    lambda text: text.lower() not in fields.UNKNOWN
 )
 
 
@@ -59,8 +60,10 @@ def test_every_answer_stands_at_its_path_in_the_release(answers: dict[str, Any])
     converted(release)
     for key, answer in answers.items():
         field = BY_KEY[key]
-        if not (key == "lots" and "lot_values" in answers):
-            assert _at(release, field.path) == field.write(form.parsed(field, answer))
+        if key == "lot_values":
+            assert [lot["value"]["amount"] for lot in release["tender"]["lots"]] == fields.parsed(field, answer)
+        elif not (key == "lots" and "lot_values" in answers):
+            assert _at(release, field.path) == field.write(fields.parsed(field, answer))
 
 
 @given(FORMS)
@@ -88,7 +91,7 @@ def test_the_order_of_the_answers_changes_nothing(answers: dict[str, Any]) -> No
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
 @pytest.mark.parametrize("blank", ["", "  ", "unknown", "?", None])
 def test_a_blank_is_unknown_and_not_no_or_zero(field: Field, blank: str | None) -> None:
-    assert form.parsed(field, blank) is None
+    assert fields.parsed(field, blank) is None
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,7 @@ def test_a_blank_is_unknown_and_not_no_or_zero(field: Field, blank: str | None) 
     ],
 )
 def test_answers_are_read_as_people_write_them(key: str, raw: Any, value: Any) -> None:
-    assert form.parsed(BY_KEY[key], raw) == value
+    assert fields.parsed(BY_KEY[key], raw) == value
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def test_answers_are_read_as_people_write_them(key: str, raw: Any, value: Any) -
 )
 def test_a_number_that_could_mean_another_is_refused(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        form.parsed(BY_KEY["value"], raw)
+        fields.parsed(BY_KEY["value"], raw)
 
 
 @pytest.mark.parametrize(
@@ -157,3 +160,28 @@ def test_unknown_keys_are_named_and_the_rest_is_read() -> None:
 def test_the_values_of_lots_stand_whatever_is_said_of_their_number() -> None:
     lots = one({"lot_values": "5;7", "lots": 2}).compiled().tender.lots
     assert [lot.value.amount for lot in lots if lot.value] == [5, 7]
+
+
+def test_an_amount_without_a_currency_is_in_pounds() -> None:
+    tender = one({"value": 5, "lot_values": "2;3", "award_value": 4}).compiled()
+    found = [tender.tender.value, *(lot.value for lot in tender.tender.lots), tender.awards[0].value]
+    assert [value and value.currency for value in found] == ["GBP"] * 4
+
+
+def test_an_amount_keeps_the_currency_that_is_given() -> None:
+    value = one({"value": 5, "currency": "EUR"}).compiled().tender.value
+    assert value is not None
+    assert value.currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("path", "given_keys", "place"),
+    [
+        ("/tender/contractPeriod", ["value", "term_years"], "/term_years"),
+        ("/tender/contractPeriod", [], "/tender/contractPeriod"),
+        ("/tender/value", ["value"], "/value"),
+        ("/tender/numberOfTenderers", ["bidders"], "/bidders"),
+    ],
+)
+def test_a_path_is_named_by_the_key_that_filled_it(path: str, given_keys: list[str], place: str) -> None:
+    assert form.key_of(path, given_keys) == place

@@ -30,9 +30,7 @@ def _plain(**sections: Any) -> Outcome:
 def _lots(*statuses: str | None, **sections: Any) -> Process:
     """The two lots with these statuses in one compiled release."""
     tender = {**NOTICE["tender"], **sections.pop("tender", {})}
-    tender["lots"] = [
-        {**lot, "status": status} for lot, status in zip(NOTICE["tender"]["lots"], statuses, strict=True)
-    ]
+    tender["lots"] = [{**lot, "status": status} for lot, status in zip(NOTICE["tender"]["lots"], statuses, strict=True)]
     return samples.process({**NOTICE, "date": "2025-12-01", "tag": ["compiled"], "tender": tender, **sections})
 
 
@@ -106,8 +104,13 @@ def test_a_status_that_tells_an_end_is_a_failed_procedure_of_its_kind(status: st
         ([{"id": "u", "noticeType": "UK12", "datePublished": "2024-05-02"}], "discontinued"),
         ([{"id": "u", "documentType": "tenderCancellationNotice", "datePublished": "2024-05-02"}], "discontinued"),
         ([{"id": "u", "noticeType": "UK11", "datePublished": "2024-05-02"}], None),
-        ([{"id": "u", "noticeType": "UK12", "datePublished": "2024-05-02"},
-          {"id": "v", "noticeType": "UK4", "datePublished": "2024-05-20"}], None),
+        (
+            [
+                {"id": "u", "noticeType": "UK12", "datePublished": "2024-05-02"},
+                {"id": "v", "noticeType": "UK4", "datePublished": "2024-05-20"},
+            ],
+            None,
+        ),
     ],
 )
 def test_a_uk12_notice_ends_the_procurement_unless_a_new_one_follows(documents: list[Json], kind: str | None) -> None:
@@ -231,12 +234,18 @@ def test_a_sentence_on_anything_else_abandoned_does_not(text: str) -> None:
     ("sections", "path"),
     [
         ({"tender": {"statusDetails": "The process was abandoned"}}, "/tender/statusDetails"),
-        ({"tender": {"documents": [{"id": "d", "description": "This procurement has been abandoned"}]}},
-         "/tender/documents/0/description"),
-        ({"tender": {"amendments": [{"id": "m", "rationale": "The tender was abandoned"}]}},
-         "/tender/amendments/0/rationale"),
-        ({"awards": [{"id": "a", "status": "cancelled", "statusDetails": "The award process was abandoned"}]},
-         "/awards/0/statusDetails"),
+        (
+            {"tender": {"documents": [{"id": "d", "description": "This procurement has been abandoned"}]}},
+            "/tender/documents/0/description",
+        ),
+        (
+            {"tender": {"amendments": [{"id": "m", "rationale": "The tender was abandoned"}]}},
+            "/tender/amendments/0/rationale",
+        ),
+        (
+            {"awards": [{"id": "a", "status": "cancelled", "statusDetails": "The award process was abandoned"}]},
+            "/awards/0/statusDetails",
+        ),
     ],
 )
 def test_a_provider_selection_may_be_abandoned_in_prose_alone(sections: Json, path: str) -> None:
@@ -283,8 +292,11 @@ def test_an_unsuccessful_procedure_is_never_a_correction() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "Notice published in error", "This is a duplicate notice", "Cancelled due to an administrative error",
-        "Re-issued as 000123-2024", "Test notice only",
+        "Notice published in error",
+        "This is a duplicate notice",
+        "Cancelled due to an administrative error",
+        "Re-issued as 000123-2024",
+        "Test notice only",
     ],
 )
 def test_words_that_call_it_a_correction_are_believed(words: str) -> None:
@@ -314,7 +326,11 @@ def test_a_relaunch_is_the_same_buyer_a_near_equal_title_and_weeks_apart(
 
 
 def test_each_first_is_linked_to_its_earliest_relaunch() -> None:
-    given = [_published("2024-05-01", number=3), _published("2024-03-01", **WITHDRAWN), _published("2024-04-01", number=2)]
+    given = [
+        _published("2024-05-01", number=3),
+        _published("2024-03-01", **WITHDRAWN),
+        _published("2024-04-01", number=2),
+    ]
     assert [(r.first, r.second, r.on) for r in relaunches(given)] == [(1, 2, "2024-04-01")]
 
 
@@ -339,12 +355,24 @@ DONE = [{"scheme": "UK", "id": "contractCompleted"}]
         ({"status": "terminated", "dateTerminated": "2028-02-01"}, False),
         ({"status": "terminated", "dateTerminated": "2027-08-30T23:00:00Z"}, False),
         ({"status": "terminated", "dateTerminated": "2027-08-29"}, True),
-        ({"status": "terminated", "dateTerminated": "2028-02-01", "terminationRationaleClassifications": BREACH}, False),
+        (
+            {"status": "terminated", "dateTerminated": "2028-02-01", "terminationRationaleClassifications": BREACH},
+            False,
+        ),
         ({"status": "terminated", "dateTerminated": "2025-01-10", "terminationRationaleClassifications": DONE}, False),
-        ({"status": "terminated", "dateTerminated": "2025-01-10", "terminationRationaleClassification": DONE[0]}, False),
+        (
+            {"status": "terminated", "dateTerminated": "2025-01-10", "terminationRationaleClassification": DONE[0]},
+            False,
+        ),
         ({"status": "terminated", "terminationRationaleClassifications": [*DONE, *BREACH]}, True),
-        ({"status": "terminated", "dateTerminated": "2025-01-10", "terminationRationale": "All work is completed"}, False),
-        ({"status": "terminated", "dateTerminated": "2025-01-10", "terminationRationale": "Work was not completed"}, True),
+        (
+            {"status": "terminated", "dateTerminated": "2025-01-10", "terminationRationale": "All work is completed"},
+            False,
+        ),
+        (
+            {"status": "terminated", "dateTerminated": "2025-01-10", "terminationRationale": "Work was not completed"},
+            True,
+        ),
         ({"status": "terminated", "period": {"startDate": "2024-09-01"}, "dateTerminated": "2027-08"}, False),
         ({"status": "pending"}, None),
         ({"amendments": [{"id": "m", "date": "2025-01-01", "description": "Price"}]}, None),
@@ -403,7 +431,9 @@ def test_a_termination_is_told_by_its_tag_and_an_amendment_is_none(tag: str, ear
 
 
 def test_without_award_there_is_no_contract_to_end_early() -> None:
-    found = _plain(tender={"status": "cancelled"}, contracts=[contract(status="cancelled", dateTerminated="2025-01-01")])
+    found = _plain(
+        tender={"status": "cancelled"}, contracts=[contract(status="cancelled", dateTerminated="2025-01-01")]
+    )
     assert (found.no_award, found.early_end) == (True, None)
 
 
@@ -416,9 +446,13 @@ def test_without_award_there_is_no_contract_to_end_early() -> None:
         ({}, {}, None),
     ],
 )
-def test_a_tender_ended_early_if_one_contract_did_and_not_if_none_did(north: Json, south: Json, early: bool | None) -> None:
+def test_a_tender_ended_early_if_one_contract_did_and_not_if_none_did(
+    north: Json, south: Json, early: bool | None
+) -> None:
     process = _lots(
-        None, None, awards=[award("a1", ["north"]), award("a2", ["south"])],
+        None,
+        None,
+        awards=[award("a1", ["north"]), award("a2", ["south"])],
         contracts=[contract("c1", "a1", **north), contract("c2", "a2", **south)],
     )
     assert outcome(process).early_end is early
@@ -465,9 +499,7 @@ def test_the_count_of_the_whole_is_not_that_of_a_lot() -> None:
     assert outcome(process).single_bid is True
 
 
-@pytest.mark.parametrize(
-    ("north", "south", "single"), [(1, 1, True), (1, 2, False), (2, None, False), (1, None, None)]
-)
+@pytest.mark.parametrize(("north", "south", "single"), [(1, 1, True), (1, 2, False), (2, None, False), (1, None, None)])
 def test_a_tender_had_one_bid_if_every_lot_had(north: int, south: int | None, single: bool | None) -> None:
     statistics = [count(value, lot) for value, lot in ((north, "north"), (south, "south")) if value is not None]
     assert outcome(_lots(None, None, bids={"statistics": statistics})).single_bid is single
@@ -490,7 +522,9 @@ def test_no_bid_after_the_deadline_ends_the_procedure_even_in_silence_and_before
 
 EVENTS: list[Json] = [
     update("2024-04-01T09:00:00Z", "tenderUpdate", 200, tender={"lots": [{"id": "south", "status": "cancelled"}]}),
-    update("2024-06-01T09:00:00Z", "award", 300, awards=[award(lots=["north"])], bids={"statistics": [count(1, "north")]}),
+    update(
+        "2024-06-01T09:00:00Z", "award", 300, awards=[award(lots=["north"])], bids={"statistics": [count(1, "north")]}
+    ),
     update("2024-07-01T09:00:00Z", "contract", 400, contracts=[contract()]),
     update("2025-01-01T09:00:00Z", "contractTermination", 500, contracts=[contract(dateTerminated="2024-12-01")]),
 ]

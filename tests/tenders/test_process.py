@@ -18,12 +18,18 @@ from tests.samples import award, contract, count, update
 NOTICE = samples.draft()
 PRIOR = update("2023-11-01T09:00:00Z", "planning", 50, planning={"rationale": "Two districts"})
 LATER = update(
-    "2024-04-01T09:00:00Z", "tenderUpdate", 200,
+    "2024-04-01T09:00:00Z",
+    "tenderUpdate",
+    200,
     tender={"tenderPeriod": {"endDate": "2024-05-30"}, "lots": [{"id": "north", "value": {"amount": 1}}]},
 )
 AWARD = update(
-    "2024-06-01T09:00:00Z", "award", 300,
-    awards=[award(lots=["north"])], bids={"statistics": [count(2, "north")]}, tender={"numberOfTenderers": 3},
+    "2024-06-01T09:00:00Z",
+    "award",
+    300,
+    awards=[award(lots=["north"])],
+    bids={"statistics": [count(2, "north")]},
+    tender={"numberOfTenderers": 3},
 )
 SIGNED = update("2024-07-01T09:00:00Z", "contract", 400, contracts=[contract()])
 ENDED = update("2025-01-10T09:00:00Z", "contractTermination", 500, contracts=[contract(status="terminated")])

@@ -26,12 +26,36 @@ from tests import samples
 
 KEYS = st.sampled_from(
     [
-        "ocid", "date", "tag", "tender", "releases", "records", "compiledRelease", "parties", "awards", "contracts",
-        "bids", "id", "roles", "lots", "value", "amount", "status", "documents", "tenderRisk", "title", "advisers", "x",
+        "ocid",
+        "date",
+        "tag",
+        "tender",
+        "releases",
+        "records",
+        "compiledRelease",
+        "parties",
+        "awards",
+        "contracts",
+        "bids",
+        "id",
+        "roles",
+        "lots",
+        "value",
+        "amount",
+        "status",
+        "documents",
+        "tenderRisk",
+        "title",
+        "advisers",
+        "x",
     ]
 )
 LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
     | st.sampled_from(["2024-03-01", "2024-02-30", "active", "cancelled", "buyer", "tender", "GBP", "yes", 10**40, -1])
 )
 JSON = st.recursive(

@@ -43,12 +43,16 @@ AFTER_DRAFT: dict[str, st.SearchStrategy[Any]] = {
     "tender/lots/1/statusDetails": st.just("no bids"),
     "bids": st.builds(lambda n: {"statistics": [count(n, "north")]}, st.integers(0, 9)),
     "awards": st.lists(st.builds(award, status=STATUSES, date=AFTER, statusDetails=st.just("x")), max_size=2),
-    "contracts": st.lists(
-        st.builds(contract, status=STATUSES, dateSigned=AFTER, dateTerminated=AFTER), max_size=2
-    ),
+    "contracts": st.lists(st.builds(contract, status=STATUSES, dateSigned=AFTER, dateTerminated=AFTER), max_size=2),
     "parties+": st.lists(
-        st.fixed_dictionaries({"id": st.just("s1"), "roles": st.lists(
-            st.sampled_from(sorted(role for roles in LATER_ROLES.values() for role in roles)), min_size=1)}),
+        st.fixed_dictionaries(
+            {
+                "id": st.just("s1"),
+                "roles": st.lists(
+                    st.sampled_from(sorted(role for roles in LATER_ROLES.values() for role in roles)), min_size=1
+                ),
+            }
+        ),
         max_size=2,
     ),
     "tag": st.just(["tender", "tenderCancellation"]),
@@ -85,9 +89,18 @@ def test_no_later_fact_changes_the_draft(later: Json) -> None:
 @given(LATER)
 def test_no_fact_of_the_award_changes_what_was_known_when_bids_were_in(later: Json) -> None:
     of_award = {
-        "awards", "contracts", "tag", "tender/status", "tender/statusDetails", "tender/finalStatusDate",
-        "tender/lots/0/status", "tender/lots/1/status", "tender/lots/1/statusDetails",
-        "tenderRisk/legalVehicle", "tenderRisk/taxUnresolved", "tenderRisk/advisers+",
+        "awards",
+        "contracts",
+        "tag",
+        "tender/status",
+        "tender/statusDetails",
+        "tender/finalStatusDate",
+        "tender/lots/0/status",
+        "tender/lots/1/status",
+        "tender/lots/1/statusDetails",
+        "tenderRisk/legalVehicle",
+        "tenderRisk/taxUnresolved",
+        "tenderRisk/advisers+",
     }
     earlier = {path: fact for path, fact in later.items() if path not in of_award}
     assert as_of(_with(later), "bids_in") == as_of(_with(earlier), "bids_in")
@@ -126,9 +139,7 @@ def test_the_order_of_lots_and_parties_changes_nothing_but_order(later: Json, st
 
 def _sorted(tender: Tender) -> Tender:
     lots = tuple(sorted(tender.tender.lots, key=repr))
-    return replace(
-        tender, parties=tuple(sorted(tender.parties, key=repr)), tender=replace(tender.tender, lots=lots)
-    )
+    return replace(tender, parties=tuple(sorted(tender.parties, key=repr)), tender=replace(tender.tender, lots=lots))
 
 
 @given(LATER, st.dates(date(2024, 1, 1), date(2031, 1, 1)), st.dates(date(2024, 1, 1), date(2031, 1, 1)))
@@ -151,9 +162,7 @@ def test_a_party_appears_with_its_role(stage: Stage, roles: list[str]) -> None:
     assert [role for party in as_of(converted(release), stage).parties for role in party.roles] == roles
 
 
-@pytest.mark.parametrize(
-    ("stage", "names"), [("draft", ["A"]), ("bids_in", ["A", "B"]), ("awarded", ["A", "B", "C"])]
-)
+@pytest.mark.parametrize(("stage", "names"), [("draft", ["A"]), ("bids_in", ["A", "B"]), ("awarded", ["A", "B", "C"])])
 def test_an_adviser_is_known_since_the_stage_it_says(stage: Stage, names: list[str]) -> None:
     advisers = [{"name": "A"}, {"name": "B", "since": "bids_in"}, {"name": "C", "since": "awarded"}]
     tender = converted(samples.draft(tenderRisk={"advisers": advisers}))

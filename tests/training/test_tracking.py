@@ -16,7 +16,6 @@ from tests.training.conftest import QUICK
 from training import tracking
 from training.train import Result
 
-pytestmark = pytest.mark.xdist_group("mlflow")
 NOVEMBER = datetime(2026, 11, 3, tzinfo=UTC)
 
 
