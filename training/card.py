@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 def evidence(cohort: Figures, picked: Figures) -> str:
     """How thin the evidence is, in one sentence that stands next to every score."""
     low, high = cohort.auc_ci
-    verdict = "no better than chance can be ruled out" if low <= 0.5 else "better than chance"
+    verdict = "so it may be no better than chance" if low <= 0.5 else "so it is better than chance"
     return (
         f"Thin evidence: learnt from {cohort.n + picked.n} UK cases. On the {cohort.n} that were not picked by how they "
-        f"ended, it orders failed and held contracts right {cohort.auc:.0%} of the time (95 % interval "
-        f"{low:.0%} to {high:.0%}, where 50 % is a coin): {verdict}. The base rate is the better part of this number."
+        f"ended, it puts one that failed above one that held {cohort.auc:.0%} of the time (95% interval {low:.0%} to "
+        f"{high:.0%}; a coin gives 50%), {verdict}. Most of this number is the base rate."
     )
 
 
