@@ -33,9 +33,9 @@ docs: setup
 	$(BIN)/python docs/build.py
 	$(BIN)/python docs/refresh.py
 
-# Needs uv. Hashes, no index addresses.
+# Hashes, no index addresses.
 lock:
-	uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --output-file requirements.lock
 
 clean:

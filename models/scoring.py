@@ -16,6 +16,7 @@ from features.competition import bidders
 from models.bundle import Bundle
 from models.calibration import INTERVAL, Draws, failure_of
 from models.reasons import Margins, Reason, Unknown, Values, margins_of, measured, reasons, unknowns
+from tenders.checks import remarks
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
@@ -73,7 +74,7 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
     draws = {outcome: each.calibration.draws(each.margin) for outcome, each in margins.items()}
     no_award, early_end = (_probability(margins.get(outcome)) for outcome in ("no_award", "early_end"))
     count = bidders(tender, record) if at != "draft" else None
-    warnings = list(process.warnings)
+    warnings = [*process.warnings, *remarks(tender)]
     if at == "bids_in" and count == 0:
         no_award, draws["no_award"] = 1.0, np.ones(1)
         warnings.append("no bid came in, so there can be no award: a rule, not a prediction")

@@ -88,6 +88,18 @@ def problems(tender: Tender, where: str = "") -> Iterator[Problem]:
             )
 
 
+def remarks(tender: Tender) -> Iterator[str]:
+    """What can be scored and yet looks wrong: said as a warning, and not used."""
+    section = tender.tender
+    periods = {"tenderPeriod": section.tender_period, "enquiryPeriod": section.enquiry_period}
+    for name, period in {**periods, "contractPeriod": section.contract_period}.items():
+        days = dates.days_between(period.start_date, period.end_date) if period else None
+        if days is not None and days < 0:
+            yield f"/tender/{name}: ends before it starts, so it is not used"
+    if section.value and section.value.amount is not None and section.value.currency is None:
+        yield "/tender/value: an amount without a currency cannot be compared, so it is not used"
+
+
 def unread_fields(release: Any, where: str = "") -> list[str]:
     """JSON paths of the fields that neither OCDS, the UK extension nor `tenderRisk` knows."""
     return [where + path for path in _unread(release, Tender)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,7 +21,7 @@ from docs import build
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-FENCE = re.compile(r"^```(console|sh|server)\n(.*?)^```", re.M | re.S)
+FENCE = re.compile(r"^```(console|sh|server|curl)\n(.*?)^```", re.M | re.S)
 
 
 def blocks(kind: str) -> list[tuple[str, str]]:
@@ -68,18 +72,34 @@ def test_a_command_on_a_page_runs(page, command, shown, workspace):
 
 @pytest.mark.parametrize(("page", "script"), blocks("server"))
 def test_a_server_on_a_page_gets_ready(page, script, tmp_path):
+    with server(script, tmp_path):
+        pass
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize(("page", "script"), blocks("curl"))
+def test_a_request_on_a_page_is_answered(page, script, tmp_path):
+    with server("tender-risk serve", tmp_path) as port:
+        result = run(script.replace(":3000", f":{port}"), ROOT)
+    assert json.loads(result.stdout)["stage"] == "draft"
+
+
+@contextmanager
+def server(script: str, tmp_path: Path) -> Iterator[int]:
+    """The page's server on a free port, once it is ready."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     *before, command = script.strip().splitlines()
     lines = [*before, f"exec {command} --port {port}"]
     with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(["bash", "-c", "\n".join(lines)], cwd=ROOT, env=environment(), stdout=log, stderr=log)
+        process = subprocess.Popen(["bash", "-c", "\n".join(lines)], cwd=ROOT, env=environment(), stdout=log, stderr=log)
     try:
         assert ready(f"http://127.0.0.1:{port}/readyz"), (tmp_path / "log").read_text()
+        yield port
     finally:
-        server.terminate()
-        server.wait(30)
+        process.terminate()
+        process.wait(30)
 
 
 def ready(address: str) -> bool:
