@@ -8,6 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from models.calibration import Calibration
+from training.splits import resamples
 
 Floats = NDArray[np.float64]
 
@@ -19,20 +20,15 @@ SLOPE_SPREAD = 1.0
 
 
 def calibration(
-    margin: Floats, y: Floats, weight: Floats, cluster: NDArray[np.int64], seed: int, resamples: int
+    margin: Floats, y: Floats, weight: Floats, cluster: NDArray[np.int64], seed: int, times: int
 ) -> Calibration:
-    """The line from margins to log-odds, on rows of shape (n,), with resamples of whole clusters.
+    """The line from margins to log-odds, on rows of shape (n,), with `times` resamples of whole clusters.
 
     The slope is the mean over the resamples of slopes that cannot be negative: without evidence it is small, never a
     reversed rule. The intercept is then set so that the mean probability is the base rate.
     """
-    rng = np.random.default_rng(seed)
-    numbers = np.unique(cluster)
-    rows = {number: np.flatnonzero(cluster == number) for number in numbers}
-    lines = []
-    for _ in range(resamples):
-        chosen = np.concatenate([rows[number] for number in rng.choice(numbers, len(numbers))])
-        lines.append(line(margin[chosen], y[chosen], weight[chosen], spread=float(margin.std())))
+    spread = float(margin.std())
+    lines = [line(margin[rows], y[rows], weight[rows], spread) for rows in resamples(cluster, times, seed)]
     slope = float(np.mean([b for _, b in lines]))
     return Calibration(
         intercept=round(_intercept(margin, y, weight, slope), 6),
@@ -41,7 +37,7 @@ def calibration(
         base_rate=round(float(np.average(y, weights=weight)), 6),
         cases=len(y),
         positives=int(y.sum()),
-        groups=len(numbers),
+        groups=len(np.unique(cluster)),
     )
 
 

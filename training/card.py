@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from features.catalogue import catalogue
+from training.result import Result
 from training.validate import Figures
-
-if TYPE_CHECKING:
-    from training.train import Result
 
 
 def evidence(cohort: Figures, picked: Figures) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
@@ -19,6 +20,16 @@ from features.matrix import Matrix
 from training.recipe import Recipe
 
 Floats = NDArray[np.float64]
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is fitted on: `x` of shape (rows, names), and for every row its outcome, kind and weight."""
+
+    names: tuple[str, ...]
+    x: Matrix
+    y: Floats
+    picked: NDArray[np.bool_]
+    weight: Floats
 
 
 def eligible(x: Matrix, names: Sequence[str], recipe: Recipe) -> list[int]:
@@ -68,27 +79,25 @@ def hiding(shape: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -> 
     return np.asarray(order < round(recipe.hidden * recipe.copies))
 
 
-def fit(
-    x: Matrix, y: Floats, picked: NDArray[np.bool_], weight: Floats, names: Sequence[str], recipe: Recipe, seed: int
-) -> xgb.Booster:
+def fit(rows: Rows, recipe: Recipe, seed: int) -> xgb.Booster:
     """A booster whose margin is log-odds beside the kind's offset. Same input and seed, same booster."""
     rng = np.random.default_rng(seed)
-    weight = weight * np.where(picked, recipe.picked_weight, 1.0)
+    weight = rows.weight * np.where(rows.picked, recipe.picked_weight, 1.0)
     weight = weight / weight.mean()
     copies = []
-    for hidden in hiding(x.shape, recipe, rng):
-        copy = filled(x, weight, rng)
+    for hidden in hiding(rows.x.shape, recipe, rng):
+        copy = filled(rows.x, weight, rng)
         copy[hidden] = np.nan
         copies.append(copy)
     data = xgb.DMatrix(
         np.vstack(copies),
-        np.tile(y, recipe.copies),
+        np.tile(rows.y, recipe.copies),
         weight=np.tile(weight / recipe.copies, recipe.copies),
-        base_margin=np.tile(offsets(y, picked, weight), recipe.copies),
-        feature_names=list(names),
+        base_margin=np.tile(offsets(rows.y, rows.picked, weight), recipe.copies),
+        feature_names=list(rows.names),
         nthread=1,
     )
-    return xgb.train(parameters(names, recipe, seed), data, recipe.trees)
+    return xgb.train(parameters(rows.names, recipe, seed), data, recipe.trees)
 
 
 def parameters(names: Sequence[str], recipe: Recipe, seed: int) -> dict[str, object]:

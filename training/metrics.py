@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
 
+from training.splits import resamples
+
 Floats = NDArray[np.float64]
 Figure = Callable[[Floats, Floats, Floats], float]
 
@@ -59,12 +61,6 @@ def interval(
     figure: Figure, y: Floats, p: Floats, weight: Floats, cluster: NDArray[np.int64], seed: int = 0, draws: int = 400
 ) -> tuple[float, float]:
     """95 % interval of a figure, resampling whole clusters."""
-    rng = np.random.default_rng(seed)
-    numbers = np.unique(cluster)
-    rows = {number: np.flatnonzero(cluster == number) for number in numbers}
-    found = []
-    for _ in range(draws):
-        chosen = np.concatenate([rows[number] for number in rng.choice(numbers, len(numbers))])
-        found.append(figure(y[chosen], p[chosen], weight[chosen]))
+    found = [figure(y[rows], p[rows], weight[rows]) for rows in resamples(cluster, draws, seed)]
     low, high = np.nanpercentile(found, [2.5, 97.5])
     return float(low), float(high)

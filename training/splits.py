@@ -30,3 +30,12 @@ def grouped_folds(group: Indices, folds: int, seed: int) -> Iterator[tuple[Indic
         test = np.flatnonzero(part == each)
         if len(test):
             yield np.flatnonzero(part != each), test
+
+
+def resamples(cluster: Indices, times: int, seed: int) -> Iterator[Indices]:
+    """Row numbers of `times` bootstrap samples that draw whole clusters with replacement."""
+    rng = np.random.default_rng(seed)
+    numbers = np.unique(cluster)
+    rows = {number: np.flatnonzero(cluster == number) for number in numbers}
+    for _ in range(times):
+        yield np.concatenate([rows[number] for number in rng.choice(numbers, len(numbers))])

@@ -21,7 +21,7 @@ from sklearn.metrics import roc_curve
 
 from models import bundle as bundles
 from tenders.errors import UnreachableError, UsageError
-from training.train import Result, Trained, flat
+from training.result import Result, Trained, flat
 
 STORE = "sqlite:///mlflow.db"
 EXPERIMENT = "tender-risk"

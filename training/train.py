@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,29 +17,11 @@ from training.calibrate import calibration
 from training.dataset import STAGES_OF, History
 from training.fit import fit
 from training.recipe import Recipe
+from training.result import Result, Trained, flat
 from training.validate import Figures, Floats, Table
 
 UNRELEASED = "unreleased"
 Progress = Callable[[str], None]
-
-
-class Trained(msgspec.Struct, frozen=True, kw_only=True):
-    """One model with its figures, baselines beside it, and what validation saw (for the curves)."""
-
-    table: Table
-    model: dict[str, Figures]
-    baselines: dict[str, dict[str, Figures]]
-    margin: Floats
-    p: Floats
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """A trained bundle and everything known about it. `failure` has the headline's figures by stage and kind of row."""
-
-    bundle: Bundle
-    trained: dict[tuple[str, Stage], Trained]
-    failure: dict[Stage, dict[str, Figures]]
-    recipe: Recipe
 
 
 def train(history: History, recipe: Recipe, progress: Progress = lambda _: None) -> Result:
@@ -52,15 +33,7 @@ def train(history: History, recipe: Recipe, progress: Progress = lambda _: None)
             table = validate.table(history, outcome, stage, recipe)
             margin = validate.out_of_fold(table, recipe, validate.boosted)
             known, cohort = table.labelled, table.cohort
-            boosters[outcome, stage] = fit(
-                table.x[known],
-                table.y[known],
-                table.picked[known],
-                table.weight[known],
-                table.names,
-                recipe,
-                recipe.seed,
-            )
+            boosters[outcome, stage] = fit(table.rows(known), recipe, recipe.seed)
             lines[outcome, stage] = calibration(
                 margin[cohort],
                 table.y[cohort],
@@ -137,13 +110,6 @@ def _metrics(
     rows = {f"{o}/{s}/{kind}": f for (o, s), each in trained.items() for kind, f in each.model.items()}
     rows |= {f"failure/{s}/{kind}": f for s, kinds in failure.items() for kind, f in kinds.items()}
     return {name: flat(each) for name, each in rows.items()}
-
-
-def flat(each: Figures) -> dict[str, float | None]:
-    """Figures with the interval as two numbers, and NaN as None: JSON has no other word for it."""
-    values = msgspec.structs.asdict(each)
-    values["auc_low"], values["auc_high"] = values.pop("auc_ci")
-    return {name: None if value is None or math.isnan(value) else float(value) for name, value in values.items()}
 
 
 def _commit() -> str:

@@ -6,7 +6,8 @@ two disagree, and that is the most important thing to know about the casebook.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,14 +20,14 @@ from tenders.facts import Stage
 from training import metrics
 from training.calibrate import line
 from training.dataset import History
-from training.fit import eligible, fit, margins, offsets
+from training.fit import Rows, eligible, fit, margins, offsets
 from training.recipe import Recipe
 from training.splits import grouped_folds
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Predict = Callable[[Matrix], Floats]
-Fitter = Callable[[Matrix, Floats, Flags, Floats, Sequence[str], Recipe, int], Predict]
+Fitter = Callable[[Rows, Recipe, int], Predict]
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,16 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     case_weight: Floats
     group: NDArray[np.int64]
     cluster: NDArray[np.int64]
+
+    def rows(self, chosen: NDArray[Any]) -> Rows:
+        """The chosen rows, to be fitted on."""
+        return Rows(
+            names=self.names,
+            x=self.x[chosen],
+            y=self.y[chosen],
+            picked=self.picked[chosen],
+            weight=self.weight[chosen],
+        )
 
     @property
     def labelled(self) -> Flags:
@@ -94,43 +105,32 @@ def out_of_fold(table: Table, recipe: Recipe, fitter: Fitter) -> Floats:
     for repeat in range(recipe.repeats):
         for train, test in grouped_folds(table.group, recipe.folds, recipe.seed + repeat):
             known = train[table.labelled[train]]
-            predict = fitter(
-                table.x[known],
-                table.y[known],
-                table.picked[known],
-                table.weight[known],
-                table.names,
-                recipe,
-                recipe.seed + repeat,
-            )
+            predict = fitter(table.rows(known), recipe, recipe.seed + repeat)
             found[test] += predict(table.x[test]) / recipe.repeats
     return found
 
 
-def boosted(
-    x: Matrix, y: Floats, picked: Flags, weight: Floats, names: Sequence[str], recipe: Recipe, seed: int
-) -> Predict:
+def boosted(rows: Rows, recipe: Recipe, seed: int) -> Predict:
     """The served model as a fitter."""
-    booster = fit(x, y, picked, weight, names, recipe, seed)
-    return lambda rows: margins(booster, rows)
+    booster = fit(rows, recipe, seed)
+    return lambda x: margins(booster, x)
 
 
-def logistic(
-    x: Matrix, y: Floats, picked: Flags, weight: Floats, names: Sequence[str], recipe: Recipe, seed: int
-) -> Predict:
+def logistic(rows: Rows, recipe: Recipe, seed: int) -> Predict:
     """Baseline: logistic regression on standardised features, unknown at the median, kind taken out as a column."""
-    known = [column[~np.isnan(column)] for column in x.T]
+    known = [column[~np.isnan(column)] for column in rows.x.T]
     middle = np.array([np.median(column) if len(column) else 0.0 for column in known])
     spread = np.array([column.std() if len(column) else 0.0 for column in known]) + 1e-9
 
-    def scaled(rows: Matrix) -> Floats:
-        return np.asarray(np.nan_to_num((rows - middle) / spread), dtype=np.float64)
+    def scaled(x: Matrix) -> Floats:
+        return np.asarray(np.nan_to_num((x - middle) / spread), dtype=np.float64)
 
-    kind = offsets(y, picked, weight)[:, None]
+    kind = offsets(rows.y, rows.picked, rows.weight)[:, None]
+    weight = rows.weight * np.where(rows.picked, recipe.picked_weight, 1.0)
     model = LogisticRegression(C=0.05, max_iter=1000)
-    model.fit(np.hstack([scaled(x), kind]), y, sample_weight=weight * np.where(picked, recipe.picked_weight, 1.0))
+    model.fit(np.hstack([scaled(rows.x), kind]), rows.y, sample_weight=weight)
     coefficients: Floats = model.coef_[0][:-1]
-    return lambda rows: np.asarray(scaled(rows) @ coefficients, dtype=np.float64)
+    return lambda x: np.asarray(scaled(x) @ coefficients, dtype=np.float64)
 
 
 FLAGS: Mapping[str, Callable[[Floats], Flags]] = {

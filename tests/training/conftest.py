@@ -7,7 +7,7 @@ import pytest
 from training import dataset
 from training import train as training
 from training.recipe import Recipe
-from training.train import Result
+from training.result import Result
 
 QUICK = Recipe(trees=4, copies=3, folds=3, repeats=1, resamples=20)
 

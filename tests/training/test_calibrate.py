@@ -24,7 +24,7 @@ def cases(n: int, strength: float, seed: int = 0) -> tuple[Floats, Floats]:
 def calibrated(margin: Floats, y: Floats, cluster: NDArray[np.int64] | None = None) -> Calibration:
     """With weights of 1 and clusters of one, unless said otherwise."""
     return calibration(
-        margin, y, np.ones(len(y)), np.arange(len(y)) if cluster is None else cluster, seed=1, resamples=RESAMPLES
+        margin, y, np.ones(len(y)), np.arange(len(y)) if cluster is None else cluster, seed=1, times=RESAMPLES
     )
 
 
@@ -51,7 +51,7 @@ def test_reversed_margins_tell_next_to_nothing_and_true_ones_much() -> None:
 def test_the_mean_probability_is_the_base_rate(strength: float) -> None:
     margin, y = cases(300, strength)
     weight = np.random.default_rng(2).uniform(0.2, 1, 300)
-    found = calibration(margin, y, weight, np.arange(300), seed=1, resamples=20)
+    found = calibration(margin, y, weight, np.arange(300), seed=1, times=20)
     p = expit(found.intercept + found.slope * margin)
     assert np.average(p, weights=weight) == pytest.approx(found.base_rate, abs=1e-3)
     assert found.base_rate == pytest.approx(np.average(y, weights=weight), abs=1e-6)

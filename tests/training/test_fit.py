@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.catalogue import catalogue
 from models.bundle import Bundle
 from training import dataset, metrics
-from training.fit import eligible, filled, fit, hiding, margins, offsets, parameters
+from training.fit import Rows, eligible, filled, fit, hiding, margins, offsets, parameters
 from training.recipe import Recipe
 
 Floats = NDArray[np.float64]
@@ -30,9 +30,14 @@ def fame(seed: int) -> tuple[NDArray[np.float32], Floats]:
     return x, y
 
 
+def rows(x: NDArray[np.float32], y: Floats, picked: NDArray[np.bool_], names: tuple[str, ...]) -> Rows:
+    """Cases of equal weight."""
+    return Rows(names=names, x=x, y=y, picked=picked, weight=np.ones(len(y)))
+
+
 def told(x: NDArray[np.float32], y: Floats, seed: int, recipe: Recipe = RECIPE) -> xgb.Booster:
     """This project's fit, all cases of one kind."""
-    return fit(x, y, np.zeros(len(y), dtype=bool), np.ones(len(y)), NAMES, recipe, seed)
+    return fit(rows(x, y, np.zeros(len(y), dtype=bool), NAMES), recipe, seed)
 
 
 def plain(x: NDArray[np.float32], y: Floats, seed: int) -> xgb.Booster:
@@ -92,7 +97,7 @@ def test_a_direction_holds_even_against_the_data(name: str) -> None:
     x = np.tile(np.linspace(0, 1, 50, dtype=np.float32), 8)[:, None]
     y = (np.random.default_rng(0).random(400) < 0.5 - 0.4 * direction * (x[:, 0] - 0.5)).astype(float)
     none = np.zeros(400, dtype=bool)
-    booster = fit(x, y, none, np.ones(400), [name], RECIPE, 1)
+    booster = fit(rows(x, y, none, (name,)), RECIPE, 1)
     steps = np.diff(margins(booster, np.linspace(-1, 2, 80, dtype=np.float32)[:, None])) * direction
     assert (steps >= -1e-6).all()
 
@@ -114,7 +119,7 @@ def test_how_a_case_was_picked_is_no_part_of_its_margin() -> None:
     picked = rng.random(CASES) < 0.4
     y = (rng.random(CASES) < np.where(picked, 0.75, 0.2)).astype(float)
     x = rng.normal(size=(CASES, len(NAMES))).astype(np.float32)
-    booster = fit(x, y, picked, np.ones(CASES), NAMES, RECIPE, 1)
+    booster = fit(rows(x, y, picked, NAMES), RECIPE, 1)
     found = margins(booster, x)
     assert abs(found[picked].mean() - found[~picked].mean()) < 0.1
     assert abs(found.mean()) < 0.3

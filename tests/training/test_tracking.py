@@ -14,7 +14,7 @@ from models import bundle as bundles
 from tenders.errors import UsageError
 from tests.training.conftest import QUICK
 from training import tracking
-from training.train import Result
+from training.result import Result
 
 NOVEMBER = datetime(2026, 11, 3, tzinfo=UTC)
 

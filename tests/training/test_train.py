@@ -19,7 +19,7 @@ from training import dataset, recipe
 from training import train as training
 from training.dataset import History
 from training.recipe import Recipe
-from training.train import Result
+from training.result import Result
 
 
 def test_the_bundle_loads_and_scores(result: Result, tmp_path: Path) -> None:
