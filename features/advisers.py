@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from features.catalogue import feature
 from features.track_records import Record, TrackRecord, adviser_keys, market_keys
 from tenders.tender import Tender
+
+ON_BEHALF = re.compile(r"\b(?:acting|act|acts) for\b|\bon behalf of\b", re.I)
 
 
 def record_of_advisers(tender: Tender, track_record: TrackRecord) -> Record | None:
@@ -21,11 +25,11 @@ def record_of_advisers(tender: Tender, track_record: TrackRecord) -> Record | No
     says="Outside advisers named: {value}.",
 )
 def advisers_named(tender: Tender, track_record: TrackRecord) -> float | None:
-    """Outside advisers named; unknown if none is.
+    """Outside advisers named or described as advising; unknown if none is.
 
     Many advisers may mean much at stake or little capacity within: the data decide. Source: stated facts.
     """
-    return float(len(tender.tender_risk.advisers)) or None
+    return float(len(adviser_keys(tender))) or None
 
 
 @feature(
@@ -57,7 +61,7 @@ def adviser_record(tender: Tender, track_record: TrackRecord) -> float | None:
 )
 def adviser_cases(tender: Tender, track_record: TrackRecord) -> float | None:
     """Cases of the advisers resolved before; 0 for advisers never seen. Source: track record."""
-    if not tender.tender_risk.advisers:
+    if not adviser_keys(tender):
         return None
     record = record_of_advisers(tender, track_record)
     return float(record.cases) if record else 0.0
@@ -91,15 +95,31 @@ def adviser_specialism(tender: Tender, track_record: TrackRecord) -> float | Non
     says_not="The buyer runs the procedure itself.",
 )
 def run_by_another(tender: Tender, track_record: TrackRecord) -> float | None:
-    """1 if the procuring entity is another than the buyer, or a central purchasing body takes part.
+    """1 if the procuring entity is another than the buyer, a central purchasing body takes part, the notice says that
+    it acts on behalf of another, or questions go to another body's mail domain than the buyer's.
 
-    Source: OCDS roles; the UK extension's `centralPurchasingBody`.
+    OCDS has no role for an adviser: these are where one shows. Source: OCDS roles; the UK extension's `roleDetails`.
     """
     entity, buyer = tender.tender.procuring_entity, tender.buyer
-    if any("centralPurchasingBody" in party.roles for party in tender.parties):
+    if any("centralPurchasingBody" in party.roles for party in tender.parties) or _acts_for_another(tender):
         return 1.0
     if entity is None or buyer is None:
         return None
     if entity.id is not None and buyer.id is not None:
         return float(entity.id != buyer.id)
     return float(entity.name != buyer.name)
+
+
+def _acts_for_another(tender: Tender) -> bool:
+    """Whether the wording says so, or the contact's mail domain is not the buyer's."""
+    said = [tender.tender.title, tender.tender.description, *(party.role_details for party in tender.parties)]
+    if any(ON_BEHALF.search(text) for text in said if text):
+        return True
+    own, contact = (_domains(tender, role) for role in ("buyer", "processContactPoint"))
+    return bool(own and contact and own.isdisjoint(contact))
+
+
+def _domains(tender: Tender, role: str) -> set[str]:
+    """Mail domains of the parties in a role, by their last three labels: `x.nhs.uk` is a body, `nhs.uk` is not."""
+    mails = [p.contact_point.email for p in tender.parties if role in p.roles and p.contact_point]
+    return {".".join(mail.lower().rsplit("@", 1)[1].split(".")[-3:]) for mail in mails if mail and "@" in mail}

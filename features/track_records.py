@@ -30,6 +30,7 @@ PRIOR = 1.0
 # What a kind of case is taken to fail at before any is known, and how many cases that is worth.
 PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
 
+_ADVISES = re.compile(r"\b(advis|consult)", re.I)
 _LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
 
 
@@ -165,8 +166,10 @@ def buyer_keys(tender: Tender) -> list[str]:
 
 
 def adviser_keys(tender: Tender) -> list[str]:
-    """`adviser:` keys of the advisers named."""
-    return [f"adviser:{normal}" for a in tender.tender_risk.advisers if (normal := _normal(a.name))]
+    """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
+    named = [a.name for a in tender.tender_risk.advisers]
+    named += [p.name for p in tender.parties if p.name and p.role_details and _ADVISES.search(p.role_details)]
+    return [f"adviser:{normal}" for normal in dict.fromkeys(map(_normal, named)) if normal]
 
 
 def supplier_keys(tender: Tender) -> list[str]:

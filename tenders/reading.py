@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
-from tenders import dates, decoding, form
+from tenders import dates, decoding, form, versioned
 from tenders.checks import converted, named, unread_fields
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.process import Process, Release
@@ -133,11 +133,15 @@ def _record(record: Mapping[str, Any], where: str) -> Process:
     embedded = [(release, place) for release, place in placed if "tender" in release or "url" not in release]
     if embedded:
         return _process([r for r, _ in embedded], [w for _, w in embedded])
+    if record.get("versionedRelease") is not None:
+        place = f"{where}/versionedRelease"
+        rebuilt = versioned.releases(_object(record["versionedRelease"], place), place)
+        return _process(rebuilt, [place] * len(rebuilt))
     if record.get("compiledRelease") is not None:
         place = f"{where}/compiledRelease"
         return _process([_object(record["compiledRelease"], place)], [place])
     raise DataError.at(
-        where, "the record has neither releases nor a compiled release", "Ask the publisher for embedded releases"
+        where, "the record has no releases, versioned or compiled release", "Ask the publisher for embedded releases"
     )
 
 

@@ -210,3 +210,13 @@ def test_a_case_is_learnt_under_buyer_adviser_market_and_supplier() -> None:
 
 def test_an_empty_tender_has_no_key() -> None:
     assert keys_of(Tender(), "awarded") == ()
+
+
+def test_a_party_whose_role_is_described_as_advising_is_an_adviser() -> None:
+    parties = [
+        {"id": "1", "name": "The Advice Ltd", "roles": ["buyer"], "roleDetails": "Procurement adviser to the lead"}
+    ]
+    tender = one(
+        {"ocid": "x", "tender": {}, "parties": parties, "tenderRisk": {"advisers": [{"name": "Advice"}]}}
+    ).as_of("draft")
+    assert adviser_keys(tender) == ["adviser:advice"]

@@ -54,6 +54,12 @@ def lots(*amounts: float) -> list[Json]:
     return [{"id": str(i), "value": gbp(amount)} for i, amount in enumerate(amounts)]
 
 
+def contacts(buyer: str, questions: str) -> list[dict[str, Any]]:
+    """Parties: the buyer and whoever takes questions, with their mail addresses."""
+    roles = {"buyer": buyer, "processContactPoint": questions}
+    return [{"id": role, "roles": [role], "contactPoint": {"email": mail}} for role, mail in roles.items()]
+
+
 def bids(**counts: float) -> Json:
     """Bids counted, by lot; `whole` is the tender as a whole."""
     return {
@@ -151,6 +157,9 @@ TABLE: list[tuple[str, Json, float | None]] = [
     ("adviser_specialism", {**market("85140000"), "tenderRisk": {"advisers": [{"name": "Adviser"}]}}, 1),
     ("run_by_another", {"buyer": {"id": "1"}, "tender": {"procuringEntity": {"id": "2"}}}, 1),
     ("run_by_another", {"buyer": "A", "procuring_entity": "A"}, 0),
+    ("run_by_another", {"buyer": "A", "description": "Published on behalf of the A group"}, 1),
+    ("run_by_another", {"parties": contacts("a@x.nhs.uk", "b@y.nhs.uk"), "tender": {}}, 1),
+    ("run_by_another", {"parties": contacts("a@x.nhs.uk", "b@tenders.x.nhs.uk"), "tender": {}}, None),
     ("run_by_another", {"parties": [{"id": "1", "roles": ["centralPurchasingBody"]}], "tender": {}}, 1),
     # time
     ("tender_period_days", {"tender_start": "2024-03-01", "tender_end": "2024-04-15"}, 45),
