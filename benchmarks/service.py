@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 REPEATS, REQUESTS, WARM_UP = 40, 25, 100
-# The bar of issue 2: /score takes less than this many times the empty endpoint, at the median.
+# What is promised: /score takes less than this many times the empty endpoint, at the median.
 BAR = 3.0
 DRAFT = {
     "title": "Integrated community services",
