@@ -69,8 +69,21 @@ def score(
 
 
 @app.command()
-def check(file: File, json: Json = False) -> None:
-    """Say what is missing or wrong in an OCDS file, by JSON path."""
+def check(
+    file: File,
+    register: Annotated[
+        str | None, typer.Option(help="The file is a history of this register: report on its quality.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say what is missing or wrong in an OCDS file, by JSON path; or what a register's history holds."""
+    if register:
+        from tenders.sources import quality, source
+
+        with err.status(f"reading {file}"):
+            report = quality.report(source(register), Path(file))
+        _print_json(report) if json else show.history(out, report)
+        return
     from features.catalogue import known_at
     from features.track_records import TrackRecord
 
@@ -130,6 +143,27 @@ def train(
         _print_json({"run_id": run_id, "metrics": result.bundle.manifest.metrics})
     else:
         show.trained(out, run_id, result.bundle.manifest.metrics)
+
+
+@app.command()
+def evaluate(
+    register: Annotated[str, typer.Option(help="The register that both files are of.")],
+    history: Annotated[Path, typer.Option(help="What had been known before: for track records.")],
+    test: Annotated[Path, typer.Option(help="The cases to judge by.")],
+    bundle: BundleDir = None,
+    outcome: Annotated[str | None, typer.Option(help="no_award, early_end, single_bid or failure.")] = None,
+    stage: Annotated[str | None, typer.Option(help="draft, bids_in or awarded. The first open one by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Judge a bundle on cases that it has not seen."""
+    from models import bundle as bundles
+    from tenders.sources import source
+    from training import evaluate as evaluation
+
+    loaded = bundles.load(bundle or bundles.released())
+    with err.status(f"scoring {test}"):
+        found = evaluation.evaluate(loaded, source(register), history, test, outcome, _stage(stage))
+    _print_json(found) if json else show.evaluated(out, found)
 
 
 @app.command()

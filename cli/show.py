@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from models.scoring import Score
+
+if TYPE_CHECKING:
+    # Importing these takes longer than most commands.
+    from tenders.sources.quality import Report
+    from training.evaluate import Evaluation
 
 FEW_REASONS = 6
 
@@ -58,6 +63,28 @@ def checked(out: Console, found: Sequence[Mapping[str, Any]]) -> None:
             out.print(f"    {path}  [dim]{', '.join(labels)}[/dim]")
 
 
+def history(out: Console, found: Report) -> None:
+    """What a history holds, what is doubtful in it, and how it changes from year to year."""
+    read = f"{found.rows:,} rows, {found.cases:,} cases in {found.fates:,} groups that share fate"
+    out.print(f"[bold]{escape(found.register)}[/bold]: {read}, {found.first or '?'} to {found.last or '?'}")
+    for name, each in found.outcomes.items():
+        out.print(f"  {name}: {_share(each.rate)} of {each.told:,} told, {each.censored:,} censored")
+    doubtful = {"without a date": found.undated, "repeat an earlier id": found.repeated, **found.impossible}
+    for text, number in {**doubtful, **found.problems}.items():
+        if number:
+            out.print(f"  {number:,}  {escape(text)}")
+    for example in found.examples:
+        out.print(f"    [dim]{escape(example)}[/dim]")
+    years = Table("year", "cases", *(f"{name} rate" for name in found.outcomes))
+    for year, row in found.years.items():
+        years.add_row(str(year or "undated"), f"{row.cases:,}", *(_share(o.rate) for o in row.outcomes.values()))
+    out.print(years)
+    fill = Table("fact", "filled", "year by year")
+    for path, share in found.fill.items():
+        fill.add_row(path, _share(share), _span([row.fill.get(path, 0.0) for row in found.years.values()]))
+    out.print(fill)
+
+
 def features(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """The catalogue as a table."""
     table = Table("feature", "stage", "theme", "unit", "direction", "what it measures")
@@ -85,6 +112,37 @@ def trained(out: Console, run_id: str, metrics: Mapping[str, Mapping[str, float 
         )
     out.print(table)
     out.print(f"run {run_id}\nrelease it with: tender-risk release {run_id}")
+
+
+def evaluated(out: Console, found: Evaluation) -> None:
+    """Figures of an evaluation; picked cases in a row of their own."""
+    table = Table("cases", "n", "positives", "censored", "base rate", "AUC", "95 %", "Brier", "ECE", "lift at 5 %")
+    rows = {"judged by": found, **({"picked": found.picked} if found.picked else {})}
+    for name, each in rows.items():
+        span = " to ".join(map(_figure, each.auc_ci)) if each.auc_ci else "–"
+        table.add_row(
+            name,
+            f"{each.n:,}",
+            f"{each.positives:,}",
+            f"{each.censored:,}",
+            _figure(each.base_rate),
+            _figure(each.auc),
+            span,
+            _figure(each.brier),
+            _figure(each.ece),
+            _figure(each.lift_at_5),
+        )
+    out.print(f"{escape(found.register)}: {found.outcome} at {found.stage}")
+    out.print(table)
+
+
+def _span(shares: Sequence[float]) -> str:
+    low, high = min(shares), max(shares)
+    return "the same" if low == high else f"{_share(low)} to {_share(high)}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
 
 
 def _figure(value: float | None) -> str:

@@ -7,19 +7,24 @@ One draft, a portfolio, a page and an evaluation all come through `score`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 import numpy as np
 
 from features.competition import bidders
+from features.track_records import TrackRecord
 from models.bundle import Bundle
-from models.calibration import INTERVAL, Draws, failure_of
+from models.calibration import INTERVAL, failure_of
 from models.reasons import Margins, Reason, Unknown, Values, margins_of, measured, reasons, unknowns
 from tenders.checks import remarks
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
+from tenders.tender import Tender
+
+NO_BID = "no bid came in, so there can be no award: a rule, not a prediction"
 
 Band = Literal["low", "typical", "high", "very high"]
 
@@ -55,6 +60,27 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """Probabilities, unrounded, with what they were made from. `no_bid` is the rule that ends a tender without bids."""
+
+    values: Values
+    margins: Mapping[str, Margins]
+    no_award: float
+    early_end: float
+    single_bid: float | None
+    no_bid: bool
+
+    @property
+    def failure(self) -> float:
+        """The headline: no award, or an award that ends early."""
+        return failure_of(self.no_award, self.early_end)
+
+    def of(self, outcome: str) -> float | None:
+        """The probability of an outcome by its name."""
+        found: float | None = getattr(self, outcome)
+        return found
+
+
 def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain: bool = True) -> Score:
     """The score of a process at a stage: by default the latest of which it holds a fact.
 
@@ -65,39 +91,49 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
     at = stage or process.latest_stage()
     tender = process.as_of(at)
     record = bundle.log.on(process.published_on())
-    values = measured(bundle, tender, record, at)
-    margins = {
-        outcome: margins_of(bundle, outcome, at, values, explain)
-        for outcome in ("no_award", "early_end")
-        if (outcome, at) in bundle.boosters
-    }
-    draws = {outcome: each.calibration.draws(each.margin) for outcome, each in margins.items()}
-    no_award, early_end = (_probability(margins.get(outcome)) for outcome in ("no_award", "early_end"))
-    count = bidders(tender, record) if at != "draft" else None
-    warnings = [*process.warnings, *remarks(tender)]
-    if at == "bids_in" and count == 0:
-        no_award, draws["no_award"] = 1.0, np.ones(1)
-        warnings.append("no bid came in, so there can be no award: a rule, not a prediction")
-    failure = failure_of(no_award, early_end)
+    found = predict(bundle, tender, record, at, explain)
     base_rate = failure_of(*(_base_rate(bundle, outcome, at) for outcome in ("no_award", "early_end")))
     return Score(
         ocid=process.ocid,
         stage=at,
-        failure=round(failure, 4),
-        interval=_interval(draws, failure),
+        failure=round(found.failure, 4),
+        interval=_interval(found),
         outcomes=Outcomes(
-            no_award=round(no_award, 4),
-            early_end=round(early_end, 4),
-            single_bid=_single_bid(bundle, values, count),
+            no_award=round(found.no_award, 4),
+            early_end=round(found.early_end, 4),
+            single_bid=None if found.single_bid is None else round(found.single_bid, 4),
         ),
         base_rate=round(base_rate, 4),
-        band=band(failure, base_rate),
+        band=band(found.failure, base_rate),
         register=bundle.manifest.register,
         bundle=bundle.manifest.version,
         evidence=bundle.manifest.evidence,
-        reasons=tuple(reasons(margins, values, tender, record, process)) if explain else (),
-        unknown=tuple(unknowns(values, at)) if explain else (),
-        warnings=tuple(warnings),
+        reasons=tuple(reasons(found.margins, found.values, tender, record, process)) if explain else (),
+        unknown=tuple(unknowns(found.values, at)) if explain else (),
+        warnings=(*process.warnings, *remarks(tender), *([NO_BID] if found.no_bid else [])),
+    )
+
+
+def predict(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage, explain: bool = False) -> Prediction:
+    """The probabilities of a tender as of a stage, with track records as of its publication.
+
+    Every number that is shown or judged anywhere comes from here.
+    """
+    values = measured(bundle, tender, record, stage)
+    margins = {
+        outcome: margins_of(bundle, outcome, stage, values, explain)
+        for outcome in ("no_award", "early_end")
+        if (outcome, stage) in bundle.boosters
+    }
+    count = bidders(tender, record) if stage != "draft" else None
+    no_bid = stage == "bids_in" and count == 0
+    return Prediction(
+        values=values,
+        margins=margins,
+        no_award=1.0 if no_bid else _probability(margins.get("no_award")),
+        early_end=_probability(margins.get("early_end")),
+        single_bid=_single_bid(bundle, values, count),
+        no_bid=no_bid,
     )
 
 
@@ -119,12 +155,12 @@ def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:
     return calibration.base_rate if calibration else 0.0
 
 
-def _interval(draws: dict[str, Draws], failure: float) -> tuple[float, float]:
-    none = np.zeros(1)
-    together = 1 - (1 - draws.get("no_award", none)) * (1 - draws.get("early_end", none))
-    ordered = np.sort(together)
+def _interval(found: Prediction) -> tuple[float, float]:
+    draws = {outcome: each.calibration.draws(each.margin) for outcome, each in found.margins.items()}
+    no_award = np.ones(1) if found.no_bid else draws.get("no_award", np.zeros(1))
+    ordered = np.sort(1 - (1 - no_award) * (1 - draws.get("early_end", np.zeros(1))))
     low, high = (float(ordered[round(percent / 100 * (len(ordered) - 1))]) for percent in INTERVAL)
-    return round(min(low, failure), 4), round(max(high, failure), 4)
+    return round(min(low, found.failure), 4), round(max(high, found.failure), 4)
 
 
 def _single_bid(bundle: Bundle, values: Values, count: float | None) -> float | None:
@@ -133,4 +169,4 @@ def _single_bid(bundle: Bundle, values: Values, count: float | None) -> float | 
         return float(count == 1)
     if ("single_bid", "draft") not in bundle.boosters:
         return None
-    return round(_probability(margins_of(bundle, "single_bid", "draft", values, False)), 4)
+    return _probability(margins_of(bundle, "single_bid", "draft", values, False))

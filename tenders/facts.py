@@ -63,7 +63,8 @@ class Facts(Fact, frozen=True):
     """The `tenderRisk` object. Absent means unknown, also for the yes/no facts.
 
     `changes_counted` says that the list of structure changes is whole: none in it means none happened.
-    `competition` says whether the contract is competed for, where no procurement method is named.
+    `competition` says whether the contract is competed for, where no procurement method is named. `codes` are a
+    register's own categories for what OCDS has no field for, by the name of its column; all are known from the draft.
     """
 
     advisers: tuple[Adviser, ...] = ()
@@ -85,7 +86,13 @@ class Facts(Fact, frozen=True):
     incumbent_kind: IncumbentKind | None = None
     predecessor_failed: bool | None = None
     retender: bool | None = None
+    call_number: Annotated[int, Meta(ge=1, le=1_000)] | None = None
+    codes: dict[str, str] = {}
     bidders_interested: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     legal_vehicle: Vehicle | None = None
     tax_unresolved: bool | None = None
     legal_challenge: bool | None = None
+
+    def __hash__(self) -> int:
+        rest = (getattr(self, name) for name in self.__struct_fields__ if name != "codes")
+        return hash((*rest, *sorted(self.codes.items())))

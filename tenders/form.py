@@ -181,7 +181,7 @@ def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             continue
         if value is not None:
             given[field.key] = value
-            _put(built, field.path, field.write(value))
+            put(built, field.path, field.write(value))
     lots, values = given.get("lots"), given.get("lot_values")
     if lots and values and lots != len(values):
         problems.append(Problem(path="/lot_values", problem=f"{len(values)} values for {lots} lots"))
@@ -207,8 +207,8 @@ def key_of(path: str, given: Collection[str] = ()) -> str:
     return f"/{max(above, key=lambda f: len(f.path)).key}" if above else path
 
 
-def _put(target: Any, path: str, value: Any) -> None:
-    """Sets `value` at a JSON path, making the objects and arrays on the way."""
+def put(target: Any, path: str, value: Any) -> None:
+    """Sets `value` at a JSON path of names and 0, making the objects and arrays on the way."""
     *parents, last = path.strip("/").split("/")
     for name, following in zip(parents, [*parents[1:], last], strict=True):
         fresh: Any = [] if following == "0" else {}

@@ -1,8 +1,7 @@
 """`Tender`: one procurement as far as it is known, in OCDS names.
 
-The attribute path in code is the path in the JSON: `tender.tender.lots` is `/tender/lots`. Every
-field may be absent, and absent means *unknown*. Amounts are in the currency beside them, dates
-are ISO 8601 text (see `tenders.dates`), durations are in the unit that the name says.
+The attribute path in code is the path in the JSON: `tender.tender.lots` is `/tender/lots`. Every field may be absent,
+and absent means *unknown*. Amounts are in the currency beside them, dates are ISO 8601 text (see `tenders.dates`).
 
 Source: OCDS 1.1 and the UK extension (cabinetoffice/ocds_uk_extension). What no OCDS field holds
 is in `tenderRisk` (see `tenders.facts` and docs/extension.md).
@@ -154,6 +153,20 @@ class Techniques(Part, frozen=True):
     has_electronic_auction: bool | None = None
 
 
+class ParticipationFee(Part, frozen=True):
+    id: Id | None = None
+    type: tuple[str, ...] = ()
+    value: Value | None = None
+
+
+class SubmissionTerms(Part, frozen=True):
+    bid_validity_period: Period | None = None
+
+
+class Meeting(Part, frozen=True):
+    date: str | None = None
+
+
 class Milestone(Part, frozen=True):
     id: Id | None = None
     type: str | None = None
@@ -206,6 +219,9 @@ class Procedure(Part, frozen=True):
     legal_basis: LegalBasis | None = None
     special_regime: tuple[str, ...] = ()
     techniques: Techniques | None = None
+    participation_fees: tuple[ParticipationFee, ...] = ()
+    submission_terms: SubmissionTerms | None = None
+    clarification_meetings: tuple[Meeting, ...] = ()
     risk_details: str | None = None
     documents: tuple[Document, ...] = ()
     amendments: tuple[Amendment, ...] = ()

@@ -52,7 +52,8 @@ def environment() -> dict[str, str]:
 @pytest.fixture
 def workspace(tmp_path):
     """A folder that looks like the checkout but takes what the commands write."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for name in ("examples", "tenders"):
+        (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "build").mkdir()
     return tmp_path
 

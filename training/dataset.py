@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import known_at
+from features.competition import bidders
 from features.matrix import Matrix, matrix, row
-from features.track_records import Log, Resolved, in_order, keys_of, replay
+from features.procedure import is_competed
+from features.track_records import Log, Resolved, TrackRecord, in_order, keys_of, replay
 from features.value import pounds_of_tender
 from models.bundle import Source
 from tenders import casebook, dates
 from tenders.casebook import Case
 from tenders.facts import STAGES, Stage
+from tenders.tender import Tender
 from training.splits import components
 
 OUTCOMES = ("no_award", "early_end", "single_bid")
@@ -95,16 +98,21 @@ def source(cases: Sequence[Case], days: Sequence[date]) -> Source:
     )
 
 
-def _resolved(case: Case) -> Resolved:
-    tender = case.process().as_of("awarded")
+def resolution(tender: Tender, on: date, failed: bool, kind: str) -> Resolved:
+    """What the track records learn of a tender as of its award. Who was alone by design tells nothing of a market."""
     return Resolved(
-        on=dates.latest(case.outcome_date),
+        on=on,
         keys=keys_of(tender, "awarded"),
-        failed=case.fail == "1",
-        kind="picked" if case.picked else "cohort",
-        bidders=float(case.bidders_final) if case.bidders_final and case.route != "direct" else None,
+        failed=failed,
+        kind=kind,
+        bidders=None if is_competed(tender) is False else bidders(tender, TrackRecord()),
         value_gbp=pounds_of_tender(tender),
     )
+
+
+def _resolved(case: Case) -> Resolved:
+    kind = "picked" if case.picked else "cohort"
+    return resolution(case.process().as_of("awarded"), dates.latest(case.outcome_date), case.fail == "1", kind)
 
 
 def _programme(case: Case) -> str:

@@ -161,18 +161,14 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _tender(case: Case) -> dict[str, Any]:
-    sector = _cpv()[case.sector]
+    sector = _cpv().get(case.sector)
+    cpv = sector and {"scheme": "CPV", "id": sector["cpv"], "description": sector["description"]}
     return {
         "id": case.case_id,
         "title": case.service,
         "datePublished": case.published,
         "value": _value(case),
-        "items": [
-            {
-                "id": "1",
-                "classification": {"scheme": "CPV", "id": sector["cpv"], "description": sector["description"]},
-            }
-        ],
+        "items": [{"id": "1", "classification": cpv}] if cpv else [],
         "lots": [{"id": str(i + 1)} for i in range(int(case.lots or 0))],
         "tenderPeriod": {"startDate": case.published, "endDate": case.bid_deadline} if case.bid_deadline else {},
         "contractPeriod": {"durationInDays": float(case.term_years) * DAYS_A_YEAR} if case.term_years else {},

@@ -242,3 +242,19 @@ def test_help_names_every_command(run: Run) -> None:
     assert said.code == 0
     for command in ("score", "check", "features", "train", "release", "serve"):
         assert command in said.out
+
+
+def test_evaluate_judges_the_released_bundle_on_a_register(run: Run) -> None:
+    cases = ROOT / "tenders" / "casebook" / "cases.csv"
+    files = ("--register", "casebook_uk", "--history", cases, "--test", cases)
+    shown = run("evaluate", *files, "--outcome", "no_award", "--json")
+    found = json.loads(shown.out)
+    assert (found["register"], found["outcome"], found["stage"]) == ("casebook_uk", "no_award", "draft")
+    assert found["n"] > found["picked"]["n"] > 0
+    assert "no_award at draft" in run("evaluate", *files, "--outcome", "no_award").out
+
+
+def test_evaluate_of_a_register_that_is_none_lists_those_that_are(run: Run) -> None:
+    shown = run("evaluate", "--register", "atlantis", "--history", "x", "--test", "y")
+    assert shown.code == 2
+    assert "casebook_uk" in shown.err

@@ -1,0 +1,147 @@
+"""A history of the user's own: OCDS by its statuses, a table by its mapping."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tenders.errors import DataError, UnreachableError
+from tenders.history import UNDATED
+from tenders.sources import own, source
+from tests import samples
+from tests.tenders.sources.made import table
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "own-history" / "mapping.toml"
+
+MAPPING = """
+file = "calls.csv"
+published = "out"
+known_on = "done"
+[facts]
+what = "title"
+worth = "value"
+kind = "/tenderRisk/codes/kind"
+paid = "/awards/0/value/amount"
+signed = "/awards/0/date"
+[outcomes.no_award]
+column = "end"
+yes = ["failed"]
+no = ["let"]
+"""
+ROW = {
+    "out": "2020-01-02", "done": "2020-03-04", "what": "Roof", "worth": "1,200", "kind": "7", "paid": "900",
+    "signed": "2020-03-01", "end": "let",
+}  # fmt: skip
+
+
+def written(folder: Path, *rows: dict[str, str], mapping: str = MAPPING) -> Path:
+    lines = [",".join(ROW), *(",".join(f'"{cell}"' for cell in (ROW | row).values()) for row in rows)]
+    (folder / "calls.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "mapping.toml").write_text(mapping, encoding="utf-8")
+    return folder / "mapping.toml"
+
+
+def test_the_example():
+    found = source("own").read(EXAMPLE)
+    assert found.problems == []
+    assert [case.outcomes["no_award"] for case in found.cases] == [False, True, False, True, None]
+    assert [case.kind for case in found.cases] == ["Let", "No bids", "Let", "Stopped", "Pending"]
+    assert found.cases[4].known_on is None
+    assert found.cases[2].tender.tender.procurement_method == "selective"
+    assert found.cases[0].published == date(2022, 2, 3)
+    draft = found.cases[0].as_of("draft").tender
+    assert draft.number_of_tenderers is None
+    assert draft.tender_period and draft.tender_period.end_date == "2022-03-04"
+
+
+def test_a_fact_stands_where_ocds_has_it_and_is_known_when_that_is(tmp_path):
+    (case,) = source("own").read(written(tmp_path, {})).cases
+    assert case.tender.tender.value and case.tender.tender.value.amount == 1200
+    assert case.tender.tender_risk.codes == {"kind": "7"}
+    assert case.as_of("draft").awards == ()
+    award = case.as_of("awarded").awards[0]
+    assert (award.value and award.value.amount, award.date) == (900.0, "2020-03-01")
+    assert case.known_on == date(2020, 3, 4)
+
+
+@pytest.mark.parametrize(("end", "no_award"), [("let", False), ("failed", True), ("running", None), ("", None)])
+def test_what_is_in_neither_list_is_censored(tmp_path, end, no_award):
+    (case,) = source("own").read(written(tmp_path, {"end": end})).cases
+    assert case.outcomes == {"no_award": no_award}
+
+
+def test_an_outcome_without_its_day_is_learnt_by_no_track_record(tmp_path):
+    (case,) = source("own").read(written(tmp_path, {"done": ""})).cases
+    assert case.outcomes == {"no_award": False}
+    assert case.known_on is None
+
+
+def test_rows_that_cannot_be_read_are_named_and_the_rest_is_read(tmp_path):
+    rows = [{"out": ""}, {"out": "2 Jan"}, {"worth": "much"}, {"signed": "2020-02-31"}, {}]
+    found = source("own").read(written(tmp_path, *rows))
+    assert [case.row for case in found.cases] == [4]
+    assert [problem.path for problem in found.problems] == [
+        "row 1, column out", "row 2, column out", "row 3, /value", "row 4, column signed",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (MAPPING.replace('"title"', '"tittle"'), "'tittle' is no key of the form"),
+        (MAPPING.replace("no_award", "failed"), "failed"),
+        (MAPPING.replace('known_on = "done"', ""), "known_on"),
+        (MAPPING + "\nnote = 1", "note"),
+        ("file = ", "mapping.toml"),
+        (MAPPING.replace('"out"', '"start"'), "no column start"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_by_name(tmp_path, wrong, says):
+    with pytest.raises(DataError, match=says):
+        source("own").read(written(tmp_path, {}, mapping=wrong))
+
+
+def test_a_missing_table_is_named(tmp_path):
+    path = written(tmp_path, {})
+    (tmp_path / "calls.csv").unlink()
+    with pytest.raises(UnreachableError, match=r"calls\.csv"):
+        source("own").read(path)
+
+
+def test_a_table_may_be_parquet(tmp_path):
+    table(tmp_path, [ROW | {"out": date(2020, 1, 2), "worth": 1200.0}], "calls.parquet")
+    path = written(tmp_path, mapping=MAPPING.replace("calls.csv", "calls.parquet"))
+    (case,) = own.read(path).cases
+    assert case.published == date(2020, 1, 2)
+    assert case.tender.tender.value and case.tender.tender.value.amount == 1200
+
+
+def test_ocds_is_read_by_its_statuses(tmp_path):
+    ended = samples.plain(status="unsuccessful")
+    ended["ocid"] += "-2"
+    lines = [samples.draft(awards=[samples.award(lots=["north"])]), ended]
+    path = tmp_path / "history.jsonl"
+    path.write_text("\n".join(json.dumps(line) for line in lines))
+    let, failed = source("own").read(path).cases
+    assert (let.outcomes["no_award"], let.kind, let.known_on) == (False, "awarded", date(2024, 6, 1))
+    assert (failed.outcomes["no_award"], failed.kind) == (True, "unsuccessful")
+    assert failed.published == date(2024, 3, 1)
+    assert failed.as_of("draft").tender.status is None
+
+
+def test_a_stage_is_rebuilt_from_the_releases(tmp_path):
+    moved = samples.update("2024-04-01T00:00:00Z", "tenderUpdate", tender={"tenderPeriod": {"endDate": "2024-05-30"}})
+    path = tmp_path / "history.json"
+    path.write_text(json.dumps({"releases": [samples.draft(), moved]}))
+    (case,) = source("own").read(path).cases
+    ends = [period.end_date for stage in ("draft", "bids_in") if (period := case.as_of(stage).tender.tender_period)]
+    assert ends == ["2024-04-15", "2024-05-30"]
+
+
+def test_a_process_without_any_day_stands_before_all_others(tmp_path):
+    path = tmp_path / "history.json"
+    path.write_text(json.dumps({"ocid": "x", "tender": {"title": "Roof"}}))
+    assert source("own").read(path).cases[0].published == UNDATED

@@ -1,0 +1,107 @@
+"""Evaluating: the straight line on unseen cases, with nothing known that was not known on the day."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from features.track_records import Log, in_order
+from models import scoring
+from models.bundle import Bundle
+from tenders import casebook
+from tenders.errors import DataError, UsageError
+from tenders.history import Past, Read, Source
+from tenders.sources import casebook_uk
+from training.evaluate import Evaluation, evaluate, failure, probabilities, resolutions
+
+FILE = Path("made.csv")
+CASES = [casebook_uk.past(case, row) for row, case in enumerate(casebook.cases())]
+DATED = [case for case in CASES if case.published > date(1990, 1, 1)]
+
+
+def source(history: list[Past], test: list[Past]) -> Source:
+    """A register whose files hold these cases."""
+    held = {"history": history, "test": test}
+    return replace(casebook_uk.SOURCE, read=lambda path: Read(cases=held[path.stem], rows=len(held[path.stem])))
+
+
+def judged(bundle: Bundle, history: list[Past], test: list[Past], outcome: str = "failure") -> Evaluation:
+    return evaluate(bundle, source(history, test), Path("history.csv"), Path("test.csv"), outcome, "draft")
+
+
+def test_the_figures_are_those_of_cohort_rows_and_picked_rows_stand_apart(bundle: Bundle) -> None:
+    found = judged(bundle, [], CASES)
+    labels = {picked: [c for c in CASES if (c.cohort == "picked") == picked] for picked in (False, True)}
+    for figures, cases in ((found, labels[False]), (found.picked, labels[True])):
+        assert figures is not None
+        told = [case.outcomes["failure"] for case in cases if case.outcomes["failure"] is not None]
+        assert (figures.n, figures.positives) == (len(told), sum(told))
+        assert figures.censored == len(cases) - len(told)
+        assert figures.base_rate == pytest.approx(sum(told) / len(told))
+        assert figures.auc is not None
+        assert figures.auc_ci is not None
+        assert figures.auc_ci[0] <= figures.auc <= figures.auc_ci[1]
+
+
+def test_the_contract_s_keys_are_printed(bundle: Bundle) -> None:
+    printed = msgspec.to_builtins(judged(bundle, [], CASES))
+    assert printed.keys() >= {
+        "register", "outcome", "stage", "n", "positives", "base_rate", "auc", "auc_ci", "average_precision", "brier",
+        "ece", "lift_at_5", "lift_at_10", "picked",
+    }  # fmt: skip
+
+
+def test_a_probability_is_what_scoring_says_of_the_case_on_its_day(bundle: Bundle) -> None:
+    log = Log(resolved=tuple(in_order(resolutions(CASES))))
+    found = probabilities(bundle, CASES, DATED[:40], "failure", "draft")
+    for case, p in zip(DATED[:40], found, strict=True):
+        scored = scoring.score(replace(bundle, log=log), casebook.cases()[case.row].process(), "draft")
+        assert round(p, 4) == scored.failure
+
+
+@pytest.mark.parametrize("index", range(0, len(DATED), 60))
+def test_what_was_resolved_on_or_after_the_day_changes_nothing(bundle: Bundle, index: int) -> None:
+    case = DATED[index]
+    later = [c for c in CASES if c.known_on is not None and c.known_on >= case.published]
+    turned = [replace(c, outcomes={"failure": not failure(c)}) if c in later else c for c in CASES]
+    assert later
+    expected = probabilities(bundle, CASES, [case], "failure", "draft")
+    assert probabilities(bundle, turned, [case], "failure", "draft") == expected
+    assert probabilities(bundle, [c for c in CASES if c not in later], [case], "failure", "draft") == expected
+
+
+def test_what_was_resolved_the_day_before_is_known() -> None:
+    day = date(2020, 5, 1)
+    case = next(c for c in CASES if failure(c))
+    learnt = list(resolutions([replace(case, known_on=day - timedelta(days=1))]))
+    assert [each.on for each in learnt] == [day - timedelta(days=1)]
+
+
+def test_cases_that_failed_by_one_decision_are_learnt_once() -> None:
+    case = next(c for c in CASES if failure(c))
+    held = next(c for c in CASES if failure(c) is False and c.known_on)
+    twice = [replace(case, row=1), replace(case, row=2), replace(held, row=3), replace(held, row=4)]
+    assert [each.failed for each in resolutions(twice)] == [True, False, False]
+
+
+def test_failure_is_told_by_its_parts_where_it_is_not_told_itself() -> None:
+    told = {(True,): True, (False, None): False, (False, True): True, (None, None): None}
+    for parts, expected in told.items():
+        outcomes = dict(zip(("no_award", "early_end"), parts, strict=False))
+        assert failure(replace(CASES[0], outcomes=outcomes)) is expected
+
+
+def test_what_a_register_cannot_tell_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match="cannot tell no_award at awarded"):
+        evaluate(bundle, casebook_uk.SOURCE, FILE, FILE, "no_award", "awarded")
+    with pytest.raises(UsageError, match="cannot tell delay"):
+        evaluate(bundle, casebook_uk.SOURCE, FILE, FILE, "delay", None)
+
+
+def test_a_file_without_a_told_case_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(DataError, match="no case of which failure is known"):
+        judged(bundle, CASES, [c for c in CASES if c.outcomes["failure"] is None])

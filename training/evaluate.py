@@ -1,0 +1,142 @@
+"""How a bundle does on a register's cases that it has not seen.
+
+Test cases are scored along the straight line, with track records replayed from both files: what was resolved before a
+test case was published is known to it, nothing later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.track_records import Resolved, replay
+from models.bundle import Bundle
+from models.scoring import predict
+from tenders import casebook
+from tenders.errors import DataError, UsageError
+from tenders.facts import Stage
+from tenders.history import Past, Source
+from training import metrics
+from training.dataset import resolution
+
+Floats = NDArray[np.float64]
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Figures of one outcome at one stage. `auc_ci` is 95 %, cases that share fate resampled together.
+
+    For a history of which part was picked, the figures are those of the rest, and the picked cases stand in `picked`.
+    """
+
+    register: str
+    outcome: str
+    stage: Stage
+    n: int
+    positives: int
+    censored: int
+    base_rate: float
+    auc: float | None
+    auc_ci: tuple[float, float] | None
+    average_precision: float | None
+    brier: float
+    ece: float
+    lift_at_5: float | None
+    lift_at_10: float | None
+    picked: Evaluation | None = None
+
+
+def evaluate(
+    bundle: Bundle, source: Source, history: Path, test: Path, outcome: str | None, stage: Stage | None
+) -> Evaluation:
+    """The figures. Without an outcome or stage, the first that the register can tell.
+
+    Raises UsageError if the register cannot tell the outcome at the stage, DataError if no test case has it.
+    """
+    asked = outcome or next(iter(source.outcomes))
+    open_at = source.outcomes.get(asked, ())
+    if not open_at or (stage and stage not in open_at):
+        told = "; ".join(f"{name} at {', '.join(stages)}" for name, stages in source.outcomes.items())
+        raise UsageError(f"{source.name} cannot tell {asked} at {stage or 'any stage'}. It tells {told}")
+    at = stage or open_at[0]
+    before, cases = source.read(history).cases, source.read(test).cases
+    told_cases = [case for case in cases if case.outcomes.get(asked) is not None]
+    if not told_cases:
+        raise DataError.at(test.name, f"no case of which {asked} is known", "Check the register and the outcome")
+    p = probabilities(bundle, before + cases, told_cases, asked, at)
+    parts = {
+        kind: _figures(source.name, asked, at, told_cases, p, rows, _censored(cases, asked, kind))
+        for kind in (False, True)
+        if len(rows := np.flatnonzero([_picked(case) == kind for case in told_cases]))
+    }
+    return msgspec.structs.replace(parts[False], picked=parts.get(True)) if False in parts else parts[True]
+
+
+def probabilities(bundle: Bundle, known: Sequence[Past], cases: Sequence[Past], outcome: str, stage: Stage) -> Floats:
+    """The predicted probability of an outcome for each case, shape (cases,), as it was on its publication day."""
+    found = np.zeros(len(cases))
+    for index, record in replay(resolutions(known), [case.published for case in cases]):
+        p = predict(bundle, cases[index].as_of(stage), record, stage).of(outcome)
+        if p is None:
+            raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage}")
+        found[index] = p
+    return found
+
+
+def resolutions(cases: Sequence[Past]) -> Iterator[Resolved]:
+    """What the track records learn: failures and survivals with their day. One decision is learnt once."""
+    seen = set()
+    for case in cases:
+        failed = failure(case)
+        decision = (case.shares_fate, case.known_on) if failed else (case.row, case.shares_fate, case.known_on)
+        if failed is None or case.known_on is None or decision in seen:
+            continue
+        seen.add(decision)
+        kind = "register" if not case.cohort else "picked" if _picked(case) else "cohort"
+        yield resolution(case.as_of("awarded"), case.known_on, failed, kind)
+
+
+def failure(case: Past) -> bool | None:
+    """Whether a case failed: as it is told, else as its parts tell; None if none does."""
+    if "failure" in case.outcomes:
+        return case.outcomes["failure"]
+    parts = [case.outcomes[name] for name in ("no_award", "early_end") if name in case.outcomes]
+    told = [part for part in parts if part is not None]
+    return any(told) if told else None
+
+
+def _picked(case: Past) -> bool:
+    return case.cohort == casebook.PICKED
+
+
+def _censored(cases: Sequence[Past], outcome: str, picked: bool) -> int:
+    return sum(case.outcomes.get(outcome) is None for case in cases if _picked(case) == picked)
+
+
+def _figures(
+    register: str, outcome: str, stage: Stage, cases: Sequence[Past], p: Floats, rows: NDArray[np.int64], censored: int
+) -> Evaluation:
+    y = np.array([float(bool(cases[row].outcomes[outcome])) for row in rows])
+    chosen, weight = p[rows], np.ones(len(rows))
+    fates = {fate: i for i, fate in enumerate(dict.fromkeys(cases[row].shares_fate for row in rows))}
+    cluster = np.array([fates[cases[row].shares_fate] for row in rows], dtype=np.int64)
+    both = 0 < y.sum() < len(y)
+    return Evaluation(
+        register=register,
+        outcome=outcome,
+        stage=stage,
+        n=len(rows),
+        positives=int(y.sum()),
+        censored=censored,
+        base_rate=float(y.mean()),
+        auc=metrics.auc(y, chosen, weight) if both else None,
+        auc_ci=metrics.interval(metrics.auc, y, chosen, weight, cluster) if both else None,
+        average_precision=metrics.average_precision(y, chosen, weight) if y.any() else None,
+        brier=metrics.brier(y, chosen, weight),
+        ece=metrics.ece(y, chosen, weight),
+        lift_at_5=metrics.lift(y, chosen, 0.05) if y.any() else None,
+        lift_at_10=metrics.lift(y, chosen, 0.10) if y.any() else None,
+    )
