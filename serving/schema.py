@@ -85,7 +85,9 @@ class Scored(bentoml.IODescriptor):  # type: ignore[misc]
     register_: str = Field(alias="register", description="The register that the score is calibrated for")
     bundle: str = Field(description="The model that scored")
     reasons: list[Reason]
-    signs: list[dict[str, Any]] = Field(description="Documented warning signs, beside the probability")
+    signs: list[dict[str, Any]] = Field(
+        description="Documented warning signs, beside the probability. None is judged yet: the list is empty"
+    )
     unknown: list[Unknown]
     warnings: list[str] = Field(description="What was not read, and other remarks")
     evidence: str = Field(description="How much the probability rests on")
