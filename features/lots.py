@@ -42,7 +42,7 @@ def single_block(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tender/lots",
     also=("/tenderRisk/singleBlock",),
     direction=-1,
-    says="Lots: {value}.",
+    says="Number of lots: {value}.",
 )
 def lot_count(tender: Tender, track_record: TrackRecord) -> float | None:
     """Lots in the tender; 1 where it is stated to be one block.
