@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from features.catalogue import feature
 from features.track_records import TrackRecord
-from features.value import years_of_term
+from features.value import days_of, years_of_term
 from tenders import dates
-from tenders.tender import Period, Tender
+from tenders.tender import Tender
 
 YEAR_END_MONTHS = (2, 3)
 HOLIDAY_MONTHS = (8, 12)
-
-
-def _days(period: Period | None) -> float | None:
-    if period is None:
-        return None
-    days = period.duration_in_days
-    if days is None:
-        days = dates.days_between(period.start_date, period.end_date)
-    return float(days) if days is not None and days >= 0 else None
 
 
 def _publication_month(tender: Tender) -> int | None:
@@ -41,7 +32,7 @@ def tender_period_days(tender: Tender, track_record: TrackRecord) -> float | Non
 
     A complex bid in little time is thin or is not made. Source: Directive 2014/24/EU art. 27.
     """
-    days = _days(tender.tender.tender_period)
+    days = days_of(tender.tender.tender_period)
     period = tender.tender.tender_period
     if days is None and period and period.start_date is None:
         since = dates.days_between(tender.tender.date_published, period.end_date)
@@ -60,7 +51,7 @@ def tender_period_days(tender: Tender, track_record: TrackRecord) -> float | Non
 )
 def enquiry_period_days(tender: Tender, track_record: TrackRecord) -> float | None:
     """Days of the enquiry period. Source: OCDS `tender.enquiryPeriod`."""
-    return _days(tender.tender.enquiry_period)
+    return days_of(tender.tender.enquiry_period)
 
 
 @feature(

@@ -46,12 +46,18 @@ def years_of_term(tender: Tender) -> float | None:
 
 def years_of(period: Period | None) -> float | None:
     """Length of a period in years; None if unknown, reversed or under a day."""
+    days = days_of(period)
+    return days / DAYS_A_YEAR if days is not None and days >= 1 else None
+
+
+def days_of(period: Period | None) -> float | None:
+    """Length of a period in days, as stated or else between its days; None if unknown or reversed."""
     if period is None:
         return None
     days = period.duration_in_days
     if days is None:
         days = dates.days_between(period.start_date, period.end_date)
-    return days / DAYS_A_YEAR if days is not None and days >= 1 else None
+    return float(days) if days is not None and days >= 0 else None
 
 
 @feature(
