@@ -2,7 +2,7 @@
 
     release → Tender → as_of(stage) → features → booster → calibration → score and reasons
 
-One draft, a portfolio, a page and an evaluation all come through `score`.
+A draft on the command line, a request and a page come through `score`, an evaluation through `predict` within it.
 """
 
 from __future__ import annotations

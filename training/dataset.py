@@ -60,10 +60,11 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 def history(cases: Sequence[Case] | None = None) -> History:
     """The casebook, replayed in time order. Cases without any date are left out: no record can be read for them."""
-    dated = [(c, c.process(), c.process().published_on()) for c in (casebook.cases() if cases is None else cases)]
-    chosen = [c for c, _, day in dated if day]
-    processes = [process for _, process, day in dated if day]
-    days = [day for _, _, day in dated if day]
+    read = [(c, c.process()) for c in (casebook.cases() if cases is None else cases)]
+    dated = [(c, process, day) for c, process in read if (day := process.published_on())]
+    chosen = [c for c, _, _ in dated]
+    processes = [process for _, process, _ in dated]
+    days = [day for _, _, day in dated]
     known = {stage: known_at(stage) for stage in STAGES}
     rows: dict[Stage, list[list[float]]] = {stage: [[]] * len(chosen) for stage in STAGES}
     resolved = list(resolutions(chosen))

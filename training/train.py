@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from models.bundle import Bundle, Manifest, Part
-from models.calibration import failure_of, sigmoid
+from models.calibration import Calibration, failure_of
 from tenders.facts import STAGES, Stage
 from training import card, validate
 from training.calibrate import calibration
@@ -18,7 +18,7 @@ from training.dataset import STAGES_OF, History
 from training.fit import fit
 from training.recipe import Recipe
 from training.result import Result, Trained, flat
-from training.validate import Figures, Floats, Table
+from training.validate import Figures, Table
 
 UNRELEASED = "unreleased"
 Progress = Callable[[str], None]
@@ -32,6 +32,7 @@ def train(history: History, recipe: Recipe, progress: Progress = lambda _: None)
             progress(f"{outcome} at {stage}")
             table = validate.table(history, outcome, stage, recipe)
             margin = validate.out_of_fold(table, recipe, validate.boosted)
+            p = validate.calibrated(table, margin, recipe)
             known, cohort = table.labelled, table.cohort
             boosters[outcome, stage] = fit(table.rows(known), recipe, recipe.seed)
             lines[outcome, stage] = calibration(
@@ -44,12 +45,12 @@ def train(history: History, recipe: Recipe, progress: Progress = lambda _: None)
             )
             trained[outcome, stage] = Trained(
                 table=table,
-                model=validate.by_kind(table, margin, recipe),
+                model=validate.by_kind(table, margin, p),
                 baselines=_baselines(history, table, recipe),
                 margin=margin,
-                p=validate.calibrated(table, margin, recipe),
+                p=p,
             )
-    failure = _failure(history, trained, {key: line.logit for key, line in lines.items()})
+    failure = _failure(history, trained, lines)
     manifest = Manifest(
         version=UNRELEASED,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,28 +68,32 @@ def train(history: History, recipe: Recipe, progress: Progress = lambda _: None)
 
 def _baselines(history: History, table: Table, recipe: Recipe) -> dict[str, dict[str, Figures]]:
     """Logistic regression on the same folds, a plain count of red flags, and the base rate alone."""
+    margins = {
+        "logistic_regression": validate.out_of_fold(table, recipe, validate.logistic),
+        "red_flags": validate.red_flags(history, table.stage),
+        "base_rate": np.zeros(len(table.y)),
+    }
     return {
-        "logistic_regression": validate.by_kind(table, validate.out_of_fold(table, recipe, validate.logistic), recipe),
-        "red_flags": validate.by_kind(table, validate.red_flags(history, table.stage), recipe),
-        "base_rate": validate.by_kind(table, np.zeros(len(table.y)), recipe),
+        name: validate.by_kind(table, margin, validate.calibrated(table, margin, recipe))
+        for name, margin in margins.items()
     }
 
 
 def _failure(
     history: History,
     trained: dict[tuple[str, Stage], Trained],
-    logits: dict[tuple[str, Stage], Callable[[float], float]],
+    lines: dict[tuple[str, Stage], Calibration],
 ) -> dict[Stage, dict[str, Figures]]:
     """The headline's own figures: both parts put together out of fold, as scoring does."""
     found: dict[Stage, dict[str, Figures]] = {}
     for stage in STAGES:
-        parts = {}
-        for outcome in ("no_award", "early_end"):
-            each = trained.get((outcome, stage))
-            parts[outcome] = (
-                np.zeros(len(history.cases)) if each is None else _sigmoid(logits[outcome, stage], each.margin)
-            )
-        p = np.array([failure_of(n, e) for n, e in zip(parts["no_award"], parts["early_end"], strict=True)])
+        parts = [
+            [lines[outcome, stage].probability(margin) for margin in trained[outcome, stage].margin]
+            if (outcome, stage) in trained
+            else [0.0] * len(history.cases)
+            for outcome in ("no_award", "early_end")
+        ]
+        p = np.array([failure_of(*pair) for pair in zip(*parts, strict=True)])
         table = msgspec.structs.replace(
             trained["early_end", stage].table, outcome="failure", y=history.label("failure")
         )
@@ -98,10 +103,6 @@ def _failure(
             "picked": validate.figures(table, p, picked),
         }
     return found
-
-
-def _sigmoid(logit: Callable[[float], float], margin: Floats) -> Floats:
-    return sigmoid(np.array([logit(each) for each in margin]))
 
 
 def _metrics(

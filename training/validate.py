@@ -187,10 +187,9 @@ def figures(table: Table, margin: Floats, rows: NDArray[np.int64], p: Floats | N
     )
 
 
-def by_kind(table: Table, margin: Floats, recipe: Recipe, judged: bool = True) -> dict[str, Figures]:
-    """Figures of cohort rows and of picked rows, apart."""
+def by_kind(table: Table, margin: Floats, p: Floats) -> dict[str, Figures]:
+    """Figures of cohort rows and of picked rows, apart; `p` are the calibrated probabilities of the cohort rows."""
     picked = np.flatnonzero(table.labelled & table.picked)
-    p = calibrated(table, margin, recipe) if judged else None
     return {"cohort": figures(table, margin, table.cohort, p), "picked": figures(table, margin, picked)}
 
 
