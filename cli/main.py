@@ -5,18 +5,19 @@ Errors go to standard error. Exit 0 fine, 1 the data was refused, 2 wrong usage,
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
 
-from cli import show
-from tenders.errors import DataError, TenderRiskError, UsageError
-from tenders.facts import STAGES, Stage
-from tenders.process import Process
+from cli import desk, reporting, show, show_released
+from cli.given import AtStage, BundleDir, File, Json, err, out, print_json, read, stage_of
+from tenders.errors import DataError, TenderRiskError
+
+# Two threads that wait for each other by spinning are slow beyond measure on a machine that does something else.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 app = typer.Typer(
     name="tender-risk",
@@ -25,12 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-File = Annotated[str, typer.Argument(metavar="FILE|-", help="An OCDS file or a filled form; - for standard input.")]
-BundleDir = Annotated[Path | None, typer.Option("--bundle", help="A bundle's directory. The released one by default.")]
 
 
 def run() -> None:
@@ -49,7 +44,7 @@ def run() -> None:
 @app.command()
 def score(
     file: File,
-    stage: Annotated[str | None, typer.Option(help="draft, bids_in or awarded. The latest known by default.")] = None,
+    stage: AtStage = None,
     bundle: BundleDir = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print all reasons and what is unknown.")] = False,
     json: Json = False,
@@ -58,14 +53,20 @@ def score(
     from models import bundle as bundles
     from models import scoring
 
-    at = _stage(stage)
+    at = stage_of(stage)
     loaded = bundles.load(bundle or bundles.released())
     # All before the first is printed: a file is refused whole.
-    for found in [scoring.score(loaded, process, at) for process in _read(file)]:
+    for found in [scoring.score(loaded, process, at) for process in read(file)]:
         if json:
-            _print_json(found)
+            print_json(found)
         else:
             show.score(out, found, explain)
+
+
+app.command()(desk.what_if)
+app.command()(desk.suggest)
+app.command()(desk.compare)
+app.command()(reporting.report)
 
 
 @app.command()
@@ -82,16 +83,17 @@ def check(
 
         with err.status(f"reading {file}"):
             report = quality.report(source(register), Path(file))
-        _print_json(report) if json else show.history(out, report)
+        print_json(report) if json else show.history(out, report)
         return
     from features.catalogue import known_at
     from features.track_records import TrackRecord
 
     found = []
-    for process in _read(file):
+    for process in read(file):
         stage = process.latest_stage()
         tender = process.as_of(stage)
-        missing = [f for f in known_at(stage) if not f.evidence and f.measure(tender, TrackRecord()) is None]
+        own = [f for f in known_at(stage) if not (f.evidence or f.family)]
+        missing = [f for f in own if f.measure(tender, TrackRecord()) is None]
         found.append(
             {
                 "ocid": process.ocid,
@@ -100,7 +102,7 @@ def check(
                 "warnings": list(process.warnings),
             }
         )
-    _print_json(found) if json else show.checked(out, found)
+    print_json(found) if json else show.checked(out, found)
 
 
 @app.command()
@@ -121,26 +123,29 @@ def features(json: Json = False) -> None:
         }
         for f in catalogue().values()
     ]
-    _print_json(rows) if json else show.features(out, rows)
+    print_json(rows) if json else show.features(out, rows)
 
 
 @app.command()
 def train(
     config: Annotated[Path | None, typer.Argument(help="A recipe in TOML. The default recipe without.")] = None,
+    history: Annotated[
+        Path | None, typer.Option(help="A directory of histories, each named as its register: sicoes_bo.parquet.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Train on the casebook, tracked in MLflow; prints the run's id."""
+    """Train on the casebook, and on registers if given, tracked in MLflow; prints the run's id."""
     from training import dataset, recipe, tracking
     from training import train as training
 
     chosen = recipe.read(config)
     with err.status("reading the casebook") as status:
-        history = dataset.history()
-        result = training.train(history, chosen, lambda text: status.update(f"training {text}"))
+        cases = dataset.history()
+        result = training.train(cases, chosen, lambda text: status.update(f"training: {text}"), history)
         status.update("writing the run")
         run_id = tracking.log(result)
     if json:
-        _print_json({"run_id": run_id, "metrics": result.bundle.manifest.metrics})
+        print_json({"run_id": run_id, "metrics": result.bundle.manifest.metrics})
     else:
         show.trained(out, run_id, result.bundle.manifest.metrics)
 
@@ -162,17 +167,41 @@ def evaluate(
 
     loaded = bundles.load(bundle or bundles.released())
     with err.status(f"scoring {test}"):
-        found = evaluation.evaluate(loaded, source(register), history, test, outcome, _stage(stage))
-    _print_json(found) if json else show.evaluated(out, found)
+        found = evaluation.evaluate(loaded, source(register), history, test, outcome, stage_of(stage))
+    print_json(found) if json else show.evaluated(out, found)
 
 
 @app.command()
 def release(run_id: Annotated[str, typer.Argument(help="The run that 'train' printed.")], json: Json = False) -> None:
-    """Release a run's bundle: it is served from now on."""
-    from training import tracking
+    """Release a run's bundle, as challenger of the one that is served; the first is served at once."""
+    from training import promotion
 
-    where = tracking.release(run_id)
-    _print_json({"version": where.name}) if json else out.print(f"Released {where.name}; it is served by default.")
+    found = promotion.release(run_id)
+    print_json(found) if json else show_released.released(out, found)
+
+
+@app.command()
+def promote(
+    uncompared: Annotated[bool, typer.Option("--uncompared", help="Accept what cannot be compared.")] = False,
+    json: Json = False,
+) -> None:
+    """Serve the challenger, unless it is worse than the champion beyond what chance would do."""
+    from training import promotion
+
+    with err.status("comparing") as status:
+        found = promotion.promote(uncompared, status.update)
+    print_json(found) if json else show_released.promotion(out, found)
+    if not found.promoted:
+        raise found.refused()
+
+
+@app.command()
+def rollback(json: Json = False) -> None:
+    """Serve the former champion again."""
+    from training import promotion
+
+    found = promotion.rollback()
+    print_json(found) if json else show_released.rollback(out, found)
 
 
 @app.command()
@@ -184,19 +213,3 @@ def serve(
     from serving.running import serve as start
 
     start(host, port)
-
-
-def _read(file: str) -> list[Process]:
-    from tenders import reading
-
-    return reading.read(sys.stdin.buffer.read()) if file == "-" else reading.read_file(Path(file))
-
-
-def _stage(text: str | None) -> Stage | None:
-    if text is not None and text not in STAGES:
-        raise UsageError(f"{text!r} is no stage. Use one of {', '.join(STAGES)}")
-    return text
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

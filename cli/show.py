@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli import show_desk
 from models.scoring import Score
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def score(out: Console, found: Score, everything: bool) -> None:
     if everything:
         for each in found.unknown:
             out.print(f"    unknown  {each.feature}: {each.why}")
+        show_desk.signs(out, found.signs)
     elif found.unknown:
         out.print(f"  unknown: {len(found.unknown)} features that the model weighs (--explain lists them)")
     for warning in found.warnings:

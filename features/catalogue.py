@@ -8,18 +8,19 @@ source. Reference page, form label, reason text and the checks follow from the d
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Literal
 
 import msgspec
 
-from features.track_records import Record, TrackRecord
+from features.track_records import Seen, TrackRecord
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
 
 Measure = Callable[[Tender, TrackRecord], float | None]
-Evidence = Callable[[Tender, TrackRecord], Record | None]
+Evidence = Callable[[Tender, TrackRecord], Seen | None]
 Theme = Literal["lots", "competition", "structure", "advisers", "timing", "value", "procedure", "buyer", "wording"]
 THEMES: tuple[Theme, ...] = (
     "lots",
@@ -40,7 +41,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     `direction` is +1 where more of it never lowers the risk, -1 where it never raises it, 0 where the data
     decide. `path` is where the fact stands in a release, `also` where else it may. `says` is a sentence with
     `{value}` for a number and `{record}` for the record that `evidence` finds; a yes/no feature has `says` for
-    yes and `says_not` for no.
+    yes and `says_not` for no. A `family` is read from a register's records, one feature a key: see `features.recorded`.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
     direction: Literal[-1, 0, 1] = 0
     evidence: Evidence | None = None
+    family: str = ""
     doc: str = ""
 
     def text(self, value: float, tender: Tender, track_record: TrackRecord) -> str:
@@ -80,6 +82,7 @@ def feature(
     also: tuple[str, ...] = (),
     direction: Literal[-1, 0, 1] = 0,
     evidence: Evidence | None = None,
+    family: str = "",
 ) -> Callable[[Measure], Measure]:
     """Declares a feature and leaves the function as it is. Raises ValueError on a name taken twice."""
 
@@ -100,6 +103,7 @@ def feature(
             also=also,
             direction=direction,
             evidence=evidence,
+            family=family,
             doc=(measure.__doc__ or "").strip(),
         )
         return measure
@@ -112,6 +116,7 @@ def catalogue() -> Mapping[str, Feature]:
     """All features by name, in the order of themes and of their files."""
     for theme in THEMES:
         importlib.import_module(f"features.{theme}")
+    importlib.import_module("features.recorded")
     # A theme that imports another is declared after it; the order shown is that of the themes.
     return dict(sorted(_FEATURES.items(), key=lambda item: THEMES.index(item[1].theme)))
 
@@ -123,13 +128,13 @@ def known_at(stage: Stage) -> list[Feature]:
 
 
 def _shown(value: float, unit: str) -> str:
-    if unit == "share":
-        return f"{value:.0%}"
-    if unit == "GBP":
-        return pounds(value)
-    if unit == "ratio":
-        return f"{value:.2g}"
+    if unit in _SHOWN:
+        return _SHOWN[unit](value)
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 100 else f"{value:.2g}"
+
+
+def _compared(value: float, more: str, less: str) -> str:
+    return f"{abs(value):.2g} {more if value >= 0 else less}"
 
 
 def pounds(value: float) -> str:
@@ -138,3 +143,17 @@ def pounds(value: float) -> str:
         if value >= size:
             return f"£{value / size:.3g}{name}"
     return f"£{value:.0f}"
+
+
+_SHOWN: Mapping[str, Callable[[float], str]] = {
+    "share": lambda value: f"{value:.0%}",
+    "GBP": pounds,
+    "ratio": lambda value: f"{value:.2g}",
+    "points": lambda value: _compared(100 * value, "points more", "points less"),
+    "spreads": lambda value: _compared(value, "spreads more", "spreads less"),
+    "days more": lambda value: _compared(value, "days more", "days less"),
+    "log cases": lambda value: f"{math.expm1(value):,.0f}",
+    "log amount": lambda value: f"{math.exp(value):,.0f}",
+    "log-odds": lambda value: f"{value:+.2f}",
+}
+"""How a value is shown, by its unit; any other unit as a plain number."""

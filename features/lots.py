@@ -178,3 +178,23 @@ def cpv_divisions(tender: Tender, track_record: TrackRecord) -> float | None:
     """
     codes = {code[:2] for code in cpv_codes(tender)}
     return float(len(codes)) if codes else None
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="digits",
+    label="Depth of the market code",
+    path="/tender/items",
+    also=("/tender/classification",),
+    says="The CPV code is set to {value} digits.",
+)
+def market_depth(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Digits of the CPV code before its trailing noughts, of 8: the first item's code, else the tender's.
+
+    A buyer that names the thing closely knows what it wants. Source: CPV, Regulation (EC) 213/2008.
+    """
+    given = (*(item.classification for item in tender.tender.items[:1]), tender.tender.classification)
+    codes = (str(c.id)[:8] for c in given if c and c.id is not None and (c.scheme or "CPV").upper() == "CPV")
+    digits = next((code.rstrip("0") for code in codes if code.isdecimal()), "")
+    return float(len(digits)) if digits else None

@@ -9,6 +9,7 @@ from tenders.tender import Tender
 COMPETITIVE = frozenset({"open", "selective"})
 HEALTH_REGIME = ("provider selection regime", "2023/1348")
 NEGOTIATED = ("negotiat", "dialogue", "flexible", "innovation partnership")
+MOST = 100  # what a register's code can say as a number: per cent, and more covers than any bid has
 
 
 def is_competed(tender: Tender) -> bool | None:
@@ -110,6 +111,57 @@ def price_only(tender: Tender, track_record: TrackRecord) -> float | None:
 @feature(
     stage="draft",
     theme="procedure",
+    unit="percent",
+    label="Weight of the price",
+    path="/tenderRisk/codes/price_weight",
+    also=("/tender/awardCriteria",),
+    says="The price weighs {value} per cent.",
+)
+def price_weight(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Weight of the price in per cent: the register's own code, else 100 where the price alone decides.
+
+    The more it weighs, the less a bid can win by. Source: Directive 2014/24/EU art. 67(5).
+    """
+    stated = _coded(tender, "price_weight")
+    return 100.0 if stated is None and tender.tender.award_criteria == "priceOnly" else stated
+
+
+@feature(
+    stage="draft",
+    theme="procedure",
+    unit="calls",
+    label="Number of the call",
+    path="/tenderRisk/callNumber",
+    says="Calls for it so far, this one included: {value}.",
+)
+def call_number(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Which call for the same thing this is, as stated.
+
+    What found no bidder once may find none again. Source: the call's number in SICOES, Bolivia.
+    """
+    number = tender.tender_risk.call_number
+    return None if number is None else float(number)
+
+
+@feature(
+    stage="draft",
+    theme="procedure",
+    unit="covers",
+    label="Covers of a bid",
+    path="/tenderRisk/codes/covers",
+    says="Covers of a bid: {value}.",
+)
+def covers(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Covers in which a bid is made, by the register's own code.
+
+    With two, the price is opened only for who passes the first. Source: General Financial Rules 2017 (India), rule 163.
+    """
+    return _coded(tender, "covers")
+
+
+@feature(
+    stage="draft",
+    theme="procedure",
     unit="yes/no",
     label="Procurement Act 2023",
     path="/tender/legalBasis",
@@ -204,3 +256,12 @@ def staff_transfer(tender: Tender, track_record: TrackRecord) -> float | None:
     """
     stated = tender.tender_risk.staff_transfer
     return None if stated is None else float(stated)
+
+
+def _coded(tender: Tender, name: str) -> float | None:
+    """A register's own code as a number from 0 to MOST; None if it is none."""
+    try:
+        number = float(tender.tender_risk.codes.get(name, ""))
+    except ValueError:
+        return None
+    return number if 0 <= number <= MOST else None

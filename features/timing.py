@@ -57,6 +57,43 @@ def enquiry_period_days(tender: Tender, track_record: TrackRecord) -> float | No
 @feature(
     stage="draft",
     theme="timing",
+    unit="days",
+    label="Days that bids stand",
+    path="/tender/submissionTerms/bidValidityPeriod",
+    says="Bids must stand for {value} days.",
+)
+def bid_validity_days(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Days for which a bid binds its bidder.
+
+    Who must hold a price for long bears what costs do meanwhile. Source: OCDS submission terms extension.
+    """
+    terms = tender.tender.submission_terms
+    return days_of(terms.bid_validity_period) if terms else None
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="days",
+    label="Days to the first meeting",
+    path="/tender/clarificationMeetings",
+    also=("/tender/datePublished",),
+    says="Bidders can meet the buyer {value} days after publication.",
+)
+def days_to_meeting(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Days from publication to the first clarification meeting; unknown without one or if it came first.
+
+    Questions answered early save bids. Source: OCDS `tender.clarificationMeetings`.
+    """
+    published = tender.tender.date_published
+    waits = (dates.days_between(published, meeting.date) for meeting in tender.tender.clarification_meetings)
+    first = min((days for days in waits if days is not None), default=-1)
+    return float(first) if first >= 0 else None
+
+
+@feature(
+    stage="draft",
+    theme="timing",
     unit="years",
     label="Term",
     path="/tender/contractPeriod",
@@ -115,6 +152,24 @@ def published_in_holidays(tender: Tender, track_record: TrackRecord) -> float | 
     """1 if published in August or December, when bid teams are away. Source: our own."""
     month = _publication_month(tender)
     return None if month is None else float(month in HOLIDAY_MONTHS)
+
+
+@feature(
+    stage="draft",
+    theme="timing",
+    unit="day",
+    label="Day of the year",
+    path="/tender/datePublished",
+    says="It is published on day {value} of the year.",
+)
+def day_of_year(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Day of the year (1 to 366) of publication; unknown where only the month or year is known.
+
+    Budgets that lapse are spent in haste, and their year ends on another day in each country. Source: Liebman and
+    Mahoney 2017, Do expiring budgets lead to wasteful year-end spending?
+    """
+    published = dates.day(tender.tender.date_published)
+    return float(published.timetuple().tm_yday) if published else None
 
 
 @feature(

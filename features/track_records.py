@@ -15,9 +15,10 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from typing import Protocol
 
 import msgspec
 
@@ -65,6 +66,24 @@ class Record(msgspec.Struct):
         return f"{self.failed:.0f} of {self.cases} resolved cases failed where {self.expected:.1f} were expected"
 
 
+class Seen(Protocol):
+    """What stands behind a number, in words."""
+
+    @property
+    def seen(self) -> str: ...
+
+
+class Phrases(msgspec.Struct, frozen=True):
+    """The words of a tender that speak most for and against the outcome, with what each counts."""
+
+    counted: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def seen(self) -> str:
+        """The phrases in their order."""
+        return ", ".join(f"“{phrase}” {count:+.2f}" for phrase, count in self.counted) or "no word that is known"
+
+
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome that became known `on` a day, under which keys, and what else the case showed.
 
@@ -80,10 +99,21 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrackRecord(msgspec.Struct):
-    """The state of the replay: records by key, e.g. `buyer:ministry justice`, and by kind of case."""
+    """The state of the replay: records by key, e.g. `buyer:ministry justice`, and by kind of case.
+
+    For a tender of a register, `numbers` and `phrases` are what the register's records of an outcome said of it on its
+    day (`features.standing`), and `others` the same for outcomes that have records of their own.
+    """
 
     records: dict[str, Record] = msgspec.field(default_factory=dict)
     kinds: dict[str, Record] = msgspec.field(default_factory=dict)
+    numbers: Mapping[str, float] = {}
+    phrases: Phrases = Phrases()
+    others: Mapping[str, TrackRecord] = {}
+
+    def about(self, outcome: str) -> TrackRecord:
+        """The record that speaks of an outcome: one of its own, or this one."""
+        return self.others.get(outcome, self)
 
     def learn(self, resolved: Resolved) -> None:
         """Takes in one outcome. What was expected is the rate of its kind so far."""

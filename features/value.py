@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from features.catalogue import feature
 from features.track_records import Record, TrackRecord, market_keys
@@ -189,12 +190,90 @@ def price_to_estimate(tender: Tender, track_record: TrackRecord) -> float | None
 
     Far below is a bid that may not hold; at the ceiling, a bid without a rival. Source: Directive 2014/24/EU art. 69.
     """
-    stated = tender.tender.value
-    estimate = _stated(stated)
-    prices = [award.value for award in tender.awards if award.value and award.value.amount]
-    if not estimate or not prices or stated is None or {p.currency for p in prices} != {stated.currency}:
+    return _over((award.value for award in tender.awards), tender.tender.value)
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="ratio",
+    label="Bid security to value",
+    path="/tender/participationFees",
+    says="The bid security is {value} times the value.",
+)
+def deposit_share(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Bid security (fees of type deposit) over the tender's value, both in one currency.
+
+    Cash tied up until the award keeps small bidders away. Source: General Financial Rules 2017 (India), rule 170;
+    OCDS participation fees extension.
+    """
+    return _over(_fees(tender, "deposit"), tender.tender.value)
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="ratio",
+    label="Price of the papers to value",
+    path="/tender/participationFees",
+    says="The tender papers cost {value} times the value.",
+)
+def fee_share(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Price of the tender papers (fees of type document) over the tender's value, both in one currency.
+
+    It is lost whoever wins, so the curious stay away. Source: OCDS participation fees extension.
+    """
+    return _over(_fees(tender, "document"), tender.tender.value)
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="ratio",
+    label="Value to budget",
+    path="/planning/budget",
+    also=("/tender/value",),
+    says="The value is {value} times the budget.",
+)
+def value_to_budget(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Tender's value over the budget, both in one currency.
+
+    The value counts extensions and options, the budget what is sure: far above it, much is only hoped for. Source:
+    Ley 9/2017 (Spain) arts. 100-101; OCDS `planning.budget`.
+    """
+    budget = tender.planning and tender.planning.budget
+    return _over((tender.tender.value,), budget.amount) if budget else None
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="share",
+    label="Share of the first lot",
+    path="/tender/lots",
+    says="The first lot holds {value} of the value.",
+)
+def lot_share(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Value of the lot that stands first over the sum of all lots; unknown unless all have a value in one currency.
+
+    A case about one lot has it first: a small one beside large ones is passed over. Source: our own.
+    """
+    values = [lot.value for lot in tender.tender.lots]
+    first = _stated(values[0]) if values else None
+    total = _over(values, values[0]) if first and all(map(_stated, values)) else None
+    return 1 / total if total else None
+
+
+def _fees(tender: Tender, kind: str) -> Iterable[Value | None]:
+    return (fee.value for fee in tender.tender.participation_fees if kind in fee.type)
+
+
+def _over(values: Iterable[Value | None], base: Value | None) -> float | None:
+    """The sum of the values that state an amount, over a base; None unless all are in its currency."""
+    whole, stated = _stated(base), [value for value in values if value and _stated(value)]
+    if whole is None or base is None or not base.currency or {value.currency for value in stated} != {base.currency}:
         return None
-    return math.fsum(price.amount for price in prices if price.amount) / estimate
+    return math.fsum(value.amount or 0 for value in stated) / whole
 
 
 def _stated(value: Value | None) -> float | None:

@@ -17,6 +17,12 @@ def _words(text: str | None) -> float | None:
     return float(len(text.split())) if text and text.strip() else None
 
 
+def _title(tender: Tender) -> str:
+    """The title of the lot that stands first, else the tender's; empty if there is none."""
+    titles = (*(lot.title for lot in tender.tender.lots[:1]), tender.tender.title)
+    return next((title for title in titles if title and title.strip()), "").strip()
+
+
 @feature(
     stage="draft",
     theme="wording",
@@ -28,6 +34,38 @@ def _words(text: str | None) -> float | None:
 def title_words(tender: Tender, track_record: TrackRecord) -> float | None:
     """Words in the title. Source: our own."""
     return _words(tender.tender.title)
+
+
+@feature(
+    stage="draft",
+    theme="wording",
+    unit="characters",
+    label="Characters of the title",
+    path="/tender/lots/0/title",
+    also=("/tender/title",),
+    says="The title has {value} characters.",
+)
+def title_letters(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Characters of the first lot's title, else of the tender's. Source: our own."""
+    return float(len(_title(tender))) or None
+
+
+@feature(
+    stage="draft",
+    theme="wording",
+    unit="digits",
+    label="Digits in the title",
+    path="/tender/lots/0/title",
+    also=("/tender/title",),
+    says="The title has {value} digits.",
+)
+def title_digits(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Digits in the first lot's title, else in the tender's.
+
+    Sizes, places and file numbers mark a thing well known and often bought. Source: our own.
+    """
+    title = _title(tender)
+    return float(sum(map(str.isdigit, title))) if title else None
 
 
 @feature(

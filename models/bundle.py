@@ -1,13 +1,15 @@
 """Bundles: one released model with everything that scoring needs, on disk and in memory.
 
 A bundle is a directory: `manifest.json`, one `.ubj` a booster, `calibration.json`, `track_records.parquet` and
-`MODEL_CARD.md`. The manifest holds the digest of every other file. No pickle anywhere.
+`MODEL_CARD.md`. It is the bundle of the UK, and holds one directory of the same shape for every other register that was
+learnt from, with the register's records as parquet. The manifest holds the digest of every file. No pickle anywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -15,24 +17,40 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost as xgb
 
-from features.catalogue import catalogue
+from features.catalogue import Feature, catalogue
+from features.standing import State
 from features.track_records import Log, Resolved
+from models import states
 from models.calibration import Calibration
 from tenders.errors import BundleError
 from tenders.facts import Stage
+from tenders.tender import Tender
 
-FORMAT = 1
+FORMAT = 2
 RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
 MANIFEST, CALIBRATION, RECORDS, CARD = "manifest.json", "calibration.json", "track_records.parquet", "MODEL_CARD.md"
+UNRELEASED = "unreleased"
+"""The version of a bundle that was trained and not released."""
+ANY = "any"
+"""The register whose models have learnt from all others: for a register that the bundle does not know."""
+PICTURES = ("reliability.svg",)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One booster: what it predicts, when, and the names of its columns in order."""
+    """One booster: what it predicts, when, and the names of its columns in order.
+
+    To its margin come `level` times the log-odds of the register's rate of the last year, and `drift` times how far the
+    last quarter's stands from it, and `profile` times what the register's online model thinks: what its records say on
+    the tender's day (`features.standing`).
+    """
 
     outcome: str
     stage: Stage
     features: tuple[str, ...]
+    level: float = 0.0
+    drift: float = 0.0
+    profile: float = 0.0
 
     @property
     def file(self) -> str:
@@ -61,18 +79,37 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[Source, ...]
     metrics: dict[str, dict[str, float | None]]
     evidence: str
+    registers: tuple[str, ...] = ()
     format: int = FORMAT
     digests: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle in memory; boosters by (outcome, stage), calibration by the same."""
+class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A bundle in memory; boosters by (outcome, stage), calibration by the same.
+
+    `states` are the register's records by outcome, `registers` the bundles of other registers by name; `pictures` the
+    card's, by file name.
+    """
 
     manifest: Manifest
     boosters: dict[tuple[str, Stage], xgb.Booster]
     calibration: dict[tuple[str, Stage], Calibration]
-    log: Log
+    log: Log = Log()
+    states: dict[str, State] = {}
+    registers: dict[str, Bundle] = {}
     card: str = ""
+    pictures: dict[str, bytes] = {}
+
+    @cached_property
+    def weighed(self) -> tuple[Feature, ...]:
+        """Every feature that a booster reads, in catalogue order."""
+        names = {name for part in self.manifest.parts for name in part.features}
+        return tuple(feature for name, feature in catalogue().items() if name in names)
+
+    def of(self, tender: Tender) -> Bundle:
+        """The bundle of the register whose name begins the tender's ocid; this one for any other tender."""
+        name = (tender.ocid or "").split("-")[0]
+        return self.registers.get(name, self)
 
     def part(self, outcome: str, stage: Stage) -> Part:
         """The part for an outcome at a stage. Raises KeyError if the bundle has none."""
@@ -94,24 +131,39 @@ def save(bundle: Bundle, directory: Path) -> None:
     """Writes a bundle whole or not at all: into a sibling first, then renamed into place."""
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for part in bundle.manifest.parts:
-        bundle.boosters[part.outcome, part.stage].save_model(partial / part.file)
-    lines = {f"{outcome}-{stage}": each for (outcome, stage), each in bundle.calibration.items()}
-    (partial / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(lines), indent=1))
-    pq.write_table(_table(bundle.log), partial / RECORDS, compression="zstd")
-    (partial / CARD).write_text(bundle.card, encoding="utf-8")
-    digests = {file.name: _digest(file) for file in sorted(partial.iterdir())}
-    manifest = msgspec.structs.replace(bundle.manifest, digests=digests)
-    (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    _write(bundle, partial)
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
+
+
+def _write(bundle: Bundle, directory: Path) -> None:
+    directory.mkdir(parents=True)
+    for part in bundle.manifest.parts:
+        bundle.boosters[part.outcome, part.stage].save_model(directory / part.file)
+    lines = {f"{outcome}-{stage}": each for (outcome, stage), each in bundle.calibration.items()}
+    (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(lines), indent=1))
+    pq.write_table(_table(bundle.log), directory / RECORDS, compression="zstd")
+    for outcome, state in bundle.states.items():
+        states.save(state, outcome, directory)
+    (directory / CARD).write_text(bundle.card, encoding="utf-8")
+    for name, picture in bundle.pictures.items():
+        (directory / name).write_bytes(picture)
+    for name, other in bundle.registers.items():
+        _write(other, directory / name)
+    files = sorted(file for file in directory.rglob("*") if file.is_file())
+    digests = {file.relative_to(directory).as_posix(): _digest(file) for file in files}
+    manifest = msgspec.structs.replace(bundle.manifest, digests=digests, registers=tuple(bundle.registers))
+    (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
 def load(directory: Path) -> Bundle:
     """Reads and verifies a bundle. Raises BundleError that names every difference."""
     manifest = _manifest(directory)
     _verify(directory, manifest)
+    return _read(directory, manifest)
+
+
+def _read(directory: Path, manifest: Manifest) -> Bundle:
     boosters, calibration = {}, {}
     lines = msgspec.json.decode((directory / CALIBRATION).read_bytes(), type=dict[str, Calibration])
     for part in manifest.parts:
@@ -128,7 +180,17 @@ def load(directory: Path) -> Bundle:
         boosters=boosters,
         calibration=calibration,
         log=_log(pq.read_table(directory / RECORDS)),
+        states={outcome: states.load(outcome, directory) for outcome in _held(manifest)},
+        registers={name: _read(directory / name, _manifest(directory / name)) for name in manifest.registers},
+        pictures={name: (directory / name).read_bytes() for name in manifest.digests if name in PICTURES},
         card=(directory / CARD).read_text(encoding="utf-8"),
+    )
+
+
+def _held(manifest: Manifest) -> list[str]:
+    """The outcomes of which the bundle holds a register's records."""
+    return sorted(
+        name.split(".")[0] for name in manifest.digests if "/" not in name and name.endswith(".words.parquet")
     )
 
 
@@ -147,7 +209,8 @@ def _manifest(directory: Path) -> Manifest:
 
 
 def _verify(directory: Path, manifest: Manifest) -> None:
-    needed = [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD]
+    below = [f"{name}/{MANIFEST}" for name in manifest.registers]
+    needed = [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *below]
     wrong = [f"{name} has no digest" for name in needed if name not in manifest.digests]
     for name, digest in manifest.digests.items():
         file = directory / name

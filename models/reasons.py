@@ -15,7 +15,7 @@ import xgboost as xgb
 from features.catalogue import Feature, catalogue
 from features.matrix import filled, matrix
 from features.track_records import TrackRecord
-from models.bundle import Bundle
+from models.bundle import Bundle, Part
 from models.calibration import Calibration, failure_of
 from tenders import form
 from tenders.facts import STAGES, Stage
@@ -56,31 +56,38 @@ class Margins(msgspec.Struct, frozen=True, kw_only=True):
 
 def measured(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage) -> Values:
     """Every feature that the bundle's models weigh, in catalogue order; None for what is unknown at the stage."""
-    weighed = {name for part in bundle.manifest.parts for name in part.features}
     known = STAGES[: STAGES.index(stage) + 1]
     return {
-        name: feature.measure(tender, record) if feature.stage in known else None
-        for name, feature in catalogue().items()
-        if name in weighed
+        feature.name: feature.measure(tender, record) if feature.stage in known else None for feature in bundle.weighed
     }
 
 
-def margins_of(bundle: Bundle, outcome: str, stage: Stage, values: Values, explain: bool) -> Margins:
+def margins_of(
+    bundle: Bundle, outcome: str, stage: Stage, values: Values, record: TrackRecord, explain: bool
+) -> Margins:
     """One booster on one tender. Contributions only if asked for: they cost more than the margin."""
     part = bundle.part(outcome, stage)
+    beforehand = known_beforehand(part, record)
     booster = bundle.boosters[outcome, stage]
     x = matrix([filled(values[name] for name in part.features)], len(part.features))
     if not explain:
-        margin = float(booster.inplace_predict(x, predict_type="margin", validate_features=False)[0])
+        margin = beforehand + float(booster.inplace_predict(x, predict_type="margin", validate_features=False)[0])
         shares: list[float] = []
     else:
         parts = booster.predict(xgb.DMatrix(x, nthread=1), pred_contribs=True, validate_features=False)[0]
-        margin, shares = float(np.sum(parts)), [float(each) for each in parts[:-1]]
+        margin, shares = beforehand + float(np.sum(parts)), [float(each) for each in parts[:-1]]
     return Margins(
         margin=margin,
         calibration=bundle.calibration[outcome, stage],
         contributions=dict(zip(part.features, shares, strict=False)),
     )
+
+
+def known_beforehand(part: Part, record: TrackRecord) -> float:
+    """What the register's own rates add to a margin, in log-odds; 0 where no register was read."""
+    known = record.numbers
+    weights = {"register_level": part.level, "register_drift": part.drift, "profile_score": part.profile}
+    return sum(weight * known.get(name, 0.0) for name, weight in weights.items() if weight)
 
 
 def reasons(
@@ -136,7 +143,7 @@ def unknowns(values: Values, stage: Stage) -> Iterator[Unknown]:
         if STAGES.index(feature.stage) > STAGES.index(stage):
             yield Unknown(feature=name, why=f"not known at {stage}")
         elif value is None:
-            yield Unknown(feature=name, why="no record yet" if feature.evidence else "not stated")
+            yield Unknown(feature=name, why="no record yet" if feature.evidence or feature.family else "not stated")
 
 
 def _failure(margins: Mapping[str, Margins], without: str) -> float:

@@ -17,7 +17,9 @@ from features.competition import bidders
 from features.track_records import TrackRecord
 from models.bundle import Bundle
 from models.calibration import INTERVAL, failure_of
+from models.knowing import record_of
 from models.reasons import Margins, Reason, Unknown, Values, margins_of, measured, reasons, unknowns
+from models.signs.judging import Judged, judged
 from tenders.checks import remarks
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
@@ -55,7 +57,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     evidence: str
     reasons: tuple[Reason, ...] = ()
-    signs: tuple[object, ...] = ()
+    signs: tuple[Judged, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -88,9 +90,10 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
     """
     if stage is not None and stage not in STAGES:
         raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
-    at = stage or process.latest_stage()
+    asked = stage or process.latest_stage()
+    bundle, at, limits = _able(bundle, process.as_of(asked), asked)
     tender = process.as_of(at)
-    record = bundle.log.on(process.published_on())
+    record = record_of(bundle, tender, process.published_on())
     found = predict(bundle, tender, record, at, explain)
     base_rate = failure_of(*(_base_rate(bundle, outcome, at) for outcome in ("no_award", "early_end")))
     return Score(
@@ -109,9 +112,29 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
         bundle=bundle.manifest.version,
         evidence=bundle.manifest.evidence,
         reasons=tuple(reasons(found.margins, found.values, tender, record, process)) if explain else (),
+        signs=judged(tender, record, at) if explain else (),
         unknown=tuple(unknowns(found.values, at)) if explain else (),
-        warnings=(*process.warnings, *remarks(tender), *([NO_BID] if found.no_bid else [])),
+        warnings=(*process.warnings, *limits, *remarks(tender), *([NO_BID] if found.no_bid else [])),
     )
+
+
+def _able(bundle: Bundle, tender: Tender, asked: Stage) -> tuple[Bundle, Stage, tuple[str, ...]]:
+    """The bundle and stage at which failure can be told of a tender, and what has to be said of that.
+
+    A register tells what it records: some nothing of contracts, some nothing after the call, some no failure at all.
+    """
+    own = bundle.of(tender)
+    name = own.manifest.register
+    for at in reversed(STAGES[: STAGES.index(asked) + 1]):
+        told = [outcome for outcome in ("no_award", "early_end") if (outcome, at) in own.boosters]
+        if told and own is bundle:
+            return bundle, at, ()
+        if told:
+            said = [f"{name} has no model at {asked}: this is its score at {at}"] if at != asked else []
+            if len(told) == 1 and at != "awarded":
+                said.append(f"failure counts {told[0]} alone: {name} tells no other")
+            return own, at, tuple(said)
+    return bundle, asked, (f"{name} tells no failure at {asked}: this is scored as a tender of no known register",)
 
 
 def predict(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage, explain: bool = False) -> Prediction:
@@ -121,7 +144,7 @@ def predict(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage, e
     """
     values = measured(bundle, tender, record, stage)
     margins = {
-        outcome: margins_of(bundle, outcome, stage, values, explain)
+        outcome: _margins(bundle, outcome, stage, tender, record, values, explain)
         for outcome in ("no_award", "early_end")
         if (outcome, stage) in bundle.boosters
     }
@@ -132,7 +155,7 @@ def predict(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage, e
         margins=margins,
         no_award=1.0 if no_bid else _probability(margins.get("no_award")),
         early_end=_probability(margins.get("early_end")),
-        single_bid=_single_bid(bundle, values, count),
+        single_bid=_single_bid(bundle, tender, record, values, count),
         no_bid=no_bid,
     )
 
@@ -143,6 +166,22 @@ def band(failure: float, base_rate: float) -> Band:
         if failure < times * base_rate:
             return name
     return "very high"
+
+
+def _margins(
+    bundle: Bundle,
+    outcome: str,
+    stage: Stage,
+    tender: Tender,
+    record: TrackRecord,
+    values: Values,
+    explain: bool,
+) -> Margins:
+    """One booster's margins. An outcome with a record of its own is measured by that."""
+    own = record.about(outcome)
+    if own is not record:
+        values = measured(bundle, tender, own, stage)
+    return margins_of(bundle, outcome, stage, values, own, explain)
 
 
 def _probability(margins: Margins | None) -> float:
@@ -163,10 +202,12 @@ def _interval(found: Prediction) -> tuple[float, float]:
     return round(min(low, found.failure), 4), round(max(high, found.failure), 4)
 
 
-def _single_bid(bundle: Bundle, values: Values, count: float | None) -> float | None:
+def _single_bid(
+    bundle: Bundle, tender: Tender, record: TrackRecord, values: Values, count: float | None
+) -> float | None:
     """A fact once the bids are counted, a prediction before."""
     if count is not None:
         return float(count == 1)
     if ("single_bid", "draft") not in bundle.boosters:
         return None
-    return _probability(margins_of(bundle, "single_bid", "draft", values, False))
+    return _probability(_margins(bundle, "single_bid", "draft", tender, record, values, False))

@@ -33,13 +33,17 @@ EXAMPLE = 'Send {"tender": {…}, "stage": "draft"}'
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One document to score. `where` is its JSON path in the body; `warnings` name what was not read."""
+    """One document to score. `where` is its JSON path in the body; `warnings` name what was not read.
+
+    `more` holds what else the endpoint asks for, by name.
+    """
 
     document: Any
     where: str = ""
     stage: Stage | None = None
     explain: bool = True
     warnings: tuple[str, ...] = ()
+    more: Mapping[str, Any] = {}
 
 
 NOTHING_SAID = Asked(document=None)
@@ -59,22 +63,27 @@ def decoded(raw: bytes) -> Any:
     return decoding.from_json(text)
 
 
-def asked(body: Any, where: str = "", default: Asked = NOTHING_SAID) -> Asked:
+def asked(body: Any, where: str = "", default: Asked = NOTHING_SAID, more: tuple[str, ...] = ()) -> Asked:
     """The request in a decoded body, which stands at `where`; what it leaves open is as in `default`.
 
-    Raises DataError with paths into the body.
+    `more` names what the endpoint takes beside `stage` and `explain`. Raises DataError with paths into the body.
     """
     if not isinstance(body, Mapping):
         raise DataError.at(where, f"expected an object, got {named(body)}", EXAMPLE)
     stage, explain = _options(body, where, default)
+    read = {name: body[name] for name in more if name in body}
     if _is_bare(body):
-        document = {name: value for name, value in body.items() if name not in OPTIONS}
-        return Asked(document=document, where=where, stage=stage, explain=explain, warnings=default.warnings)
+        document = {name: value for name, value in body.items() if name not in (*OPTIONS, *more)}
+        return Asked(
+            document=document, where=where, stage=stage, explain=explain, warnings=default.warnings, more=read
+        )
     if "tender" not in body:
         has = ", ".join(f"{str(name)[:40]!r}" for name in list(body)[:5])
         raise DataError.at(f"{where}/tender", f"there is no tender; the body has {has or 'nothing'}", EXAMPLE)
-    warnings = (*default.warnings, *_unread(body, "tender", where))
-    return Asked(document=body["tender"], where=f"{where}/tender", stage=stage, explain=explain, warnings=warnings)
+    warnings = (*default.warnings, *_unread(body, ("tender", *more), where))
+    return Asked(
+        document=body["tender"], where=f"{where}/tender", stage=stage, explain=explain, warnings=warnings, more=read
+    )
 
 
 def asked_many(body: Any) -> tuple[list[Any], str, Asked]:
@@ -86,7 +95,7 @@ def asked_many(body: Any) -> tuple[list[Any], str, Asked]:
     where, default = "", NOTHING_SAID
     if isinstance(body, Mapping) and "tenders" in body:
         stage, explain = _options(body, "", default)
-        default = Asked(document=None, stage=stage, explain=explain, warnings=_unread(body, "tenders", ""))
+        default = Asked(document=None, stage=stage, explain=explain, warnings=_unread(body, ("tenders",), ""))
         body, where = body["tenders"], "/tenders"
     if not isinstance(body, list):
         raise DataError.at(where, f"expected an array, got {named(body)}", 'Send [{"tender": {…}}, …]')
@@ -124,8 +133,8 @@ def _is_bare(body: Mapping[str, Any]) -> bool:
     return isinstance(section, Mapping) and not holds_release and not RELEASE_KEYS.isdisjoint(body)
 
 
-def _unread(body: Mapping[str, Any], read: str, where: str) -> tuple[str, ...]:
-    names = [f"{where}/{str(name)[:80]}" for name in body if name != read and name not in OPTIONS]
+def _unread(body: Mapping[str, Any], read: tuple[str, ...], where: str) -> tuple[str, ...]:
+    names = [f"{where}/{str(name)[:80]}" for name in body if name not in (*read, *OPTIONS)]
     if not names:
         return ()
     more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""

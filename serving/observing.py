@@ -20,7 +20,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.answers import UNEXPECTED, answer
 
 # Every other path counts as "other".
-ENDPOINTS = frozenset({"/", "/score", "/score_many", "/docs.json", "/healthz", "/livez", "/readyz", "/metrics"})
+ASKED = ("/score", "/score_many", "/what_if", "/suggest", "/comparables")
+PAGES = (
+    "/desk/stages",
+    "/desk/what-if",
+    "/desk/suggestions",
+    "/desk/comparables",
+    "/desk/unknown",
+    "/desk/report",
+    "/portfolio",
+    "/portfolio.csv",
+    "/casebook",
+    "/about",
+)
+ENDPOINTS = frozenset({"/", *ASKED, *PAGES, "/docs.json", "/healthz", "/livez", "/readyz", "/metrics"})
 METHODS = frozenset({"GET", "HEAD", "POST"})
 # From an empty answer to the minute after which BentoML gives up.
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60)

@@ -21,7 +21,7 @@ class Raw(bentoml.IODescriptor):  # type: ignore[misc]
     raw: bytes
 
 
-async def _as_it_came(_: type[bentoml.IODescriptor], request: Request, __: object) -> bentoml.IODescriptor:
+async def as_it_came(_: type[bentoml.IODescriptor], request: Request, __: object) -> bentoml.IODescriptor:
     """Takes the place of BentoML's parsing of a request."""
     return Raw.model_construct(raw=await request.body())
 
@@ -33,7 +33,7 @@ class ScoreRequest(bentoml.IODescriptor):  # type: ignore[misc]
     stage: Stage | None = Field(None, description="As of which stage; the furthest known one if left out")
     explain: bool = Field(True, description="Whether to give the reasons; without them it is faster")
 
-    from_http_request = classmethod(_as_it_came)
+    from_http_request = classmethod(as_it_came)
 
 
 class ManyRequest(bentoml.IODescriptor):  # type: ignore[misc]
@@ -43,7 +43,7 @@ class ManyRequest(bentoml.IODescriptor):  # type: ignore[misc]
     stage: Stage | None = Field(None, description="For all that state none themselves")
     explain: bool = Field(True, description="For all that don't say themselves")
 
-    from_http_request = classmethod(_as_it_came)
+    from_http_request = classmethod(as_it_came)
 
 
 class Reason(BaseModel):
@@ -61,6 +61,30 @@ class Unknown(BaseModel):
 
     feature: str
     why: str
+
+
+class SignRecord(BaseModel):
+    """How a sign did in the casebook's cohorts."""
+
+    with_: tuple[int, int] = Field(alias="with", description="Failed and all, of the cases that show it")
+    without: tuple[int, int] = Field(description="Failed and all, of the cases that do not")
+    events: tuple[int, int] = Field(description="How many programmes and buyers those cases are")
+    difference: float | None = Field(description="Share failed with it less without it")
+    interval: tuple[float, float] | None = Field(description="95 %, cases of one programme and buyer sharing fate")
+    verdict: str
+
+
+class Sign(BaseModel):
+    """One documented warning sign, beside the probability."""
+
+    sign: str
+    shown: bool | None = Field(description="null where it cannot be judged")
+    title: str
+    text: str
+    stage: Stage = Field(description="The first stage at which it can be judged")
+    seen_with: str = Field(description="failure or survival, as the source says")
+    source: str
+    record: SignRecord
 
 
 class Place(BaseModel):
@@ -85,9 +109,7 @@ class Scored(bentoml.IODescriptor):  # type: ignore[misc]
     register_: str = Field(alias="register", description="The register that the score is calibrated for")
     bundle: str = Field(description="The model that scored")
     reasons: list[Reason]
-    signs: list[dict[str, Any]] = Field(
-        description="Documented warning signs, beside the probability. None is judged yet: the list is empty"
-    )
+    signs: list[Sign] = Field(description="Documented warning signs, no part of the probability; empty without reasons")
     unknown: list[Unknown]
     warnings: list[str] = Field(description="What was not read, and other remarks")
     evidence: str = Field(description="How much the probability rests on")

@@ -1,6 +1,6 @@
 """The service: `bentoml serve serving.service:TenderRisk`, or `tender-risk serve`.
 
-Two endpoints under BentoML, the pages beside them, and around all of it what a public server needs.
+The endpoints under BentoML, the pages beside them, and around all of it what a public server needs.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ import anyio.to_thread
 import bentoml
 from starlette.responses import Response
 
-from serving import answers
+from serving import answers, desk
+from serving.desk_schema import Compared, CompareRequest, Suggested, SuggestRequest, WhatIfAnswer, WhatIfRequest
 from serving.keys import KeyGuard
 from serving.limits import BodyLimit
 from serving.observing import JsonErrors, Observed
+from serving.pages import home
 from serving.pages.app import pages
+from serving.pages.drafts import Draft
 from serving.schema import ManyRequest, ManyScored, Scored, ScoreRequest
 
 # Long work (many tenders, large bodies) runs in threads, so that health checks and others are answered
@@ -49,6 +52,8 @@ class TenderRisk:
 
     def __init__(self) -> None:
         answers.held()
+        # Templates are compiled at their first use; no user should wait for that.
+        home.shown(Draft())
 
     @bentoml.api(route="/score", input_spec=ScoreRequest, output_spec=Scored)  # type: ignore[untyped-decorator]
     async def score(self, raw: bytes) -> Response:
@@ -61,3 +66,18 @@ class TenderRisk:
     def score_many(self, raw: bytes) -> Response:
         """Scores a list of tenders. The answer is a list in the same order; a bad tender is an error entry."""
         return answers.score_many(raw)
+
+    @bentoml.api(route="/what_if", input_spec=WhatIfRequest, output_spec=WhatIfAnswer)  # type: ignore[untyped-decorator]
+    def what_if(self, raw: bytes) -> Response:
+        """Scores one tender as it is and with facts set otherwise, in one scenario or several."""
+        return desk.what_if(raw)
+
+    @bentoml.api(route="/suggest", input_spec=SuggestRequest, output_spec=Suggested)  # type: ignore[untyped-decorator]
+    def suggest(self, raw: bytes) -> Response:
+        """Names the changes that go with a lower probability, with cases for and against."""
+        return desk.suggest(raw)
+
+    @bentoml.api(route="/comparables", input_spec=CompareRequest, output_spec=Compared)  # type: ignore[untyped-decorator]
+    def comparables(self, raw: bytes) -> Response:
+        """Names the nearest casebook cases, how they ended, and their sources."""
+        return desk.comparables(raw)

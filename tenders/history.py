@@ -63,7 +63,9 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A register: its name, the outcomes it can tell with the stages at which they are open, and its reader.
 
-    `gaps_tell` are OCDS paths whose being empty tells the outcome: no model may learn from their missing values.
+    `snapshot` says that all cases ended within one short window, so that time cannot order them: what is learnt of one
+    buyer's cases is then judged on other buyers'. `gaps_tell` are OCDS paths whose being empty tells the outcome: no
+    model may learn from their missing values.
     The reader raises UnreachableError if the file cannot be read, DataError if it is not a file of this register.
     """
 
@@ -71,3 +73,4 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: Mapping[str, tuple[Stage, ...]]
     read: Callable[[Path], Read]
     gaps_tell: tuple[str, ...] = ()
+    snapshot: bool = False

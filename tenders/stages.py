@@ -8,13 +8,17 @@ them, so every status goes at every stage.
 from __future__ import annotations
 
 from datetime import date
+from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from tenders import dates
 from tenders.codelists import CLOSING_DOCUMENTS, LATER_DOCUMENTS
 from tenders.facts import STAGES, Facts, Stage
 from tenders.tender import Award, Contract, Document, Lot, Party, Procedure, Tender
+
+Made = TypeVar("Made", bound=msgspec.Struct)
 
 LATER_ROLES = {
     "draft": frozenset({"tenderer", "candidate", "leadTenderer", "enquirer", "interestedParty"}),
@@ -49,9 +53,16 @@ def latest_stage(tender: Tender) -> Stage:
     return "bids_in" if counted or tender.tender.number_of_tenderers is not None else "draft"
 
 
+def _changed(part: Made, **facts: object) -> Made:
+    """The part with other facts; the part itself where nothing differs. Most rows of a register hold nothing later,
+    and to build half a million of them anew costs more than to read them."""
+    differs = any(getattr(part, name) != fact for name, fact in facts.items())
+    return replace(part, **facts) if differs else part
+
+
 def _at_stage(tender: Tender, stage: Stage) -> Tender:
     rank = STAGES.index(stage)
-    return replace(
+    return _changed(
         tender,
         tag=(),
         parties=_parties(tender.parties, stage),
@@ -65,13 +76,13 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
 
 def _parties(parties: tuple[Party, ...], stage: Stage) -> tuple[Party, ...]:
     later = frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
-    earlier = (replace(party, roles=tuple(role for role in party.roles if role not in later)) for party in parties)
+    earlier = (_changed(party, roles=tuple(role for role in party.roles if role not in later)) for party in parties)
     return tuple(party for party in earlier if party.roles)
 
 
 def _procedure(procedure: Procedure, rank: int) -> Procedure:
     later = CLOSING_DOCUMENTS if rank >= 2 else LATER_DOCUMENTS
-    open_still = replace(
+    open_still = _changed(
         procedure,
         status=None,
         status_details=None,
@@ -82,7 +93,7 @@ def _procedure(procedure: Procedure, rank: int) -> Procedure:
     if rank >= 1:
         return open_still
     first = procedure.date_published
-    return replace(
+    return _changed(
         open_still,
         number_of_tenderers=None,
         tenderers=(),
@@ -92,9 +103,7 @@ def _procedure(procedure: Procedure, rank: int) -> Procedure:
 
 
 def _lot(lot: Lot) -> Lot:
-    if lot.status is None and lot.status_details is None:
-        return lot
-    return replace(lot, status=None, status_details=None)
+    return _changed(lot, status=None, status_details=None)
 
 
 def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
@@ -112,11 +121,11 @@ def _in_force(award: Award) -> bool:
 
 
 def _award(award: Award) -> Award:
-    return replace(award, status=None, status_details=None, final_status_date=None, documents=())
+    return _changed(award, status=None, status_details=None, final_status_date=None, documents=())
 
 
 def _contract(contract: Contract) -> Contract:
-    return replace(
+    return _changed(
         contract,
         status=None,
         status_details=None,
@@ -132,16 +141,16 @@ def _contract(contract: Contract) -> Contract:
 
 def _facts(facts: Facts, rank: int) -> Facts:
     known = STAGES[: rank + 1]
-    kept = replace(
+    kept = _changed(
         facts,
         advisers=tuple(a for a in facts.advisers if a.since in known),
         structure_changes=tuple(c for c in facts.structure_changes if c.stage in known) if rank else (),
         assurance_holds=tuple(h for h in facts.assurance_holds if h.stage in known),
     )
     if rank < 1:
-        kept = replace(kept, bidders_interested=None, legal_challenge=None)
+        kept = _changed(kept, bidders_interested=None, legal_challenge=None)
     if rank < 2:
-        kept = replace(kept, legal_vehicle=None, tax_unresolved=None)
+        kept = _changed(kept, legal_vehicle=None, tax_unresolved=None)
     return kept
 
 

@@ -150,8 +150,9 @@ VALUES = [
     _release("bids that are a list", "/bids", bids=[]),
     _release("statistics that are a number", "/bids/statistics", bids={"statistics": 3}),
     _release("a negative price ratio", "/tenderRisk/priceToFormerCost", tenderRisk={"priceToFormerCost": -0.1}),
-    _release("a stage of no name", "/tenderRisk/advisers/0/since",
-             tenderRisk={"advisers": [{"name": "A", "since": "later"}]}),
+    _release(
+        "a stage of no name", "/tenderRisk/advisers/0/since", tenderRisk={"advisers": [{"name": "A", "since": "later"}]}
+    ),
     _release("an adviser without name", "/tenderRisk/advisers/0", tenderRisk={"advisers": [{"role": "legal"}]}),
     _release("a vehicle of no name", "/tenderRisk/legalVehicle", tenderRisk={"legalVehicle": "spaceship"}),
 ]

@@ -67,7 +67,10 @@ def update(date: str, tag: str, number: int = 200, **sections: Any) -> Json:
 def award(number: str = "a1", lots: list[str] | None = None, **fields: Any) -> Json:
     """An award in force, unless `fields` say otherwise."""
     found: Json = {
-        "id": number, "status": "active", "date": "2024-06-01", "suppliers": [{"id": "s1", "name": "Supplier Ltd"}],
+        "id": number,
+        "status": "active",
+        "date": "2024-06-01",
+        "suppliers": [{"id": "s1", "name": "Supplier Ltd"}],
         **fields,
     }
     return {**found, "relatedLots": lots} if lots else found
@@ -76,8 +79,12 @@ def award(number: str = "a1", lots: list[str] | None = None, **fields: Any) -> J
 def contract(number: str = "c1", award_id: str = "a1", **fields: Any) -> Json:
     """A contract in force from September 2024 to August 2027, unless `fields` say otherwise."""
     return {
-        "id": number, "awardID": award_id, "status": "active", "dateSigned": "2024-07-01",
-        "period": {"startDate": "2024-09-01", "endDate": "2027-08-31"}, **fields,
+        "id": number,
+        "awardID": award_id,
+        "status": "active",
+        "dateSigned": "2024-07-01",
+        "period": {"startDate": "2024-09-01", "endDate": "2027-08-31"},
+        **fields,
     }
 
 

@@ -94,7 +94,9 @@ def server(script: str, tmp_path: Path) -> Iterator[int]:
     *before, command = script.strip().splitlines()
     lines = [*before, f"exec {command} --port {port}"]
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(["bash", "-c", "\n".join(lines)], cwd=ROOT, env=environment(), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            ["bash", "-c", "\n".join(lines)], cwd=ROOT, env=environment(), stdout=log, stderr=log
+        )
     try:
         assert ready(f"http://127.0.0.1:{port}/readyz"), (tmp_path / "log").read_text()
         yield port

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from features.catalogue import catalogue
+from models.bundle import Bundle
+from training import register_card
 from training.result import Result
 from training.validate import Figures
 
@@ -18,6 +22,13 @@ def evidence(cohort: Figures, picked: Figures) -> str:
     )
 
 
+def carded(result: Result) -> Bundle:
+    """The bundle with its card, and with those of its registers."""
+    bundle, learnt = result.bundle, result.registers
+    registers = register_card.carded(learnt) if learnt else bundle.registers
+    return msgspec.structs.replace(bundle, card=card(result), registers=registers)
+
+
 def card(result: Result) -> str:
     """The card in Markdown."""
     return (
@@ -29,6 +40,7 @@ def card(result: Result) -> str:
                 "## How it was judged\n\n" + _judged(result),
                 _figures(result),
                 "## What the models read\n\n" + _features(result),
+                *_others(result),
                 USE,
             ]
         )
@@ -100,6 +112,14 @@ def _features(result: Result) -> str:
     return "\n".join(f"- {known[name].label} (`{name}`): {sign[known[name].direction]}." for name in names) + (
         "\n\nEvery other feature of the catalogue has too few known values in the casebook to be learnt from."
     )
+
+
+def _others(result: Result) -> list[str]:
+    if not result.registers:
+        return []
+    lines = [register_card.link(name, result.registers) for name in result.bundle.registers]
+    text = "The bundle holds models of other registers, each with a card of its own. None of them has seen a UK tender."
+    return [f"## Other registers\n\n{text}\n\n" + "\n".join(lines)]
 
 
 USE = """## What it is for, and what not

@@ -13,8 +13,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.track_records import Resolved, replay
-from models.bundle import Bundle
+from features import standing
+from features.attributes import describe
+from features.standing import State, consulted
+from features.track_records import Resolved, TrackRecord, replay
+from models import knowing
+from models.bundle import ANY, Bundle
 from models.scoring import predict
 from tenders import casebook
 from tenders.errors import DataError, UsageError
@@ -22,8 +26,12 @@ from tenders.facts import Stage
 from tenders.history import Past, Source
 from training import metrics
 from training.dataset import resolution
+from training.frames import cases_of, fresh
 
 Floats = NDArray[np.float64]
+
+UK = ("casebook_uk",)
+"""The sources of which the bundle itself is the model."""
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,7 +74,7 @@ def evaluate(
     told_cases = [case for case in cases if case.outcomes.get(asked) is not None]
     if not told_cases:
         raise DataError.at(test.name, f"no case of which {asked} is known", "Check the register and the outcome")
-    p = probabilities(bundle, before + cases, told_cases, asked, at)
+    p = probabilities(bundle, source, before, cases, asked, at)
     parts = {
         kind: _figures(source.name, asked, at, told_cases, p, rows, _censored(cases, asked, kind))
         for kind in (False, True)
@@ -75,15 +83,41 @@ def evaluate(
     return msgspec.structs.replace(parts[False], picked=parts.get(True)) if False in parts else parts[True]
 
 
-def probabilities(bundle: Bundle, known: Sequence[Past], cases: Sequence[Past], outcome: str, stage: Stage) -> Floats:
-    """The predicted probability of an outcome for each case, shape (cases,), as it was on its publication day."""
-    found = np.zeros(len(cases))
-    for index, record in replay(resolutions(known), [case.published for case in cases]):
-        p = predict(bundle, cases[index].as_of(stage), record, stage).of(outcome)
-        if p is None:
-            raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage}")
-        found[index] = p
+def probabilities(
+    bundle: Bundle, source: Source, before: Sequence[Past], cases: Sequence[Past], outcome: str, stage: Stage
+) -> Floats:
+    """The predicted probability of an outcome for each case that can tell it, as it was on its publication day."""
+    told = [row for row, case in enumerate(cases) if case.outcomes.get(outcome) is not None]
+    own = bundle.registers.get(source.name) or (bundle if source.name in UK else bundle.registers.get(ANY, bundle))
+    found = np.zeros(len(told))
+    for place, record in known(own, source, before, cases, told, outcome):
+        p = predict(own, cases[told[place]].as_of(stage), record, stage).of(outcome)
+        if p is None or (outcome, stage) not in (*own.boosters, ("failure", stage)):
+            raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {source.name}")
+        found[place] = p
     return found
+
+
+def known(
+    own: Bundle, source: Source, before: Sequence[Past], cases: Sequence[Past], rows: Sequence[int], outcome: str
+) -> Iterator[tuple[int, TrackRecord]]:
+    """Each place in `rows` with the track record of that case's day: replayed from both files, or, where time cannot
+    order a register, as the bundle holds it."""
+    state = own.states.get(outcome)
+    everything = [*before, *cases]
+    if not own.states and own.manifest.register != ANY:
+        yield from replay(resolutions(everything), [cases[row].published for row in rows])
+        return
+    if state is not None and state.timeless:
+        read = consulted(state, describe(cases[row].tender for row in rows), np.full(len(rows), state.day))
+        at = list(range(len(rows)))
+    else:
+        walked = cases_of(everything, outcome)
+        empty = fresh(walked) if state is None else State.empty(walked, state.passes)
+        read = standing.replay(empty, walked)
+        at = [len(before) + row for row in rows]
+    for place, numbers in enumerate(knowing.numbers(read, at)):
+        yield place, TrackRecord(numbers=numbers)
 
 
 def resolutions(cases: Sequence[Past]) -> Iterator[Resolved]:

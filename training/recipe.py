@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from tenders.errors import DataError, UnreachableError
+
+
+class Boost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a register's model is fitted. Found by `tender-risk train` with `trials` in the recipe (docs/training.md)."""
+
+    trees: int = 200
+    depth: int = 4
+    learning_rate: float = 0.05
+    smallest_leaf: float = 8.0
+    row_share: float = 0.7
+    column_share: float = 0.3
+    l2: float = 5.0
+    bins: int = 64
+    # Trees grown side by side on other rows and columns in each round: steadier where rows are few.
+    side_by_side: int = 1
+    # Columns kept after a first fit on all of them, by gain; 0 keeps all.
+    widest: int = 0
+    # Half-life of a row's weight in days, 0 for never, and the age in years of the oldest that is used, 0 for any.
+    half_life_days: int = 0
+    years: int = 0
+
+
+FOUND: Mapping[str, Boost] = {
+    "sicoes_bo": Boost(depth=6, smallest_leaf=80, column_share=0.2, widest=80, half_life_days=900, years=6),
+    "placsp_es": Boost(depth=4, learning_rate=0.03, smallest_leaf=3),
+    "dncp_py": Boost(depth=3, learning_rate=0.03, trees=150, smallest_leaf=1, column_share=0.4, l2=10),
+    "nicgep_in": Boost(depth=4, learning_rate=0.03, trees=350, half_life_days=900),
+    "fpds_dod_us": Boost(
+        depth=3, learning_rate=0.03, trees=250, smallest_leaf=1, column_share=0.25, l2=10, side_by_side=4
+    ),
+    "ted_de": Boost(depth=6, trees=250, smallest_leaf=10, row_share=0.8, column_share=0.4, half_life_days=1095),
+}
+"""What was found to forecast each register best, on windows before its last."""
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,6 +72,30 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     folds: int = 10
     repeats: int = 5
     resamples: int = 200
+    # How many `Boost`s to try for each register's outcome before it is learnt, and for how long for a whole register.
+    trials: Annotated[int, msgspec.Meta(ge=0)] = 0
+    search_minutes: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+    # How each register's model is fitted, where it is not as `Boost` says: by register, or by register/outcome.
+    registers: dict[str, Boost] = msgspec.field(default_factory=lambda: dict(FOUND))
+
+    def boost(self, register: str, outcome: str = "") -> Boost:
+        """How the model of a register's outcome is fitted."""
+        return self.registers.get(f"{register}/{outcome}") or self.registers.get(register, Boost())
+
+    def settled(self, found: Mapping[str, Boost]) -> Recipe:
+        """The recipe that fits without a search as this one does after it."""
+        return msgspec.structs.replace(self, trials=0, registers={**self.registers, **found})
+
+
+def written(recipe: Recipe) -> str:
+    """The recipe as TOML that `read` reads back."""
+    given = msgspec.structs.asdict(recipe)
+    boosts = given.pop("registers")
+    lines = [f"{name} = {value}" for name, value in given.items()]
+    for name, boost in boosts.items():
+        lines += ["", f'[registers."{name}"]']
+        lines += [f"{key} = {value}" for key, value in msgspec.structs.asdict(boost).items()]
+    return "\n".join(lines) + "\n"
 
 
 def read(path: Path | None) -> Recipe:

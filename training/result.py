@@ -9,6 +9,7 @@ import msgspec
 from models.bundle import Bundle
 from tenders.facts import Stage
 from training.recipe import Recipe
+from training.registers import Registers
 from training.validate import Figures, Floats, Table
 
 
@@ -23,12 +24,19 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """A trained bundle and everything known about it. `failure` has the headline's figures by stage and kind of row."""
+    """A trained bundle and everything known about it.
+
+    `failure` has the headline's figures by stage and kind of row, `headline` what they are the figures of; `cases`
+    names the casebook's rows.
+    """
 
     bundle: Bundle
     trained: dict[tuple[str, Stage], Trained]
     failure: dict[Stage, dict[str, Figures]]
     recipe: Recipe
+    headline: dict[Stage, Trained] = {}
+    cases: tuple[str, ...] = ()
+    registers: Registers | None = None
 
 
 def flat(each: Figures) -> dict[str, float | None]:

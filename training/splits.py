@@ -35,7 +35,11 @@ def grouped_folds(group: Indices, folds: int, seed: int) -> Iterator[tuple[Indic
 def resamples(cluster: Indices, times: int, seed: int) -> Iterator[Indices]:
     """Row numbers of `times` bootstrap samples that draw whole clusters with replacement."""
     rng = np.random.default_rng(seed)
-    numbers = np.unique(cluster)
-    rows = {number: np.flatnonzero(cluster == number) for number in numbers}
+    order = np.argsort(cluster, kind="stable")
+    size = np.unique(cluster, return_counts=True)[1]
+    first = np.cumsum(size) - size
     for _ in range(times):
-        yield np.concatenate([rows[number] for number in rng.choice(numbers, len(numbers))])
+        drawn = rng.choice(len(size), len(size))
+        taken = size[drawn]
+        within = np.arange(taken.sum()) - np.repeat(np.cumsum(taken) - taken, taken)
+        yield order[np.repeat(first[drawn], taken) + within]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from models.bundle import Bundle, Manifest, Part
+from models.bundle import UNRELEASED, Bundle, Manifest, Part
 from models.calibration import Calibration, failure_of
 from tenders.facts import STAGES, Stage
 from training import card, validate
@@ -17,15 +18,22 @@ from training.calibrate import calibration
 from training.dataset import STAGES_OF, History
 from training.fit import fit
 from training.recipe import Recipe
+from training.registers import metrics_of as registers_metrics
+from training.registers import train as learn_registers
 from training.result import Result, Trained, flat
 from training.validate import Figures, Table
 
-UNRELEASED = "unreleased"
 Progress = Callable[[str], None]
 
 
-def train(history: History, recipe: Recipe, progress: Progress = lambda _: None) -> Result:
-    """Trains, validates and calibrates a model for every outcome at every stage where it is open."""
+def train(
+    history: History, recipe: Recipe, progress: Progress = lambda _: None, registers: Path | None = None
+) -> Result:
+    """Trains, validates and calibrates a model for every outcome at every stage where it is open.
+
+    `registers` is a directory of histories to learn from besides.
+    """
+    learnt = learn_registers(registers, recipe, progress) if registers else None
     trained, boosters, lines = {}, {}, {}
     for outcome, stages in STAGES_OF.items():
         for stage in stages:
@@ -50,20 +58,35 @@ def train(history: History, recipe: Recipe, progress: Progress = lambda _: None)
                 margin=margin,
                 p=p,
             )
-    failure = _failure(history, trained, lines)
+    headline = _failure(history, trained, lines)
+    failure = {stage: each.model for stage, each in headline.items()}
     manifest = Manifest(
         version=UNRELEASED,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(),
         register="uk",
         parts=tuple(Part(outcome=o, stage=s, features=each.table.names) for (o, s), each in trained.items()),
-        data=(history.source,),
-        metrics=_metrics(trained, failure),
+        data=(history.source, *(learnt.data if learnt else ())),
+        metrics=_metrics(trained, failure) | (registers_metrics(learnt) if learnt else {}),
         evidence=card.evidence(failure["draft"]["cohort"], failure["draft"]["picked"]),
     )
-    bundle = Bundle(manifest=manifest, boosters=boosters, calibration=lines, log=history.log)
-    result = Result(bundle=bundle, trained=trained, failure=failure, recipe=recipe)
-    return msgspec.structs.replace(result, bundle=msgspec.structs.replace(bundle, card=card.card(result)))
+    bundle = Bundle(
+        manifest=manifest,
+        boosters=boosters,
+        calibration=lines,
+        log=history.log,
+        registers=learnt.bundles if learnt else {},
+    )
+    result = Result(
+        bundle=bundle,
+        trained=trained,
+        failure=failure,
+        recipe=recipe,
+        headline=headline,
+        cases=tuple(case.case_id for case in history.cases),
+        registers=learnt,
+    )
+    return msgspec.structs.replace(result, bundle=card.carded(result))
 
 
 def _baselines(history: History, table: Table, recipe: Recipe) -> dict[str, dict[str, Figures]]:
@@ -83,9 +106,9 @@ def _failure(
     history: History,
     trained: dict[tuple[str, Stage], Trained],
     lines: dict[tuple[str, Stage], Calibration],
-) -> dict[Stage, dict[str, Figures]]:
-    """The headline's own figures: both parts put together out of fold, as scoring does."""
-    found: dict[Stage, dict[str, Figures]] = {}
+) -> dict[Stage, Trained]:
+    """The headline, judged: both parts put together out of fold, as scoring does."""
+    found: dict[Stage, Trained] = {}
     for stage in STAGES:
         parts = [
             [lines[outcome, stage].probability(margin) for margin in trained[outcome, stage].margin]
@@ -97,11 +120,8 @@ def _failure(
         table = msgspec.structs.replace(
             trained["early_end", stage].table, outcome="failure", y=history.label("failure")
         )
-        picked = np.flatnonzero(table.labelled & table.picked)
-        found[stage] = {
-            "cohort": validate.figures(table, p, table.cohort, p[table.cohort]),
-            "picked": validate.figures(table, p, picked),
-        }
+        known = p[table.cohort]
+        found[stage] = Trained(table=table, model=validate.by_kind(table, p, known), baselines={}, margin=p, p=known)
     return found
 
 

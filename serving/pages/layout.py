@@ -6,32 +6,28 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from features.catalogue import Theme
+from serving.pages.filling import AREAS, MAX_ENTERED
+from serving.pages.meanings import meaning_of, theme_of
 from tenders import form
 from tenders.dates import moment
 from tenders.errors import Problem
 from tenders.fields import Field
 
-GROUPS: tuple[tuple[str, str], ...] = (
-    ("What is bought", "title description buyer procuring_entity region cpv category value currency"),
-    ("Lots and scope", "lots lot_values single_block no_lots_rationale service_lines"),
-    (
-        "Timetable",
-        "published tender_start tender_end tender_period_days enquiry_period_days "
-        "contract_start contract_end term_years",
-    ),
-    (
-        "Procedure",
-        "procurement_method procurement_method_details framework award_criteria market_engagement advisers retender",
-    ),
+GROUPS: tuple[tuple[Theme, str], ...] = (
+    ("wording", "What is bought"),
+    ("buyer", "Buyer, and what went before"),
+    ("value", "Value"),
+    ("lots", "Lots and scope"),
+    ("timing", "Timetable"),
+    ("procedure", "Procedure and terms"),
+    ("structure", "Legal form and guarantees"),
+    ("advisers", "Advisers"),
+    ("competition", "Competition"),
 )
-LATER = {
-    "draft": "Terms and circumstances",
-    "bids_in": "Once bids are in",
-    "awarded": "At award",
-}
-AREAS = frozenset({"description", "no_lots_rationale", "risk_details"})
+LATER = {"bids_in": "Once bids are in", "awarded": "At award"}
 # A draft is mostly this; the other groups start closed.
-OPEN = ("What is bought", "Lots and scope")
+OPEN = ("wording", "value", "lots")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -40,6 +36,11 @@ class Entry(msgspec.Struct, frozen=True):
     field: Field
     value: str = ""
     problem: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """What the fact means for failure."""
+        return meaning_of(self.field.key)
 
     @property
     def input(self) -> str:
@@ -68,28 +69,37 @@ class Group(msgspec.Struct, frozen=True):
 
     title: str
     entries: list[Entry]
+    is_first: bool = False
 
     @property
     def open(self) -> bool:
         """Whether the fields are seen without a click."""
-        return self.title in OPEN or any(entry.value or entry.problem for entry in self.entries)
+        return self.is_first or any(entry.value or entry.problem for entry in self.entries)
+
+    @property
+    def known(self) -> int:
+        """How many of the fields hold something."""
+        return sum(bool(entry.value) for entry in self.entries)
 
 
 def groups(values: Mapping[str, str], problems: Iterable[Problem] = ()) -> list[Group]:
-    """All fields of the form in their groups. A problem whose path is no field is left to `elsewhere`."""
+    """All fields of the form: those of a draft by theme, then the later ones by stage.
+
+    A problem whose path is no field is left to `elsewhere`.
+    """
     wrong: dict[str, str] = {}
     for each in problems:
-        wrong.setdefault(_key(each), each.problem)
-    entries = {
-        field.key: Entry(field, values.get(field.key, ""), wrong.get(field.key, "")) for field in form.FIELDS
-    }
-    shown = [
-        Group(title, [entries.pop(key) for key in keys.split()]) for title, keys in GROUPS
+        wrong.setdefault(_key(each), f"{each.problem}. {each.remedy}" if each.remedy else each.problem)
+    entries = [
+        Entry(field, values.get(field.key, "")[:MAX_ENTERED], wrong.get(field.key, "")) for field in form.FIELDS
     ]
-    for stage, title in LATER.items():
-        rest = [entry for entry in entries.values() if entry.field.stage == stage]
-        shown.append(Group(title, rest))
-    return shown
+    drafted = [entry for entry in entries if entry.field.stage == "draft"]
+    shown = [
+        Group(title, [entry for entry in drafted if theme_of(entry.field.key) == theme], theme in OPEN)
+        for theme, title in GROUPS
+    ]
+    shown += [Group(title, [e for e in entries if e.field.stage == stage]) for stage, title in LATER.items()]
+    return [group for group in shown if group.entries]
 
 
 def elsewhere(problems: Iterable[Problem]) -> list[Problem]:

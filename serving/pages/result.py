@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from features.catalogue import catalogue
 from models.reasons import Reason
 from models.scoring import Score
+from models.signs.judging import Judged
+from serving.pages.rendering import chance, percent, points
 from tenders import form
+from tenders.facts import Stage
 
 OUTCOMES = {
     "no_award": "Ends without a contract",
@@ -18,91 +19,104 @@ OUTCOMES = {
 }
 # Less would be shown as 0.0 points.
 LEAST_SHOWN = 0.0005
-STAGES = {"draft": "as a draft", "bids_in": "with bids in", "awarded": "at award"}
+STAGES: dict[Stage, str] = {"draft": "as a draft", "bids_in": "with bids in", "awarded": "at award"}
+GROUPS: tuple[tuple[bool | None, str], ...] = ((True, "Shown"), (False, "Not shown"), (None, "Cannot be judged"))
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One reason: the sentence, percentage points up (+) or down (-), and where the fact stands."""
+    """One reason: the sentence, its effect, its bar (from, width; in percent), and where the fact stands."""
 
     text: str
     points: str
     raises: bool
     source: str
+    bar: tuple[float, float]
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """A probability on a picture from 0 to `end`: where it stands, its interval and the base rate, in percent of it."""
+
+    end: str
+    low: float
+    at: float
+    high: float
+    usual: float
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What the result section of the page needs; every number is text already."""
+    """What the result section of the page needs beside the score itself; every number is text already."""
 
-    ocid: str
+    score: Score
     stage: str
     percent: str
     low: str
     high: str
-    bar: tuple[float, float, float]
-    band: str
     usual: str
-    evidence: str
+    scale: Scale
     beside: list[tuple[str, str]]
-    raising: list[Line]
-    lowering: list[Line]
+    lines: list[Line]
     unknown: dict[str, list[str]]
-    signs: list[dict[str, Any]]
-    warnings: list[str]
-    bundle: str
-    register: str
 
 
 def shown(score: Score, by_label: bool) -> Shown:
     """The result section's content for one score; `by_label` names the form's fields instead of JSON paths."""
-    lines = [_line(each, by_label) for each in score.reasons if abs(each.effect) >= LEAST_SHOWN]
-    low, high = score.interval
+    told = [each for each in score.reasons if abs(each.effect) >= LEAST_SHOWN]
+    largest = max((abs(each.effect) for each in told), default=1.0)
     unknown: dict[str, list[str]] = {}
     for each in score.unknown:
-        unknown.setdefault(each.why, []).append(_label(each.feature))
+        unknown.setdefault(each.why.replace("_", " "), []).append(label(each.feature))
     return Shown(
-        ocid=score.ocid or "",
+        score=score,
         stage=STAGES[score.stage],
         percent=percent(score.failure),
-        low=percent(low),
-        high=percent(high),
-        bar=(round(low * 100, 1), round(score.failure * 100, 1), round(high * 100, 1)),
-        band=score.band,
+        low=percent(score.interval[0]),
+        high=percent(score.interval[1]),
         usual=percent(score.base_rate),
-        evidence=score.evidence,
-        beside=[(said, _chance(getattr(score.outcomes, name))) for name, said in OUTCOMES.items()],
-        raising=[line for line in lines if line.raises],
-        lowering=[line for line in lines if not line.raises],
+        scale=scale(score),
+        beside=[(said, chance(getattr(score.outcomes, name))) for name, said in OUTCOMES.items()],
+        lines=[_line(each, by_label, largest) for each in told],
         unknown=unknown,
-        signs=msgspec.to_builtins(score.signs),
-        warnings=list(score.warnings),
-        bundle=score.bundle,
-        register=score.register,
     )
 
 
-def percent(share: float) -> str:
-    """0.314 as "31%"; never 0% or 100%, which no model can know."""
-    rounded = round(share * 100)
-    if rounded < 1:
-        return "under 1%"
-    return "over 99%" if rounded > 99 else f"{rounded}%"
-
-
-def _chance(share: float | None) -> str:
-    """Exactly 0 or 1 is no prediction any more: the bids are counted, or there is an award."""
-    known = {None: "unknown", 0.0: "no", 1.0: "yes"}
-    return known[share] if share in known else percent(share or 0.0)
-
-
-def _line(reason: Reason, by_label: bool) -> Line:
-    points = reason.effect * 100
-    key = form.key_of(reason.path).strip("/")
-    source = form.BY_KEY[key].label if by_label and key in form.BY_KEY else reason.path
-    return Line(
-        text=reason.text, points=f"{'+' if points > 0 else '−'}{abs(points):.1f}", raises=points > 0, source=source
+def scale(*scores: Score) -> Scale:
+    """The first of some scores on a scale that holds them all: half, or the whole if one goes further."""
+    end = 0.5 if max(each.interval[1] for each in scores) <= 0.5 else 1.0
+    low, at, high, usual = (
+        round(100 * min(each / end, 1.0), 1)
+        for each in (scores[0].interval[0], scores[0].failure, scores[0].interval[1], scores[0].base_rate)
     )
+    return Scale(end=f"{end:.0%}", low=low, at=at, high=high, usual=usual)
 
 
-def _label(feature: str) -> str:
+def signs(score: Score) -> list[tuple[str, str, list[Judged]]]:
+    """(what they were seen with, judgement, signs) of a score's warning signs; empty groups left out."""
+    found = [
+        (kind, said, [each for each in score.signs if each.seen_with == kind and each.shown is judgement])
+        for kind in ("failure", "survival")
+        for judgement, said in GROUPS
+    ]
+    return [group for group in found if group[2]]
+
+
+def source(path: str, by_label: bool) -> str:
+    """Where a fact stands: the label of its field, or its path."""
+    key = form.key_of(path).strip("/")
+    return form.BY_KEY[key].label if by_label and key in form.BY_KEY else path
+
+
+def label(feature: str) -> str:
+    """A feature by the name that people know."""
     declared = catalogue().get(feature)
     return declared.label if declared else feature
+
+
+def _line(reason: Reason, by_label: bool, largest: float) -> Line:
+    width = round(50 * abs(reason.effect) / largest, 1)
+    return Line(
+        text=reason.text,
+        points=points(reason.effect),
+        raises=reason.effect > 0,
+        source=source(reason.path, by_label),
+        bar=(50.0 if reason.effect > 0 else round(50 - width, 1), width),
+    )

@@ -3,7 +3,8 @@ money spent. Outcome: early_end, open at award.
 
 | column | what it is | where it goes | known |
 |---|---|---|---|
-| `piid`, `idvpiid` | number of the contract or order; of its vehicle | `contracts[].id`; parsed, see below | award |
+| `piid` | number of the contract or order | `contracts[].id`; parsed, see below | award |
+| `idvpiid` | number of its vehicle | `codes.vehicle`; parsed, see below | award |
 | `extentcompeted` | competition | `tender.procurementMethod`, `procurementMethodDetails` | award |
 | `TypeOfContractPricing` | fixed price, cost plus and so on | `codes.pricing` | award |
 | `systemequipmentcode` | weapon system | `codes.system` | award |
@@ -88,8 +89,8 @@ def _tender(row: Row, signed: date) -> Tender:
     codes = parsed(vehicle, number)
     office = codes.pop("office", None)
     codes |= {"pricing": _code(row, "TypeOfContractPricing"), "system": _code(row, "systemequipmentcode")}
-    if row["statutoryexceptiontofairopportunity"]:
-        codes["fair_opportunity"] = row["statutoryexceptiontofairopportunity"]
+    stated = {"fair_opportunity": row["statutoryexceptiontofairopportunity"], "vehicle": vehicle}
+    codes |= {name: str(code) for name, code in stated.items() if code}
     day, base, committed = signed.isoformat(), money(row[BASE], "USD"), money(row[COMMITTED], "USD")
     return Tender(
         ocid=f"{NAME}-{vehicle or ''}-{number}",

@@ -3,7 +3,7 @@ draft.
 
 | column | what it is | where it goes | known |
 |---|---|---|---|
-| `Organisation Chain` | department to division | first → buyer, last → `tender.procuringEntity` | call |
+| `Organisation Chain` | department to division | buyer; first two → `codes.division`; last → `procuringEntity` | call |
 | `Tender ID` | year, office, number, package | `tender.id`; without package: shares fate | call |
 | `Tender Type` | route | `tender.procurementMethod`, `procurementMethodDetails` | call |
 | `Tender Category` | works, goods, services | `tender.mainProcurementCategory` | call |
@@ -194,7 +194,7 @@ def _tender(row: Row, published: date, bidders: int | None, shared: Shared) -> T
             clarification_meetings=shared(_meetings, day(row["Pre Bid Meeting Date"])),
         ),
         awards=_awards(row),
-        tender_risk=shared(_facts, *(row[column] for column in CODES.values())),
+        tender_risk=shared(_facts, _division(chain), *(row[column] for column in CODES.values())),
     )
 
 
@@ -252,9 +252,14 @@ def _awards(row: Row) -> tuple[Award, ...]:
     return (Award(id="1", date=iso(day(row["Contract Date :"])), value=value),)
 
 
-def _facts(*codes: str | None) -> Facts:
+def _division(chain: str) -> str | None:
+    levels = [level.strip() for level in chain.split("||")]
+    return "||".join(levels[:2]) if len(levels) > 1 else None
+
+
+def _facts(division: str | None, *codes: str | None) -> Facts:
     given = {name: code.removesuffix(".0") for name, code in zip(CODES, codes, strict=True) if code}
-    return Facts(codes=given)
+    return Facts(codes=given | {"division": division} if division else given)
 
 
 SOURCE = Source(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)

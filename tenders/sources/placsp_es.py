@@ -228,4 +228,5 @@ SOURCE = Source(
     outcomes={"no_award": ("draft", "bids_in"), "single_bid": ("draft",)},
     read=read,
     gaps_tell=("/bids/statistics",),
+    snapshot=True,
 )

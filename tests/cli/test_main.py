@@ -224,6 +224,19 @@ def test_train_and_release_go_through_the_tracking_store(
     released = run("release", found["run_id"], "--json").lines[-1]
     assert (tmp_path / "released" / released["version"] / bundles.MANIFEST).is_file()
     assert run("score", MANCHESTER, "--json").lines[0]["bundle"] == released["version"]
+    again = run("release", found["run_id"], "--json").lines[-1]
+    assert (again["served"], again["champion"]) == (False, released["version"])
+    assert run("score", MANCHESTER, "--json").lines[0]["bundle"] == released["version"]
+    promoted = run("promote", "--json")
+    assert promoted.code == 0 and promoted.lines[-1]["promoted"]
+    assert run("score", MANCHESTER, "--json").lines[0]["bundle"] == again["version"]
+    back = run("rollback", "--json").lines[-1]
+    assert back == {"champion": released["version"], "withdrawn": again["version"]}
+    assert run("score", MANCHESTER, "--json").lines[0]["bundle"] == released["version"]
+    assert f"Promoted {again['version']}" in run("promote").out
+    assert f"{released['version']} is champion" in run("rollback").out
+    assert run("rollback").code == 2
+    assert "as challenger" in run("release", found["run_id"]).out
     refused = run("release", "none")
     assert refused.code == 2 and "has no bundle" in refused.err
 
@@ -240,7 +253,7 @@ def test_serve_starts_the_service_where_it_is_told(run: Run, monkeypatch: pytest
 def test_help_names_every_command(run: Run) -> None:
     said = run("--help")
     assert said.code == 0
-    for command in ("score", "check", "features", "train", "release", "serve"):
+    for command in ("score", "check", "features", "train", "release", "promote", "rollback", "serve"):
         assert command in said.out
 
 

@@ -13,7 +13,10 @@ from tenders.facts import STAGES, IncumbentKind, Touches, Vehicle
 Json = dict[str, Any]
 
 words = st.text("abc Integrated and NHS 2023/1348 open", max_size=30)
+titles = st.one_of(words, st.text("road 123 \u00b2\u0663", max_size=30))
 yes_no = st.booleans()
+fees = st.sampled_from(["deposit", "document", "submission"])
+numbers = st.sampled_from(["0", "2", "30", "97.5", "100", "101", "-1", "1e400", "nan", "two", ""])
 amounts = st.one_of(st.just(0), st.integers(1, 10**18), st.floats(0, 1e18))
 days = st.dates(date(1999, 1, 1), date(2027, 12, 31)).map(date.isoformat)
 dates = st.one_of(days, days.map(lambda text: text[:7]), days.map(lambda text: text[:4]))
@@ -34,10 +37,12 @@ values = some(amount=amounts, currency=st.sampled_from(["GBP", "EUR", "USD", "JP
 periods = some(startDate=dates, endDate=dates, durationInDays=st.floats(0, 1e6))
 organisations = some(id=ids, name=words)
 criteria = some(criteria=st.lists(some(type=st.sampled_from(["price", "cost", "quality"])), max_size=3))
-classifications = some(scheme=st.sampled_from(["CPV", "UNSPSC"]), id=st.sampled_from(["85140000", "72000000", "8", ""]))
+classifications = some(
+    scheme=st.sampled_from(["CPV", "UNSPSC"]), id=st.sampled_from(["85140000", "72000000", "8", "", "0", "03"])
+)
 
 procedures = some(
-    title=words,
+    title=titles,
     description=words,
     datePublished=dates,
     value=values,
@@ -51,11 +56,21 @@ procedures = some(
     classification=classifications,
     items=distinct(some(classification=classifications)),
     lots=distinct(
-        some(value=values, contractPeriod=periods, awardCriteria=criteria, hasRenewal=yes_no, hasOptions=yes_no)
+        some(
+            title=titles,
+            value=values,
+            contractPeriod=periods,
+            awardCriteria=criteria,
+            hasRenewal=yes_no,
+            hasOptions=yes_no,
+        )
     ),
     lotDetails=some(noLotsDivisionRationale=words),
     legalBasis=some(id=st.sampled_from(["2023/54", "32014L0024"]), description=words),
     techniques=some(hasFrameworkAgreement=yes_no),
+    participationFees=distinct(some(type=st.lists(fees, max_size=2), value=values)),
+    submissionTerms=some(bidValidityPeriod=periods),
+    clarificationMeetings=st.lists(some(date=dates), max_size=3),
     riskDetails=words,
 )
 facts = some(
@@ -74,6 +89,8 @@ facts = some(
     incumbentKind=st.sampled_from(get_args(IncumbentKind)),
     predecessorFailed=yes_no,
     retender=yes_no,
+    callNumber=st.integers(1, 1_000),
+    codes=some(price_weight=numbers, covers=numbers),
 )
 drafts = st.fixed_dictionaries(
     {"tender": procedures},

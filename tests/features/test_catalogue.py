@@ -24,19 +24,33 @@ UNITS = {
     "advisers",
     "bidders",
     "bids",
+    "calls",
     "cases",
     "changes",
+    "characters",
+    "covers",
+    "day",
     "days",
+    "days more",
+    "digits",
     "divisions",
     "holds",
+    "log amount",
+    "log cases",
+    "log-odds",
     "lots",
+    "percent",
+    "points",
     "ratio",
     "services",
     "share",
+    "spreads",
     "words",
     "years",
     "yes/no",
 }
+# How far from the register's own: more or less.
+SIGNED = {"days more", "log-odds", "points", "spreads"}
 # Known only where the answer is yes: a notice without the field says nothing.
 YES_OR_UNKNOWN = {"no_division_rationale"}
 RECORD = made.record()
@@ -50,7 +64,11 @@ def in_range(each: Feature, value: float) -> bool:
         return value in (0, 1)
     if each.unit == "share":
         return 0 <= value <= 1
-    return value >= 0
+    if each.unit == "percent":
+        return 0 <= value <= 100
+    if each.unit in ("log amount", "log cases"):
+        return 0 <= value <= 60
+    return each.unit in SIGNED or value >= 0
 
 
 @each_feature
@@ -82,7 +100,7 @@ def test_a_yes_or_no_is_said_both_ways_and_a_number_with_its_value(each: Feature
 
 
 @each_feature
-@pytest.mark.parametrize("value", [0.0, 1.0, 0.37, 12.0, 4.25e9])
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.37, -0.2, 12.0, 4.25e9])
 def test_every_value_has_a_sentence(each: Feature, value: float) -> None:
     if in_range(each, value) and not (each.name in YES_OR_UNKNOWN and value == 0):
         text = each.text(value, Tender(), TrackRecord())

@@ -56,15 +56,21 @@ def test_saving_replaces_the_bundle_and_leaves_nothing_beside_it(bundle: Bundle,
 
 def test_the_manifest_has_a_digest_of_every_other_file(saved: Path) -> None:
     manifest = json.loads((saved / bundles.MANIFEST).read_bytes())
-    assert set(manifest["digests"]) == {path.name for path in saved.iterdir()} - {bundles.MANIFEST}
+    assert set(manifest["digests"]) == {path.relative_to(saved).as_posix() for path in held(saved)} - {bundles.MANIFEST}
 
 
 def test_nothing_in_a_bundle_is_a_pickle(saved: Path) -> None:
-    assert {path.suffix for path in saved.iterdir()} == {".json", ".ubj", ".parquet", ".md"}
-    assert not any(path.read_bytes().startswith(b"\x80") for path in saved.iterdir())
+    assert {path.suffix for path in held(saved)} == {".json", ".ubj", ".parquet", ".md", ".svg"}
+    assert not any(path.read_bytes().startswith(b"\x80") for path in held(saved))
 
 
-FILES = sorted(path.name for path in bundles.released().iterdir() if path.name != bundles.MANIFEST)
+def held(directory: Path) -> list[Path]:
+    """Every file of a bundle, those of its registers too."""
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+FILES = [path.relative_to(bundles.released()).as_posix() for path in held(bundles.released())]
+FILES.remove(bundles.MANIFEST)
 
 
 @pytest.mark.parametrize("name", FILES)

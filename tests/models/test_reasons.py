@@ -56,7 +56,7 @@ def test_what_is_unknown_is_listed_with_why(bundle: Bundle, stage: Stage, data: 
         if STAGES.index(feature.stage) > STAGES.index(stage):
             assert each.why == f"not known at {stage}"
         else:
-            assert each.why == ("no record yet" if feature.evidence else "not stated")
+            assert each.why == ("no record yet" if feature.evidence or feature.family else "not stated")
             assert feature.measure(tender, record) is None
 
 

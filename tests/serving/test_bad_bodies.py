@@ -92,19 +92,25 @@ def test_headers_that_are_no_text_do_no_harm(http: httpx.Client) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/score", 405), ("DELETE", "/", 405), ("GET", "/no", 404)])
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/score", 405), ("DELETE", "/", 405), ("GET", "/no", 404)]
+)
 def test_routing_errors_are_json_too(http: httpx.Client, method: str, path: str, status: int) -> None:
     _check_refusal(http.request(method, path), status)
 
 
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["tender", "tenders", "stage", "explain", "releases", "records", "lots", "value", "date", "tag"])
-        | st.text(max_size=5),
-        inner,
-        max_size=5,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                ["tender", "tenders", "stage", "explain", "releases", "records", "lots", "value", "date", "tag"]
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=5,
+        )
     ),
     max_leaves=20,
 )

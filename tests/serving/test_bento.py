@@ -27,7 +27,9 @@ BODY = {"tender": {"title": "x", "lots": 1}}
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A store of its own; proxies that lead nowhere, so that a download would fail."""
-    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    nowhere = dict.fromkeys(
+        ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"
+    )
     store = str(tmp_path_factory.mktemp("bentoml"))
     return {**os.environ, **nowhere, "NO_PROXY": "127.0.0.1", "BENTOML_HOME": store, "BENTOML_DO_NOT_TRACK": "True"}
 
@@ -65,7 +67,7 @@ def test_the_bento_holds_code_pages_and_model(bento: Path) -> None:
     source = bento / "src"
     released = (source / "models" / "released" / "current").read_text().strip()
     assert (source / "models" / "released" / released / "manifest.json").is_file()
-    assert (source / "serving" / "pages" / "page.html").is_file()
+    assert (source / "serving" / "pages" / "form.html").is_file()
     assert not [each for each in ("tests", "training", "cli", "benchmarks") if (source / each).exists()]
 
 

@@ -18,7 +18,7 @@ FILLED = {
     "currency": "GBP", "lots": "1", "tender_period_days": "35", "term_years": "10", "category": "services",
     "single_block": "yes", "description": "Transformation\nof everything",
 }  # fmt: skip
-HOSTILE = '"><script>alert(1)</script>\' onfocus=alert(1) {{ 7 * 7 }} </textarea><b>'
+HOSTILE = "\"><script>alert(1)</script>' onfocus=alert(1) {{ 7 * 7 }} </textarea><b>"
 LIGHT = 150_000
 
 
@@ -71,7 +71,7 @@ def test_it_is_light_and_loads_nothing_from_elsewhere(http: httpx.Client) -> Non
     assert style.headers["content-type"].startswith("text/css")
     for answer in (http.get("/"), result):
         assert len(answer.content) + len(style.content) < LIGHT
-        assert "script" not in Page(answer.text).elements
+        assert re.findall(r"<script.*?</script>", answer.text, re.S) == ['<script src="/page.js" defer></script>']
         assert not re.search(r"(src|href|action)=\"(https?:)?//", answer.text)
         assert "default-src 'none'" in answer.headers["content-security-policy"]
 
@@ -97,7 +97,8 @@ def test_nothing_entered_is_lost(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "entered"), [("lots", "minus one"), ("published", "2024-02-30"), ("currency", "POUNDS"), ("category", "magic")]
+    ("key", "entered"),
+    [("lots", "minus one"), ("published", "2024-02-30"), ("currency", "POUNDS"), ("category", "magic")],
 )
 def test_an_error_stands_beside_its_field(http: httpx.Client, key: str, entered: str) -> None:
     answer = http.post("/", data={**FILLED, key: entered})
@@ -120,7 +121,7 @@ def test_an_empty_form_asks_for_something(http: httpx.Client) -> None:
 def test_hostile_text_is_shown_as_text(http: httpx.Client, key: str) -> None:
     answer = http.post("/", data={"title": "x", key: HOSTILE})
     page = Page(answer.text)
-    assert "script" not in page.elements
+    assert page.elements.count("script") == 1, "our own"
     assert "b" not in page.elements
     assert "49" not in page.values.get(key, "")
     assert not any(name.startswith("on") for given in page.about.values() for name in given)
@@ -171,7 +172,7 @@ def test_a_file_of_several_tenders_is_sent_elsewhere(http: httpx.Client) -> None
     several = samples.data([samples.draft(), samples.draft(ocid="other")])
     answer = http.post("/", files={"file": ("several.json", several)})
     assert answer.status_code == 400
-    assert "score_many" in answer.text
+    assert "portfolio" in answer.text
 
 
 @pytest.mark.parametrize(

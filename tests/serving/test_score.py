@@ -78,7 +78,12 @@ def test_unknown_fields_of_the_tender_are_named_and_change_nothing(http: httpx.C
 
 
 def test_the_body_is_json_whatever_it_calls_itself(http: httpx.Client) -> None:
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json"):
+    for kind in (
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json",
+    ):
         answer = http.post("/score", content=msgspec.json.encode({"tender": FORM}), headers={"Content-Type": kind})
         assert answer.status_code == 200, kind
 

@@ -119,7 +119,10 @@ def test_a_release_is_converted_in_well_under_a_millisecond() -> None:
     ("section", "remark"),
     [
         ({"tenderPeriod": {"startDate": "2024-02-01", "endDate": "2024-01-01"}}, "/tender/tenderPeriod: ends before"),
-        ({"contractPeriod": {"startDate": "2024-02-01", "endDate": "2024-01-01"}}, "/tender/contractPeriod: ends before"),
+        (
+            {"contractPeriod": {"startDate": "2024-02-01", "endDate": "2024-01-01"}},
+            "/tender/contractPeriod: ends before",
+        ),
         ({"value": {"amount": 5}}, "/tender/value: an amount without a currency"),
     ],
 )

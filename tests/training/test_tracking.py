@@ -1,45 +1,32 @@
-"""A run is in MLflow with all that made it, and a release is that run's bundle under the month's next version."""
+"""A run is in MLflow with all that made it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
 import msgspec
+import numpy as np
 import pytest
 from mlflow.entities import Run
 
 from models import bundle as bundles
-from tenders.errors import UsageError
 from tests.training.conftest import QUICK
-from training import tracking
+from training import forecasts, recipe, register_card, tracking
+from training.registers import Registers
 from training.result import Result
 
-NOVEMBER = datetime(2026, 11, 3, tzinfo=UTC)
 
-
-@pytest.fixture(scope="module")
-def run_id(store: str, result: Result) -> str:
-    """A quick run, logged once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", store)
-        return tracking.log(result)
+@pytest.fixture(autouse=True)
+def at_the_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests' own store."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
 
 
 @pytest.fixture
 def run(run_id: str) -> Run:
     """The run as MLflow tells it."""
     return mlflow.get_run(run_id)
-
-
-@pytest.fixture
-def home(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A place for releases that is not the project's own."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    monkeypatch.setattr(bundles, "RELEASED", tmp_path)
-    monkeypatch.setattr(bundles, "POINTER", tmp_path / "current")
-    return tmp_path
 
 
 def artefacts(run_id: str, path: str = "") -> set[str]:
@@ -49,9 +36,9 @@ def artefacts(run_id: str, path: str = "") -> set[str]:
 
 def test_parameters_and_data_fingerprints_are_there(run: Run, result: Result) -> None:
     params = run.data.params
-    assert {name: params[name] for name in msgspec.structs.asdict(QUICK)} == {
-        name: str(value) for name, value in msgspec.structs.asdict(QUICK).items()
-    }
+    given = {name: str(value) for name, value in msgspec.structs.asdict(QUICK).items() if name != "registers"}
+    assert {name: params[name] for name in given} == given
+    assert params["sicoes_bo.depth"] == str(QUICK.boost("sicoes_bo").depth)
     source = result.bundle.manifest.data[0]
     assert params["data.casebook_uk.sha256"] == source.sha256
     assert params["data.casebook_uk.rows"] == str(source.rows)
@@ -74,40 +61,53 @@ def test_curves_card_and_bundle_are_there(run_id: str, result: Result) -> None:
     assert mlflow.artifacts.load_text(f"runs:/{run_id}/{bundles.CARD}") == result.bundle.card
 
 
-def test_a_release_is_the_run_s_bundle_and_is_served_from_then_on(run_id: str, home: Path, result: Result) -> None:
-    released = tracking.release(run_id, NOVEMBER)
-    assert released == home / "2026.11.1" == bundles.released()
-    loaded = bundles.load(released)
-    assert loaded.manifest.version == "2026.11.1"
-    assert loaded.log.resolved == result.bundle.log.resolved
-    for key, booster in result.bundle.boosters.items():
-        assert loaded.boosters[key].save_raw("ubj") == booster.save_raw("ubj")
+def test_what_was_forecast_is_there(run_id: str, result: Result) -> None:
+    found = tracking.forecasts_of(run_id)
+    assert found is not None
+    assert set(found) == {
+        f"casebook_uk/{o}/{s}" for o, s in [*result.trained, *(("failure", s) for s in result.headline)]
+    }
+    for (outcome, stage), each in result.trained.items():
+        got = found[f"casebook_uk/{outcome}/{stage}"]
+        assert np.array_equal(got.p, each.p)
+        assert np.array_equal(got.y, each.table.y[each.table.cohort])
+    assert run_id and forecasts.FILE in artefacts(run_id)
 
 
-def test_releases_of_a_month_are_counted_and_none_is_overwritten(run_id: str, home: Path) -> None:
-    first, second = (tracking.release(run_id, NOVEMBER) for _ in range(2))
-    next_month = tracking.release(run_id, datetime(2026, 12, 1, tzinfo=UTC))
-    assert [path.name for path in (first, second, next_month)] == ["2026.11.1", "2026.11.2", "2026.12.1"]
-    assert first.is_dir() and bundles.released() == next_month
+@pytest.fixture(scope="module")
+def both(store: str, result: Result, learnt: Registers) -> str:
+    """A run that has learnt from registers too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", store)
+        bundle = msgspec.structs.replace(result.bundle, registers=register_card.carded(learnt))
+        return tracking.log(msgspec.structs.replace(result, bundle=bundle, registers=learnt))
 
 
-@pytest.mark.parametrize(
-    ("taken", "version"),
-    [
-        ([], "2026.11.1"),
-        (["2026.11.9"], "2026.11.10"),
-        (["2026.11.9", "2026.11.10"], "2026.11.11"),
-        (["2026.1.5", "2026.11.x"], "2026.11.1"),
-    ],
-)
-def test_the_next_version_counts_on(home: Path, taken: list[str], version: str) -> None:
-    for name in taken:
-        (home / name).mkdir()
-    assert tracking.next_version(NOVEMBER) == version
+def test_registers_leave_their_figures_curves_cards_and_forecasts(both: str, learnt: Registers) -> None:
+    run = mlflow.get_run(both)
+    for each in learnt.figures:
+        where = f"{each.register}.{each.outcome}.{each.stage}"
+        assert run.data.metrics[f"{where}.auc"] == each.auc
+        assert run.data.metrics[f"{where}.auc_low"] == each.auc_ci[0]
+        assert f"curves/{each.register}-{each.outcome}-{each.stage}.png" in artefacts(both, "curves")
+        assert f"{each.register}/{bundles.CARD}" in artefacts(both, each.register)
+    found = tracking.forecasts_of(both)
+    assert found is not None
+    for judged in learnt.judged:
+        got = found[f"{judged.register}/{judged.outcome}/{judged.stage}"]
+        assert np.array_equal(got.key, judged.key) and np.array_equal(got.p, judged.p)
+        assert (got.groups["year"] == judged.groups["year"]).all()
 
 
-@pytest.mark.parametrize("run_id", ["none", "", "../../etc", "0" * 32])
-def test_a_run_that_is_not_there_cannot_be_released(home: Path, run_id: str) -> None:
-    with pytest.raises(UsageError, match="has no bundle"):
-        tracking.release(run_id, NOVEMBER)
-    assert not list(home.iterdir())
+def test_every_trial_is_a_nested_run_and_the_found_recipe_reads_back(
+    both: str, learnt: Registers, tmp_path: Path
+) -> None:
+    experiment = mlflow.get_run(both).info.experiment_id
+    nested = mlflow.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{both}'", output_format="list")
+    trials = [trial for each in learnt.searched for trial in each.trials]
+    assert len(trials) == 4 and sorted(run.data.metrics["auc"] for run in nested) == sorted(t.auc for t in trials)
+    (tmp_path / "recipe.toml").write_text(mlflow.artifacts.load_text(f"runs:/{both}/{tracking.RECIPE}"))
+    again = recipe.read(tmp_path / "recipe.toml")
+    assert again.trials == 0
+    for each in learnt.searched:
+        assert again.boost(*each.name.split("/")) == each.boost

@@ -60,7 +60,13 @@ def test_the_number_tells_office_year_instrument_and_order(vehicle, number, foun
 
 def test_orders_under_one_vehicle_share_their_fate(tmp_path):
     rows = [fpds(idvpiid="N0018902D0037", piid=number) for number in ("0001", "0002")]
-    assert len({case.shares_fate for case in read("fpds_dod_us", tmp_path, *rows).cases}) == 1
+    cases = read("fpds_dod_us", tmp_path, *rows).cases
+    assert len({case.shares_fate for case in cases}) == 1
+    assert {case.tender.tender_risk.codes["vehicle"] for case in cases} == {"N0018902D0037"}
+
+
+def test_a_contract_of_its_own_has_no_vehicle(tmp_path):
+    assert "vehicle" not in one("fpds_dod_us", tmp_path, fpds()).tender.tender_risk.codes
 
 
 def test_a_row_without_days_is_named(tmp_path):

@@ -55,9 +55,11 @@ def test_the_chain_is_buyer_and_procuring_entity(tmp_path):
     assert (tender.buyer.id, tender.buyer.name) == ("IN-Assam:Works", "Works")
     assert tender.tender.procuring_entity.id == "IN-Assam:Works/Circle One/Division Two"
     assert tender.tender.procuring_entity.name == "Division Two"
+    assert tender.tender_risk.codes["division"] == "Works||Circle One"
     short = one("nicgep_in", tmp_path, nicgep(**{"Organisation Chain": "Works", "state": "Odisha"})).tender
     assert short.tender.procuring_entity == short.buyer
     assert short.buyer and short.buyer.id == "IN-Odisha:Works"
+    assert "division" not in short.tender_risk.codes
 
 
 def test_the_draft_knows_the_papers_and_not_the_award(tmp_path):

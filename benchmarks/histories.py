@@ -1,0 +1,87 @@
+"""What every benchmark of learning begins with: a directory of histories, the registers asked for, and their tables."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.showing import CONSOLE
+from tenders import sources
+from tenders.errors import TenderRiskError
+from tenders.history import Past, Source
+from training import registers
+from training.frames import Frame, frame
+from training.recipe import Boost
+from training.rolling import Slice, recent
+
+HISTORY = Path("../shared/history")
+ROWS = 60_000
+"""Rows to fit on at most, the latest: the slowest peers allow no more."""
+
+Numbers = NDArray[np.int64]
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One (register, outcome, stage): its table, and the cases that its rows are, in the same order."""
+
+    frame: Frame
+    past: Sequence[Past]
+
+    @property
+    def name(self) -> dict[str, Any]:
+        """Register, outcome and stage, as a table shows them."""
+        return {"register": self.frame.register, "outcome": self.frame.outcome, "stage": self.frame.stage}
+
+
+def arguments(about: str | None, capped: bool = True) -> argparse.ArgumentParser:
+    """The options that all benchmarks of learning share; `capped` ones fit on at most so many rows."""
+    parser = argparse.ArgumentParser(description=(about or "").split("\n")[0])
+    parser.add_argument("--history", type=Path, default=HISTORY, help="directory of files named after their register")
+    parser.add_argument("--register", action="append", metavar="NAME", help="only this register (may repeat)")
+    if capped:
+        parser.add_argument("--rows", type=int, default=ROWS, help="rows to fit on at most: the latest")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables here")
+    return parser
+
+
+def found(directory: Path, wanted: Sequence[str] | None) -> list[tuple[Source, Path]]:
+    """The registers asked for that the directory has; none, and a line that says so, if it has none."""
+    try:
+        for name in wanted or ():
+            sources.source(name)
+        there = [each for each in registers.found(directory) if wanted is None or each[0].name in wanted]
+    except TenderRiskError as error:
+        CONSOLE.print(f"No data, so nothing was measured: {error}")
+        return []
+    if not there:
+        CONSOLE.print(f"No data, so nothing was measured: {directory} has no history of {', '.join(wanted or ())}")
+    return there
+
+
+def cases(directory: Path, wanted: Sequence[str] | None) -> Iterator[Case]:
+    """The table of every (register, outcome, stage) that the data can tell, one register in memory at a time."""
+    for source, file in found(directory, wanted):
+        CONSOLE.print(f"reading {source.name}", style="dim")
+        past = source.read(file).cases
+        for outcome, stage in registers.told(source, past):
+            CONSOLE.print(f"{source.name}: {outcome} at {stage}", style="dim")
+            yield Case(frame=frame(source, past, outcome, stage), past=past)
+
+
+def latest(table: Frame, part: Slice, boost: Boost, rows: int) -> Numbers:
+    """Which training rows of a slice are used, as places in it: not too old, and at most `rows`, the latest."""
+    chosen = recent(table, part, boost)
+    newest = np.argsort(-table.published[part.train[chosen]], kind="stable")[:rows]
+    return np.asarray(np.sort(chosen[newest]), dtype=np.int64)
+
+
+def clusters(table: Frame, rows: Numbers) -> Numbers:
+    """Whose fate rows share: buyers in a snapshot, else what ended by one decision."""
+    return (table.buyer if table.snapshot else table.fate)[rows]

@@ -1,0 +1,162 @@
+"""What learning from a register costs beside the fit alone: `python -m benchmarks.learning`.
+
+A register end to end (read, replay, features, fit of the served model) over the time of `xgb.train` alone on the same
+matrix; the rows replayed in a second; the memory at its peak; and where the time of a table goes.
+"""
+
+from __future__ import annotations
+
+import functools
+import resource
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from time import perf_counter
+from types import GeneratorType
+from typing import Any
+from unittest.mock import patch
+
+import xgboost as xgb
+
+from benchmarks.histories import arguments, found
+from benchmarks.showing import Shown, show, write
+from features import records, standing
+from features.language import Language
+from features.ledger import Ledger
+from tenders.history import Past, Source
+from training import boosting, frames
+from training.frames import Frame
+from training.recipe import Recipe
+from training.register import final
+from training.registers import told
+
+LARGEST = "sicoes_bo"
+BAR = 3.0
+"""What is promised: end to end takes at most this many times the fit alone."""
+REPLAYED = 60.0
+"""What is promised: seconds that the whole of the largest register takes to replay, at most."""
+
+# What is timed: where it is looked up when it is called, and how the part is called. Parts nest: the replay holds
+# what stands indented under it.
+PARTS: tuple[tuple[Any, str, str], ...] = (
+    (Past, "as_of", "as_of"),
+    (frames, "describe", "describe"),
+    (frames, "cases_of", "cases (with describe)"),
+    (frames, "buyers", "buyers"),
+    (frames, "groups", "groups"),
+    (standing, "replay", "replay"),
+    (standing, "opened", "  keys and tokens"),
+    (Ledger, "read", "  ledger read"),
+    (Ledger, "write", "  ledger write"),
+    (Language, "think", "  language thinks"),
+    (Language, "learn", "  language learns (and thinks)"),
+    (records, "columns", "columns"),
+    (frames, "told_by", "which features are told"),
+    (frames, "row", "plain features"),
+    # Not of the table but of the fit.
+    (xgb, "QuantileDMatrix", "quantile matrix"),
+    (xgb, "train", "xgb.train"),
+)
+Seconds = defaultdict[str, float]
+
+
+@contextmanager
+def clocked() -> Iterator[Seconds]:
+    """Within it, every part adds the time of its calls under its name."""
+    spent: Seconds = defaultdict(float)
+    with ExitStack() as stack:
+        for owner, name, part in PARTS:
+            if hasattr(owner, name):
+                stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), part, spent)))
+        yield spent
+
+
+def _timed(call: Callable[..., Any], part: str, spent: Seconds) -> Callable[..., Any]:
+    @functools.wraps(call, updated=())
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        started = perf_counter()
+        try:
+            result = call(*args, **kwargs)
+            return list(result) if isinstance(result, GeneratorType) else result
+        finally:
+            spent[part] += perf_counter() - started
+
+    return timed
+
+
+def measured(source: Source, past: list[Past], read: float, recipe: Recipe) -> list[Shown]:
+    """Times the first (outcome, stage) of a register, whose file took `read` seconds to read."""
+    outcome, stage = next(iter(told(source, past)))
+    boost = recipe.boost(source.name, outcome)
+    with clocked() as parts:
+        started = perf_counter()
+        table = frames.frame(source, past, outcome, stage)
+        made = perf_counter() - started
+        started = perf_counter()
+        final(table, boost, recipe.seed)
+        fitted = perf_counter() - started
+    alone = parts["xgb.train"]
+    whole = whole_matrix(table, recipe)
+    replay = parts["replay"]
+    shape = f"{table.x.shape[0]:,} rows x {table.x.shape[1]:,} columns"
+    steps = [
+        {"step": "read the file", "seconds": read},
+        {"step": "make the table (replay and features)", "seconds": made},
+        {"step": "fit the served model, all told", "seconds": fitted},
+        {"step": "end to end", "seconds": read + made + fitted},
+        {"step": "binning, within that fit", "seconds": parts["quantile matrix"]},
+        {"step": "xgb.train alone, within that fit", "seconds": alone},
+        {"step": "xgb.train alone, once on every row and column", "seconds": whole},
+    ]
+    return [
+        Shown(title=f"{source.name} {outcome} {stage}: {shape}", rows=steps, said=_said(read + made + fitted, alone)),
+        _profile(parts, made, len(past), replay),
+    ]
+
+
+def whole_matrix(table: Frame, recipe: Recipe) -> float:
+    """Seconds that one `xgb.train` takes on every told row and every column."""
+    rows = table.told
+    boost = recipe.boost(table.register, table.outcome)
+    data = xgb.QuantileDMatrix(table.x[rows], table.y[rows], max_bin=boost.bins, nthread=boosting.THREADS)
+    started = perf_counter()
+    xgb.train(boosting.parameters(boost, recipe.seed), data, boost.trees)
+    return perf_counter() - started
+
+
+def _said(total: float, alone: float) -> list[str]:
+    ratio = total / alone
+    held = "held" if ratio <= BAR else "NOT HELD"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    return [
+        f"End to end over xgb.train within the fit: {ratio:.2f} (promised: at most {BAR:.0f}; {held}).",
+        f"Peak memory {peak:.1f} GB.",
+    ]
+
+
+def _profile(parts: Seconds, made: float, rows: int, replay: float) -> Shown:
+    names = [part for _, _, part in PARTS if parts[part]]
+    figures = [{"part": n, "seconds": parts[n], "share of the table": f"{parts[n] / made:.0%}"} for n in names]
+    figures = [row for row in figures if not row["part"].startswith(("xgb", "quantile"))]
+    said = []
+    if replay:
+        said.append(f"Replayed {rows / replay:,.0f} rows a second, {rows:,} in {replay:.1f} s.")
+        said.append(f"{REPLAYED * rows / replay:,.0f} rows would replay in {REPLAYED:.0f} s.")
+    return Shown(title=f"where the table's {made:.1f} s go", rows=figures, said=said)
+
+
+def main() -> None:
+    """Measures, prints, writes what was asked for."""
+    chosen = arguments(__doc__, capped=False).parse_args()
+    tables = []
+    for source, file in found(chosen.history, chosen.register or [LARGEST]):
+        started = perf_counter()
+        past = source.read(file).cases
+        tables += measured(source, past, perf_counter() - started, Recipe())
+    for each in tables:
+        show(each)
+    write(tables, chosen.json, chosen.markdown)
+
+
+if __name__ == "__main__":
+    main()

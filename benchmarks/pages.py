@@ -1,0 +1,96 @@
+"""What each page costs beside /score, and what it weighs: `python -m benchmarks.pages`.
+
+One client over one kept connection; the pages take turns in short runs, so that whatever else the machine does weighs
+on all alike. A page that asks an engine for many scores stands beside the endpoint that asks the same engine.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from time import perf_counter
+from urllib.parse import urlencode, urlsplit
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.service import DRAFT
+
+REPEATS, REQUESTS, WARM_UP = 20, 5, 10
+# What is promised: a page takes less than this many times /score, at the median, and weighs less than this.
+BAR, LIGHT = 3.0, 150_000
+FORM = urlencode(DRAFT).encode()
+PAGES = {
+    "/": FORM,
+    "/desk/stages": FORM,
+    "/desk/what-if": FORM + b"&a.lots=4&b.term_years=3",
+    "/desk/comparables": FORM,
+    "/desk/unknown": FORM,
+    "/casebook": None,
+    "/casebook/NHS002": None,
+    "/about": None,
+    "/portfolio": None,
+}
+"""Held to the bar; None is a GET."""
+MANY = {"/desk/suggestions": FORM, "/desk/report": FORM}
+"""As dear as /suggest, which scores some dozens of drafts."""
+
+
+def measured(address: str) -> dict[str, tuple[float, int]]:
+    """Median milliseconds and bytes of each kind of request."""
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    body = json.dumps({"tender": DRAFT}).encode()
+    kinds: dict[str, Callable[[], tuple[float, int]]] = {
+        name: lambda name=name: _timed(connection, name, body, "application/json") for name in ("/score", "/suggest")
+    }
+    kinds |= {
+        f"page {path}": lambda path=path, sent=sent: _timed(connection, path, sent, "application/x-www-form-urlencoded")
+        for path, sent in {**PAGES, **MANY}.items()
+    }
+    times: dict[str, list[tuple[float, int]]] = {kind: [] for kind in kinds}
+    for once in kinds.values():
+        for _ in range(WARM_UP):
+            once()
+    for _ in range(REPEATS):
+        for kind, once in kinds.items():
+            times[kind] += [once() for _ in range(REQUESTS)]
+    return {kind: (statistics.median(ms for ms, _ in each), each[-1][1]) for kind, each in times.items()}
+
+
+def _timed(connection: http.client.HTTPConnection, path: str, body: bytes | None, kind: str) -> tuple[float, int]:
+    started = perf_counter()
+    connection.request("POST" if body else "GET", path, body, {"Content-Type": kind} if body else {})
+    answer = connection.getresponse()
+    size = len(answer.read())
+    if answer.status != 200:
+        raise SystemExit(f"{path} answered {answer.status}")
+    return (perf_counter() - started) * 1000, size
+
+
+def main() -> None:
+    """Starts the service, measures, prints; exit 1 if a page is dearer or heavier than promised."""
+    start = "from serving.running import serve; serve('127.0.0.1', 0, lambda url: print(url, flush=True))"
+    server = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        found = measured(server.stdout.readline().strip())
+    finally:
+        server.terminate()
+        server.wait()
+    table = Table("request", "p50 ms", "p50 / score", "bytes")
+    score = found["/score"][0]
+    for kind, (taken, size) in found.items():
+        table.add_row(kind, f"{taken:.2f}", f"{taken / score:.2f}", f"{size:,}")
+    Console().print(table)
+    quick = all(found[f"page {path}"][0] < BAR * score for path in PAGES)
+    no_dearer = all(found[f"page {path}"][0] < 1.5 * found["/suggest"][0] for path in MANY)
+    light = all(size < LIGHT for kind, (_, size) in found.items() if kind.startswith("page"))
+    raise SystemExit(0 if quick and no_dearer and light else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The peers: other learners at a capacity like the served model's, and two rules that fit nothing.
+
+Every learner gets the same rows, weights and columns, and gives log-odds of the test rows, shape (test rows,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
+from numpy.typing import NDArray
+from scipy.special import logit
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from features.matrix import Matrix
+from training.boosting import THREADS, fit, margins, usable
+from training.recipe import Boost
+from training.validate import FLAGS
+
+Floats = NDArray[np.float64]
+SERVED = "XGBoost, as served"
+RATES = ("rate_buyer_year", "rate_unit_year")
+SMALLEST_FOREST_LEAF = 5
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What a learner is given: rows to fit on with outcome and weight, rows to judge, and the columns' names."""
+
+    x: Matrix
+    y: Floats
+    weight: Floats
+    test_x: Matrix
+    names: Sequence[str]
+    boost: Boost
+    seed: int
+
+
+Peer = Callable[[Task], Floats]
+
+
+def xgboost(task: Task) -> Floats:
+    """The served model's own fit."""
+    booster = fit(task.x, task.y, task.weight, task.names, task.boost, task.seed)
+    return margins(booster, task.test_x, task.names)
+
+
+def lightgbm(task: Task) -> Floats:
+    """LightGBM: as many leaves as a full tree of the served depth."""
+    boost = task.boost
+    model = LGBMClassifier(
+        n_estimators=boost.trees,
+        learning_rate=boost.learning_rate,
+        num_leaves=2**boost.depth,
+        max_depth=boost.depth,
+        min_child_weight=boost.smallest_leaf,
+        min_child_samples=1,
+        subsample=boost.row_share,
+        subsample_freq=1,
+        colsample_bytree=boost.column_share,
+        reg_lambda=boost.l2,
+        max_bin=boost.bins,
+        n_jobs=THREADS,
+        random_state=task.seed,
+        verbose=-1,
+    )
+    return _fitted(model, task)
+
+
+def catboost(task: Task) -> Floats:
+    """CatBoost: oblivious trees of the served depth."""
+    boost = task.boost
+    model = CatBoostClassifier(
+        iterations=boost.trees,
+        learning_rate=boost.learning_rate,
+        depth=boost.depth,
+        l2_leaf_reg=boost.l2,
+        rsm=boost.column_share,
+        bootstrap_type="Bernoulli",
+        subsample=boost.row_share,
+        border_count=boost.bins,
+        thread_count=THREADS,
+        random_seed=task.seed,
+        verbose=False,
+        allow_writing_files=False,
+    )
+    return _fitted(model, task)
+
+
+def histograms(task: Task) -> Floats:
+    """scikit-learn's histogram gradient boosting; columns are drawn anew at every split."""
+    boost = task.boost
+    model = HistGradientBoostingClassifier(
+        max_iter=boost.trees,
+        learning_rate=boost.learning_rate,
+        max_depth=boost.depth,
+        max_leaf_nodes=None,
+        min_samples_leaf=max(1, round(boost.smallest_leaf)),
+        l2_regularization=boost.l2,
+        max_features=boost.column_share,
+        max_bins=boost.bins,
+        early_stopping=False,
+        random_state=task.seed,
+    )
+    return _fitted(model, task)
+
+
+def forest(task: Task) -> Floats:
+    """A random forest of as many trees, grown deep, as forests are."""
+    model = RandomForestClassifier(
+        n_estimators=task.boost.trees,
+        min_samples_leaf=max(SMALLEST_FOREST_LEAF, round(task.boost.smallest_leaf / 4)),
+        max_features="sqrt",
+        n_jobs=THREADS,
+        random_state=task.seed,
+    )
+    return _fitted(model, task)
+
+
+def logistic(task: Task) -> Floats:
+    """Logistic regression on standardised columns, unknown at the median."""
+    model = make_pipeline(
+        SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(C=0.01, max_iter=200, tol=1e-3)
+    )
+    return _fitted(model, task, "logisticregression__")
+
+
+def red_flags(task: Task) -> Floats:
+    """How many of the field's red flags a case shows, of those whose fact the register tells; unknown shows none."""
+    place = {name: column for column, name in enumerate(task.names)}
+    shown = [test(task.test_x[:, place[name]].astype(float)) for name, test in FLAGS.items() if name in place]
+    return np.asarray(np.sum(shown, axis=0) if shown else np.zeros(len(task.test_x)), dtype=np.float64)
+
+
+def past_rate(task: Task) -> Floats:
+    """The buyer's decayed and shrunk rate of the year before, over the register's own; unknown is the register's."""
+    name = next((name for name in RATES if name in task.names), None)
+    if name is None:
+        return np.zeros(len(task.test_x))
+    return np.nan_to_num(task.test_x[:, list(task.names).index(name)].astype(np.float64))
+
+
+PEERS: Mapping[str, Peer] = {
+    SERVED: xgboost,
+    "LightGBM": lightgbm,
+    "CatBoost": catboost,
+    "histogram boosting": histograms,
+    "random forest": forest,
+    "logistic regression": logistic,
+    "red flags, counted": red_flags,
+    "buyer's past rate": past_rate,
+}
+
+
+def _fitted(model: Any, task: Task, prefix: str = "") -> Floats:
+    kept = usable(task.x, task.names)
+    model.fit(task.x[:, kept], task.y, **{f"{prefix}sample_weight": task.weight})
+    p = model.predict_proba(task.test_x[:, kept])[:, 1]
+    return np.asarray(logit(np.clip(p, 1e-6, 1 - 1e-6)), dtype=np.float64)

@@ -1,0 +1,155 @@
+"""XGBoost as served beside its peers, on the same features and splits: `python -m benchmarks.quality`.
+
+All learners get the same rows (the latest `--rows` known at each cut), weights and columns. Each one's forecasts are
+calibrated like the served model's, on earlier windows (in a snapshot on other buyers), and judged on the same cases.
+What ranks (AUC, average precision, lift) is judged on the raw forecast, what is a probability on the calibrated one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.histories import Case, arguments, cases, clusters, latest
+from benchmarks.peers import PEERS, SERVED, Peer, Task
+from benchmarks.showing import CONSOLE, Shown, show, write
+from training import metrics
+from training.boosting import weights, without_gaps
+from training.frames import Frame
+from training.recipe import Boost, Recipe
+from training.register import STEPS, judged, steadiest
+from training.rolling import Forecast, slices
+from training.splits import resamples
+
+Floats = NDArray[np.float64]
+WHOLE = f"{SERVED}, all rows"
+DRAWS = 200
+
+
+class Forecasts(msgspec.Struct, frozen=True, kw_only=True):
+    """What one peer forecast: outcome, raw forecast and probability of the judged rows; seconds that its fits took."""
+
+    y: Floats
+    rank: Floats
+    p: Floats
+    cluster: NDArray[np.int64]
+    seconds: float
+
+
+def compared(case: Case, recipe: Recipe, rows: int) -> Shown:
+    """The table of one (register, outcome, stage)."""
+    table, boost = case.frame, recipe.boost(case.frame.register, case.frame.outcome)
+    most = max(len(latest(table, part, boost, len(table.y))) for part in slices(table, STEPS))
+    found = {}
+    for name, peer in PEERS.items():
+        CONSOLE.print(f"  {name}", style="dim")
+        found[name] = forecasts(table, boost, peer, recipe, rows)
+    if most > rows:
+        found[WHOLE] = forecasts(table, boost, PEERS[SERVED], recipe, most)
+    draws = paired(list(found.values()))
+    figures = [row(name, each, found[SERVED], draws[:, [at, 0]]) for at, (name, each) in enumerate(found.items())]
+    title = " ".join(case.name.values()) + f": {len(found[SERVED].y):,} cases, fitted on up to {min(rows, most):,}"
+    return Shown(title=title, rows=figures, said=[verdict(figures)])
+
+
+def forecasts(table: Frame, boost: Boost, peer: Peer, recipe: Recipe, rows: int) -> Forecasts:
+    """One peer fitted at every cut, forecast, calibrated and put beside what happened."""
+    started = perf_counter()
+    parts = []
+    for number, part in enumerate(slices(table, STEPS)):
+        chosen = latest(table, part, boost, rows)
+        train = part.train[chosen]
+        task = Task(
+            x=without_gaps(table.x[train], table.names, table.gaps, recipe.seed),
+            y=part.y[chosen],
+            weight=weights(table, train, part.cut, boost),
+            test_x=table.x[part.test],
+            names=table.names,
+            boost=boost,
+            seed=recipe.seed,
+        )
+        parts.append((part.test, peer(task), np.full(len(part.test), number)))
+    seconds = perf_counter() - started
+    tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
+    found = Forecast(rows=tested, margin=margin, slice=number)
+    return _judged(table, found, recipe, seconds)
+
+
+def _judged(table: Frame, found: Forecast, recipe: Recipe, seconds: float) -> Forecasts:
+    margin = found.margin + steadiest(table, found) * table.drift[found.rows]
+    result = judged(table, found, margin, recipe.seed, recipe.resamples)
+    scored = found.slice > 0 if not table.snapshot and found.slice.max() > 0 else np.ones(len(margin), dtype=bool)
+    return Forecasts(
+        y=result.y, rank=margin[scored], p=result.p, cluster=clusters(table, found.rows[scored]), seconds=seconds
+    )
+
+
+def paired(found: Sequence[Forecasts]) -> Floats:
+    """AUC of every peer on the same bootstrap samples of whole clusters: shape (draws, peers)."""
+    first = found[0]
+    assert all(len(each.y) == len(first.y) for each in found)
+    return np.array([list(_aucs(found, rows)) for rows in resamples(first.cluster, DRAWS, 0)])
+
+
+def _aucs(found: Sequence[Forecasts], rows: NDArray[np.int64]) -> Iterator[float]:
+    ones = np.ones(len(rows))
+    return (metrics.auc(each.y[rows], each.rank[rows], ones) for each in found)
+
+
+def row(name: str, each: Forecasts, served: Forecasts, draws: Floats) -> dict[str, object]:
+    """The figures of one peer; `draws` are its AUC and the served model's on the same bootstrap samples, (draws, 2)."""
+    ones = np.ones(len(each.y))
+    auc = metrics.auc(each.y, each.rank, ones)
+    other = name != SERVED
+    return {
+        "model": name,
+        "AUC": auc,
+        "95 %": _interval(draws[:, 0]),
+        "to XGBoost": auc - metrics.auc(served.y, served.rank, ones) if other else None,
+        "of difference": _interval(draws[:, 0] - draws[:, 1]) if other else None,
+        "AP": metrics.average_precision(each.y, each.rank, ones),
+        "Brier": metrics.brier(each.y, each.p, ones),
+        "ECE": metrics.ece(each.y, each.p, ones),
+        "lift 5 %": metrics.lift(each.y, each.rank, 0.05),
+        "seconds": round(each.seconds, 1),
+    }
+
+
+def _interval(draws: Floats) -> tuple[float, float]:
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def ahead(figures: Sequence[dict[str, object]]) -> list[str]:
+    """Peers whose difference to XGBoost lies above 0 with its whole interval."""
+    return [str(each["model"]) for each in figures if _low(each["of difference"]) > 0 and each["model"] != WHOLE]
+
+
+def _low(around: object) -> float:
+    return float(around[0]) if isinstance(around, tuple) else -np.inf
+
+
+def verdict(figures: Sequence[dict[str, object]]) -> str:
+    """Who is ahead, in a sentence."""
+    leading = ahead(figures)
+    if leading:
+        return f"AHEAD of XGBoost by more than the interval of the difference: {', '.join(leading)}."
+    return "No peer is ahead of XGBoost by more than the interval of the difference."
+
+
+def main() -> None:
+    """Measures, prints, writes what was asked for."""
+    chosen = arguments(__doc__).parse_args()
+    tables = []
+    for case in cases(chosen.history, chosen.register):
+        tables.append(compared(case, Recipe(), chosen.rows))
+        show(tables[-1])
+    write(tables, chosen.json, chosen.markdown)
+
+
+if __name__ == "__main__":
+    main()

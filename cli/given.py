@@ -1,0 +1,42 @@
+"""What every command shares: its arguments, where it reads and where it prints."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from tenders.errors import UsageError
+from tenders.facts import STAGES, Stage
+from tenders.process import Process
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+File = Annotated[str, typer.Argument(metavar="FILE|-", help="An OCDS file or a filled form; - for standard input.")]
+BundleDir = Annotated[Path | None, typer.Option("--bundle", help="A bundle's directory. The released one by default.")]
+AtStage = Annotated[str | None, typer.Option("--stage", help="draft, bids_in or awarded. The latest known by default.")]
+
+
+def read(file: str) -> list[Process]:
+    """The processes of a file, or of standard input for `-`. Raises DataError or UnreachableError."""
+    from tenders import reading
+
+    return reading.read(sys.stdin.buffer.read()) if file == "-" else reading.read_file(Path(file))
+
+
+def stage_of(text: str | None) -> Stage | None:
+    """The stage by its name. Raises UsageError if there is none of that name."""
+    if text is not None and text not in STAGES:
+        raise UsageError(f"{text!r} is no stage. Use one of {', '.join(STAGES)}")
+    return text
+
+
+def print_json(value: object) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

@@ -1,0 +1,20 @@
+"""What the signs are taken from, each cited once. A threshold that no source gives is ours, and its sign says so."""
+
+NAO_UNITINGCARE = (
+    "National Audit Office, Investigation into the collapse of the UnitingCare Partnership contract, HC 512, July 2016"
+)
+PAC_UNITINGCARE = "Committee of Public Accounts, UnitingCare Partnership contract, HC 633, November 2016"
+PWC_UNITINGCARE = "PwC for NHS England, Uniting Care Partnership procurement review, September 2016"
+NAO_WORK_PROGRAMME = "National Audit Office, The Work Programme, HC 266, July 2014"
+PLAYBOOK = "Cabinet Office, The Sourcing Playbook"
+FAZEKAS = "Fazekas and Kocsis, Uncovering High-Level Corruption, British Journal of Political Science 50(1), 2020"
+SINGLE_MARKET = "European Commission, Single Market Scoreboard: public procurement, one-bidder indicator"
+DIRECTIVE = "Directive 2014/24/EU"
+ACT = "Procurement Act 2023"
+UK_EXTENSION = "UK extension of OCDS"
+TUPE = "Transfer of Undertakings (Protection of Employment) Regulations 2006"
+MANCHESTER = "casebook case NHS002 (Manchester: one block of £5.9bn for ten years, no award)"
+STAFFORDSHIRE = "casebook case NHS004 (Staffordshire: given up under new national checks)"
+CROYDON = "casebook case NHS076 (Croydon: one year first, then nine more)"
+OXFORDSHIRE = "casebook case NHS071 (Oxfordshire: the local trust led, and had held it before)"
+ALLIANCES = "casebook cases NHS072 and NHS075 (Tower Hamlets and Lambeth alliances)"

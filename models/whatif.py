@@ -1,0 +1,95 @@
+"""What if: the same tender with some facts set otherwise, scored by the same function.
+
+A difference says what the model would say of another draft. It is an association in past cases: it does not say that
+changing the fact changes what happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from models import scoring
+from models.bundle import Bundle
+from models.scoring import Score
+from models.settable import as_keys
+from tenders.edited import Edited, Given, edited
+from tenders.errors import DataError, Problem
+from tenders.facts import Stage
+from tenders.process import Process
+
+NOTE = (
+    "A difference is an association in past cases, not an effect: it says what the model would say of another draft, "
+    "not that changing this one changes what happens."
+)
+MAX_SCENARIOS = 20
+# More than the form has keys.
+MAX_SETTINGS = 100
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One set of changes: what was set, the score with it, and the failure probability less that of the base."""
+
+    settings: Mapping[str, Any]
+    score: Score
+    difference: float
+
+
+class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
+    """A tender as it is, and as it would be in each scenario, all at one stage."""
+
+    ocid: str | None
+    stage: Stage
+    base: Score
+    scenarios: tuple[Scenario, ...]
+    note: str = NOTE
+    warnings: tuple[str, ...] = ()
+
+
+def what_if(
+    bundle: Bundle,
+    process: Process,
+    scenarios: Sequence[Given],
+    stage: Stage | None = None,
+    explain: bool = True,
+) -> WhatIf:
+    """The score of a process and of each scenario, in the order given, at a stage (by default the latest known).
+
+    A scenario maps keys of the flat form, or names of features that one key decides, to values. One without settings
+    is the tender as it is. Raises DataError whose paths are the keys that cannot be set, and what to do; under
+    `/scenarios/N` where there are several. It also raises what `scoring.score` does.
+    """
+    if len(scenarios) > MAX_SCENARIOS:
+        raise DataError.at("", f"{len(scenarios)} scenarios; at most {MAX_SCENARIOS} are scored at once", "Ask twice")
+    base = scoring.score(bundle, process, stage, explain)
+    found = []
+    for number, each in enumerate(scenarios):
+        try:
+            changed = scoring.score(bundle, with_facts(process, each, base.stage), base.stage, explain)
+        except DataError as error:
+            raise _placed(error, f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
+        difference = round(changed.failure - base.failure, 4)
+        found.append(Scenario(settings=dict(each), score=changed, difference=difference))
+    return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(found))
+
+
+def with_facts(process: Process, settings: Given, stage: Stage) -> Edited:
+    """The process with facts set by key or feature name, for a stage. Raises DataError as `what_if` does."""
+    if len(settings) > MAX_SETTINGS:
+        raise DataError.at("", f"{len(settings)} facts to set; at most {MAX_SETTINGS} are", "Set fewer")
+    keys: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, value in settings.items():
+        try:
+            keys |= as_keys(name, value)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return edited(process, keys, stage)
+
+
+def _placed(error: DataError, where: str) -> DataError:
+    return DataError([msgspec.structs.replace(each, path=where + each.path) for each in error.problems])

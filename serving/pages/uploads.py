@@ -1,0 +1,88 @@
+"""A file that a user gives to fill the form: OCDS, a filled form, or a draft kept earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+
+from serving import spreadsheets
+from serving.body import RELEASE_KEYS
+from serving.pages.drafts import MAX_CARRIED, Draft, with_told
+from serving.pages.filling import tidy, typed
+from tenders import decoding, form, reading
+from tenders.errors import DataError, Problem, TooLargeError
+from tenders.facts import STAGES
+
+MAX_NAMED = 20
+
+
+def read(name: str, content: bytes) -> Draft:
+    """The draft in a file, by its ending. Raises DataError that names the place, TooLargeError."""
+    found = documents(name, content)
+    if len(found) > 1:
+        raise DataError.at("", f"{len(found)} tenders in the file; this page scores one", "Use the portfolio page")
+    draft = drafted(found[0])
+    return msgspec.structs.replace(draft, name=name)
+
+
+def documents(name: str, content: bytes) -> list[Any]:
+    """What a file holds, decoded: one entry a tender where they are listed, one where it is a package."""
+    suffix = PurePath(name).suffix.lower()
+    if suffix in (".xlsx", ".xlsm"):
+        return spreadsheets.rows(content)
+    text = _text(content)
+    if suffix == ".csv":
+        rows = decoding.csv_rows(text)
+        return [{key: spreadsheets.meant(str(each or "")) for key, each in row.items()} for row in rows]
+    if not text.strip():
+        raise DataError.at("", "the file is empty", "Give a release, record, package or filled form")
+    document = decoding.from_yaml(text) if suffix in (".yaml", ".yml") else decoding.from_json(text)
+    return document if isinstance(document, list) and document else [document]
+
+
+def drafted(document: Any) -> Draft:
+    """The draft in one decoded document. Raises DataError, TooLargeError."""
+    if not isinstance(document, Mapping):
+        reading.one(document)
+    if isinstance(document.get("tender"), Mapping) and isinstance(document.get("set"), Mapping):
+        held = drafted(document["tender"])
+        stage = next((each for each in STAGES if each == document.get("stage")), None)
+        return msgspec.structs.replace(held, values={**held.values, **_values(document["set"])}, stage=stage)
+    if not (RELEASE_KEYS | {"tender"}).isdisjoint(document):
+        return _of_ocds(document)
+    values = _values(document)
+    if not values:
+        reading.one(document)
+    unread = [str(key)[:80] for key in document if key not in form.BY_KEY][:MAX_NAMED]
+    notes = (f"not part of the score, because the name is unknown: {', '.join(unread)}",) if unread else ()
+    return Draft(values=values, notes=notes)
+
+
+def _of_ocds(document: Mapping[str, Any]) -> Draft:
+    text = msgspec.json.encode(document).decode()
+    # Read first: what is wrong with it says more than its size.
+    if len(found := reading.processes(document)) > 1:
+        raise DataError.at("", f"{len(found)} tenders in the file; this page scores one", "Use the portfolio page")
+    found[0].compiled()
+    if len(text) > MAX_CARRIED:
+        problem = f"{len(text) / 2**20:.1f} MB; a page carries up to {MAX_CARRIED // 2**20} MB"
+        raise TooLargeError(Problem(path="", problem=problem, remedy="Use tender-risk score, or POST /score"))
+    return with_told(Draft(document=text))
+
+
+def _values(document: Mapping[str, Any]) -> dict[str, str]:
+    read = ((key, typed(document.get(key))) for key in form.BY_KEY)
+    # Not cut to length: what is too long is refused beside its field.
+    return {key: tidied for key, text in read if (tidied := tidy(key, text) if len(text) < 20_000 else text)}
+
+
+def _text(content: bytes) -> str:
+    if len(content) > reading.MAX_BYTES:
+        raise reading.too_large(len(content))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError.at("", f"byte {error.start} is not UTF-8", "Save the file as UTF-8") from None

@@ -1,0 +1,95 @@
+"""A process with some facts set otherwise, as if they had been so from the start.
+
+The facts are given as keys of the flat form, whether the process came as OCDS or as a form. They are set on the tender
+as it is compiled for a moment, not in the notices: a notice set otherwise would look like a change after publication.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from tenders import form, settings, stages
+from tenders.checks import converted
+from tenders.errors import DataError, Problem
+from tenders.facts import STAGES, Stage
+from tenders.fields import Field, parsed
+from tenders.process import Process
+from tenders.tender import Tender
+
+Given = Mapping[str, Any]
+"""Keys of the flat form with their values as somebody wrote them."""
+
+
+class Edited(Process, frozen=True, kw_only=True, dict=True):
+    """A process with `given` facts in place of its own. Reasons still point into what the user gave."""
+
+    given: Given
+
+    def compiled(self) -> Tender:
+        """Everything known today, with the given facts."""
+        return changed(super().compiled(), self.given)
+
+    def as_of(self, moment: Stage | date) -> Tender:
+        """The tender as it was known at a moment, with those of the given facts that are known then."""
+        return stages.as_of(changed(super().as_of(moment), self.given), moment)
+
+
+def edited(process: Process, given: Given, stage: Stage) -> Edited:
+    """The process with `given` facts, to be scored at a stage.
+
+    Raises DataError with one problem a key that is no key of the form, has no value or a wrong one, or is known only
+    after the stage.
+    """
+    problems = [problem for key, value in given.items() if (problem := _wrong(key, value, stage))]
+    if problems:
+        raise DataError(problems)
+    made = Edited(
+        releases=process.releases, where=process.where, warnings=process.warnings, form=process.form, given=dict(given)
+    )
+    made.as_of(stage)
+    return made
+
+
+def changed(tender: Tender, given: Given) -> Tender:
+    """The tender with the given facts. Raises DataError whose paths are keys of the form."""
+    fresh, _ = form.release(given)
+    document = _without_nones(msgspec.to_builtins(tender))
+    settings.apply(document, fresh, given)
+    try:
+        return converted(document)
+    except DataError as error:
+        raise DataError([msgspec.structs.replace(p, path=form.key_of(p.path)) for p in error.problems]) from None
+
+
+def _wrong(key: str, value: Any, stage: Stage) -> Problem | None:
+    field = form.BY_KEY.get(key)
+    if field is None:
+        close = difflib.get_close_matches(key[:80], form.BY_KEY, n=1)
+        remedy = f"Did you mean {close[0]}?" if close else "Use a key of the form, see docs/form.md"
+        return Problem(path=f"/{key[:80]}", problem="there is no such fact to set", remedy=remedy)
+    if _is_blank(field, value):
+        return Problem(path=f"/{key}", problem="there is no value to set it to", remedy=field.help)
+    if STAGES.index(field.stage) > STAGES.index(stage):
+        problem = f"known at {field.stage} only, and this is scored at {stage}"
+        return Problem(path=f"/{key}", problem=problem, remedy=f"Score it at the stage {field.stage}")
+    return None
+
+
+def _is_blank(field: Field, value: Any) -> bool:
+    try:
+        return parsed(field, value) is None
+    except ValueError:
+        # Wrong, not blank: the form says how.
+        return False
+
+
+def _without_nones(value: Any) -> Any:
+    """Absent is our only word for unknown; None would stand in the way of what is set."""
+    if isinstance(value, dict):
+        return {key: _without_nones(each) for key, each in value.items() if each is not None}
+    return [_without_nones(each) for each in value] if isinstance(value, list | tuple) else value

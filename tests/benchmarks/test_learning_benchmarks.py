@@ -1,0 +1,127 @@
+"""Every benchmark of learning measures what it says on a made-up register, and says so where there is no data."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import ceilings, intervals, learning, noise, quality
+from benchmarks.peers import PEERS, SERVED
+from tenders.sources import sicoes_bo
+from training import metrics
+from training.recipe import Boost, Recipe
+
+QUICK = Recipe(resamples=20, registers={"sicoes_bo": Boost(trees=15, smallest_leaf=2)})
+ALL = (quality, intervals, learning, ceilings)
+each_benchmark = pytest.mark.parametrize("benchmark", ALL, ids=lambda module: module.__name__.split(".")[-1])
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs a benchmark as from the command line: what it printed, and its JSON."""
+
+    def once(benchmark, *options):
+        file = tmp_path / "figures.json"
+        given = [benchmark.__name__, *map(str, options), "--json", str(file), "--markdown", str(tmp_path / "page.md")]
+        monkeypatch.setattr(sys, "argv", given)
+        monkeypatch.setattr(benchmark, "Recipe", lambda: QUICK)
+        benchmark.main()
+        return capsys.readouterr().out, json.loads(file.read_text())
+
+    return once
+
+
+@each_benchmark
+def test_without_data_it_says_so_and_stops(run, benchmark, tmp_path):
+    printed, tables = run(benchmark, "--history", tmp_path / "nowhere")
+    assert "No data, so nothing was measured" in printed
+    assert tables == []
+
+
+@each_benchmark
+def test_a_register_that_is_not_there_is_named(run, benchmark, history):
+    printed, _ = run(benchmark, "--history", history, "--register", "ted_de")
+    assert "ted_de" in printed
+
+
+def test_quality_judges_all_peers_on_the_same_cases(run, history):
+    printed, [table] = run(quality, "--history", history, "--rows", 300)
+    models = {row["model"]: row for row in table["rows"]}
+    assert set(PEERS) <= set(models)
+    assert models[SERVED]["to XGBoost"] is None
+    assert all(row["AUC"] > 0.6 for name, row in models.items() if name not in ("red flags, counted",))
+    assert all(low <= high for row in models.values() for low, high in [row["95 %"]])
+    assert "XGBoost by more than the interval" in printed
+
+
+def test_quality_names_a_peer_that_is_ahead():
+    rows = [{"model": SERVED, "of difference": None}, {"model": "a peer", "of difference": (0.01, 0.03)}]
+    assert quality.ahead(rows) == ["a peer"]
+    assert quality.verdict(rows).startswith("AHEAD")
+    assert quality.ahead([{"model": "a peer", "of difference": (-0.01, 0.03)}]) == []
+
+
+def test_intervals_compare_three_methods(run, history):
+    printed, tables = run(intervals, "--history", history, "--rows", 300)
+    assert [row["intervals"] for row in tables[0]["rows"]] == ["served", "single cases", "Venn-Abers"]
+    assert all(0 <= row["strictly"] <= row["covered"] <= 1 for row in tables[0]["rows"])
+    assert "Better: " in printed
+
+
+def test_learning_tells_where_the_time_goes(run, history):
+    printed, [steps, profile] = run(learning, "--history", history)
+    seconds = {row["step"]: row["seconds"] for row in steps["rows"]}
+    assert seconds["end to end"] > seconds["xgb.train alone, within that fit"] > 0
+    parts = {row["part"] for row in profile["rows"]}
+    assert {"as_of", "describe", "replay", "columns", "plain features"} <= parts
+    assert "rows a second" in printed
+    assert "Peak memory" in printed
+
+
+def test_ceilings_stand_in_order(run, history, monkeypatch):
+    monkeypatch.setattr(ceilings, "FEWEST", 5)
+    _, tables = run(ceilings, "--history", history, "--rows", 400)
+    bounds = {row["what"]: row["AUC"] for row in tables[0]["rows"]}
+    without, true, included = (auc for what, auc in bounds.items() if what.startswith("oracle"))
+    assert without < included
+    assert 0.5 < true < included
+    assert [row["rows"] for row in tables[1]["rows"]] == sorted(row["rows"] for row in tables[1]["rows"])
+    endings = tables[-1]["rows"]
+    assert sum(row["share of failures"] for row in endings) == pytest.approx(1)
+
+
+def test_the_bound_is_that_of_the_true_probabilities():
+    rng = np.random.default_rng(0)
+    p = rng.beta(0.8, 2.0, 200_000)
+    y = (rng.random(len(p)) < p).astype(float)
+    bound = noise.bound(float(p.mean()), float((2 * p * (1 - p)).mean()))
+    assert bound == pytest.approx(metrics.auc(y, p, np.ones(len(p))), abs=0.003)
+
+
+def test_no_noise_bounds_nothing_and_all_noise_leaves_a_coin():
+    assert noise.bound(0.3, 0.0) == 1.0
+    assert noise.bound(0.3, 2 * 0.3 * 0.7) == 0.5
+
+
+def test_discordance_leaves_out_what_one_decision_ended():
+    group, fate = np.array([0, 0, 0, 1, 1]), np.array([0, 0, 1, 2, 2])
+    y = np.array([1.0, 1.0, 0.0, 1.0, 0.0])
+    assert noise.discordance(group, fate, y) == pytest.approx([1, 1, 1, np.nan, np.nan], nan_ok=True)
+
+
+def test_only_what_is_called_again_after_a_success_tells_of_chance(history):
+    past = sicoes_bo.read(history / "sicoes_bo.parquet").cases
+    told = noise.repeats(past, "no_award")
+    assert 0 < told.pairs < len(past)
+    assert told.failed is not None
+    assert told.bound_ci[0] <= told.bound <= told.bound_ci[1]
+    failures = [case for case in past if case.outcomes["no_award"]]
+    assert noise.repeats(failures, "no_award").pairs == 0
+
+
+def test_leaving_a_case_out_does_not_rank_its_own_group():
+    y, group = np.array([1.0, 0.0, 1.0, 0.0]), np.zeros(4, dtype=np.int64)
+    assert ceilings.left_out(y, (y.sum() - y) / 3, group) == 0.5

@@ -1,0 +1,118 @@
+"""The commissioner's commands: what they print, and that their numbers are those of `score`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import samples
+from tests.cli.test_main import FORM, MANCHESTER, Run, run
+
+__all__ = ["run"]
+CAMBRIDGESHIRE = MANCHESTER.replace("manchester-lco", "cambridgeshire-unitingcare")
+
+
+def test_what_if_shows_the_draft_as_it_is_beside_the_scenarios(run: Run) -> None:
+    said = run("what-if", MANCHESTER, "--stage", "draft", "--set", "lots=4", "--set", "tender_period_days=60")
+    assert said.code == 0 and not said.err
+    for text in ("as it is", "lots=4, tender_period_days=60", "points", "association", "evidence: Thin evidence"):
+        assert text in said.out
+
+
+def test_what_if_takes_several_scenarios(run: Run) -> None:
+    arguments = ("--set", "lots=4", "--scenario", "lots=8 term_years=5", "--scenario", "title='At home, alone'")
+    (found,) = run("what-if", MANCHESTER, "--stage", "draft", *arguments, "--json").lines
+    assert [each["settings"] for each in found["scenarios"]] == [
+        {"lots": "4"}, {"lots": "8", "term_years": "5"}, {"title": "At home, alone"},
+    ]  # fmt: skip
+    assert found["scenarios"][1]["difference"] < found["scenarios"][0]["difference"] < 0
+
+
+def test_the_numbers_are_those_of_score(run: Run) -> None:
+    (base,) = run("score", "-", "--json", given=json.dumps(FORM).encode()).lines
+    (changed,) = run("score", "-", "--json", given=json.dumps({**FORM, "lots": 4}).encode()).lines
+    (found,) = run("what-if", "-", "--set", "lots=4", "--json", given=json.dumps(FORM).encode()).lines
+    assert found["base"] == base
+    assert found["scenarios"][0]["score"]["failure"] == changed["failure"]
+    assert found["scenarios"][0]["difference"] == pytest.approx(changed["failure"] - base["failure"], abs=1e-9)
+
+
+def test_a_release_and_a_form_are_changed_alike(run: Run) -> None:
+    for document in (samples.draft(), FORM):
+        said = run("what-if", "-", "--set", "lots=6", "--json", given=json.dumps(document).encode())
+        assert said.code == 0 and said.lines[0]["scenarios"][0]["difference"] <= 0
+
+
+def test_what_if_without_settings_is_the_tender_as_it_is(run: Run) -> None:
+    (found,) = run("what-if", MANCHESTER, "--json").lines
+    assert found["scenarios"][0]["difference"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--set", "lots"), 2, "is no KEY=VALUE"),
+        (("--set", "=4"), 2, "is no KEY=VALUE"),
+        (("--set", "lots=4", "--set", "lots=5"), 2, "set twice"),
+        (("--scenario", "title='open"), 2, "No closing quotation"),
+        (("--set", "lotz=4"), 1, "/lotz: there is no such fact to set. Did you mean lots?"),
+        (("--set", "lots=many"), 1, "/lots: expected a number"),
+        (("--set", "bidders=2", "--stage", "draft"), 1, "/bidders: known at bids_in only"),
+        (("--stage", "signed"), 2, "is no stage"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(run: Run, arguments: tuple[str, ...], code: int, message: str) -> None:
+    said = run("what-if", MANCHESTER, *arguments)
+    assert said.code == code and message in said.err and not said.out and "Traceback" not in said.err
+
+
+def test_suggest_names_changes_with_cases_for_and_against(run: Run) -> None:
+    said = run("suggest", MANCHESTER, "--stage", "draft")
+    assert said.code == 0
+    for text in ("kinds of change", "cohort cases", "held:", "failed:", "the best pair", "not causes", "evidence"):
+        assert text in said.out
+    (found,) = run("suggest", MANCHESTER, "--stage", "draft", "--json").lines
+    assert found["single"] and found["pair"]
+    settings = [f"{key}={value}" for key, value in found["single"][0]["settings"].items()]
+    (again,) = run("what-if", MANCHESTER, "--stage", "draft", "--set", *settings, "--json").lines
+    assert again["scenarios"][0]["score"]["failure"] == found["single"][0]["failure"]
+
+
+def test_suggest_says_where_nothing_lowers_it(run: Run) -> None:
+    assert "Nothing lowers the probability" in run("suggest", CAMBRIDGESHIRE, "--stage", "awarded").out
+
+
+def test_compare_shows_how_the_nearest_cases_ended_and_where_that_is_written(run: Run) -> None:
+    said = run("compare", MANCHESTER, "--stage", "bids_in")
+    assert said.code == 0
+    for text in ("Dudley", "failed: abandoned procurement", "also one bidder", "https://", "not evidence of a rate"):
+        assert text in said.out
+    (found,) = run("compare", MANCHESTER, "--count", "2", "--json").lines
+    assert len(found["cases"]) == 2
+
+
+def test_explain_shows_the_signs_with_their_record_beside_the_probability(run: Run) -> None:
+    said = run("score", MANCHESTER, "--explain")
+    for text in (
+        "warning signs",
+        "no part of it",
+        "in the cohorts",
+        "cannot be judged:",
+        "One bidder or none answered",
+    ):
+        assert text in said.out
+    assert "warning signs" not in run("score", MANCHESTER).out
+
+
+@pytest.mark.parametrize("command", ["what-if", "suggest", "compare"])
+def test_a_file_that_is_not_there_is_exit_3(run: Run, command: str) -> None:
+    said = run(command, "nowhere.json")
+    assert said.code == 3 and "nowhere.json" in said.err
+
+
+def test_markup_is_text(run: Run) -> None:
+    release = json.dumps({**samples.draft(), "ocid": "[bold]x[/bold][/]"}).encode()
+    for command in (("what-if", "-", "--set", "title=[red]y[/]"), ("suggest", "-"), ("compare", "-")):
+        said = run(*command, given=release)
+        assert said.code == 0 and "[bold]x[/bold][/]" in said.out

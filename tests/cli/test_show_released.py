@@ -1,0 +1,47 @@
+"""A refusal shows what is worse and by how much, and leaves with 1."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cli import main, show_released
+from tests.training.test_comparing import by_name, made
+from training import promotion
+from training.comparing import compare
+from training.promotion import Promotion
+
+
+@pytest.fixture(scope="module")
+def refusal() -> Promotion:
+    """What comes of a challenger that is worse."""
+    import msgspec
+
+    each = made()
+    worse = msgspec.structs.replace(each, p=1 - each.p)
+    found = compare(by_name(each), by_name(worse))
+    return Promotion(champion="2026.11.1", challenger="2026.11.2", promoted=False, comparison=found)
+
+
+def test_a_refusal_shows_every_figure_that_is_worse(refusal: Promotion) -> None:
+    out = io.StringIO()
+    show_released.promotion(Console(file=out, width=200), refusal)
+    text = out.getvalue()
+    assert text.count("worse") == len(refusal.comparison.worse) + 1
+    assert "year 2018" in text and "Promoted" not in text
+
+
+@pytest.mark.parametrize("json", [False, True])
+def test_a_refusal_is_printed_and_leaves_with_1(
+    refusal: Promotion, json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(promotion, "promote", lambda *_: refusal)
+    monkeypatch.setattr("sys.argv", ["tender-risk", "promote", *(["--json"] if json else [])])
+    with pytest.raises(SystemExit) as left:
+        main.run()
+    assert left.value.code == 1
+    said = capsys.readouterr()
+    assert "made/no_award/draft, all: worse: auc" in said.err
+    assert ('"promoted":false' in said.out) == json

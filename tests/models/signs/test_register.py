@@ -1,0 +1,186 @@
+"""The register is whole, documented, and safe on any tender; each rule says what its sentence says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.track_records import Record, TrackRecord
+from models.signs.register import Sign, register, sign
+from tenders.facts import STAGES, Stage
+from tenders.reading import one
+from tests.features import made
+
+NOBODY = TrackRecord()
+each_sign = pytest.mark.parametrize("each", register().values(), ids=register())
+
+
+def shown(name: str, document: dict[str, Any], stage: Stage = "awarded", record: TrackRecord = NOBODY) -> bool | None:
+    return register()[name].rule(one(document).as_of(stage), record)
+
+
+@each_sign
+def test_a_sign_has_sentences_a_source_and_a_rule_in_words(each: Sign) -> None:
+    assert each.says.endswith(".") and each.says_not.endswith(".") and each.says != each.says_not
+    assert each.title and each.asks and len(each.source) > 10 and each.doc.endswith(".")
+    assert each.path == "" or each.path.startswith("/")
+    assert STAGES.index(each.counted_at) >= STAGES.index(each.stage)
+
+
+def test_signs_of_failure_and_of_survival_are_both_there_at_every_stage() -> None:
+    assert {each.stage for each in register().values()} == set(STAGES)
+    assert {each.seen_with for each in register().values()} == {"failure", "survival"}
+
+
+def test_a_name_is_taken_once() -> None:
+    declared = next(iter(register().values()))
+    with pytest.raises(ValueError, match="two signs"):
+        sign(stage="draft", title="", says="", says_not="", asks="", source="")(declared.rule)
+
+
+@each_sign
+def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Sign) -> None:
+    assert each.rule(one({"tender": {}}).as_of("awarded"), NOBODY) is None
+    assert each.text(None).startswith("Cannot be judged: ")
+
+
+@each_sign
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_sign_judges_any_tender(each: Sign, data: Any) -> None:
+    assert each.rule(one(data.draw(made.known_at("awarded"))).as_of("awarded"), NOBODY) in (True, False, None)
+
+
+@each_sign
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_sign_is_not_judged_before_its_stage(each: Sign, data: Any) -> None:
+    """A fact that comes later shows nothing earlier; that a sign cannot come any more may be known at once."""
+    process = one(data.draw(made.known_at("awarded")))
+    for stage in STAGES[: STAGES.index(each.stage)]:
+        assert each.rule(process.as_of(stage), NOBODY) in (None, False)
+
+
+SHOWN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("one_block", {"lots": 1}, {"lots": 2}),
+    ("block_by_choice", {"lots": 1, "no_lots_rationale": "one team"}, {"lots": 2, "no_lots_rationale": "x"}),
+    ("long_and_large", {"lots": 1, "value": 5e8, "term_years": 8}, {"lots": 1, "value": 5e8, "term_years": 7.9}),
+    ("many_service_lines", {"service_lines": 5}, {"service_lines": 4}),
+    ("first_for_the_buyer", {"first_of_its_kind": "yes"}, {"incumbent_kind": "private"}),
+    ("short_tender_period", {"tender_period_days": 34}, {"tender_period_days": 35}),
+    ("no_market_engagement", {"market_engagement": "no"}, {"market_engagement": "yes"}),
+    ("route_not_open", {"procurement_method": "selective"}, {"procurement_method": "open"}),
+    ("route_not_open", {"competition": "no"}, {"procurement_method": "open"}),
+    ("new_vehicle_required", {"new_legal_vehicle_required": "yes"}, {"new_legal_vehicle_required": "no"}),
+    ("paid_by_outcomes", {"outcome_based_payment": "yes"}, {"outcome_based_payment": "no"}),
+    ("ceiling_below_cost", {"price_to_former_cost": 0.9}, {"price_to_former_cost": 1}),
+    (
+        "hurried_staff_transfer",
+        {"staff_transfer": "yes", "tender_end": "2024-01-10", "contract_start": "2024-04-08"},
+        {"staff_transfer": "no"},
+    ),
+    ("predecessor_failed", {"predecessor_failed": "yes"}, {"predecessor_failed": "no"}),
+    ("one_bid_or_none", {"bidders": 1}, {"bidders": 2}),
+    ("lone_bidder_open_competition", {"bidders": 1, "competition": "yes"}, {"bidders": 1, "competition": "no"}),
+    ("bidders_lost", {"bidders_interested": 10, "bidders": 5}, {"bidders_interested": 10, "bidders": 6}),
+    ("deadline_moved", {"structure_changes": "deadline"}, {"structure_changes": "scope"}),
+    ("redesigned_while_open", {"structure_changes": "lots"}, {"structure_changes": "deadline"}),
+    ("consortium_changed", {"structure_changes": "consortium"}, {"structure_changes": "legal_form"}),
+    ("legal_form_changed", {"structure_changes": "legal_form"}, {"structure_changes": "consortium"}),
+    ("legal_challenge", {"legal_challenge": "yes"}, {"legal_challenge": "no"}),
+    ("price_far_below", {"value": 100, "award_value": 79}, {"value": 100, "award_value": 80}),
+    ("price_at_ceiling", {"value": 100, "award_value": 98}, {"value": 100, "award_value": 97}),
+    (
+        "vehicle_without_guarantee",
+        {"legal_vehicle": "limited_liability_partnership", "parent_guarantee_required": "no"},
+        {"legal_vehicle": "joint_venture", "parent_guarantee_required": "yes"},
+    ),
+    (
+        "public_lead_with_incumbent",
+        {"incumbent_kind": "public_body", "incumbents": "Oxford Health FT", "supplier": "Oxford Health FT with Mind"},
+        {"incumbent_kind": "private", "incumbents": "Care Ltd", "supplier": "Oxford Health FT"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "with_it", "without_it"), SHOWN, ids=[name for name, *_ in SHOWN])
+def test_a_sign_is_shown_where_its_rule_holds_and_not_where_it_does_not(
+    name: str, with_it: dict[str, Any], without_it: dict[str, Any]
+) -> None:
+    assert shown(name, with_it) is True
+    assert shown(name, without_it) is False
+
+
+def release(**parts: Any) -> dict[str, Any]:
+    return {"tender": {"datePublished": "2024-06-01"}, **parts}
+
+
+def signed(day: str, **facts: Any) -> dict[str, Any]:
+    contract = {"id": "1", "dateSigned": day, "period": {"startDate": "2024-04-01"}}
+    return {"tender": {}, "contracts": [contract], "tenderRisk": facts}
+
+
+def engaged(day: str) -> dict[str, Any]:
+    return release(planning={"milestones": [{"id": "1", "type": "engagement", "dueDate": day}]})
+
+
+OCDS: list[tuple[str, dict[str, Any], bool | None]] = [
+    ("no_market_engagement", engaged("2024-05-31"), False),
+    ("no_market_engagement", engaged("2024-06-01"), True),
+    ("long_engagement", engaged("2023-12-01"), True),
+    ("long_engagement", engaged("2024-03-01"), False),
+    ("risks_empty_or_long", {"tender": {"riskDetails": " "}}, True),
+    ("risks_empty_or_long", {"tender": {"riskDetails": "word " * 301}}, True),
+    ("risks_empty_or_long", {"tender": {"riskDetails": "word " * 300}}, False),
+    ("block_by_choice", {"tender": {"lots": [{"id": "1"}]}}, None),
+    ("staged_term", {"tender": {"lots": [{"id": "1", "hasRenewal": True}]}}, True),
+    ("under_review", {"tender": {}, "tenderRisk": {"assuranceHolds": [{"stage": "draft"}]}}, True),
+    ("lot_with_one_bid", {"tender": {"lots": [{"id": "1"}, {"id": "2"}]}, "bids": {"statistics": [
+        {"measure": "bids", "value": 1, "relatedLot": "1"}, {"measure": "bids", "value": 3, "relatedLot": "2"}]}}, True),
+    ("amended", {"tender": {"amendments": [{"id": "1"}]}}, True),
+    ("last_moment_signature", signed("2024-03-26"), True),
+    ("last_moment_signature", signed("2024-03-25"), False),
+    ("open_at_start", signed("2024-04-02"), True),
+    ("open_at_start", signed("2024-03-01"), None),
+    ("open_at_start", signed("2024-03-01", taxUnresolved=False), False),
+    ("open_at_start", signed("2024-03-01", taxUnresolved=True), True),
+    ("negotiated_after_award", {"tender": {}, "tenderRisk": {
+        "structureChanges": [{"touches": "value", "stage": "awarded"}]}}, True),
+    ("negotiated_after_award", {"tender": {}, "tenderRisk": {"changesCounted": True}}, False),
+    ("public_lead_with_incumbent", {"tender": {}, "tenderRisk": {
+        "incumbentKind": "public_body", "incumbents": ["A Trust"]}}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "document", "expected"), OCDS)
+def test_a_sign_reads_what_only_a_release_holds(name: str, document: dict[str, Any], expected: bool | None) -> None:
+    assert shown(name, document) is expected
+
+
+@pytest.mark.parametrize(("failed", "expected"), [(3.0, True), (0.0, False)])
+def test_a_record_is_a_sign_if_more_failed_than_expected(failed: float, expected: bool) -> None:
+    record = TrackRecord(
+        records={key: Record(cases=3, failed=failed, expected=1.0) for key in ("buyer:example", "adviser:adviser")}
+    )
+    form = {"buyer": "Example Council", "advisers": "Adviser Ltd"}
+    assert shown("buyer_failed_before", form, record=record) is expected
+    assert shown("advisers_failed_before", form, record=record) is expected
+
+
+def test_size_is_judged_against_five_earlier_contracts_of_the_market() -> None:
+    record = TrackRecord(records={"market:851": Record(cases=5, valued=5, log_value=5 * 11.512925464970229)})
+    assert shown("large_for_its_market", {"cpv": "85100000", "value": 500_001}, record=record) is True
+    assert shown("large_for_its_market", {"cpv": "85100000", "value": 499_999}, record=record) is False
+    assert shown("large_for_its_market", {"cpv": "85100000", "value": 500_001}) is None
+
+
+def test_staff_transfer_is_judged_by_the_award_once_there_is_one() -> None:
+    form = {"staff_transfer": "yes", "contract_start": "2024-06-01"}
+    assert shown("hurried_staff_transfer", {**form, "award_date": "2024-03-04"}) is True
+    assert shown("hurried_staff_transfer", {**form, "award_date": "2024-03-03"}) is False
+    assert shown("hurried_staff_transfer", {**form, "tender_end": "2024-01-01"}, "draft") is None, (
+        "the award comes later"
+    )

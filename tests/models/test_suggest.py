@@ -1,0 +1,132 @@
+"""Suggestions: they lower the number, name only what was told, and claim no cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.catalogue import catalogue
+from models.alike import NO_RECORD
+from models.bundle import Bundle
+from models.levers import LEVERS, levers
+from models.scoring import score
+from models.suggest import LEAST, suggest
+from models.whatif import what_if, with_facts
+from tenders import casebook, form
+from tenders.facts import STAGES, Stage
+from tenders.reading import one, read_file
+from tests.features import made
+from tests.models.test_directions import CONTEXT
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BLOCK: dict[str, Any] = {"title": "x", "value": 5.9e9, "lots": 1, "term_years": 10, "published": "2024-06-03"}
+each_stage = pytest.mark.parametrize("stage", STAGES)
+each_lever = pytest.mark.parametrize("lever", LEVERS, ids=lambda lever: lever.key)
+
+
+@each_lever
+def test_a_lever_is_a_key_of_the_form_and_its_facts_are_features(lever: Any) -> None:
+    assert lever.key in form.BY_KEY and lever.text(2).endswith(".")
+    for name in (lever.feature, lever.told_by):
+        assert catalogue()[name].evidence is None
+    assert all(STAGES.index(form.BY_KEY[lever.key].stage) <= STAGES.index(stage) for stage in lever.stages)
+
+
+def test_once_bids_are_in_little_is_left_to_change() -> None:
+    assert len(levers("draft")) > 10
+    assert {lever.key for lever in levers("bids_in")} == {"parent_guarantee_required"}
+    assert {lever.key for lever in levers("awarded")} == {"parent_guarantee_required", "tax_unresolved"}
+
+
+@each_stage
+@settings(max_examples=25)
+@given(context=CONTEXT)
+def test_each_suggestion_lowers_the_number_that_what_if_gives(bundle: Bundle, stage: Stage, context: Any) -> None:
+    process = one(context)
+    found = suggest(bundle, process, stage)
+    assert found.failure == score(bundle, process, stage).failure
+    differences = [each.difference for each in found.single]
+    assert differences == sorted(differences)
+    for each in (*found.single, *([found.pair] if found.pair else [])):
+        scenario = what_if(bundle, process, [each.settings], stage).scenarios[0]
+        assert each.failure == scenario.score.failure and each.difference == scenario.difference <= -LEAST + 1e-9
+    if found.pair:
+        assert found.pair.difference < differences[0] and len(found.pair.settings) == 2
+
+
+@each_stage
+@settings(max_examples=40)
+@given(data=st.data())
+def test_nothing_is_suggested_that_the_tender_does_not_state(bundle: Bundle, stage: Stage, data: Any) -> None:
+    process = one(data.draw(made.known_at(stage)))
+    tender = process.as_of(stage)
+    told = {lever.key for lever in LEVERS if catalogue()[lever.feature].measure(tender, NO_RECORD) is not None}
+    unknown = score(bundle, process, stage).unknown
+    found = suggest(bundle, process, stage)
+    for each in (*found.single, *([found.pair] if found.pair else [])):
+        assert set(each.settings) <= told
+        assert score(bundle, with_facts(process, each.settings, stage), stage).unknown == unknown
+
+
+def test_a_tender_of_which_nothing_is_known_gets_no_suggestion_and_is_told_so(bundle: Bundle) -> None:
+    found = suggest(bundle, one({"title": "Community nursing"}))
+    assert (found.single, found.pair, found.without_effect) == ((), None, ())
+    assert found.text == "Nothing lowers the probability: no fact is stated that can still be changed."
+
+
+def test_where_nothing_lowers_it_that_is_said(bundle: Bundle) -> None:
+    found = suggest(bundle, one({"title": "x", "market_engagement": "no"}), "draft")
+    assert not found.single and found.text.startswith("Nothing lowers the probability: of 1 kinds")
+    assert found.without_effect == ("Engage the market before the notice.",)
+
+
+def test_a_change_whose_effect_is_partly_that_of_telling_is_held_back(bundle: Bundle) -> None:
+    """Dividing a block of unknown term also tells that it is no long, large block."""
+    told = suggest(bundle, one(BLOCK), "draft")
+    assert any("lots" in each.settings for each in told.single) and not told.entangled
+    untold = suggest(bundle, one({key: value for key, value in BLOCK.items() if key != "term_years"}), "draft")
+    assert not any("lots" in each.settings for each in untold.single)
+    assert len(untold.entangled) == 1 and "Divide the scope" in untold.entangled[0]
+
+
+def test_of_two_equal_changes_the_smaller_is_suggested(bundle: Bundle) -> None:
+    found = suggest(bundle, one(BLOCK), "draft")
+    (lots,) = [each for each in found.single if "lots" in each.settings]
+    best = lots.settings["lots"]
+    tried = what_if(bundle, one(BLOCK), [{"lots": n} for n in range(2, 9)], "draft", explain=False).scenarios
+    assert all(
+        each.score.failure > lots.failure
+        for each in tried
+        if each.settings["lots"] < best and each.settings["lots"] in (2, 3, 4, 6)
+    )
+
+
+@pytest.mark.parametrize("name", ["manchester-lco", "cambridgeshire-unitingcare"])
+def test_cases_for_and_against_are_those_that_had_it(bundle: Bundle, name: str) -> None:
+    process = read_file(EXAMPLES / f"{name}.json")[0]
+    found = suggest(bundle, process, "draft")
+    assert found.single
+    for each in found.single:
+        for failed, side in ((False, each.cases.held), (True, each.cases.failed)):
+            for precedent in side:
+                case = casebook.case(precedent.case)
+                assert case.fail == ("1" if failed else "0") and f"casebook-{precedent.case}" != process.ocid
+                if "lots" in each.settings:
+                    assert int(case.lots) >= each.settings["lots"]
+                if "term_years" in each.settings:
+                    assert float(case.term_years) <= each.settings["term_years"]
+        assert each.cases.cohort[0] <= each.cases.cohort[1] and each.cases.picked[0] <= each.cases.picked[1]
+
+
+def test_no_cause_is_claimed(bundle: Bundle) -> None:
+    found = suggest(bundle, one(BLOCK), "draft")
+    assert "not causes" in found.note and found.evidence
+    said = msgspec.json.encode([found.text, [each.text for each in found.single]]).decode().lower()
+    for word in ("because", "cause", "reduce", "prevent", "will"):
+        assert word not in said
+    assert suggest(bundle, one(BLOCK), "draft") == found

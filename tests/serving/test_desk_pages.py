@@ -1,0 +1,233 @@
+"""The commissioner's pages: what each shows is what the functions and the API say, and the tender goes along unharmed."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+
+from models.bundle import Bundle
+from models.comparables import comparables
+from models.suggest import suggest
+from serving.pages import reporting
+from tenders.reading import one
+from tests import samples
+from tests.serving.made import (
+    CAMBRIDGESHIRE,
+    FILLED,
+    HOSTILE,
+    MANCHESTER,
+    STEPS,
+    Page,
+    carried,
+    failure_on,
+    hostile_form,
+    uploaded,
+)  # fmt: skip
+
+LIGHT = 150_000
+
+
+def percent(share: float) -> str:
+    return f"{round(share * 100)}%"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [FILLED, MANCHESTER, CAMBRIDGESHIRE, samples.draft()],
+    ids=["form", "manchester", "cambridgeshire", "lots"],
+)
+def test_the_number_is_the_same_everywhere(http: httpx.Client, bundle: Bundle, document: dict) -> None:
+    score = http.post("/score", json={"tender": document}).json()
+    page = uploaded(http, "tender.json", json.dumps(document).encode())
+    assert failure_on(page.text) == percent(score["failure"])
+    sent = carried(page)
+    for step in STEPS:
+        answer = http.post(f"/desk/{step}", data=sent)
+        assert answer.status_code == 200
+        exact, rounded = f"{score['failure']:.1%}", percent(score["failure"])
+        assert rounded in answer.text if step == "report" else exact in answer.text, step
+    assert failure_on(reporting.html(bundle, one(document))) == percent(score["failure"])
+
+
+def test_a_file_that_is_not_changed_is_scored_as_the_api_scores_it(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
+    again = http.post("/", data=sent)
+    assert carried(again) == sent
+    assert [each["text"] for each in http.post("/score", json={"tender": MANCHESTER}).json()["reasons"][:3]] == [
+        *re.findall(r"<tr><td>([^<]*?) <span", again.text)[:3]
+    ]
+
+
+def test_what_is_changed_of_a_file_is_set_as_what_if_sets_it(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
+    changed = http.post("/", data={**sent, "term_years": "3", "stage": "draft"})
+    what_if = http.post("/what_if", json={"tender": MANCHESTER, "stage": "draft", "set": {"term_years": 3}}).json()
+    assert failure_on(changed.text) == percent(what_if["scenarios"][0]["score"]["failure"])
+
+
+def test_a_fact_of_a_file_cannot_be_made_unknown_and_the_field_says_so(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
+    answer = http.post("/", data={key: value for key, value in sent.items() if key != "service_lines"})
+    assert answer.status_code == 400
+    assert re.search(r"""id="service_lines-problem">the file says &#39;5&#39;""", answer.text)
+    assert Page(answer.text).values["title"] == sent["title"]
+
+
+def test_the_stages_stand_side_by_side(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "c.json", samples.data(CAMBRIDGESHIRE)))
+    page = Page(http.post("/desk/stages", data=sent).text)
+    for stage in ("draft", "bids_in", "awarded"):
+        score = http.post("/score", json={"tender": CAMBRIDGESHIRE, "stage": stage}).json()
+        assert f"{score['failure']:.1%}" in page.text
+    for sign in ("Legal form changed since the bid", "Bidders lost on the way", "Unsigned, or price items open"):
+        assert sign in page.text
+    assert "known now" in page.text
+    assert "can no longer end without a contract" in page.text
+
+
+def test_scenarios_stand_side_by_side(http: httpx.Client) -> None:
+    sent = {**FILLED, "a.lots": "4", "c.term_years": "3", "c.lots": "6"}
+    del sent["single_block"]
+    text = http.post("/desk/what-if", data=sent).text
+    asked = {
+        "tender": {k: v for k, v in sent.items() if "." not in k},
+        "scenarios": [{"lots": "4"}, {"term_years": "3", "lots": "6"}],
+    }
+    found = http.post("/what_if", json=asked).json()
+    for each in (found["base"], *(scenario["score"] for scenario in found["scenarios"])):
+        assert f"<strong>{each['failure']:.1%}</strong>" in text
+    assert found["note"] in Page(text).text
+    assert Page(text).values["c.term_years"] == "3"
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_wrong_scenario_is_refused_beside_its_field_and_nothing_is_lost(http: httpx.Client, name: str) -> None:
+    answer = http.post(
+        "/desk/what-if", data={**FILLED, "a.term_years": "5", f"{name}.lots": "several", "c.value": "1000"}
+    )
+    assert answer.status_code == 400
+    page = Page(answer.text)
+    assert re.search(rf'id="{name}.lots-problem">[^<]*several', answer.text)
+    assert page.values[f"{name}.lots"] == "several"
+    assert page.values["c.value"] == "1000"
+    assert page.values["title"] == FILLED["title"]
+
+
+def test_suggestions_are_the_functions_and_name_only_what_was_told(http: httpx.Client, bundle: Bundle) -> None:
+    sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
+    text = Page(http.post("/desk/suggestions", data={**sent, "stage": "draft"}).text).text
+    found = suggest(bundle, one(MANCHESTER), "draft")
+    assert found.text in text
+    assert found.note in text
+    for each in found.single:
+        assert each.text in text
+    assert "guarantee" not in text, "nobody said anything of one"
+
+
+def test_comparables_link_to_the_casebook(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
+    text = http.post("/desk/comparables", data=sent).text
+    for each in comparables(one(MANCHESTER)).cases:
+        assert f'href="/casebook/{each.case}"' in text
+        assert each.account in Page(text).text
+        assert http.get(f"/casebook/{each.case}").status_code == 200
+
+
+def test_what_is_unknown_is_tried_by_the_same_function(http: httpx.Client) -> None:
+    sent = {"title": "Community nursing", "value": "900000", "lots": "2"}
+    text = Page(http.post("/desk/unknown", data=sent).text).text
+    tried = http.post(
+        "/what_if", json={"tender": sent, "scenarios": [{"first_of_its_kind": word} for word in ("yes", "no")]}
+    )
+    for scenario in tried.json()["scenarios"]:
+        assert f"{scenario['settings']['first_of_its_kind']}: {scenario['score']['failure']:.1%}" in text
+    assert "First of its kind" in text
+    assert "Known only later" in text
+    assert "Bidders" in text
+
+
+def test_signs_stand_apart_by_what_they_were_seen_with(http: httpx.Client) -> None:
+    text = Page(uploaded(http, "m.json", samples.data(MANCHESTER)).text).text
+    score = http.post("/score", json={"tender": MANCHESTER}).json()
+    failing, surviving = text.index("Signs seen with failure"), text.index("Signs seen with survival")
+    for sign in score["signs"]:
+        assert sign["source"] in text
+        assert (failing < text.index(f"{sign['title']}.") < surviving) is (sign["seen_with"] == "failure")
+    for said in ("Shown: ", "Not shown: ", "Cannot be judged: "):
+        assert said in text
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_page_is_light_escaped_and_loads_nothing_from_elsewhere(http: httpx.Client, step: str) -> None:
+    answer = http.post(f"/desk/{step}", data=FILLED)
+    assert len(answer.content) < LIGHT
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = Page(answer.text)
+    assert [each.get("src") for each in page.of("script")] == ([] if step == "report" else ["/page.js"])
+    assert not [tag for tag, given in page.elements if "style" in given]
+
+
+@pytest.mark.parametrize("step", ["", *(f"desk/{step}" for step in STEPS)])
+def test_hostile_text_in_every_field_is_shown_as_text(http: httpx.Client, step: str) -> None:
+    answer = http.post(f"/{step}", data=hostile_form())
+    assert answer.status_code == 200
+    page = Page(answer.text)
+    assert len(page.of("script")) == (0 if step == "desk/report" else 1)
+    assert not page.of("b")
+    assert not [name for _, given in page.elements for name in given if name.startswith("on")]
+    assert "49" not in page.values.get("title", "")
+    if step != "desk/report":
+        assert page.values["title"] == HOSTILE
+
+
+@pytest.mark.parametrize(
+    "step", ["", *(f"desk/{step}" for step in STEPS), "desk/save.json", "desk/save.xlsx", "desk/save.csv"]
+)
+def test_a_megabyte_in_a_field_breaks_nothing(http: httpx.Client, step: str) -> None:
+    answer = http.post(f"/{step}", data={**FILLED, "title": "x" * 2**20})
+    assert answer.status_code in (200, 400)
+    assert len(answer.content) < LIGHT or "save" in step
+
+
+@pytest.mark.parametrize("document", ["{", "[]", '{"tender": 1}', '{"tender": {}, "buyer": {"name": 1}}', "null"])
+def test_a_carried_document_that_was_tampered_with_is_refused(http: httpx.Client, document: str) -> None:
+    for step in ("", *(f"desk/{step}" for step in STEPS), "desk/save.json"):
+        assert http.post(f"/{step}", data={"document": document, "title": "x"}).status_code in (200, 400)
+
+
+def test_a_document_that_no_page_can_carry_is_refused(http: httpx.Client) -> None:
+    answer = http.post("/desk/stages", data={"document": "[" * (2 * 2**20 + 1)})
+    assert answer.status_code == 413
+    assert len(answer.content) < LIGHT
+    release = {**samples.draft(), "title": "x" * 3 * 2**20}
+    assert uploaded(http, "large.json", samples.data(release)).status_code == 413
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_page_of_a_tender_without_one_leads_to_the_form(http: httpx.Client, step: str) -> None:
+    assert http.get(f"/desk/{step}").headers["location"] == "/"
+    assert http.post(f"/desk/{step}", data={"title": ""}).status_code == 400
+
+
+def test_the_report_says_all_of_it(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "c.json", samples.data(CAMBRIDGESHIRE)))
+    answer = http.post("/desk/report", data=sent)
+    score = http.post("/score", json={"tender": CAMBRIDGESHIRE}).json()
+    text = Page(answer.text).text
+    for part in (
+        score["evidence"],
+        score["bundle"],
+        score["reasons"][0]["text"],
+        "Limits",
+        "What was entered",
+        "725,500,000",
+    ):
+        assert part in text
+    for each in comparables(one(CAMBRIDGESHIRE)).cases[:4]:
+        assert each.name in text
+    assert not re.search(r"(src|href|action)=\"(https?:)?/", answer.text), "complete in itself"

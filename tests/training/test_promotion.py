@@ -1,0 +1,254 @@
+"""The first release is served; a later one when it is promoted, which it is unless it is worse; and there is a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mlflow
+import msgspec
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from models import bundle as bundles
+from tenders.errors import BundleError, DataError, UnreachableError, UsageError
+from tests.training.test_comparing import made
+from training import forecasts, promotion, tracking
+from training.forecasts import Forecasts
+from training.result import Result
+
+NOVEMBER = datetime(2026, 11, 3, tzinfo=UTC)
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def home(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for releases that is not the project's own, and a store that knows no release."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setattr(bundles, "RELEASED", tmp_path / "released")
+    monkeypatch.setattr(bundles, "POINTER", tmp_path / "released" / "current")
+    (tmp_path / "released").mkdir()
+    forget()
+    return tmp_path / "released"
+
+
+def forget() -> None:
+    """Takes every release out of the store."""
+    if MlflowClient().search_registered_models(f"name = '{tracking.MODEL}'"):
+        MlflowClient().delete_registered_model(tracking.MODEL)
+
+
+@pytest.fixture
+def made_run(home: Path, result: Result, tmp_path: Path) -> Run:
+    """Writes a run with a bundle and what it is said to have forecast."""
+
+    def write(*parts: Forecasts) -> str:
+        bundles.save(result.bundle, tmp_path / "bundle")
+        mlflow.set_experiment(tracking.EXPERIMENT)
+        with mlflow.start_run() as run:
+            mlflow.log_artifacts(str(tmp_path / "bundle"), tracking.BUNDLE)
+            if parts:
+                pq.write_table(forecasts.table(parts), tmp_path / forecasts.FILE)
+                mlflow.log_artifact(str(tmp_path / forecasts.FILE))
+            return str(run.info.run_id)
+
+    return write
+
+
+def aliases() -> dict[str, str]:
+    """The version of the bundle behind each alias."""
+    names = ("champion", "challenger", "former")
+    found = {name: tracking.named(name) for name in names}
+    return {name: each.version for name, each in found.items() if each}
+
+
+def shuffled(each: Forecasts) -> Forecasts:
+    return msgspec.structs.replace(each, p=np.random.default_rng(0).permutation(each.p))
+
+
+def test_the_first_release_is_the_run_s_bundle_and_is_served(run_id: str, home: Path, result: Result) -> None:
+    assert promotion.release(run_id, NOVEMBER).served
+    assert home / "2026.11.1" == bundles.released()
+    loaded = bundles.load(bundles.released())
+    assert loaded.manifest.version == "2026.11.1"
+    assert loaded.log.resolved == result.bundle.log.resolved
+    for key, booster in result.bundle.boosters.items():
+        assert loaded.boosters[key].save_raw("ubj") == booster.save_raw("ubj")
+    assert aliases() == {"champion": "2026.11.1"}
+
+
+def test_later_releases_are_challengers_are_counted_and_none_is_overwritten(run_id: str, home: Path) -> None:
+    found = [promotion.release(run_id, NOVEMBER) for _ in range(2)]
+    found.append(promotion.release(run_id, datetime(2026, 12, 1, tzinfo=UTC)))
+    assert [each.version for each in found] == ["2026.11.1", "2026.11.2", "2026.12.1"]
+    assert [each.served for each in found] == [True, False, False]
+    assert bundles.released() == home / "2026.11.1"
+    assert aliases() == {"champion": "2026.11.1", "challenger": "2026.12.1"}
+
+
+def test_registers_bundles_are_of_the_release_s_version_day_and_commit(result: Result) -> None:
+    bundle = result.bundle
+    other = msgspec.structs.replace(bundle.manifest, version=bundles.UNRELEASED, created="", commit="", register="made")
+    both = msgspec.structs.replace(bundle, registers={"made": msgspec.structs.replace(bundle, manifest=other)})
+    named = promotion.renamed(both, "2030.1.1")
+    inner = named.registers["made"].manifest
+    assert (inner.version, inner.created, inner.commit) == ("2030.1.1", bundle.manifest.created, bundle.manifest.commit)
+    assert named.manifest.version == "2030.1.1" and inner.register == "made"
+
+
+def test_a_challenger_that_is_as_good_is_promoted_and_the_champion_remembered(made_run: Run, home: Path) -> None:
+    for _ in range(2):
+        promotion.release(made_run(made()), NOVEMBER)
+    found = promotion.promote()
+    assert found.promoted and found.comparison.compared
+    assert bundles.released() == home / "2026.11.2"
+    assert aliases() == {"champion": "2026.11.2", "former": "2026.11.1"}
+    assert sorted(file.name for file in home.iterdir()) == ["2026.11.1", "2026.11.2", "current", "former"]
+
+
+@pytest.mark.parametrize("uncompared", [False, True])
+def test_a_challenger_that_is_worse_is_refused_and_why(made_run: Run, home: Path, uncompared: bool) -> None:
+    promotion.release(made_run(made(), made(1, register="other")), NOVEMBER)
+    promotion.release(made_run(made(), shuffled(made(1, register="other"))), NOVEMBER)
+    found = promotion.promote(uncompared)
+    assert not found.promoted
+    assert bundles.released() == home / "2026.11.1"
+    assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.2"}
+    reasons = str(found.refused())
+    assert isinstance(found.refused(), DataError)
+    assert "other/no_award/draft, all: worse: auc" in reasons and "made/no_award" not in reasons
+
+
+def test_without_forecasts_or_common_cases_promotion_says_what_to_do(made_run: Run, home: Path) -> None:
+    apart = msgspec.structs.replace(made(), key=made().key + np.uint64(10**6))
+    for first, second, why in (
+        ((), (made(),), "no forecasts"),
+        ((made(),), (apart,), "in common"),
+        ((made(),), (), "no forecasts"),
+    ):
+        forget()
+        (home / "current").unlink(missing_ok=True)
+        promotion.release(made_run(*first), NOVEMBER)
+        promotion.release(made_run(*second), NOVEMBER)
+        found = promotion.promote()
+        assert not found.promoted and why in str(found.refused()) and "--uncompared" in str(found.refused())
+        assert promotion.promote(uncompared=True).promoted
+
+
+def test_a_register_that_the_challenger_has_not_learnt_is_missed(made_run: Run) -> None:
+    promotion.release(made_run(made(), made(1, register="other")), NOVEMBER)
+    promotion.release(made_run(made()), NOVEMBER)
+    found = promotion.promote()
+    assert not found.promoted and "other/no_award/draft: the challenger has no forecasts" in str(found.refused())
+
+
+def test_there_is_nothing_to_promote_or_go_back_to_at_first(made_run: Run, home: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(UsageError, match="no challenger"):
+            promotion.promote()
+        with pytest.raises(UsageError, match="no former champion"):
+            promotion.rollback()
+        if not (home / "current").exists():
+            promotion.release(made_run(made()), NOVEMBER)
+
+
+def test_rollback_serves_the_former_champion_and_can_be_undone(made_run: Run, home: Path) -> None:
+    for _ in range(2):
+        promotion.release(made_run(made()), NOVEMBER)
+    promotion.promote()
+    assert promotion.rollback() == promotion.Rollback(champion="2026.11.1", withdrawn="2026.11.2")
+    assert bundles.released() == home / "2026.11.1"
+    assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.2"}
+    with pytest.raises(UsageError, match="no former champion"):
+        promotion.rollback()
+    assert promotion.promote().promoted and bundles.released() == home / "2026.11.2"
+
+
+def test_rollback_leaves_a_later_challenger(made_run: Run) -> None:
+    for _ in range(2):
+        promotion.release(made_run(made()), NOVEMBER)
+    promotion.promote()
+    promotion.release(made_run(made()), NOVEMBER)
+    promotion.rollback()
+    assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.3"}
+
+
+def test_a_store_that_knows_nothing_learns_of_the_bundle_that_is_served(made_run: Run, home: Path) -> None:
+    promotion.release(made_run(made()), NOVEMBER)
+    forget()
+    assert not promotion.release(made_run(made()), NOVEMBER).served
+    assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.2"}
+    adopted = tracking.registered("2026.11.1")
+    assert adopted and bundles.load(tracking.fetch(adopted.run_id, home.parent)).manifest.version == "2026.11.1"
+    assert "2026.11.1: its run has no forecasts" in str(promotion.promote().refused())
+
+
+def test_rollback_serves_even_where_the_store_is_lost(
+    made_run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        promotion.release(made_run(made()), NOVEMBER)
+    promotion.promote()
+
+    def lost() -> None:
+        raise MlflowException("lost")
+
+    monkeypatch.setattr(tracking, "_connect", lost)
+    with pytest.raises(UnreachableError, match=r"2026\.11\.1 is served again"):
+        promotion.rollback()
+    assert bundles.released() == home / "2026.11.1"
+
+
+def test_a_damaged_challenger_is_not_promoted(made_run: Run, home: Path) -> None:
+    for _ in range(2):
+        promotion.release(made_run(made()), NOVEMBER)
+    (home / "2026.11.2" / bundles.CARD).write_text("another")
+    with pytest.raises(BundleError, match="not the file that was released"):
+        promotion.promote(uncompared=True)
+    assert bundles.released() == home / "2026.11.1"
+
+
+@pytest.mark.parametrize(
+    ("taken", "version"),
+    [
+        ([], "2026.11.1"),
+        (["2026.11.9"], "2026.11.10"),
+        (["2026.11.9", "2026.11.10"], "2026.11.11"),
+        (["2026.1.5", "2026.11.x"], "2026.11.1"),
+    ],
+)
+def test_the_next_version_counts_on(home: Path, taken: list[str], version: str) -> None:
+    for name in taken:
+        (home / name).mkdir()
+    assert promotion.next_version(NOVEMBER) == version
+
+
+@pytest.mark.parametrize("run_id", ["none", "", "../../etc", "0" * 32])
+def test_a_run_that_is_not_there_cannot_be_released(home: Path, run_id: str) -> None:
+    with pytest.raises(UsageError, match="has no bundle"):
+        promotion.release(run_id, NOVEMBER)
+    assert not list(home.iterdir())
+
+
+def test_a_release_that_the_store_refuses_leaves_nothing(
+    made_run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made_run(made())
+
+    def refuse(*_: object) -> None:
+        raise UnreachableError("lost")
+
+    monkeypatch.setattr(tracking, "register", refuse)
+    with pytest.raises(UnreachableError):
+        promotion.release(run, NOVEMBER)
+    assert not list(home.iterdir())
+
+
+def test_a_pointer_is_written_whole(tmp_path: Path) -> None:
+    promotion.write(tmp_path / "new" / "current", "2026.11.1")
+    assert (tmp_path / "new" / "current").read_text() == "2026.11.1\n"
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["current"]

@@ -1,0 +1,95 @@
+"""Every register has a card that leaves no section empty, gives no figure of a small group, and repeats to the byte."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.bundle import ANY, PICTURES
+from training import attribution, card, register_card
+from training.registers import Registers
+from training.result import Result
+
+SECTIONS = (
+    "What it is",
+    "What it saw",
+    "How it was judged",
+    "Figures",
+    "Precision at capacity",
+    "Results by group: no_award at draft",
+    "Reliability",
+    "Its own, pooled, and left out",
+    "What each theme adds",
+    "What the models read",
+    "Use and misuse",
+)
+
+
+@pytest.fixture(scope="module")
+def cards(learnt: Registers) -> dict[str, str]:
+    """The cards by register."""
+    return {name: each.card for name, each in register_card.carded(learnt).items()}
+
+
+def test_every_register_has_every_section_and_none_is_empty(cards: dict[str, str]) -> None:
+    assert set(cards) == {"made", "other", ANY}
+    for name in ("made", "other"):
+        parts = re.split(r"^## ", cards[name], flags=re.M)[1:]
+        assert tuple(part.split("\n")[0] for part in parts) == SECTIONS
+        assert all(len(part.split("\n", 1)[1].strip()) > 40 for part in parts)
+    assert "made, a history that you gave" in cards["made"]
+
+
+def test_the_figures_are_those_of_training(cards: dict[str, str], learnt: Registers) -> None:
+    for each in learnt.figures:
+        assert f"{each.auc:.3f} ({each.auc_ci[0]:.3f} to {each.auc_ci[1]:.3f})" in cards[each.register]
+        assert f"| {each.coverage:.0%} |" in cards[each.register]
+    for pooled in learnt.pooled:
+        for found in pooled.found:
+            line = f"| {found.register} | {found.outcome} | {found.kind} | {found.n:,} | {found.auc:.3f}"
+            assert line in cards[found.register] and line in cards[ANY]
+
+
+def test_precision_at_capacity_counts_the_top(learnt: Registers, cards: dict[str, str]) -> None:
+    each = next(judged for judged in learnt.judged if judged.register == "made")
+    top = each.y[np.argsort(-each.p, kind="stable")[:20]].mean()
+    assert f"| no_award, draft | {top:.0%} |" in cards["made"]
+
+
+def test_small_groups_have_no_figures(learnt: Registers) -> None:
+    few = tuple(
+        msgspec.structs.replace(
+            each, groups={**each.groups, "category": np.where(np.arange(len(each.p)) < 99, "rare", "common")}
+        )
+        for each in learnt.judged
+    )
+    text = register_card.carded(msgspec.structs.replace(learnt, judged=few))["made"].card
+    assert "| Category: rare | 99 | too few | – | – | – |" in text
+    assert re.search(r"\| Category: common \| \d+ \| \d+ \| 0\.\d+", text)
+
+
+def test_pictures_are_self_contained_and_repeat(learnt: Registers) -> None:
+    one, two = (register_card.carded(learnt) for _ in range(2))
+    for name in ("made", "other"):
+        picture = one[name].pictures[PICTURES[0]]
+        assert picture == two[name].pictures[PICTURES[0]]
+        assert picture.startswith(b"<?xml") and b"<image" not in picture and b"<script" not in picture
+        assert not re.search(rb"20\d\d-\d\d-\d\d", picture)
+        assert f"]({PICTURES[0]})" in one[name].card
+    assert not one[ANY].pictures
+
+
+def test_the_top_card_leads_to_the_others(result: Result, learnt: Registers) -> None:
+    bundle = msgspec.structs.replace(result.bundle, registers=learnt.bundles)
+    text = card.carded(msgspec.structs.replace(result, bundle=bundle, registers=learnt)).card
+    for name in learnt.bundles:
+        assert f"({name}/MODEL_CARD.md)" in text
+    assert "Other registers" not in result.bundle.card
+
+
+def test_every_register_is_attributed() -> None:
+    for name in ("sicoes_bo", "placsp_es", "dncp_py", "nicgep_in", "fpds_dod_us", "ted_de"):
+        assert "github.com/" in attribution.told(name) and attribution.title(name) != name

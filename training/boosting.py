@@ -1,0 +1,137 @@
+"""Boosted trees on a register's table: which rows and columns, with what weight, and the fit.
+
+Unlike the casebook, a register has rows enough for the data to decide directions, and what is missing is missing by
+rule rather than by fame. Where a gap does tell how a case ended (`Source.gaps_tell`), it is filled at random, and
+values are hidden at random, so that a gap says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xgboost as xgb
+from numpy.typing import NDArray
+
+from features.catalogue import catalogue
+from features.matrix import Matrix
+from training.fit import filled
+from training.frames import Frame
+from training.recipe import Boost
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+THREADS = 2
+HIDDEN = 0.05
+"""The share of rows of which the columns whose gaps tell are hidden at random."""
+
+
+def weights(frame: Frame, rows: Numbers, cut: int, boost: Boost) -> Floats:
+    """What rows count, shape (rows,): by age at the cut, in a snapshot less where many share a fate, and nothing where
+    a fact is missing whose gap tells the outcome."""
+    weight = np.ones(len(rows))
+    if boost.half_life_days:
+        weight = 0.5 ** ((cut - frame.published[rows]) / boost.half_life_days)
+    if frame.snapshot:
+        weight = weight * np.bincount(frame.fate)[frame.fate[rows]] ** -0.5
+    telling = columns_that_tell(frame.names, frame.gaps)
+    if telling:
+        # A row that is filled at random would only teach that its outcome comes with ordinary values.
+        empty = np.asarray(np.isnan(frame.x[rows][:, telling]).all(axis=1))
+        weight = np.where(empty, 0.0, weight)
+    return weight
+
+
+def usable(x: Matrix, names: Sequence[str]) -> Numbers:
+    """Columns that differ, each once: the first of those that are equal."""
+    seen: dict[bytes, int] = {}
+    for column in range(len(names)):
+        values = x[:, column]
+        known = values[~np.isnan(values)]
+        if len(known) and (known != known[0]).any():
+            seen.setdefault(values.tobytes(), column)
+    return np.array(list(seen.values()), dtype=np.int64)
+
+
+def columns_that_tell(names: Sequence[str], gaps: Sequence[str]) -> list[int]:
+    """The columns whose fact stands under one of these paths: that they are empty tells the outcome."""
+    known = catalogue()
+    return [
+        column
+        for column, name in enumerate(names)
+        if any(path.startswith(gap) for path in (known[name].path, *known[name].also) for gap in gaps)
+    ]
+
+
+def without_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str], seed: int) -> Matrix:
+    """Rows in which all that tells is missing filled from the columns' known values, and a share of rows hidden there,
+    both at random. One such column alone may be empty for a reason: no lot has its own bid count without lots."""
+    telling = columns_that_tell(names, gaps)
+    if not telling:
+        return x
+    rng = np.random.default_rng(seed)
+    copy = x.copy()
+    empty = np.asarray(np.isnan(x[:, telling]).all(axis=1))
+    copy[:, telling] = np.where(empty[:, None], filled(x[:, telling], np.ones(len(x)), rng), x[:, telling])
+    hidden = rng.random(len(x)) < HIDDEN
+    copy[:, telling] = np.where(hidden[:, None], np.nan, copy[:, telling])
+    return copy
+
+
+def fit(
+    x: Matrix, y: Floats, weight: Floats, names: Sequence[str], boost: Boost, seed: int, offset: Floats | None = None
+) -> xgb.Booster:
+    """A booster on columns of these names; `offset` is what is known of each row beforehand, in log-odds."""
+    kept = usable(x, names)
+    booster = _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset)
+    if not boost.widest or len(kept) <= boost.widest:
+        return booster
+    gain = booster.get_score(importance_type="total_gain")
+    if not gain:
+        return booster
+    best = set(sorted(gain, key=lambda name: (-float(np.max(gain[name])), name))[: boost.widest])
+    kept = np.array([column for column in kept if names[column] in best], dtype=np.int64)
+    return _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset)
+
+
+def _fit(
+    x: Matrix, y: Floats, weight: Floats, names: Sequence[str], boost: Boost, seed: int, offset: Floats | None
+) -> xgb.Booster:
+    data = xgb.QuantileDMatrix(
+        x,
+        y,
+        weight=weight,
+        base_margin=offset,
+        feature_names=list(names),
+        max_bin=boost.bins,
+        nthread=THREADS,
+    )
+    return xgb.train(parameters(boost, seed, offset is not None), data, boost.trees)
+
+
+def parameters(boost: Boost, seed: int, offset: bool = False) -> dict[str, object]:
+    """XGBoost's own names for a `Boost`."""
+    given: dict[str, object] = {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "max_bin": boost.bins,
+        "max_depth": boost.depth,
+        "eta": boost.learning_rate,
+        "reg_lambda": boost.l2,
+        "min_child_weight": boost.smallest_leaf,
+        "subsample": boost.row_share,
+        "num_parallel_tree": boost.side_by_side,
+        "colsample_bytree": boost.column_share,
+        "seed": seed,
+        "nthread": THREADS,
+    }
+    return given | ({"base_score": 0.5} if offset else {})
+
+
+def margins(booster: xgb.Booster, x: Matrix, names: Sequence[str]) -> Floats:
+    """Log-odds of rows whose columns are `names`, shape (rows,)."""
+    place = {name: column for column, name in enumerate(names)}
+    chosen = x[:, [place[name] for name in booster.feature_names or ()]]
+    found = booster.inplace_predict(chosen, predict_type="margin", validate_features=False)
+    return np.asarray(found, dtype=np.float64)

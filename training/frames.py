@@ -1,0 +1,208 @@
+"""A register as a table: one row a case at a stage, read from the replay of its whole history, with its outcome.
+
+The numbers of a row are the catalogue's features of the tender as of the stage, and what the register's records said on
+its day. Where a register is a snapshot, in which nothing had ended when the rest was published, time tells nothing:
+then each row reads what cases of other buyers showed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features import attributes, records, standing
+from features.attributes import describe
+from features.catalogue import Feature, known_at
+from features.competition import bidders
+from features.matrix import Matrix, row
+from features.standing import Cases, Read, State
+from features.track_records import TrackRecord
+from tenders.facts import Stage
+from tenders.history import Past, Source
+from training.splits import grouped_folds
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+CALLED_OFF = ("cancel", "anulad", "desistimiento", "renuncia", "withdrawn", "terminated")
+"""How kinds of ending begin that were the buyer's own decision, in the registers' languages."""
+SAMPLE = 4000
+"""Rows on which it is seen which features a register can tell at all."""
+FOLDS = 5
+MOST_PASSES, OUTCOMES = 6, 50_000
+"""The language models go over each outcome so often that they take OUTCOMES steps, at most MOST_PASSES times."""
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """All cases of one register for one outcome at one stage.
+
+    `x` has shape (rows, names); `y` is NaN for censored rows; `key` names the case; `published` and `known` are days as
+    ordinals; rows of one `fate` ended by one decision, rows of one `buyer` share it. `level` is the register's rate of
+    the year before in log-odds, `drift` how far that of the quarter before stood from it. `gaps` are the source's;
+    `groups` name what kind of case each row is, for figures by group. `state` has learnt everything.
+    """
+
+    register: str
+    outcome: str
+    stage: Stage
+    names: tuple[str, ...]
+    x: Matrix
+    y: Floats
+    key: NDArray[np.uint64]
+    published: Numbers
+    known: Numbers
+    fate: Numbers
+    buyer: Numbers
+    level: Floats
+    drift: Floats
+    snapshot: bool
+    gaps: tuple[str, ...]
+    groups: Mapping[str, NDArray[np.str_]]
+    state: State
+
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """Rows whose outcome is known."""
+        return ~np.isnan(self.y)
+
+
+def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> Frame:
+    """The table of a register. `past` needs no order; rows keep theirs."""
+    cases = cases_of(past, outcome)
+    fate = numbered([case.shares_fate for case in past])
+    if source.snapshot:
+        cases = msgspec.structs.replace(cases, weight=np.bincount(fate)[fate] ** -0.5)
+    state = fresh(cases)
+    read = crossed(state, cases, buyers(past)) if source.snapshot else standing.replay(state, cases)
+    tenders = [case.as_of(stage) for case in past]
+    stated = told_by([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
+    found = dict(records.columns(read))
+    level, drift = records.level(read)
+    nobody = TrackRecord()
+    plain = np.array([row(tender, nobody, stated) for tender in tenders], dtype=np.float32).reshape(len(past), -1)
+    x = np.concatenate([plain, *(column[:, None] for column in found.values())], axis=1, dtype=np.float32)
+    return Frame(
+        register=source.name,
+        outcome=outcome,
+        stage=stage,
+        names=(*(each.name for each in stated), *found),
+        x=x,
+        y=cases.y,
+        key=np.array(
+            [attributes.hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in past], dtype=np.uint64
+        ),
+        published=cases.published,
+        known=cases.known,
+        fate=fate,
+        buyer=buyers(past),
+        level=level,
+        drift=np.zeros(len(past)) if source.snapshot else drift,
+        snapshot=source.snapshot,
+        gaps=source.gaps_tell,
+        groups=groups(past),
+        state=state,
+    )
+
+
+def cases_of(past: Sequence[Past], outcome: str) -> Cases:
+    """What the replay walks: every case with its days, its outcome and what else its end showed."""
+    y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in past])
+    published = np.array([case.published.toordinal() for case in past], dtype=np.int64)
+    known = np.array([case.known_on.toordinal() if case.known_on else 0 for case in past], dtype=np.int64)
+    lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
+    other = [_other(case, outcome) for case in past]
+    return Cases(
+        described=describe(case.tender for case in past),
+        published=published,
+        known=known,
+        y=y,
+        also=np.vstack([lag, other]).astype(np.float64),
+        weight=np.ones(len(past)),
+    )
+
+
+def told_by(tenders: Sequence[object], stage: Stage) -> list[Feature]:
+    """The catalogue's own features that differ between these tenders."""
+    nobody = TrackRecord()
+    plain = known_at(stage)
+    values = [[each.measure(tender, nobody) for tender in tenders] for each in plain]  # type: ignore[arg-type]
+    return [each for each, column in zip(plain, values, strict=True) if len(set(column)) > 1]
+
+
+def fresh(cases: Cases) -> State:
+    """A state that knows nothing yet, for a history of this size."""
+    told = max(1, int((~np.isnan(cases.y)).sum()))
+    return State.empty(cases, int(np.clip(OUTCOMES // told, 1, MOST_PASSES)))
+
+
+def crossed(state: State, cases: Cases, group: Numbers) -> Read:
+    """Every row reads what the rows of other groups showed, as if all of one day; in the end the state knows all."""
+    read = standing.opened(state, timeless(cases))
+    learnt = standing.learning_order(read.cases)
+    day = int(read.cases.published[0]) + 1
+    for others, rows in grouped_folds(group, FOLDS, 0):
+        other = fresh(read.cases)
+        _learn(other, read, others, learnt[np.isin(learnt, others)])
+        standing.consult(other, read, rows, day)
+    _learn(state, read, np.arange(len(cases.y)), learnt)
+    state.timeless = True
+    return read
+
+
+def timeless(cases: Cases) -> Cases:
+    """The same cases as if published and ended on one day: the middle one, where the state begins to count."""
+    middle = np.full(len(cases.y), int(np.median(cases.published)))
+    return msgspec.structs.replace(cases, published=middle, known=middle)
+
+
+def _learn(state: State, read: Read, published: Numbers, told: Numbers) -> None:
+    standing.publish(state, read, published)
+    standing.resolve(state, read, told)
+    standing.study(state, read, told)
+
+
+def buyers(past: Sequence[Past]) -> Numbers:
+    """A number a buyer; a case without one stands alone."""
+    keys = [(c.tender.buyer and (c.tender.buyer.id or c.tender.buyer.name)) or f"row {c.row}" for c in past]
+    return np.unique([str(key) for key in keys], return_inverse=True)[1].astype(np.int64)
+
+
+def numbered(keys: Sequence[object]) -> Numbers:
+    """Equal keys by equal numbers, from 0 in the order of their appearance."""
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys], dtype=np.int64)
+
+
+def _number(value: bool | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _other(case: Past, outcome: str) -> float:
+    """For no_award whether the buyer called it off, for the rest the logarithm of the bidders; 0 if not told."""
+    if outcome == "no_award":
+        return float(case.kind.lower().startswith(CALLED_OFF))
+    count = bidders(case.tender, TrackRecord())
+    return float(np.log(count)) if count else 0.0
+
+
+def groups(past: Sequence[Past]) -> dict[str, NDArray[np.str_]]:
+    """What figures are given by: year, category, value band, size of the buyer and kind of ending, each (rows,)."""
+    size = np.bincount(buyers(past))[buyers(past)]
+    small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(past) else (0, 0)
+    value = np.array([attributes.amount(case.tender) or np.nan for case in past], dtype=np.float64)
+    thirds = np.nanquantile(value, [1 / 3, 2 / 3]) if (~np.isnan(value)).any() else (0.0, 0.0)
+    return {
+        "year": np.array([str(case.published.year) for case in past]),
+        "category": np.array([case.tender.tender.main_procurement_category or "unknown" for case in past]),
+        "value": _thirds(value, *thirds),
+        "buyer": _thirds(size.astype(np.float64), small, large),
+        "ending": np.array([case.kind for case in past]),
+    }
+
+
+def _thirds(value: Floats, low: float, high: float) -> NDArray[np.str_]:
+    words = np.where(value <= low, "small", np.where(value <= high, "middle", "large"))
+    return np.where(np.isnan(value), "unknown", words)
