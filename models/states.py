@@ -26,8 +26,8 @@ FADED = 0.04
 LONGEST = 1000
 """Days beyond which it is all the same when a key was last written."""
 ONCE, LONG_AGO = 1.5, 0.7
-"""A key that stood for one case, half a year ago and more (its count over the last year is below LONG_AGO), is forgotten: among the
-cases that its rate is shrunk by it moves a rate by a few points at most, and every second key is such a one."""
+"""A key that stood for one case, half a year ago and more (its count over the last year is below LONG_AGO), is
+forgotten: among the cases that its rate is shrunk by it moves a rate little, and every second key is such a one."""
 
 
 def files(outcome: str) -> list[str]:
