@@ -1,7 +1,7 @@
 """Made-up OCDS releases of about 3.5 kB as JSON lines, for benchmarks: the same lines for the same seed.
 
-They are shaped like notices of the UK's Find a Tender: several lots, items, parties and documents, most facts stated and
-some left out. No outcome is in them and nothing is learnt from them.
+They are shaped like notices of the UK's Find a Tender: several lots, items, parties and documents, most facts stated
+and some left out. No outcome is in them and nothing is learnt from them.
 """
 
 from __future__ import annotations

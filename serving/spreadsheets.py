@@ -127,9 +127,7 @@ def _forms(found: list[list[str]]) -> list[dict[str, Any]]:
         return [{name: text for name, text in one.items() if text}]
     if not set(names) & set(form.BY_KEY):
         raise DataError.at("row 1", "no column is a key of the form", "Use the template")
-    return [
-        {name: meant(text) for name, text in zip(names, row, strict=False) if name and text} for row in found[1:]
-    ]
+    return [{name: meant(text) for name, text in zip(names, row, strict=False) if name and text} for row in found[1:]]
 
 
 def _text(cell: Any) -> str:
