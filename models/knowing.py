@@ -34,6 +34,9 @@ def records_of(
 
     A record may be the live state of a replay: read it before taking the next.
     """
+    if len(tenders) == 1:
+        yield 0, record_of(bundle, tenders[0], published[0])
+        return
     if not bundle.states:
         yield from replay(bundle.log.resolved, [day or date.max for day in published])
         return

@@ -18,7 +18,6 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from features.track_records import TrackRecord
 from models.bundle import Bundle
 from models.calibration import failure_of
 from models.knowing import record_of, records_of
@@ -129,11 +128,27 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
     Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
     """
     one = case(bundle, process, stage)
+    if explain:
+        return explained(one)
+    (plain,) = scores([one])
+    return plain
+
+
+def explained(one: Case) -> Score:
+    """The score of one case with its reasons, its signs and what is unknown."""
     record = record_of(one.bundle, one.tender, one.published)
     found = predictions(one.bundle, one.stage, [one.tender], [(0, record)])
     (told,) = _numbers(one.bundle, one.stage, found)
-    plain = _score(one, told)
-    return _explained(plain, one, found, record) if explain else plain
+    margins = {
+        outcome: margins_of(one.bundle, outcome, one.stage, found) for outcome in ENDINGS if outcome in found.margin
+    }
+    values = dict(zip((feature.name for feature in one.bundle.weighed), found.rows[0], strict=True))
+    return msgspec.structs.replace(
+        _score(one, told),
+        reasons=tuple(reasons(margins, values, one.tender, record, one.process)),
+        signs=judged(one.tender, record, one.stage),
+        unknown=tuple(unknowns(values, one.stage)),
+    )
 
 
 def scores(cases: Sequence[Case]) -> list[Score]:
@@ -189,21 +204,6 @@ def _score(one: Case, told: Numbers) -> Score:
         bundle=manifest.version,
         evidence=manifest.evidence,
         warnings=one.warned(told),
-    )
-
-
-def _explained(plain: Score, one: Case, found: Predictions, record: TrackRecord) -> Score:
-    """The score of one case with its reasons, its signs and what is unknown."""
-    names = [feature.name for feature in one.bundle.weighed]
-    margins = {
-        outcome: margins_of(one.bundle, outcome, one.stage, found) for outcome in ENDINGS if outcome in found.margin
-    }
-    shown = dict(zip(names, found.rows[0], strict=True))
-    return msgspec.structs.replace(
-        plain,
-        reasons=tuple(reasons(margins, shown, one.tender, record, one.process)),
-        signs=judged(one.tender, record, one.stage),
-        unknown=tuple(unknowns(shown, one.stage)),
     )
 
 

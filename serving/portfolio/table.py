@@ -44,7 +44,7 @@ SCHEMA = pa.schema(
     ]
 )
 """`value_gbp` is in pounds at the rate of the tender's year, null if unknown; `line` counts lines, rows or records of
-the file from 1, `place` is a JSON path within; lists are joined by JOINT; `reasons` is null where none were asked for."""
+the file from 1, `place` is a JSON path within; lists are joined by JOINT; `reasons` is null where none were asked."""
 
 JOINT = "; "
 LONGEST = 200
