@@ -72,7 +72,7 @@ def size(piece: Piece) -> int:
 def are_lines(document: bytes) -> bool:
     """Whether a document is JSON lines after all: every line begins an object, and not all are parts of one."""
     given = document.removeprefix(_BOM).strip()
-    if _NOT_AN_OBJECT.search(given) or _is_json(given):
+    if b"\n" not in given or _NOT_AN_OBJECT.search(given) or _is_json(given):
         return False
     return any(map(_is_json, given.split(b"\n")))
 

@@ -60,21 +60,20 @@ def lines(path: Path, bounds: Bounds) -> Iterator[bytes]:
 
     Raises as `pieces` does, with the number of the line at which it broke off.
     """
-    held, number = b"", 0
+    held, number, most = bytearray(), 0, bounds.line + 1
     try:
         for piece in pieces(path, bounds):
             *complete, rest = piece.split(b"\n")
             if complete:
-                complete[0] = (held + complete[0])[: bounds.line + 1]
-                held = b""
+                complete[0] = bytes(held + complete[0])[:most] if held else complete[0][:most]
+                held.clear()
                 yield from complete
                 number += len(complete)
-            if len(held) <= bounds.line:
-                held = (held + rest)[: bounds.line + 1]
+            held += rest[: most - len(held)]
     except DataError as error:
         raise type(error)([_placed(each, number + 1) for each in error.problems]) from None
     if held:
-        yield held
+        yield bytes(held)
 
 
 @contextmanager
