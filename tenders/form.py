@@ -7,6 +7,7 @@ and a reason can name the key that the user filled.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from tenders.errors import DataError, Problem
@@ -173,9 +174,9 @@ def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     built: dict[str, Any] = {"tender": {}}
     problems: list[Problem] = []
     given: dict[str, Any] = {}
-    for field in FIELDS:
+    for field in [each for each in FIELDS if each.key in form]:
         try:
-            value = parsed(field, form.get(field.key))
+            value = parsed(field, form[field.key])
         except ValueError as error:
             problems.append(Problem(path=f"/{field.key}", problem=str(error), remedy=field.help))
             continue
@@ -209,12 +210,19 @@ def key_of(path: str, given: Collection[str] = ()) -> str:
 
 def put(target: Any, path: str, value: Any) -> None:
     """Sets `value` at a JSON path of names and 0, making the objects and arrays on the way."""
-    *parents, last = path.strip("/").split("/")
-    for name, following in zip(parents, [*parents[1:], last], strict=True):
-        fresh: Any = [] if following == "0" else {}
+    parents, last = _steps(path)
+    for name, fresh in parents:
         if name == "0":
-            target[:] = target or [fresh]
+            target[:] = target or [fresh()]
             target = target[0]
         else:
-            target = target.setdefault(name, fresh)
+            target = target.setdefault(name, fresh())
     target[last] = value
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> tuple[tuple[tuple[str, type], ...], str]:
+    """The names on the way to a place, each with what is made there if there is nothing, and the last name."""
+    *parents, last = path.strip("/").split("/")
+    made = tuple(list if name == "0" else dict for name in [*parents[1:], last])
+    return tuple(zip(parents, made, strict=True)), last

@@ -80,6 +80,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         ocid = self.typed.ocid if self.typed else self.releases[0].get("ocid")
         return ocid if isinstance(ocid, str) else None
 
+    def holding(self, tender: Tender) -> Process:
+        """This process, told what it compiles to by who made it of that tender: then it is not worked out again."""
+        self.__dict__["_everything"] = tender
+        return self
+
     def compiled(self) -> Tender:
         """Everything known today, statuses and outcome included."""
         return self._everything
