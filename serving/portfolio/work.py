@@ -17,6 +17,7 @@ from models.bundle import Bundle
 from models.scoring import Case
 from serving.portfolio import table
 from serving.portfolio.blocks import Block
+from serving.portfolio.lines import counted
 from serving.portfolio.rows import Row, rows
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
@@ -50,11 +51,12 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """A scored block: its table, the rows that were refused, and how many lines it had.
+    """A scored block of a file: its table, the rows that were refused, and how many lines it had.
 
     The lines of a range of bytes are counted from its own first line; `unnumbered` says that they still are.
     """
 
+    file: str
     table: pa.Table
     refused: list[Refused]
     lines: int
@@ -66,10 +68,8 @@ def scored(asked: Asked, block: Block) -> bytes:
     bundle = held(asked.bundle)
     refused: list[Refused] = []
     found: list[table.Row] = []
-    last = 0
     batch: list[tuple[Row, Case]] = []
-    for row in rows(block, asked.register, whole=asked.explain):
-        last = max(last, row.line)
+    for row in rows(block, asked.register):
         case = _case(bundle, asked, block, row, refused)
         if case:
             batch.append((row, case))
@@ -78,8 +78,9 @@ def scored(asked: Asked, block: Block) -> bytes:
             batch = []
     found += _told(block, batch, asked.explain, refused)
     about = {
+        "file": block.file,
         "refused": msgspec.json.encode(refused).decode(),
-        "lines": str(last),
+        "lines": str(0 if block.first else counted(block)),
         "unnumbered": str(int(not block.first)),
     }
     made = table.table(found, about)
@@ -95,6 +96,7 @@ def opened(part: Path) -> Scored:
         made = pa.ipc.open_file(source).read_all()
     about = made.schema.metadata
     return Scored(
+        file=about[b"file"].decode(),
         table=made,
         refused=msgspec.json.decode(about[b"refused"], type=list[Refused]),
         lines=int(about[b"lines"]),

@@ -91,7 +91,9 @@ def _json_lines(path: Path, schema: pa.Schema, tables: Tables) -> None:
 def _workbook(path: Path, schema: pa.Schema, tables: Tables) -> None:
     book = Workbook(write_only=True)
     book.properties.created = book.properties.modified = EPOCH
-    sheet, rows = None, SHEET
+    sheet: Any = book.create_sheet()
+    sheet.append(schema.names)
+    rows = 0
     for table in tables:
         for line in zip(*(column.to_pylist() for column in table.columns), strict=True):
             if rows == SHEET:
@@ -99,8 +101,6 @@ def _workbook(path: Path, schema: pa.Schema, tables: Tables) -> None:
                 sheet.append(schema.names)
             sheet.append([_cell(sheet, value) for value in line])
             rows += 1
-    if sheet is None:
-        book.create_sheet().append(schema.names)
     book.save(path)
     _undated(path)
 
