@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -57,6 +57,43 @@ def parsed(field: Field, raw: Any) -> Any:
     if field.kind in ("number", "count"):
         return _number(field, raw)
     return _chosen(field, str(raw).strip())
+
+
+class _Wrong:
+    """What stands for a value that cannot be read."""
+
+
+class Remembered:
+    """Reads the rows of a table whose columns are these fields; what repeats in a column is read once.
+
+    The cells of a column are of one type. Rows share the lists that are read, so no release may be changed.
+    """
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._columns: list[tuple[Field, dict[Any, Any]]] = [(field, {}) for field in fields]
+
+    def __call__(self, row: Sequence[Any]) -> dict[str, Any] | None:
+        """The values of one row by key, without those left unknown; None if one of them cannot be read."""
+        given = {}
+        for (field, known), raw in zip(self._columns, row, strict=False):
+            try:
+                value = known[raw]
+            except KeyError:
+                value = known[raw] = _parsed_or_wrong(field, raw)
+            except TypeError:
+                value = _parsed_or_wrong(field, raw)
+            if value is _Wrong:
+                return None
+            if value is not None:
+                given[field.key] = value
+        return given
+
+
+def _parsed_or_wrong(field: Field, raw: Any) -> Any:
+    try:
+        return parsed(field, raw)
+    except ValueError:
+        return _Wrong
 
 
 def _wrong(expected: str, raw: Any) -> ValueError:

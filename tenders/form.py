@@ -171,7 +171,6 @@ def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
     Raises DataError with one problem a key whose value cannot be read.
     """
-    built: dict[str, Any] = {"tender": {}}
     problems: list[Problem] = []
     given: dict[str, Any] = {}
     for field in [each for each in FIELDS if each.key in form]:
@@ -182,16 +181,35 @@ def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             continue
         if value is not None:
             given[field.key] = value
-            put(built, field.path, field.write(value))
-    lots, values = given.get("lots"), given.get("lot_values")
-    if lots and values and lots != len(values):
-        problems.append(Problem(path="/lot_values", problem=f"{len(values)} values for {lots} lots"))
+    if mismatch := _lots_mismatch(given):
+        problems.append(mismatch)
     if problems:
         raise DataError(problems)
+    return _placed(given), [f"/{str(key)[:80]}" for key in form if key not in BY_KEY]
+
+
+def placed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The release of values that were read already, by key; none of them None. Raises DataError as `release` does."""
+    if mismatch := _lots_mismatch(given):
+        raise DataError(mismatch)
+    return _placed(given)
+
+
+def _lots_mismatch(given: Mapping[str, Any]) -> Problem | None:
+    lots, values = given.get("lots"), given.get("lot_values")
+    if lots and values and lots != len(values):
+        return Problem(path="/lot_values", problem=f"{len(values)} values for {lots} lots")
+    return None
+
+
+def _placed(given: Mapping[str, Any]) -> dict[str, Any]:
+    built: dict[str, Any] = {"tender": {}}
+    for field in [each for each in FIELDS if each.key in given]:
+        put(built, field.path, field.write(given[field.key]))
     for each in (built["tender"], *built["tender"].get("lots", ()), *built.get("awards", ())):
         if "amount" in each.get("value", ()):
             each["value"].setdefault("currency", given.get("currency", CURRENCY))
-    return built, [f"/{str(key)[:80]}" for key in form if key not in BY_KEY]
+    return built
 
 
 def key_of(path: str, given: Collection[str] = ()) -> str:

@@ -129,12 +129,13 @@ def released(releases: Sequence[Any], where: Sequence[str]) -> Process:
     return _process(releases, where)
 
 
-def filled(form: Mapping[str, Any], unread: Sequence[str] = ()) -> Process:
+def filled(document: Mapping[str, Any], unread: Sequence[str] = (), given: Mapping[str, Any] | None = None) -> Process:
     """The process of one filled form; `unread` are paths of what stands beside it and is no key.
 
-    Raises DataError with one problem a key whose value cannot be read.
+    `given` are the form's values by key, if they were read already. Raises DataError with one problem a key whose value
+    cannot be read.
     """
-    return _form(form, "", unread)
+    return _form(document, "", unread, given)
 
 
 def too_large(size: int) -> TooLargeError:
@@ -250,9 +251,11 @@ def _sequence(release: Release, where: str) -> tuple[datetime, str]:
     return instant, str(release["id"]) if isinstance(release.get("id"), str | int) else ""
 
 
-def _form(document: Mapping[str, Any], where: str, unread: Sequence[str] = ()) -> Process:
+def _form(
+    document: Mapping[str, Any], where: str, unread: Sequence[str] = (), given: Mapping[str, Any] | None = None
+) -> Process:
     try:
-        built, unknown = form.release(document)
+        built, unknown = form.release(document) if given is None else (form.placed(given), [])
         if len(unknown) == len(document):
             raise DataError.at("", "neither OCDS nor a filled form", "See docs/form.md for the keys of the form")
         tender = converted(built)

@@ -13,18 +13,13 @@ from tenders import form
 UNREAD = b"unread"
 
 
-def forms(data: bytes) -> tuple[Iterator[dict[str, Any]], list[str]]:
-    """The filled keys of each row of an Arrow IPC stream, and the paths of the columns that are not read."""
+def cells(data: bytes) -> tuple[list[str], list[str], Iterator[tuple[Any, ...]]]:
+    """Of an Arrow IPC stream: the names of its columns, of those that were not read, and the rows; None is empty."""
     with pa.ipc.open_stream(data) as stream:
         table = stream.read_all()
     unread = msgspec.json.decode(table.schema.metadata[UNREAD], type=list[str])
     columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
-    rows = zip(*columns, strict=True)
-    return (_filled(table.column_names, row) for row in rows), [f"/{name}" for name in unread]
-
-
-def _filled(names: list[str], row: tuple[Any, ...]) -> dict[str, Any]:
-    return {name: value for name, value in zip(names, row, strict=True) if value is not None}
+    return list(table.column_names), unread, zip(*columns, strict=True)
 
 
 def _values(name: str, column: Any) -> list[Any]:

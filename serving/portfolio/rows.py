@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,8 +15,9 @@ from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.lines import lines
 from serving.portfolio.registers import Case
 from serving.portfolio.tables import Cells
-from tenders import reading
-from tenders.errors import DataError, Problem
+from tenders import form, reading
+from tenders.errors import DataError, Problem, UnreachableError
+from tenders.fields import Remembered
 from tenders.process import Process
 from tenders.tender import Tender
 
@@ -39,11 +40,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def rows(block: Block, register: str | None = None, bounds: Bounds = BOUNDS) -> Iterator[Row]:
     """The rows of a block in the order of the input; blank lines and rows are none.
 
-    A `register` changes nothing here: a block of one says so itself. Nothing is raised: whatever is wrong with a row,
-    a mistake of ours included, becomes its problems.
+    A `register` changes nothing here: a block of one says so itself. Whatever is wrong with a row, a mistake of ours
+    included, becomes its problems. Raises UnreachableError if the file of a range is not there any more: the row that
+    could say so would stand for thousands.
     """
     try:
         yield from _READERS[block.kind](block, bounds)
+    except OSError as error:
+        raise UnreachableError(
+            f"{block.path or block.file}: {error.strerror or error}. Is it reachable here?"
+        ) from None
     except Exception as error:
         log.exception("%s, block %d", block.file, block.number)
         yield _unexpected(block.first, "", error)
@@ -107,25 +113,32 @@ def _placed(value: bytes, place: str) -> Any:
 
 def _of_cells(block: Block, bounds: Bounds) -> Iterator[Row]:
     cells = msgspec.msgpack.decode(block.data, type=Cells)
-    unread = [f"/{name}" for name in cells.unread]
-    for number, row in enumerate(cells.rows, start=block.first):
+    return _of_table(block.first, cells.columns, cells.unread, cells.rows)
+
+
+def _of_arrow(block: Block, bounds: Bounds) -> Iterator[Row]:
+    return _of_table(block.first, *arrow.cells(block.data))
+
+
+def _of_table(
+    first: int, columns: Sequence[str], unread: Sequence[str], table: Iterable[Sequence[Any] | str]
+) -> Iterator[Row]:
+    remembered = Remembered([form.BY_KEY[name] for name in columns])
+    paths = [f"/{name}" for name in unread]
+    for number, row in enumerate(table, start=first):
         place = f"row {number}"
         if isinstance(row, str):
             yield _refused(number, place, DataError.at(place, row))
         elif row:
-            yield _row(number, place, _filled, dict(zip(cells.columns, row, strict=False)), unread, place)
+            yield _row(number, place, _filled, row, columns, paths, remembered, place)
 
 
-def _of_arrow(block: Block, bounds: Bounds) -> Iterator[Row]:
-    forms, unread = arrow.forms(block.data)
-    for number, form in enumerate(forms, start=block.first):
-        place = f"row {number}"
-        yield _row(number, place, _filled, form, unread, place)
-
-
-def _filled(form: dict[str, Any], unread: Sequence[str], place: str) -> list[Process]:
+def _filled(
+    row: Sequence[Any], columns: Sequence[str], unread: Sequence[str], remembered: Remembered, place: str
+) -> list[Process]:
+    given = {name: cell for name, cell in zip(columns, row, strict=False) if cell is not None and cell != ""}
     try:
-        return [reading.filled(form, unread)]
+        return [reading.filled(given, unread, remembered(row) if given else None)]
     except DataError as error:
         raise DataError([_in_column(each, place) for each in error.problems]) from None
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from serving.portfolio import rows as module
 from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import Bounds
+from tenders.errors import UnreachableError
 from tenders.reading import processes
 from tenders.sources import source
 from tenders.tender import Tender
@@ -175,6 +176,14 @@ def test_our_own_mistakes_are_rows_too(
     assert [row.line for row in found if not row.process] == [4]
     assert "an unexpected error, ZeroDivisionError" in made.said(found[3])
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_file_that_is_gone_is_no_row(tmp_path: Path) -> None:
+    path = made.written(tmp_path, "a.jsonl", PLAIN)
+    cut = list(blocks(path))
+    path.unlink()
+    with pytest.raises(UnreachableError, match="Is it reachable here"):
+        list(module.rows(cut[0]))
 
 
 SOURCES = {
