@@ -28,8 +28,11 @@ class Places(msgspec.Struct, frozen=True):
 
     @property
     def upload(self) -> Path:
-        """What was uploaded. Raises StopIteration before."""
-        return next(each for each in self.uploads.iterdir() if not each.name.startswith("."))
+        """What was uploaded. Raises FileNotFoundError before."""
+        found = next((each for each in self.uploads.iterdir() if not each.name.startswith(".")), None)
+        if found is None:
+            raise FileNotFoundError(self.uploads)
+        return found
 
     @property
     def scored(self) -> Path:
@@ -89,7 +92,7 @@ def safe_name(given: str) -> str:
     """
     last = PurePosixPath(given.replace("\\", "/")).name
     text = unicodedata.normalize("NFC", last.encode("utf-8", "replace").decode())
-    kept = _NEITHER.sub("_", text).strip(" .")
+    kept = _NEITHER.sub("_", text).rstrip(" .")
     ending = next((kept[-len(each) :] for each in _endings() if kept.lower().endswith(each)), "")
     if not ending:
         raise DataError.at("/file", f"no reader for {kept[-40:] or 'a file without a name'}", f"Use {_known()}")
