@@ -194,7 +194,7 @@ def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
 def buyer_keys(tender: Tender) -> list[str]:
     """`buyer:` keys: the buyer, and the procuring entity where it is another."""
     names = [tender.buyer and tender.buyer.name, tender.tender.procuring_entity and tender.tender.procuring_entity.name]
-    return [f"buyer:{normal}" for normal in dict.fromkeys(_normal(n) for n in names if n) if normal]
+    return [f"buyer:{plain}" for plain in dict.fromkeys(normal(n) for n in names if n) if plain]
 
 
 @once
@@ -202,13 +202,13 @@ def adviser_keys(tender: Tender) -> list[str]:
     """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
     named = [a.name for a in tender.tender_risk.advisers]
     named += [p.name for p in tender.parties if p.name and p.role_details and _ADVISES.search(p.role_details)]
-    return [f"adviser:{normal}" for normal in dict.fromkeys(map(_normal, named)) if normal]
+    return [f"adviser:{plain}" for plain in dict.fromkeys(map(normal, named)) if plain]
 
 
 def supplier_keys(tender: Tender) -> list[str]:
     """`supplier:` keys of the suppliers of the awards."""
     names = [s.name for award in tender.awards for s in award.suppliers if s.name]
-    return [f"supplier:{normal}" for n in names if (normal := _normal(n))]
+    return [f"supplier:{plain}" for n in names if (plain := normal(n))]
 
 
 @once
@@ -225,6 +225,6 @@ def cpv_codes(tender: Tender) -> list[str]:
 
 
 @lru_cache(maxsize=65536)
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """A name without case, punctuation and legal form, so that spellings meet."""
     return " ".join(_LEGAL_NOISE.sub(" ", name.lower().replace("&", " and ")).split())
