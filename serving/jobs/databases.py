@@ -68,7 +68,9 @@ class PostgreSql:
         except ImportError:
             raise UsageError("jobs in PostgreSQL need its driver: install tender-risk[postgresql]") from None
         try:
-            with psycopg.connect(self.url, autocommit=True, connect_timeout=SECONDS, client_encoding="utf8") as connection:
+            with psycopg.connect(
+                self.url, autocommit=True, connect_timeout=SECONDS, client_encoding="utf8"
+            ) as connection:
                 found = connection.execute(_NAMED.sub(r"%(\1)s", sql).encode(), values)
                 return found.fetchall() if found.description else []
         except psycopg.OperationalError:

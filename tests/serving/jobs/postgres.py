@@ -29,7 +29,18 @@ def cluster() -> Iterator[str]:
             os.chown(folder, user.pw_uid, user.pw_gid)
             other = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
         data = f"{folder}/data"
-        made = [*other, str(BINARIES / "initdb"), "-D", data, "-U", "auditor", "-A", "trust", "--no-sync", "--no-locale"]
+        made = [
+            *other,
+            str(BINARIES / "initdb"),
+            "-D",
+            data,
+            "-U",
+            "auditor",
+            "-A",
+            "trust",
+            "--no-sync",
+            "--no-locale",
+        ]
         subprocess.run(made, cwd=folder, check=True, capture_output=True)
         port = free_port()
         command = [str(BINARIES / "postgres"), "-D", data, "-p", str(port), "-k", folder, "-c", "fsync=off"]

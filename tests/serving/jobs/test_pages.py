@@ -48,6 +48,7 @@ def test_the_worklist_tells_what_was_scored_and_what_not(service: httpx.Client, 
     assert "120 tenders scored" in text
     assert "1 row that could not be" in text
     assert "120 of 120 tenders, page 1 of 3" in text
+    assert "9 of 120 tenders are listed" in text
 
 
 def test_it_is_sorted_filtered_and_paged_by_its_address(service: httpx.Client, job: dict[str, Any]) -> None:
@@ -55,7 +56,9 @@ def test_it_is_sorted_filtered_and_paged_by_its_address(service: httpx.Client, j
     assert "20 of 120 tenders" in found.text
     assert "York" not in found.text
     assert found.values["buyer"] == "leeds"
-    assert {"ascending", "descending", "none"} >= {str(each["aria-sort"]) for each in found.of("th") if "aria-sort" in each}
+    assert {"ascending", "descending", "none"} >= {
+        str(each["aria-sort"]) for each in found.of("th") if "aria-sort" in each
+    }
 
 
 @pytest.mark.parametrize("name", ["sort", "down", "page", *listing.FILTERS])
