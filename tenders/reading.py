@@ -83,20 +83,19 @@ _NO_OTHER = (None,) * 4
 _line = msgspec.json.Decoder(_Line).decode
 
 
-def read_line(data: bytes) -> list[Process]:
-    """All processes of one line of JSON lines, to be scored and not explained.
+def sound_release(data: bytes) -> Process | None:
+    """The process of a text that is one sound release, to be scored and not explained; None for any other text.
 
-    A sound release, as nearly every line of a register is, is decoded straight into its types, in a quarter of the
-    time; what it holds beyond them is not looked for. Everything else is read as any document. Raises as `read`.
+    It is decoded straight into its types: what it holds beyond them is not looked for.
     """
     try:
         found = _line(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return read(data)
+        return None
     told = found.releases, found.records, found.compiled_release, found.versioned_release
     if told != _NO_OTHER or found.tender is _UNTOLD.tender or any(problems(found)):
-        return read(data)
-    return [Process(where=("",), typed=found)]
+        return None
+    return Process(where=("",), typed=found)
 
 
 def processes(document: Any, where: str = "") -> list[Process]:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from serving.portfolio import writing
 from serving.portfolio.blocks import Block, InputFile, blocks, inputs
+from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.manifest import CURRENCY, Counting, Manifest, bundle_digest, digest, now, versions
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Asked, Scored, opened, scored
@@ -52,6 +53,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     asked: Asked
     format: str
     workers: int = 1
+    bounds: Bounds = BOUNDS
 
     @property
     def parts(self) -> Path:
@@ -75,6 +77,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
     inputs: list[InputFile]
     asked: Asked
     bundle: str
+    bounds: Bounds
     columns: tuple[str, ...] = tuple(SCHEMA.names)
 
 
@@ -95,7 +98,12 @@ def run(
 
 def _begin(given: Run, resume: bool) -> Begun:
     """Checks what was begun before, and says what is begun now."""
-    begun = Begun(inputs=inputs(given.source), asked=given.asked, bundle=bundle_digest(Path(given.asked.bundle)))
+    begun = Begun(
+        inputs=inputs(given.source),
+        asked=given.asked,
+        bundle=bundle_digest(Path(given.asked.bundle)),
+        bounds=given.bounds,
+    )
     told = msgspec.json.format(msgspec.json.encode(begun))
     about = given.parts / ABOUT
     if given.parts.is_dir():
@@ -122,7 +130,7 @@ def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progre
     progress = Progress(size=sum(each.size for each in begun.inputs))
 
     def todo() -> Iterator[Block]:
-        for block in blocks(given.source, given.asked.register, skip=done):
+        for block in blocks(given.source, given.asked.register, done, given.bounds):
             if block.number in done:
                 progress.add(block, 0)
             else:

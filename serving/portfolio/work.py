@@ -69,7 +69,7 @@ def scored(asked: Asked, block: Block) -> bytes:
     refused: list[Refused] = []
     found: list[table.Row] = []
     batch: list[tuple[Row, Case]] = []
-    for row in rows(block, asked.register):
+    for row in rows(block, whole=asked.explain):
         case = _case(bundle, asked, block, row, refused)
         if case:
             batch.append((row, case))
