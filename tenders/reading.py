@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tenders import dates, decoding, form, versioned
-from tenders.checks import converted, named, problems, unread_fields
+from tenders.checks import converted, named, problems, sound, unread_fields
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.process import Process, Release
 from tenders.tender import Tender
@@ -79,23 +79,31 @@ class _Line(Tender, frozen=True, kw_only=True):
 
 
 _UNTOLD = _Line()
-_NO_OTHER = (None,) * 4
+_AT_TOP = ("",)
 _line = msgspec.json.Decoder(_Line).decode
 
 
-def sound_release(data: bytes) -> Process | None:
-    """The process of a text that is one sound release, to be scored and not explained; None for any other text.
+def sound_releases(texts: Sequence[bytes]) -> list[Process | None]:
+    """For each text the process of the one sound release that it holds; None for any other text.
 
-    It is decoded straight into its types: what it holds beyond them is not looked for.
+    It is decoded straight into its types, to be scored and not explained: what it holds beyond them is not looked for.
     """
+    found = [_release_in(text) for text in texts]
+    held = [release for release in found if release is not None]
+    # Nearly always all are, and then none is looked at for itself.
+    if not sound(held):
+        found = [None if release is None or any(problems(release)) else release for release in found]
+    return [None if release is None else Process(where=_AT_TOP, typed=release) for release in found]
+
+
+def _release_in(text: bytes) -> _Line | None:
     try:
-        found = _line(data)
+        found = _line(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    told = found.releases, found.records, found.compiled_release, found.versioned_release
-    if told != _NO_OTHER or found.tender is _UNTOLD.tender or any(problems(found)):
+    if found.tender is _UNTOLD.tender or found.releases or found.records:
         return None
-    return Process(where=("",), typed=found)
+    return None if found.compiled_release or found.versioned_release else found
 
 
 def processes(document: Any, where: str = "") -> list[Process]:

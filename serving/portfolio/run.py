@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,10 +22,9 @@ from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.manifest import CURRENCY, Counting, Manifest, bundle_digest, digest, now, versions
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Asked, Scored, opened, scored
+from serving.portfolio.workers import answered
 from tenders.errors import UnreachableError, UsageError
 
-AHEAD = 3
-"""Blocks a worker that are read before they are asked for: they bound what is held at once."""
 ABOUT = "run.json"
 
 
@@ -137,33 +136,14 @@ def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progre
                 yield block
 
     try:
-        for block, made in _made(given, executor, todo()):
+        calls = ((block, (scored, given.asked, block)) for block in todo())
+        for block, made in answered(executor, given.workers, calls):
             path = given.parts / f"{block.number:09}.arrow"
             writing.whole(path, made)
             progress.add(block, opened(path).table.num_rows)
             shown(progress)
     except BrokenExecutor:
         raise UnreachableError("a worker died. What was scored is kept: run again with --resume") from None
-
-
-def _made(given: Run, executor: Executor, todo: Iterator[Block]) -> Iterator[tuple[Block, bytes]]:
-    """Every block with what a worker made of it, as they come; at most AHEAD a worker are on their way."""
-    waiting: dict[Future[bytes], Block] = {}
-    try:
-        for block in todo:
-            waiting[executor.submit(scored, given.asked, block)] = block
-            if len(waiting) >= AHEAD * given.workers:
-                yield from _finished(waiting)
-        while waiting:
-            yield from _finished(waiting)
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _finished(waiting: dict[Future[bytes], Block]) -> Iterator[tuple[Block, bytes]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        yield waiting.pop(future), future.result()
 
 
 def _put_together(given: Run, begun: Begun) -> Manifest:
