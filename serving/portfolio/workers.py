@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from serving.portfolio import work
 from tenders.errors import UnreachableError, UsageError
 
-
 Key = TypeVar("Key")
 AHEAD = 3
 """Calls a worker that are made before they are answered: they bound what is held at once."""
