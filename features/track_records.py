@@ -200,7 +200,7 @@ def buyer_keys(tender: Tender) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def _buyers(*names: str | None) -> tuple[str, ...]:
-    return tuple(f"buyer:{normal}" for normal in dict.fromkeys(_normal(n) for n in names if n) if normal)
+    return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(n) for n in names if n) if plain)
 
 
 @once
@@ -208,13 +208,13 @@ def adviser_keys(tender: Tender) -> list[str]:
     """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
     named = [a.name for a in tender.tender_risk.advisers]
     named += [p.name for p in tender.parties if p.name and p.role_details and _ADVISES.search(p.role_details)]
-    return [f"adviser:{normal}" for normal in dict.fromkeys(map(_normal, named)) if normal]
+    return [f"adviser:{plain}" for plain in dict.fromkeys(map(normal, named)) if plain]
 
 
 def supplier_keys(tender: Tender) -> list[str]:
     """`supplier:` keys of the suppliers of the awards."""
     names = [s.name for award in tender.awards for s in award.suppliers if s.name]
-    return [f"supplier:{normal}" for n in names if (normal := _normal(n))]
+    return [f"supplier:{plain}" for n in names if (plain := normal(n))]
 
 
 def market_keys(tender: Tender) -> tuple[str, ...]:
@@ -239,6 +239,6 @@ def cpv_codes(tender: Tender) -> list[str]:
 
 
 @lru_cache(maxsize=65536)
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """A name without case, punctuation and legal form, so that spellings meet."""
     return " ".join(_LEGAL_NOISE.sub(" ", name.lower().replace("&", " and ")).split())

@@ -1,8 +1,9 @@
 """Bundles: one released model with everything that scoring needs, on disk and in memory.
 
-A bundle is a directory: `manifest.json`, one `.ubj` a booster, `calibration.json`, `track_records.parquet` and
-`MODEL_CARD.md`. It is the bundle of the UK, and holds one directory of the same shape for every other register that was
-learnt from, with the register's records as parquet. The manifest holds the digest of every file. No pickle anywhere.
+A bundle is a directory: `manifest.json`, one `.ubj` a booster, `calibration.json`, `track_records.parquet`,
+`reference.json` (what it learnt from, for telling drift) and `MODEL_CARD.md`. It is the bundle of the UK, and holds one
+directory of the same shape for every other register that was learnt from, with the register's records as parquet. The
+manifest holds the digest of every file. No pickle anywhere.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from features.standing import State
 from features.track_records import Log, Resolved
 from models import states
 from models.calibration import Calibration
+from models.reference import Reference
 from tenders.errors import BundleError
 from tenders.facts import Stage
 from tenders.tender import Tender
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)
+"""Formats that can be read: 2 is that of bundles without a reference."""
 RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
 MANIFEST, CALIBRATION, RECORDS, CARD = "manifest.json", "calibration.json", "track_records.parquet", "MODEL_CARD.md"
+REFERENCE = "reference.json"
 UNRELEASED = "unreleased"
 """The version of a bundle that was trained and not released."""
 ANY = "any"
@@ -53,9 +58,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     profile: float = 0.0
 
     @property
+    def name(self) -> str:
+        """What it goes by wherever outcome and stage are one word."""
+        return f"{self.outcome}-{self.stage}"
+
+    @property
     def file(self) -> str:
         """Name of the booster's file."""
-        return f"{self.outcome}-{self.stage}.ubj"
+        return f"{self.name}.ubj"
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +98,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A bundle in memory; boosters by (outcome, stage), calibration by the same.
 
     `states` are the register's records by outcome, `registers` the bundles of other registers by name; `pictures` the
-    card's, by file name.
+    card's, by file name. `reference` is None for a model that no rows can be compared with: that of unknown registers.
     """
 
     manifest: Manifest
@@ -97,6 +107,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     log: Log = Log()
     states: dict[str, State] = {}
     registers: dict[str, Bundle] = {}
+    reference: Reference | None = None
     card: str = ""
     pictures: dict[str, bytes] = {}
 
@@ -155,6 +166,8 @@ def _write(bundle: Bundle, directory: Path) -> None:
     lines = {f"{outcome}-{stage}": each for (outcome, stage), each in bundle.calibration.items()}
     (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(lines), indent=1))
     pq.write_table(_table(bundle.log), directory / RECORDS, compression="zstd")
+    if bundle.reference:
+        (directory / REFERENCE).write_bytes(msgspec.json.encode(bundle.reference))
     for outcome, state in bundle.states.items():
         states.save(state, outcome, directory)
     (directory / CARD).write_text(bundle.card, encoding="utf-8")
@@ -183,16 +196,17 @@ def _read(directory: Path, manifest: Manifest) -> Bundle:
         booster.load_model(directory / part.file)
         if tuple(booster.feature_names or ()) != part.features:
             raise BundleError(f"{directory}: {part.file} reads other features than the manifest says")
-        if f"{part.outcome}-{part.stage}" not in lines:
-            raise BundleError(f"{directory}: {CALIBRATION} has no line for {part.outcome}-{part.stage}")
+        if part.name not in lines:
+            raise BundleError(f"{directory}: {CALIBRATION} has no line for {part.name}")
         boosters[part.outcome, part.stage] = booster
-        calibration[part.outcome, part.stage] = lines[f"{part.outcome}-{part.stage}"]
+        calibration[part.outcome, part.stage] = lines[part.name]
     return Bundle(
         manifest=manifest,
         boosters=boosters,
         calibration=calibration,
         log=_log(pq.read_table(directory / RECORDS)),
         states={outcome: states.load(outcome, directory) for outcome in _held(manifest)},
+        reference=_reference(directory) if REFERENCE in manifest.digests else None,
         registers={name: _read(directory / name, _manifest(directory / name)) for name in manifest.registers},
         pictures={name: (directory / name).read_bytes() for name in manifest.digests if name in PICTURES},
         card=(directory / CARD).read_text(encoding="utf-8"),
@@ -206,6 +220,13 @@ def _held(manifest: Manifest) -> list[str]:
     )
 
 
+def _reference(directory: Path) -> Reference:
+    try:
+        return msgspec.json.decode((directory / REFERENCE).read_bytes(), type=Reference)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{directory / REFERENCE}: {error}") from None
+
+
 def _manifest(directory: Path) -> Manifest:
     try:
         data = (directory / MANIFEST).read_bytes()
@@ -215,8 +236,9 @@ def _manifest(directory: Path) -> Manifest:
         manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"{directory / MANIFEST}: {error}") from None
-    if manifest.format != FORMAT:
-        raise BundleError(f"{directory}: bundle format {manifest.format}, this version reads {FORMAT}. Release it anew")
+    if manifest.format not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise BundleError(f"{directory}: bundle format {manifest.format}, this version reads {known}. Release it anew")
     return manifest
 
 

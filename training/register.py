@@ -19,6 +19,7 @@ from training.boosting import fit, weights, without_gaps
 from training.calibrate import calibration
 from training.frames import Frame
 from training.recipe import Boost
+from training.reference import Spreads, latest, spreads
 from training.rolling import Forecast, Slice, forecast, known_at, recent
 
 Floats = NDArray[np.float64]
@@ -54,12 +55,14 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Learnt(msgspec.Struct, frozen=True, kw_only=True):
-    """One (outcome, stage) of a register: its part, booster and calibration, and how it was judged."""
+    """One (outcome, stage) of a register: its part, booster and calibration, how it was judged, and how the columns lay
+    that the booster reads."""
 
     part: Part
     booster: xgb.Booster
     calibration: Calibration
     judged: Judged
+    spreads: Spreads
     state: State
 
 
@@ -71,11 +74,13 @@ def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:
     line = calibrated(frame, found.rows, margin, seed, resamples)
     booster = final(frame, boost, seed)
     part = Part(outcome=frame.outcome, stage=frame.stage, features=tuple(booster.feature_names or ()), drift=drift)
+    told = np.flatnonzero(frame.told)
     return Learnt(
         part=part,
         booster=booster,
         calibration=line,
         judged=judged(frame, found, margin, seed, resamples),
+        spreads=spreads(frame.x, frame.names, part.features, told[latest(frame.published[told])]),
         state=frame.state,
     )
 

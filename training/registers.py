@@ -21,6 +21,7 @@ from training.ablation import Ablated, ablated
 from training.frames import frame
 from training.pooling import Pooled, Sample, pool, sample
 from training.recipe import Recipe
+from training.reference import of_register
 from training.register import STEPS, Judged, Learnt, coverage, learn
 from training.search import Searched, search
 
@@ -101,7 +102,7 @@ def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
             judged.append(learnt[-1].judged)
         data.append(fingerprint)
         if learnt:
-            bundles[source.name] = _bundle(source.name, learnt, (fingerprint,))
+            bundles[source.name] = _bundle(source.name, past, learnt, (fingerprint,))
     progress("what all registers know together")
     pooled = [pool(outcome, alike, recipe.seed) for outcome, alike in _alike(shares)]
     if pooled:
@@ -161,13 +162,18 @@ def figures(each: Judged) -> Figures:
     )
 
 
-def _bundle(name: str, learnt: Sequence[Learnt], data: tuple[LearntFrom, ...]) -> Bundle:
+def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tuple[LearntFrom, ...]) -> Bundle:
     keys = [(each.part.outcome, each.part.stage) for each in learnt]
     return Bundle(
         manifest=_manifest(name, tuple(each.part for each in learnt), data, evidence(name, [e.judged for e in learnt])),
         boosters=dict(zip(keys, (each.booster for each in learnt), strict=True)),
         calibration=dict(zip(keys, (each.calibration for each in learnt), strict=True)),
         states={each.part.outcome: each.state for each in learnt},
+        reference=of_register(
+            past,
+            {each.part.name: each.spreads for each in learnt},
+            {each.part.name: each.judged.p for each in learnt},
+        ),
     )
 
 
