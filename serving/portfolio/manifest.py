@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from models.bundle import MANIFEST
 from serving.portfolio.files import InputFile
 from serving.portfolio.work import Asked, Scored
+from serving.portfolio.worklist import Summary
 
 LIBRARIES = ("tender-risk", "xgboost-cpu", "numpy", "pyarrow", "msgspec", "ocdsmerge")
 CURRENCY = "value_gbp is in pounds sterling at the average rate of the tender's year; null where it cannot be told"
@@ -49,7 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     output_sha256: str
     currency: str
     versions: dict[str, str]
-    worklist: dict[str, Any] | None = None
+    worklist: Summary | None = None
 
 
 class Counting:

@@ -7,21 +7,18 @@ parts again and scores only what is missing. What a block is does not depend on 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from serving.portfolio import writing
-from serving.portfolio.blocks import Block, InputFile, blocks, inputs
-from serving.portfolio.bounds import BOUNDS, Bounds
-from serving.portfolio.manifest import CURRENCY, Counting, Manifest, bundle_digest, digest, now, versions
-from serving.portfolio.table import SCHEMA
-from serving.portfolio.work import Asked, Scored, opened, scored
+from serving.portfolio.blocks import Block, blocks, inputs
+from serving.portfolio.finishing import finish
+from serving.portfolio.given import Begun, Run
+from serving.portfolio.manifest import Manifest, bundle_digest
+from serving.portfolio.work import opened, scored
 from serving.portfolio.workers import answered
 from tenders.errors import UnreachableError, UsageError
 
@@ -44,42 +41,6 @@ class Progress(msgspec.Struct, kw_only=True):
         self.bytes += block.end - block.start
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What is scored, how, and where to. `format` is one of `writing.FORMATS`."""
-
-    source: Path
-    out: Path
-    asked: Asked
-    format: str
-    workers: int = 1
-    bounds: Bounds = BOUNDS
-
-    @property
-    def parts(self) -> Path:
-        """The folder of the scored blocks, beside the output."""
-        return self.out.with_name(f"{self.out.name}.parts")
-
-    @property
-    def refused(self) -> Path:
-        """The file of the rows that could not be scored, as JSON lines."""
-        return self.out.with_name(f"{self.out.name}.errors")
-
-    @property
-    def manifest(self) -> Path:
-        """The file that says what was run on what."""
-        return self.out.with_name(f"{self.out.name}.manifest.json")
-
-
-class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part depends on. Parts of another input, bundle or question are not taken up again."""
-
-    inputs: list[InputFile]
-    asked: Asked
-    bundle: str
-    bounds: Bounds
-    columns: tuple[str, ...] = tuple(SCHEMA.names)
-
-
 def run(
     given: Run, executor: Executor, resume: bool = False, shown: Callable[[Progress], None] = lambda _: None
 ) -> Manifest:
@@ -90,7 +51,7 @@ def run(
     """
     begun = _begin(given, resume)
     _score(given, begun, executor, shown)
-    manifest = _put_together(given, begun)
+    manifest = finish(given, begun, _done(given.parts), executor)
     shutil.rmtree(given.parts)
     return manifest
 
@@ -144,54 +105,3 @@ def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progre
             shown(progress)
     except BrokenExecutor:
         raise UnreachableError("a worker died. What was scored is kept: run again with --resume") from None
-
-
-def _put_together(given: Run, begun: Begun) -> Manifest:
-    """Writes the output and the errors from the parts, in the order of the input."""
-    counting = Counting()
-    partial = given.refused.with_name(f".{given.refused.name}.partial")
-    with partial.open("wb") as refusals:
-        parts = _passed(numbered(map(opened, _done(given.parts).values())), counting, refusals)
-        writing.write(given.out, given.format, SCHEMA, parts)
-    partial.replace(given.refused)
-    manifest = Manifest(
-        created=now(),
-        inputs=begun.inputs,
-        bundle=given.asked.bundle,
-        bundle_sha256=begun.bundle,
-        asked=given.asked,
-        counts=counting.counted(),
-        output=given.out.name,
-        output_sha256=digest(given.out),
-        currency=CURRENCY,
-        versions=versions(),
-    )
-    writing.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-    return manifest
-
-
-def _passed(parts: Iterable[Scored], counting: Counting, refusals: BinaryIO) -> Iterator[pa.Table]:
-    """The tables of the parts; on the way they are counted, and their refusals written."""
-    for part in parts:
-        counting.add(part)
-        refusals.writelines(msgspec.json.encode(each) + b"\n" for each in part.refused)
-        yield part.table
-
-
-def numbered(parts: Iterable[Scored]) -> Iterator[Scored]:
-    """The parts with lines counted from the beginning of their file, where a range of bytes began at its own first."""
-    before, file = 0, ""
-    for part in parts:
-        before = before if part.file == file else 0
-        file = part.file
-        if part.unnumbered and before:
-            lines = pc.add(part.table["line"], before)
-            at = part.table.schema.get_field_index("line")
-            yield msgspec.structs.replace(
-                part,
-                table=part.table.set_column(at, "line", lines),
-                refused=[msgspec.structs.replace(each, line=each.line + before) for each in part.refused],
-            )
-        else:
-            yield part
-        before += part.lines

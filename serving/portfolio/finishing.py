@@ -1,0 +1,126 @@
+"""What a run leaves behind, made from its parts: the output, the errors, the worklist, the report and the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from serving.portfolio import explaining, writing
+from serving.portfolio.blocks import blocks
+from serving.portfolio.explaining import Span
+from serving.portfolio.given import Begun, Run
+from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now, versions
+from serving.portfolio.table import SCHEMA
+from serving.portfolio.work import Scored, held, opened
+from serving.portfolio.worklist import LISTED, Wish, Worklist, worklist
+from tenders.errors import DataError, UnreachableError
+
+WHOLE = "scored.parquet"
+"""All rows, in the folder of the parts: what the other formats, the worklist and the report are made from."""
+A_TIME = 50_000
+
+
+def finish(given: Run, begun: Begun, parts: dict[int, Path], executor: Executor) -> Manifest:
+    """Writes everything that was asked for, the output last but the manifest, each whole or not at all."""
+    counting = Counting()
+    spans: list[Span] = []
+    whole = given.parts / WHOLE
+    partial = given.refused.with_name(f".{given.refused.name}.partial")
+    with partial.open("wb") as refusals:
+        passed = _passed(numbered(zip(parts, map(opened, parts.values()), strict=True)), counting, refusals, spans)
+        writing.write(whole, "parquet", SCHEMA, passed)
+    partial.replace(given.refused)
+    listed = _listed(given, given.wish, ds.dataset(whole), executor, spans) if given.wish else None
+    if given.format == "parquet":
+        whole.replace(given.out)
+    else:
+        tables = (pa.Table.from_batches([batch]) for batch in pq.ParquetFile(whole).iter_batches(A_TIME))
+        writing.write(given.out, given.format, SCHEMA, tables)
+    manifest = Manifest(
+        created=now(),
+        inputs=begun.inputs,
+        bundle=given.asked.bundle,
+        bundle_sha256=begun.bundle,
+        asked=given.asked,
+        counts=counting.counted(),
+        output=given.out.name,
+        output_sha256=digest(given.out),
+        currency=CURRENCY,
+        versions=versions(),
+        worklist=listed.summary if listed else None,
+    )
+    writing.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    return manifest
+
+
+def _passed(
+    parts: Iterable[tuple[Scored, Span | None]], counting: Counting, refusals: BinaryIO, spans: list[Span]
+) -> Iterator[pa.Table]:
+    """The tables of the parts; on the way they are counted, their refusals written and their spans kept."""
+    for part, span in parts:
+        counting.add(part)
+        refusals.writelines(msgspec.json.encode(each) + b"\n" for each in part.refused)
+        if span:
+            spans.append(span)
+        yield part.table
+
+
+def numbered(parts: Iterable[tuple[int, Scored]]) -> Iterator[tuple[Scored, Span | None]]:
+    """The parts with lines counted from the beginning of their file, and the span of each.
+
+    Where a block is a range of bytes, its lines were counted from its own first.
+    """
+    before, file = 0, ""
+    for number, part in parts:
+        before = before if part.file == file else 0
+        file = part.file
+        shift = before if part.unnumbered else 0
+        moved = _moved(part, shift) if shift else part
+        yield moved, explaining.span(number, moved, shift)
+        before += part.lines
+
+
+def _moved(part: Scored, lines: int) -> Scored:
+    at = SCHEMA.get_field_index("line")
+    return msgspec.structs.replace(
+        part,
+        table=part.table.set_column(at, "line", pc.add(part.table["line"], lines)),
+        refused=[msgspec.structs.replace(each, line=each.line + lines) for each in part.refused],
+    )
+
+
+def _listed(given: Run, wish: Wish, scored: ds.Dataset, executor: Executor, spans: list[Span]) -> Worklist:
+    """The worklist with its reasons, written beside the output with what is gone since the run before."""
+    found = worklist(scored, wish, _earlier(given), held(given.asked.bundle).manifest.metrics)
+    if given.explains_worklist:
+        places = list(zip(*(found.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))
+        needed = explaining.holding(spans, places)
+        others = {each.number for each in spans} - set(needed)
+        cut = blocks(given.source, given.asked.register, others, given.bounds)
+        told = explaining.reasons(given.asked, executor, given.workers, cut, spans, places)
+        at = LISTED.get_field_index("reasons")
+        found = msgspec.structs.replace(found, rows=found.rows.set_column(at, "reasons", pa.array(told, pa.string())))
+    writing.write(given.listed, given.format, LISTED, [found.rows])
+    if found.gone is not None:
+        writing.write(given.gone, given.format, found.gone.schema, [found.gone])
+    return found
+
+
+def _earlier(given: Run) -> pa.Table | None:
+    """The worklist or output of an earlier run. Raises UnreachableError or DataError."""
+    if given.since is None:
+        return None
+    try:
+        return pq.read_table(given.since)
+    except OSError as error:
+        raise UnreachableError(f"{given.since}: {error.strerror or error}. Check the name") from None
+    except pa.ArrowInvalid:
+        raise DataError.at(given.since.name, "not a Parquet file", "Give an earlier run's output as Parquet") from None

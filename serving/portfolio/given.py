@@ -1,0 +1,63 @@
+"""What a portfolio run is given: what to score, how, and what to leave where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from serving.portfolio.blocks import InputFile
+from serving.portfolio.bounds import BOUNDS, Bounds
+from serving.portfolio.table import SCHEMA
+from serving.portfolio.work import Asked
+from serving.portfolio.worklist import Wish
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. `format` is one of `writing.FORMATS`; `since` an earlier run's Parquet; `report` where a report goes."""
+
+    source: Path
+    out: Path
+    asked: Asked
+    format: str
+    workers: int = 1
+    bounds: Bounds = BOUNDS
+    wish: Wish | None = None
+    explains_worklist: bool = True
+    since: Path | None = None
+    report: Path | None = None
+
+    @property
+    def parts(self) -> Path:
+        """The folder of the scored blocks, beside the output."""
+        return self.out.with_name(f"{self.out.name}.parts")
+
+    @property
+    def refused(self) -> Path:
+        """The file of the rows that could not be scored, as JSON lines."""
+        return self.out.with_name(f"{self.out.name}.errors")
+
+    @property
+    def manifest(self) -> Path:
+        """The file that says what was run on what."""
+        return self.out.with_name(f"{self.out.name}.manifest.json")
+
+    @property
+    def listed(self) -> Path:
+        """The worklist."""
+        return self.out.with_name(f"{self.out.stem}.worklist.{self.format}")
+
+    @property
+    def gone(self) -> Path:
+        """What an earlier run had and this one has not."""
+        return self.out.with_name(f"{self.out.stem}.gone.{self.format}")
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part depends on. Parts of another input, bundle or question are not taken up again."""
+
+    inputs: list[InputFile]
+    asked: Asked
+    bundle: str
+    bounds: Bounds
+    columns: tuple[str, ...] = tuple(SCHEMA.names)
