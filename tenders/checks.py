@@ -67,13 +67,23 @@ def named(value: Any) -> str:
 
 def sound(tenders: Sequence[Tender]) -> bool:
     """Whether `problems` finds nothing in any of many tenders: in a small part of the time that it would take."""
-    return _sound(Tender)(tenders) and not any(problem for tender in tenders for problem in _bad_whole(tender, ""))
+    return _sound(Tender)(tenders) and all(map(_whole, tenders))
 
 
 def problems(tender: Tender, where: str = "") -> Iterator[Problem]:
     """What no score can be built on: values that cannot be, dates that don't exist, two buyers."""
     yield from _bad_values(tender, where)
     yield from _bad_whole(tender, where)
+
+
+def _whole(tender: Tender) -> bool:
+    """Whether `_bad_whole` need not look: nothing is there that it could find fault with."""
+    if len(tender.tender.lots) > MAX_LOTS or tender.awards:
+        return not any(True for _ in _bad_whole(tender, ""))
+    buyers = 0
+    for party in tender.parties:
+        buyers += "buyer" in party.roles
+    return buyers < 2 or not any(True for _ in _bad_whole(tender, ""))
 
 
 def _bad_whole(tender: Tender, where: str) -> Iterator[Problem]:
@@ -102,11 +112,15 @@ def _bad_whole(tender: Tender, where: str) -> Iterator[Problem]:
 def remarks(tender: Tender) -> Iterator[str]:
     """What can be scored and yet looks wrong: said as a warning, and not used."""
     section = tender.tender
-    periods = (section.tender_period, section.enquiry_period, section.contract_period)
-    for name, period in zip(("tenderPeriod", "enquiryPeriod", "contractPeriod"), periods, strict=True):
-        days = dates.days_between(period.start_date, period.end_date) if period else None
-        if days is not None and days < 0:
-            yield f"/tender/{name}: ends before it starts, so it is not used"
+    for name, period in (
+        ("tenderPeriod", section.tender_period),
+        ("enquiryPeriod", section.enquiry_period),
+        ("contractPeriod", section.contract_period),
+    ):
+        if period is not None:
+            start, end = dates.day(period.start_date), dates.day(period.end_date)
+            if start and end and end < start:
+                yield f"/tender/{name}: ends before it starts, so it is not used"
     if section.value and section.value.amount is not None and section.value.currency is None:
         yield "/tender/value: an amount without a currency cannot be compared, so it is not used"
 
