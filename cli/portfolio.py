@@ -12,9 +12,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from cli import show_portfolio
 from cli.given import AtStage, BundleDir, Json, err, out, print_json, stage_of
+from tenders.errors import UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .parquet, .csv, .xlsx or .jsonl.")]
+REASONS = ("worklist", "all", "none")
 
 
 def portfolio(
@@ -26,26 +28,33 @@ def portfolio(
     register: Annotated[str | None, typer.Option(help="The tables of IN have this register's own columns.")] = None,
     reasons: Annotated[str, typer.Option(help="Who gets reasons: worklist, all or none.")] = "worklist",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes: by default one a core.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="A Dask cluster to run on, such as tcp://scheduler:8786.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="A Dask cluster: its address, such as tcp://scheduler:8786, or local.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was ended.")] = False,
     json: Json = False,
 ) -> None:
     """Score every tender of a file, as many as there are."""
     from models import bundle as bundles
-    from serving.portfolio import workers as working
-    from serving.portfolio import writing
+    from serving.portfolio import clusters, writing
     from serving.portfolio.run import Run, run
     from serving.portfolio.work import Asked
+    from serving.portfolio.workers import local
 
+    if reasons not in REASONS:
+        raise UsageError(f"reasons for {reasons!r}? Use one of {', '.join(REASONS)}")
+    if workers and cluster not in (None, clusters.LOCAL):
+        raise UsageError("a cluster has its own workers: leave out --workers")
+    written = writing.format_of(output, format)
     directory = str((bundle or bundles.released()).resolve())
     asked = Asked(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == "all")
     with ExitStack() as stack:
         count = workers or os.cpu_count() or 1
         if cluster:
-            executor, count = stack.enter_context(working.cluster(cluster))
+            executor, count = stack.enter_context(clusters.cluster(cluster, directory, count))
         else:
-            executor = stack.enter_context(working.local(count, directory))
-        given = Run(source=source, out=output, asked=asked, format=writing.format_of(output, format), workers=count)
+            executor = stack.enter_context(local(count, directory))
+        given = Run(source=source, out=output, asked=asked, format=written, workers=count)
         shown = stack.enter_context(_progress())
         task = shown.add_task("scoring", total=None, rows="")
         manifest = run(
