@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from cli import show_portfolio
 from cli.given import AtStage, BundleDir, Json, err, out, print_json, stage_of
+from tenders.errors import UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .parquet, .csv, .xlsx or .jsonl.")]
@@ -50,19 +51,23 @@ def portfolio(
     since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet: tells changes.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes: by default one a core.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="A Dask cluster to run on, such as tcp://scheduler:8786.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="A Dask cluster: its address, such as tcp://scheduler:8786, or local.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was ended.")] = False,
     json: Json = False,
 ) -> None:
     """Score every tender of a file, as many as there are, and list those worth a review."""
     from models import bundle as bundles
-    from serving.portfolio import workers as working
-    from serving.portfolio import writing
+    from serving.portfolio import clusters, writing
     from serving.portfolio.given import Run
     from serving.portfolio.run import run
     from serving.portfolio.work import Asked
+    from serving.portfolio.workers import local
     from serving.portfolio.worklist import Wish
 
+    if workers and cluster not in (None, clusters.LOCAL):
+        raise UsageError("a cluster has its own workers: leave out --workers")
     directory = str((bundle or bundles.released()).resolve())
     wish = None
     if capacity is not None:
@@ -81,10 +86,10 @@ def portfolio(
     )
     with ExitStack() as stack:
         if cluster:
-            executor, count = stack.enter_context(working.cluster(cluster))
+            executor, count = stack.enter_context(clusters.cluster(cluster, directory, count))
             given = structs.replace(given, workers=count)
         else:
-            executor = stack.enter_context(working.local(count, directory))
+            executor = stack.enter_context(local(count, directory))
         shown = stack.enter_context(_progress())
         task = shown.add_task("scoring", total=None, rows="")
         manifest = run(

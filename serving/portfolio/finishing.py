@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -13,11 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import explaining, writing
+from serving.portfolio import explaining, parts, writing
 from serving.portfolio.blocks import blocks
 from serving.portfolio.explaining import Span
-from serving.portfolio.given import Begun, Run
-from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now, versions
+from serving.portfolio.given import Run
+from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now
+from serving.portfolio.parts import Begun
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Scored, held, opened
 from serving.portfolio.worklist import LISTED, Wish, Worklist, worklist
@@ -28,16 +28,17 @@ WHOLE = "scored.parquet"
 A_TIME = 50_000
 
 
-def finish(given: Run, begun: Begun, parts: dict[int, Path], executor: Executor) -> Manifest:
+def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
     """Writes everything that was asked for, the output last but the manifest, each whole or not at all."""
     counting = Counting()
     spans: list[Span] = []
     whole = given.parts / WHOLE
-    partial = given.refused.with_name(f".{given.refused.name}.partial")
-    with partial.open("wb") as refusals:
-        passed = _passed(numbered(zip(parts, map(opened, parts.values()), strict=True)), counting, refusals, spans)
+    done = parts.done(given.parts)
+    unfinished = writing.partial(given.refused)
+    with unfinished.open("wb") as refusals:
+        passed = _passed(numbered(zip(done, map(opened, done.values()), strict=True)), counting, refusals, spans)
         writing.write(whole, "parquet", SCHEMA, passed)
-    partial.replace(given.refused)
+    unfinished.replace(given.refused)
     listed = _listed(given, given.wish, ds.dataset(whole), executor, spans) if given.wish else None
     if given.format == "parquet":
         whole.replace(given.out)
@@ -54,7 +55,7 @@ def finish(given: Run, begun: Begun, parts: dict[int, Path], executor: Executor)
         output=given.out.name,
         output_sha256=digest(given.out),
         currency=CURRENCY,
-        versions=versions(),
+        versions=begun.versions,
         worklist=listed.summary if listed else None,
     )
     writing.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
@@ -62,10 +63,10 @@ def finish(given: Run, begun: Begun, parts: dict[int, Path], executor: Executor)
 
 
 def _passed(
-    parts: Iterable[tuple[Scored, Span | None]], counting: Counting, refusals: BinaryIO, spans: list[Span]
+    found: Iterable[tuple[Scored, Span | None]], counting: Counting, refusals: BinaryIO, spans: list[Span]
 ) -> Iterator[pa.Table]:
     """The tables of the parts; on the way they are counted, their refusals written and their spans kept."""
-    for part, span in parts:
+    for part, span in found:
         counting.add(part)
         refusals.writelines(msgspec.json.encode(each) + b"\n" for each in part.refused)
         if span:
@@ -73,13 +74,13 @@ def _passed(
         yield part.table
 
 
-def numbered(parts: Iterable[tuple[int, Scored]]) -> Iterator[tuple[Scored, Span | None]]:
+def numbered(found: Iterable[tuple[int, Scored]]) -> Iterator[tuple[Scored, Span | None]]:
     """The parts with lines counted from the beginning of their file, and the span of each.
 
     Where a block is a range of bytes, its lines were counted from its own first.
     """
     before, file = 0, ""
-    for number, part in parts:
+    for number, part in found:
         before = before if part.file == file else 0
         file = part.file
         shift = before if part.unnumbered else 0

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from serving.portfolio.blocks import InputFile
 from serving.portfolio.bounds import BOUNDS, Bounds
-from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Asked
 from serving.portfolio.worklist import Wish
 
@@ -51,13 +49,3 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def gone(self) -> Path:
         """What an earlier run had and this one has not."""
         return self.out.with_name(f"{self.out.stem}.gone.{self.format}")
-
-
-class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part depends on. Parts of another input, bundle or question are not taken up again."""
-
-    inputs: list[InputFile]
-    asked: Asked
-    bundle: str
-    bounds: Bounds
-    columns: tuple[str, ...] = tuple(SCHEMA.names)

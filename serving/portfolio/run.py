@@ -6,23 +6,23 @@ parts again and scores only what is missing. What a block is does not depend on 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
 
 import msgspec
 
-from serving.portfolio import writing
+from serving.portfolio import parts, writing
 from serving.portfolio.blocks import Block, blocks, inputs
 from serving.portfolio.finishing import finish
-from serving.portfolio.given import Begun, Run
-from serving.portfolio.manifest import Manifest, bundle_digest
+from serving.portfolio.given import Run
+from serving.portfolio.manifest import Manifest, bundle_digest, versions
+from serving.portfolio.parts import Begun
 from serving.portfolio.work import opened, scored
 from serving.portfolio.workers import answered
 from tenders.errors import UnreachableError, UsageError
 
-ABOUT = "run.json"
+RESUME = "What was scored is kept: run again with --resume"
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -49,44 +49,42 @@ def run(
     Raises UsageError if a run of that output was begun and `resume` is not said; UnreachableError if the input cannot
     be read or a worker dies.
     """
-    begun = _begin(given, resume)
-    _score(given, begun, executor, shown)
-    manifest = finish(given, begun, _done(given.parts), executor)
-    shutil.rmtree(given.parts)
-    return manifest
+    _check(given)
+    try:
+        begun = _begun(given)
+        with parts.kept(given.parts, begun, resume):
+            _score(given, begun, executor, shown)
+            return finish(given, begun, executor)
+    except UnreachableError:
+        raise
+    except BrokenExecutor:
+        raise UnreachableError(f"a worker died. {RESUME}") from None
+    except OSError as error:
+        raise UnreachableError(f"{error}. {RESUME}") from error
 
 
-def _begin(given: Run, resume: bool) -> Begun:
-    """Checks what was begun before, and says what is begun now."""
-    begun = Begun(
+def _check(given: Run) -> None:
+    """Refuses an output that would become input, or that cannot be written when all is scored."""
+    source, out = given.source.resolve(), given.out.resolve()
+    if out == source or source in out.parents:
+        raise UsageError(f"{given.out} lies in the input. Choose an output outside it")
+    if out.is_dir():
+        raise UsageError(f"{given.out} is a folder. Name a file")
+
+
+def _begun(given: Run) -> Begun:
+    return Begun(
         inputs=inputs(given.source),
         asked=given.asked,
         bundle=bundle_digest(Path(given.asked.bundle)),
         bounds=given.bounds,
+        versions=versions(),
     )
-    told = msgspec.json.format(msgspec.json.encode(begun))
-    about = given.parts / ABOUT
-    if given.parts.is_dir():
-        if not resume:
-            raise UsageError(f"a run of {given.out.name} was begun. Add --resume, or delete {given.parts.name}")
-        if not about.is_file() or about.read_bytes() != told:
-            raise UsageError(
-                f"{given.parts.name} is of another input, bundle or question. Delete it, and run without --resume"
-            )
-        return begun
-    given.parts.mkdir(parents=True)
-    writing.whole(about, told)
-    return begun
-
-
-def _done(parts: Path) -> dict[int, Path]:
-    """The parts that are there, by the number of their block, in order."""
-    return {int(path.stem): path for path in sorted(parts.glob("*.arrow"))}
 
 
 def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progress], None]) -> None:
     """Has every block scored of which there is no part."""
-    done = _done(given.parts)
+    done = parts.done(given.parts)
     progress = Progress(size=sum(each.size for each in begun.inputs))
 
     def todo() -> Iterator[Block]:
@@ -96,12 +94,9 @@ def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progre
             else:
                 yield block
 
-    try:
-        calls = ((block, (scored, given.asked, block)) for block in todo())
-        for block, made in answered(executor, given.workers, calls):
-            path = given.parts / f"{block.number:09}.arrow"
-            writing.whole(path, made)
-            progress.add(block, opened(path).table.num_rows)
-            shown(progress)
-    except BrokenExecutor:
-        raise UnreachableError("a worker died. What was scored is kept: run again with --resume") from None
+    calls = ((block, (scored, given.asked, block)) for block in todo())
+    for block, made in answered(executor, given.workers, calls):
+        path = parts.path(given.parts, block.number)
+        writing.whole(path, made)
+        progress.add(block, opened(path).table.num_rows)
+        shown(progress)

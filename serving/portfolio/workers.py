@@ -1,4 +1,4 @@
-"""Who scores the blocks: processes of this machine, or a Dask cluster. Either takes the same calls."""
+"""Who scores the blocks on this machine: processes that have the bundle loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from serving.portfolio import work
-from tenders.errors import UnreachableError, UsageError
 
 Key = TypeVar("Key")
 AHEAD = 3
@@ -55,24 +54,6 @@ def local(workers: int, bundle: str) -> Iterator[Executor]:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-@contextmanager
-def cluster(address: str) -> Iterator[tuple[Executor, int]]:
-    """A Dask cluster, and how many threads it has.
-
-    Raises UsageError where Dask is not installed, UnreachableError where nothing answers at the address.
-    """
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UsageError("a cluster needs Dask: install tender-risk[cluster]") from None
-    try:
-        client = Client(address, timeout="10s")
-    except (OSError, TimeoutError) as error:
-        raise UnreachableError(f"{address}: no cluster answers ({error})") from None
-    with client:
-        yield client.get_executor(pure=False, retries=3), max(sum(client.nthreads().values()), 1)
 
 
 def _begin(bundle: str) -> None:

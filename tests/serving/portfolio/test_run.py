@@ -54,6 +54,19 @@ def given(source: Path, name: str = "out.parquet", asked: Asked = ASKED) -> Run:
     return Run(source=source, out=source.with_name(name), asked=asked, format=name.rsplit(".", 1)[1], bounds=SMALL)
 
 
+def stopped(of: Run, by: Executor) -> None:
+    """A run that is ended from outside when its first block is done."""
+
+    class Stopped(Exception):
+        """As a signal would."""
+
+    def stop(_: object) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        run(of, by, shown=stop)
+
+
 def refused(of: Run) -> list[Refused]:
     """The refusals of a run."""
     return [msgspec.json.decode(line, type=Refused) for line in of.refused.read_bytes().splitlines()]
@@ -99,20 +112,12 @@ def test_a_run_that_ended_goes_on_to_the_same_bytes(source: Path, here: Executor
     of = given(source, name)
     run(of, here)
     whole = of.out.read_bytes(), of.refused.read_bytes()
-    stopped = msgspec.structs.replace(given(source, f"stopped-{name}"))
-
-    class Stopped(Exception):
-        """The run is ended from outside."""
-
-    def stop(_: object) -> None:
-        raise Stopped
-
-    with pytest.raises(Stopped):
-        run(stopped, here, shown=stop)
-    assert not stopped.out.exists() and len(list(stopped.parts.glob("*.arrow"))) == 1
-    run(stopped, here, resume=True)
-    assert (stopped.out.read_bytes(), stopped.refused.read_bytes()) == whole
-    assert not stopped.parts.exists()
+    again = given(source, f"stopped-{name}")
+    stopped(again, here)
+    assert not again.out.exists() and len(list(again.parts.glob("*.arrow"))) == 1
+    run(again, here, resume=True)
+    assert (again.out.read_bytes(), again.refused.read_bytes()) == whole
+    assert not again.parts.exists()
 
 
 def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor) -> None:
@@ -170,23 +175,18 @@ def test_a_bad_row_costs_that_row_only_and_is_reported(tmp_path: Path, here: Exe
 
 def test_a_run_that_was_begun_is_not_overwritten(source: Path, here: Executor) -> None:
     of = given(source)
-    of.parts.mkdir()
+    stopped(of, here)
     with pytest.raises(UsageError, match="--resume"):
         run(of, here)
 
 
 def test_parts_of_another_question_are_not_taken_up(source: Path, here: Executor) -> None:
     of = given(source)
-
-    def stop(_: object) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(of, here, shown=stop)
-    with pytest.raises(UsageError, match="another"):
+    stopped(of, here)
+    with pytest.raises(UsageError, match="another question"):
         run(msgspec.structs.replace(of, asked=msgspec.structs.replace(ASKED, stage="awarded")), here, resume=True)
     source.write_bytes(source.read_bytes() + made.GOOD + b"\n")
-    with pytest.raises(UsageError, match="another"):
+    with pytest.raises(UsageError, match="another input"):
         run(of, here, resume=True)
 
 
