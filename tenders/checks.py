@@ -38,9 +38,8 @@ def converted(release: Any, where: str = "") -> Tender:
             f"{where}/tender", "the release has no tender", "Add the tender object: what is bought, and how"
         )
     tender = _typed(release, where)
-    found = list(problems(tender, where))
-    if found:
-        raise DataError(found)
+    if not sound([tender]):
+        raise DataError(list(problems(tender, where)))
     return tender
 
 
