@@ -7,8 +7,8 @@ is what `scoring.score` says of the changed tender less what it says of this one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, groupby
 from typing import Any
 
 import msgspec
@@ -17,9 +17,13 @@ from features.catalogue import catalogue
 from models import scoring
 from models.alike import NO_RECORD
 from models.bundle import Bundle
+from models.comparables import Known, nearest
+from models.knowing import record_of
 from models.levers import Lever, Value, levers
-from models.precedents import Precedents, precedents
-from models.whatif import with_facts
+from models.precedents import Change, Precedents, precedents
+from models.reasons import measured
+from models.scoring import Score
+from models.whatif import scores, with_facts
 from tenders.facts import Stage
 from tenders.process import Process
 
@@ -65,19 +69,23 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
 class Tried(msgspec.Struct, frozen=True):
     """A change of one or two levers, with the failure probability; None if the change is entangled."""
 
-    chosen: tuple[tuple[Lever, Value], ...]
+    chosen: tuple[Change, ...]
     failure: float | None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The changes as `models.whatif` takes them."""
+        return {key: value for lever, option in self.chosen for key, value in lever.settings(option).items()}
 
 
 class Desk:
-    """One process at a stage under one bundle, to try changes on."""
+    """One process at the stage of its score under one bundle, to try changes on."""
 
-    def __init__(self, bundle: Bundle, process: Process, stage: Stage | None) -> None:
-        """Raises DataError as `scoring.score` does."""
-        self.bundle, self.process = bundle, process
-        self.score = scoring.score(bundle, process, stage)
-        self.stage = self.score.stage
+    def __init__(self, bundle: Bundle, process: Process, score: Score) -> None:
+        self.bundle, self.process, self.score, self.stage = bundle, process, score, score.stage
         self.tender = process.as_of(self.stage)
+        self._own = bundle.registers.get(score.register, bundle)
+        self._open = self._unknown(process)
 
     def options(self, lever: Lever) -> Iterator[Value]:
         """The values to try, smallest change first; none if the tender does not state the lever's fact."""
@@ -85,11 +93,22 @@ class Desk:
         if now is not None:
             yield from lever.options(now)
 
-    def tried(self, *chosen: tuple[Lever, Value]) -> Tried:
-        """What the model says with the changes."""
-        settings = {key: value for lever, option in chosen for key, value in lever.settings(option).items()}
-        found = scoring.score(self.bundle, with_facts(self.process, settings, self.stage), self.stage)
-        return Tried(chosen, found.failure if found.unknown == self.score.unknown else None)
+    def tried(self, chosen: Iterable[tuple[Change, ...]]) -> list[Tried]:
+        """What the model says with each of several choices; all are scored at once."""
+        asked = [Tried(each, None) for each in chosen]
+        changed = [with_facts(self.process, each.settings, self.stage) for each in asked]
+        found = zip(asked, changed, scores(self.bundle, changed, self.stage), strict=True)
+        return [
+            msgspec.structs.replace(each, failure=score.failure) if self._unknown(process) == self._open else each
+            for each, process, score in found
+        ]
+
+    def _unknown(self, process: Process) -> frozenset[str]:
+        """What the models weigh and a process does not tell."""
+        tender = process.as_of(self.stage)
+        record = record_of(self._own, tender, process.published_on())
+        values = measured(self._own, tender, record, self.stage)
+        return frozenset(name for name, value in values.items() if value is None)
 
     def lowers(self, tried: Tried) -> bool:
         """Whether it is lower by an amount worth naming."""
@@ -101,23 +120,29 @@ def suggest(bundle: Bundle, process: Process, stage: Stage | None = None) -> Sug
 
     Deterministic. Raises DataError as `scoring.score` does.
     """
-    desk = Desk(bundle, process, stage)
-    tried = [[desk.tried((lever, value)) for value in desk.options(lever)] for lever in levers(desk.stage)]
-    best = [_best(each) for each in tried if each]
+    return suggested(bundle, process, scoring.score(bundle, process, stage, explain=False))
+
+
+def suggested(bundle: Bundle, process: Process, score: Score) -> Suggestions:
+    """The same for a process that has its score already."""
+    desk = Desk(bundle, process, score)
+    single = (((lever, value),) for lever in levers(desk.stage) for value in desk.options(lever))
+    best = [_best(list(each)) for _, each in groupby(desk.tried(single), key=lambda each: list(each.settings))]
     lowering = sorted((each for each in best if desk.lowers(each)), key=_failure)
-    pair = _best([desk.tried(*one.chosen, *other.chosen) for one, other in combinations(lowering, 2)])
+    pair = _best(desk.tried((*one.chosen, *other.chosen) for one, other in combinations(lowering, 2)))
     worth = pair.failure is not None and bool(lowering) and _failure(lowering[0]) - pair.failure >= LEAST
+    cases = nearest(process, desk.stage) if lowering else []
     return Suggestions(
         ocid=process.ocid,
         stage=desk.stage,
-        failure=desk.score.failure,
+        failure=score.failure,
         text=_text(lowering, best),
-        single=tuple(_suggestion(desk, each) for each in lowering),
-        pair=_suggestion(desk, pair) if worth else None,
+        single=tuple(_suggestion(desk, each, cases) for each in lowering),
+        pair=_suggestion(desk, pair, cases) if worth else None,
         without_effect=tuple(_words(each) for each in best if each.failure is not None and not desk.lowers(each)),
         entangled=tuple(_words(each) for each in best if each.failure is None),
-        evidence=desk.score.evidence,
-        warnings=desk.score.warnings,
+        evidence=score.evidence,
+        warnings=score.warnings,
     )
 
 
@@ -134,14 +159,14 @@ def _words(tried: Tried) -> str:
     return " ".join(lever.text(value) for lever, value in tried.chosen)
 
 
-def _suggestion(desk: Desk, tried: Tried) -> Suggestion:
+def _suggestion(desk: Desk, tried: Tried, cases: list[Known]) -> Suggestion:
     failure = _failure(tried)
     return Suggestion(
-        settings={key: value for lever, option in tried.chosen for key, value in lever.settings(option).items()},
+        settings=tried.settings,
         text=_words(tried),
         failure=failure,
         difference=round(failure - desk.score.failure, 4),
-        cases=precedents(desk.process, desk.tender, desk.stage, tried.chosen),
+        cases=precedents(cases, desk.stage, tried.chosen),
     )
 
 

@@ -64,15 +64,26 @@ def what_if(
     if len(scenarios) > MAX_SCENARIOS:
         raise DataError.at("", f"{len(scenarios)} scenarios; at most {MAX_SCENARIOS} are scored at once", "Ask twice")
     base = scoring.score(bundle, process, stage, explain)
-    found = []
+    changed = []
     for number, each in enumerate(scenarios):
         try:
-            changed = scoring.score(bundle, with_facts(process, each, base.stage), base.stage, explain)
+            changed.append(with_facts(process, each, base.stage))
         except DataError as error:
             raise _placed(error, f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
-        difference = round(changed.failure - base.failure, 4)
-        found.append(Scenario(settings=dict(each), score=changed, difference=difference))
-    return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(found))
+    if explain:
+        found = [scoring.score(bundle, each, base.stage) for each in changed]
+    else:
+        found = scores(bundle, changed, base.stage)
+    beside = (
+        Scenario(settings=dict(each), score=score, difference=round(score.failure - base.failure, 4))
+        for each, score in zip(scenarios, found, strict=True)
+    )
+    return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(beside))
+
+
+def scores(bundle: Bundle, processes: Sequence[Process], stage: Stage) -> list[Score]:
+    """Several processes scored at a stage, without reasons, in the order given. Raises DataError as `score` does."""
+    return [scoring.score(bundle, each, stage, explain=False) for each in processes]
 
 
 def with_facts(process: Process, settings: Given, stage: Stage) -> Edited:

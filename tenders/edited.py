@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -26,17 +27,31 @@ Given = Mapping[str, Any]
 
 
 class Edited(Process, frozen=True, kw_only=True, dict=True):
-    """A process with `given` facts in place of its own. Reasons still point into what the user gave."""
+    """The process `of` with `given` facts in place of its own. Reasons still point into what the user gave."""
 
+    of: Process
     given: Given
 
     def compiled(self) -> Tender:
         """Everything known today, with the given facts."""
-        return changed(super().compiled(), self.given)
+        return self._changed
 
     def as_of(self, moment: Stage | date) -> Tender:
         """The tender as it was known at a moment, with those of the given facts that are known then."""
-        return stages.as_of(changed(super().as_of(moment), self.given), moment)
+        if moment not in self._seen:
+            before = self.of.as_of(moment)
+            # Most drafts hold nothing that comes later: what is set is set once.
+            after = self._changed if before == self.of.compiled() else changed(before, self.given)
+            self._seen[moment] = stages.as_of(after, moment)
+        return self._seen[moment]
+
+    @cached_property
+    def _changed(self) -> Tender:
+        return changed(self.of.compiled(), self.given)
+
+    @cached_property
+    def _seen(self) -> dict[Stage | date, Tender]:
+        return {}
 
 
 def edited(process: Process, given: Given, stage: Stage) -> Edited:
@@ -49,7 +64,12 @@ def edited(process: Process, given: Given, stage: Stage) -> Edited:
     if problems:
         raise DataError(problems)
     made = Edited(
-        releases=process.releases, where=process.where, warnings=process.warnings, form=process.form, given=dict(given)
+        releases=process.releases,
+        where=process.where,
+        warnings=process.warnings,
+        form=process.form,
+        of=process,
+        given=dict(given),
     )
     made.as_of(stage)
     return made

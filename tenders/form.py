@@ -173,9 +173,9 @@ def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     built: dict[str, Any] = {"tender": {}}
     problems: list[Problem] = []
     given: dict[str, Any] = {}
-    for field in FIELDS:
+    for field in (each for each in FIELDS if each.key in form):
         try:
-            value = parsed(field, form.get(field.key))
+            value = parsed(field, form[field.key])
         except ValueError as error:
             problems.append(Problem(path=f"/{field.key}", problem=str(error), remedy=field.help))
             continue
