@@ -68,12 +68,34 @@ def test_what_is_changed_of_a_file_is_set_as_what_if_sets_it(http: httpx.Client)
     assert failure_on(changed.text) == percent(what_if["scenarios"][0]["score"]["failure"])
 
 
-def test_a_fact_of_a_file_cannot_be_made_unknown_and_the_field_says_so(http: httpx.Client) -> None:
+def test_a_fact_of_a_file_that_is_emptied_is_unknown_here_in_the_file_kept_and_to_the_api(http: httpx.Client) -> None:
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
-    answer = http.post("/", data={key: value for key, value in sent.items() if key != "service_lines"})
+    emptied = {key: value for key, value in sent.items() if key not in ("service_lines", "bidders")}
+    answer = http.post("/", data=emptied)
+    assert carried(answer) == emptied
+    assert "as a draft" in answer.text, "nobody counted bids any more"
+    kept = http.post("/desk/save.json", data=emptied).json()
+    assert kept["set"] == {"service_lines": None, "bidders": None}
+    (scenario,) = http.post("/what_if", json={**kept, "stage": "draft"}).json()["scenarios"]
+    assert failure_on(answer.text) == percent(scenario["score"]["failure"])
+    again = carried(uploaded(http, "tender.json", json.dumps(kept).encode()))
+    assert {**again, "name": ""} == {**emptied, "name": ""}
+
+
+def test_of_lots_with_values_their_number_is_not_unknown(http: httpx.Client) -> None:
+    valued = {**samples.draft()["tender"], "lots": [{"id": "1", "value": {"amount": 5}}]}
+    sent = carried(uploaded(http, "m.json", samples.data({**samples.draft(), "tender": valued})))
+    answer = http.post("/", data={key: value for key, value in sent.items() if key != "lots"})
     assert answer.status_code == 400
-    assert re.search(r"""id="service_lines-problem">the file says &#39;5&#39;""", answer.text)
-    assert Page(answer.text).values["title"] == sent["title"]
+    assert 'id="lots-problem">the value of each lot says how many' in answer.text
+
+
+def test_what_was_changed_of_a_file_stays_so_beside_a_scenario(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
+    changed = {**sent, "term_years": "3", "stage": "draft"}
+    text = http.post("/desk/what-if", data={**changed, "a.title": sent["title"]}).text
+    first, second = re.findall(r"<strong>([\d.]+%)</strong>", text)
+    assert first == second, "a title set to what it is changes nothing"
 
 
 def test_the_stages_stand_side_by_side(http: httpx.Client) -> None:
