@@ -69,7 +69,7 @@ def what_if(
         try:
             changed.append(with_facts(process, each, base.stage))
         except DataError as error:
-            raise _placed(error, f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
+            raise error.under(f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
     if explain:
         found = [scoring.score(bundle, each, base.stage) for each in changed]
     else:
@@ -100,7 +100,3 @@ def with_facts(process: Process, settings: Given, stage: Stage) -> Edited:
     if problems:
         raise DataError(problems)
     return edited(process, keys, stage)
-
-
-def _placed(error: DataError, where: str) -> DataError:
-    return DataError([msgspec.structs.replace(each, path=where + each.path) for each in error.problems])
