@@ -175,5 +175,6 @@ def _text(lowering: list[Tried], best: list[Tried]) -> str:
         goes = "goes" if len(lowering) == 1 else "go"
         return f"{len(lowering)} of {len(best)} kinds of change that were tried {goes} with a lower probability."
     if best:
-        return f"Nothing lowers the probability: of {len(best)} kinds of change that were tried, none does."
+        kinds = "one kind of change was" if len(best) == 1 else f"{len(best)} kinds of change were"
+        return f"Nothing lowers the probability: {kinds} tried, and none does."
     return "Nothing lowers the probability: no fact is stated that can still be changed."

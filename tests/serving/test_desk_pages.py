@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import httpx
 import pytest
 
 from models.bundle import Bundle
 from models.comparables import comparables
+from models.peers import peers
 from models.suggest import suggest
 from serving.pages import reporting
+from tenders import form
 from tenders.reading import one
 from tests import samples
 from tests.serving.made import (
@@ -49,7 +52,7 @@ def test_the_number_is_the_same_everywhere(http: httpx.Client, bundle: Bundle, d
         assert answer.status_code == 200
         exact, rounded = f"{score['failure']:.1%}", percent(score["failure"])
         assert rounded in answer.text if step == "report" else exact in answer.text, step
-    assert failure_on(reporting.html(bundle, one(document))) == percent(score["failure"])
+    assert failure_on(reporting.html(bundle, one(document), None, partial(peers, bundle))) == percent(score["failure"])
 
 
 def test_a_file_that_is_not_changed_is_scored_as_the_api_scores_it(http: httpx.Client) -> None:
@@ -205,6 +208,26 @@ def test_hostile_text_in_every_field_is_shown_as_text(http: httpx.Client, step: 
     assert "49" not in page.values.get("title", "")
     if step != "desk/report":
         assert page.values["title"] == HOSTILE
+
+
+def test_hostile_text_in_fields_that_take_no_text_is_refused_as_text_and_not_lost(http: httpx.Client) -> None:
+    sent = {**dict.fromkeys(form.BY_KEY, HOSTILE), **{f"a.{key}": HOSTILE for key in form.BY_KEY}}
+    for step in ("", *(f"desk/{step}" for step in STEPS)):
+        answer = http.post(f"/{step}", data=sent)
+        assert answer.status_code == 400
+        page = Page(answer.text)
+        assert len(page.of("script")) == 1 and not page.of("b")
+        assert {page.values[key] for key in form.BY_KEY} == {HOSTILE}
+    compared = Page(http.post("/desk/what-if", data={**sent, **dict.fromkeys(form.BY_KEY, ""), **FILLED}).text)
+    assert compared.values["a.lots"] == HOSTILE and len(compared.of("script")) == 1 and not compared.of("b")
+
+
+def test_a_megabyte_in_any_field_is_refused_beside_it(http: httpx.Client) -> None:
+    for key in form.BY_KEY:
+        answer = http.post("/", data={**FILLED, key: "1" * 2**20})
+        assert answer.status_code == 400
+        assert f'id="{key}-problem"' in answer.text
+        assert len(answer.content) < LIGHT
 
 
 @pytest.mark.parametrize(

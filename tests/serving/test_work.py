@@ -1,0 +1,64 @@
+"""What a page costs, counted and not timed: how often it asks for scores. `python -m benchmarks.pages` times it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from models import scoring, suggest, whatif
+from serving.pages import app, home, peers, unknown
+from serving.pages.drafts import Draft, with_told
+from serving.pages.received import Received
+from tests.serving.made import CAMBRIDGESHIRE, FILLED
+
+ANSWERS = {"/": home.scored, **{path: answer for path, answer in app.DESK.items() if "save" not in path}}
+MOST = {
+    "/": (1, 0),
+    "/desk/stages": (3, 0),
+    "/desk/what-if": (1, 1),
+    "/desk/suggestions": (1, 2),
+    "/desk/comparables": (1, 0),
+    "/desk/unknown": (1, 1),
+    "/desk/report": (3, 2),
+}
+"""How many scores by themselves, and how many batches, a page may ask for."""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts the scores that are asked for by themselves, and the batches."""
+    for stage in ("draft", "bids_in", "awarded"):
+        peers.of_held(stage)
+    counted: Counter[str] = Counter()
+    real, real_batch, batched = scoring.score, whatif.scores, []
+
+    def one(*given: Any, **how: Any) -> Any:
+        counted["one"] += not batched
+        return real(*given, **how)
+
+    def batch(*given: Any) -> Any:
+        counted["batch"] += 1
+        batched.append(True)
+        found = real_batch(*given)
+        batched.pop()
+        return found
+
+    monkeypatch.setattr(scoring, "score", one)
+    for module in (whatif, suggest, unknown):
+        monkeypatch.setattr(module, "scores", batch)
+    return counted
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+@pytest.mark.parametrize(
+    "draft", [Draft(values=FILLED), with_told(Draft(document=json.dumps(CAMBRIDGESHIRE)))], ids=["form", "file"]
+)
+def test_a_page_asks_for_few_scores_and_tries_all_else_at_once(asked: Counter[str], path: str, draft: Draft) -> None:
+    answer = ANSWERS[path](Received(draft, None, {"a.lots": "4", "b.lots": "6"}))
+    assert answer.status_code == 200
+    most, most_batches = MOST[path]
+    assert asked["one"] <= most
+    assert asked["batch"] <= most_batches
