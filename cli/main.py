@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli import desk, reporting, show, show_released
+from cli import desk, portfolio, reporting, show, show_released
 from cli.given import AtStage, BundleDir, File, Json, err, out, print_json, read, stage_of
 from tenders.errors import DataError, TenderRiskError
 
@@ -67,6 +67,7 @@ app.command()(desk.what_if)
 app.command()(desk.suggest)
 app.command()(desk.compare)
 app.command()(reporting.report)
+app.command()(portfolio.portfolio)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from typing import Protocol
 
 import msgspec
 
+from features.once import once
 from tenders.facts import Stage
 from tenders.tender import Tender
 
@@ -189,12 +190,14 @@ def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
+@once
 def buyer_keys(tender: Tender) -> list[str]:
     """`buyer:` keys: the buyer, and the procuring entity where it is another."""
     names = [tender.buyer and tender.buyer.name, tender.tender.procuring_entity and tender.tender.procuring_entity.name]
     return [f"buyer:{normal}" for normal in dict.fromkeys(_normal(n) for n in names if n) if normal]
 
 
+@once
 def adviser_keys(tender: Tender) -> list[str]:
     """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
     named = [a.name for a in tender.tender_risk.advisers]
@@ -208,11 +211,13 @@ def supplier_keys(tender: Tender) -> list[str]:
     return [f"supplier:{normal}" for n in names if (normal := _normal(n))]
 
 
+@once
 def market_keys(tender: Tender) -> list[str]:
     """`market:` keys: the CPV groups (3 digits) of what is bought."""
     return [f"market:{prefix}" for prefix in sorted({code[:3] for code in cpv_codes(tender) if len(code) >= 3})]
 
 
+@once
 def cpv_codes(tender: Tender) -> list[str]:
     """CPV codes of the tender and its items, main ones only."""
     sections = [tender.tender.classification, *(item.classification for item in tender.tender.items)]

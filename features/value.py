@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 from features.catalogue import feature
+from features.once import once
 from features.track_records import Record, TrackRecord, market_keys
 from tenders import dates
 from tenders.form import DAYS_A_YEAR
@@ -16,6 +17,7 @@ PENNY = 0.01
 PEERS = 5  # cases with a value, below which a market has no typical value
 
 
+@once
 def year_of(tender: Tender) -> int | None:
     """The year a tender was published, for the exchange rate."""
     period = tender.tender.tender_period
@@ -23,6 +25,7 @@ def year_of(tender: Tender) -> int | None:
     return next((dates.year(text) for text in texts if text), None)
 
 
+@once
 def pounds_of_tender(tender: Tender) -> float | None:
     """The stated value of the whole term in pounds; the sum of the lots where only they have one."""
     year = year_of(tender)
@@ -36,6 +39,7 @@ def pounds_of_tender(tender: Tender) -> float | None:
     return in_pounds(budget.amount, year) if budget else None
 
 
+@once
 def years_of_term(tender: Tender) -> float | None:
     """The initial term in years, without options: the tender's own, else the longest of its lots."""
     own = years_of(tender.tender.contract_period)

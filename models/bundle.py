@@ -106,6 +106,18 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         names = {name for part in self.manifest.parts for name in part.features}
         return tuple(feature for name, feature in catalogue().items() if name in names)
 
+    def places(self, part: Part) -> list[int]:
+        """Where a booster's columns stand in `weighed`."""
+        found = self._places.get(part)
+        if found is None:
+            names = [feature.name for feature in self.weighed]
+            found = self._places[part] = [names.index(name) for name in part.features]
+        return found
+
+    @cached_property
+    def _places(self) -> dict[Part, list[int]]:
+        return {}
+
     def of(self, tender: Tender) -> Bundle:
         """The bundle of the register whose name begins the tender's ocid; this one for any other tender."""
         name = (tender.ocid or "").split("-")[0]

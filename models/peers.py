@@ -9,9 +9,9 @@ from bisect import bisect_left
 
 import msgspec
 
+from models import scoring
 from models.bundle import Bundle
 from models.comparables import known
-from models.whatif import scores
 from tenders.facts import Stage
 
 
@@ -30,8 +30,8 @@ class Peers(msgspec.Struct, frozen=True, kw_only=True):
 def peers(bundle: Bundle, stage: Stage) -> Peers:
     """Every cohort case whose end is known, scored as of a stage: some hundreds of scores."""
     cases = [each for each in known(stage) if not each.case.picked]
-    found = zip(cases, scores(bundle, [each.case.process() for each in cases], stage), strict=True)
-    placed = sorted((score.failure, each.failed) for each, score in found)
+    scored = scoring.numbers([scoring.case(bundle, each.case.process(), stage) for each in cases])
+    placed = sorted((told.failure, each.failed) for each, told in zip(cases, scored, strict=True))
     return Peers(
         stage=stage,
         failed=tuple(failure for failure, failed in placed if failed),

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import msgspec
-import numpy as np
 import xgboost as xgb
 
 from features.catalogue import Feature, catalogue
-from features.matrix import filled, matrix
 from features.track_records import TrackRecord
-from models.bundle import Bundle, Part
+from models.bundle import Bundle
 from models.calibration import Calibration, failure_of
+from models.predicting import Predictions
 from tenders import form
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
@@ -54,40 +53,16 @@ class Margins(msgspec.Struct, frozen=True, kw_only=True):
     contributions: Mapping[str, float]
 
 
-def measured(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage) -> Values:
-    """Every feature that the bundle's models weigh, in catalogue order; None for what is unknown at the stage."""
-    known = STAGES[: STAGES.index(stage) + 1]
-    return {
-        feature.name: feature.measure(tender, record) if feature.stage in known else None for feature in bundle.weighed
-    }
-
-
-def margins_of(
-    bundle: Bundle, outcome: str, stage: Stage, values: Values, record: TrackRecord, explain: bool
-) -> Margins:
-    """One booster on one tender. Contributions only if asked for: they cost more than the margin."""
+def margins_of(bundle: Bundle, outcome: str, stage: Stage, found: Predictions) -> Margins:
+    """One booster on the first of the tenders predicted, taken apart: that costs more than to predict."""
     part = bundle.part(outcome, stage)
-    beforehand = known_beforehand(part, record)
-    booster = bundle.boosters[outcome, stage]
-    x = matrix([filled(values[name] for name in part.features)], len(part.features))
-    if not explain:
-        margin = beforehand + float(booster.inplace_predict(x, predict_type="margin", validate_features=False)[0])
-        shares: list[float] = []
-    else:
-        parts = booster.predict(xgb.DMatrix(x, nthread=1), pred_contribs=True, validate_features=False)[0]
-        margin, shares = beforehand + float(np.sum(parts)), [float(each) for each in parts[:-1]]
+    taken = xgb.DMatrix(found.matrix[outcome][:1], nthread=1)
+    shares = bundle.boosters[outcome, stage].predict(taken, pred_contribs=True, validate_features=False)[0]
     return Margins(
-        margin=margin,
+        margin=float(found.margin[outcome][0]),
         calibration=bundle.calibration[outcome, stage],
-        contributions=dict(zip(part.features, shares, strict=False)),
+        contributions={name: float(share) for name, share in zip(part.features, shares[:-1], strict=True)},
     )
-
-
-def known_beforehand(part: Part, record: TrackRecord) -> float:
-    """What the register's own rates add to a margin, in log-odds; 0 where no register was read."""
-    known = record.numbers
-    weights = {"register_level": part.level, "register_drift": part.drift, "profile_score": part.profile}
-    return sum(weight * known.get(name, 0.0) for name, weight in weights.items() if weight)
 
 
 def reasons(

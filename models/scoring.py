@@ -2,23 +2,27 @@
 
     release → Tender → as_of(stage) → features → booster → calibration → score and reasons
 
-A draft on the command line, a request and a page come through `score`, an evaluation through `predict` within it.
+A draft on the command line, a request and a page come through `score`, a portfolio through `scores`, an evaluation
+through `predictions` within both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import repeat
 from typing import Literal
 
 import msgspec
 import numpy as np
 
-from features.competition import bidders
-from features.track_records import TrackRecord
 from models.bundle import Bundle
-from models.calibration import INTERVAL, failure_of
-from models.knowing import record_of
-from models.reasons import Margins, Reason, Unknown, Values, margins_of, measured, reasons, unknowns
+from models.calibration import failure_of
+from models.knowing import record_of, records_of
+from models.predicting import ENDINGS, Predictions, predictions
+from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
 from models.signs.judging import Judged, judged
 from tenders.checks import remarks
 from tenders.errors import DataError
@@ -62,25 +66,60 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """Probabilities, unrounded, with what they were made from. `no_bid` is the rule that ends a tender without bids."""
+class Numbers(msgspec.Struct, frozen=True):
+    """What is told of one tender at one stage in numbers, rounded to 4 places.
 
-    values: Values
-    margins: Mapping[str, Margins]
+    `single_bid` is NaN where it is not told. `unknown` names what the bundle weighs and the tender does not state, or
+    not yet.
+    """
+
+    failure: float
+    low: float
+    high: float
     no_award: float
     early_end: float
-    single_bid: float | None
+    single_bid: float
     no_bid: bool
+    band: Band
+    unknown: tuple[str, ...]
+    base_rate: float
 
-    @property
-    def failure(self) -> float:
-        """The headline: no award, or an award that ends early."""
-        return failure_of(self.no_award, self.early_end)
 
-    def of(self, outcome: str) -> float | None:
-        """The probability of an outcome by its name."""
-        found: float | None = getattr(self, outcome)
-        return found
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A process made ready for a bundle at a stage, with what has to be said of that."""
+
+    process: Process
+    bundle: Bundle
+    stage: Stage
+    tender: Tender
+    published: date | None
+    said: tuple[str, ...]
+
+    def warned(self, told: Numbers) -> tuple[str, ...]:
+        """Everything that has to be said of the score."""
+        return (*self.said, NO_BID) if told.no_bid else self.said
+
+
+def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
+    """A process ready to be scored at a stage: by default the latest of which it holds a fact.
+
+    Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
+    """
+    if stage is not None and stage not in STAGES:
+        raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
+    asked = stage or process.latest_stage()
+    tender = process.as_of(asked)
+    bundle, at, limits = _able(bundle, tender, asked)
+    if at != asked:
+        tender = process.as_of(at)
+    return Case(
+        process=process,
+        bundle=bundle,
+        stage=at,
+        tender=tender,
+        published=process.published_on(),
+        said=(*process.warnings, *limits, *remarks(tender)),
+    )
 
 
 def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain: bool = True) -> Score:
@@ -88,33 +127,83 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
 
     Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
     """
-    if stage is not None and stage not in STAGES:
-        raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
-    asked = stage or process.latest_stage()
-    bundle, at, limits = _able(bundle, process.as_of(asked), asked)
-    tender = process.as_of(at)
-    record = record_of(bundle, tender, process.published_on())
-    found = predict(bundle, tender, record, at, explain)
-    base_rate = failure_of(*(_base_rate(bundle, outcome, at) for outcome in ("no_award", "early_end")))
+    one = case(bundle, process, stage)
+    if explain:
+        return explained(one)
+    (plain,) = scores([one])
+    return plain
+
+
+def explained(one: Case) -> Score:
+    """The score of one case with its reasons, its signs and what is unknown."""
+    record = record_of(one.bundle, one.tender, one.published)
+    found = predictions(one.bundle, one.stage, [one.tender], [(0, record)])
+    (told,) = _numbers(one.bundle, one.stage, found)
+    margins = {
+        outcome: margins_of(one.bundle, outcome, one.stage, found) for outcome in ENDINGS if outcome in found.margin
+    }
+    values = dict(zip((feature.name for feature in one.bundle.weighed), found.rows[0], strict=True))
+    return msgspec.structs.replace(
+        _score(one, told),
+        reasons=tuple(reasons(margins, values, one.tender, record, one.process)),
+        signs=judged(one.tender, record, one.stage),
+        unknown=tuple(unknowns(values, one.stage)),
+    )
+
+
+def scores(cases: Sequence[Case]) -> list[Score]:
+    """The scores of many cases, in their order and without reasons: what `score` says of each."""
+    return [_score(one, told) for one, told in zip(cases, numbers(cases), strict=True)]
+
+
+def numbers(cases: Sequence[Case]) -> list[Numbers]:
+    """The numbers of many cases, in their order: those of one bundle and stage are predicted together."""
+    together: dict[tuple[str, Stage], list[int]] = defaultdict(list)
+    for place, each in enumerate(cases):
+        together[each.bundle.manifest.register, each.stage].append(place)
+    found: dict[int, Numbers] = {}
+    for places in together.values():
+        alike = [cases[place] for place in places]
+        bundle, stage, tenders = alike[0].bundle, alike[0].stage, [each.tender for each in alike]
+        records = records_of(bundle, tenders, [each.published for each in alike])
+        found.update(zip(places, _numbers(bundle, stage, predictions(bundle, stage, tenders, records)), strict=True))
+    return [found[place] for place in range(len(cases))]
+
+
+def _numbers(bundle: Bundle, stage: Stage, found: Predictions) -> Iterator[Numbers]:
+    base_rate = failure_of(*(_base_rate(bundle, outcome, stage) for outcome in ENDINGS))
+    bounds = np.column_stack([found.failure, found.interval])
+    # The interval holds the score itself, whatever the resamples say.
+    exact = [
+        found.failure,
+        bounds.min(axis=1),
+        bounds.max(axis=1),
+        *(found.of(name) for name in Outcomes.__struct_fields__),
+    ]
+    rounded = (np.round(column, 4).tolist() for column in exact)
+    bands = (band(failure, base_rate) for failure in found.failure.tolist())
+    for row in zip(*rounded, found.no_bid.tolist(), bands, found.unknown(bundle), repeat(round(base_rate, 4))):
+        yield Numbers(*row)
+
+
+def _score(one: Case, told: Numbers) -> Score:
+    manifest = one.bundle.manifest
     return Score(
-        ocid=process.ocid,
-        stage=at,
-        failure=round(found.failure, 4),
-        interval=_interval(found),
+        ocid=one.process.ocid,
+        stage=one.stage,
+        failure=told.failure,
+        interval=(told.low, told.high),
         outcomes=Outcomes(
-            no_award=round(found.no_award, 4),
-            early_end=round(found.early_end, 4),
-            single_bid=None if found.single_bid is None else round(found.single_bid, 4),
+            no_award=told.no_award,
+            early_end=told.early_end,
+            single_bid=None if math.isnan(told.single_bid) else told.single_bid,
         ),
-        base_rate=round(base_rate, 4),
-        band=band(found.failure, base_rate),
-        register=bundle.manifest.register,
-        bundle=bundle.manifest.version,
-        evidence=bundle.manifest.evidence,
-        reasons=tuple(reasons(found.margins, found.values, tender, record, process)) if explain else (),
-        signs=judged(tender, record, at) if explain else (),
-        unknown=tuple(unknowns(found.values, at)) if explain else (),
-        warnings=(*process.warnings, *limits, *remarks(tender), *([NO_BID] if found.no_bid else [])),
+        base_rate=told.base_rate,
+        band=told.band,
+        register=manifest.register,
+        bundle=manifest.version,
+        evidence=manifest.evidence,
+        warnings=one.warned(told),
     )
 
 
@@ -137,29 +226,6 @@ def _able(bundle: Bundle, tender: Tender, asked: Stage) -> tuple[Bundle, Stage, 
     return bundle, asked, (f"{name} tells no failure at {asked}: this is scored as a tender of no known register",)
 
 
-def predict(bundle: Bundle, tender: Tender, record: TrackRecord, stage: Stage, explain: bool = False) -> Prediction:
-    """The probabilities of a tender as of a stage, with track records as of its publication.
-
-    Every number that is shown or judged anywhere comes from here.
-    """
-    values = measured(bundle, tender, record, stage)
-    margins = {
-        outcome: _margins(bundle, outcome, stage, tender, record, values, explain)
-        for outcome in ("no_award", "early_end")
-        if (outcome, stage) in bundle.boosters
-    }
-    count = bidders(tender, record) if stage != "draft" else None
-    no_bid = stage == "bids_in" and count == 0
-    return Prediction(
-        values=values,
-        margins=margins,
-        no_award=1.0 if no_bid else _probability(margins.get("no_award")),
-        early_end=_probability(margins.get("early_end")),
-        single_bid=_single_bid(bundle, tender, record, values, count),
-        no_bid=no_bid,
-    )
-
-
 def band(failure: float, base_rate: float) -> Band:
     """How a probability stands against the register's base rate."""
     for times, name in BANDS:
@@ -168,46 +234,6 @@ def band(failure: float, base_rate: float) -> Band:
     return "very high"
 
 
-def _margins(
-    bundle: Bundle,
-    outcome: str,
-    stage: Stage,
-    tender: Tender,
-    record: TrackRecord,
-    values: Values,
-    explain: bool,
-) -> Margins:
-    """One booster's margins. An outcome with a record of its own is measured by that."""
-    own = record.about(outcome)
-    if own is not record:
-        values = measured(bundle, tender, own, stage)
-    return margins_of(bundle, outcome, stage, values, own, explain)
-
-
-def _probability(margins: Margins | None) -> float:
-    """0 where the outcome cannot happen any more (no award, once there is one)."""
-    return margins.calibration.probability(margins.margin) if margins else 0.0
-
-
 def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:
     calibration = bundle.calibration.get((outcome, stage))
     return calibration.base_rate if calibration else 0.0
-
-
-def _interval(found: Prediction) -> tuple[float, float]:
-    draws = {outcome: each.calibration.draws(each.margin) for outcome, each in found.margins.items()}
-    no_award = np.ones(1) if found.no_bid else draws.get("no_award", np.zeros(1))
-    ordered = np.sort(1 - (1 - no_award) * (1 - draws.get("early_end", np.zeros(1))))
-    low, high = (float(ordered[round(percent / 100 * (len(ordered) - 1))]) for percent in INTERVAL)
-    return round(min(low, found.failure), 4), round(max(high, found.failure), 4)
-
-
-def _single_bid(
-    bundle: Bundle, tender: Tender, record: TrackRecord, values: Values, count: float | None
-) -> float | None:
-    """A fact once the bids are counted, a prediction before."""
-    if count is not None:
-        return float(count == 1)
-    if ("single_bid", "draft") not in bundle.boosters:
-        return None
-    return _probability(_margins(bundle, "single_bid", "draft", tender, record, values, False))

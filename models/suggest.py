@@ -18,12 +18,10 @@ from models import scoring
 from models.alike import NO_RECORD
 from models.bundle import Bundle
 from models.comparables import Known, nearest
-from models.knowing import record_of
 from models.levers import Lever, Value, levers
 from models.precedents import Change, Precedents, precedents
-from models.reasons import measured
 from models.scoring import Score
-from models.whatif import scores, with_facts
+from models.whatif import with_facts
 from tenders.facts import Stage
 from tenders.process import Process
 
@@ -84,8 +82,6 @@ class Desk:
     def __init__(self, bundle: Bundle, process: Process, score: Score) -> None:
         self.bundle, self.process, self.score, self.stage = bundle, process, score, score.stage
         self.tender = process.as_of(self.stage)
-        self._own = bundle.registers.get(score.register, bundle)
-        self._open = self._unknown(process)
 
     def options(self, lever: Lever) -> Iterator[Value]:
         """The values to try, smallest change first; none if the tender does not state the lever's fact."""
@@ -94,21 +90,15 @@ class Desk:
             yield from lever.options(now)
 
     def tried(self, chosen: Iterable[tuple[Change, ...]]) -> list[Tried]:
-        """What the model says with each of several choices; all are scored at once."""
+        """What the model says with each of several choices: all scored at once, beside the tender as it is."""
         asked = [Tried(each, None) for each in chosen]
         changed = [with_facts(self.process, each.settings, self.stage) for each in asked]
-        found = zip(asked, changed, scores(self.bundle, changed, self.stage), strict=True)
+        cases = [scoring.case(self.bundle, each, self.stage) for each in (self.process, *changed)]
+        now, *found = scoring.numbers(cases)
         return [
-            msgspec.structs.replace(each, failure=score.failure) if self._unknown(process) == self._open else each
-            for each, process, score in found
+            msgspec.structs.replace(each, failure=told.failure) if told.unknown == now.unknown else each
+            for each, told in zip(asked, found, strict=True)
         ]
-
-    def _unknown(self, process: Process) -> frozenset[str]:
-        """What the models weigh and a process does not tell."""
-        tender = process.as_of(self.stage)
-        record = record_of(self._own, tender, process.published_on())
-        values = measured(self._own, tender, record, self.stage)
-        return frozenset(name for name, value in values.items() if value is None)
 
     def lowers(self, tried: Tried) -> bool:
         """Whether it is lower by an amount worth naming."""

@@ -70,20 +70,13 @@ def what_if(
             changed.append(with_facts(process, each, base.stage))
         except DataError as error:
             raise error.under(f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
-    if explain:
-        found = [scoring.score(bundle, each, base.stage) for each in changed]
-    else:
-        found = scores(bundle, changed, base.stage)
+    cases = [scoring.case(bundle, each, base.stage) for each in changed]
+    found = [scoring.explained(each) for each in cases] if explain else scoring.scores(cases)
     beside = (
         Scenario(settings=dict(each), score=score, difference=round(score.failure - base.failure, 4))
         for each, score in zip(scenarios, found, strict=True)
     )
     return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(beside))
-
-
-def scores(bundle: Bundle, processes: Sequence[Process], stage: Stage) -> list[Score]:
-    """Several processes scored at a stage, without reasons, in the order given. Raises DataError as `score` does."""
-    return [scoring.score(bundle, each, stage, explain=False) for each in processes]
 
 
 def with_facts(process: Process, settings: Given, stage: Stage) -> Edited:

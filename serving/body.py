@@ -25,8 +25,17 @@ MAX_NAMED = 20
 # of a request and the flat form have them too.
 RELEASE_KEYS = frozenset(
     {
-        "ocid", "releases", "records", "compiledRelease", "versionedRelease",
-        "parties", "awards", "contracts", "tag", "bids", "planning",
+        "ocid",
+        "releases",
+        "records",
+        "compiledRelease",
+        "versionedRelease",
+        "parties",
+        "awards",
+        "contracts",
+        "tag",
+        "bids",
+        "planning",
     }
 )
 EXAMPLE = 'Send {"tender": {…}, "stage": "draft"}'
@@ -74,9 +83,7 @@ def asked(body: Any, where: str = "", default: Asked = NOTHING_SAID, more: tuple
     read = {name: body[name] for name in more if name in body}
     if _is_bare(body):
         document = {name: value for name, value in body.items() if name not in (*OPTIONS, *more)}
-        return Asked(
-            document=document, where=where, stage=stage, explain=explain, warnings=default.warnings, more=read
-        )
+        return Asked(document=document, where=where, stage=stage, explain=explain, warnings=default.warnings, more=read)
     if "tender" not in body:
         has = ", ".join(f"{str(name)[:40]!r}" for name in list(body)[:5])
         raise DataError.at(f"{where}/tender", f"there is no tender; the body has {has or 'nothing'}", EXAMPLE)

@@ -43,7 +43,7 @@ def rows(content: bytes) -> list[dict[str, Any]]:
         sheet = book.worksheets[0]
         sheet.reset_dimensions()
         found = [
-            [_text(cell) for cell in row]
+            [cell_text(cell) for cell in row]
             for row in sheet.iter_rows(max_row=MAX_ROWS + 2, max_col=MAX_COLUMNS, values_only=True)
         ]
     except UNREADABLE as error:
@@ -127,12 +127,11 @@ def _forms(found: list[list[str]]) -> list[dict[str, Any]]:
         return [{name: text for name, text in one.items() if text}]
     if not set(names) & set(form.BY_KEY):
         raise DataError.at("row 1", "no column is a key of the form", "Use the template")
-    return [
-        {name: meant(text) for name, text in zip(names, row, strict=False) if name and text} for row in found[1:]
-    ]
+    return [{name: meant(text) for name, text in zip(names, row, strict=False) if name and text} for row in found[1:]]
 
 
-def _text(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
+    """What a cell of a workbook says, as one would type it into the form."""
     if cell is None:
         return ""
     if isinstance(cell, bool):

@@ -68,6 +68,7 @@ def edited(process: Process, given: Given, stage: Stage) -> Edited:
         where=process.where,
         warnings=process.warnings,
         form=process.form,
+        typed=process.typed,
         of=process,
         given=dict(given),
     )

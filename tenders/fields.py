@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -17,9 +17,12 @@ Write = Callable[[Any], Any]
 
 YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
+_YES_OR_NO = YES | NO
 UNKNOWN = frozenset({"", "unknown", "?", "null", "none given"})
 # Above the lots, bidders or services of any tender read so far.
 MAX_COUNT = 10_000
+# Made once: a table asks for every cell.
+_PLAIN = (str, int, float)
 # "1.234,50" is 1234.5 to half of Europe: a comma is read only where it can be nothing but a thousands mark.
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?$")
 
@@ -44,16 +47,53 @@ def parsed(field: Field, raw: Any) -> Any:
         return None
     if field.kind == "list":
         return _list(field, raw)
-    if not isinstance(raw, str | int | float):
+    if not isinstance(raw, _PLAIN):
         raise _wrong(f"expected {field.kind}", raw)
     if field.kind == "yes_no":
         word = str(raw).strip().lower()
-        if word not in YES | NO:
+        if word not in _YES_OR_NO:
             raise _wrong("expected yes or no", raw)
         return word in YES
     if field.kind in ("number", "count"):
         return _number(field, raw)
     return _chosen(field, str(raw).strip())
+
+
+class _Wrong:
+    """What stands for a value that cannot be read."""
+
+
+class Remembered:
+    """Reads the rows of a table whose columns are these fields; what repeats in a column is read once.
+
+    The cells of a column are of one type. Rows share the lists that are read, so no release may be changed.
+    """
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._columns: list[tuple[Field, dict[Any, Any]]] = [(field, {}) for field in fields]
+
+    def __call__(self, row: Sequence[Any]) -> dict[str, Any] | None:
+        """The values of one row by key, without those left unknown; None if one of them cannot be read."""
+        given = {}
+        for (field, known), raw in zip(self._columns, row, strict=False):
+            try:
+                value = known[raw]
+            except KeyError:
+                value = known[raw] = _parsed_or_wrong(field, raw)
+            except TypeError:
+                value = _parsed_or_wrong(field, raw)
+            if value is _Wrong:
+                return None
+            if value is not None:
+                given[field.key] = value
+        return given
+
+
+def _parsed_or_wrong(field: Field, raw: Any) -> Any:
+    try:
+        return parsed(field, raw)
+    except ValueError:
+        return _Wrong
 
 
 def _wrong(expected: str, raw: Any) -> ValueError:
@@ -69,7 +109,7 @@ def _chosen(field: Field, text: str) -> str:
 
 def _list(field: Field, raw: Any) -> list[Any] | None:
     parts = raw if isinstance(raw, list | tuple) else [raw] if isinstance(raw, int | float) else str(raw).split(";")
-    if nested := [part for part in parts if not isinstance(part, str | int | float)]:
+    if nested := [part for part in parts if not isinstance(part, _PLAIN)]:
         raise _wrong("expected a list of plain values", nested[0])
     given = [part for part in parts if str(part).strip()]
     if not given:

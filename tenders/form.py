@@ -7,6 +7,7 @@ and a reason can name the key that the user filled.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, get_args
 
 from tenders.errors import DataError, Problem
@@ -170,10 +171,9 @@ def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
     Raises DataError with one problem a key whose value cannot be read.
     """
-    built: dict[str, Any] = {"tender": {}}
     problems: list[Problem] = []
     given: dict[str, Any] = {}
-    for field in (each for each in FIELDS if each.key in form):
+    for field in [each for each in FIELDS if each.key in form]:
         try:
             value = parsed(field, form[field.key])
         except ValueError as error:
@@ -181,16 +181,35 @@ def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             continue
         if value is not None:
             given[field.key] = value
-            put(built, field.path, field.write(value))
-    lots, values = given.get("lots"), given.get("lot_values")
-    if lots and values and lots != len(values):
-        problems.append(Problem(path="/lot_values", problem=f"{len(values)} values for {lots} lots"))
+    if mismatch := _lots_mismatch(given):
+        problems.append(mismatch)
     if problems:
         raise DataError(problems)
+    return _placed(given), [f"/{str(key)[:80]}" for key in form if key not in BY_KEY]
+
+
+def placed(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The release of values that were read already, by key; none of them None. Raises DataError as `release` does."""
+    if mismatch := _lots_mismatch(given):
+        raise DataError(mismatch)
+    return _placed(given)
+
+
+def _lots_mismatch(given: Mapping[str, Any]) -> Problem | None:
+    lots, values = given.get("lots"), given.get("lot_values")
+    if lots and values and lots != len(values):
+        return Problem(path="/lot_values", problem=f"{len(values)} values for {lots} lots")
+    return None
+
+
+def _placed(given: Mapping[str, Any]) -> dict[str, Any]:
+    built: dict[str, Any] = {"tender": {}}
+    for field in [each for each in FIELDS if each.key in given]:
+        put(built, field.path, field.write(given[field.key]))
     for each in (built["tender"], *built["tender"].get("lots", ()), *built.get("awards", ())):
         if "amount" in each.get("value", ()):
             each["value"].setdefault("currency", given.get("currency", CURRENCY))
-    return built, [f"/{str(key)[:80]}" for key in form if key not in BY_KEY]
+    return built
 
 
 def key_of(path: str, given: Collection[str] = ()) -> str:
@@ -210,12 +229,19 @@ def key_of(path: str, given: Collection[str] = ()) -> str:
 
 def put(target: Any, path: str, value: Any) -> None:
     """Sets `value` at a JSON path of names and 0, making the objects and arrays on the way."""
-    *parents, last = path.strip("/").split("/")
-    for name, following in zip(parents, [*parents[1:], last], strict=True):
-        fresh: Any = [] if following == "0" else {}
+    parents, last = _steps(path)
+    for name, fresh in parents:
         if name == "0":
-            target[:] = target or [fresh]
+            target[:] = target or [fresh()]
             target = target[0]
         else:
-            target = target.setdefault(name, fresh)
+            target = target.setdefault(name, fresh())
     target[last] = value
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> tuple[tuple[tuple[str, type], ...], str]:
+    """The names on the way to a place, each with what is made there if there is nothing, and the last name."""
+    *parents, last = path.strip("/").split("/")
+    made = tuple(list if name == "0" else dict for name in [*parents[1:], last])
+    return tuple(zip(parents, made, strict=True)), last

@@ -65,18 +65,25 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One ocid with its releases in time order (one, if only a compiled release is held).
 
     `where` is the JSON path of each release in what was read; `warnings` are remarks of the reader; `form` names
-    the keys that were filled, if it was a flat form.
+    the keys that were filled, if it was a flat form. `typed` is a sound release that was decoded straight into its
+    types; it stands for `releases`, and can be scored but not explained: what it was read from is not held.
     """
 
-    releases: tuple[Release, ...]
-    where: tuple[str, ...]
+    releases: tuple[Release, ...] = ()
+    where: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     form: tuple[str, ...] | None = None
+    typed: Tender | None = None
 
     @property
     def ocid(self) -> str | None:
-        ocid = self.releases[0].get("ocid")
+        ocid = self.typed.ocid if self.typed else self.releases[0].get("ocid")
         return ocid if isinstance(ocid, str) else None
+
+    def holding(self, tender: Tender) -> Process:
+        """This process, told what it compiles to by who made it of that tender: then it is not worked out again."""
+        self.__dict__["_everything"] = tender
+        return self
 
     def compiled(self) -> Tender:
         """Everything known today, statuses and outcome included."""
@@ -84,7 +91,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _everything(self) -> Tender:
-        return self._compile(range(len(self.releases)))
+        return self.typed or self._compile(range(len(self.releases)))
 
     @cached_property
     def _merges(self) -> dict[tuple[int, ...], Tender]:
@@ -95,7 +102,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         The bid count belongs to `bids_in`, though the notice of the award is the first to publish it.
         """
-        if len(self.releases) == 1:
+        if len(self.releases) <= 1:
             return stages.as_of(self._everything, moment)
         tender = self._compile(self._known(moment))
         if moment == "bids_in":
@@ -111,7 +118,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         tender = self.compiled()
         period = tender.tender.tender_period
         first = min((str(each["date"]) for each in self.releases if each.get("date")), default=None)
-        for text in (tender.tender.date_published, period and period.start_date, first):
+        for text in (tender.tender.date_published, period and period.start_date, first or tender.date):
             if text:
                 return dates.earliest(text)
         for lag, texts in (

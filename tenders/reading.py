@@ -13,11 +13,14 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tenders import dates, decoding, form, versioned
-from tenders.checks import converted, named, unread_fields
+from tenders.checks import converted, named, problems, unread_fields
 from tenders.edited import edited
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.process import Process, Release
+from tenders.tender import Tender
 
 MAX_BYTES = 32 * 2**20
 MAX_NAMED = 20
@@ -59,17 +62,46 @@ def read(data: bytes, suffix: str = ".json") -> list[Process]:
     """All processes in `data`. Raises DataError that names the place, TooLargeError over MAX_BYTES."""
     if len(data) > MAX_BYTES:
         raise too_large(len(data))
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError.at(
-            "", f"byte {error.start} is not UTF-8", "Save the file as UTF-8; old exports are often ISO-8859-1"
-        ) from None
     if suffix == ".csv":
-        return _form_rows(decoding.csv_rows(text))
+        return _form_rows(decoding.csv_rows(_text(data)))
+    return processes(decoded(data, suffix))
+
+
+def decoded(data: bytes, suffix: str = ".json") -> Any:
+    """The value in JSON or YAML, and a list of them in JSON lines. Raises DataError that names the place."""
+    text = _text(data)
     if not text.strip():
         raise DataError.at("", "the file is empty", "Give a release, record, package or filled form")
-    return processes(decoding.from_yaml(text) if suffix in (".yaml", ".yml") else decoding.from_json(text))
+    return decoding.from_yaml(text) if suffix in (".yaml", ".yml") else decoding.from_json(text)
+
+
+class _Line(Tender, frozen=True, kw_only=True):
+    """A line of JSON lines: a release, unless it holds one of these."""
+
+    releases: msgspec.Raw | None = None
+    records: msgspec.Raw | None = None
+    compiled_release: msgspec.Raw | None = None
+    versioned_release: msgspec.Raw | None = None
+
+
+_UNTOLD = _Line()
+_NO_OTHER = (None,) * 4
+_line = msgspec.json.Decoder(_Line).decode
+
+
+def sound_release(data: bytes) -> Process | None:
+    """The process of a text that is one sound release, to be scored and not explained; None for any other text.
+
+    It is decoded straight into its types: what it holds beyond them is not looked for.
+    """
+    try:
+        found = _line(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    told = found.releases, found.records, found.compiled_release, found.versioned_release
+    if told != _NO_OTHER or found.tender is _UNTOLD.tender or any(problems(found)):
+        return None
+    return Process(where=("",), typed=found)
 
 
 def processes(document: Any, where: str = "") -> list[Process]:
@@ -90,11 +122,41 @@ def one(document: Any, where: str = "") -> Process:
     return found[0]
 
 
+def record(document: Any, where: str) -> Process:
+    """The process of one OCDS record, which stands at `where`. Raises DataError."""
+    return _record(_object(document, where), where)
+
+
+def released(releases: Sequence[Any], where: Sequence[str]) -> Process:
+    """The process of releases of one ocid; `where` has the place of each. Raises DataError."""
+    for release, place in zip(releases, where, strict=True):
+        _ocid(release, place)
+    return _process(releases, where)
+
+
+def filled(document: Mapping[str, Any], unread: Sequence[str] = (), given: Mapping[str, Any] | None = None) -> Process:
+    """The process of one filled form; `unread` are paths of what stands beside it and is no key.
+
+    `given` are the form's values by key, if they were read already. Raises DataError with one problem a key whose value
+    cannot be read.
+    """
+    return _form(document, "", unread, given)
+
+
 def too_large(size: int) -> TooLargeError:
     """The error for `size` bytes where MAX_BYTES are read."""
     return TooLargeError(
         Problem(path="", problem=f"{size / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read", remedy="Split it")
     )
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError.at(
+            "", f"byte {error.start} is not UTF-8", "Save the file as UTF-8; old exports are often ISO-8859-1"
+        ) from None
 
 
 def _walk(document: Any, where: str) -> Iterator[Process]:
@@ -165,13 +227,17 @@ def _record(record: Mapping[str, Any], where: str) -> Process:
 def _package(releases: Sequence[Any], where: str) -> Iterator[Process]:
     together: dict[str, list[int]] = defaultdict(list)
     for i, release in enumerate(releases):
-        ocid = _object(release, f"{where}/{i}").get("ocid")
-        if not isinstance(ocid, str | None):
-            raise DataError.at(f"{where}/{i}/ocid", f"expected text, got {named(ocid)}")
         # A release without an ocid stands alone.
-        together[ocid or f"#{i}"].append(i)
+        together[_ocid(release, f"{where}/{i}") or f"#{i}"].append(i)
     for chosen in together.values():
         yield _process([releases[i] for i in chosen], [f"{where}/{i}" for i in chosen])
+
+
+def _ocid(release: Any, where: str) -> str | None:
+    ocid: Any = _object(release, where).get("ocid")
+    if not isinstance(ocid, str | None):
+        raise DataError.at(f"{where}/ocid", f"expected text, got {named(ocid)}")
+    return ocid
 
 
 def _process(releases: Sequence[Release], where: Sequence[str]) -> Process:
@@ -201,18 +267,21 @@ def _sequence(release: Release, where: str) -> tuple[datetime, str]:
     return instant, str(release["id"]) if isinstance(release.get("id"), str | int) else ""
 
 
-def _form(document: Mapping[str, Any], where: str) -> Process:
+def _form(
+    document: Mapping[str, Any], where: str, unread: Sequence[str] = (), given: Mapping[str, Any] | None = None
+) -> Process:
     try:
-        built, unknown = form.release(document)
+        built, unknown = form.release(document) if given is None else (form.placed(given), [])
         if len(unknown) == len(document):
             raise DataError.at("", "neither OCDS nor a filled form", "See docs/form.md for the keys of the form")
-        converted(built)
+        tender = converted(built)
     except DataError as error:
         raise DataError(
             [Problem(path=where + form.key_of(p.path), problem=p.problem, remedy=p.remedy) for p in error.problems]
         ) from None
-    warnings = _unread_warning([where + path for path in unknown])
-    return Process(releases=(built,), where=(where,), warnings=tuple(warnings), form=tuple(document))
+    warnings = _unread_warning([*(where + path for path in unknown), *unread])
+    process = Process(releases=(built,), where=(where,), warnings=tuple(warnings), form=tuple(document))
+    return process.holding(tender)
 
 
 def _unread_warning(paths: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,10 @@ them, so every status goes at every stage.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from functools import cache
+from operator import is_not
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +22,9 @@ from tenders.facts import STAGES, Facts, Stage
 from tenders.tender import Award, Contract, Document, Lot, Party, Procedure, Tender
 
 Made = TypeVar("Made", bound=msgspec.Struct)
+
+NO_FACTS = Tender().tender_risk
+"""What a tender that states none of our own facts holds: one object for all."""
 
 LATER_ROLES = {
     "draft": frozenset({"tenderer", "candidate", "leadTenderer", "enquirer", "interestedParty"}),
@@ -56,8 +62,24 @@ def latest_stage(tender: Tender) -> Stage:
 def _changed(part: Made, **facts: object) -> Made:
     """The part with other facts; the part itself where nothing differs. Most rows of a register hold nothing later,
     and to build half a million of them anew costs more than to read them."""
-    differs = any(getattr(part, name) != fact for name, fact in facts.items())
-    return replace(part, **facts) if differs else part
+    for name, fact in facts.items():
+        held = getattr(part, name)
+        # What was not touched is the same object, and lots by the dozen need not be compared.
+        if held is not fact and held != fact:
+            return replace(part, **facts)
+    return part
+
+
+def _each(change: Callable[[Made], Made], parts: tuple[Made, ...]) -> tuple[Made, ...]:
+    """The parts changed one by one; the same tuple where none is."""
+    changed = tuple(map(change, parts))
+    return changed if any(map(is_not, changed, parts)) else parts
+
+
+def _kept(parts: tuple[Made, ...], keep: Callable[[Made], bool]) -> tuple[Made, ...]:
+    """The parts that are kept; the same tuple where all are."""
+    kept = tuple(filter(keep, parts))
+    return kept if len(kept) < len(parts) else parts
 
 
 def _at_stage(tender: Tender, stage: Stage) -> Tender:
@@ -68,42 +90,49 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
         parties=_parties(tender.parties, stage),
         tender=_procedure(tender.tender, rank),
         bids=tender.bids if rank >= 1 else None,
-        awards=tuple(map(_award, filter(_in_force, tender.awards))) if rank >= 2 else (),
-        contracts=tuple(map(_contract, tender.contracts)) if rank >= 2 else (),
+        awards=_each(_award, _kept(tender.awards, _in_force)) if rank >= 2 else (),
+        contracts=_each(_contract, tender.contracts) if rank >= 2 else (),
         tender_risk=_facts(tender.tender_risk, rank),
     )
 
 
 def _parties(parties: tuple[Party, ...], stage: Stage) -> tuple[Party, ...]:
-    later = frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
+    later = _later_roles(stage)
+    if all(party.roles and later.isdisjoint(party.roles) for party in parties):
+        return parties
     earlier = (_changed(party, roles=tuple(role for role in party.roles if role not in later)) for party in parties)
     return tuple(party for party in earlier if party.roles)
 
 
+@cache
+def _later_roles(stage: Stage) -> frozenset[str]:
+    return frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
+
+
 def _procedure(procedure: Procedure, rank: int) -> Procedure:
     later = CLOSING_DOCUMENTS if rank >= 2 else LATER_DOCUMENTS
-    open_still = _changed(
+    documents = _kept(procedure.documents, lambda doc: not _is_one_of(doc, later))
+    lots = _each(_lot, procedure.lots)
+    if rank >= 1:
+        return _changed(
+            procedure, status=None, status_details=None, final_status_date=None, lots=lots, documents=documents
+        )
+    first = procedure.date_published
+    return _changed(
         procedure,
         status=None,
         status_details=None,
         final_status_date=None,
-        lots=tuple(map(_lot, procedure.lots)),
-        documents=tuple(doc for doc in procedure.documents if not _is_one_of(doc, later)),
-    )
-    if rank >= 1:
-        return open_still
-    first = procedure.date_published
-    return _changed(
-        open_still,
+        lots=lots,
         number_of_tenderers=None,
         tenderers=(),
         amendments=(),
-        documents=tuple(doc for doc in open_still.documents if not _later(doc, first)),
+        documents=_kept(documents, lambda doc: not _later(doc, first)),
     )
 
 
 def _lot(lot: Lot) -> Lot:
-    return _changed(lot, status=None, status_details=None)
+    return lot if lot.status is None and lot.status_details is None else replace(lot, status=None, status_details=None)
 
 
 def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
@@ -111,7 +140,7 @@ def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
 
 
 def _later(document: Document, first: str | None) -> bool:
-    if not (document.date_published and first):
+    if not (document.date_published and first) or document.date_published == first:
         return False
     return dates.earliest(document.date_published) > dates.latest(first)
 
@@ -140,6 +169,8 @@ def _contract(contract: Contract) -> Contract:
 
 
 def _facts(facts: Facts, rank: int) -> Facts:
+    if facts is NO_FACTS:
+        return facts
     known = STAGES[: rank + 1]
     kept = _changed(
         facts,

@@ -19,7 +19,7 @@ from features.standing import State, consulted
 from features.track_records import Resolved, TrackRecord, replay
 from models import knowing
 from models.bundle import ANY, Bundle
-from models.scoring import predict
+from models.predicting import predictions
 from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
@@ -89,13 +89,10 @@ def probabilities(
     """The predicted probability of an outcome for each case that can tell it, as it was on its publication day."""
     told = [row for row, case in enumerate(cases) if case.outcomes.get(outcome) is not None]
     own = bundle.registers.get(source.name) or (bundle if source.name in UK else bundle.registers.get(ANY, bundle))
-    found = np.zeros(len(told))
-    for place, record in known(own, source, before, cases, told, outcome):
-        p = predict(own, cases[told[place]].as_of(stage), record, stage).of(outcome)
-        if p is None or (outcome, stage) not in (*own.boosters, ("failure", stage)):
-            raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {source.name}")
-        found[place] = p
-    return found
+    if (outcome, stage) not in (*own.boosters, ("failure", stage)):
+        raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {source.name}")
+    tenders = [cases[row].as_of(stage) for row in told]
+    return predictions(own, stage, tenders, known(own, source, before, cases, told, outcome)).of(outcome)
 
 
 def known(

@@ -90,9 +90,7 @@ def groups(values: Mapping[str, str], problems: Iterable[Problem] = ()) -> list[
     wrong: dict[str, str] = {}
     for each in problems:
         wrong.setdefault(_key(each), f"{each.problem}. {each.remedy}" if each.remedy else each.problem)
-    entries = [
-        Entry(field, values.get(field.key, "")[:MAX_ENTERED], wrong.get(field.key, "")) for field in form.FIELDS
-    ]
+    entries = [Entry(field, values.get(field.key, "")[:MAX_ENTERED], wrong.get(field.key, "")) for field in form.FIELDS]
     drafted = [entry for entry in entries if entry.field.stage == "draft"]
     shown = [
         Group(title, [entry for entry in drafted if theme_of(entry.field.key) == theme], theme in OPEN)

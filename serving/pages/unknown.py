@@ -19,7 +19,7 @@ from models.alike import NO_RECORD
 from models.bundle import Bundle
 from models.comparables import known
 from models.scoring import Score
-from models.whatif import scores, with_facts
+from models.whatif import with_facts
 from serving.answers import held
 from serving.pages import result
 from serving.pages.filling import filled, number
@@ -93,7 +93,8 @@ def moves(bundle: Bundle, process: Process, score: Score, keys: list[str]) -> li
     values = [(key, value) for key in keys if key in plausible(score.stage) for value in plausible(score.stage)[key][0]]
     told = [(key, value, changed) for key, value in values if (changed := _told(process, score.stage, key, value))]
     tried: dict[str, list[tuple[str, float]]] = {}
-    for (key, value, _), found in zip(told, scores(bundle, [each for _, _, each in told], score.stage), strict=True):
+    cases = [scoring.case(bundle, changed, score.stage) for _, _, changed in told]
+    for (key, value, _), found in zip(told, scoring.numbers(cases), strict=True):
         tried.setdefault(key, []).append((value, found.failure))
     moved = [_move(key, each, score) for key, each in tried.items()]
     return sorted(moved, key=lambda move: (move.low - move.high, move.field.key))

@@ -23,7 +23,7 @@ def test_a_higher_margin_never_has_a_lower_probability(a: float, b: float, inter
     )
     low, high = sorted([a, b])
     assert line.logit(low) <= line.logit(high)
-    assert line.draws(low)[0] <= line.draws(high)[0]
+    assert line.draws(np.array([low]))[0, 0] <= line.draws(np.array([high]))[0, 0]
 
 
 @given(a=st.floats(allow_nan=False), b=st.floats(allow_nan=False))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from models import scoring, suggest, whatif
-from serving.pages import app, home, peers, unknown
+from models import scoring
+from serving.pages import app, home, peers
 from serving.pages.drafts import Draft, with_told
 from serving.pages.received import Received
 from tests.serving.made import CAMBRIDGESHIRE, FILLED
@@ -33,22 +33,24 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     for stage in ("draft", "bids_in", "awarded"):
         peers.of_held(stage)
     counted: Counter[str] = Counter()
-    real, real_batch, batched = scoring.score, whatif.scores, []
+    within: list[str] = []
 
-    def one(*given: Any, **how: Any) -> Any:
-        counted["one"] += not batched
-        return real(*given, **how)
+    def counting(name: str, kind: str) -> None:
+        real = getattr(scoring, name)
 
-    def batch(*given: Any) -> Any:
-        counted["batch"] += 1
-        batched.append(True)
-        found = real_batch(*given)
-        batched.pop()
-        return found
+        def asks(*given: Any, **how: Any) -> Any:
+            # One score is a batch of one: only what the page itself asks for counts.
+            counted[kind] += not within
+            within.append(kind)
+            try:
+                return real(*given, **how)
+            finally:
+                within.pop()
 
-    monkeypatch.setattr(scoring, "score", one)
-    for module in (whatif, suggest, unknown):
-        monkeypatch.setattr(module, "scores", batch)
+        monkeypatch.setattr(scoring, name, asks)
+
+    for name, kind in (("score", "one"), ("explained", "one"), ("scores", "batch"), ("numbers", "batch")):
+        counting(name, kind)
     return counted
 
 

@@ -30,7 +30,7 @@ def calibrated(margin: Floats, y: Floats, cluster: NDArray[np.int64] | None = No
 
 def width(found: Calibration) -> float:
     """How far the resampled probabilities at the mean margin lie apart."""
-    low, high = np.percentile(found.draws(0.0), [2.5, 97.5])
+    low, high = np.percentile(found.draws(np.zeros(1)), [2.5, 97.5])
     return float(high - low)
 
 
@@ -82,7 +82,7 @@ def test_it_says_what_it_rests_on() -> None:
 def test_outcomes_all_alike_still_have_odds(y: Floats) -> None:
     found = calibrated(np.linspace(-1, 1, 20), y)
     assert np.isfinite([found.intercept, found.slope]).all()
-    assert found.draws(0.0).min() > 0 and found.draws(0.0).max() < 1
+    assert found.draws(np.zeros(1)).min() > 0 and found.draws(np.zeros(1)).max() < 1
 
 
 @pytest.mark.filterwarnings("error")

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from features.track_records import TrackRecord
 from models import knowing
 from models.bundle import ANY, Bundle
-from models.scoring import predict
+from models.predicting import predictions
 from tenders.errors import UsageError
 from tenders.history import Past
 from tests.training import made
@@ -58,7 +58,7 @@ def test_every_probability_is_what_scoring_predicts_from_the_replay(whole: Bundl
     found = judged(whole, BEFORE, AFTER)
     rows = range(len(AFTER))
     for place, record in known(own, SOURCE, BEFORE, AFTER, rows, "no_award"):
-        assert found[place] == predict(own, AFTER[place].as_of("draft"), record, "draft").no_award
+        assert found[place] == predictions(own, "draft", [AFTER[place].as_of("draft")], [(0, record)]).of("no_award")[0]
 
 
 def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(learnt: Registers) -> None:
@@ -72,8 +72,9 @@ def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(learnt
     assert frozen.numbers.keys() == expected.keys()
     # What became known after the last publication counts as of that day in a frozen state: a little less than it is.
     assert list(frozen.numbers.values()) == pytest.approx(list(expected.values()), rel=0.05, abs=0.05)
-    alone = predict(own, new.as_of("draft"), TrackRecord(numbers=expected), "draft").no_award
-    assert predict(own, new.as_of("draft"), frozen, "draft").no_award == pytest.approx(alone, abs=0.03)
+    records = [(0, TrackRecord(numbers=expected)), (1, frozen)]
+    alone, served = predictions(own, "draft", [new.as_of("draft")] * 2, records).of("no_award")
+    assert served == pytest.approx(alone, abs=0.03)
 
 
 def test_the_planted_signal_is_found_on_cases_that_were_not_seen(whole: Bundle) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from models import bundle as bundles
 from models.bundle import ANY, Bundle
 from models.knowing import record_of
-from models.scoring import predict
+from models.predicting import predictions
 from tenders.errors import BundleError, DataError, UnreachableError
 from tests.training import made
 from tests.training.conftest import QUICK
@@ -129,7 +129,7 @@ def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) 
         own = loaded.of(case.tender)
         assert own.manifest.register == "made"
         one, other = (
-            predict(each, case.tender, record_of(each, case.tender, None), "draft").no_award
+            predictions(each, "draft", [case.tender], [(0, record_of(each, case.tender, None))]).of("no_award")[0]
             for each in (learnt.bundles["made"], own)
         )
         off.append(abs(one - other))

@@ -1,0 +1,138 @@
+"""Made-up OCDS releases of about 3.5 kB as JSON lines, for benchmarks: the same lines for the same seed.
+
+They are shaped like notices of the UK's Find a Tender: several lots, items, parties and documents, most facts stated
+and some left out. No outcome is in them and nothing is learnt from them.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+WORDS = (
+    "provision of integrated community care services for adults and children including supply installation and "
+    "maintenance of equipment road works school transport cleaning catering consultancy framework regional hospital "
+    "housing repair software licences energy waste collection"
+).split()
+DIVISIONS = ("85000000", "45000000", "72000000", "90000000", "60000000", "33000000", "79000000", "50000000")
+METHODS = ("open", "selective", "limited", "direct")
+REGIONS = ("UKC", "UKD", "UKE", "UKF", "UKG", "UKH", "UKI", "UKJ", "UKK", "UKL", "UKM", "UKN")
+FIRST_DAY = date(2022, 1, 1)
+
+
+def releases(count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
+    """`count` releases of distinct ocids."""
+    made = random.Random(seed)
+    for number in range(count):
+        yield _release(made, number)
+
+
+def write(path: Path, count: int, seed: int = 7) -> int:
+    """Writes JSON lines and answers how many bytes they are."""
+    with path.open("wb") as file:
+        for release in releases(count, seed):
+            file.write(json.dumps(release, separators=(",", ":")).encode() + b"\n")
+    return path.stat().st_size
+
+
+def _said(made: random.Random, words: int) -> str:
+    return " ".join(made.choice(WORDS) for _ in range(words)).capitalize()
+
+
+def _period(start: date, days: int) -> dict[str, str]:
+    return {"startDate": f"{start}T00:00:00Z", "endDate": f"{start + timedelta(days=days)}T12:00:00Z"}
+
+
+def _release(made: random.Random, number: int) -> dict[str, Any]:
+    published = FIRST_DAY + timedelta(days=made.randrange(1400))
+    lots = made.choice((1, 1, 2, 3, 4))
+    amount = round(10 ** made.uniform(4, 9), 2)
+    code = made.choice(DIVISIONS)
+    buyer = made.randrange(5000)
+    tender: dict[str, Any] = {
+        "id": f"t{number}",
+        "title": _said(made, 8),
+        "description": _said(made, 60),
+        "status": "active",
+        "datePublished": f"{published}T09:00:00Z",
+        "value": {"amount": amount, "currency": "GBP"},
+        "procurementMethod": made.choice(METHODS),
+        "procurementMethodDetails": "Open procedure (above threshold)",
+        "mainProcurementCategory": made.choice(("services", "goods", "works")),
+        "tenderPeriod": _period(published, made.randrange(10, 80)),
+        "contractPeriod": _period(published + timedelta(days=200), made.randrange(300, 3000)),
+        "lots": [_lot(made, each + 1, amount / lots) for each in range(lots)],
+        "items": [_item(made, each + 1, code) for each in range(lots)],
+        "documents": [
+            {
+                "id": f"d{each}",
+                "documentType": "tenderNotice",
+                "noticeType": "UK4",
+                "format": "text/html",
+                "url": f"https://example.org/notices/{number:09}/{each}",
+                "datePublished": f"{published}T09:00:00Z",
+            }
+            for each in range(2)
+        ],
+        "submissionMethod": ["electronicSubmission"],
+        "submissionMethodDetails": "Through the portal at https://example.org/portal",
+    }
+    if made.random() < 0.3:
+        del tender["value"]
+    if made.random() < 0.2:
+        del tender["contractPeriod"]
+    return {
+        "ocid": f"ocds-h6vhtk-{number:09}",
+        "id": f"{number:09}-{published.year}",
+        "date": f"{published}T09:00:00Z",
+        "tag": ["tender"],
+        "initiationType": "tender",
+        "language": "en",
+        "buyer": {"id": f"GB-PPON-{buyer:05}", "name": f"Borough Council of Place {buyer}"},
+        "parties": [_party(made, f"GB-PPON-{buyer:05}", f"Borough Council of Place {buyer}", "buyer"),
+                    _party(made, "GB-PPON-COURT", "The High Court", "reviewBody")],
+        "tender": tender,
+    }  # fmt: skip
+
+
+def _lot(made: random.Random, number: int, amount: float) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "title": f"Lot {number}: {_said(made, 4)}",
+        "description": _said(made, 20),
+        "status": "active",
+        "value": {"amount": round(amount, 2), "currency": "GBP"},
+        "hasRenewal": made.random() < 0.3,
+        "hasOptions": False,
+    }
+
+
+def _item(made: random.Random, number: int, code: str) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "description": _said(made, 5),
+        "classification": {"scheme": "CPV", "id": code, "description": "Services"},
+        "deliveryAddresses": [{"region": made.choice(REGIONS), "countryName": "United Kingdom"}],
+        "relatedLot": str(number),
+    }
+
+
+def _party(made: random.Random, identity: str, name: str, role: str) -> dict[str, Any]:
+    return {
+        "id": identity,
+        "name": name,
+        "roles": [role],
+        "identifier": {"scheme": "GB-PPON", "id": identity, "legalName": name},
+        "address": {
+            "streetAddress": f"{made.randrange(400)} High Street",
+            "locality": "Anytown",
+            "region": made.choice(REGIONS),
+            "postalCode": "AB1 2CD",
+            "countryName": "United Kingdom",
+        },
+        "contactPoint": {"name": "Procurement", "email": "procurement@example.org", "telephone": "+44 20 0000 0000"},
+    }

@@ -1,0 +1,63 @@
+"""Rows of an Arrow table as forms: each column turned at once into what the form takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from tenders import form
+
+UNREAD = b"unread"
+
+
+def cells(data: bytes) -> tuple[list[str], list[str], Iterator[tuple[Any, ...]]]:
+    """Of an Arrow IPC stream: the names of its columns, of those that were not read, and the rows; None is empty."""
+    with pa.ipc.open_stream(data) as stream:
+        table = stream.read_all()
+    unread = msgspec.json.decode(table.schema.metadata[UNREAD], type=list[str])
+    columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
+    return list(table.column_names), unread, zip(*columns, strict=True)
+
+
+def _values(name: str, column: Any) -> list[Any]:
+    """A column's values: days as ISO 8601, whole numbers without a point where text is meant."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if pa.types.is_date(kind):
+        return list(column.cast(pa.date32()).cast(pa.string()).to_pylist())
+    if pa.types.is_timestamp(kind):
+        return _days(column)
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    if pa.types.is_floating(column.type) and form.BY_KEY[name].kind not in ("number", "count"):
+        return [int(value) if value is not None and value.is_integer() else value for value in column.to_pylist()]
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(column)
+    return list(column.to_pylist())
+
+
+def _days(column: Any) -> list[Any]:
+    days = column.cast(pa.date32(), safe=False)
+    if days.cast(column.type).equals(column):
+        return list(days.cast(pa.string()).to_pylist())
+    instants = column.cast(pa.timestamp("us", column.type.tz), safe=False).to_pylist()
+    return [instant and instant.isoformat() for instant in instants]
+
+
+def _texts(column: Any) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        # Bytes that are no UTF-8 stay bytes, which the form refuses in their row.
+        return [_text(value) for value in column.cast(pa.large_binary()).to_pylist()]
+
+
+def _text(value: bytes | None) -> str | bytes | None:
+    try:
+        return value and value.decode()
+    except UnicodeDecodeError:
+        return value

@@ -1,0 +1,104 @@
+"""The manifest of a portfolio run: what was scored, by what, and how it was put, so that it can be defended later."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow.compute as pc
+
+from models.bundle import MANIFEST
+from serving.portfolio.files import InputFile
+from serving.portfolio.work import Asked, Scored
+
+LIBRARIES = ("tender-risk", "xgboost-cpu", "numpy", "pyarrow", "msgspec", "ocdsmerge")
+CURRENCY = "value_gbp is in pounds sterling at the average rate of the tender's year; null where it cannot be told"
+
+
+class Counts(msgspec.Struct, kw_only=True):
+    """Tenders scored and rows refused, as counted while the output is written.
+
+    `repeated` counts tenders whose ocid stood before: they are scored again, for each row is.
+    """
+
+    scored: int = 0
+    refused: int = 0
+    repeated: int = 0
+    without_value: int = 0
+    bands: dict[str, int] = {}
+    registers: dict[str, int] = {}
+    stages: dict[str, int] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was. `created` is the only fact in it that differs when the same is run again."""
+
+    created: str
+    inputs: list[InputFile]
+    bundle: str
+    bundle_sha256: str
+    asked: Asked
+    counts: Counts
+    output: str
+    output_sha256: str
+    currency: str
+    versions: dict[str, str]
+    worklist: dict[str, Any] | None = None
+
+
+class Counting:
+    """Counts parts as they pass."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self._ocids: list[np.ndarray[Any, Any]] = []
+
+    def add(self, part: Scored) -> None:
+        """Takes in one part."""
+        counts, table = self.counts, part.table
+        counts.scored += table.num_rows
+        counts.refused += len({(each.file, each.line, each.path.split("/tender")[0]) for each in part.refused})
+        counts.without_value += table["value_gbp"].null_count
+        for name, held in (("band", counts.bands), ("register", counts.registers), ("stage", counts.stages)):
+            for each in pc.value_counts(table[name]).to_pylist():
+                held[each["values"]] = held.get(each["values"], 0) + each["counts"]
+        told = table["ocid"].drop_null().to_pylist()
+        self._ocids.append(np.fromiter((hash64(ocid) for ocid in told), dtype=np.uint64, count=len(told)))
+
+    def counted(self) -> Counts:
+        """The counts, once all parts have passed."""
+        every = np.concatenate(self._ocids) if self._ocids else np.zeros(0, dtype=np.uint64)
+        self.counts.repeated = len(every) - len(np.unique(every))
+        return self.counts
+
+
+def hash64(text: str) -> int:
+    """Eight bytes that stand for a text: among a million, two are alike once in tens of millions of runs."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def bundle_digest(bundle: Path) -> str:
+    """What stands for a bundle: its manifest holds the digest of every other file."""
+    return digest(bundle / MANIFEST)
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that a number depends on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def now() -> str:
+    """The instant, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
