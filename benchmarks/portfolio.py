@@ -98,7 +98,7 @@ def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int,
         for name, value in taken.items()
     ]
     return Shown(
-        title=f"{size:,} tenders of {source.stat().st_size / size / 1e3:.1f} kB, {workers} workers, median of {repeats}",
+        title=f"{size:,} tenders of {source.stat().st_size / size:,.0f} bytes, {workers} workers, median of {repeats}",
         rows=rows,
         said=[
             f"Times the floors: {taken['JSON lines'] / floors:.2f} (promised: at most {FLOORS}).",

@@ -93,6 +93,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _everything(self) -> Tender:
         return self._compile(range(len(self.releases)))
 
+    @cached_property
+    def _merges(self) -> dict[tuple[int, ...], Tender]:
+        return {}
+
     def as_of(self, moment: Stage | date) -> Tender:
         """The tender as it was known at a stage or at the end of a day.
 
@@ -132,6 +136,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _compile(self, chosen: Sequence[int]) -> Tender:
         if len(chosen) == 1:
             return converted(self.releases[chosen[0]], self.where[chosen[0]])
+        if (merge := tuple(chosen)) not in self._merges:
+            self._merges[merge] = self._merged(merge)
+        return self._merges[merge]
+
+    def _merged(self, chosen: Sequence[int]) -> Tender:
         known = [known_part(self.releases[i], self.where[i])[0] for i in chosen]
         tender = converted(_merged(known), self.where[chosen[-1]])
         changes = tender.tender_risk.structure_changes + _changes(known, [self.where[i] for i in chosen])

@@ -1,7 +1,8 @@
 """The one door: text, bytes, a file or decoded JSON becomes processes.
 
 Reads an OCDS release, record, release package, record package, a list or JSON lines of these, and the
-flat form as JSON, CSV or YAML. Find a Tender and Contracts Finder publish the first four.
+flat form as JSON, CSV or YAML. Find a Tender and Contracts Finder publish the first four. And a tender with what was
+set on it, {"tender": …, "set": {…}}, as the pages keep it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 
 from tenders import dates, decoding, form, versioned
 from tenders.checks import converted, named, problems, sound, unread_fields
+from tenders.edited import edited
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.process import Process, Release
 from tenders.tender import Tender
@@ -43,13 +45,17 @@ _OCDS_KEYS = frozenset(
 
 def read_file(path: Path) -> list[Process]:
     """All processes of a file, by its ending: .json, .jsonl, .csv, .yaml (a mapping or a list)."""
+    return read(content(path), path.suffix.lower())
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file. Raises UnreachableError, and TooLargeError over MAX_BYTES."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise too_large(path.stat().st_size)
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
-    return read(data, path.suffix.lower())
 
 
 def read(data: bytes, suffix: str = ".json") -> list[Process]:
@@ -177,10 +183,21 @@ def _processes_of(document: Mapping[str, Any], where: str) -> Iterator[Process]:
         yield _record(document, where)
     elif "releases" in document:
         yield from _package(_listed(document, "releases", where), f"{where}/releases")
+    elif isinstance(document.get("set"), Mapping) and isinstance(document.get("tender"), Mapping):
+        yield _kept(document, where)
     elif _OCDS_KEYS.isdisjoint(document):
         yield _form(document, where)
     else:
         yield _process([document], [where])
+
+
+def _kept(document: Mapping[str, Any], where: str) -> Process:
+    """A tender with what was set on it, as the pages keep it."""
+    held = one(document["tender"], f"{where}/tender")
+    try:
+        return edited(held, document["set"], "awarded")
+    except DataError as error:
+        raise error.under(f"{where}/set") from None
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:
