@@ -42,7 +42,7 @@ from serving.portfolio.lines import lines
 from serving.portfolio.run import run
 from serving.portfolio.work import Asked, held
 from serving.portfolio.workers import local
-from tenders import reading
+from tenders import reading, typed
 from tenders.tender import Tender
 
 FLOORS, YARDSTICK, PARQUET, MEMORY = 2.5, 1.5, 3.0, 1024
@@ -159,12 +159,12 @@ def features(source: Path, bundle: str) -> Shown:
     loaded = held(bundle)
     with source.open("rb") as file:
         texts = [line for _, line in zip(range(SAMPLE), file, strict=False)]
-    processes = [each for each in reading.sound_releases(texts) if each]
+    processes = [each for each in typed.sound_releases(texts) if each]
     cases = [scoring.case(loaded, process, "draft") for process in processes]
     record = loaded.log.on(None)
     steps: dict[str, Callable[[], object]] = {
         "decoding (floor)": lambda: [*map(_decode, texts)],
-        "decoding and checking": lambda: reading.sound_releases(texts),
+        "decoding and checking": lambda: typed.sound_releases(texts),
         "as of the stage": lambda: [scoring.case(loaded, process, "draft") for process in processes],
         "numbers": lambda: scoring.numbers(cases),
     }

@@ -13,14 +13,11 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tenders import dates, decoding, form, versioned
-from tenders.checks import converted, named, problems, sound, unread_fields
+from tenders.checks import converted, named, unread_fields
 from tenders.edited import edited
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.process import Process, Release
-from tenders.tender import Tender
 
 MAX_BYTES = 32 * 2**20
 MAX_NAMED = 20
@@ -73,43 +70,6 @@ def decoded(data: bytes, suffix: str = ".json") -> Any:
     if not text.strip():
         raise DataError.at("", "the file is empty", "Give a release, record, package or filled form")
     return decoding.from_yaml(text) if suffix in (".yaml", ".yml") else decoding.from_json(text)
-
-
-class _Line(Tender, frozen=True, kw_only=True):
-    """A line of JSON lines: a release, unless it holds one of these."""
-
-    releases: msgspec.Raw | None = None
-    records: msgspec.Raw | None = None
-    compiled_release: msgspec.Raw | None = None
-    versioned_release: msgspec.Raw | None = None
-
-
-_UNTOLD = _Line()
-_AT_TOP = ("",)
-_line = msgspec.json.Decoder(_Line).decode
-
-
-def sound_releases(texts: Sequence[bytes]) -> list[Process | None]:
-    """For each text the process of the one sound release that it holds; None for any other text.
-
-    It is decoded straight into its types, to be scored and not explained: what it holds beyond them is not looked for.
-    """
-    found = [_release_in(text) for text in texts]
-    held = [release for release in found if release is not None]
-    # Nearly always all are, and then none is looked at for itself.
-    if not sound(held):
-        found = [None if release is None or any(problems(release)) else release for release in found]
-    return [None if release is None else Process(where=_AT_TOP, typed=release) for release in found]
-
-
-def _release_in(text: bytes) -> _Line | None:
-    try:
-        found = _line(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if found.tender is _UNTOLD.tender or found.releases or found.records:
-        return None
-    return None if found.compiled_release or found.versioned_release else found
 
 
 def processes(document: Any, where: str = "") -> list[Process]:

@@ -16,7 +16,7 @@ from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.lines import lines
 from serving.portfolio.registers import Case
 from serving.portfolio.tables import Cells
-from tenders import form, reading
+from tenders import form, reading, typed
 from tenders.errors import DataError, Problem, UnreachableError
 from tenders.fields import Remembered
 from tenders.process import Process
@@ -69,7 +69,7 @@ def rows(
 def _of_releases(given: Iterator[tuple[int, bytes]], bounds: Bounds) -> Iterator[Row]:
     """The rows of lines that nearly all are one sound release each."""
     while some := list(islice(given, _AT_ONCE)):
-        processes = reading.sound_releases([line for _, line in some])
+        processes = typed.sound_releases([line for _, line in some])
         for (number, line), process in zip(some, processes, strict=True):
             if process is None:
                 yield from _of_line(number, line, bounds)
