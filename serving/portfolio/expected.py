@@ -64,7 +64,7 @@ def precision(failure: Floats, low: Floats, high: Floats) -> Precision | None:
 
 def validated(metrics: Metrics, register: str, stage: str, share: float) -> Validated | None:
     """What validation found where a worklist takes this share (0 to 1) of all; None where the bundle does not say."""
-    for outcome, row in _figures(metrics, register, stage):
+    for outcome, row in figures(metrics, register, stage):
         base, rows = row.get("base_rate"), row.get("n")
         if base is None or rows is None:
             continue
@@ -82,7 +82,7 @@ def validated(metrics: Metrics, register: str, stage: str, share: float) -> Vali
     return None
 
 
-def _figures(metrics: Metrics, register: str, stage: str) -> Iterator[tuple[str, Mapping[str, float | None]]]:
+def figures(metrics: Metrics, register: str, stage: str) -> Iterator[tuple[str, Mapping[str, float | None]]]:
     """The figures that speak of failure: of a register, else of the cohorts that the bundle itself was judged on."""
     for outcome in ("failure", "no_award", "early_end"):
         for name in (f"{register}/{outcome}/{stage}", f"{outcome}/{stage}/cohort" if register == "uk" else ""):
