@@ -20,6 +20,10 @@ Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: 
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .parquet, .csv, .xlsx or .jsonl.")]
 
 
+CAPACITY = 200
+"""Tenders on the worklist of a report, if nobody says how many."""
+
+
 class Reasons(StrEnum):
     """Who gets reasons."""
 
@@ -50,6 +54,9 @@ def portfolio(
     seed: Annotated[int, typer.Option(help="Settles the draw, and who comes first among equals.")] = 0,
     since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet: tells changes.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="How tenders ended, for the report: Parquet of ocid and failed.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes: by default one a core.")] = None,
     cluster: Annotated[
         str | None, typer.Option(help="A Dask cluster: its address, such as tcp://scheduler:8786, or local.")
@@ -70,8 +77,14 @@ def portfolio(
         raise UsageError("a cluster has its own workers: leave out --workers")
     directory = str((bundle or bundles.released()).resolve())
     wish = None
-    if capacity is not None:
-        wish = Wish(capacity=capacity, rank_by=rank_by.value, most_per_buyer=most_per_buyer, sample=sample, seed=seed)
+    if capacity is not None or report:
+        wish = Wish(
+            capacity=CAPACITY if capacity is None else capacity,
+            rank_by=rank_by.value,
+            most_per_buyer=most_per_buyer,
+            sample=sample,
+            seed=seed,
+        )
     count = workers or os.cpu_count() or 1
     given = Run(
         source=source,
@@ -83,6 +96,7 @@ def portfolio(
         explains_worklist=reasons != Reasons.none,
         since=since,
         report=report,
+        outcomes=outcomes,
     )
     with ExitStack() as stack:
         if cluster:

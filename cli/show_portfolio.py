@@ -24,4 +24,6 @@ def manifest(out: Console, found: Manifest, given: Run) -> None:
         out.print(f"  {counts.refused:,} rows refused, each with its place and reason: {given.refused}", markup=False)
     if listed := found.worklist:
         out.print(f"  {listed.by_risk + listed.at_random:,} to review: {given.listed}", markup=False)
+    if given.report:
+        out.print(f"  the report: {given.report}", markup=False)
     out.print(f"  what was run on what: {given.manifest}", markup=False)

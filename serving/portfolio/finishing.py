@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -18,6 +19,7 @@ from serving.portfolio.explaining import Span
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now
 from serving.portfolio.parts import Begun
+from serving.portfolio.report import report
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Scored, held, opened
 from serving.portfolio.worklist import LISTED, Wish, Worklist, worklist
@@ -42,6 +44,7 @@ def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
     listed = _listed(given, given.wish, ds.dataset(whole), executor, spans) if given.wish else None
     if given.format == "parquet":
         whole.replace(given.out)
+        whole = given.out
     else:
         tables = (pa.Table.from_batches([batch]) for batch in pq.ParquetFile(whole).iter_batches(A_TIME))
         writing.write(given.out, given.format, SCHEMA, tables)
@@ -58,6 +61,11 @@ def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
         versions=begun.versions,
         worklist=listed.summary if listed else None,
     )
+    if listed and given.report:
+        html = report(
+            ds.dataset(whole), listed, msgspec.to_builtins(manifest), held(given.asked.bundle), _outcomes(given)
+        )
+        writing.whole(given.report, html.encode())
     writing.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     return manifest
 
@@ -116,12 +124,27 @@ def _listed(given: Run, wish: Wish, scored: ds.Dataset, executor: Executor, span
 
 
 def _earlier(given: Run) -> pa.Table | None:
-    """The worklist or output of an earlier run. Raises UnreachableError or DataError."""
-    if given.since is None:
+    """The worklist or output of an earlier run."""
+    return _read(given.since, "an earlier run's output") if given.since else None
+
+
+def _outcomes(given: Run) -> pa.Table | None:
+    """How tenders are known to have ended."""
+    if given.outcomes is None:
         return None
+    found = _read(given.outcomes, "a table of ocid and failed")
+    if not {"ocid", "failed"} <= set(found.column_names):
+        raise DataError.at(
+            given.outcomes.name, "no columns ocid and failed", "Give one row a tender, failed true or false"
+        )
+    return found
+
+
+def _read(path: Path, what: str) -> pa.Table:
+    """A Parquet file. Raises UnreachableError or DataError."""
     try:
-        return pq.read_table(given.since)
-    except OSError as error:
-        raise UnreachableError(f"{given.since}: {error.strerror or error}. Check the name") from None
+        return pq.read_table(path)
     except pa.ArrowInvalid:
-        raise DataError.at(given.since.name, "not a Parquet file", "Give an earlier run's output as Parquet") from None
+        raise DataError.at(path.name, "not a Parquet file", f"Give {what} as Parquet") from None
+    except OSError as error:
+        raise UnreachableError(f"{path}: {error.strerror or error}. Check the name") from None

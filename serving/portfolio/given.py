@@ -12,7 +12,9 @@ from serving.portfolio.worklist import Wish
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `format` is one of `writing.FORMATS`; `since` an earlier run's Parquet; `report` where a report goes."""
+    """One run. `format` is one of `writing.FORMATS`; `since` an earlier run's Parquet, `outcomes` one of
+    `ocid` and `failed`; `report` says where a report goes, and needs a `wish`.
+    """
 
     source: Path
     out: Path
@@ -24,6 +26,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     explains_worklist: bool = True
     since: Path | None = None
     report: Path | None = None
+    outcomes: Path | None = None
 
     @property
     def parts(self) -> Path:
