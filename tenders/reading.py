@@ -24,20 +24,10 @@ MAX_NAMED = 20
 
 _OCDS_KEYS = frozenset(
     {
-        "ocid",
-        "tender",
-        "releases",
-        "records",
-        "compiledRelease",
-        "versionedRelease",
-        "parties",
-        "awards",
-        "contracts",
-        "tag",
-        "bids",
-        "planning",
+        "ocid", "tender", "releases", "records", "compiledRelease", "versionedRelease",
+        "parties", "awards", "contracts", "tag", "bids", "planning",
     }
-)
+)  # fmt: skip
 
 
 def read_file(path: Path) -> list[Process]:
