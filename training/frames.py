@@ -32,6 +32,8 @@ CALLED_OFF = ("cancel", "anulad", "desistimiento", "renuncia", "withdrawn", "ter
 SAMPLE = 4000
 """Rows on which it is seen which features a register can tell at all."""
 FOLDS = 5
+MONTH, SCARCE = 30, 1000
+"""A register was still kept at the end of a MONTH (days) with more than one in SCARCE of its outcomes, two at least."""
 MOST_PASSES, OUTCOMES = 6, 50_000
 """The language models go over each outcome so often that they take OUTCOMES steps, at most MOST_PASSES times."""
 
@@ -111,7 +113,9 @@ def cases_of(past: Sequence[Past], outcome: str) -> Cases:
     """What the replay walks: every case with its days, its outcome and what else its end showed."""
     y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in past])
     published = np.array([case.published.toordinal() for case in past], dtype=np.int64)
-    known = np.array([case.known_on.toordinal() if case.known_on else 0 for case in past], dtype=np.int64)
+    known = credible(
+        np.array([case.known_on.toordinal() if case.known_on else 0 for case in past], dtype=np.int64), published
+    )
     lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
     other = [_other(case, outcome) for case in past]
     return Cases(
@@ -122,6 +126,19 @@ def cases_of(past: Sequence[Past], outcome: str) -> Cases:
         also=np.vstack([lag, other]).astype(np.float64),
         weight=np.ones(len(past)),
     )
+
+
+def credible(known: Numbers, published: Numbers) -> Numbers:
+    """Days (ordinals, 0 for none) on which outcomes became known, none after the register was copied.
+
+    Registers have days of decades to come. What the copy tells was known by its own day: the last publication, or the
+    last day that ends a month with outcomes enough. No row can read an outcome the sooner for it.
+    """
+    days = np.sort(known[known > 0])
+    others = 1 + len(days) // SCARCE
+    ends = days[others:][days[others:] - days[:-others] < MONTH]
+    # Of a handful of outcomes no month has enough: then nothing shows when the register was copied.
+    return np.minimum(known, max(ends.max(), published.max())) if len(ends) else known
 
 
 def told_by(tenders: Sequence[object], stage: Stage) -> list[Feature]:

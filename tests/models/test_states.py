@@ -17,7 +17,8 @@ from tests.training import made
 from training.frames import cases_of, frame, fresh
 
 CASES = made.register(700)
-NEW = [case.tender for case in made.register(30, seed=9)]
+NEW = [case.tender for case in (*made.register(30, seed=9), *CASES[-10:])]
+"""Tenders of their own, and some that were called for before."""
 
 
 def walked(cases: list[made.Past]) -> State:

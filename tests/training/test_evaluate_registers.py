@@ -70,10 +70,9 @@ def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(learnt
     # How many others come out on its day is not known of a tender that is scored alone.
     expected = {name: value for name, value in replayed.numbers.items() if not name.startswith("same_day")}
     assert frozen.numbers.keys() == expected.keys()
-    # What became known after the last publication counts as of that day in a frozen state: a little less than it is.
-    assert list(frozen.numbers.values()) == pytest.approx(list(expected.values()), rel=0.05, abs=0.05)
+    assert list(frozen.numbers.values()) == pytest.approx(list(expected.values()), rel=1e-4, abs=1e-5)
     alone = predict(own, new.as_of("draft"), TrackRecord(numbers=expected), "draft").no_award
-    assert predict(own, new.as_of("draft"), frozen, "draft").no_award == pytest.approx(alone, abs=0.03)
+    assert predict(own, new.as_of("draft"), frozen, "draft").no_award == pytest.approx(alone, abs=1e-3)
 
 
 def test_the_planted_signal_is_found_on_cases_that_were_not_seen(whole: Bundle) -> None:
