@@ -71,8 +71,8 @@ class State(msgspec.Struct, kw_only=True):
     """Everything that was learnt: outcomes and publications under keys, and the language models.
 
     `rate` is the share of the outcome at which the language models began, None before they have; `day` the last day
-    on which anything was published or known, `passes` how often they go over each outcome: more than once where outcomes are few.
-    A `timeless` state is that of a snapshot: it is read as it stands, whatever the day.
+    on which anything was published or known, `passes` how often the models go over each outcome: more than once where
+    outcomes are few. A `timeless` state is that of a snapshot: it is read as it stands, whatever the day.
     """
 
     outcomes: Ledger
