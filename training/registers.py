@@ -197,8 +197,8 @@ def _any(pooled: Sequence[Pooled], data: tuple[LearntFrom, ...], judged: Sequenc
             slope=1.0,
             resampled=each.unsure,
             base_rate=round(float(rate), 4),
-            cases=sum(t.n for t in each.found if t.kind.startswith("pooled")),
-            positives=0,
+            cases=each.cases,
+            positives=each.positives,
             groups=len(data),
         )
         for each, rate in zip(pooled, rates, strict=True)
