@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 
 from features import standing
 from features.attributes import describe
+from features.resolutions import picked, resolutions
 from features.standing import State, consulted
-from features.track_records import Resolved, TrackRecord, replay
+from features.track_records import TrackRecord, replay
 from models import knowing
 from models.bundle import ANY, Bundle
 from models.scoring import predict
-from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import Past, Source
 from training import metrics
-from training.dataset import resolution
 from training.frames import cases_of, fresh
 
 Floats = NDArray[np.float64]
@@ -78,7 +77,7 @@ def evaluate(
     parts = {
         kind: _figures(source.name, asked, at, told_cases, p, rows, _censored(cases, asked, kind))
         for kind in (False, True)
-        if len(rows := np.flatnonzero([_picked(case) == kind for case in told_cases]))
+        if len(rows := np.flatnonzero([picked(case) == kind for case in told_cases]))
     }
     return msgspec.structs.replace(parts[False], picked=parts.get(True)) if False in parts else parts[True]
 
@@ -120,34 +119,8 @@ def known(
         yield place, TrackRecord(numbers=numbers)
 
 
-def resolutions(cases: Sequence[Past]) -> Iterator[Resolved]:
-    """What the track records learn: failures and survivals with their day. One decision is learnt once."""
-    seen = set()
-    for case in cases:
-        failed = failure(case)
-        decision = (case.shares_fate, case.known_on) if failed else (case.row, case.shares_fate, case.known_on)
-        if failed is None or case.known_on is None or decision in seen:
-            continue
-        seen.add(decision)
-        kind = "register" if not case.cohort else "picked" if _picked(case) else "cohort"
-        yield resolution(case.as_of("awarded"), case.known_on, failed, kind)
-
-
-def failure(case: Past) -> bool | None:
-    """Whether a case failed: as it is told, else as its parts tell; None if none does."""
-    if "failure" in case.outcomes:
-        return case.outcomes["failure"]
-    parts = [case.outcomes[name] for name in ("no_award", "early_end") if name in case.outcomes]
-    told = [part for part in parts if part is not None]
-    return any(told) if told else None
-
-
-def _picked(case: Past) -> bool:
-    return case.cohort == casebook.PICKED
-
-
-def _censored(cases: Sequence[Past], outcome: str, picked: bool) -> int:
-    return sum(case.outcomes.get(outcome) is None for case in cases if _picked(case) == picked)
+def _censored(cases: Sequence[Past], outcome: str, kind: bool) -> int:
+    return sum(case.outcomes.get(outcome) is None for case in cases if picked(case) == kind)
 
 
 def _figures(

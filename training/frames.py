@@ -22,7 +22,7 @@ from features.standing import Cases, Read, State
 from features.track_records import TrackRecord
 from tenders.facts import Stage
 from tenders.history import Past, Source
-from training.splits import grouped_folds
+from training.splits import grouped_folds, numbered
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -185,12 +185,6 @@ def buyers(past: Sequence[Past]) -> Numbers:
     """A number a buyer; a case without one stands alone."""
     keys = [(c.tender.buyer and (c.tender.buyer.id or c.tender.buyer.name)) or f"row {c.row}" for c in past]
     return np.unique([str(key) for key in keys], return_inverse=True)[1].astype(np.int64)
-
-
-def numbered(keys: Sequence[object]) -> Numbers:
-    """Equal keys by equal numbers, from 0 in the order of their appearance."""
-    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    return np.array([numbers[key] for key in keys], dtype=np.int64)
 
 
 def _number(value: bool | None) -> float:
