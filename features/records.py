@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from features.standing import ACTIVITY, HALF_LIVES, PRIOR_BELOW, PRIOR_TOP, TABLES, YEAR, Read
+from features.ledger import Seen
+from features.standing import ACTIVITY, GUESS, HALF_LIVES, PRIOR_BELOW, PRIOR_TOP, TABLES, YEAR, Read
 
 Column = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -61,11 +62,15 @@ def columns(read: Read) -> Iterator[tuple[str, Column]]:
 
 def level(read: Read) -> Floats:
     """The register's rate of the last year in log-odds, and how far the last quarter's is from it: shape (2, rows)."""
-    total, count = read.outcomes.total[:, :, 0], read.outcomes.count[:, :, 0]
-    year = (total[YEAR] + 0.2) / (count[YEAR] + 1)
+    total, count, year = read.outcomes.total[:, :, 0], read.outcomes.count[:, :, 0], _usual(read.outcomes)
     quarter = (total[QUARTER] + STEADY * year) / (count[QUARTER] + STEADY)
     usual = np.log(year / (1 - year))
     return np.asarray([usual, np.log(quarter / (1 - quarter)) - usual], dtype=np.float64)
+
+
+def _usual(seen: Seen) -> Column:
+    """The register's own rate of the last year, GUESS before any case, shape (rows,)."""
+    return np.asarray((seen.total[YEAR, :, 0] + GUESS) / (seen.count[YEAR, :, 0] + 1))
 
 
 def label(table: tuple[str, ...]) -> str:
@@ -74,8 +79,7 @@ def label(table: tuple[str, ...]) -> str:
 
 
 def _rates(read: Read) -> Iterator[tuple[str, Column]]:
-    seen = read.outcomes
-    usual = (seen.total[YEAR, :, 0] + 0.2) / (seen.count[YEAR, :, 0] + 1)
+    seen, usual = read.outcomes, _usual(read.outcomes)
     usual_also = [(total[:, 0]) / (seen.count[YEAR, :, 0] + 1) for total in seen.also]
     shrunk: dict[tuple[str, ...], Column] = {}
     for place, table in enumerate(TABLES, start=1):

@@ -49,7 +49,8 @@ ACTIVITY: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """The keys under which publications are kept."""
 EARLY, GUESS = 200, 0.2
-"""Outcomes that are known before the language models begin: they begin at the share of those. GUESS is for none."""
+"""Outcomes that are known before the language models begin: they begin at the share of those. GUESS is for none, and
+what the register's rate counts as one case more."""
 
 
 class Cases(msgspec.Struct, frozen=True, kw_only=True):

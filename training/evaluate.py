@@ -6,6 +6,7 @@ test case was published is known to it, nothing later.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tenders.facts import Stage
 from tenders.history import Past, Source
 from training import metrics
 from training.frames import cases_of, fresh
+from training.splits import numbered
 
 Floats = NDArray[np.float64]
 
@@ -127,23 +129,25 @@ def _figures(
     register: str, outcome: str, stage: Stage, cases: Sequence[Past], p: Floats, rows: NDArray[np.int64], censored: int
 ) -> Evaluation:
     y = np.array([float(bool(cases[row].outcomes[outcome])) for row in rows])
-    chosen, weight = p[rows], np.ones(len(rows))
-    fates = {fate: i for i, fate in enumerate(dict.fromkeys(cases[row].shares_fate for row in rows))}
-    cluster = np.array([fates[cases[row].shares_fate] for row in rows], dtype=np.int64)
-    both = 0 < y.sum() < len(y)
+    cluster = numbered([cases[row].shares_fate for row in rows])
+    found = metrics.summary(y, p[rows], cluster)
     return Evaluation(
         register=register,
         outcome=outcome,
         stage=stage,
-        n=len(rows),
-        positives=int(y.sum()),
+        n=found.n,
+        positives=found.positives,
         censored=censored,
-        base_rate=float(y.mean()),
-        auc=metrics.auc(y, chosen, weight) if both else None,
-        auc_ci=metrics.interval(metrics.auc, y, chosen, weight, cluster) if both else None,
-        average_precision=metrics.average_precision(y, chosen, weight) if y.any() else None,
-        brier=metrics.brier(y, chosen, weight),
-        ece=metrics.ece(y, chosen, weight),
-        lift_at_5=metrics.lift(y, chosen, 0.05) if y.any() else None,
-        lift_at_10=metrics.lift(y, chosen, 0.10) if y.any() else None,
+        base_rate=found.base_rate,
+        auc=_told(found.auc),
+        auc_ci=None if math.isnan(found.auc) else found.auc_ci,
+        average_precision=_told(found.average_precision),
+        brier=found.brier,
+        ece=found.ece,
+        lift_at_5=_told(found.lift_at_5),
+        lift_at_10=_told(found.lift_at_10),
     )
+
+
+def _told(figure: float) -> float | None:
+    return None if math.isnan(figure) else figure

@@ -22,6 +22,7 @@ from features.standing import Cases, Read, State
 from features.track_records import TrackRecord
 from tenders.facts import Stage
 from tenders.history import Past, Source
+from tenders.tender import Tender
 from training.splits import grouped_folds, numbered
 
 Floats = NDArray[np.float64]
@@ -73,12 +74,12 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> Frame:
     """The table of a register. `past` needs no order; rows keep theirs."""
-    cases = cases_of(past, outcome)
+    cases, buyer = cases_of(past, outcome), buyers(past)
     fate = numbered([case.shares_fate for case in past])
     if source.snapshot:
         cases = msgspec.structs.replace(cases, weight=np.bincount(fate)[fate] ** -0.5)
     state = fresh(cases)
-    read = crossed(state, cases, buyers(past)) if source.snapshot else standing.replay(state, cases)
+    read = crossed(state, cases, buyer) if source.snapshot else standing.replay(state, cases)
     tenders = [case.as_of(stage) for case in past]
     stated = told_by([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     found = dict(records.columns(read))
@@ -99,12 +100,12 @@ def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> F
         published=cases.published,
         known=cases.known,
         fate=fate,
-        buyer=buyers(past),
+        buyer=buyer,
         level=level,
         drift=np.zeros(len(past)) if source.snapshot else drift,
         snapshot=source.snapshot,
         gaps=source.gaps_tell,
-        groups=groups(past),
+        groups=groups(past, buyer),
         state=state,
     )
 
@@ -141,11 +142,11 @@ def credible(known: Numbers, published: Numbers) -> Numbers:
     return np.minimum(known, max(ends.max(), published.max())) if len(ends) else known
 
 
-def told_by(tenders: Sequence[object], stage: Stage) -> list[Feature]:
+def told_by(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
     nobody = TrackRecord()
     plain = known_at(stage)
-    values = [[each.measure(tender, nobody) for tender in tenders] for each in plain]  # type: ignore[arg-type]
+    values = [[each.measure(tender, nobody) for tender in tenders] for each in plain]
     return [each for each, column in zip(plain, values, strict=True) if len(set(column)) > 1]
 
 
@@ -199,9 +200,12 @@ def _other(case: Past, outcome: str) -> float:
     return float(np.log(count)) if count else 0.0
 
 
-def groups(past: Sequence[Past]) -> dict[str, NDArray[np.str_]]:
-    """What figures are given by: year, category, value band, size of the buyer and kind of ending, each (rows,)."""
-    size = np.bincount(buyers(past))[buyers(past)]
+def groups(past: Sequence[Past], buyer: Numbers) -> dict[str, NDArray[np.str_]]:
+    """What figures are given by: year, category, value band, size of the buyer and kind of ending, each (rows,).
+
+    `buyer` numbers the buyers, shape (rows,).
+    """
+    size = np.bincount(buyer)[buyer]
     small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(past) else (0, 0)
     value = np.array([attributes.amount(case.tender) or np.nan for case in past], dtype=np.float64)
     thirds = np.nanquantile(value, [1 / 3, 2 / 3]) if (~np.isnan(value)).any() else (0.0, 0.0)
