@@ -1,0 +1,39 @@
+"""`tender-risk drift`: whether scores still mean what they meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from cli.given import BundleDir, Json, err, out, print_json
+
+if TYPE_CHECKING:
+    from serving.portfolio.drift import Answer
+
+
+def drift(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The portfolio.")],
+    bundle: BundleDir = None,
+    json: Json = False,
+) -> None:
+    """Compare a portfolio with what its models learnt from: do scores still mean what they meant?"""
+    from models import bundle as bundles
+    from serving.portfolio import drift as drifting
+
+    loaded = bundles.load(bundle or bundles.released())
+    with err.status(f"comparing {source}"):
+        found = drifting.answer(loaded, drifting.cases(source, loaded))
+    print_json(found) if json else show(out, found)
+
+
+def show(console: Console, found: Answer) -> None:
+    """The answer, then each register and stage with what moved."""
+    console.print(found.answer, style="bold", markup=False)
+    for each in found.compared:
+        console.print(f"{each.register} at {each.stage}: {each.rows:,} tenders", markup=False)
+        for line in each.said:
+            console.print(f"  {line}", markup=False)
+    console.print(found.note, style="dim", markup=False)

@@ -1,0 +1,62 @@
+"""`tender-risk drift`: the answer and what moved, for people and for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks import made_tenders
+from models import bundle as bundles
+from models.bundle import Bundle
+from tests.cli.test_main import Run, run
+from tests.serving.portfolio.test_drift import MADE, drafts, reference
+
+__all__ = ["run"]
+
+
+@pytest.fixture(scope="module")
+def learnt(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved bundle with a reference."""
+    directory = tmp_path_factory.mktemp("bundle") / "learnt"
+    own = reference(bundle, drafts(bundle, MADE))
+    bundles.save(msgspec.structs.replace(bundle, reference=own, registers={}), directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of made tenders."""
+    file = tmp_path_factory.mktemp("portfolio") / "made.jsonl"
+    made_tenders.write(file, 120)
+    return file
+
+
+def test_people_read_the_answer_first(run: Run, learnt: Path, portfolio: Path) -> None:
+    said = run("drift", portfolio, "--bundle", learnt)
+    assert said.code == 0, said.err
+    first, *rest = said.out.splitlines()
+    assert first.startswith(("Yes: ", "No: "))
+    assert any(line.startswith("uk at ") for line in rest)
+    assert "only their outcomes tell" in rest[-1]
+
+
+def test_programs_read_one_object(run: Run, learnt: Path, portfolio: Path) -> None:
+    (found,) = run("drift", portfolio, "--bundle", learnt, "--json").lines
+    assert found["rows"] == 120
+    assert found["same"] in (True, False)
+    assert {"register", "stage", "rows", "drift", "said"} == set(found["compared"][0])
+
+
+def test_a_bundle_without_a_reference_is_exit_3_and_what_to_do(
+    run: Run, bundle: Bundle, portfolio: Path, tmp_path: Path
+) -> None:
+    bundles.save(msgspec.structs.replace(bundle, reference=None, registers={}), tmp_path / "bare")
+    said = run("drift", portfolio, "--bundle", tmp_path / "bare")
+    assert (said.code, said.out) == (3, "")
+    assert "tender-risk train" in said.err
+
+
+def test_a_file_that_is_not_there_is_exit_3(run: Run, learnt: Path) -> None:
+    assert run("drift", "nowhere.jsonl", "--bundle", learnt).code == 3

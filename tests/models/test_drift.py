@@ -1,0 +1,138 @@
+"""Drift: silence where nothing moved, a finding where something did, and no answer from too few."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from models.drift import FAR, FEWEST, MOVED, Drift, drift, seen_from
+from models.reference import Reference
+from models.tally import Tally
+from tests.models import drifted
+from tests.models.drifted import FEATURES, NAMES, compared, scores, table
+
+
+def made(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="module")
+def past() -> Reference:
+    return drifted.reference(20_000, made(1))
+
+
+def shifts(found: Drift) -> list[tuple[str, str]]:
+    return [(each.kind, each.name) for each in found.shifts]
+
+
+# `benchmarks/drift.py` counts false alarms and what is found over many more runs, and with tenders of one buyer alike.
+@pytest.mark.parametrize(("rows", "runs"), [(50, 40), (100, 40), (1000, 15), (100_000, 1)])
+def test_without_drift_there_is_no_alarm_and_hardly_a_finding(past: Reference, rows: int, runs: int) -> None:
+    found = [compared(past, table(rows, made(seed)), scores(rows, made(seed + 100))) for seed in range(runs)]
+    assert all(each.same and not each.why for each in found)
+    # In features, scores and codes chance may find something once in a hundred runs each.
+    assert sum(bool(each.shifts) for each in found) <= 0.03 * runs
+
+
+def test_nor_against_a_reference_of_few_rows() -> None:
+    few = drifted.reference(300, made(5))
+    for seed in range(20):
+        assert compared(few, table(300, made(seed + 50)), scores(300, made(seed))).same
+
+
+@pytest.mark.parametrize("rows", [0, FEWEST - 1])
+def test_too_few_tell_nothing_however_odd(past: Reference, rows: int) -> None:
+    found = compared(past, np.full((rows, FEATURES), 1e6, dtype=np.float32), np.ones(rows))
+    assert (found.same, found.why, found.shifts) == (None, (), ())
+
+
+def test_scores_that_moved_far_mean_something_else(past: Reference) -> None:
+    found = compared(past, table(1000, made(2)), scores(1000, made(2)) + 0.2)
+    assert found.same is False
+    (shift,) = found.shifts
+    assert (shift.kind, shift.name) == ("score", "no_award")
+    assert shift.size >= FAR
+    assert shift.now < shift.was
+
+
+def test_a_feature_that_moved_is_named_with_where_and_how_far_and_alone_changes_nothing(past: Reference) -> None:
+    matrix = table(2000, made(3))
+    matrix[:, 0] *= 2
+    found = compared(past, matrix, scores(2000, made(3)))
+    assert (found.same, shifts(found)) == (True, [("values", NAMES[0])])
+    shift = found.shifts[0]
+    # Half of the past lay below a value that a third lies below now.
+    assert shift.size == pytest.approx(shift.was - shift.now)
+    assert found.weight_moved == pytest.approx(1 / FEATURES, abs=1e-4)
+
+
+def test_half_of_the_weight_moved_or_a_quarter_of_it_far_changes_what_scores_mean(past: Reference) -> None:
+    moved, far = table(2000, made(4)), table(2000, made(4))
+    for place in range(0, FEATURES, 3):
+        moved[:, place] *= 1.7
+        far[:, place] *= 20
+    assert compared(past, moved, scores(2000, made(4))).same
+    assert compared(past, far, scores(2000, made(4))).same is False
+
+
+def test_what_the_model_leans_on_weighs(past: Reference) -> None:
+    matrix = table(2000, made(3))
+    matrix[:, 0] *= 2
+
+    def same(weights: Mapping[str, float]) -> bool | None:
+        tally = Tally(past)
+        tally.rows = len(matrix)
+        tally.measured(drifted.PART, NAMES, matrix)
+        return drift(tally, weights).same
+
+    assert same({NAMES[0]: 0.1, NAMES[1]: 0.9})
+    assert same({NAMES[0]: 0.9, NAMES[1]: 0.1}) is False
+
+
+def test_what_became_unknown_or_known_is_a_shift(past: Reference) -> None:
+    matrix = table(1000, made(6))
+    matrix[:400, 1] = np.nan
+    matrix[:, 58] = 0.0
+    assert shifts(compared(past, matrix, scores(1000, made(6)))) == [
+        ("values", NAMES[58]),
+        ("unknown", NAMES[58]),
+        ("unknown", NAMES[1]),
+    ]
+
+
+def test_a_value_beyond_all_that_was_seen_is_a_shift(past: Reference) -> None:
+    matrix = table(1000, made(7))
+    matrix[:200, 3] = 1e9
+    found = compared(past, matrix, scores(1000, made(7)))
+    (shift,) = found.shifts
+    assert (shift.name, shift.was) == (NAMES[3], 1.0)
+    assert shift.now == pytest.approx(0.8, abs=0.01)
+
+
+def test_new_codes_and_shares_of_old_ones_are_told(past: Reference) -> None:
+    def found(codes: dict[str, int]) -> Drift:
+        return compared(past, table(500, made(9)), scores(500, made(9)), codes)
+
+    assert not found({"goods": 245, "services": 155, "works": 100}).shifts
+    shifted = found({"goods": 100, "services": 300, "works": 100})
+    assert {(each.kind, each.code) for each in shifted.shifts} == {("code", "services"), ("code", "goods")}
+    assert shifted.same
+    new = found({"vessels": 400, "goods": 100})
+    assert new.shifts[0].kind == "new codes"
+    assert new.why == ("80% of tenders have a category that the model never saw",)
+
+
+def test_small_shifts_of_many_tenders_are_beyond_chance_and_do_not_count(past: Reference) -> None:
+    rows = 100_000
+    matrix = table(rows, made(10))
+    matrix[:, 0] *= 1.1
+    found = compared(past, matrix, scores(rows, made(10)))
+    assert (found.same, found.shifts) == (True, ())
+
+
+def test_what_can_be_seen_grows_with_the_tenders_and_ends_with_the_reference() -> None:
+    assert seen_from(100, 20_000, 120) > 2 * MOVED > MOVED > seen_from(1000, 20_000, 120)
+    assert seen_from(1_000_000, 300, 120) == pytest.approx(seen_from(300, 1_000_000, 120))
+    assert seen_from(0, 300, 120) == 1.0
