@@ -29,12 +29,13 @@ PAGES = (
     "/desk/unknown",
     "/desk/report",
     "/portfolio",
-    "/portfolio.csv",
     "/casebook",
     "/about",
 )
-ENDPOINTS = frozenset({"/", *ASKED, *PAGES, "/docs.json", "/healthz", "/livez", "/readyz", "/metrics"})
-METHODS = frozenset({"GET", "HEAD", "POST"})
+ENDPOINTS = frozenset({"/", *ASKED, *PAGES, "/jobs", "/docs.json", "/healthz", "/livez", "/readyz", "/metrics"})
+JOBS = ("/jobs/", "/portfolio/")
+"""What the address of a job begins with. Who knows it sees the job, so that no log and no metric has it."""
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 # From an empty answer to the minute after which BentoML gives up.
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60)
 
@@ -75,7 +76,7 @@ class Observed:
         try:
             await self.app(scope, receive, watched)
         except Exception:
-            log.exception("%s %r", scope["method"], scope["path"])
+            log.exception("%s %r", scope["method"], _unnamed(scope["path"]))
             if status:
                 raise
             await answer({"error": UNEXPECTED, "problems": []}, 500)(scope, receive, watched)
@@ -84,11 +85,18 @@ class Observed:
 
 
 def _note(scope: Scope, status: int, seconds: float) -> None:
-    endpoint = scope["path"] if scope["path"] in ENDPOINTS else "other"
+    path = _unnamed(scope["path"])
+    endpoint = path if path in ENDPOINTS or path.startswith(JOBS) else "other"
     method = scope["method"] if scope["method"] in METHODS else "other"
     REQUESTS.labels(endpoint, method, status).observe(seconds)
     # %r: a path may hold line breaks, which would forge a line of the log.
-    log.info("%s %.200r %d %.1f ms", method, scope["path"], status, seconds * 1000)
+    log.info("%s %.200r %d %.1f ms", method, path, status, seconds * 1000)
+
+
+def _unnamed(path: str) -> str:
+    """A path without the job that it names."""
+    begin = next((each for each in JOBS if path.startswith(each)), None)
+    return f"{begin}ID" if begin else path
 
 
 class JsonErrors:

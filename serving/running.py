@@ -54,8 +54,14 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
 
 def run(application: ASGIApp, opened: socket.socket, ready: Callable[[], None]) -> None:
     """Runs an ASGI application on a listening socket until SIGTERM or SIGINT; `ready` is called once it answers."""
+    # `serving.observing` logs requests, and leaves out what names a job.
     config = uvicorn.Config(
-        application, log_config=None, server_header=False, lifespan="on", timeout_graceful_shutdown=SECONDS_TO_FINISH
+        application,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
     # Once it has shut down, uvicorn raises the signal again for whoever handled it before: nobody, so that
     # the command ends with 0.

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from serving import answers, desk
 from serving.desk_schema import Compared, CompareRequest, Suggested, SuggestRequest, WhatIfAnswer, WhatIfRequest
+from serving.jobs import office
 from serving.keys import KeyGuard
 from serving.limits import BodyLimit
 from serving.observing import JsonErrors, Observed
@@ -31,6 +32,8 @@ QUICK_BYTES = 256 * 1024
 
 SETTINGS: dict[str, Any] = {
     "threads": THREADS,
+    # An upload takes as long as its line; `serving.limits` sees to it that it goes on, and that others do not wait.
+    "traffic": {"timeout": 6 * 3600},
     "http": {"host": "127.0.0.1"},
     # Replaced by serving.observing, which says why.
     "metrics": {"enabled": False},
@@ -57,6 +60,12 @@ class TenderRisk:
         home.shown(Draft())
         for stage in STAGES:
             peers.of_held(stage)
+        office.begin()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def end(self) -> None:
+        """Lets the job that runs wait for the next service."""
+        office.end()
 
     @bentoml.api(route="/score", input_spec=ScoreRequest, output_spec=Scored)  # type: ignore[untyped-decorator]
     async def score(self, raw: bytes) -> Response:

@@ -1,10 +1,11 @@
-"""The pages: every one is a form's post in and a rendered template out; nothing is kept between two requests."""
+"""The pages: every one is a form's post in and a rendered template out; only portfolios are kept in between."""
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from serving.jobs.routes import jobs
 from serving.observing import metrics
 from serving.pages import (
     about,
@@ -44,8 +45,12 @@ pages = Starlette(
         Route("/template.xlsx", keeping.template_xlsx, methods=["GET"]),
         Route("/template.csv", keeping.template_csv, methods=["GET"]),
         Route("/portfolio", portfolio.empty, methods=["GET"]),
-        Route("/portfolio", portfolio.scored, methods=["POST"]),
-        Route("/portfolio.csv", portfolio.download, methods=["POST"]),
+        Route("/portfolio", portfolio.uploaded, methods=["POST"]),
+        Route("/portfolio/{id}", portfolio.one, methods=["GET"]),
+        Route("/portfolio/{id}/cancel", portfolio.cancelled, methods=["POST"]),
+        Route("/portfolio/{id}/delete", portfolio.deleted, methods=["POST"]),
+        Route("/portfolio/{id}/row/{rank:int}", portfolio.opened, methods=["GET"]),
+        *jobs,
         Route("/casebook", casebook.listed, methods=["GET"]),
         Route("/casebook/{case_id}", casebook.one, methods=["GET"]),
         Route("/about", about.shown, methods=["GET"]),

@@ -42,8 +42,8 @@ def scored(sent: Received) -> Response:
     return shown(draft, score)
 
 
-def shown(draft: Draft, score: Score | None = None, error: TenderRiskError | None = None) -> Response:
-    """The form with what was entered, above it the score or what is wrong."""
+def shown(draft: Draft, score: Score | None = None, error: TenderRiskError | None = None, back: str = "") -> Response:
+    """The form with what was entered, above it the score or what is wrong; `back` is where it was opened from."""
     problems = list(getattr(error, "problems", ())) or ([Problem(path="", problem=str(error))] if error else [])
     # A file that could not be read filled no field: its paths are its own.
     beside = problems if draft.values else []
@@ -60,4 +60,5 @@ def shown(draft: Draft, score: Score | None = None, error: TenderRiskError | Non
         signs=result.signs(score) if score else [],
         caveat=CAVEAT,
         notes=draft.notes,
+        back=back,
     )

@@ -14,6 +14,21 @@
       upload.form.requestSubmit();
     });
   }
+  const job = document.querySelector("[data-job]");
+  if (job) {
+    const bar = job.querySelector("progress");
+    const said = job.querySelector("[data-said]");
+    const look = async () => {
+      try {
+        const now = await (await fetch(job.dataset.job)).json();
+        if (now.state !== job.dataset.state) { location.reload(); return; }
+        if (now.bytes) { bar.max = now.size; bar.value = now.bytes; }
+        if (now.rows) said.textContent = `${now.rows.toLocaleString("en-GB")} tenders scored`;
+      } catch { /* The service may be starting again: the job goes on where it was. */ }
+      setTimeout(look, 1000);
+    };
+    setTimeout(look, 1000);
+  }
   const groups = document.querySelectorAll("#tender > details");
   if (groups.length) {
     const button = document.createElement("button");

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,9 @@ HEADERS = {
 }
 
 
-def page(template: str, status: int = 200, **content: Any) -> Response:
+def page(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, **content: Any) -> Response:
     """The answer that shows a template."""
-    return Response(rendered(template, **content), status, media_type="text/html", headers=HEADERS)
+    return Response(rendered(template, **content), status, media_type="text/html", headers=headers)
 
 
 def rendered(template: str, **content: Any) -> str:
@@ -61,6 +61,7 @@ def environment() -> jinja2.Environment:
     made.filters["chance"] = chance
     made.filters["points"] = points
     made.filters["plain"] = plain
+    made.filters["pounds"] = pounds
     return made
 
 
@@ -93,3 +94,13 @@ def points(difference: float) -> str:
 def plain(code: str) -> str:
     """A codelist's word as people write it."""
     return code.replace("_", " ")
+
+
+def pounds(amount: float | None) -> str:
+    """5900000 as "£5.9 million"; unknown stays unknown."""
+    if amount is None:
+        return "unknown"
+    for least, word in ((1e9, " billion"), (1e6, " million")):
+        if abs(amount) >= least:
+            return f"£{amount / least:,.1f}{word}"
+    return f"£{amount:,.0f}"

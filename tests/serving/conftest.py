@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,17 +19,22 @@ START = "from serving.running import serve; serve({host!r}, 0, lambda url: print
 
 @contextmanager
 def running(host: str = "127.0.0.1", **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that starts the service on a free port; its first line of output is the address."""
+    """A process that starts the service on a free port; its first line of output is the address.
+
+    Jobs are kept in a folder of its own, and stand back behind nobody: the machine may be busy with other tests.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TENDER_RISK")}
     command = [sys.executable, "-c", START.format(host=host)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**kept, **environment}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
+        ours = {"TENDER_RISK_DATA": data, "TENDER_RISK_JOB_NICENESS": "0", **environment}
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**kept, **ours}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def address(process: subprocess.Popen[str]) -> str:

@@ -1,0 +1,56 @@
+"""The options of a job, as a form's fields or a query give them: a blank is nothing said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from serving.jobs.job import MOST_CAPACITY, Options
+from tenders.errors import DataError, Problem
+from tenders.facts import STAGES
+from tenders.sources import names, own
+
+REGISTERS = tuple(name for name in names() if name != own.NAME)
+"""Whose columns an upload may have. An office's own come with a mapping that names files of the machine it runs on."""
+RANKED_BY = ("failure", "loss")
+
+
+def options(fields: Mapping[str, str]) -> Options:
+    """The options that are given. Raises DataError with a problem a field."""
+    problems: list[Problem] = []
+    found: dict[str, Any] = {}
+    for name, read in _READ.items():
+        text = fields.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            found[name] = read(text)
+        except ValueError as error:
+            problems.append(Problem(path=f"/{name}", problem=str(error)))
+    if problems:
+        raise DataError(problems)
+    return Options(**found)
+
+
+def _one_of(*known: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"{text[:40]!r} is none of {', '.join(known)}")
+        return text
+
+    return read
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:10]) <= MOST_CAPACITY:
+        raise ValueError(f"expected a whole number from 1 to {MOST_CAPACITY:,}, got {text[:40]!r}")
+    return int(text)
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "stage": _one_of(*STAGES),
+    "register": _one_of(*REGISTERS),
+    "capacity": _count,
+    "rank_by": _one_of(*RANKED_BY),
+    "most_per_buyer": _count,
+}

@@ -1,0 +1,72 @@
+"""A job: one uploaded portfolio, how it is to be scored, and how far that is."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from tenders.facts import Stage
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+RankBy = Literal["failure", "loss"]
+ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
+MOST_CAPACITY = 1_000_000
+_ID = re.compile(r"[A-Za-z0-9_-]{32}")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How a portfolio is scored and ranked; `register` says whose columns its tables have.
+
+    `capacity` is how many reviews there are people for, `most_per_buyer` how many of them one buyer may get.
+    """
+
+    stage: Stage | None = None
+    register: str | None = None
+    capacity: int | None = None
+    rank_by: RankBy = "failure"
+    most_per_buyer: int | None = None
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One job as its row in the database has it.
+
+    `home` is the data directory that has its files, `rows` the tenders scored, `bytes` those of `size` that are read.
+    `runner` is who runs it, and `attempts` how often it was begun.
+    """
+
+    id: str
+    home: str
+    created: datetime
+    name: str
+    size: int
+    options: Options = Options()
+    state: State = "queued"
+    rows: int = 0
+    bytes: int = 0
+    message: str = ""
+    runner: str = ""
+    attempts: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state in ENDED
+
+
+def new_id() -> str:
+    """A name that nobody guesses: 192 random bits. Who knows it sees the job."""
+    return secrets.token_urlsafe(24)
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be a job's name, and so a folder's."""
+    return bool(_ID.fullmatch(text))
+
+
+def now() -> datetime:
+    """The instant, in UTC."""
+    return datetime.now(UTC)

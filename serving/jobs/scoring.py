@@ -1,0 +1,111 @@
+"""The process that scores one job, after everything else on the machine: `python -m serving.jobs.scoring FOLDER`.
+
+It talks to nobody: what to do stands in the folder, and so does how far it is. It ends when its standard input does,
+which is when the service that began it has ended, however that was. What it had done is there for the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from serving.jobs.aside import step_back
+from serving.jobs.job import Options
+from serving.jobs.places import Places
+from serving.jobs.ranking import ranked
+from serving.portfolio import workers, writing
+from serving.portfolio.manifest import Manifest
+from serving.portfolio.run import ABOUT, Progress, Run, run
+from serving.portfolio.work import Asked
+from tenders.errors import TenderRiskError, UsageError
+
+EVERY = 1.0
+"""Seconds between two notes of how far it is."""
+REFUSED = 1
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done: with which bundle, how, and by how many processes."""
+
+    bundle: str
+    options: Options
+    workers: int
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """How far it is: tenders scored, and bytes read of the upload's."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
+class Noting:
+    """Writes down how far a run is, at most once in EVERY seconds."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + EVERY
+            writing.whole(self._path, msgspec.json.encode(Noted(progress.rows, progress.bytes)))
+
+
+def score(places: Places, order: Order) -> None:
+    """Scores and ranks, going on with what is there. Raises as `serving.portfolio.run` does."""
+    # Told to stay out of the manifest: where this machine keeps its bundles is nobody's business.
+    bundle = Path(order.bundle)
+    os.chdir(bundle.parent)
+    asked = Asked(bundle=bundle.name, stage=order.options.stage, register=order.options.register)
+    given = Run(source=places.upload, out=places.scored, asked=asked, format="parquet", workers=order.workers)
+    if not given.manifest.exists():
+        _run(given, Noting(places.progress))
+    # Killed after the manifest was written, before what it was made of was taken away.
+    shutil.rmtree(given.parts, ignore_errors=True)
+    writing.whole(places.choices, msgspec.json.encode(ranked(places.scored, order.options, places.worklist)))
+
+
+def _run(given: Run, noting: Noting) -> Manifest:
+    if given.parts.is_dir() and not (given.parts / ABOUT).is_file():
+        # Killed before it said what was begun.
+        shutil.rmtree(given.parts)
+    with workers.local(given.workers, given.asked.bundle) as executor:
+        try:
+            return run(given, executor, resume=True, shown=noting)
+        except UsageError:
+            # The service came back with another bundle: one job is scored by one.
+            shutil.rmtree(given.parts, ignore_errors=True)
+            return run(given, executor, shown=noting)
+
+
+def main(folder: Path) -> int:
+    """Does what the folder's order says; the exit code is 0, or REFUSED with the reason in the folder."""
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    places = Places(folder)
+    order = msgspec.json.decode(places.order.read_bytes(), type=Order)
+    step_back()
+    try:
+        score(places, order)
+    except TenderRiskError as error:
+        writing.whole(places.why, str(error).encode("utf-8", "replace"))
+        return REFUSED
+    return 0
+
+
+def _end_with_input() -> None:
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))

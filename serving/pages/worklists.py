@@ -1,0 +1,99 @@
+"""The worklist of a job that is done: sorted, filtered and cut on the server; a row opens as a commissioner sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import anyio.to_thread
+import msgspec
+from starlette.responses import Response
+
+from models import scoring
+from serving.answers import held
+from serving.jobs import listing, ranking
+from serving.jobs.job import Job
+from serving.jobs.listing import BANDS, VALUES, View
+from serving.jobs.places import Places
+from serving.jobs.taking import KINDS
+from serving.pages import home, opening
+from serving.pages.drafts import Draft
+from serving.pages.rendering import page
+from serving.portfolio.manifest import Manifest
+from tenders.errors import TenderRiskError
+
+COLUMNS = {
+    "rank": "Rank",
+    "title": "Tender",
+    "failure": "Failure",
+    "low": "Likely between",
+    "band": "Against usual",
+    "value_gbp": "Value",
+    "expected_loss_gbp": "Expected loss",
+    "buyer": "Buyer",
+    "category": "Category",
+    "region": "Region",
+    "register": "Register",
+    "published": "Published",
+}
+"""What is shown and can be sorted by; the largest first where that is what is looked for."""
+DOWN_FIRST = frozenset({"failure", "low", "value_gbp", "expected_loss_gbp", "published"})
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """A column's head: what it says, where a click leads, and how it is sorted now, in ARIA's words."""
+
+    said: str
+    query: str
+    sorted: str
+
+
+def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, Any]) -> Response:
+    """The worklist as the query asks. Raises FileNotFoundError when its files are gone."""
+    view = listing.view(query)
+    manifest = msgspec.json.decode(places.manifest.read_bytes(), type=Manifest)
+    values = ranking.choices(places.choices)
+    return page(
+        "worklist.html",
+        **about,
+        counts=manifest.counts,
+        bundle=manifest.asked.bundle,
+        view=view,
+        listed=listing.listed(places.worklist, view),
+        headings=[_heading(name, view) for name in COLUMNS],
+        choices={"band": BANDS, **values},
+        values={name: said for name, (said, _, _) in VALUES.items()},
+        formats=list(KINDS),
+        has_report=places.report.exists(),
+    )
+
+
+async def opened(job: Job, places: Places, rank: int, query: Mapping[str, str]) -> Response:
+    """The tender of a row, read again from the upload, scored at the row's stage as everywhere else.
+
+    `query` is that of the view from which it was opened, to which it leads back.
+    """
+    row = await anyio.to_thread.run_sync(listing.row, places.worklist, rank)
+    back = f"/portfolio/{job.id}?{listing.view(query).query()}".rstrip("?")
+    if row is None:
+        return page("no_job.html", HTTPStatus.NOT_FOUND, here="/portfolio")
+    draft = Draft(name=job.name)
+    try:
+        draft = await opening.opened(places.upload, job.options.register, row["line"], row["place"])
+        draft = msgspec.structs.replace(draft, name=job.name, stage=row["stage"])
+        return await anyio.to_thread.run_sync(_scored, draft, back)
+    except TenderRiskError as error:
+        return home.shown(draft, error=error, back=back)
+
+
+def _scored(draft: Draft, back: str) -> Response:
+    stage = draft.at()
+    return home.shown(draft, scoring.score(held(), draft.process(stage), stage), back=back)
+
+
+def _heading(name: str, view: View) -> Heading:
+    if view.sort != name:
+        return Heading(COLUMNS[name], view.query(sort=name, down=name in DOWN_FIRST, page=1), "none")
+    turned = view.query(down=not view.down, page=1)
+    return Heading(COLUMNS[name], turned, "descending" if view.down else "ascending")

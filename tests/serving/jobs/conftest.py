@@ -1,0 +1,68 @@
+"""Services that keep jobs: one that does them, one whose turn it is not, and a PostgreSQL where there is one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from serving.jobs.home import Home, locked
+from tests.serving.conftest import address, running
+from tests.serving.jobs import made, postgres
+
+KEY = "key-of-the-audit"
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the service keeps its jobs: a folder that it makes itself."""
+    return tmp_path_factory.mktemp("state") / "tender-risk"
+
+
+@pytest.fixture(scope="session")
+def service(data: Path) -> Iterator[httpx.Client]:
+    """A service that does what it is given."""
+    with running(TENDER_RISK_DATA=str(data)) as process, httpx.Client(base_url=address(process), timeout=60) as http:
+        yield http
+
+
+@pytest.fixture(scope="session")
+def job(service: httpx.Client) -> dict[str, Any]:
+    """A job that is done: 120 tenders, one line that is none, reviews for ten, three of each buyer."""
+    begun = made.upload(service, made.portfolio(), capacity="10", most_per_buyer="3", stage="draft")
+    done = made.ended(service, begun["id"])
+    assert done["state"] == "done", done
+    return done
+
+
+@pytest.fixture(scope="session")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A service with keys that takes 1 MB at most, where another process has the turn: jobs wait for ever."""
+    home = Home(tmp_path_factory.mktemp("idle"))
+    turn = locked(home.path / f"runner-{socket.gethostname()}.lock")
+    given = {"TENDER_RISK_DATA": str(home.path), "TENDER_RISK_KEYS": KEY, "TENDER_RISK_UPLOAD_MB": "1"}
+    with running(**given) as process, httpx.Client(base_url=address(process), timeout=60) as http:
+        http.headers["Authorization"] = f"Bearer {KEY}"
+        yield http
+    assert turn is not None
+    os.close(turn)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL that runs for these tests."""
+    if postgres.BINARIES is None:
+        pytest.skip("no PostgreSQL here: apt-get install postgresql")
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("no driver of PostgreSQL here: install tender-risk[postgresql]")
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no setpriv")
+    with postgres.cluster() as url:
+        yield url

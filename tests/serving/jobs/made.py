@@ -1,0 +1,61 @@
+"""Portfolios that tests upload, and how they wait for what becomes of them."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from typing import Any
+
+import httpx
+
+from tests import samples
+from tests.serving.made import HOSTILE
+from tests.serving.portfolio.made import lines
+
+BUYERS = ("Leeds Council", "York Council", "=cmd|'/C calc'!A0")
+REGIONS = ("UKC", "UKD")
+VALUES = (50_000, 5_000_000, 500_000_000)
+BROKEN = b'{"ocid": "ocds-h6vhtk-broken", \n'
+
+
+def tender(number: int, **about: Any) -> dict[str, Any]:
+    """One of many tenders that differ in buyer, region, value and lots."""
+    made = samples.draft(ocid=f"ocds-h6vhtk-{number}")
+    buyer = BUYERS[number % len(BUYERS)]
+    made["buyer"]["name"] = made["parties"][0]["name"] = buyer
+    made["parties"][0]["address"] = {"region": REGIONS[number % len(REGIONS)]}
+    made["tender"]["title"] = HOSTILE if number == 0 else f"Nursing {number}"
+    made["tender"]["value"] = {"amount": VALUES[number % len(VALUES)], "currency": "GBP"}
+    made["tender"]["lots"] = made["tender"]["lots"][: 1 + number % 2]
+    return {**made, **about}
+
+
+def portfolio(count: int = 120) -> bytes:
+    """JSON lines; the last line but one is broken."""
+    *many, last = [tender(number) for number in range(count)]
+    return lines(many) + BROKEN + lines([last])
+
+
+def long(blocks: int) -> bytes:
+    """Packed JSON lines of so many blocks: few tenders, each with much that is not read."""
+    padding = {"rationale": "x" * 80_000}
+    return gzip.compress(lines([tender(number, planning=padding) for number in range(105 * blocks)]), 1)
+
+
+def upload(http: httpx.Client, content: bytes, name: str = "register.jsonl", **options: str) -> dict[str, Any]:
+    """The job of an upload."""
+    answer = http.post("/jobs", files={"file": (name, content)}, data=options)
+    assert answer.status_code == 202, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def ended(http: httpx.Client, id: str, seconds: float = 60) -> dict[str, Any]:
+    """The job, once it has ended."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        job: dict[str, Any] = http.get(f"/jobs/{id}").json()
+        if job["state"] not in ("queued", "running"):
+            return job
+        time.sleep(0.1)
+    raise AssertionError(f"still {job['state']} after {seconds} seconds")

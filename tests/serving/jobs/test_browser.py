@@ -1,0 +1,87 @@
+"""An auditor's path in a real browser: upload, progress, worklist, sort, filter, a row, back, and files to take away."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.serving.browsing import CHROMIUM, DESKTOP, PHONE, chromium, faults
+from tests.serving.jobs import made
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium"),
+    pytest.mark.xdist_group("browser"),
+]
+PICTURES = os.environ.get("TENDER_RISK_PICTURES", "")
+"""Where pictures of the pages are put, if somebody wants to look at them."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(params=[(DESKTOP, True), (PHONE, False)], ids=["desktop with scripts", "phone without"])
+def page(browser: Browser, request: pytest.FixtureRequest, service: httpx.Client) -> Iterator[Page]:
+    """The upload page at one width; any complaint of the browser fails the test."""
+    (width, height), scripts = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, java_script_enabled=scripts, bypass_csp=not scripts
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: complaints.append(dialog.message))
+    page.goto(str(service.base_url.join("/portfolio")))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def pictured(page: Page, name: str) -> None:
+    if PICTURES and page.viewport_size:
+        page.screenshot(path=Path(PICTURES) / f"{name}-{page.viewport_size['width']}.png", full_page=True)
+
+
+def test_from_an_upload_to_the_reviews_and_back(page: Page, tmp_path: Path) -> None:
+    register = tmp_path / "register.jsonl"
+    register.write_bytes(made.portfolio())
+    assert faults(page) == []
+    pictured(page, "upload")
+    page.get_by_label("File of tenders").set_input_files(register)
+    page.get_by_label("Score them as of").select_option("draft")
+    page.get_by_label("Reviews you have people for").fill("10")
+    page.get_by_role("button", name="Upload and score").click()
+    expect(page.get_by_role("heading", name="register.jsonl")).to_be_visible()
+    pictured(page, "progress")
+    expect(page.get_by_role("heading", name="Worklist of register.jsonl")).to_be_visible(timeout=60_000)
+    assert faults(page) == []
+    pictured(page, "worklist")
+
+    page.get_by_role("link", name="Value", exact=True).click()
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith("Value")
+    page.get_by_label("Buyer", exact=True).fill("york")
+    page.get_by_role("button", name="Filter").click()
+    assert "40 of 120 tenders" in page.locator("main").inner_text()
+    assert set(page.locator("tbody tr td:nth-child(6)").all_inner_texts()) == {"£5.0 million"}
+    filtered = page.url
+
+    failure = page.locator("tbody tr").first.locator("strong").inner_text()
+    page.locator("tbody tr").first.get_by_role("link").click()
+    assert page.locator(".number").inner_text() == f"{round(float(failure.rstrip('%')))}%"
+    pictured(page, "row")
+    page.get_by_role("link", name="Back to the worklist").click()
+    assert page.url.split("?")[1].replace("&down=1", "") in filtered.replace("&down=1", "")
+    with page.expect_download() as taken:
+        page.get_by_role("listitem").filter(has_text="Worklist:").get_by_role("link", name="csv").click()
+    assert taken.value.suggested_filename == "register-worklist.csv"
+    assert len(Path(taken.value.path()).read_text().splitlines()) == 11
+    page.get_by_role("button", name="Delete the file and its results").click()
+    assert page.url.endswith("/portfolio")

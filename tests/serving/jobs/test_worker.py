@@ -1,0 +1,158 @@
+"""A job ends as if nothing had happened, whatever happens: killed, restarted, cancelled, shared, or grown old."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serving.jobs.databases import PostgreSql, Sqlite
+from serving.jobs.home import LOCK, Home, locked
+from serving.jobs.job import Job, new_id, now
+from serving.jobs.settings import Settings
+from serving.jobs.store import Store
+from serving.jobs.worker import ABANDONED, Worker
+from tests.serving.conftest import address, running
+from tests.serving.jobs import made
+
+BLOCKS = 4
+NAME = "register.jsonl.gz"
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def parts(folder: Path) -> int:
+    return len([*folder.glob("scored.parquet.parts/*.arrow")])
+
+
+def test_a_service_that_is_killed_and_started_again_gives_the_same_bytes(tmp_path: Path) -> None:
+    settings = {"TENDER_RISK_DATA": str(tmp_path / "data"), "TENDER_RISK_JOB_WORKERS": "1"}
+    content = made.long(BLOCKS)
+    with running(**settings) as service, client(service) as http:
+        begun = made.upload(http, content, NAME)
+        folder = tmp_path / "data" / "jobs" / begun["id"]
+        until(lambda: parts(folder) >= 1)
+        service.kill()
+        service.wait()
+        assert 1 <= parts(folder) < BLOCKS
+    until(lambda: free(folder / LOCK))
+    left = {part.name: part.stat().st_mtime_ns for part in folder.glob("scored.parquet.parts/*.arrow")}
+    with running(**settings) as service, client(service) as http:
+        until(lambda: parts(folder) > len(left))
+        for part in folder.glob("scored.parquet.parts/*.arrow"):
+            assert left.get(part.name, part.stat().st_mtime_ns) == part.stat().st_mtime_ns
+        done = made.ended(http, begun["id"])
+        unbroken = made.ended(http, made.upload(http, content, NAME)["id"])
+    assert (done["state"], done["rows"]) == ("done", unbroken["rows"])
+    for name in ("scored.parquet", "worklist.parquet", "scored.parquet.errors"):
+        assert (folder / name).read_bytes() == (folder.parent / unbroken["id"] / name).read_bytes()
+
+
+def test_a_job_that_runs_stands_back_and_stops_when_it_is_deleted(tmp_path: Path) -> None:
+    settings = {"TENDER_RISK_DATA": str(tmp_path / "data"), "TENDER_RISK_JOB_NICENESS": "7"}
+    with running(**settings) as service, client(service) as http:
+        begun = made.upload(http, made.long(BLOCKS), NAME)
+        folder = tmp_path / "data" / "jobs" / begun["id"]
+        until(lambda: bool(scoring(folder)))
+        until(lambda: all(os.getpriority(os.PRIO_PROCESS, each) == 7 for each in scoring(folder)))
+        assert os.getpriority(os.PRIO_PROCESS, service.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+        assert http.delete(f"/jobs/{begun['id']}").status_code == 204
+        until(lambda: not folder.exists() and not scoring(folder))
+
+
+def test_a_service_keeps_its_jobs_in_postgresql(postgresql: str, tmp_path: Path) -> None:
+    with running(TENDER_RISK_DATA=str(tmp_path / "a"), TENDER_RISK_JOBS=postgresql) as one, client(one) as http:
+        done = made.ended(http, made.upload(http, made.portfolio(20))["id"])
+    assert (done["state"], done["rows"]) == ("done", 20)
+    assert Store(PostgreSql(postgresql)).get(done["id"]).state == "done"
+    assert not (tmp_path / "a" / "jobs.sqlite").exists()
+
+
+def client(service: subprocess.Popen[str]) -> httpx.Client:
+    return httpx.Client(base_url=address(service), timeout=60)
+
+
+def free(path: Path) -> bool:
+    lock = locked(path)
+    if lock is not None:
+        os.close(lock)
+    return lock is not None
+
+
+def scoring(folder: Path) -> list[int]:
+    """The processes that score the job of a folder."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            said = each.read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in said:
+            found.append(int(each.parent.name))
+    return found
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Worker:
+    """A worker that has not begun."""
+    home = Home(tmp_path)
+    return Worker(Settings(data=tmp_path, days=30), home, Store(Sqlite(tmp_path / "jobs.sqlite")))
+
+
+def added(worker: Worker, age: float = 0, **about: object) -> Job:
+    created = now() - timedelta(days=age)
+    job = Job(**{"id": new_id(), "home": worker.home.name, "created": created, "name": "a.csv", "size": 7, **about})
+    worker.store.add(job)
+    worker.home.made(job.id)
+    return job
+
+
+def test_jobs_and_their_files_go_when_they_are_old(worker: Worker) -> None:
+    old, young, waiting = added(worker, 31, state="done"), added(worker, 29, state="done"), added(worker, 31)
+    worker.sweep()
+    assert [worker.store.get(each.id) is None for each in (old, young, waiting)] == [True, False, False]
+    assert [worker.home.folder(each.id).exists() for each in (old, young, waiting)] == [False, True, True]
+
+
+def test_files_of_an_upload_that_broke_off_go_the_next_day(worker: Worker) -> None:
+    orphan, job = worker.home.made(new_id()), added(worker)
+    for folder in (orphan, worker.home.folder(job.id)):
+        os.utime(folder, (time.time() - ABANDONED - 1,) * 2)
+    worker.sweep()
+    assert not orphan.exists()
+    assert worker.home.folder(job.id).exists()
+
+
+def test_a_job_whose_runner_is_gone_waits_again_and_one_that_runs_does_not(worker: Worker) -> None:
+    gone, alive = added(worker), added(worker)
+    assert worker.store.claim(worker.home.name, "gone")
+    assert worker.store.claim(worker.home.name, "alive")
+    held = locked(worker.home.folder(alive.id) / LOCK)
+    worker.revive()
+    assert [worker.store.get(each.id).state for each in (gone, alive)] == ["queued", "running"]
+    os.close(held)
+
+
+def test_a_job_whose_files_are_gone_has_failed(worker: Worker) -> None:
+    job = added(worker)
+    worker.store.claim(worker.home.name, "gone")
+    worker.home.remove(job.id)
+    worker.revive()
+    assert worker.store.get(job.id).state == "failed"
+
+
+def test_an_input_that_cannot_be_read_fails_with_the_reason(service: httpx.Client) -> None:
+    done = made.ended(service, made.upload(service, b"PK not a workbook", "a.xlsx")["id"])
+    assert done["state"] == "failed"
+    assert "not a workbook" in done["message"]
