@@ -49,7 +49,7 @@ def cluster(
 ) -> Iterator[tuple[Executor, int]]:
     """The cluster of a scheduler's address, or one of so many `workers` on this machine for LOCAL; and how many it has.
 
-    Raises UsageError where Dask is not installed, UnreachableError where no scheduler answers at the address or no
+    Raises UsageError where Dask is not installed or the address is none, UnreachableError where no scheduler answers at the address or no
     worker comes within `patience` seconds.
     """
     try:
@@ -60,10 +60,10 @@ def cluster(
     with ExitStack() as stack:
         # A block is as large as it is; Dask's advice to send less does not apply.
         stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}))
-        at = stack.enter_context(_on_this_machine(workers)) if address == LOCAL else address
+        at = stack.enter_context(_on_this_machine(workers)) if address == LOCAL else _checked(address)
         try:
             client = stack.enter_context(Client(at, timeout=CONNECT, set_as_default=False))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise UnreachableError(f"{address}: no cluster answers ({error})") from None
         try:
             client.wait_for_workers(1, timeout=patience)
@@ -72,6 +72,16 @@ def cluster(
         executor = _Cluster(client, owned(bundle), patience)
         stack.callback(executor.end)
         yield executor, len(client.nthreads())
+
+
+def _checked(address: str) -> str:
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        parse_host_port(parse_address(address, strict=True)[1])
+    except ValueError:
+        raise UsageError(f"{address!r} is no address. Give one such as tcp://scheduler:8786, or local") from None
+    return address
 
 
 @contextmanager
@@ -115,6 +125,9 @@ class _Cluster(Executor):
     def _end(self, here: Future[Any], there: Any) -> None:
         from distributed.scheduler import KilledWorker
 
+        if there.cancelled():
+            self._fail(here, "the scheduler is gone")
+            return
         try:
             fault = there.exception()
             found = None if fault else there.result()
