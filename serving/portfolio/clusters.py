@@ -49,8 +49,8 @@ def cluster(
 ) -> Iterator[tuple[Executor, int]]:
     """The cluster of a scheduler's address, or one of so many `workers` on this machine for LOCAL; and how many it has.
 
-    Raises UsageError where Dask is not installed or the address is none, UnreachableError where no scheduler answers at the address or no
-    worker comes within `patience` seconds.
+    Raises UsageError where Dask is not installed or the address is none, UnreachableError where no scheduler answers
+    or no worker comes within `patience` seconds.
     """
     try:
         import dask

@@ -11,7 +11,7 @@ from models import bundle as bundles
 from models import scoring
 from serving.portfolio import work
 from serving.portfolio.blocks import blocks
-from serving.portfolio.bounds import Bounds
+from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.work import Asked, Scored, held, opened, scored
 from tests import samples
 from tests.serving.portfolio import made
@@ -19,7 +19,7 @@ from tests.serving.portfolio import made
 ASKED = Asked(bundle=str(bundles.released()), stage="draft")
 
 
-def parts(tmp_path: Path, name: str, content: bytes, asked: Asked = ASKED, bounds: Bounds = Bounds()) -> list[Scored]:
+def parts(tmp_path: Path, name: str, content: bytes, asked: Asked = ASKED, bounds: Bounds = BOUNDS) -> list[Scored]:
     """The parts of a file, as they are read again."""
     found = []
     for block in blocks(made.written(tmp_path, name, content), bounds=bounds):
