@@ -53,8 +53,11 @@ def _route(tender: Tender) -> Texts:
     return kind, procedure.procurement_method_details or procedure.procurement_method
 
 
-def _market(tender: Tender) -> Texts:
-    """What is bought, by the code of the lot's first item, else the tender's, else a register's own group."""
+def market(tender: Tender) -> Texts:
+    """Market, group, branch and sector.
+
+    What is bought, by the code of the lot's first item, else the tender's, else a register's own group.
+    """
     given = [item.classification for item in tender.tender.items[:1]] + [tender.tender.classification]
     number = next((str(c.id) for c in given if c and c.id is not None), tender.tender_risk.codes.get("cpv_group"))
     if number is None:
@@ -62,7 +65,8 @@ def _market(tender: Tender) -> Texts:
     return (number[:8], number[:5], number[:3], number[:2]) if number[:2].isdigit() else (number,) * 4
 
 
-def _where(tender: Tender) -> Texts:
+def where(tender: Tender) -> Texts:
+    """Region and locality of the lot's first item; the locality stands in for a region."""
     address = next((address for item in tender.tender.items[:1] for address in item.delivery_addresses[:1]), None)
     if address is None:
         return None, None
@@ -76,15 +80,19 @@ def _when(tender: Tender) -> Texts:
     return (bid, None, None) if day is None else (bid, str(day.month), str(day.weekday()))
 
 
-def amount(tender: Tender) -> float | None:
+def worth(tender: Tender) -> Value | None:
     """What the case is worth in its own currency: the lot's value, else the tender's, else the budget's."""
     procedure, planning = tender.tender, tender.planning
-    own: Value | None = procedure.lots[0].value if procedure.lots else None
+    own = procedure.lots[0].value if procedure.lots else None
     budget = planning.budget.amount if planning and planning.budget else None
-    for value in (own, budget if procedure.value is None else procedure.value):
-        if value and value.amount:
-            return float(value.amount)
-    return None
+    given = (own, budget if procedure.value is None else procedure.value)
+    return next((value for value in given if value and value.amount), None)
+
+
+def amount(tender: Tender) -> float | None:
+    """The amount of `worth`."""
+    value = worth(tender)
+    return float(value.amount) if value and value.amount else None
 
 
 def _terms(tender: Tender) -> Texts:
@@ -122,8 +130,8 @@ _OWN = ("division", "topic", "urgency", "pricing", "system", "vehicle", "service
 _FAMILIES: tuple[tuple[tuple[str, ...], Callable[[Tender], Texts]], ...] = (
     (("buyer", "name", "unit"), _parties),
     (("kind", "method"), _route),
-    (("market", "group", "branch", "sector"), _market),
-    (("place", "locality"), _where),
+    (("market", "group", "branch", "sector"), market),
+    (("place", "locality"), where),
     (("window", "month", "weekday"), _when),
     (("band", "term", "fee", "criteria"), _terms),
     (("first", "opening", "subject", "ending"), _title),

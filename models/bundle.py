@@ -1,14 +1,16 @@
 """Bundles: one released model with everything that scoring needs, on disk and in memory.
 
-A bundle is a directory: `manifest.json`, one `.ubj` a booster, `calibration.json`, `track_records.parquet` and
-`MODEL_CARD.md`. It is the bundle of the UK, and holds one directory of the same shape for every other register that was
-learnt from, with the register's records as parquet. The manifest holds the digest of every file. No pickle anywhere.
+A bundle is a directory: `manifest.json`, one `.ubj` a booster, `calibration.json`, `track_records.parquet`,
+`reference.json` (what it learnt from, for telling drift) and `MODEL_CARD.md`. It is the bundle of the UK, and holds one
+directory of the same shape for every other register that was learnt from, with the register's records as parquet. The
+manifest holds the digest of every file. No pickle anywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -22,14 +24,18 @@ from features.standing import State
 from features.track_records import Log, Resolved
 from models import states
 from models.calibration import Calibration
+from models.reference import Reference
 from tenders.errors import BundleError
 from tenders.facts import Stage
 from tenders.tender import Tender
 
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, FORMAT)
+"""Formats that can be read: 2 is that of bundles without a reference."""
 RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
 MANIFEST, CALIBRATION, RECORDS, CARD = "manifest.json", "calibration.json", "track_records.parquet", "MODEL_CARD.md"
+REFERENCE = "reference.json"
 UNRELEASED = "unreleased"
 """The version of a bundle that was trained and not released."""
 ANY = "any"
@@ -53,9 +59,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     profile: float = 0.0
 
     @property
+    def name(self) -> str:
+        """What it goes by wherever outcome and stage are one word."""
+        return f"{self.outcome}-{self.stage}"
+
+    @property
     def file(self) -> str:
         """Name of the booster's file."""
-        return f"{self.outcome}-{self.stage}.ubj"
+        return f"{self.name}.ubj"
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,15 +99,16 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A bundle in memory; boosters by (outcome, stage), calibration by the same.
 
     `states` are the register's records by outcome, `registers` the bundles of other registers by name; `pictures` the
-    card's, by file name.
+    card's, by file name. `reference` is None for a model that no rows can be compared with: that of unknown registers.
     """
 
     manifest: Manifest
     boosters: dict[tuple[str, Stage], xgb.Booster]
     calibration: dict[tuple[str, Stage], Calibration]
     log: Log = Log()
-    states: dict[str, State] = {}
+    states: Mapping[str, State] = {}
     registers: dict[str, Bundle] = {}
+    reference: Reference | None = None
     card: str = ""
     pictures: dict[str, bytes] = {}
 
@@ -155,6 +167,8 @@ def _write(bundle: Bundle, directory: Path) -> None:
     lines = {f"{outcome}-{stage}": each for (outcome, stage), each in bundle.calibration.items()}
     (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(lines), indent=1))
     pq.write_table(_table(bundle.log), directory / RECORDS, compression="zstd")
+    if bundle.reference:
+        (directory / REFERENCE).write_bytes(msgspec.json.encode(bundle.reference))
     for outcome, state in bundle.states.items():
         states.save(state, outcome, directory)
     (directory / CARD).write_text(bundle.card, encoding="utf-8")
@@ -163,82 +177,111 @@ def _write(bundle: Bundle, directory: Path) -> None:
     for name, other in bundle.registers.items():
         _write(other, directory / name)
     files = sorted(file for file in directory.rglob("*") if file.is_file())
-    digests = {file.relative_to(directory).as_posix(): _digest(file) for file in files}
+    digests = {file.relative_to(directory).as_posix(): _digest(file.read_bytes()) for file in files}
     manifest = msgspec.structs.replace(bundle.manifest, digests=digests, registers=tuple(bundle.registers))
     (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
 def load(directory: Path) -> Bundle:
     """Reads and verifies a bundle. Raises BundleError that names every difference."""
-    manifest = _manifest(directory)
-    _verify(directory, manifest)
-    return _read(directory, manifest)
+    try:
+        manifest = _manifest((directory / MANIFEST).read_bytes(), directory)
+    except OSError as error:
+        raise BundleError(f"{directory}: no bundle there ({error.strerror})") from None
+    return _read(_verified(directory, manifest), manifest, directory)
 
 
-def _read(directory: Path, manifest: Manifest) -> Bundle:
+def _read(files: Mapping[str, bytes], manifest: Manifest, directory: Path) -> Bundle:
+    """The bundle from the contents of its files, by their names in its directory."""
     boosters, calibration = {}, {}
-    lines = msgspec.json.decode((directory / CALIBRATION).read_bytes(), type=dict[str, Calibration])
+    lines = msgspec.json.decode(files[CALIBRATION], type=dict[str, Calibration])
     for part in manifest.parts:
         booster = xgb.Booster({"nthread": 1})
-        booster.load_model(directory / part.file)
+        booster.load_model(bytearray(files[part.file]))
         if tuple(booster.feature_names or ()) != part.features:
             raise BundleError(f"{directory}: {part.file} reads other features than the manifest says")
-        if f"{part.outcome}-{part.stage}" not in lines:
-            raise BundleError(f"{directory}: {CALIBRATION} has no line for {part.outcome}-{part.stage}")
+        if part.name not in lines:
+            raise BundleError(f"{directory}: {CALIBRATION} has no line for {part.name}")
         boosters[part.outcome, part.stage] = booster
-        calibration[part.outcome, part.stage] = lines[f"{part.outcome}-{part.stage}"]
+        calibration[part.outcome, part.stage] = lines[part.name]
     return Bundle(
         manifest=manifest,
         boosters=boosters,
         calibration=calibration,
-        log=_log(pq.read_table(directory / RECORDS)),
-        states={outcome: states.load(outcome, directory) for outcome in _held(manifest)},
-        registers={name: _read(directory / name, _manifest(directory / name)) for name in manifest.registers},
-        pictures={name: (directory / name).read_bytes() for name in manifest.digests if name in PICTURES},
-        card=(directory / CARD).read_text(encoding="utf-8"),
+        log=_log(pq.read_table(pa.BufferReader(files[RECORDS]))),
+        states=states.Held(files),
+        reference=_reference(files[REFERENCE], directory) if REFERENCE in files else None,
+        registers={name: _below(files, name, directory) for name in manifest.registers},
+        pictures={name: files[name] for name in PICTURES if name in files},
+        card=files[CARD].decode(),
     )
 
 
-def _held(manifest: Manifest) -> list[str]:
-    """The outcomes of which the bundle holds a register's records."""
-    return sorted(
-        name.split(".")[0] for name in manifest.digests if "/" not in name and name.endswith(".words.parquet")
-    )
+def _below(files: Mapping[str, bytes], name: str, directory: Path) -> Bundle:
+    """The bundle of another register, in the directory of its name."""
+    own = {path.removeprefix(f"{name}/"): content for path, content in files.items() if path.startswith(f"{name}/")}
+    manifest = _manifest(own[MANIFEST], directory / name)
+    if wrong := _unheard(manifest):
+        raise BundleError(f"{directory / name}: {'; '.join(wrong)}")
+    return _read(own, manifest, directory / name)
 
 
-def _manifest(directory: Path) -> Manifest:
+def _reference(data: bytes, directory: Path) -> Reference:
     try:
-        data = (directory / MANIFEST).read_bytes()
-    except OSError as error:
-        raise BundleError(f"{directory}: no bundle there ({error.strerror})") from None
+        return msgspec.json.decode(data, type=Reference)
+    except msgspec.DecodeError as error:
+        raise BundleError(f"{directory / REFERENCE}: {error}") from None
+
+
+def _manifest(data: bytes, directory: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"{directory / MANIFEST}: {error}") from None
-    if manifest.format != FORMAT:
-        raise BundleError(f"{directory}: bundle format {manifest.format}, this version reads {FORMAT}. Release it anew")
+    if manifest.format not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise BundleError(f"{directory}: bundle format {manifest.format}, this version reads {known}. Release it anew")
     return manifest
 
 
-def _verify(directory: Path, manifest: Manifest) -> None:
-    below = [f"{name}/{MANIFEST}" for name in manifest.registers]
-    needed = [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *below]
-    wrong = [f"{name} has no digest" for name in needed if name not in manifest.digests]
+def _verified(directory: Path, manifest: Manifest) -> dict[str, bytes]:
+    """The contents of all files, each read once: what is used later is what was verified."""
+    files: dict[str, bytes] = {}
+    wrong: list[str] = []
     for name, digest in manifest.digests.items():
-        file = directory / name
-        if not file.is_file():
+        try:
+            files[name] = (directory / name).read_bytes()
+        except OSError:
             wrong.append(f"{name} is missing")
-        elif _digest(file) != digest:
+            continue
+        if _digest(files[name]) != digest:
             wrong.append(f"{name} is not the file that was released")
-    known = catalogue()
-    for part in manifest.parts:
-        wrong += [f"{part.file} reads the unknown feature {name}" for name in part.features if name not in known]
+    wrong += [f"{name} has no digest" for name in _needed(manifest) if name not in manifest.digests]
+    wrong += _unheard(manifest)
     if wrong:
         raise BundleError(f"{directory}: {'; '.join(wrong)}")
+    return files
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _needed(manifest: Manifest) -> list[str]:
+    """The files that a bundle cannot do without."""
+    below = [f"{name}/{MANIFEST}" for name in manifest.registers]
+    held = [name for outcome in states.outcomes(manifest.digests) for name in states.files(outcome)]
+    return [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *held, *below]
+
+
+def _unheard(manifest: Manifest) -> list[str]:
+    known = catalogue()
+    return [
+        f"{part.file} reads the unknown feature {name}"
+        for part in manifest.parts
+        for name in part.features
+        if name not in known
+    ]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _table(log: Log) -> pa.Table:

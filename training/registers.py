@@ -21,10 +21,15 @@ from training.ablation import Ablated, ablated
 from training.frames import frame
 from training.pooling import Pooled, Sample, pool, sample
 from training.recipe import Recipe
+from training.reference import of_register
 from training.register import STEPS, Judged, Learnt, coverage, learn
 from training.search import Searched, search
 
 Progress = Callable[[str], None]
+
+SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl")
+FEWEST = 50
+"""Cases of either kind below which nothing is learnt of an outcome."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +77,6 @@ def found(directory: Path) -> list[tuple[Source, Path]]:
     return [(sources.source(file.stem), file) for file in files]
 
 
-SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl")
-
-
 def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
     """Learns from every register in a directory. One register is held in memory at a time."""
     bundles: dict[str, Bundle] = {}
@@ -101,7 +103,7 @@ def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
             judged.append(learnt[-1].judged)
         data.append(fingerprint)
         if learnt:
-            bundles[source.name] = _bundle(source.name, learnt, (fingerprint,))
+            bundles[source.name] = _bundle(source.name, past, learnt, (fingerprint,))
     progress("what all registers know together")
     pooled = [pool(outcome, alike, recipe.seed) for outcome, alike in _alike(shares)]
     if pooled:
@@ -135,39 +137,40 @@ def told(source: Source, past: list[Past]) -> Iterator[tuple[str, Stage]]:
             yield from ((outcome, stage) for stage in stages)
 
 
-FEWEST = 50
-"""Cases of either kind below which nothing is learnt of an outcome."""
-
-
 def figures(each: Judged) -> Figures:
     """The figures of what was forecast."""
-    ones = np.ones(len(each.p))
-    low, high = metrics.interval(metrics.auc, each.y, each.p, ones, each.cluster, draws=200)
+    found = metrics.summary(each.y, each.p, each.cluster, draws=200)
+    low, high = found.auc_ci
     return Figures(
         register=each.register,
         outcome=each.outcome,
         stage=each.stage,
-        n=len(each.p),
-        positives=int(each.y.sum()),
-        base_rate=round(float(each.y.mean()), 4),
-        auc=round(metrics.auc(each.y, each.p, ones), 4),
+        n=found.n,
+        positives=found.positives,
+        base_rate=round(found.base_rate, 4),
+        auc=round(found.auc, 4),
         auc_ci=(round(low, 4), round(high, 4)),
-        average_precision=round(metrics.average_precision(each.y, each.p, ones), 4),
-        brier=round(metrics.brier(each.y, each.p, ones), 4),
-        ece=round(metrics.ece(each.y, each.p, ones), 4),
-        lift_at_5=round(metrics.lift(each.y, each.p, 0.05), 3),
-        lift_at_10=round(metrics.lift(each.y, each.p, 0.10), 3),
+        average_precision=round(found.average_precision, 4),
+        brier=round(found.brier, 4),
+        ece=round(found.ece, 4),
+        lift_at_5=round(found.lift_at_5, 3),
+        lift_at_10=round(found.lift_at_10, 3),
         coverage=round(coverage(each), 3),
     )
 
 
-def _bundle(name: str, learnt: Sequence[Learnt], data: tuple[LearntFrom, ...]) -> Bundle:
+def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tuple[LearntFrom, ...]) -> Bundle:
     keys = [(each.part.outcome, each.part.stage) for each in learnt]
     return Bundle(
         manifest=_manifest(name, tuple(each.part for each in learnt), data, evidence(name, [e.judged for e in learnt])),
         boosters=dict(zip(keys, (each.booster for each in learnt), strict=True)),
         calibration=dict(zip(keys, (each.calibration for each in learnt), strict=True)),
         states={each.part.outcome: each.state for each in learnt},
+        reference=of_register(
+            past,
+            {each.part.name: each.spreads for each in learnt},
+            {each.part.name: each.judged.p for each in learnt},
+        ),
     )
 
 
@@ -191,8 +194,8 @@ def _any(pooled: Sequence[Pooled], data: tuple[LearntFrom, ...], judged: Sequenc
             slope=1.0,
             resampled=each.unsure,
             base_rate=round(float(rate), 4),
-            cases=sum(t.n for t in each.found if t.kind.startswith("pooled")),
-            positives=0,
+            cases=each.cases,
+            positives=each.positives,
             groups=len(data),
         )
         for each, rate in zip(pooled, rates, strict=True)

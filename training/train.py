@@ -18,6 +18,7 @@ from training.calibrate import calibration
 from training.dataset import STAGES_OF, History
 from training.fit import fit
 from training.recipe import Recipe
+from training.reference import Spreads, of_casebook, spreads
 from training.registers import metrics_of as registers_metrics
 from training.registers import train as learn_registers
 from training.result import Result, Trained, flat
@@ -60,12 +61,13 @@ def train(
             )
     headline = _failure(history, trained, lines)
     failure = {stage: each.model for stage, each in headline.items()}
+    parts = tuple(Part(outcome=o, stage=s, features=each.table.names) for (o, s), each in trained.items())
     manifest = Manifest(
         version=UNRELEASED,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(),
         register="uk",
-        parts=tuple(Part(outcome=o, stage=s, features=each.table.names) for (o, s), each in trained.items()),
+        parts=parts,
         data=(history.source, *(learnt.data if learnt else ())),
         metrics=_metrics(trained, failure) | (registers_metrics(learnt) if learnt else {}),
         evidence=card.evidence(failure["draft"]["cohort"], failure["draft"]["picked"]),
@@ -75,6 +77,11 @@ def train(
         boosters=boosters,
         calibration=lines,
         log=history.log,
+        reference=of_casebook(
+            history,
+            {part.name: _spreads(trained[part.outcome, part.stage].table) for part in parts},
+            {part.name: trained[part.outcome, part.stage].p for part in parts},
+        ),
         registers=learnt.bundles if learnt else {},
     )
     result = Result(
@@ -87,6 +94,11 @@ def train(
         registers=learnt,
     )
     return msgspec.structs.replace(result, bundle=card.carded(result))
+
+
+def _spreads(table: Table) -> Spreads:
+    """How the columns of a table lie over the cases whose outcome is known."""
+    return spreads(table.x, table.names, table.names, np.flatnonzero(table.labelled))
 
 
 def _baselines(history: History, table: Table, recipe: Recipe) -> dict[str, dict[str, Figures]]:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from models.bundle import MANIFEST
 from serving.portfolio.files import InputFile
 from serving.portfolio.work import Asked, Scored
+from serving.portfolio.worklist import Summary
 from tenders.errors import UnreachableError
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     output_sha256: str
     currency: str
     versions: dict[str, str]
-    worklist: dict[str, Any] | None = None
+    worklist: Summary | None = None
 
 
 class Counting:

@@ -6,26 +6,21 @@ parts again and scores only what is missing. What a block is does not depend on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from serving.portfolio import parts, writing
 from serving.portfolio.blocks import Block, blocks, inputs
-from serving.portfolio.bounds import BOUNDS, Bounds
-from serving.portfolio.manifest import CURRENCY, Counting, Manifest, bundle_digest, digest, now, versions
+from serving.portfolio.finishing import finish
+from serving.portfolio.given import Run
+from serving.portfolio.manifest import Manifest, bundle_digest, versions
 from serving.portfolio.parts import Begun
-from serving.portfolio.table import SCHEMA
-from serving.portfolio.work import Asked, Scored, opened, scored
+from serving.portfolio.work import opened, scored
+from serving.portfolio.workers import answered
 from tenders.errors import UnreachableError, UsageError
-
-AHEAD = 3
-"""Blocks a worker that are read before they are asked for: they bound what is held at once."""
 
 RESUME = "What was scored is kept: run again with --resume"
 
@@ -46,32 +41,6 @@ class Progress(msgspec.Struct, kw_only=True):
         self.bytes += block.end - block.start
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """What is scored, how, and where to. `format` is one of `writing.FORMATS`."""
-
-    source: Path
-    out: Path
-    asked: Asked
-    format: str
-    workers: int = 1
-    bounds: Bounds = BOUNDS
-
-    @property
-    def parts(self) -> Path:
-        """The folder of the scored blocks, beside the output."""
-        return self.out.with_name(f"{self.out.name}.parts")
-
-    @property
-    def refused(self) -> Path:
-        """The file of the rows that could not be scored, as JSON lines."""
-        return self.out.with_name(f"{self.out.name}.errors")
-
-    @property
-    def manifest(self) -> Path:
-        """The file that says what was run on what."""
-        return self.out.with_name(f"{self.out.name}.manifest.json")
-
-
 def run(
     given: Run, executor: Executor, resume: bool = False, shown: Callable[[Progress], None] = lambda _: None
 ) -> Manifest:
@@ -85,7 +54,7 @@ def run(
         begun = _begun(given)
         with parts.kept(given.parts, begun, resume):
             _score(given, begun, executor, shown)
-            return _put_together(given, begun)
+            return finish(given, begun, executor)
     except UnreachableError:
         raise
     except BrokenExecutor:
@@ -125,79 +94,9 @@ def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progre
             else:
                 yield block
 
-    for block, made in _made(given, executor, todo()):
+    calls = ((block, (scored, given.asked, block)) for block in todo())
+    for block, made in answered(executor, given.workers, calls):
         path = parts.path(given.parts, block.number)
         writing.whole(path, made)
         progress.add(block, opened(path).table.num_rows)
         shown(progress)
-
-
-def _made(given: Run, executor: Executor, todo: Iterator[Block]) -> Iterator[tuple[Block, bytes]]:
-    """Every block with what a worker made of it, as they come; at most AHEAD a worker are on their way."""
-    waiting: dict[Future[bytes], Block] = {}
-    try:
-        for block in todo:
-            waiting[executor.submit(scored, given.asked, block)] = block
-            if len(waiting) >= AHEAD * given.workers:
-                yield from _finished(waiting)
-        while waiting:
-            yield from _finished(waiting)
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def _finished(waiting: dict[Future[bytes], Block]) -> Iterator[tuple[Block, bytes]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        yield waiting.pop(future), future.result()
-
-
-def _put_together(given: Run, begun: Begun) -> Manifest:
-    """Writes the output and the errors from the parts, in the order of the input."""
-    counting = Counting()
-    unfinished = writing.partial(given.refused)
-    with unfinished.open("wb") as refusals:
-        passed = _passed(numbered(map(opened, parts.done(given.parts).values())), counting, refusals)
-        writing.write(given.out, given.format, SCHEMA, passed)
-    unfinished.replace(given.refused)
-    manifest = Manifest(
-        created=now(),
-        inputs=begun.inputs,
-        bundle=given.asked.bundle,
-        bundle_sha256=begun.bundle,
-        asked=given.asked,
-        counts=counting.counted(),
-        output=given.out.name,
-        output_sha256=digest(given.out),
-        currency=CURRENCY,
-        versions=begun.versions,
-    )
-    writing.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
-    return manifest
-
-
-def _passed(found: Iterable[Scored], counting: Counting, refusals: BinaryIO) -> Iterator[pa.Table]:
-    """The tables of the parts; on the way they are counted, and their refusals written."""
-    for part in found:
-        counting.add(part)
-        refusals.writelines(msgspec.json.encode(each) + b"\n" for each in part.refused)
-        yield part.table
-
-
-def numbered(found: Iterable[Scored]) -> Iterator[Scored]:
-    """The parts with lines counted from the beginning of their file, where a range of bytes began at its own first."""
-    before, file = 0, ""
-    for part in found:
-        before = before if part.file == file else 0
-        file = part.file
-        if part.unnumbered and before:
-            lines = pc.add(part.table["line"], before)
-            at = part.table.schema.get_field_index("line")
-            yield msgspec.structs.replace(
-                part,
-                table=part.table.set_column(at, "line", lines),
-                refused=[msgspec.structs.replace(each, line=each.line + before) for each in part.refused],
-            )
-        else:
-            yield part
-        before += part.lines

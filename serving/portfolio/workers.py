@@ -6,11 +6,38 @@ import gc
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from serving.portfolio import work
+
+Key = TypeVar("Key")
+AHEAD = 3
+"""Calls a worker that are made before they are answered: they bound what is held at once."""
+
+
+def answered(
+    executor: Executor, workers: int, calls: Iterable[tuple[Key, tuple[Any, ...]]]
+) -> Iterator[tuple[Key, Any]]:
+    """Each key with what its call, a function and its arguments, gave: as the answers come."""
+    waiting: dict[Future[Any], Key] = {}
+    try:
+        for key, call in calls:
+            waiting[executor.submit(*call)] = key
+            if len(waiting) >= AHEAD * workers:
+                yield from _finished(waiting)
+        while waiting:
+            yield from _finished(waiting)
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _finished(waiting: dict[Future[Any], Key]) -> Iterator[tuple[Key, Any]]:
+    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+        yield waiting.pop(future), future.result()
 
 
 @contextmanager

@@ -5,9 +5,9 @@ Text that a spreadsheet would take for a formula is written as text.
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ GROUP = 100_000
 """Rows of a Parquet row group."""
 SHEET = 1_000_000
 """Rows of a sheet below its first: a workbook has at most 1,048,576."""
-EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook has no zones
+EPOCH = b"2000-01-01T00:00:00Z"
 """The time that a workbook says it was made: always the same, as its bytes must be."""
+CORE = "docProps/core.xml"
+_STAMP = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
 
 Tables = Iterable[pa.Table]
 
@@ -97,7 +99,6 @@ def _json_lines(path: Path, schema: pa.Schema, tables: Tables) -> None:
 
 def _workbook(path: Path, schema: pa.Schema, tables: Tables) -> None:
     book = Workbook(write_only=True)
-    book.properties.created = book.properties.modified = EPOCH
     sheet: Any = book.create_sheet()
     sheet.append(schema.names)
     rows = 0
@@ -124,7 +125,7 @@ def _cell(sheet: Any, value: Any) -> Any:
 
 
 def _undated(path: Path) -> None:
-    """Packs a workbook anew, without the time at which each of its files was packed."""
+    """Packs a workbook anew, without the times at which it was saved and each of its files packed."""
     again = path.with_name(f"{path.name}.undated")
     with zipfile.ZipFile(path) as read, zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as written:
         for each in read.infolist():
@@ -132,7 +133,7 @@ def _undated(path: Path) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             with read.open(each) as source, written.open(entry, "w", force_zip64=True) as target:
                 while piece := source.read(2**20):
-                    target.write(piece)
+                    target.write(_STAMP.sub(rb"\g<1>" + EPOCH, piece) if each.filename == CORE else piece)
     again.replace(path)
 
 

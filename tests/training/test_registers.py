@@ -167,6 +167,8 @@ def test_a_pool_says_what_a_register_gains_from_the_others(learnt: Registers) ->
     assert {(each.register, each.kind) for each in pooled.found} == {(n, k) for n in ("made", "other") for k in kinds}
     assert all(each.auc > 0.55 for each in pooled.found if each.kind.startswith("by"))
     assert len(pooled.unsure) == 2 and all(slope >= 0 for _, slope in pooled.unsure)
+    line = learnt.bundles[ANY].calibration["no_award", "draft"]
+    assert 0 < line.positives < line.cases == sum(t.n for t in pooled.found if t.kind == "pooled, all features")
     part = learnt.bundles[ANY].part("no_award", "draft")
     assert part.level == 1 and part.drift == 0
 

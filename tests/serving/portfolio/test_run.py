@@ -21,8 +21,9 @@ from models import scoring
 from models.bundle import Bundle
 from serving.portfolio import workers
 from serving.portfolio.bounds import Bounds
+from serving.portfolio.given import Run
 from serving.portfolio.manifest import Manifest
-from serving.portfolio.run import Run, run
+from serving.portfolio.run import run
 from serving.portfolio.table import JOINT
 from serving.portfolio.work import Asked, Refused
 from tenders import reading
