@@ -112,7 +112,7 @@ class _Cluster(Executor):
         carry = [carried(each) if isinstance(each, Block) else each for each in given]
         try:
             # Each call has a name of its own, else equal blocks would be one.
-            there = self._client.submit(answered, self._expected, call, *carry, **named, pure=False, retries=RETRIES)
+            there = self._client.submit(done_there, self._expected, call, *carry, **named, pure=False, retries=RETRIES)
             there.add_done_callback(partial(self._end, here))
         except ClosedClientError:
             self._fail(here, "the scheduler is gone")
@@ -177,12 +177,12 @@ def carried(block: Block) -> Block:
     return msgspec.structs.replace(block, kind="lines", data=b"\n".join([*held, b""]))
 
 
-def answered(expected: Expected, call: Callable[..., Any], asked: Asked, block: Block) -> Any:
-    """What a worker makes of a block, if it has what is expected. Raises UnreachableError that names the difference."""
+def done_there(expected: Expected, call: Callable[..., Any], asked: Asked, *given: Any) -> Any:
+    """What a worker makes of a call, if it has what is expected. Raises UnreachableError that names the difference."""
     _check(expected, asked.bundle)
     # A bundle remembers where in its track records it read last, so it serves one thread at a time.
     with _ONE_AT_A_TIME:
-        return call(asked, block)
+        return call(asked, *given)
 
 
 @cache

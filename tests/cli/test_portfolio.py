@@ -57,7 +57,7 @@ def test_json_is_the_manifest_and_formulas_are_text(tmp_path: Path) -> None:
 
 WRONG = [
     ("a stage that there is not", ["out.csv", "--stage", "signed"], 2, "no stage"),
-    ("reasons for whom", ["out.csv", "--reasons", "some"], 2, "worklist, all, none"),
+    ("reasons for whom", ["out.csv", "--reasons", "some"], 2, "not one of"),
     ("a format that is not written", ["out.txt"], 2, "Use parquet, csv, xlsx, jsonl"),
     ("no worker", ["out.csv", "--workers", "0"], 2, "workers"),
     ("workers of a cluster", ["out.csv", "--workers", "2", "--cluster", "tcp://127.0.0.1:9"], 2, "leave out"),

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("distributed")
@@ -26,10 +27,12 @@ from models import bundle as bundles
 from serving.portfolio import clusters
 from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import Bounds
-from serving.portfolio.clusters import answered, carried, cluster, owned
+from serving.portfolio.clusters import carried, cluster, done_there, owned
+from serving.portfolio.given import Run
 from serving.portfolio.lines import counted, lines
-from serving.portfolio.run import Progress, Run, run
+from serving.portfolio.run import Progress, run
 from serving.portfolio.work import Asked, scored
+from serving.portfolio.worklist import Wish
 from tenders.errors import UnreachableError
 from tests.serving.portfolio import made
 
@@ -157,15 +160,19 @@ def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -> None:
     out, here = tmp_path / "out.parquet", source.with_name("here.parquet")
     command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", str(source), str(out)]
-    more = ["--stage", "draft", "--cluster", "local", "--workers", "1"]
+    more = ["--stage", "draft", "--cluster", "local", "--workers", "1", "--capacity", "3"]
     done = subprocess.run(
         [*command, *more], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "600 tenders scored" in done.stdout
     with ThreadPoolExecutor(1) as executor:
-        run(msgspec.structs.replace(given(source, here.name), bounds=Bounds()), executor)
-    assert out.read_bytes() == here.read_bytes()
+        of = msgspec.structs.replace(given(source, here.name), bounds=Bounds(), workers=1, wish=Wish(capacity=3))
+        run(of, executor)
+    assert out.read_bytes() == of.out.read_bytes()
+    listed = out.with_name("out.worklist.parquet")
+    assert listed.read_bytes() == of.listed.read_bytes()
+    assert all(pq.read_table(listed)["reasons"].to_pylist())
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a", b"a\n\n\nb", b"\xef\xbb\xbf{}\r\n{}\n\n"])
@@ -181,7 +188,7 @@ def test_a_worker_answers_what_a_process_does_without_the_input(tmp_path: Path) 
     (block,) = blocks(path)
     here, sent = scored(ASKED, block), carried(block)
     path.unlink()
-    assert answered(owned(ASKED.bundle), scored, ASKED, sent) == here
+    assert done_there(owned(ASKED.bundle), scored, ASKED, sent) == here
 
 
 def differing(**changes: Any) -> clusters.Expected:
@@ -200,11 +207,11 @@ def differing(**changes: Any) -> clusters.Expected:
 def test_a_worker_that_differs_refuses_to_score(tmp_path: Path, expected: clusters.Expected, told: str) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
     with pytest.raises(UnreachableError, match=told):
-        answered(expected, scored, ASKED, carried(block))
+        done_there(expected, scored, ASKED, carried(block))
 
 
 def test_a_worker_without_the_bundle_says_so(tmp_path: Path) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
     asked = msgspec.structs.replace(ASKED, bundle=str(tmp_path / "nowhere"))
     with pytest.raises(UnreachableError, match=r"the worker on .*: no bundle at .*nowhere"):
-        answered(owned(ASKED.bundle), scored, asked, carried(block))
+        done_there(owned(ASKED.bundle), scored, asked, carried(block))
