@@ -49,8 +49,8 @@ def cluster(
 ) -> Iterator[tuple[Executor, int]]:
     """The cluster of a scheduler's address, or one of so many `workers` on this machine for LOCAL; and how many it has.
 
-    Raises UsageError where Dask is not installed, UnreachableError where no scheduler answers at the address or no
-    worker comes within `patience` seconds.
+    Raises UsageError where Dask is not installed or the address is none, UnreachableError where no scheduler answers
+    or no worker comes within `patience` seconds.
     """
     try:
         import dask
@@ -60,10 +60,10 @@ def cluster(
     with ExitStack() as stack:
         # A block is as large as it is; Dask's advice to send less does not apply.
         stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"}))
-        at = stack.enter_context(_on_this_machine(workers)) if address == LOCAL else address
+        at = stack.enter_context(_on_this_machine(workers)) if address == LOCAL else _checked(address)
         try:
             client = stack.enter_context(Client(at, timeout=CONNECT, set_as_default=False))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise UnreachableError(f"{address}: no cluster answers ({error})") from None
         try:
             client.wait_for_workers(1, timeout=patience)
@@ -72,6 +72,16 @@ def cluster(
         executor = _Cluster(client, owned(bundle), patience)
         stack.callback(executor.end)
         yield executor, len(client.nthreads())
+
+
+def _checked(address: str) -> str:
+    from distributed.comm.addressing import parse_address, parse_host_port
+
+    try:
+        parse_host_port(parse_address(address, strict=True)[1])
+    except ValueError:
+        raise UsageError(f"{address!r} is no address. Give one such as tcp://scheduler:8786, or local") from None
+    return address
 
 
 @contextmanager
@@ -102,7 +112,7 @@ class _Cluster(Executor):
         carry = [carried(each) if isinstance(each, Block) else each for each in given]
         try:
             # Each call has a name of its own, else equal blocks would be one.
-            there = self._client.submit(answered, self._expected, call, *carry, **named, pure=False, retries=RETRIES)
+            there = self._client.submit(done_there, self._expected, call, *carry, **named, pure=False, retries=RETRIES)
             there.add_done_callback(partial(self._end, here))
         except ClosedClientError:
             self._fail(here, "the scheduler is gone")
@@ -115,6 +125,9 @@ class _Cluster(Executor):
     def _end(self, here: Future[Any], there: Any) -> None:
         from distributed.scheduler import KilledWorker
 
+        if there.cancelled():
+            self._fail(here, "the scheduler is gone")
+            return
         try:
             fault = there.exception()
             found = None if fault else there.result()
@@ -164,12 +177,12 @@ def carried(block: Block) -> Block:
     return msgspec.structs.replace(block, kind="lines", data=b"\n".join([*held, b""]))
 
 
-def answered(expected: Expected, call: Callable[..., Any], asked: Asked, block: Block) -> Any:
-    """What a worker makes of a block, if it has what is expected. Raises UnreachableError that names the difference."""
+def done_there(expected: Expected, call: Callable[..., Any], asked: Asked, *given: Any) -> Any:
+    """What a worker makes of a call, if it has what is expected. Raises UnreachableError that names the difference."""
     _check(expected, asked.bundle)
     # A bundle remembers where in its track records it read last, so it serves one thread at a time.
     with _ONE_AT_A_TIME:
-        return call(asked, block)
+        return call(asked, *given)
 
 
 @cache

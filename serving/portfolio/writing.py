@@ -97,14 +97,14 @@ def _json_lines(path: Path, schema: pa.Schema, tables: Tables) -> None:
             file.writelines(encode(row) + b"\n" for row in table.to_pylist())
 
 
-def _workbook(path: Path, schema: pa.Schema, tables: Tables, most: int = SHEET) -> None:
+def _workbook(path: Path, schema: pa.Schema, tables: Tables) -> None:
     book = Workbook(write_only=True)
     sheet: Any = book.create_sheet()
     sheet.append(schema.names)
     rows = 0
     for table in tables:
         for line in zip(*(column.to_pylist() for column in table.columns), strict=True):
-            if rows == most:
+            if rows == SHEET:
                 sheet, rows = book.create_sheet(), 0
                 sheet.append(schema.names)
             sheet.append([_cell(sheet, value) for value in line])
