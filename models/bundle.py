@@ -185,9 +185,10 @@ def _write(bundle: Bundle, directory: Path) -> None:
 def load(directory: Path) -> Bundle:
     """Reads and verifies a bundle. Raises BundleError that names every difference."""
     try:
-        manifest = _manifest((directory / MANIFEST).read_bytes(), directory)
+        data = (directory / MANIFEST).read_bytes()
     except OSError as error:
         raise BundleError(f"{directory}: no bundle there ({error.strerror})") from None
+    manifest = _manifest(data, directory)
     return _read(_verified(directory, manifest), manifest, directory)
 
 

@@ -32,22 +32,12 @@ FEWEST = 50
 """Cases of either kind below which nothing is learnt of an outcome."""
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class Figures(metrics.Summary, frozen=True, kw_only=True):
     """How a register's model of an outcome at a stage forecast the windows it had not seen."""
 
     register: str
     outcome: str
     stage: Stage
-    n: int
-    positives: int
-    base_rate: float
-    auc: float
-    auc_ci: tuple[float, float]
-    average_precision: float
-    brier: float
-    ece: float
-    lift_at_5: float
-    lift_at_10: float
     coverage: float
 
 

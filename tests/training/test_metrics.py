@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -36,6 +36,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(
 rows = st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.floats(0.01, 5)), min_size=2, max_size=40)
 
 
+@settings(max_examples=30)
 @given(rows=rows.filter(lambda each: len({y for y, _, _ in each}) == 2))
 def test_auc_is_that_of_scikit_learn(rows: list[tuple[bool, int, float]]) -> None:
     y, p, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))

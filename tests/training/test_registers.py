@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -113,11 +114,18 @@ def test_figures_and_fingerprints_stand_in_the_manifest(learnt: Registers) -> No
     assert "AUC of" in evidence("made", learnt.judged[:1])
 
 
-@pytest.fixture
-def saved(learnt: Registers, bundle: Bundle, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def once(learnt: Registers, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The served bundle with the made-up registers in it, on disk."""
-    bundles.save(replace(bundle, registers=learnt.bundles), tmp_path / "whole")
-    return tmp_path / "whole"
+    directory = tmp_path_factory.mktemp("once") / "whole"
+    bundles.save(replace(bundle, registers=learnt.bundles), directory)
+    return directory
+
+
+@pytest.fixture
+def saved(once: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be changed."""
+    return shutil.copytree(once, tmp_path / "whole")
 
 
 def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) -> None:
