@@ -21,8 +21,10 @@ from serving.jobs.job import Options
 from serving.jobs.places import Places
 from serving.jobs.ranking import ranked
 from serving.portfolio import workers, writing
+from serving.portfolio.given import Run
 from serving.portfolio.manifest import Manifest
-from serving.portfolio.run import ABOUT, Progress, Run, run
+from serving.portfolio.parts import ABOUT
+from serving.portfolio.run import Progress, run
 from serving.portfolio.work import Asked
 from tenders.errors import TenderRiskError, UsageError
 
