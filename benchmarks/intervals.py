@@ -1,8 +1,10 @@
 """Do the intervals hold what they promise? `python -m benchmarks.intervals`
 
-The same forecasts get intervals in three ways, each from earlier windows only (in a snapshot, other buyers):
+The same forecasts get intervals in four ways, each from earlier windows only (in a snapshot, other buyers):
 
-- served: lines from margin to probability, drawn again from whole months (buyers in a snapshot);
+- served: lines from margin to probability, drawn again from whole months (buyers in a snapshot), whose level moves as
+  it does from one window to the next;
+- level held: the same without that move;
 - single cases: the same lines, drawn again from single cases, as if none shared its fate with another;
 - Venn-Abers: the inductive Venn-Abers predictor on the same forecasts (Vovk and Petej 2014).
 
@@ -27,15 +29,17 @@ from training.boosting import fit, margins, weights, without_gaps
 from training.calibrate import calibration
 from training.frames import Frame
 from training.recipe import Recipe
-from training.register import MOST, STEPS, Judged, coverage, judged, steadiest
+from training.register import MONTH, MOST, STEPS, Judged, coverage, judged, steadiest
 from training.rolling import Forecast, slices
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 Bounds = tuple[Floats, Floats, Floats]
 """Probability, low and high of each case."""
+Method = Callable[[Floats, Floats, Numbers, Floats], Bounds]
+"""Bounds from margins, outcomes and blocks of known cases and the margins of others."""
 
-SERVED, SINGLE, VENN_ABERS = "served", "single cases", "Venn-Abers"
+SERVED, HELD, SINGLE, VENN_ABERS = "served", "level held", "single cases", "Venn-Abers"
 PROMISED = 0.95
 
 
@@ -59,9 +63,10 @@ def forecast(table: Frame, recipe: Recipe, rows: int) -> Forecast:
 def by_method(table: Frame, found: Forecast, recipe: Recipe) -> Mapping[str, Judged]:
     """The same forecasts with the intervals of each method."""
     served = judged(table, found, found.margin, recipe.seed, recipe.resamples)
-    methods: dict[str, Callable[[Floats, Floats, Floats], Bounds]] = {
-        SINGLE: lambda margin, y, test: _lines(margin, y, test, recipe),
-        VENN_ABERS: _merged,
+    methods: dict[str, Method] = {
+        HELD: lambda margin, y, block, test: _lines(margin, y, block, test, recipe),
+        SINGLE: lambda margin, y, _, test: _lines(margin, y, np.arange(len(y)), test, recipe),
+        VENN_ABERS: lambda margin, y, _, test: _merged(margin, y, test),
     }
     others = {}
     for name, method in methods.items():
@@ -70,21 +75,21 @@ def by_method(table: Frame, found: Forecast, recipe: Recipe) -> Mapping[str, Jud
     return {SERVED: served, **others}
 
 
-def _steps(table: Frame, found: Forecast, method: Callable[[Floats, Floats, Floats], Bounds]) -> list[Bounds]:
+def _steps(table: Frame, found: Forecast, method: Method) -> list[Bounds]:
     parts = []
+    block = (table.buyer if table.snapshot else table.published // MONTH)[found.rows]
     for step in np.unique(found.slice):
         test = found.slice == step
         known = np.flatnonzero(~test if table.snapshot else found.slice < step)
         if not len(known):
             continue
         spread = known[np.unique(np.linspace(0, len(known) - 1, min(MOST, len(known))).astype(np.int64))]
-        parts.append(method(found.margin[spread], table.y[found.rows[spread]], found.margin[test]))
+        parts.append(method(found.margin[spread], table.y[found.rows[spread]], block[spread], found.margin[test]))
     return parts
 
 
-def _lines(margin: Floats, y: Floats, test: Floats, recipe: Recipe) -> Bounds:
-    alone = np.arange(len(y))
-    line = calibration(margin, y, np.ones(len(y)), alone, recipe.seed, recipe.resamples)
+def _lines(margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
+    line = calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
     drawn = np.array([expit(a + b * test) for a, b in line.resampled])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     return expit(line.intercept + line.slope * test), low, high
@@ -124,7 +129,7 @@ def compared(case: Case, recipe: Recipe, rows: int) -> Shown:
 def overall(tables: Sequence[Shown]) -> Shown:
     """The mean over all tables, and which method is better."""
     figures = []
-    for at, method in enumerate((SERVED, SINGLE, VENN_ABERS)):
+    for at, method in enumerate((SERVED, HELD, SINGLE, VENN_ABERS)):
         rows = [table.rows[at] for table in tables]
         means = {
             key: float(np.mean([row[key] for row in rows])) for key in ("covered", "strictly", "mean width", "ECE")

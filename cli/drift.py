@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from cli.given import BundleDir, Json, err, out, print_json
+from cli.given import AtStage, BundleDir, Json, err, out, print_json, stage_of
 
 if TYPE_CHECKING:
     from serving.portfolio.drift import Answer
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 def drift(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The portfolio.")],
+    stage: AtStage = None,
     bundle: BundleDir = None,
+    register: Annotated[str | None, typer.Option(help="The tables of IN have this register's own columns.")] = None,
     json: Json = False,
 ) -> None:
     """Compare a portfolio with what its models learnt from: do scores still mean what they meant?"""
@@ -25,7 +27,7 @@ def drift(
 
     loaded = bundles.load(bundle or bundles.released())
     with err.status(f"comparing {source}"):
-        found = drifting.answer(loaded, drifting.cases(source, loaded))
+        found = drifting.answer(loaded, drifting.cases(source, loaded, stage_of(stage), register))
     print_json(found) if json else show(out, found)
 
 
@@ -36,4 +38,6 @@ def show(console: Console, found: Answer) -> None:
         console.print(f"{each.register} at {each.stage}: {each.rows:,} tenders", markup=False)
         for line in each.said:
             console.print(f"  {line}", markup=False)
+    if found.refused:
+        console.print(f"{found.refused:,} rows were refused: tender-risk portfolio says why.", markup=False)
     console.print(found.note, style="dim", markup=False)

@@ -14,6 +14,7 @@ from tenders.errors import UsageError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
 
+WORKBOOKS = (".xlsx", ".xlsm")
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -27,7 +28,15 @@ def read(file: str) -> list[Process]:
     """The processes of a file, or of standard input for `-`. Raises DataError or UnreachableError."""
     from tenders import reading
 
-    return reading.read(sys.stdin.buffer.read()) if file == "-" else reading.read_file(Path(file))
+    if file == "-":
+        return reading.read(sys.stdin.buffer.read())
+    path = Path(file)
+    if path.suffix.lower() not in WORKBOOKS:
+        return reading.read_file(path)
+    from serving import spreadsheets
+
+    forms = spreadsheets.rows(reading.content(path))
+    return reading.processes(forms[0] if len(forms) == 1 else forms)
 
 
 def stage_of(text: str | None) -> Stage | None:

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli import show_portfolio
 from cli.given import AtStage, BundleDir, Json, err, out, print_json, stage_of
+from tenders.errors import UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .parquet, .csv, .xlsx or .jsonl.")]
+
+
+CAPACITY = 200
+"""Tenders on the worklist of a report, if nobody says how many."""
+
+
+class Reasons(StrEnum):
+    """Who gets reasons."""
+
+    worklist = "worklist"
+    all = "all"
+    none = "none"
+
+
+class RankBy(StrEnum):
+    """What a worklist is ranked by."""
+
+    failure = "failure"
+    expected_loss = "expected_loss"
 
 
 def portfolio(
@@ -24,28 +46,64 @@ def portfolio(
     stage: AtStage = None,
     bundle: BundleDir = None,
     register: Annotated[str | None, typer.Option(help="The tables of IN have this register's own columns.")] = None,
-    reasons: Annotated[str, typer.Option(help="Who gets reasons: worklist, all or none.")] = "worklist",
+    reasons: Annotated[Reasons, typer.Option(help="Who gets reasons.")] = Reasons.worklist,
+    capacity: Annotated[int | None, typer.Option(help="How many tenders can be reviewed: makes a worklist.")] = None,
+    rank_by: Annotated[RankBy, typer.Option(help="By probability, or by that times the value.")] = RankBy.failure,
+    most_per_buyer: Annotated[int | None, typer.Option(help="At most so many of one buyer on the worklist.")] = None,
+    sample: Annotated[float, typer.Option(help="Share of the worklist that is drawn at random.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Settles the draw, and who comes first among equals.")] = 0,
+    since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet: tells changes.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
+    outcomes: Annotated[
+        Path | None, typer.Option(help="How tenders ended, for the report: Parquet of ocid and failed.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes: by default one a core.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="A Dask cluster to run on, such as tcp://scheduler:8786.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="A Dask cluster: its address, such as tcp://scheduler:8786, or local.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was ended.")] = False,
     json: Json = False,
 ) -> None:
-    """Score every tender of a file, as many as there are."""
+    """Score every tender of a file, as many as there are, and list those worth a review."""
     from models import bundle as bundles
-    from serving.portfolio import workers as working
-    from serving.portfolio import writing
-    from serving.portfolio.run import Run, run
+    from serving.portfolio import clusters, writing
+    from serving.portfolio.given import Run
+    from serving.portfolio.run import run
     from serving.portfolio.work import Asked
+    from serving.portfolio.workers import local
+    from serving.portfolio.worklist import Wish
 
+    if workers and cluster not in (None, clusters.LOCAL):
+        raise UsageError("a cluster has its own workers: leave out --workers")
     directory = str((bundle or bundles.released()).resolve())
-    asked = Asked(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == "all")
+    wish = None
+    if capacity is not None or report:
+        wish = Wish(
+            capacity=CAPACITY if capacity is None else capacity,
+            rank_by=rank_by.value,
+            most_per_buyer=most_per_buyer,
+            sample=sample,
+            seed=seed,
+        )
+    count = workers or os.cpu_count() or 1
+    given = Run(
+        source=source,
+        out=output,
+        asked=Asked(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == Reasons.all),
+        format=writing.format_of(output, format),
+        workers=count,
+        wish=wish,
+        explains_worklist=reasons != Reasons.none,
+        since=since,
+        report=report,
+        outcomes=outcomes,
+    )
     with ExitStack() as stack:
-        count = workers or os.cpu_count() or 1
         if cluster:
-            executor, count = stack.enter_context(working.cluster(cluster))
+            executor, count = stack.enter_context(clusters.cluster(cluster, directory, count))
+            given = structs.replace(given, workers=count)
         else:
-            executor = stack.enter_context(working.local(count, directory))
-        given = Run(source=source, out=output, asked=asked, format=writing.format_of(output, format), workers=count)
+            executor = stack.enter_context(local(count, directory))
         shown = stack.enter_context(_progress())
         task = shown.add_task("scoring", total=None, rows="")
         manifest = run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ def report(
     """Write one self-contained HTML file that prints to two pages: score, reasons, signs, comparables, limits."""
     from models import bundle as bundles
     from models import scoring
+    from models.peers import peers
     from serving.pages import reporting
 
     at = stage_of(stage)
@@ -29,7 +31,7 @@ def report(
         raise DataError.at("", f"{len(processes)} tenders in the file; a report is about one", "Give one a file")
     loaded = bundles.load(bundle or bundles.released())
     score = scoring.score(loaded, processes[0], at, explain=False)
-    _write(to, reporting.html(loaded, processes[0], at))
+    _write(to, reporting.html(loaded, processes[0], at, partial(peers, loaded)))
     if json:
         print_json({"report": str(to), "ocid": score.ocid, "stage": score.stage, "failure": score.failure})
     else:
@@ -38,9 +40,9 @@ def report(
 
 def _write(to: Path, text: str) -> None:
     """Whole or not at all. Raises UnreachableError."""
-    partial = to.with_name(f".{to.name}.partial")
+    unfinished = to.with_name(f".{to.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(to)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(to)
     except OSError as error:
         raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from serving.portfolio.given import Run
     from serving.portfolio.manifest import Manifest
-    from serving.portfolio.run import Run
 
 
 def manifest(out: Console, found: Manifest, given: Run) -> None:
@@ -22,4 +22,8 @@ def manifest(out: Console, found: Manifest, given: Run) -> None:
     out.print(f"  failure probability: {bands or 'none'}", markup=False)
     if counts.refused:
         out.print(f"  {counts.refused:,} rows refused, each with its place and reason: {given.refused}", markup=False)
+    if listed := found.worklist:
+        out.print(f"  {listed.by_risk + listed.at_random:,} to review: {given.listed}", markup=False)
+    if given.report:
+        out.print(f"  the report: {given.report}", markup=False)
     out.print(f"  what was run on what: {given.manifest}", markup=False)

@@ -28,7 +28,7 @@ FURTHEST = 512.0
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What rows read: `count` and `total` of shape (half-lives, rows, keys); `also` (measures, rows, keys), its sums at
-    the half-life `ALSO`; `last` (rows, keys), days since the key was last written, NaN if never."""
+    the last half-life; `last` (rows, keys), days since the key was last written, NaN if never."""
 
     count: NDArray[np.float32]
     total: NDArray[np.float32]

@@ -91,8 +91,8 @@ def largest_contract(tender: Tender, track_record: TrackRecord) -> float | None:
     Few suppliers can carry a very large contract, and few can replace them. Source: NAO on UnitingCare.
     """
     value = pounds_of_tender(tender)
-    if value is None:
-        return None
+    if value is None or single_block(tender, track_record) == 1:
+        return value
     share = largest_lot_share(tender, track_record)
     return value * (share if share is not None else 1 / (lot_count(tender, track_record) or 1))
 
@@ -115,14 +115,9 @@ def long_large_block(tender: Tender, track_record: TrackRecord) -> float | None:
     """
     block = single_block(tender, track_record)
     years, value = years_of_term(tender), pounds_of_tender(tender)
-    holds = [
-        None if block is None else block == 1,
-        None if years is None else years >= LONG_YEARS,
-        None if value is None else value >= LARGE_POUNDS,
-    ]
-    if False in holds:
+    if block == 0 or (years is not None and years < LONG_YEARS) or (value is not None and value < LARGE_POUNDS):
         return 0.0
-    return None if None in holds else 1.0
+    return None if block is None or years is None or value is None else 1.0
 
 
 @feature(

@@ -112,9 +112,8 @@ for _table in ACTIVITY:
         ("window_to", "spreads", "Time to bid against", "Bidders have {value} time than is usual with {same}.", "Logarithm of the days to bid against the mean of the key's earlier tenders, in their spread."),
         ("value_to", "spreads", "Value against", "The value is {value} than is usual with {same}.", "Logarithm of the value against the mean of the key's earlier tenders, in their spread."),
         ("open", "log cases", "Open cases of", "{value} tenders with {same} have not ended yet.", "Logarithm of 1 + publications whose end is not known yet."),
-        ("same_day", "log cases", "Same day as", "{value} tenders with {same} came out that day.", "Logarithm of 1 + tenders under the key on the day; unknown for a tender read alone."),
     ):  # fmt: skip
-        if (_name == "open" and _table not in TABLES) or (_name == "same_day" and _table[0] not in ("buyer", "unit")):
+        if _name == "open" and _table not in TABLES:
             continue
         _text = _says.replace("{same}", _same)
         _full = f"{_doc} Source: track record."

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from features.standing import ACTIVITY, HALF_LIVES, PRIOR_BELOW, PRIOR_TOP, TABLES, YEAR, Read, keys_of
+from features.ledger import Seen
+from features.standing import ACTIVITY, GUESS, HALF_LIVES, PRIOR_BELOW, PRIOR_TOP, TABLES, YEAR, Read
 
 Column = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -54,7 +55,6 @@ def columns(read: Read) -> Iterator[tuple[str, Column]]:
     """Name and values (rows,) of every number that these rows can have; the names are those of the catalogue."""
     yield from _rates(read)
     yield from _activity(read)
-    yield from _together(read)
     yield "value_in_register", read.cases.described.log_value.astype(np.float32)
     yield "words_score", (read.said[0] - read.bias[0]).astype(np.float32)
     yield "profile_score", (read.said[1] - read.bias[1]).astype(np.float32)
@@ -62,11 +62,15 @@ def columns(read: Read) -> Iterator[tuple[str, Column]]:
 
 def level(read: Read) -> Floats:
     """The register's rate of the last year in log-odds, and how far the last quarter's is from it: shape (2, rows)."""
-    total, count = read.outcomes.total[:, :, 0], read.outcomes.count[:, :, 0]
-    year = (total[YEAR] + 0.2) / (count[YEAR] + 1)
+    total, count, year = read.outcomes.total[:, :, 0], read.outcomes.count[:, :, 0], _usual(read.outcomes)
     quarter = (total[QUARTER] + STEADY * year) / (count[QUARTER] + STEADY)
     usual = np.log(year / (1 - year))
     return np.asarray([usual, np.log(quarter / (1 - quarter)) - usual], dtype=np.float64)
+
+
+def _usual(seen: Seen) -> Column:
+    """The register's own rate of the last year, GUESS before any case, shape (rows,)."""
+    return np.asarray((seen.total[YEAR, :, 0] + GUESS) / (seen.count[YEAR, :, 0] + 1))
 
 
 def label(table: tuple[str, ...]) -> str:
@@ -75,8 +79,7 @@ def label(table: tuple[str, ...]) -> str:
 
 
 def _rates(read: Read) -> Iterator[tuple[str, Column]]:
-    seen = read.outcomes
-    usual = (seen.total[YEAR, :, 0] + 0.2) / (seen.count[YEAR, :, 0] + 1)
+    seen, usual = read.outcomes, _usual(read.outcomes)
     usual_also = [(total[:, 0]) / (seen.count[YEAR, :, 0] + 1) for total in seen.also]
     shrunk: dict[tuple[str, ...], Column] = {}
     for place, table in enumerate(TABLES, start=1):
@@ -120,18 +123,3 @@ def _activity(read: Read) -> Iterator[tuple[str, Column]]:
         if table in TABLES:
             pending = count[0] - read.outcomes.count[0, :, TABLES.index(table) + 1]
             yield f"open_{name}", np.log1p(np.maximum(pending, 0))
-
-
-def _together(read: Read) -> Iterator[tuple[str, Column]]:
-    """How many rows of one key were published on one day; unknown where all are of one day: of a snapshot, or alone."""
-    if (read.cases.published == read.cases.published[:1]).all():
-        return
-    keys = keys_of(read.cases.described, ACTIVITY)
-    for place, table in enumerate(ACTIVITY, start=1):
-        if table[0] != "buyer" and table[0] != "unit":
-            continue
-        pairs = np.stack([keys[:, place], read.cases.published.astype(np.uint64)], axis=1)
-        _, which, sizes = np.unique(pairs, axis=0, return_inverse=True, return_counts=True)
-        known = keys[:, place] != 0
-        if known.any():
-            yield f"same_day_{label(table)}", np.where(known, np.log1p(sizes[which.ravel()]), np.nan).astype(np.float32)

@@ -49,7 +49,8 @@ ACTIVITY: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """The keys under which publications are kept."""
 EARLY, GUESS = 200, 0.2
-"""Outcomes that are known before the language models begin: they begin at the share of those. GUESS is for none."""
+"""Outcomes that are known before the language models begin: they begin at the share of those. GUESS is for none, and
+what the register's rate counts as one case more."""
 
 
 class Cases(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +72,8 @@ class State(msgspec.Struct, kw_only=True):
     """Everything that was learnt: outcomes and publications under keys, and the language models.
 
     `rate` is the share of the outcome at which the language models began, None before they have; `day` the last day
-    that was written, `passes` how often they go over each outcome: more than once where outcomes are few.
-    A `timeless` state is that of a snapshot: it is read as it stands, whatever the day.
+    on which anything was published or known, `passes` how often the models go over each outcome: more than once where
+    outcomes are few. A `timeless` state is that of a snapshot: it is read as it stands, whatever the day.
     """
 
     outcomes: Ledger
@@ -154,12 +155,11 @@ def consult(state: State, read: Read, rows: Numbers, day: int) -> None:
     read.bias[:, rows] = [[state.words.bias], [state.profile.bias]]
 
 
-def resolve(state: State, read: Read, rows: Numbers, latest: int | None = None) -> None:
-    """The outcomes of the given rows are written in, none as of a day after `latest`."""
+def resolve(state: State, read: Read, rows: Numbers) -> None:
+    """The outcomes of the given rows are written in."""
     cases = read.cases
     on, y = cases.known[rows], cases.y[rows]
-    if latest is not None:
-        on = np.minimum(on, latest)
+    state.day = max(state.day, int(on.max(initial=state.day)))
     state.outcomes.write(read.outcome_keys[rows], on, np.vstack([y, cases.also[:, rows]]), cases.weight[rows])
 
 
@@ -215,9 +215,7 @@ def replay(state: State, cases: Cases) -> Read:
             studied = at
         consult(state, read, rows, int(day))
         publish(state, read, rows)
-    # What became known after the last publication is known by now, and must not count for more than it: registers have
-    # days of decades to come.
-    resolve(state, read, learnt[at:], latest=state.day)
+    resolve(state, read, learnt[at:])
     study(state, read, learnt[studied:])
     return read
 

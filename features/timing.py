@@ -130,6 +130,7 @@ def extendable(tender: Tender, track_record: TrackRecord) -> float | None:
     unit="yes/no",
     label="Published at year end",
     path="/tender/datePublished",
+    also=("/tender/tenderPeriod/startDate",),
     says="It is published as the budget year ends.",
     says_not="It is not published as the budget year ends.",
 )
@@ -145,6 +146,7 @@ def published_at_year_end(tender: Tender, track_record: TrackRecord) -> float | 
     unit="yes/no",
     label="Published in the holidays",
     path="/tender/datePublished",
+    also=("/tender/tenderPeriod/startDate",),
     says="It is published in a holiday month.",
     says_not="It is not published in a holiday month.",
 )

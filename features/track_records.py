@@ -137,6 +137,8 @@ class TrackRecord(msgspec.Struct):
         Not their sum: one case may stand under several of them, as under two advisers.
         """
         found = [self.records[key] for key in keys if key in self.records]
+        if len(found) < 2:
+            return found[0] if found else None
         return max(found, key=lambda record: (record.cases, record.failed), default=None)
 
 
@@ -190,11 +192,15 @@ def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-@once
-def buyer_keys(tender: Tender) -> list[str]:
+def buyer_keys(tender: Tender) -> tuple[str, ...]:
     """`buyer:` keys: the buyer, and the procuring entity where it is another."""
-    names = [tender.buyer and tender.buyer.name, tender.tender.procuring_entity and tender.tender.procuring_entity.name]
-    return [f"buyer:{plain}" for plain in dict.fromkeys(normal(n) for n in names if n) if plain]
+    buyer, entity = tender.buyer, tender.tender.procuring_entity
+    return _buyers(buyer.name if buyer else None, entity.name if entity else None)
+
+
+@lru_cache(maxsize=65536)
+def _buyers(*names: str | None) -> tuple[str, ...]:
+    return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(n) for n in names if n) if plain)
 
 
 @once
@@ -211,17 +217,25 @@ def supplier_keys(tender: Tender) -> list[str]:
     return [f"supplier:{plain}" for n in names if (plain := normal(n))]
 
 
-@once
-def market_keys(tender: Tender) -> list[str]:
+def market_keys(tender: Tender) -> tuple[str, ...]:
     """`market:` keys: the CPV groups (3 digits) of what is bought."""
-    return [f"market:{prefix}" for prefix in sorted({code[:3] for code in cpv_codes(tender) if len(code) >= 3})]
+    return _markets(tuple(cpv_codes(tender)))
+
+
+@lru_cache(maxsize=65536)
+def _markets(codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
 
 
 @once
 def cpv_codes(tender: Tender) -> list[str]:
     """CPV codes of the tender and its items, main ones only."""
-    sections = [tender.tender.classification, *(item.classification for item in tender.tender.items)]
-    return [str(c.id) for c in sections if c and c.id is not None and (c.scheme or "CPV").upper() == "CPV"]
+    sections = [tender.tender.classification, *[item.classification for item in tender.tender.items]]
+    return [
+        str(c.id)
+        for c in sections
+        if c and c.id is not None and (c.scheme == "CPV" or not c.scheme or c.scheme.upper() == "CPV")
+    ]
 
 
 @lru_cache(maxsize=65536)

@@ -17,12 +17,11 @@ PENNY = 0.01
 PEERS = 5  # cases with a value, below which a market has no typical value
 
 
-@once
 def year_of(tender: Tender) -> int | None:
     """The year a tender was published, for the exchange rate."""
     period = tender.tender.tender_period
-    texts = (tender.tender.date_published, period and period.start_date, period and period.end_date, tender.date)
-    return next((dates.year(text) for text in texts if text), None)
+    stated = tender.tender.date_published or (period and (period.start_date or period.end_date)) or tender.date
+    return dates.year(stated)
 
 
 @once

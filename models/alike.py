@@ -10,9 +10,12 @@ not look nearer than agreeing on ten.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from features.catalogue import catalogue
 from features.track_records import TrackRecord, cpv_codes
@@ -21,11 +24,16 @@ from tenders.tender import Tender
 
 PRIOR, PRIOR_DISTANCE = 6.0, 0.5
 FARTHEST = math.log(10)
-# Within half as much again: what people call about the same.
-ABOUT_THE_SAME = math.log(1.5) / FARTHEST
+# Within half as much again: what people call about the same. 15 of 10 is, whatever floating point makes of it.
+ABOUT_THE_SAME = math.log(1.5) / FARTHEST + 1e-9
 # So that none has a ratio to some.
 NEARLY_0 = 1e-9
 NO_RECORD = TrackRecord()
+# Digits of a CPV code that two tenders share, how far apart they are then, and in words; the nearest first.
+MARKETS = ((3, 0.0, "also the same kind of service"), (2, 0.5, "a related kind of service"))
+ELSEWHERE = "another kind of service"
+WEIGHTS = np.array([MOST, *(fact.weight for fact in FACTS)])
+Numbers = npt.NDArray[np.float64]
 
 
 class Likeness(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +45,23 @@ class Likeness(msgspec.Struct, frozen=True, kw_only=True):
     unlike: tuple[str, ...]
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """A tender's facts to compare by: values by feature, and the CPV codes of what is bought."""
+class Measured(msgspec.Struct, frozen=True, eq=False):
+    """A tender's facts to compare by: values by feature, and what is bought as CPV codes cut to the digits of MARKETS.
+
+    `placed` is where each of FACTS stands on its scale; NaN where it is unknown.
+    """
 
     values: Mapping[str, float]
-    codes: frozenset[str]
+    placed: Numbers
+    markets: tuple[frozenset[str], ...]
+
+
+class Crowd(msgspec.Struct, frozen=True, eq=False):
+    """Several tenders to compare with: a row of `placed` each, whether it states what it buys, and who buys what."""
+
+    placed: Numbers
+    coded: npt.NDArray[np.bool_]
+    markets: tuple[Mapping[str, list[int]], ...]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -56,40 +76,67 @@ class Part(msgspec.Struct, frozen=True):
 def measured(tender: Tender) -> Measured:
     """The facts that a tender states."""
     known = ((fact.feature, catalogue()[fact.feature].measure(tender, NO_RECORD)) for fact in FACTS)
-    return Measured({name: value for name, value in known if value is not None}, frozenset(cpv_codes(tender)))
+    values = {name: value for name, value in known if value is not None}
+    placed = (values.get(fact.feature, math.nan) for fact in FACTS)
+    scaled = [math.log(at + NEARLY_0) / FARTHEST if fact.number else at for fact, at in zip(FACTS, placed, strict=True)]
+    codes = cpv_codes(tender)
+    markets = tuple(frozenset(code[:digits] for code in codes) for digits, _, _ in MARKETS)
+    return Measured(values, np.array(scaled), markets)
+
+
+def crowded(tenders: Sequence[Measured]) -> Crowd:
+    """Several tenders, to be compared at once."""
+    markets = tuple(defaultdict[str, list[int]](list) for _ in MARKETS)
+    for place, each in enumerate(tenders):
+        for found, codes in zip(markets, each.markets, strict=True):
+            for code in codes:
+                found[code].append(place)
+    placed = np.array([each.placed for each in tenders]).reshape(len(tenders), len(FACTS))
+    return Crowd(placed, np.array([bool(each.markets[0]) for each in tenders]), markets)
+
+
+def distances(one: Measured, others: Crowd) -> Numbers:
+    """How far each of `others` is from `one`: 0 is the same, 1 as different as can be."""
+    return _mean(_apart(one, others))
 
 
 def likeness(one: Measured, other: Measured) -> Likeness:
     """How alike `other` is to `one`. The distance is symmetric, and nothing is nearer to a tender than itself."""
-    parts = sorted(_parts(one, other), key=lambda part: (part.distance, -part.weight))
-    weight = math.fsum(part.weight for part in parts)
-    total = math.fsum(part.weight * part.distance for part in parts)
+    apart = _apart(one, crowded([other]))
+    parts = sorted(_parts(one, other, apart[0]), key=lambda part: (part.distance, -part.weight))
     return Likeness(
-        distance=round((total + PRIOR * PRIOR_DISTANCE) / (weight + PRIOR), 4),
+        distance=float(_mean(apart)[0]),
         shared=len(parts),
         also=tuple(part.said for part in parts if part.same),
         unlike=tuple(part.said for part in reversed(parts) if not part.same),
     )
 
 
-def _parts(one: Measured, other: Measured) -> Iterator[Part]:
-    if one.codes and other.codes:
-        yield _market(one.codes, other.codes)
-    for fact in FACTS:
-        ours, theirs = one.values.get(fact.feature), other.values.get(fact.feature)
-        if ours is None or theirs is None:
+def _apart(one: Measured, others: Crowd) -> Numbers:
+    """How far apart on what is bought (first) and on each of FACTS, a row a tender; NaN where either leaves it open."""
+    market = np.where(others.coded & bool(one.markets[0]), 1.0, math.nan)
+    for (_, distance, _), ours, theirs in reversed(list(zip(MARKETS, one.markets, others.markets, strict=True))):
+        for code in ours:
+            market[theirs.get(code, [])] = distance
+    return np.column_stack((market, np.minimum(np.abs(others.placed - one.placed), 1.0)))
+
+
+def _mean(apart: Numbers) -> Numbers:
+    stated = ~np.isnan(apart)
+    total = np.where(stated, apart, 0.0) @ WEIGHTS + PRIOR * PRIOR_DISTANCE
+    rounded: Numbers = np.round(total / (stated @ WEIGHTS + PRIOR), 4)
+    return rounded
+
+
+def _parts(one: Measured, other: Measured, apart: Numbers) -> Iterator[Part]:
+    """The facts that both state, in words; `apart` is their row of `_apart`."""
+    if not math.isnan(apart[0]):
+        said = next((words for _, distance, words in MARKETS if distance == apart[0]), ELSEWHERE)
+        yield Part(MOST, float(apart[0]), apart[0] == 0, said)
+    for fact, distance in zip(FACTS, map(float, apart[1:]), strict=True):
+        if math.isnan(distance):
             continue
-        apart = abs(math.log((ours + NEARLY_0) / (theirs + NEARLY_0))) / FARTHEST if fact.number else abs(ours - theirs)
-        mine, said = fact.words(ours), fact.words(theirs)
-        near = fact.number and apart <= ABOUT_THE_SAME
+        mine, said = fact.words(one.values[fact.feature]), fact.words(other.values[fact.feature])
+        near = fact.number and distance <= ABOUT_THE_SAME
         text = f"also {said}" if mine == said else f"near: {said}, here {mine}" if near else f"{said}, here {mine}"
-        yield Part(fact.weight, min(1.0, apart), near or mine == said, text)
-
-
-def _market(one: frozenset[str], other: frozenset[str]) -> Part:
-    """The same if they share a CPV group (3 digits), half as far as can be if only a division (2 digits)."""
-    kinds = ((3, 0.0, "also the same kind of service"), (2, 0.5, "a related kind of service"))
-    for digits, distance, said in kinds:
-        if {code[:digits] for code in one} & {code[:digits] for code in other}:
-            return Part(MOST, distance, distance == 0, said)
-    return Part(MOST, 1.0, False, "another kind of service")
+        yield Part(fact.weight, distance, near or mine == said, text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -105,7 +106,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     boosters: dict[tuple[str, Stage], xgb.Booster]
     calibration: dict[tuple[str, Stage], Calibration]
     log: Log = Log()
-    states: dict[str, State] = {}
+    states: Mapping[str, State] = {}
     registers: dict[str, Bundle] = {}
     reference: Reference | None = None
     card: str = ""
@@ -176,24 +177,28 @@ def _write(bundle: Bundle, directory: Path) -> None:
     for name, other in bundle.registers.items():
         _write(other, directory / name)
     files = sorted(file for file in directory.rglob("*") if file.is_file())
-    digests = {file.relative_to(directory).as_posix(): _digest(file) for file in files}
+    digests = {file.relative_to(directory).as_posix(): _digest(file.read_bytes()) for file in files}
     manifest = msgspec.structs.replace(bundle.manifest, digests=digests, registers=tuple(bundle.registers))
     (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
 def load(directory: Path) -> Bundle:
     """Reads and verifies a bundle. Raises BundleError that names every difference."""
-    manifest = _manifest(directory)
-    _verify(directory, manifest)
-    return _read(directory, manifest)
+    try:
+        data = (directory / MANIFEST).read_bytes()
+    except OSError as error:
+        raise BundleError(f"{directory}: no bundle there ({error.strerror})") from None
+    manifest = _manifest(data, directory)
+    return _read(_verified(directory, manifest), manifest, directory)
 
 
-def _read(directory: Path, manifest: Manifest) -> Bundle:
+def _read(files: Mapping[str, bytes], manifest: Manifest, directory: Path) -> Bundle:
+    """The bundle from the contents of its files, by their names in its directory."""
     boosters, calibration = {}, {}
-    lines = msgspec.json.decode((directory / CALIBRATION).read_bytes(), type=dict[str, Calibration])
+    lines = msgspec.json.decode(files[CALIBRATION], type=dict[str, Calibration])
     for part in manifest.parts:
         booster = xgb.Booster({"nthread": 1})
-        booster.load_model(directory / part.file)
+        booster.load_model(bytearray(files[part.file]))
         if tuple(booster.feature_names or ()) != part.features:
             raise BundleError(f"{directory}: {part.file} reads other features than the manifest says")
         if part.name not in lines:
@@ -204,34 +209,32 @@ def _read(directory: Path, manifest: Manifest) -> Bundle:
         manifest=manifest,
         boosters=boosters,
         calibration=calibration,
-        log=_log(pq.read_table(directory / RECORDS)),
-        states={outcome: states.load(outcome, directory) for outcome in _held(manifest)},
-        reference=_reference(directory) if REFERENCE in manifest.digests else None,
-        registers={name: _read(directory / name, _manifest(directory / name)) for name in manifest.registers},
-        pictures={name: (directory / name).read_bytes() for name in manifest.digests if name in PICTURES},
-        card=(directory / CARD).read_text(encoding="utf-8"),
+        log=_log(pq.read_table(pa.BufferReader(files[RECORDS]))),
+        states=states.Held(files),
+        reference=_reference(files[REFERENCE], directory) if REFERENCE in files else None,
+        registers={name: _below(files, name, directory) for name in manifest.registers},
+        pictures={name: files[name] for name in PICTURES if name in files},
+        card=files[CARD].decode(),
     )
 
 
-def _held(manifest: Manifest) -> list[str]:
-    """The outcomes of which the bundle holds a register's records."""
-    return sorted(
-        name.split(".")[0] for name in manifest.digests if "/" not in name and name.endswith(".words.parquet")
-    )
+def _below(files: Mapping[str, bytes], name: str, directory: Path) -> Bundle:
+    """The bundle of another register, in the directory of its name."""
+    own = {path.removeprefix(f"{name}/"): content for path, content in files.items() if path.startswith(f"{name}/")}
+    manifest = _manifest(own[MANIFEST], directory / name)
+    if wrong := _unheard(manifest):
+        raise BundleError(f"{directory / name}: {'; '.join(wrong)}")
+    return _read(own, manifest, directory / name)
 
 
-def _reference(directory: Path) -> Reference:
+def _reference(data: bytes, directory: Path) -> Reference:
     try:
-        return msgspec.json.decode((directory / REFERENCE).read_bytes(), type=Reference)
+        return msgspec.json.decode(data, type=Reference)
     except msgspec.DecodeError as error:
         raise BundleError(f"{directory / REFERENCE}: {error}") from None
 
 
-def _manifest(directory: Path) -> Manifest:
-    try:
-        data = (directory / MANIFEST).read_bytes()
-    except OSError as error:
-        raise BundleError(f"{directory}: no bundle there ({error.strerror})") from None
+def _manifest(data: bytes, directory: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as error:
@@ -242,25 +245,44 @@ def _manifest(directory: Path) -> Manifest:
     return manifest
 
 
-def _verify(directory: Path, manifest: Manifest) -> None:
-    below = [f"{name}/{MANIFEST}" for name in manifest.registers]
-    needed = [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *below]
-    wrong = [f"{name} has no digest" for name in needed if name not in manifest.digests]
+def _verified(directory: Path, manifest: Manifest) -> dict[str, bytes]:
+    """The contents of all files, each read once: what is used later is what was verified."""
+    files: dict[str, bytes] = {}
+    wrong: list[str] = []
     for name, digest in manifest.digests.items():
-        file = directory / name
-        if not file.is_file():
+        try:
+            files[name] = (directory / name).read_bytes()
+        except OSError:
             wrong.append(f"{name} is missing")
-        elif _digest(file) != digest:
+            continue
+        if _digest(files[name]) != digest:
             wrong.append(f"{name} is not the file that was released")
-    known = catalogue()
-    for part in manifest.parts:
-        wrong += [f"{part.file} reads the unknown feature {name}" for name in part.features if name not in known]
+    wrong += [f"{name} has no digest" for name in _needed(manifest) if name not in manifest.digests]
+    wrong += _unheard(manifest)
     if wrong:
         raise BundleError(f"{directory}: {'; '.join(wrong)}")
+    return files
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _needed(manifest: Manifest) -> list[str]:
+    """The files that a bundle cannot do without."""
+    below = [f"{name}/{MANIFEST}" for name in manifest.registers]
+    held = [name for outcome in states.outcomes(manifest.digests) for name in states.files(outcome)]
+    return [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *held, *below]
+
+
+def _unheard(manifest: Manifest) -> list[str]:
+    known = catalogue()
+    return [
+        f"{part.file} reads the unknown feature {name}"
+        for part in manifest.parts
+        for name in part.features
+        if name not in known
+    ]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _table(log: Log) -> pa.Table:

@@ -7,13 +7,13 @@ casebook because of how it ended, so the share of failures among comparables is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import msgspec
+import numpy as np
 
 from models import alike
-from models.alike import Likeness, Measured
+from models.alike import Crowd, Likeness, Measured
 from models.cited import Cited, sources
 from tenders import casebook
 from tenders.casebook import Case
@@ -76,21 +76,23 @@ def comparables(process: Process, stage: Stage | None = None, count: int = NEARE
     Deterministic: ties go by case id. Raises DataError if the process cannot be read as a tender.
     """
     at = stage or process.latest_stage()
-    found = nearest(process, process.as_of(at), known(at))[:count]
-    return Comparables(ocid=process.ocid, stage=at, cases=tuple(comparable(each, likeness) for each, likeness in found))
+    facts = alike.measured(process.as_of(at))
+    found = tuple(comparable(each, alike.likeness(facts, each.facts)) for each in nearest(process, at)[:count])
+    return Comparables(ocid=process.ocid, stage=at, cases=found)
 
 
-def nearest(process: Process, tender: Tender, cases: Sequence[Known]) -> list[tuple[Known, Likeness]]:
-    """Cases with how alike they are to a tender, nearest first; the case that the process is of is left out."""
-    facts = alike.measured(tender)
-    others = (each for each in cases if each.tender.ocid != process.ocid or process.ocid is None)
-    paired = [(each, alike.likeness(facts, each.facts)) for each in others]
-    return sorted(paired, key=lambda pair: (pair[1].distance, pair[0].case.case_id))
+def nearest(process: Process, stage: Stage) -> list[Known]:
+    """Every case whose end is known as of a stage, nearest first; the case that the process is of is left out."""
+    cases = known(stage)
+    apart = alike.distances(alike.measured(process.as_of(stage)), _crowd(stage))
+    # Stable: of two as near the one whose id comes first.
+    ordered = (cases[place] for place in np.argsort(apart, kind="stable"))
+    return [each for each in ordered if process.ocid is None or each.tender.ocid != process.ocid]
 
 
 @cache
 def known(stage: Stage) -> tuple[Known, ...]:
-    """Every case whose end is known, as of a stage, in the order of the casebook."""
+    """Every case whose end is known, as of a stage, in the order of their ids."""
     found = []
     for row, case in enumerate(casebook.cases()):
         told = past(case, row)
@@ -98,7 +100,12 @@ def known(stage: Stage) -> tuple[Known, ...]:
         if failed is not None:
             facts = alike.measured(tender)
             found.append(Known(case=case, tender=tender, facts=facts, failed=failed, fate=told.shares_fate))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda each: each.case.case_id))
+
+
+@cache
+def _crowd(stage: Stage) -> Crowd:
+    return alike.crowded([each.facts for each in known(stage)])
 
 
 def comparable(each: Known, likeness: Likeness) -> Comparable:

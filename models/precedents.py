@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import msgspec
 
 from features.catalogue import catalogue
 from models.alike import NO_RECORD
 from models.cited import Cited, sources
-from models.comparables import Known, known, nearest
+from models.comparables import Known, known
 from models.levers import Lever, Value
 from tenders.facts import Stage
-from tenders.process import Process
-from tenders.tender import Tender
 
 SHOWN = 3
 Change = tuple[Lever, Value]
@@ -44,21 +43,29 @@ class Precedents(msgspec.Struct, frozen=True, kw_only=True):
     failed: tuple[Precedent, ...]
 
 
-def precedents(process: Process, tender: Tender, stage: Stage, changes: Sequence[Change]) -> Precedents:
-    """The cases that had all of `changes`, nearest to the tender first; the case that the process is of is left out."""
-    had = [each for each in known(stage) if all(_had(each, change) for change in changes)]
-    near = [each for each, _ in nearest(process, tender, had)]
-    sides = [[each for each in near if each.failed is failed] for failed in (False, True)]
+def precedents(cases: Sequence[Known], stage: Stage, changes: Sequence[Change]) -> Precedents:
+    """Those of the `cases`, which come nearest first and as of a stage, that had all of `changes`."""
+    ids = set.intersection(*(_had(change, stage) for change in changes))
+    had = [each for each in cases if each.case.case_id in ids]
+    sides = [[each for each in had if each.failed is failed] for failed in (False, True)]
     held, failed = (tuple(_precedent(each) for each in side[:SHOWN]) for side in sides)
-    cohort, picked = (_counted([each for each in near if each.case.picked is side]) for side in (False, True))
+    cohort, picked = (_counted([each for each in had if each.case.picked is side]) for side in (False, True))
     events = len({each.fate for each in had if not each.case.picked})
     return Precedents(cohort=cohort, events=events, picked=picked, held=held, failed=failed)
 
 
-def _had(each: Known, change: Change) -> bool:
+@cache
+def _told(feature: str, stage: Stage) -> Mapping[str, float]:
+    """What a feature says of every case that states it as of a stage, by case id."""
+    measure = catalogue()[feature].measure
+    values = ((each.case.case_id, measure(each.tender, NO_RECORD)) for each in known(stage))
+    return {case: value for case, value in values if value is not None}
+
+
+def _had(change: Change, stage: Stage) -> set[str]:
     lever, new = change
-    value = catalogue()[lever.told_by].measure(each.tender, NO_RECORD)
-    return value is not None and lever.with_it(value, new if isinstance(new, int | float) else 1.0)
+    wanted = new if isinstance(new, int | float) else 1.0
+    return {case for case, value in _told(lever.told_by, stage).items() if lever.with_it(value, wanted)}
 
 
 def _counted(cases: Sequence[Known]) -> tuple[int, int]:

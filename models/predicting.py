@@ -82,7 +82,11 @@ def predictions(
     """
     parts = {part.outcome: part for part in _asked(bundle, stage)}
     measured, beforehand = _measured(bundle, stage, tenders, records, parts)
-    matrix = {outcome: _matrix(bundle, part, measured[outcome]) for outcome, part in parts.items()}
+    whole = {id(rows): np.array(rows, dtype=np.float32).reshape(len(rows), -1) for rows in measured.values()}
+    matrix = {
+        outcome: np.ascontiguousarray(whole[id(measured[outcome])][:, bundle.places(part)])
+        for outcome, part in parts.items()
+    }
     margin = {
         outcome: beforehand[outcome]
         + bundle.boosters[outcome, part.stage].inplace_predict(
@@ -167,12 +171,6 @@ def _measured(
 
 def _row(measures: Sequence[Measure | None], tender: Tender, record: TrackRecord) -> Measured:
     return [measure(tender, record) if measure else None for measure in measures]
-
-
-def _matrix(bundle: Bundle, part: Part, rows: list[Measured]) -> Matrix:
-    """The columns of one booster, in its order, as float32: NaN for unknown."""
-    whole = np.array(rows, dtype=np.float32).reshape(len(rows), len(bundle.weighed))
-    return np.ascontiguousarray(whole[:, bundle.places(part)])
 
 
 def _bid_counts(stage: Stage, tenders: Sequence[Tender]) -> Floats:

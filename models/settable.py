@@ -21,7 +21,8 @@ def as_keys(name: str, value: Any) -> Given:
     if name in form.BY_KEY:
         return {name: value}
     if name in INVERSE:
-        return INVERSE[name](value)
+        key, given = INVERSE[name]
+        return {key: None} if value is None else given(value)
     feature = catalogue().get(name)
     if feature is None:
         return {name: value}
@@ -37,10 +38,13 @@ def _said_yes(name: str, value: Any) -> bool:
     return word in YES
 
 
-INVERSE: Mapping[str, Callable[[Any], Given]] = {
-    "lot_count": lambda value: {"lots": value},
-    "value_gbp": lambda value: {"value": value, "currency": "GBP"},
-    "direct_award": lambda value: {"competition": not _said_yes("direct_award", value)},
-    "price_only": lambda value: {"award_criteria": "priceOnly" if _said_yes("price_only", value) else "ratedCriteria"},
+INVERSE: Mapping[str, tuple[str, Callable[[Any], Given]]] = {
+    "lot_count": ("lots", lambda value: {"lots": value}),
+    "value_gbp": ("value", lambda value: {"value": value, "currency": "GBP"}),
+    "direct_award": ("competition", lambda value: {"competition": not _said_yes("direct_award", value)}),
+    "price_only": (
+        "award_criteria",
+        lambda value: {"award_criteria": "priceOnly" if _said_yes("price_only", value) else "ratedCriteria"},
+    ),
 }
-"""Features that one fact decides and that the form knows by another key."""
+"""Features that one fact decides and that the form knows by another key: that key, and what to set."""

@@ -6,8 +6,9 @@ than a hundredth of itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,12 @@ forgotten: among the cases that its rate is shrunk by it moves a rate little, an
 def files(outcome: str) -> list[str]:
     """The names of the files of one outcome's state."""
     return [f"{outcome}.{piece}.parquet" for piece in PIECES]
+
+
+def outcomes(names: Iterable[str]) -> list[str]:
+    """The outcomes of which a bundle's own files, by their names, hold a state."""
+    first = f".{PIECES[0]}.parquet"
+    return sorted(name.removesuffix(first) for name in names if name.endswith(first) and "/" not in name)
 
 
 def save(state: State, outcome: str, directory: Path) -> None:
@@ -64,9 +71,32 @@ def save(state: State, outcome: str, directory: Path) -> None:
         )
 
 
-def load(outcome: str, directory: Path) -> State:
-    """Reads what `save` wrote."""
-    tables = [pq.read_table(directory / name) for name in files(outcome)]
+class Held(Mapping[str, State]):
+    """The states by outcome among the contents of a bundle's files, each made of them when it is first asked for: to
+    score a tender of one register takes that register's only."""
+
+    def __init__(self, contents: Mapping[str, bytes]) -> None:
+        self._contents = {each: {name: contents[name] for name in files(each)} for each in outcomes(contents)}
+        self._made: dict[str, State] = {}
+        self._making = Lock()
+
+    def __getitem__(self, outcome: str) -> State:
+        with self._making:
+            if outcome not in self._made:
+                self._made[outcome] = load(outcome, self._contents[outcome])
+                self._contents[outcome] = {}
+        return self._made[outcome]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._contents)
+
+    def __len__(self) -> int:
+        return len(self._contents)
+
+
+def load(outcome: str, contents: Mapping[str, bytes]) -> State:
+    """The state from the contents of the files that `save` wrote, by their names."""
+    tables = [pq.read_table(pa.BufferReader(contents[name])) for name in files(outcome)]
     about = {key.decode(): value.decode() for key, value in tables[0].schema.metadata.items()}
     day = int(about["day"])
     return State(

@@ -7,8 +7,8 @@ is what `scoring.score` says of the changed tender less what it says of this one
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations, groupby
 from typing import Any
 
 import msgspec
@@ -17,8 +17,10 @@ from features.catalogue import catalogue
 from models import scoring
 from models.alike import NO_RECORD
 from models.bundle import Bundle
+from models.comparables import Known, nearest
 from models.levers import Lever, Value, levers
-from models.precedents import Precedents, precedents
+from models.precedents import Change, Precedents, precedents
+from models.scoring import Score
 from models.whatif import with_facts
 from tenders.facts import Stage
 from tenders.process import Process
@@ -65,18 +67,20 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
 class Tried(msgspec.Struct, frozen=True):
     """A change of one or two levers, with the failure probability; None if the change is entangled."""
 
-    chosen: tuple[tuple[Lever, Value], ...]
+    chosen: tuple[Change, ...]
     failure: float | None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The changes as `models.whatif` takes them."""
+        return {key: value for lever, option in self.chosen for key, value in lever.settings(option).items()}
 
 
 class Desk:
-    """One process at a stage under one bundle, to try changes on."""
+    """One process at the stage of its score under one bundle, to try changes on."""
 
-    def __init__(self, bundle: Bundle, process: Process, stage: Stage | None) -> None:
-        """Raises DataError as `scoring.score` does."""
-        self.bundle, self.process = bundle, process
-        self.score = scoring.score(bundle, process, stage)
-        self.stage = self.score.stage
+    def __init__(self, bundle: Bundle, process: Process, score: Score) -> None:
+        self.bundle, self.process, self.score, self.stage = bundle, process, score, score.stage
         self.tender = process.as_of(self.stage)
 
     def options(self, lever: Lever) -> Iterator[Value]:
@@ -85,11 +89,16 @@ class Desk:
         if now is not None:
             yield from lever.options(now)
 
-    def tried(self, *chosen: tuple[Lever, Value]) -> Tried:
-        """What the model says with the changes."""
-        settings = {key: value for lever, option in chosen for key, value in lever.settings(option).items()}
-        found = scoring.score(self.bundle, with_facts(self.process, settings, self.stage), self.stage)
-        return Tried(chosen, found.failure if found.unknown == self.score.unknown else None)
+    def tried(self, chosen: Iterable[tuple[Change, ...]]) -> list[Tried]:
+        """What the model says with each of several choices: all scored at once, beside the tender as it is."""
+        asked = [Tried(each, None) for each in chosen]
+        changed = [with_facts(self.process, each.settings, self.stage) for each in asked]
+        cases = [scoring.case(self.bundle, each, self.stage) for each in (self.process, *changed)]
+        now, *found = scoring.numbers(cases)
+        return [
+            msgspec.structs.replace(each, failure=told.failure) if told.unknown == now.unknown else each
+            for each, told in zip(asked, found, strict=True)
+        ]
 
     def lowers(self, tried: Tried) -> bool:
         """Whether it is lower by an amount worth naming."""
@@ -101,23 +110,29 @@ def suggest(bundle: Bundle, process: Process, stage: Stage | None = None) -> Sug
 
     Deterministic. Raises DataError as `scoring.score` does.
     """
-    desk = Desk(bundle, process, stage)
-    tried = [[desk.tried((lever, value)) for value in desk.options(lever)] for lever in levers(desk.stage)]
-    best = [_best(each) for each in tried if each]
+    return suggested(bundle, process, scoring.score(bundle, process, stage, explain=False))
+
+
+def suggested(bundle: Bundle, process: Process, score: Score) -> Suggestions:
+    """The same for a process that has its score already."""
+    desk = Desk(bundle, process, score)
+    single = (((lever, value),) for lever in levers(desk.stage) for value in desk.options(lever))
+    best = [_best(list(each)) for _, each in groupby(desk.tried(single), key=lambda each: list(each.settings))]
     lowering = sorted((each for each in best if desk.lowers(each)), key=_failure)
-    pair = _best([desk.tried(*one.chosen, *other.chosen) for one, other in combinations(lowering, 2)])
+    pair = _best(desk.tried((*one.chosen, *other.chosen) for one, other in combinations(lowering, 2)))
     worth = pair.failure is not None and bool(lowering) and _failure(lowering[0]) - pair.failure >= LEAST
+    cases = nearest(process, desk.stage) if lowering else []
     return Suggestions(
         ocid=process.ocid,
         stage=desk.stage,
-        failure=desk.score.failure,
+        failure=score.failure,
         text=_text(lowering, best),
-        single=tuple(_suggestion(desk, each) for each in lowering),
-        pair=_suggestion(desk, pair) if worth else None,
+        single=tuple(_suggestion(desk, each, cases) for each in lowering),
+        pair=_suggestion(desk, pair, cases) if worth else None,
         without_effect=tuple(_words(each) for each in best if each.failure is not None and not desk.lowers(each)),
         entangled=tuple(_words(each) for each in best if each.failure is None),
-        evidence=desk.score.evidence,
-        warnings=desk.score.warnings,
+        evidence=score.evidence,
+        warnings=score.warnings,
     )
 
 
@@ -134,14 +149,14 @@ def _words(tried: Tried) -> str:
     return " ".join(lever.text(value) for lever, value in tried.chosen)
 
 
-def _suggestion(desk: Desk, tried: Tried) -> Suggestion:
+def _suggestion(desk: Desk, tried: Tried, cases: list[Known]) -> Suggestion:
     failure = _failure(tried)
     return Suggestion(
-        settings={key: value for lever, option in tried.chosen for key, value in lever.settings(option).items()},
+        settings=tried.settings,
         text=_words(tried),
         failure=failure,
         difference=round(failure - desk.score.failure, 4),
-        cases=precedents(desk.process, desk.tender, desk.stage, tried.chosen),
+        cases=precedents(cases, desk.stage, tried.chosen),
     )
 
 
@@ -150,5 +165,6 @@ def _text(lowering: list[Tried], best: list[Tried]) -> str:
         goes = "goes" if len(lowering) == 1 else "go"
         return f"{len(lowering)} of {len(best)} kinds of change that were tried {goes} with a lower probability."
     if best:
-        return f"Nothing lowers the probability: of {len(best)} kinds of change that were tried, none does."
+        kinds = "one kind of change was" if len(best) == 1 else f"{len(best)} kinds of change were"
+        return f"Nothing lowers the probability: {kinds} tried, and none does."
     return "Nothing lowers the probability: no fact is stated that can still be changed."

@@ -64,15 +64,19 @@ def what_if(
     if len(scenarios) > MAX_SCENARIOS:
         raise DataError.at("", f"{len(scenarios)} scenarios; at most {MAX_SCENARIOS} are scored at once", "Ask twice")
     base = scoring.score(bundle, process, stage, explain)
-    found = []
+    changed = []
     for number, each in enumerate(scenarios):
         try:
-            changed = scoring.score(bundle, with_facts(process, each, base.stage), base.stage, explain)
+            changed.append(with_facts(process, each, base.stage))
         except DataError as error:
-            raise _placed(error, f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
-        difference = round(changed.failure - base.failure, 4)
-        found.append(Scenario(settings=dict(each), score=changed, difference=difference))
-    return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(found))
+            raise error.under(f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
+    cases = [scoring.case(bundle, each, base.stage) for each in changed]
+    found = [scoring.explained(each) for each in cases] if explain else scoring.scores(cases)
+    beside = (
+        Scenario(settings=dict(each), score=score, difference=round(score.failure - base.failure, 4))
+        for each, score in zip(scenarios, found, strict=True)
+    )
+    return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(beside))
 
 
 def with_facts(process: Process, settings: Given, stage: Stage) -> Edited:
@@ -89,7 +93,3 @@ def with_facts(process: Process, settings: Given, stage: Stage) -> Edited:
     if problems:
         raise DataError(problems)
     return edited(process, keys, stage)
-
-
-def _placed(error: DataError, where: str) -> DataError:
-    return DataError([msgspec.structs.replace(each, path=where + each.path) for each in error.problems])

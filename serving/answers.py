@@ -66,7 +66,7 @@ def scored(asked: body.Asked) -> Score:
     try:
         score = scoring.score(held(), reading.one(asked.document), stage=asked.stage, explain=asked.explain)
     except DataError as error:
-        raise body.placed(error, asked.where) from None
+        raise error.under(asked.where) from None
     if asked.warnings:
         return msgspec.structs.replace(score, warnings=type(score.warnings)([*score.warnings, *asked.warnings]))
     return score

@@ -112,11 +112,6 @@ def asked_many(body: Any) -> tuple[list[Any], str, Asked]:
     return body, where, default
 
 
-def placed(error: DataError, where: str) -> DataError:
-    """The error with its paths put under `where`."""
-    return type(error)([msgspec.structs.replace(each, path=where + each.path) for each in error.problems])
-
-
 def _options(body: Mapping[str, Any], where: str, default: Asked) -> tuple[Stage | None, bool]:
     stage, explain = body.get("stage", default.stage), body.get("explain", default.explain)
     problems = []

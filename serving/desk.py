@@ -58,7 +58,7 @@ def _process(asked: Asked) -> Process:
         process = reading.one(asked.document)
         process.as_of(asked.stage or process.latest_stage())
     except DataError as error:
-        raise body.placed(error, asked.where) from None
+        raise error.under(asked.where) from None
     return process
 
 
@@ -68,7 +68,7 @@ def _what_if(asked: Asked) -> WhatIf:
     try:
         return whatif.what_if(held(), process, scenarios, asked.stage, asked.explain)
     except DataError as error:
-        raise body.placed(error, where) from None
+        raise error.under(where) from None
 
 
 def _scenarios(asked: Asked) -> tuple[str, Settings]:

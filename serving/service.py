@@ -17,10 +17,11 @@ from serving.jobs import office
 from serving.keys import KeyGuard
 from serving.limits import BodyLimit
 from serving.observing import JsonErrors, Observed
-from serving.pages import home
+from serving.pages import home, peers
 from serving.pages.app import pages
 from serving.pages.drafts import Draft
 from serving.schema import ManyRequest, ManyScored, Scored, ScoreRequest
+from tenders.facts import STAGES
 
 # Long work (many tenders, large bodies) runs in threads, so that health checks and others are answered
 # meanwhile. More would only queue for the interpreter.
@@ -55,8 +56,10 @@ class TenderRisk:
 
     def __init__(self) -> None:
         answers.held()
-        # Templates are compiled at their first use; no user should wait for that.
+        # Templates are compiled and peers are scored at their first use; no user should wait for that.
         home.shown(Draft())
+        for stage in STAGES:
+            peers.of_held(stage)
         office.begin()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from typing import Any, get_origin
 
@@ -37,9 +38,8 @@ def converted(release: Any, where: str = "") -> Tender:
             f"{where}/tender", "the release has no tender", "Add the tender object: what is bought, and how"
         )
     tender = _typed(release, where)
-    found = list(problems(tender, where))
-    if found:
-        raise DataError(found)
+    if not sound([tender]):
+        raise DataError(list(problems(tender, where)))
     return tender
 
 
@@ -64,9 +64,28 @@ def named(value: Any) -> str:
     return names.get(type(value), "number" if isinstance(value, int | float) else type(value).__name__)
 
 
+def sound(tenders: Sequence[Tender]) -> bool:
+    """Whether `problems` finds nothing in any of many tenders: in a small part of the time that it would take."""
+    return _sound(Tender)(tenders) and all(map(_whole, tenders))
+
+
 def problems(tender: Tender, where: str = "") -> Iterator[Problem]:
     """What no score can be built on: values that cannot be, dates that don't exist, two buyers."""
     yield from _bad_values(tender, where)
+    yield from _bad_whole(tender, where)
+
+
+def _whole(tender: Tender) -> bool:
+    """Whether `_bad_whole` need not look: nothing is there that it could find fault with."""
+    if len(tender.tender.lots) > MAX_LOTS or tender.awards:
+        return not any(True for _ in _bad_whole(tender, ""))
+    buyers = 0
+    for party in tender.parties:
+        buyers += "buyer" in party.roles
+    return buyers < 2 or not any(True for _ in _bad_whole(tender, ""))
+
+
+def _bad_whole(tender: Tender, where: str) -> Iterator[Problem]:
     if len(tender.tender.lots) > MAX_LOTS:
         yield Problem(
             path=f"{where}/tender/lots",
@@ -74,7 +93,7 @@ def problems(tender: Tender, where: str = "") -> Iterator[Problem]:
             remedy="Score the parts that will be let together",
         )
     buyers = [i for i, party in enumerate(tender.parties) if "buyer" in party.roles]
-    if len({tender.parties[i].id for i in buyers}) > 1:
+    if len(buyers) > 1 and len({tender.parties[i].id for i in buyers}) > 1:
         yield Problem(
             path=f"{where}/parties/{buyers[1]}/roles",
             problem="a second party has the role buyer",
@@ -97,11 +116,10 @@ def remarks(tender: Tender) -> Iterator[str]:
         ("enquiryPeriod", section.enquiry_period),
         ("contractPeriod", section.contract_period),
     ):
-        if period is None or period.start_date is None or period.end_date is None:
-            continue
-        days = dates.days_between(period.start_date, period.end_date)
-        if days is not None and days < 0:
-            yield f"/tender/{name}: ends before it starts, so it is not used"
+        if period is not None:
+            start, end = dates.day(period.start_date), dates.day(period.end_date)
+            if start and end and end < start:
+                yield f"/tender/{name}: ends before it starts, so it is not used"
     if section.value and section.value.amount is not None and section.value.currency is None:
         yield "/tender/value: an amount without a currency cannot be compared, so it is not used"
 
@@ -146,48 +164,42 @@ def _struct_in(annotation: Any) -> type | None:
 
 
 def _bad_values(tender: Tender, where: str) -> Iterator[Problem]:
-    # Nearly every tender is sound, which is told in a fifth of the time that it takes to name the place.
-    if _sound(Tender)(tender):
-        return
     for path, problem, remedy in _bad(tender):
         yield Problem(path=where + path, problem=problem, remedy=remedy)
 
 
 @cache
-def _sound(part: type) -> Callable[[Any], bool]:
-    """Tells of a struct of a type whether `_bad` finds nothing in it."""
+def _sound(part: type) -> Callable[[Sequence[Any]], bool]:
+    """Tells of structs of a type whether `_bad` finds nothing in any of them.
+
+    They are walked field by field and not one by one, for then the walk is the interpreter's own.
+    """
     checked = _checked(part)
-    written = [(_getter([name for name, _, test, _ in checked if test is check]), check) for check in CHECKS]
+    texts = [(attrgetter(name), check, _FINE[check]) for name, _, check, _ in checked if check]
     held = {name for name, _, check, _ in checked if not check}
     inner = [(field, _struct_in(field.type)) for field in msgspec.structs.fields(part) if field.name in held]
-    many = [(attrgetter(field.name), _sound(kind)) for field, kind in inner if kind and _is_tuple(field.type)]
-    single = [(attrgetter(field.name), _sound(kind)) for field, kind in inner if kind and not _is_tuple(field.type)]
-    texts = [(read, check, _FINE[check]) for read, check in written if read]
+    children = [(attrgetter(field.name), _is_tuple(field.type), _sound(kind)) for field, kind in inner if kind]
 
-    def sound(value: Any) -> bool:
+    def sound(parts: Sequence[Any]) -> bool:
         for read, check, fine in texts:
-            for text in read(value):
-                if text is not None and text not in fine:
-                    if check(text):
-                        return False
-                    _remember(fine, text)
-        for one, test in single:
-            if (child := one(value)) is not None and not test(child):
+            for text in set(map(read, parts)) - fine:
+                if check(text):
+                    return False
+                _remember(fine, text)
+        for read, many, test in children:
+            found = list(chain.from_iterable(map(read, parts)) if many else filter(None, map(read, parts)))
+            if found and not test(found):
                 return False
-        return all(test(child) for each, test in many if (children := each(value)) for child in children)
+        return True
 
     return sound
 
 
-def _remember(fine: set[str], text: str) -> None:
+def _remember(fine: set[str | None], text: str) -> None:
     if len(fine) >= MOST_REMEMBERED:
         fine.clear()
+        fine.add(None)
     fine.add(text)
-
-
-def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]] | None:
-    """Reads several attributes at once. Of one alone attrgetter makes no tuple, so that is read twice."""
-    return attrgetter(*names, names[0]) if names else None
 
 
 def _is_tuple(annotation: Any) -> bool:
@@ -242,8 +254,8 @@ def _currency_problem(text: str) -> str | None:
 
 
 CHECKS = (_date_problem, _currency_problem)
-_FINE: dict[Check, set[str]] = {check: set() for check in CHECKS}
-"""Texts that passed a check. A set is asked in a third of the time of a cached function."""
+_FINE: dict[Check, set[str | None]] = {check: {None} for check in CHECKS}
+"""Texts that passed a check, and that there is none."""
 MOST_REMEMBERED = 65_536
 
 

@@ -24,12 +24,14 @@ def moment(text: str | None) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=65536)
 def day(text: str | None) -> date | None:
     """The calendar day that `text` names; None if unknown or partial."""
     instant = moment(text)
     return instant.date() if instant else None
 
 
+@lru_cache(maxsize=65536)
 def earliest(text: str) -> date:
     """The first day that `text` can mean: `2014-11` gives 2014-11-01. For ordering only."""
     partial = _PARTIAL.match(text)
@@ -38,6 +40,7 @@ def earliest(text: str) -> date:
     return datetime.fromisoformat(text).date()
 
 
+@lru_cache(maxsize=65536)
 def latest(text: str) -> date:
     """The last day that `text` can mean: `2014-11` gives 2014-11-30. For what must be *known by*."""
     partial = _PARTIAL.match(text)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from tenders import form, settings, stages
+from tenders import clearing, form, settings, stages
 from tenders.checks import converted
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
@@ -22,34 +23,54 @@ from tenders.process import Process
 from tenders.tender import Tender
 
 Given = Mapping[str, Any]
-"""Keys of the flat form with their values as somebody wrote them."""
+"""Keys of the flat form with their values as somebody wrote them; None makes a fact unknown."""
 
 
 class Edited(Process, frozen=True, kw_only=True, dict=True):
-    """A process with `given` facts in place of its own. Reasons still point into what the user gave."""
+    """The process `of` with `given` facts in place of its own. Reasons still point into what the user gave."""
 
+    of: Process
     given: Given
 
     def compiled(self) -> Tender:
         """Everything known today, with the given facts."""
-        return changed(super().compiled(), self.given)
+        return self._changed
 
     def as_of(self, moment: Stage | date) -> Tender:
         """The tender as it was known at a moment, with those of the given facts that are known then."""
-        return stages.as_of(changed(super().as_of(moment), self.given), moment)
+        if moment not in self._seen:
+            before = self.of.as_of(moment)
+            # Most drafts hold nothing that comes later: what is set is set once.
+            after = self._changed if before == self.of.compiled() else changed(before, self.given)
+            self._seen[moment] = stages.as_of(after, moment)
+        return self._seen[moment]
+
+    @cached_property
+    def _changed(self) -> Tender:
+        return changed(self.of.compiled(), self.given)
+
+    @cached_property
+    def _seen(self) -> dict[Stage | date, Tender]:
+        return {}
 
 
 def edited(process: Process, given: Given, stage: Stage) -> Edited:
     """The process with `given` facts, to be scored at a stage.
 
-    Raises DataError with one problem a key that is no key of the form, has no value or a wrong one, or is known only
+    Raises DataError with one problem a key that is no key of the form, has a blank or a wrong value, or is known only
     after the stage.
     """
     problems = [problem for key, value in given.items() if (problem := _wrong(key, value, stage))]
     if problems:
         raise DataError(problems)
     made = Edited(
-        releases=process.releases, where=process.where, warnings=process.warnings, form=process.form, given=dict(given)
+        releases=process.releases,
+        where=process.where,
+        warnings=process.warnings,
+        form=process.form,
+        typed=process.typed,
+        of=process,
+        given=dict(given),
     )
     made.as_of(stage)
     return made
@@ -57,9 +78,11 @@ def edited(process: Process, given: Given, stage: Stage) -> Edited:
 
 def changed(tender: Tender, given: Given) -> Tender:
     """The tender with the given facts. Raises DataError whose paths are keys of the form."""
-    fresh, _ = form.release(given)
+    stated = {key: value for key, value in given.items() if value is not None}
+    fresh, _ = form.release(stated)
     document = _without_nones(msgspec.to_builtins(tender))
-    settings.apply(document, fresh, given)
+    clearing.clear(document, given.keys() - stated.keys())
+    settings.apply(document, fresh, stated)
     try:
         return converted(document)
     except DataError as error:
@@ -72,6 +95,8 @@ def _wrong(key: str, value: Any, stage: Stage) -> Problem | None:
         close = difflib.get_close_matches(key[:80], form.BY_KEY, n=1)
         remedy = f"Did you mean {close[0]}?" if close else "Use a key of the form, see docs/form.md"
         return Problem(path=f"/{key[:80]}", problem="there is no such fact to set", remedy=remedy)
+    if value is None:
+        return None
     if _is_blank(field, value):
         return Problem(path=f"/{key}", problem="there is no value to set it to", remedy=field.help)
     if STAGES.index(field.stage) > STAGES.index(stage):

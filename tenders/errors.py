@@ -48,6 +48,10 @@ class DataError(TenderRiskError, ValueError):
         """One problem at one place."""
         return cls(Problem(path=path, problem=problem, remedy=remedy))
 
+    def under(self, where: str) -> DataError:
+        """The same error with its paths put under `where`."""
+        return type(self)([msgspec.structs.replace(each, path=where + each.path) for each in self.problems])
+
 
 class TooLargeError(DataError):
     """More data than we read; the limit is in the message."""

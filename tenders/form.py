@@ -215,11 +215,12 @@ def _placed(given: Mapping[str, Any]) -> dict[str, Any]:
 def key_of(path: str, given: Collection[str] = ()) -> str:
     """The form's key for an OCDS path, as a JSON path into the form; the path itself if there is none.
 
-    An object that several keys fill, such as a period, is named by the first of them that was `given`.
+    What several keys fill is named by one of them that was `given`: of an object such as a period by its number,
+    which stands over its days.
     """
-    below = [f for f in FIELDS if f.key in given and f.path.startswith(f"{path}/")]
-    if below:
-        return f"/{below[0].key}"
+    filling = [f for f in FIELDS if f.key in given and f"{f.path}/".startswith(f"{path}/")]
+    if filling:
+        return f"/{min(filling, key=lambda f: f.kind != 'number').key}"
     if path.startswith("/tender/lots/"):
         return "/lot_values"
     above = [f for f in FIELDS if path == f.path or path.startswith(f"{f.path}/")]

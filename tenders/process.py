@@ -87,11 +87,15 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def compiled(self) -> Tender:
         """Everything known today, statuses and outcome included."""
-        return self._everything
+        return self.typed or self._everything
 
     @cached_property
     def _everything(self) -> Tender:
-        return self.typed or self._compile(range(len(self.releases)))
+        return self._compile(range(len(self.releases)))
+
+    @cached_property
+    def _merges(self) -> dict[tuple[int, ...], Tender]:
+        return {}
 
     def as_of(self, moment: Stage | date) -> Tender:
         """The tender as it was known at a stage or at the end of a day.
@@ -99,7 +103,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         The bid count belongs to `bids_in`, though the notice of the award is the first to publish it.
         """
         if len(self.releases) <= 1:
-            return stages.as_of(self._everything, moment)
+            return stages.as_of(self.compiled(), moment)
         tender = self._compile(self._known(moment))
         if moment == "bids_in":
             tender = _with_bids_of(tender, self._compile(self._known("awarded")))
@@ -113,10 +117,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """
         tender = self.compiled()
         period = tender.tender.tender_period
-        first = min((str(each["date"]) for each in self.releases if each.get("date")), default=None)
-        for text in (tender.tender.date_published, period and period.start_date, first or tender.date):
-            if text:
-                return dates.earliest(text)
+        if stated := tender.tender.date_published or (period and period.start_date):
+            return dates.earliest(stated)
+        if first := min((str(each["date"]) for each in self.releases if each.get("date")), default=tender.date):
+            return dates.earliest(first)
         for lag, texts in (
             (AWARD_LAG, [award.date for award in tender.awards]),
             (START_LAG, [contract.period and contract.period.start_date for contract in tender.contracts]),
@@ -132,6 +136,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _compile(self, chosen: Sequence[int]) -> Tender:
         if len(chosen) == 1:
             return converted(self.releases[chosen[0]], self.where[chosen[0]])
+        if (merge := tuple(chosen)) not in self._merges:
+            self._merges[merge] = self._merged(merge)
+        return self._merges[merge]
+
+    def _merged(self, chosen: Sequence[int]) -> Tender:
         known = [known_part(self.releases[i], self.where[i])[0] for i in chosen]
         tender = converted(_merged(known), self.where[chosen[-1]])
         changes = tender.tender_risk.structure_changes + _changes(known, [self.where[i] for i in chosen])

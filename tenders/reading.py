@@ -1,7 +1,8 @@
 """The one door: text, bytes, a file or decoded JSON becomes processes.
 
 Reads an OCDS release, record, release package, record package, a list or JSON lines of these, and the
-flat form as JSON, CSV or YAML. Find a Tender and Contracts Finder publish the first four.
+flat form as JSON, CSV or YAML. Find a Tender and Contracts Finder publish the first four. And a tender with what was
+set on it, {"tender": …, "set": {…}}, as the pages keep it.
 """
 
 from __future__ import annotations
@@ -12,44 +13,36 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tenders import dates, decoding, form, versioned
-from tenders.checks import converted, named, problems, unread_fields
+from tenders.checks import converted, named, unread_fields
+from tenders.edited import edited
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.process import Process, Release
-from tenders.tender import Tender
 
 MAX_BYTES = 32 * 2**20
 MAX_NAMED = 20
 
 _OCDS_KEYS = frozenset(
     {
-        "ocid",
-        "tender",
-        "releases",
-        "records",
-        "compiledRelease",
-        "versionedRelease",
-        "parties",
-        "awards",
-        "contracts",
-        "tag",
-        "bids",
-        "planning",
+        "ocid", "tender", "releases", "records", "compiledRelease", "versionedRelease",
+        "parties", "awards", "contracts", "tag", "bids", "planning",
     }
-)
+)  # fmt: skip
 
 
 def read_file(path: Path) -> list[Process]:
     """All processes of a file, by its ending: .json, .jsonl, .csv, .yaml (a mapping or a list)."""
+    return read(content(path), path.suffix.lower())
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file. Raises UnreachableError, and TooLargeError over MAX_BYTES."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise too_large(path.stat().st_size)
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
-    return read(data, path.suffix.lower())
 
 
 def read(data: bytes, suffix: str = ".json") -> list[Process]:
@@ -67,36 +60,6 @@ def decoded(data: bytes, suffix: str = ".json") -> Any:
     if not text.strip():
         raise DataError.at("", "the file is empty", "Give a release, record, package or filled form")
     return decoding.from_yaml(text) if suffix in (".yaml", ".yml") else decoding.from_json(text)
-
-
-class _Line(Tender, frozen=True, kw_only=True):
-    """A line of JSON lines: a release, unless it holds one of these."""
-
-    releases: msgspec.Raw | None = None
-    records: msgspec.Raw | None = None
-    compiled_release: msgspec.Raw | None = None
-    versioned_release: msgspec.Raw | None = None
-
-
-_UNTOLD = _Line()
-_NO_OTHER = (None,) * 4
-_line = msgspec.json.Decoder(_Line).decode
-
-
-def read_line(data: bytes) -> list[Process]:
-    """All processes of one line of JSON lines, to be scored and not explained.
-
-    A sound release, as nearly every line of a register is, is decoded straight into its types, in a quarter of the
-    time; what it holds beyond them is not looked for. Everything else is read as any document. Raises as `read`.
-    """
-    try:
-        found = _line(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return read(data)
-    told = found.releases, found.records, found.compiled_release, found.versioned_release
-    if told != _NO_OTHER or found.tender is _UNTOLD.tender or any(problems(found)):
-        return read(data)
-    return [Process(where=("",), typed=found)]
 
 
 def processes(document: Any, where: str = "") -> list[Process]:
@@ -170,10 +133,21 @@ def _processes_of(document: Mapping[str, Any], where: str) -> Iterator[Process]:
         yield _record(document, where)
     elif "releases" in document:
         yield from _package(_listed(document, "releases", where), f"{where}/releases")
+    elif isinstance(document.get("set"), Mapping) and isinstance(document.get("tender"), Mapping):
+        yield _kept(document, where)
     elif _OCDS_KEYS.isdisjoint(document):
         yield _form(document, where)
     else:
         yield _process([document], [where])
+
+
+def _kept(document: Mapping[str, Any], where: str) -> Process:
+    """A tender with what was set on it, as the pages keep it."""
+    held = one(document["tender"], f"{where}/tender")
+    try:
+        return edited(held, document["set"], "awarded")
+    except DataError as error:
+        raise error.under(f"{where}/set") from None
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

@@ -98,7 +98,10 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
 
 def _parties(parties: tuple[Party, ...], stage: Stage) -> tuple[Party, ...]:
     later = _later_roles(stage)
-    if all(party.roles and later.isdisjoint(party.roles) for party in parties):
+    for party in parties:
+        if not party.roles or not later.isdisjoint(party.roles):
+            break
+    else:
         return parties
     earlier = (_changed(party, roles=tuple(role for role in party.roles if role not in later)) for party in parties)
     return tuple(party for party in earlier if party.roles)
@@ -111,14 +114,19 @@ def _later_roles(stage: Stage) -> frozenset[str]:
 
 def _procedure(procedure: Procedure, rank: int) -> Procedure:
     later = CLOSING_DOCUMENTS if rank >= 2 else LATER_DOCUMENTS
-    documents = _kept(procedure.documents, lambda doc: not _is_one_of(doc, later))
-    lots = _each(_lot, procedure.lots)
+    first = procedure.date_published if rank < 1 else None
+    documents = procedure.documents
+    known = [doc for doc in documents if not (_is_one_of(doc, later) or (first and _later(doc, first)))]
+    if len(known) < len(documents):
+        documents = tuple(known)
+    lots = procedure.lots
+    if any(lot.status is not None or lot.status_details is not None for lot in lots):
+        lots = tuple([_lot(lot) for lot in lots])
+    # A notice nearly always has a status, so that there is no use in asking whether it differs.
+    put = _changed if procedure.status is None else replace
     if rank >= 1:
-        return _changed(
-            procedure, status=None, status_details=None, final_status_date=None, lots=lots, documents=documents
-        )
-    first = procedure.date_published
-    return _changed(
+        return put(procedure, status=None, status_details=None, final_status_date=None, lots=lots, documents=documents)
+    return put(
         procedure,
         status=None,
         status_details=None,
@@ -127,7 +135,7 @@ def _procedure(procedure: Procedure, rank: int) -> Procedure:
         number_of_tenderers=None,
         tenderers=(),
         amendments=(),
-        documents=_kept(documents, lambda doc: not _later(doc, first)),
+        documents=documents,
     )
 
 
@@ -139,10 +147,11 @@ def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
     return document.notice_type in kinds or document.document_type in kinds
 
 
-def _later(document: Document, first: str | None) -> bool:
-    if not (document.date_published and first) or document.date_published == first:
+def _later(document: Document, first: str) -> bool:
+    published = document.date_published
+    if not published or published == first:
         return False
-    return dates.earliest(document.date_published) > dates.latest(first)
+    return dates.earliest(published) > dates.latest(first)
 
 
 def _in_force(award: Award) -> bool:

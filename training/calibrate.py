@@ -1,11 +1,13 @@
-"""From out-of-fold margins of cohort cases to a `Calibration`."""
+"""From margins of cases that a model had not seen to a `Calibration`."""
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
+from scipy.stats import t as student
 
 from models.calibration import Calibration
 from training.splits import resamples
@@ -17,6 +19,9 @@ PSEUDO = 0.5
 # Spread of the slope around 0 before any case is seen, in units of 1 / standard deviation of the margin:
 # a margin whose spread multiplies the odds by e is as much as a few hundred cases could show.
 SLOPE_SPREAD = 1.0
+# What the level (log-odds) moves from one window to the next before a register has shown it, and how many windows that
+# is worth: over the windows of the registers it moved by 0.1 to 0.3 (docs/benchmarks.md).
+LEVEL_SPREAD, LEVEL_WINDOWS = 0.15, 8
 
 
 def calibration(
@@ -39,6 +44,28 @@ def calibration(
         positives=int(y.sum()),
         groups=len(np.unique(cluster)),
     )
+
+
+def moved(line: Calibration, margin: Floats, y: Floats, window: NDArray[np.int64], seed: int) -> Calibration:
+    """The line with intervals that allow for the move of the level to a window to come.
+
+    Drawing cases again tells how well a level of the past is known, not that the next window has another. How far
+    levels move is estimated from the windows (numbers, shape (n,)) that the line was fitted on, together with
+    LEVEL_WINDOWS more at LEVEL_SPREAD; each resampled intercept takes one draw of Student's t with so many degrees of
+    freedom.
+    """
+    windows = [window == each for each in np.unique(window)]
+    levels = np.array([_intercept(margin[one], y[one], np.ones(one.sum()), line.slope) for one in windows])
+    p = [expit(line.intercept + line.slope * margin[one]) for one in windows]
+    by_chance = np.mean([1 / max(np.sum(each * (1 - each)), 1e-9) for each in p])
+    free = len(levels) - 1
+    squares = max(0.0, float(np.sum((levels - levels.mean()) ** 2) - free * by_chance))
+    spread = np.sqrt((LEVEL_WINDOWS * LEVEL_SPREAD**2 + squares) / (LEVEL_WINDOWS + free))
+    times = len(line.resampled)
+    evenly = student.ppf((np.arange(times) + 0.5) / times, LEVEL_WINDOWS + free)
+    moves = np.random.default_rng(seed).permutation(evenly) * spread
+    drawn = tuple((round(a + move, 4), b) for (a, b), move in zip(line.resampled, moves.tolist(), strict=True))
+    return msgspec.structs.replace(line, resampled=drawn)
 
 
 def line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[float, float]:

@@ -11,17 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import known_at
-from features.competition import bidders
 from features.matrix import Matrix, matrix, row
-from features.procedure import is_competed
-from features.track_records import Log, Resolved, TrackRecord, in_order, keys_of, replay
-from features.value import pounds_of_tender
+from features.resolutions import resolutions
+from features.track_records import Log, in_order, replay
 from models.bundle import Source
-from tenders import casebook, dates
+from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import STAGES, Stage
-from tenders.tender import Tender
-from training.splits import components
+from tenders.sources.casebook_uk import past
+from training.splits import components, numbered
 
 OUTCOMES = ("no_award", "early_end", "single_bid")
 STAGES_OF: dict[str, tuple[Stage, ...]] = {
@@ -67,7 +65,7 @@ def history(cases: Sequence[Case] | None = None) -> History:
     days = [day for _, _, day in dated]
     known = {stage: known_at(stage) for stage in STAGES}
     rows: dict[Stage, list[list[float]]] = {stage: [[]] * len(chosen) for stage in STAGES}
-    resolved = list(resolutions(chosen))
+    resolved = list(resolutions(past(case, row) for row, case in enumerate(chosen)))
     for index, state in replay(resolved, days):
         for stage in STAGES:
             rows[stage][index] = row(processes[index].as_of(stage), state, known[stage])
@@ -77,17 +75,11 @@ def history(cases: Sequence[Case] | None = None) -> History:
         x={stage: matrix(rows[stage], len(known[stage])) for stage in STAGES},
         picked=np.array([c.picked for c in chosen]),
         group=components([[_programme(c), f"buyer:{c.buyer}"] for c in chosen]),
-        cluster=_numbered([(_programme(c), c.buyer) for c in chosen]),
-        fate=_numbered([_decision(c) for c in chosen]),
+        cluster=numbered([(_programme(c), c.buyer) for c in chosen]),
+        fate=numbered([_decision(c) for c in chosen]),
         log=Log(resolved=tuple(in_order(resolved))),
         source=source(chosen, days),
     )
-
-
-def resolutions(cases: Sequence[Case]) -> list[Resolved]:
-    """What the track records learn, and when. Cases that ended by one decision are learnt once."""
-    once = {_decision(c): c for c in reversed(cases) if c.fail and c.outcome_date}
-    return [_resolved(c) for c in once.values()]
 
 
 def source(cases: Sequence[Case], days: Sequence[date]) -> Source:
@@ -99,23 +91,6 @@ def source(cases: Sequence[Case], days: Sequence[date]) -> Source:
     )
 
 
-def resolution(tender: Tender, on: date, failed: bool, kind: str) -> Resolved:
-    """What the track records learn of a tender as of its award. Who was alone by design tells nothing of a market."""
-    return Resolved(
-        on=on,
-        keys=keys_of(tender, "awarded"),
-        failed=failed,
-        kind=kind,
-        bidders=None if is_competed(tender) is False else bidders(tender, TrackRecord()),
-        value_gbp=pounds_of_tender(tender),
-    )
-
-
-def _resolved(case: Case) -> Resolved:
-    kind = "picked" if case.picked else "cohort"
-    return resolution(case.process().as_of("awarded"), dates.latest(case.outcome_date), case.fail == "1", kind)
-
-
 def _programme(case: Case) -> str:
     return f"case:{case.case_id}" if case.picked else f"cohort:{case.cohort}"
 
@@ -125,8 +100,3 @@ def _decision(case: Case) -> tuple[str, ...]:
     if case.picked or case.fail != "1":
         return (case.case_id,)
     return (case.cohort, case.buyer, case.outcome_date)
-
-
-def _numbered(keys: Sequence[object]) -> NDArray[np.int64]:
-    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    return np.array([numbers[key] for key in keys], dtype=np.int64)

@@ -6,6 +6,7 @@ test case was published is known to it, nothing later.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,18 +16,18 @@ from numpy.typing import NDArray
 
 from features import standing
 from features.attributes import describe
+from features.resolutions import picked, resolutions
 from features.standing import State, consulted
-from features.track_records import Resolved, TrackRecord, replay
+from features.track_records import TrackRecord, replay
 from models import knowing
 from models.bundle import ANY, Bundle
 from models.predicting import predictions
-from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import Past, Source
 from training import metrics
-from training.dataset import resolution
 from training.frames import cases_of, fresh
+from training.splits import numbered
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +79,7 @@ def evaluate(
     parts = {
         kind: _figures(source.name, asked, at, told_cases, p, rows, _censored(cases, asked, kind))
         for kind in (False, True)
-        if len(rows := np.flatnonzero([_picked(case) == kind for case in told_cases]))
+        if len(rows := np.flatnonzero([picked(case) == kind for case in told_cases]))
     }
     return msgspec.structs.replace(parts[False], picked=parts.get(True)) if False in parts else parts[True]
 
@@ -117,57 +118,33 @@ def known(
         yield place, TrackRecord(numbers=numbers)
 
 
-def resolutions(cases: Sequence[Past]) -> Iterator[Resolved]:
-    """What the track records learn: failures and survivals with their day. One decision is learnt once."""
-    seen = set()
-    for case in cases:
-        failed = failure(case)
-        decision = (case.shares_fate, case.known_on) if failed else (case.row, case.shares_fate, case.known_on)
-        if failed is None or case.known_on is None or decision in seen:
-            continue
-        seen.add(decision)
-        kind = "register" if not case.cohort else "picked" if _picked(case) else "cohort"
-        yield resolution(case.as_of("awarded"), case.known_on, failed, kind)
-
-
-def failure(case: Past) -> bool | None:
-    """Whether a case failed: as it is told, else as its parts tell; None if none does."""
-    if "failure" in case.outcomes:
-        return case.outcomes["failure"]
-    parts = [case.outcomes[name] for name in ("no_award", "early_end") if name in case.outcomes]
-    told = [part for part in parts if part is not None]
-    return any(told) if told else None
-
-
-def _picked(case: Past) -> bool:
-    return case.cohort == casebook.PICKED
-
-
-def _censored(cases: Sequence[Past], outcome: str, picked: bool) -> int:
-    return sum(case.outcomes.get(outcome) is None for case in cases if _picked(case) == picked)
+def _censored(cases: Sequence[Past], outcome: str, kind: bool) -> int:
+    return sum(case.outcomes.get(outcome) is None for case in cases if picked(case) == kind)
 
 
 def _figures(
     register: str, outcome: str, stage: Stage, cases: Sequence[Past], p: Floats, rows: NDArray[np.int64], censored: int
 ) -> Evaluation:
     y = np.array([float(bool(cases[row].outcomes[outcome])) for row in rows])
-    chosen, weight = p[rows], np.ones(len(rows))
-    fates = {fate: i for i, fate in enumerate(dict.fromkeys(cases[row].shares_fate for row in rows))}
-    cluster = np.array([fates[cases[row].shares_fate] for row in rows], dtype=np.int64)
-    both = 0 < y.sum() < len(y)
+    cluster = numbered([cases[row].shares_fate for row in rows])
+    found = metrics.summary(y, p[rows], cluster)
     return Evaluation(
         register=register,
         outcome=outcome,
         stage=stage,
-        n=len(rows),
-        positives=int(y.sum()),
+        n=found.n,
+        positives=found.positives,
         censored=censored,
-        base_rate=float(y.mean()),
-        auc=metrics.auc(y, chosen, weight) if both else None,
-        auc_ci=metrics.interval(metrics.auc, y, chosen, weight, cluster) if both else None,
-        average_precision=metrics.average_precision(y, chosen, weight) if y.any() else None,
-        brier=metrics.brier(y, chosen, weight),
-        ece=metrics.ece(y, chosen, weight),
-        lift_at_5=metrics.lift(y, chosen, 0.05) if y.any() else None,
-        lift_at_10=metrics.lift(y, chosen, 0.10) if y.any() else None,
+        base_rate=found.base_rate,
+        auc=_told(found.auc),
+        auc_ci=None if math.isnan(found.auc) else found.auc_ci,
+        average_precision=_told(found.average_precision),
+        brier=found.brier,
+        ece=found.ece,
+        lift_at_5=_told(found.lift_at_5),
+        lift_at_10=_told(found.lift_at_10),
     )
+
+
+def _told(figure: float) -> float | None:
+    return None if math.isnan(figure) else figure

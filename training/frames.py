@@ -22,7 +22,8 @@ from features.standing import Cases, Read, State
 from features.track_records import TrackRecord
 from tenders.facts import Stage
 from tenders.history import Past, Source
-from training.splits import grouped_folds
+from tenders.tender import Tender
+from training.splits import grouped_folds, numbered
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -32,6 +33,8 @@ CALLED_OFF = ("cancel", "anulad", "desistimiento", "renuncia", "withdrawn", "ter
 SAMPLE = 4000
 """Rows on which it is seen which features a register can tell at all."""
 FOLDS = 5
+MONTH, SCARCE = 30, 1000
+"""A register was still kept at the end of a MONTH (days) with more than one in SCARCE of its outcomes, two at least."""
 MOST_PASSES, OUTCOMES = 6, 50_000
 """The language models go over each outcome so often that they take OUTCOMES steps, at most MOST_PASSES times."""
 
@@ -71,12 +74,12 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> Frame:
     """The table of a register. `past` needs no order; rows keep theirs."""
-    cases = cases_of(past, outcome)
+    cases, buyer = cases_of(past, outcome), buyers(past)
     fate = numbered([case.shares_fate for case in past])
     if source.snapshot:
         cases = msgspec.structs.replace(cases, weight=np.bincount(fate)[fate] ** -0.5)
     state = fresh(cases)
-    read = crossed(state, cases, buyers(past)) if source.snapshot else standing.replay(state, cases)
+    read = crossed(state, cases, buyer) if source.snapshot else standing.replay(state, cases)
     tenders = [case.as_of(stage) for case in past]
     stated = told_by([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     found = dict(records.columns(read))
@@ -97,12 +100,12 @@ def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> F
         published=cases.published,
         known=cases.known,
         fate=fate,
-        buyer=buyers(past),
+        buyer=buyer,
         level=level,
         drift=np.zeros(len(past)) if source.snapshot else drift,
         snapshot=source.snapshot,
         gaps=source.gaps_tell,
-        groups=groups(past),
+        groups=groups(past, buyer),
         state=state,
     )
 
@@ -111,7 +114,9 @@ def cases_of(past: Sequence[Past], outcome: str) -> Cases:
     """What the replay walks: every case with its days, its outcome and what else its end showed."""
     y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in past])
     published = np.array([case.published.toordinal() for case in past], dtype=np.int64)
-    known = np.array([case.known_on.toordinal() if case.known_on else 0 for case in past], dtype=np.int64)
+    known = credible(
+        np.array([case.known_on.toordinal() if case.known_on else 0 for case in past], dtype=np.int64), published
+    )
     lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
     other = [_other(case, outcome) for case in past]
     return Cases(
@@ -124,11 +129,24 @@ def cases_of(past: Sequence[Past], outcome: str) -> Cases:
     )
 
 
-def told_by(tenders: Sequence[object], stage: Stage) -> list[Feature]:
+def credible(known: Numbers, published: Numbers) -> Numbers:
+    """Days (ordinals, 0 for none) on which outcomes became known, none after the register was copied.
+
+    Registers have days of decades to come. What the copy tells was known by its own day: the last publication, or the
+    last day that ends a month with outcomes enough. No row can read an outcome the sooner for it.
+    """
+    days = np.sort(known[known > 0])
+    others = 1 + len(days) // SCARCE
+    ends = days[others:][days[others:] - days[:-others] < MONTH]
+    # Of a handful of outcomes no month has enough: then nothing shows when the register was copied.
+    return np.minimum(known, max(ends.max(), published.max())) if len(ends) else known
+
+
+def told_by(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
     nobody = TrackRecord()
     plain = known_at(stage)
-    values = [[each.measure(tender, nobody) for tender in tenders] for each in plain]  # type: ignore[arg-type]
+    values = [[each.measure(tender, nobody) for tender in tenders] for each in plain]
     return [each for each, column in zip(plain, values, strict=True) if len(set(column)) > 1]
 
 
@@ -170,12 +188,6 @@ def buyers(past: Sequence[Past]) -> Numbers:
     return np.unique([str(key) for key in keys], return_inverse=True)[1].astype(np.int64)
 
 
-def numbered(keys: Sequence[object]) -> Numbers:
-    """Equal keys by equal numbers, from 0 in the order of their appearance."""
-    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-    return np.array([numbers[key] for key in keys], dtype=np.int64)
-
-
 def _number(value: bool | None) -> float:
     return np.nan if value is None else float(value)
 
@@ -188,9 +200,12 @@ def _other(case: Past, outcome: str) -> float:
     return float(np.log(count)) if count else 0.0
 
 
-def groups(past: Sequence[Past]) -> dict[str, NDArray[np.str_]]:
-    """What figures are given by: year, category, value band, size of the buyer and kind of ending, each (rows,)."""
-    size = np.bincount(buyers(past))[buyers(past)]
+def groups(past: Sequence[Past], buyer: Numbers) -> dict[str, NDArray[np.str_]]:
+    """What figures are given by: year, category, value band, size of the buyer and kind of ending, each (rows,).
+
+    `buyer` numbers the buyers, shape (rows,).
+    """
+    size = np.bincount(buyer)[buyer]
     small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(past) else (0, 0)
     value = np.array([attributes.amount(case.tender) or np.nan for case in past], dtype=np.float64)
     thirds = np.nanquantile(value, [1 / 3, 2 / 3]) if (~np.isnan(value)).any() else (0.0, 0.0)

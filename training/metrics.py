@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
@@ -14,6 +15,42 @@ Floats = NDArray[np.float64]
 Figure = Callable[[Floats, Floats, Floats], float]
 
 BINS = 15
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of a forecast, every case counting alike; NaN where there are not cases of both kinds to tell it by.
+
+    `auc_ci` is the 95 % interval of `auc`, whole clusters resampled.
+    """
+
+    n: int
+    positives: int
+    base_rate: float
+    auc: float
+    auc_ci: tuple[float, float]
+    average_precision: float
+    brier: float
+    ece: float
+    lift_at_5: float
+    lift_at_10: float
+
+
+def summary(y: Floats, p: Floats, cluster: NDArray[np.int64], draws: int = 400) -> Summary:
+    """The figures of probabilities, all of shape (cases,); rows of one `cluster` share their fate."""
+    ones = np.ones(len(y))
+    both = 0 < y.sum() < len(y)
+    return Summary(
+        n=len(y),
+        positives=int(y.sum()),
+        base_rate=float(y.mean()),
+        auc=auc(y, p, ones),
+        auc_ci=interval(auc, y, p, ones, cluster, draws=draws) if both else (float("nan"), float("nan")),
+        average_precision=average_precision(y, p, ones),
+        brier=brier(y, p, ones),
+        ece=ece(y, p, ones),
+        lift_at_5=lift(y, p, 0.05),
+        lift_at_10=lift(y, p, 0.10),
+    )
 
 
 def auc(y: Floats, p: Floats, weight: Floats) -> float:

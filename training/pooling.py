@@ -65,13 +65,15 @@ class Pooled(msgspec.Struct, frozen=True, kw_only=True):
     """The pooled model of an outcome, and the evidence for it.
 
     `unsure` are lines from margins to log-odds, one a register that was left out: how far off the level and the spread
-    may be where nothing is known.
+    may be where nothing is known. They rest on `cases`, of which `positives` had the outcome.
     """
 
     outcome: str
     booster: xgb.Booster
     found: tuple[Transfer, ...]
     unsure: tuple[tuple[float, float], ...]
+    cases: int
+    positives: int
 
 
 def sample(frame: Frame, steps: int) -> Sample:
@@ -116,6 +118,8 @@ def pool(outcome: str, samples: Sequence[Sample], seed: int) -> Pooled:
         booster=_fit(samples, travels, seed),
         found=tuple(found),
         unsure=tuple(lines[travels]),
+        cases=sum(len(each.test_y) for each in samples),
+        positives=int(sum(each.test_y.sum() for each in samples)),
     )
 
 

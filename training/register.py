@@ -16,7 +16,7 @@ from models.calibration import Calibration
 from tenders.facts import Stage
 from training import metrics
 from training.boosting import fit, weights, without_gaps
-from training.calibrate import calibration
+from training.calibrate import calibration, moved
 from training.frames import Frame
 from training.recipe import Boost
 from training.reference import Spreads, latest, spreads
@@ -71,7 +71,7 @@ def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:
     found = forecast(frame, boost, STEPS, seed)
     drift = steadiest(frame, found)
     margin = found.margin + drift * frame.drift[found.rows]
-    line = calibrated(frame, found.rows, margin, seed, resamples)
+    line = calibrated(frame, found, margin, np.full(len(margin), True), seed, resamples)
     booster = final(frame, boost, seed)
     part = Part(outcome=frame.outcome, stage=frame.stage, features=tuple(booster.feature_names or ()), drift=drift)
     told = np.flatnonzero(frame.told)
@@ -102,12 +102,20 @@ def steadiest(frame: Frame, found: Forecast) -> float:
     return best if loss(best) < loss(0.0) - WORTH else 0.0
 
 
-def calibrated(frame: Frame, rows: Numbers, margin: Floats, seed: int, resamples: int) -> Calibration:
-    """The line from margins to probabilities; it is drawn again from whole months (buyers in a snapshot)."""
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(MOST, len(rows))).astype(np.int64))
+def calibrated(
+    frame: Frame, found: Forecast, margin: Floats, known: NDArray[np.bool_], seed: int, resamples: int
+) -> Calibration:
+    """The line from margins to probabilities, on the forecasts that are `known`.
+
+    It is drawn again from whole months (buyers in a snapshot), and its level moves as levels do between windows; a
+    snapshot shows no windows, and so moves as other registers do.
+    """
+    at = np.flatnonzero(known)
+    at = at[np.unique(np.linspace(0, len(at) - 1, min(MOST, len(at))).astype(np.int64))]
+    rows, y = found.rows[at], frame.y[found.rows[at]]
     block = frame.buyer[rows] if frame.snapshot else frame.published[rows] // MONTH
-    y = frame.y[rows]
-    return calibration(margin[chosen], y[chosen], np.ones(len(chosen)), block[chosen], seed, resamples)
+    line = calibration(margin[at], y, np.ones(len(at)), block, seed, resamples)
+    return moved(line, margin[at], y, np.zeros_like(at) if frame.snapshot else found.slice[at], seed)
 
 
 def judged(frame: Frame, found: Forecast, margin: Floats, seed: int, resamples: int) -> Judged:
@@ -118,14 +126,14 @@ def judged(frame: Frame, found: Forecast, margin: Floats, seed: int, resamples: 
         known = ~test if frame.snapshot else found.slice < step
         if not known.any():
             continue
-        line = calibrated(frame, found.rows[known], margin[known], seed, resamples)
+        line = calibrated(frame, found, margin, known, seed, resamples)
         rows.append(found.rows[test])
         drawn = np.array([expit(a + b * margin[test]) for a, b in line.resampled])
         p.append(expit(line.intercept + line.slope * margin[test]))
         low.append(np.percentile(drawn, 2.5, axis=0))
         high.append(np.percentile(drawn, 97.5, axis=0))
     if not rows:
-        line = calibrated(frame, found.rows, margin, seed, resamples)
+        line = calibrated(frame, found, margin, np.full(len(margin), True), seed, resamples)
         given = expit(line.intercept + line.slope * margin)
         rows, p, low, high = [found.rows], [given], [given], [given]
     chosen = np.concatenate(rows)

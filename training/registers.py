@@ -27,23 +27,17 @@ from training.search import Searched, search
 
 Progress = Callable[[str], None]
 
+SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl")
+FEWEST = 50
+"""Cases of either kind below which nothing is learnt of an outcome."""
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+
+class Figures(metrics.Summary, frozen=True, kw_only=True):
     """How a register's model of an outcome at a stage forecast the windows it had not seen."""
 
     register: str
     outcome: str
     stage: Stage
-    n: int
-    positives: int
-    base_rate: float
-    auc: float
-    auc_ci: tuple[float, float]
-    average_precision: float
-    brier: float
-    ece: float
-    lift_at_5: float
-    lift_at_10: float
     coverage: float
 
 
@@ -71,9 +65,6 @@ def found(directory: Path) -> list[tuple[Source, Path]]:
         known = ", ".join(f"{name}.parquet" for name in sources.names())
         raise DataError.at(str(directory), "no history in it", f"Name files after their register: {known}")
     return [(sources.source(file.stem), file) for file in files]
-
-
-SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl")
 
 
 def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
@@ -136,28 +127,24 @@ def told(source: Source, past: list[Past]) -> Iterator[tuple[str, Stage]]:
             yield from ((outcome, stage) for stage in stages)
 
 
-FEWEST = 50
-"""Cases of either kind below which nothing is learnt of an outcome."""
-
-
 def figures(each: Judged) -> Figures:
     """The figures of what was forecast."""
-    ones = np.ones(len(each.p))
-    low, high = metrics.interval(metrics.auc, each.y, each.p, ones, each.cluster, draws=200)
+    found = metrics.summary(each.y, each.p, each.cluster, draws=200)
+    low, high = found.auc_ci
     return Figures(
         register=each.register,
         outcome=each.outcome,
         stage=each.stage,
-        n=len(each.p),
-        positives=int(each.y.sum()),
-        base_rate=round(float(each.y.mean()), 4),
-        auc=round(metrics.auc(each.y, each.p, ones), 4),
+        n=found.n,
+        positives=found.positives,
+        base_rate=round(found.base_rate, 4),
+        auc=round(found.auc, 4),
         auc_ci=(round(low, 4), round(high, 4)),
-        average_precision=round(metrics.average_precision(each.y, each.p, ones), 4),
-        brier=round(metrics.brier(each.y, each.p, ones), 4),
-        ece=round(metrics.ece(each.y, each.p, ones), 4),
-        lift_at_5=round(metrics.lift(each.y, each.p, 0.05), 3),
-        lift_at_10=round(metrics.lift(each.y, each.p, 0.10), 3),
+        average_precision=round(found.average_precision, 4),
+        brier=round(found.brier, 4),
+        ece=round(found.ece, 4),
+        lift_at_5=round(found.lift_at_5, 3),
+        lift_at_10=round(found.lift_at_10, 3),
         coverage=round(coverage(each), 3),
     )
 
@@ -197,8 +184,8 @@ def _any(pooled: Sequence[Pooled], data: tuple[LearntFrom, ...], judged: Sequenc
             slope=1.0,
             resampled=each.unsure,
             base_rate=round(float(rate), 4),
-            cases=sum(t.n for t in each.found if t.kind.startswith("pooled")),
-            positives=0,
+            cases=each.cases,
+            positives=each.positives,
             groups=len(data),
         )
         for each, rate in zip(pooled, rates, strict=True)

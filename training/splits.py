@@ -22,6 +22,12 @@ def components(keys: Sequence[Sequence[str]]) -> Indices:
     return np.asarray(connected_components(graph, directed=False)[1][: len(keys)], dtype=np.int64)
 
 
+def numbered(keys: Sequence[object]) -> Indices:
+    """Equal keys by equal numbers, from 0 in the order of their appearance."""
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys], dtype=np.int64)
+
+
 def grouped_folds(group: Indices, folds: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
     """(train, test) row numbers, whole groups at random to one of `folds` parts; empty parts are passed over."""
     numbers = np.unique(group, return_inverse=True)[1]

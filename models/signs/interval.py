@@ -15,7 +15,8 @@ def wilson(share: float, n: float) -> Interval:
     """Wilson's 95 % interval of a share seen on `n` cases, which need not be whole."""
     middle = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At the ends the bound is the share itself, but for rounding.
+    return 0.0 if share <= 0 else max(0.0, middle - half), 1.0 if share >= 1 else min(1.0, middle + half)
 
 
 def newcombe(first: tuple[int, int], n_first: float, second: tuple[int, int], n_second: float) -> Interval:

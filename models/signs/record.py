@@ -19,8 +19,8 @@ from typing import Literal
 import msgspec
 
 from features.competition import bidders
-from features.track_records import Resolved, TrackRecord, keys_of, replay
-from features.value import pounds_of_tender
+from features.resolutions import failure, picked, resolutions
+from features.track_records import TrackRecord, replay
 from models.signs.interval import Interval, newcombe
 from models.signs.register import Sign, register
 from tenders import casebook
@@ -68,8 +68,8 @@ def records() -> Mapping[str, Record]:
     """The record of every sign, by name. Walks the casebook once, which takes a few tenths of a second."""
     found: dict[str, list[Judgement]] = {name: [] for name in register()}
     for case, state in _in_time(_cases()):
-        failed = case.outcomes["failure"]
-        if failed is None or case.cohort == casebook.PICKED:
+        failed = failure(case)
+        if failed is None or picked(case):
             continue
         tenders = {stage: case.as_of(stage) for stage in STAGES}
         if bidders(tenders["bids_in"], state) == 0:
@@ -117,24 +117,9 @@ def _cases() -> list[Past]:
 
 
 def _in_time(cases: Sequence[Past]) -> Iterator[tuple[Past, TrackRecord]]:
-    """Each case with the track records of its day, learnt from the casebook alone. One decision is learnt once."""
-    decided = {(c.shares_fate, c.known_on if c.outcomes["failure"] else c.row): c for c in cases}
-    for index, state in replay([r for c in decided.values() for r in _resolved(c)], [c.published for c in cases]):
+    """Each case with the track records of its day, learnt from the casebook alone."""
+    for index, state in replay(resolutions(cases), [case.published for case in cases]):
         yield cases[index], state
-
-
-def _resolved(case: Past) -> Iterator[Resolved]:
-    failed = case.outcomes["failure"]
-    if failed is None or case.known_on is None:
-        return
-    tender = case.as_of("awarded")
-    yield Resolved(
-        on=case.known_on,
-        keys=keys_of(tender, "awarded"),
-        failed=failed,
-        kind="picked" if case.cohort == casebook.PICKED else "cohort",
-        value_gbp=pounds_of_tender(tender),
-    )
 
 
 def _of(pair: tuple[int, int]) -> str:

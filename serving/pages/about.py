@@ -12,7 +12,7 @@ from models.bundle import Bundle
 from serving.answers import held
 from serving.pages.rendering import page
 
-CARD = "model-card.txt"
+CARD, RELIABILITY = "model-card.txt", "reliability.svg"
 UNSEEN = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -21,7 +21,10 @@ UNSEEN = {
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """How well one outcome is told apart at one stage on one kind of case: AUC with its interval, in percent."""
+    """How well one outcome is told apart at one stage, AUC with its interval in percent.
+
+    `cases` are those of the bundle's own register, `cohort` or `picked`; for another register it is that one's name.
+    """
 
     outcome: str
     stage: str
@@ -33,17 +36,31 @@ class Figure(msgspec.Struct, frozen=True):
     low: float
     high: float
     ece: float | None
+    gain: float | None
+
+    @property
+    def error(self) -> tuple[float, float]:
+        """The calibration error either way of the base rate: from and width, in percent of a scale to a half."""
+        off = self.ece or 0.0
+        low, high = (min(max(end, 0.0), 0.5) for end in (self.base_rate - off, self.base_rate + off))
+        return round(200 * low, 1), round(200 * (high - low), 1)
 
 
 async def shown(_: Request) -> Response:
     """GET /about."""
     bundle = held()
+    found = list(figures(bundle))
+    pictures = {name: name.removesuffix(RELIABILITY).removesuffix("-") for name in sorted(_pictures(bundle))}
+    own = [each for each in found if each.cases not in bundle.registers]
     return page(
         "about.html",
         here="/about",
         manifest=bundle.manifest,
-        figures=list(figures(bundle)),
-        pictures=sorted(_pictures(bundle)),
+        own=own,
+        others=[each for each in found if each.cases in bundle.registers],
+        calibrated=[each for each in own if each.ece is not None],
+        pictures=pictures,
+        without=[name for name in bundle.registers if name not in pictures.values()],
         card=CARD,
     )
 
@@ -62,11 +79,12 @@ async def picture(request: Request) -> Response:
 def figures(bundle: Bundle) -> Iterator[Figure]:
     """The figures of the bundle's manifest that have an AUC with its interval."""
     for name, row in bundle.manifest.metrics.items():
-        outcome, _, rest = name.partition("/")
-        stage, _, cases = rest.partition("/")
+        first, second, third, *_ = (*name.split("/"), "", "")
+        outcome, stage, cases = (second, third, first) if first in bundle.registers else (first, second, third)
         auc, low, high = row.get("auc"), row.get("auc_low"), row.get("auc_high")
         if auc is None or low is None or high is None or not cases:
             continue
+        brier, usual = row.get("brier"), row.get("brier_of_base_rate")
         yield Figure(
             outcome,
             stage,
@@ -78,6 +96,7 @@ def figures(bundle: Bundle) -> Iterator[Figure]:
             round(100 * low, 1),
             round(100 * high, 1),
             row.get("ece"),
+            None if brier is None or usual is None else usual - brier,
         )
 
 

@@ -1,7 +1,8 @@
 """One tender as it travels between the pages: the form's values, and the OCDS document they were filled from.
 
 Nothing is stored on the server, so every page carries it in its form. What a user changes of a document's facts is
-set on it as `models.whatif` does, so that an unchanged document has the score that /score gives it.
+set on it as `models.whatif` does, and what they empty is taken out, so that an unchanged document has the score that
+/score gives it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import msgspec
 
 from serving.pages.filling import MAX_ENTERED, filled
 from tenders import decoding, form, reading
-from tenders.edited import edited
+from tenders.edited import Given, edited
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
@@ -39,10 +40,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The stage to score at: as chosen, else the furthest of which there is a fact. Raises DataError."""
         if self.stage:
             return self.stage
-        reached = [form.BY_KEY[key].stage for key in self._changes]
-        if self._held:
-            reached.append(self._held.latest_stage())
-        return max(reached, key=STAGES.index) if reached else self.process("awarded").latest_stage()
+        set_here = [form.BY_KEY[key].stage for key, value in self._changes.items() if value is not None]
+        return max((*set_here, self.process("awarded").latest_stage()), key=STAGES.index)
 
     def process(self, stage: Stage) -> Process:
         """The tender, to be scored at a stage. Raises DataError with paths into the form or the document."""
@@ -57,8 +56,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return edited(self._held, changes, stage) if changes else self._held
 
     @property
-    def changed(self) -> Mapping[str, str]:
-        """What was entered that the document does not say; all of it without a document. Raises DataError."""
+    def changed(self) -> Given:
+        """What was entered that the document does not say; all of it without a document. Raises DataError.
+
+        None is a fact of the document that was emptied.
+        """
         return self._changes if self.document else self.values
 
     @cached_property
@@ -66,18 +68,12 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return reading.one(decoding.from_json(self.document)) if self.document else None
 
     @cached_property
-    def _changes(self) -> Mapping[str, str]:
+    def _changes(self) -> Given:
         if self._held is None:
             return {}
         told = filled(self._held.compiled())
-        emptied = [
-            Problem(path=f"/{key}", problem=f"the file says {told[key][:60]!r}", remedy="Take it out of the file")
-            for key in told
-            if key not in self.values
-        ]
-        if emptied:
-            raise DataError(emptied)
-        return {key: value for key, value in self.values.items() if value != told.get(key)}
+        emptied = dict.fromkeys(key for key in told if key not in self.values)
+        return {**emptied, **{key: value for key, value in self.values.items() if value != told.get(key)}}
 
 
 def with_told(draft: Draft) -> Draft:

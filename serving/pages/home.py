@@ -11,7 +11,7 @@ from models import scoring
 from models.scoring import Score
 from models.signs.judging import CAVEAT
 from serving.answers import held
-from serving.pages import layout, result, uploads
+from serving.pages import layout, peers, result, uploads
 from serving.pages.drafts import Draft
 from serving.pages.received import Received
 from serving.pages.rendering import page
@@ -56,6 +56,7 @@ def shown(draft: Draft, score: Score | None = None, error: TenderRiskError | Non
         elsewhere=layout.elsewhere(problems) if draft.values else problems,
         refused=error is not None,
         result=result.shown(score, by_label=not draft.document) if score else None,
+        strip=peers.strip(score, held(), peers.of_held) if score else None,
         signs=result.signs(score) if score else [],
         caveat=CAVEAT,
         notes=draft.notes,

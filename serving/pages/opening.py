@@ -59,7 +59,7 @@ def draft(source: Path, register: str | None, line: int, place: str) -> Draft:
         if block.kind == "documents":
             held = msgspec.msgpack.decode(block.data, type=list[documents.Piece])
             return uploads.drafted(_piece(held, place))
-        for row in rows(block, register):
+        for row in rows(block):
             if row.line == line and row.place == place and row.process:
                 return _drafted(row.process)
     raise DataError.at(place, f"nothing is found at {line}")

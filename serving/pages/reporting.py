@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from markupsafe import Markup
@@ -15,20 +15,23 @@ from starlette.responses import Response
 
 from models import comparables, scoring, suggest
 from models.bundle import Bundle
+from models.peers import Peers
 from models.scoring import Score
 from models.signs.judging import CAVEAT, Judged
 from serving.answers import held
-from serving.pages import result
+from serving.pages import result, stages
 from serving.pages.filling import filled
+from serving.pages.peers import of_held, strip
 from serving.pages.received import Received
 from serving.pages.rendering import HEADERS, rendered, text
 from tenders import form
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
 
-REASONS, CASES, SUGGESTIONS, INPUTS, UNKNOWN = 7, 4, 3, 36, 14
+REASONS, CASES, SUGGESTIONS, INPUTS, UNKNOWN = 6, 4, 3, 27, 14
 SIGNS = {"failure": 5, "survival": 2}
-LONGEST = {"title": 150, "description": 260}
+LONGEST = {"title": 150, "description": 200}
+PATH_HEIGHT = 124
 OTHERWISE = 44
 """Characters of a fact that are shown."""
 LIMITS = (
@@ -43,7 +46,7 @@ LIMITS = (
 def answer(sent: Received) -> Response:
     """POST /desk/report."""
     stage = sent.draft.at()
-    made = html(held(), sent.draft.process(stage), stage)
+    made = html(held(), sent.draft.process(stage), stage, of_held)
     style = f"style-src 'sha256-{_digest()}'"
     policy = f"default-src 'none'; img-src data:; {style}; base-uri 'none'; frame-ancestors 'none'"
     headers = {
@@ -54,21 +57,25 @@ def answer(sent: Received) -> Response:
     return Response(made, media_type="text/html", headers=headers)
 
 
-def html(bundle: Bundle, process: Process, stage: Stage | None = None) -> str:
-    """The report on a process at a stage, by default the latest it has reached. Raises DataError as scoring does."""
+def html(bundle: Bundle, process: Process, stage: Stage | None, peers: Callable[[Stage], Peers]) -> str:
+    """The report on a process at a stage, by default the latest it has reached, with its `peers` at that stage.
+
+    Raises DataError as scoring does.
+    """
     score = scoring.score(bundle, process, stage)
     at = score.stage
     stated = filled(process.as_of(at))
-    inputs = [(form.BY_KEY[key].label, _cut(key, value)) for key, value in stated.items()]
+    inputs = [(form.BY_KEY[key].label, _cut(key, value)) for key, value in stated.items() if key != "title"]
     return rendered(
         "report.html",
         css=Markup(_css()),  # noqa: S704 - our own file
         digest=_digest(),
-        title=inputs[0][1] if "title" in stated else score.ocid or "Tender",
+        title=_cut("title", stated.get("title") or score.ocid or "Tender"),
         result=result.shown(score, by_label=process.form is not None),
         score=score,
         reasons=REASONS,
-        path=_path(bundle, process, score),
+        path=stages.path(_reached(bundle, process, score), PATH_HEIGHT),
+        strip=strip(score, bundle, peers),
         inputs=inputs[:INPUTS],
         more_inputs=len(inputs) - INPUTS,
         unknown=[result.label(each.feature) for each in score.unknown],
@@ -77,7 +84,7 @@ def html(bundle: Bundle, process: Process, stage: Stage | None = None) -> str:
         few_signs=SIGNS,
         caveat=CAVEAT,
         found=comparables.comparables(process, at, CASES),
-        suggestions=suggest.suggest(bundle, process, at),
+        suggestions=suggest.suggested(bundle, process, score),
         few=SUGGESTIONS,
         limits=LIMITS,
         today=datetime.now(UTC).date().isoformat(),
@@ -85,7 +92,7 @@ def html(bundle: Bundle, process: Process, stage: Stage | None = None) -> str:
     )
 
 
-def _path(bundle: Bundle, process: Process, score: Score) -> list[Score]:
+def _reached(bundle: Bundle, process: Process, score: Score) -> list[Score]:
     """The scores of the stages before, and this one."""
     before = STAGES[: STAGES.index(score.stage)]
     return [*(scoring.score(bundle, process, stage, explain=False) for stage in before), score]

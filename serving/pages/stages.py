@@ -19,8 +19,8 @@ from serving.pages.rendering import page
 from tenders.facts import STAGES, Stage
 
 LEAST, MOST = 0.0005, 8
-TOP, BOTTOM = 30, 170
-"""Where the picture's scale ends and begins, in its own units from its top."""
+HEIGHT, ABOVE, BELOW = 204, 30, 34
+"""The picture in pixels, and what of it lies above the end and below the beginning of its scale."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -33,6 +33,16 @@ class Step(msgspec.Struct, frozen=True):
     low: float
     high: float
     usual: float
+
+
+class Path(msgspec.Struct, frozen=True):
+    """A picture of the stages: its height, and where on it lie the end of the scale, as text too, and its beginning."""
+
+    steps: list[Step]
+    height: int
+    end: str
+    top: int
+    bottom: int
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -60,20 +70,34 @@ class Between(msgspec.Struct, frozen=True):
 
 def answer(sent: Received) -> Response:
     """POST /desk/stages."""
-    steps = reached(held(), msgspec.structs.replace(sent.draft, stage=None))
-    return page("stages.html", here="/", draft=sent.draft, steps=steps, between=compared(steps), score=steps[-1].score)
+    found = path(reached(held(), msgspec.structs.replace(sent.draft, stage=None)))
+    steps = found.steps
+    return page(
+        "stages.html",
+        here="/",
+        draft=sent.draft,
+        path=found,
+        steps=steps,
+        between=compared(steps),
+        score=steps[-1].score,
+    )
 
 
-def reached(bundle: Bundle, draft: Draft) -> list[Step]:
+def reached(bundle: Bundle, draft: Draft) -> list[Score]:
     """The draft at every stage up to the furthest of which it holds a fact. Raises DataError."""
     known = STAGES[: STAGES.index(draft.at()) + 1]
-    scores = [scoring.score(bundle, draft.process(stage), stage) for stage in known]
+    return [scoring.score(bundle, draft.process(stage), stage) for stage in known]
+
+
+def path(scores: list[Score], height: int = HEIGHT) -> Path:
+    """Where the scores of one tender's stages stand on a picture."""
     end = 0.5 if max(score.interval[1] for score in scores) <= 0.5 else 1.0
+    top, bottom = ABOVE, height - BELOW
 
     def down(share: float) -> float:
-        return round(BOTTOM - (BOTTOM - TOP) * share / end, 1)
+        return round(bottom - (bottom - top) * share / end, 1)
 
-    return [
+    steps = [
         Step(
             stage=score.stage,
             score=score,
@@ -85,6 +109,7 @@ def reached(bundle: Bundle, draft: Draft) -> list[Step]:
         )
         for number, score in enumerate(scores)
     ]
+    return Path(steps, height, f"{end:.0%}", top, bottom)
 
 
 def compared(steps: list[Step]) -> list[Between]:

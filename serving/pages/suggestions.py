@@ -14,6 +14,6 @@ def answer(sent: Received) -> Response:
     """POST /desk/suggestions."""
     stage = sent.draft.at()
     process = sent.draft.process(stage)
-    found = suggest.suggest(held(), process, stage)
     score = scoring.score(held(), process, stage, explain=False)
+    found = suggest.suggested(held(), process, score)
     return page("suggestions.html", here="/", draft=sent.draft, score=score, found=found)

@@ -89,18 +89,30 @@ def open_keys(process: Process, score: Score) -> tuple[list[str], list[str]]:
 
 
 def moves(bundle: Bundle, process: Process, score: Score, keys: list[str]) -> list[Move]:
-    """How far each key could move the score, widest first. At most MOST_KEYS × MOST_CHOICES scores."""
+    """How far each key could move the score, widest first. At most MOST_KEYS × MOST_CHOICES scores, all at once."""
+    values = [(key, value) for key in keys if key in plausible(score.stage) for value in plausible(score.stage)[key][0]]
+    told = [(key, value, changed) for key, value in values if (changed := _told(process, score.stage, key, value))]
+    tried: dict[str, list[tuple[str, float]]] = {}
+    cases = [scoring.case(bundle, changed, score.stage) for _, _, changed in told]
+    for (key, value, _), found in zip(told, scoring.numbers(cases), strict=True):
+        tried.setdefault(key, []).append((value, found.failure))
+    moved = [_move(key, each, score) for key, each in tried.items()]
+    return sorted(moved, key=lambda move: (move.low - move.high, move.field.key))
+
+
+def _move(key: str, tried: list[tuple[str, float]], score: Score) -> Move:
     end = 0.5 if score.interval[1] <= 0.5 else 1.0
-    found = []
-    for key in keys:
-        values, cases = plausible(score.stage).get(key, ((), 0))
-        scored = [(value, _tried(bundle, process, score, key, value)) for value in values]
-        tried = [(value, failure) for value, failure in scored if failure is not None]
-        if tried:
-            low, high = min(f for _, f in tried), max(f for _, f in tried)
-            bar = (round(100 * low / end, 1), round(100 * max(high - low, 0.002) / end, 1))
-            found.append(Move(form.BY_KEY[key], tried, cases, low, high, bar))
-    return sorted(found, key=lambda move: (move.low - move.high, move.field.key))
+    low, high = min(failure for _, failure in tried), max(failure for _, failure in tried)
+    bar = (round(100 * low / end, 1), round(100 * max(high - low, 0.002) / end, 1))
+    return Move(form.BY_KEY[key], tried, plausible(score.stage)[key][1], low, high, bar)
+
+
+def _told(process: Process, stage: Stage, key: str, value: str) -> Process | None:
+    """The process with one more fact; None if it contradicts what is stated."""
+    try:
+        return with_facts(process, {key: value}, stage)
+    except DataError:
+        return None
 
 
 @cache
@@ -127,12 +139,3 @@ def _values(field: Field, given: list[str]) -> tuple[str, ...]:
         return ()
     numbers = sorted(float(parsed(field, text)) for text in given)
     return tuple(dict.fromkeys(number(numbers[len(numbers) * quarter // 4]) for quarter in (1, 2, 3)))
-
-
-def _tried(bundle: Bundle, process: Process, score: Score, key: str, value: str) -> float | None:
-    """The failure probability with one more fact; None if it contradicts what is stated."""
-    try:
-        changed = with_facts(process, {key: value}, score.stage)
-        return scoring.score(bundle, changed, score.stage, explain=False).failure
-    except DataError:
-        return None

@@ -50,7 +50,9 @@ def drafted(document: Any) -> Draft:
     if isinstance(document.get("tender"), Mapping) and isinstance(document.get("set"), Mapping):
         held = drafted(document["tender"])
         stage = next((each for each in STAGES if each == document.get("stage")), None)
-        return msgspec.structs.replace(held, values={**held.values, **_values(document["set"])}, stage=stage)
+        emptied = [key for key, value in document["set"].items() if value is None]
+        values = {key: value for key, value in held.values.items() if key not in emptied}
+        return msgspec.structs.replace(held, values={**values, **_values(document["set"])}, stage=stage)
     if not (RELEASE_KEYS | {"tender"}).isdisjoint(document):
         return _of_ocds(document)
     values = _values(document)

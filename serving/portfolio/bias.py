@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from models.signs.interval import wilson
 from serving.portfolio.groups import Table
 
-Z = 1.96
 SIZES = ((1, "1 tender"), (9, "2 to 9 tenders"), (99, "10 to 99 tenders"), (math.inf, "100 tenders and more"))
 UNNAMED = "buyer not stated"
 MOST = 20
@@ -33,12 +33,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's interval, which holds for few and for rare ones too; 0 to 1 of no tender."""
-        if not self.of:
-            return 0.0, 1.0
-        p, n = self.hits / self.of, self.of
-        middle = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
-        half = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
-        return max(middle - half, 0.0), min(middle + half, 1.0)
+        return wilson(self.hits / self.of, self.of) if self.of else (0.0, 1.0)
 
     def against(self, all: Rate) -> str:
         """Whether the interval leaves the share of all on one side: "above", "below" or "as all"."""

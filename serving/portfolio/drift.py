@@ -17,8 +17,9 @@ from models.knowing import records_of
 from models.predicting import ENDINGS, predictions
 from models.scoring import Case
 from models.tally import Tally
-from tenders import reading
-from tenders.errors import BundleError
+from serving.portfolio.blocks import blocks
+from serving.portfolio.rows import rows
+from tenders.errors import BundleError, DataError
 from tenders.facts import Stage
 
 BATCH = 2_000
@@ -43,6 +44,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Whether scores still mean what they meant: not if any model's do not; None where no model's can be told."""
 
     rows: int
+    refused: int
     bundle: str
     same: bool | None
     answer: str
@@ -50,25 +52,33 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     note: str = NOTE
 
 
-def cases(source: Path, bundle: Bundle) -> Iterator[Case]:
-    """The tenders of a file, ready to be scored. Raises DataError or UnreachableError."""
-    return (scoring.case(bundle, process) for process in reading.read_file(source))
+def cases(
+    source: Path, bundle: Bundle, stage: Stage | None = None, register: str | None = None
+) -> Iterator[Case | None]:
+    """The tenders of a portfolio, ready to be scored; None for a row that is refused. Raises as `blocks` does."""
+    for block in blocks(source, register):
+        for row in rows(block, whole=False):
+            try:
+                yield scoring.case(bundle, row.process, stage) if row.process else None
+            except DataError:
+                yield None
 
 
-def answer(bundle: Bundle, found: Iterable[Case]) -> Answer:
+def answer(bundle: Bundle, given: Iterable[Case | None]) -> Answer:
     """What moved, of each register and stage. Raises BundleError if no model that scores them has a reference.
 
     Of rows that share an ocid the first counts: many releases of one tender are no many tenders.
     """
-    found = _once(found)
+    refused = Refusals(given)
+    found = _once(refused)
     held: dict[tuple[str, Stage], list[Case]] = defaultdict(list)
     tallies: dict[tuple[str, Stage], Tally | None] = {}
-    rows: dict[tuple[str, Stage], int] = defaultdict(int)
+    counts: dict[tuple[str, Stage], int] = defaultdict(int)
     models: dict[str, Bundle] = {}
     for case in found:
         key = case.bundle.manifest.register, case.stage
         models[key[0]] = case.bundle
-        rows[key] += 1
+        counts[key] += 1
         if key not in tallies:
             tallies[key] = Tally(case.bundle.reference) if case.bundle.reference else None
         held[key].append(case)
@@ -76,16 +86,36 @@ def answer(bundle: Bundle, found: Iterable[Case]) -> Answer:
             _count(tallies[key], held.pop(key))
     for key, few in held.items():
         _count(tallies[key], few)
-    if not any(tallies.values()) and (rows or bundle.reference is None):
+    if not any(tallies.values()) and (counts or bundle.reference is None):
         raise BundleError(
             f"bundle {bundle.manifest.version} does not hold what its models learnt from, so nothing can be "
             f"compared with it. {REMEDY}"
         )
-    compared = tuple(_compared(models[key[0]], key, rows[key], tallies[key]) for key in sorted(rows))
+    compared = tuple(_compared(models[key[0]], key, counts[key], tallies[key]) for key in sorted(counts))
     same = _together([each.drift for each in compared])
     return Answer(
-        rows=sum(rows.values()), bundle=bundle.manifest.version, same=same, answer=ANSWERS[same], compared=compared
+        rows=sum(counts.values()),
+        refused=refused.count,
+        bundle=bundle.manifest.version,
+        same=same,
+        answer=ANSWERS[same],
+        compared=compared,
     )
+
+
+class Refusals:
+    """The cases that are there, and how many were not."""
+
+    def __init__(self, given: Iterable[Case | None]) -> None:
+        self._given = given
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Case]:
+        for case in self._given:
+            if case is None:
+                self.count += 1
+            else:
+                yield case
 
 
 def _once(found: Iterable[Case]) -> Iterator[Case]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ import pyarrow.compute as pc
 from models.bundle import MANIFEST
 from serving.portfolio.files import InputFile
 from serving.portfolio.work import Asked, Scored
+from serving.portfolio.worklist import Summary
+from tenders.errors import UnreachableError
 
+ROOT = Path(__file__).parents[2]
+CODE = ("tenders", "features", "models", "serving/portfolio")
+"""The packages that a score depends on."""
 LIBRARIES = ("tender-risk", "xgboost-cpu", "numpy", "pyarrow", "msgspec", "ocdsmerge")
 CURRENCY = "value_gbp is in pounds sterling at the average rate of the tender's year; null where it cannot be told"
 
@@ -49,7 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     output_sha256: str
     currency: str
     versions: dict[str, str]
-    worklist: dict[str, Any] | None = None
+    worklist: Summary | None = None
 
 
 class Counting:
@@ -63,7 +69,8 @@ class Counting:
         """Takes in one part."""
         counts, table = self.counts, part.table
         counts.scored += table.num_rows
-        counts.refused += len({(each.file, each.line, each.path.split("/tender")[0]) for each in part.refused})
+        # A row with several problems is one row.
+        counts.refused += len({(each.file, each.line, each.place) for each in part.refused})
         counts.without_value += table["value_gbp"].null_count
         for name, held in (("band", counts.bands), ("register", counts.registers), ("stage", counts.stages)):
             for each in pc.value_counts(table[name]).to_pylist():
@@ -90,13 +97,29 @@ def digest(path: Path) -> str:
 
 
 def bundle_digest(bundle: Path) -> str:
-    """What stands for a bundle: its manifest holds the digest of every other file."""
-    return digest(bundle / MANIFEST)
+    """What stands for a bundle: its manifest holds the digest of every other file.
+
+    Raises UnreachableError if there is none.
+    """
+    try:
+        return digest(bundle / MANIFEST)
+    except OSError as error:
+        raise UnreachableError(f"no bundle at {bundle} ({error.strerror})") from None
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that a number depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+    """The versions of Python and of the libraries that a number depends on, and the digest of our own code."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}, "code": code()}
+
+
+@cache
+def code() -> str:
+    """What stands for the code that scores, changed or not since its version: the beginning of its files' SHA-256."""
+    every = hashlib.sha256()
+    for package in CODE:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            every.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return every.hexdigest()[:16]
 
 
 def now() -> str:

@@ -21,6 +21,7 @@ Hashes = NDArray[np.uint64]
 Numbers = NDArray[np.int64]
 
 COLUMNS = ("failure", "value_gbp", "buyer", "ocid", "file", "line", "place")
+BATCH = 16_384
 UNNAMED = -1
 """The code of a row whose buyer is unknown: unknown buyers are not one buyer."""
 
@@ -81,7 +82,12 @@ def standing(source: ds.Dataset, seed: int) -> Standing:
 
 def scanned(source: ds.Dataset, columns: Iterable[str]) -> Iterator[pa.RecordBatch]:
     """Batches of some columns in the order of the source, few of them in memory at a time."""
-    yield from source.scanner(columns=list(columns), batch_readahead=1, fragment_readahead=1).to_batches()
+    yield from scanner(source, columns).to_batches()
+
+
+def scanner(source: ds.Dataset, columns: Iterable[str]) -> ds.Scanner:
+    """A reader of some columns that holds few rows at a time."""
+    return source.scanner(columns=list(columns), batch_size=BATCH, batch_readahead=1, fragment_readahead=1)
 
 
 def floats(column: pa.Array) -> Floats:

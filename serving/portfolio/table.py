@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -77,10 +78,15 @@ def row(place: tuple[str, int, str], case: Case, told: Numbers, reasons: str | N
         told.early_end,
         None if math.isnan(told.single_bid) else told.single_bid,
         reasons,
-        JOINT.join(told.unknown),
-        JOINT.join(case.warned(told)),
+        _joined(told.unknown),
+        _joined(case.warned(told)),
         case.bundle.manifest.version,
     )
+
+
+@lru_cache(maxsize=4096)
+def _joined(texts: tuple[str, ...]) -> str:
+    return JOINT.join(texts)
 
 
 def table(rows: Sequence[Row], metadata: Mapping[str, str] | None = None) -> pa.Table:

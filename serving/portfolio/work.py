@@ -41,10 +41,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that could not be scored: where it stands and why, one a problem."""
+    """A row that could not be scored and one reason why: as many as it has problems.
+
+    `file`, `line` and `place` say which row, as in the table of the scored ones; `path` is what is wrong in it.
+    """
 
     file: str
     line: int
+    place: str
     path: str
     problem: str
     remedy: str = ""
@@ -69,7 +73,7 @@ def scored(asked: Asked, block: Block) -> bytes:
     refused: list[Refused] = []
     found: list[table.Row] = []
     batch: list[tuple[Row, Case]] = []
-    for row in rows(block, asked.register):
+    for row in rows(block, whole=asked.explain):
         case = _case(bundle, asked, block, row, refused)
         if case:
             batch.append((row, case))
@@ -77,6 +81,8 @@ def scored(asked: Asked, block: Block) -> bytes:
             found += _told(block, batch, asked.explain, refused)
             batch = []
     found += _told(block, batch, asked.explain, refused)
+    # Faults are found a batch later than what cannot be read.
+    refused.sort(key=lambda each: each.line)
     about = {
         "file": block.file,
         "refused": msgspec.json.encode(refused).decode(),
@@ -161,4 +167,6 @@ def _why(case: Case) -> str:
 def _refused(block: Block, row: Row, problems: Sequence[Problem]) -> Iterator[Refused]:
     for each in problems:
         path = each.path if each.path.startswith(row.place) else row.place + each.path
-        yield Refused(file=block.file, line=row.line, path=path, problem=each.problem, remedy=each.remedy)
+        yield Refused(
+            file=block.file, line=row.line, place=row.place, path=path, problem=each.problem, remedy=each.remedy
+        )

@@ -1,4 +1,4 @@
-"""Who scores the blocks: processes of this machine, or a Dask cluster. Either takes the same calls."""
+"""Who scores the blocks on this machine: processes that have the bundle loaded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,38 @@ import gc
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from serving.portfolio import work
-from tenders.errors import UnreachableError, UsageError
+
+Key = TypeVar("Key")
+AHEAD = 3
+"""Calls a worker that are made before they are answered: they bound what is held at once."""
+
+
+def answered(
+    executor: Executor, workers: int, calls: Iterable[tuple[Key, tuple[Any, ...]]]
+) -> Iterator[tuple[Key, Any]]:
+    """Each key with what its call, a function and its arguments, gave: as the answers come."""
+    waiting: dict[Future[Any], Key] = {}
+    try:
+        for key, call in calls:
+            waiting[executor.submit(*call)] = key
+            if len(waiting) >= AHEAD * workers:
+                yield from _finished(waiting)
+        while waiting:
+            yield from _finished(waiting)
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _finished(waiting: dict[Future[Any], Key]) -> Iterator[tuple[Key, Any]]:
+    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+        yield waiting.pop(future), future.result()
 
 
 @contextmanager
@@ -28,24 +54,6 @@ def local(workers: int, bundle: str) -> Iterator[Executor]:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-@contextmanager
-def cluster(address: str) -> Iterator[tuple[Executor, int]]:
-    """A Dask cluster, and how many threads it has.
-
-    Raises UsageError where Dask is not installed, UnreachableError where nothing answers at the address.
-    """
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UsageError("a cluster needs Dask: install tender-risk[cluster]") from None
-    try:
-        client = Client(address, timeout="10s")
-    except (OSError, TimeoutError) as error:
-        raise UnreachableError(f"{address}: no cluster answers ({error})") from None
-    with client:
-        yield client.get_executor(pure=False, retries=3), max(sum(client.nthreads().values()), 1)
 
 
 def _begin(bundle: str) -> None:

@@ -143,8 +143,7 @@ def worklist(
 def _fetched(source: ds.Dataset, rows: ranking.Numbers) -> pa.Table:
     """Whole rows by their numbers, in that order."""
     ordered = np.argsort(rows)
-    scanner = source.scanner(columns=SCHEMA.names, batch_readahead=1, fragment_readahead=1)
-    return scanner.take(pa.array(rows[ordered])).take(pa.array(np.argsort(ordered)))
+    return ranking.scanner(source, SCHEMA.names).take(pa.array(rows[ordered])).take(pa.array(np.argsort(ordered)))
 
 
 def _loss(standing: Standing) -> Floats:

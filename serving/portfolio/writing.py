@@ -5,9 +5,9 @@ Text that a spreadsheet would take for a formula is written as text.
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
+from openpyxl.writer.excel import ExcelWriter
 
 from serving.spreadsheets import FORMULA
 from tenders.errors import UsageError
@@ -25,9 +26,11 @@ from tenders.errors import UsageError
 GROUP = 100_000
 """Rows of a Parquet row group."""
 SHEET = 1_000_000
-"""Rows of a sheet: a workbook's are at most 1,048,576."""
-EPOCH = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook has no zones
+"""Rows of a sheet below its first: a workbook has at most 1,048,576."""
+EPOCH = b"2000-01-01T00:00:00Z"
 """The time that a workbook says it was made: always the same, as its bytes must be."""
+CORE = "docProps/core.xml"
+_STAMP = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
 
 Tables = Iterable[pa.Table]
 
@@ -42,16 +45,21 @@ def format_of(out: Path, named: str | None = None) -> str:
 
 def write(out: Path, format: str, schema: pa.Schema, tables: Tables) -> None:
     """Writes tables of a schema, one after the other, in a format of FORMATS."""
-    partial = out.with_name(f".{out.name}.partial")
-    FORMATS[format](partial, schema, tables)
-    partial.replace(out)
+    unfinished = partial(out)
+    FORMATS[format](unfinished, schema, tables)
+    unfinished.replace(out)
 
 
 def whole(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    unfinished = partial(path)
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def partial(path: Path) -> Path:
+    """Where a file is while it is not finished: beside its place, so that it can be put there at once."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def _parquet(path: Path, schema: pa.Schema, tables: Tables) -> None:
@@ -69,10 +77,11 @@ def _groups(schema: pa.Schema, tables: Tables, size: int) -> Iterator[pa.Table]:
         rows += table.num_rows
         while rows >= size:
             together = pa.concat_tables(held)
-            yield together.slice(0, size)
+            # In one piece, for Parquet ends a page where a piece ends.
+            yield together.slice(0, size).combine_chunks()
             held, rows = [together.slice(size)], rows - size
     if rows:
-        yield pa.concat_tables(held)
+        yield pa.concat_tables(held).combine_chunks()
 
 
 def _csv(path: Path, schema: pa.Schema, tables: Tables) -> None:
@@ -90,7 +99,6 @@ def _json_lines(path: Path, schema: pa.Schema, tables: Tables) -> None:
 
 def _workbook(path: Path, schema: pa.Schema, tables: Tables) -> None:
     book = Workbook(write_only=True)
-    book.properties.created = book.properties.modified = EPOCH
     sheet: Any = book.create_sheet()
     sheet.append(schema.names)
     rows = 0
@@ -101,7 +109,9 @@ def _workbook(path: Path, schema: pa.Schema, tables: Tables) -> None:
                 sheet.append(schema.names)
             sheet.append([_cell(sheet, value) for value in line])
             rows += 1
-    book.save(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        # What `save` does, but for writing the present time into the properties.
+        ExcelWriter(book, packed).save()
     _undated(path)
 
 
@@ -115,7 +125,7 @@ def _cell(sheet: Any, value: Any) -> Any:
 
 
 def _undated(path: Path) -> None:
-    """Packs a workbook anew, without the time at which each of its files was packed."""
+    """Packs a workbook anew, without the times at which it was saved and each of its files packed."""
     again = path.with_name(f"{path.name}.undated")
     with zipfile.ZipFile(path) as read, zipfile.ZipFile(again, "w", zipfile.ZIP_DEFLATED) as written:
         for each in read.infolist():
@@ -123,7 +133,7 @@ def _undated(path: Path) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             with read.open(each) as source, written.open(entry, "w", force_zip64=True) as target:
                 while piece := source.read(2**20):
-                    target.write(piece)
+                    target.write(_STAMP.sub(rb"\g<1>" + EPOCH, piece) if each.filename == CORE else piece)
     again.replace(path)
 
 

@@ -64,10 +64,12 @@ def test_quality_names_a_peer_that_is_ahead():
     assert quality.ahead([{"model": "a peer", "of difference": (-0.01, 0.03)}]) == []
 
 
-def test_intervals_compare_three_methods(run, history):
+def test_intervals_compare_four_methods(run, history):
     printed, tables = run(intervals, "--history", history, "--rows", 300)
-    assert [row["intervals"] for row in tables[0]["rows"]] == ["served", "single cases", "Venn-Abers"]
-    assert all(0 <= row["strictly"] <= row["covered"] <= 1 for row in tables[0]["rows"])
+    rows = {row["intervals"]: row for row in tables[0]["rows"]}
+    assert list(rows) == ["served", "level held", "single cases", "Venn-Abers"]
+    assert all(0 <= row["strictly"] <= row["covered"] <= 1 for row in rows.values())
+    assert rows["served"]["mean width"] > rows["level held"]["mean width"]
     assert "Better: " in printed
 
 

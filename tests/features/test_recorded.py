@@ -40,7 +40,6 @@ def test_a_key_of_publications_has_its_load_and_comparisons(table: tuple[str, ..
     for family in ("load", "trend", "since", "again", "window_to", "value_to"):
         assert f"{family}_{label(table)}" in catalogue()
     assert (f"open_{label(table)}" in catalogue()) == (table in TABLES)
-    assert (f"same_day_{label(table)}" in catalogue()) == (table[0] in ("buyer", "unit"))
 
 
 def test_every_part_of_a_key_has_a_word_and_no_two_keys_a_name() -> None:

@@ -79,11 +79,10 @@ def test_a_longer_record_says_more_and_an_old_one_less() -> None:
     assert lately < ever
 
 
-def test_load_counts_publications_and_same_day_those_of_the_day() -> None:
+def test_load_counts_publications_before_the_day_only() -> None:
     twice = [made.case(row, DAY, None, None, buyer="a") for row in (97, 98)]
     found = read([made.case(1, DAY - timedelta(days=30), None, None, buyer="a"), *twice])
     assert np.expm1(found["load_buyer"]) == pytest.approx(0.5, abs=1e-5)
-    assert np.expm1(found["same_day_buyer"]) == pytest.approx(2)
     assert found["since_buyer"] == 30
     assert np.expm1(found["open_buyer"]) == pytest.approx(1)
 
@@ -96,12 +95,6 @@ def test_a_value_is_compared_with_its_peers_in_their_spread() -> None:
     assert found["value_to_buyer"] == pytest.approx((np.log(1600) - logs.mean()) / logs.std(), rel=1e-4)
     assert found["value_in_register"] == pytest.approx(np.log(1600), rel=1e-6)
     assert np.isnan(read([*past, made.case(9, DAY, None, None, amount=None)])["value_to_buyer"])
-
-
-def test_on_one_day_alone_or_in_a_snapshot_nothing_is_said_of_the_day() -> None:
-    assert not any(name.startswith("same_day") for name in read([made.case(1, DAY, None, None)]))
-    together = read([made.case(row, DAY, None, None) for row in range(3)])
-    assert not any(name.startswith("same_day") for name in together)
 
 
 def test_the_level_is_the_year_s_rate_and_the_drift_that_of_the_quarter_over_it() -> None:

@@ -161,3 +161,10 @@ def test_counts_are_those_that_one_would_count_by_hand() -> None:
 def test_a_state_takes_no_more_passes_than_a_history_of_its_size_needs() -> None:
     few = cases_of(CASES[:50], "no_award")
     assert fresh(few).passes >= State.empty(few).passes == 1
+
+
+def test_a_state_is_of_the_last_day_on_which_anything_was_published_or_known() -> None:
+    walked = cases_of(CASES, "no_award")
+    state = fresh(walked)
+    standing.replay(state, walked)
+    assert state.day == walked.known.max() > walked.published.max()

@@ -21,11 +21,18 @@ ROOT = Path(__file__).parents[2]
 MANCHESTER = read_file(ROOT / "examples/manchester-lco.json")[0]
 
 
-@pytest.fixture
-def saved(bundle: Bundle, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def once(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The released bundle, saved anew."""
-    bundles.save(bundle, tmp_path / "saved")
-    return tmp_path / "saved"
+    directory = tmp_path_factory.mktemp("once") / "saved"
+    bundles.save(bundle, directory)
+    return directory
+
+
+@pytest.fixture
+def saved(once: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be changed."""
+    return shutil.copytree(once, tmp_path / "saved")
 
 
 def test_what_is_saved_and_loaded_scores_to_the_last_byte_the_same(bundle: Bundle, saved: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -110,15 +109,6 @@ def test_a_value_beyond_all_that_was_seen_is_a_shift(past: Reference) -> None:
     (shift,) = found.shifts
     assert (shift.name, shift.was) == (NAMES[3], 1.0)
     assert shift.now == pytest.approx(0.8, abs=0.01)
-
-
-def test_a_share_that_rounds_is_the_same_share() -> None:
-    third = np.full((500, FEATURES), 1 / 3, dtype=np.float32)
-    rounded = msgspec.structs.replace(
-        drifted.reference(500, made(8)),
-        features={drifted.PART: {name: drifted.spread(third[:, 0]) for name in NAMES}},
-    )
-    assert not compared(rounded, third, scores(500, made(8))).shifts
 
 
 def test_new_codes_and_shares_of_old_ones_are_told(past: Reference) -> None:

@@ -28,6 +28,9 @@ REFERENCE = Reference(
 )
 
 
+ENCODED = msgspec.json.encode
+
+
 def test_a_bundle_comes_back_with_its_reference(bundle: Bundle, tmp_path: Path) -> None:
     register = replace(bundle, registers={}, reference=replace(REFERENCE, rows=1))
     bundles.save(replace(bundle, reference=REFERENCE, registers={"made": register}), tmp_path / "saved")
@@ -44,11 +47,8 @@ def test_a_bundle_without_one_is_read_too(bundle: Bundle, tmp_path: Path) -> Non
 
 
 def test_a_reference_that_is_none_is_refused(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msgspec.json, "encode", lambda given: b"{}" if given is REFERENCE else ENCODED(given))
     bundles.save(replace(bundle, reference=REFERENCE, registers={}), tmp_path / "saved")
-    (tmp_path / "saved" / bundles.REFERENCE).write_text("{}")
-    with pytest.raises(BundleError, match=r"reference\.json is not the file that was released"):
-        bundles.load(tmp_path / "saved")
-    monkeypatch.setattr(bundles, "_verify", lambda *_: None)
     with pytest.raises(BundleError, match=r"reference\.json.*rows"):
         bundles.load(tmp_path / "saved")
 

@@ -17,7 +17,8 @@ from tests.training import made
 from training.frames import cases_of, frame, fresh
 
 CASES = made.register(700)
-NEW = [case.tender for case in made.register(30, seed=9)]
+NEW = [case.tender for case in (*made.register(30, seed=9), *CASES[-10:])]
+"""Tenders of their own, and some that were called for before."""
 
 
 def walked(cases: list[made.Past]) -> State:
@@ -41,9 +42,28 @@ def saved(state: State, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def read(folder: Path) -> State:
+    return states.load("no_award", contents(folder))
+
+
+def test_a_bundle_s_states_are_made_once_when_they_are_asked_for(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {"other/single_bid.outcomes.parquet": b"", "calibration.json": b""}
+    held = states.Held(contents(saved) | others)
+    made_of = []
+    monkeypatch.setattr(states, "load", lambda outcome, given: made_of.append((outcome, sorted(given))))
+    assert list(held) == ["no_award"] and len(held) == 1 and not made_of
+    assert held["no_award"] is held["no_award"]
+    assert made_of == [("no_award", sorted(states.files("no_award")))]
+    assert held.get("single_bid") is None
+
+
 @pytest.mark.parametrize("later", [0, 1, 30, 1000])
 def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(state: State, saved: Path, later: int) -> None:
-    loaded = states.load("no_award", saved)
+    loaded = read(saved)
     days = np.full(len(NEW), state.day + later)
     one, other = (dict(records.columns(consulted(each, describe(NEW), days))) for each in (state, loaded))
     assert one.keys() == other.keys()
@@ -67,7 +87,7 @@ def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(state: State, 
 
 
 def test_comparisons_with_peers_survive_the_rounding(state: State, saved: Path) -> None:
-    loaded = states.load("no_award", saved)
+    loaded = read(saved)
     days = np.full(len(NEW), state.day)
     one, other = (dict(records.columns(consulted(each, describe(NEW), days))) for each in (state, loaded))
     for name in ("value_to_buyer", "window_to_buyer", "value_to_market", "window_to_market"):
@@ -84,7 +104,7 @@ def test_a_day_before_the_last_reads_as_the_last(state: State) -> None:
 
 
 def test_saving_what_was_loaded_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
-    states.save(states.load("no_award", saved), "no_award", tmp_path)
+    states.save(read(saved), "no_award", tmp_path)
     for name in states.files("no_award"):
         assert (tmp_path / name).read_bytes() == (saved / name).read_bytes(), name
 
@@ -92,13 +112,13 @@ def test_saving_what_was_loaded_gives_the_same_bytes(saved: Path, tmp_path: Path
 def test_the_files_are_small_and_say_what_they_are(state: State, saved: Path) -> None:
     assert {path.name for path in saved.iterdir()} == set(states.files("no_award"))
     assert sum(path.stat().st_size for path in saved.iterdir()) < 1_000_000
-    loaded = states.load("no_award", saved)
+    loaded = read(saved)
     assert (loaded.day, loaded.rate, loaded.passes, loaded.timeless) == (state.day, state.rate, state.passes, False)
 
 
 def test_a_state_that_has_learnt_nothing_is_saved_too(tmp_path: Path) -> None:
     states.save(walked([made.case(0, made.FIRST, None, None)]), "no_award", tmp_path)
-    assert states.load("no_award", tmp_path).rate is None
+    assert read(tmp_path).rate is None
 
 
 def test_a_snapshot_reads_the_same_on_every_day() -> None:

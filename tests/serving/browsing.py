@@ -32,14 +32,18 @@ def chromium() -> Iterator[Browser]:
 
 
 def faults(page: Page) -> list[Any]:
-    """What is wrong with a page for those who do not see it, or use no mouse; by axe too, where it is."""
+    """What is wrong with a page for those who do not see it, or use no mouse, at either width; by axe too, where it is."""
     # Unstyled, everything looks otherwise.
-    page.wait_for_load_state("networkidle")
-    found: list[Any] = page.evaluate(CHECKS)
-    width = page.evaluate("document.documentElement.scrollWidth")
-    if page.viewport_size and width > page.viewport_size["width"]:
-        found.append(f"{width} pixels wide")
-    if AXE:
-        page.evaluate(Path(AXE).read_text(encoding="utf-8"))
-        found += page.evaluate("axe.run(document).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))")
+    page.wait_for_load_state("load")
+    found: list[Any] = []
+    for width, height in (DESKTOP, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        found += page.evaluate(CHECKS)
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            found.append(f"{wide} pixels wide on {width}")
+        if AXE:
+            page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+            found += page.evaluate(
+                "axe.run(document).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))"
+            )
     return found

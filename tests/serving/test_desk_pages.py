@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import httpx
 import pytest
 
 from models.bundle import Bundle
 from models.comparables import comparables
+from models.peers import peers
 from models.suggest import suggest
 from serving.pages import reporting
+from tenders import form
 from tenders.reading import one
 from tests import samples
 from tests.serving.made import (
@@ -49,7 +52,7 @@ def test_the_number_is_the_same_everywhere(http: httpx.Client, bundle: Bundle, d
         assert answer.status_code == 200
         exact, rounded = f"{score['failure']:.1%}", percent(score["failure"])
         assert rounded in answer.text if step == "report" else exact in answer.text, step
-    assert failure_on(reporting.html(bundle, one(document))) == percent(score["failure"])
+    assert failure_on(reporting.html(bundle, one(document), None, partial(peers, bundle))) == percent(score["failure"])
 
 
 def test_a_file_that_is_not_changed_is_scored_as_the_api_scores_it(http: httpx.Client) -> None:
@@ -68,12 +71,34 @@ def test_what_is_changed_of_a_file_is_set_as_what_if_sets_it(http: httpx.Client)
     assert failure_on(changed.text) == percent(what_if["scenarios"][0]["score"]["failure"])
 
 
-def test_a_fact_of_a_file_cannot_be_made_unknown_and_the_field_says_so(http: httpx.Client) -> None:
+def test_a_fact_of_a_file_that_is_emptied_is_unknown_here_in_the_file_kept_and_to_the_api(http: httpx.Client) -> None:
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
-    answer = http.post("/", data={key: value for key, value in sent.items() if key != "service_lines"})
+    emptied = {key: value for key, value in sent.items() if key not in ("service_lines", "bidders")}
+    answer = http.post("/", data=emptied)
+    assert carried(answer) == emptied
+    assert "as a draft" in answer.text, "nobody counted bids any more"
+    kept = http.post("/desk/save.json", data=emptied).json()
+    assert kept["set"] == {"service_lines": None, "bidders": None}
+    (scenario,) = http.post("/what_if", json={**kept, "stage": "draft"}).json()["scenarios"]
+    assert failure_on(answer.text) == percent(scenario["score"]["failure"])
+    again = carried(uploaded(http, "tender.json", json.dumps(kept).encode()))
+    assert {**again, "name": ""} == {**emptied, "name": ""}
+
+
+def test_of_lots_with_values_their_number_is_not_unknown(http: httpx.Client) -> None:
+    valued = {**samples.draft()["tender"], "lots": [{"id": "1", "value": {"amount": 5}}]}
+    sent = carried(uploaded(http, "m.json", samples.data({**samples.draft(), "tender": valued})))
+    answer = http.post("/", data={key: value for key, value in sent.items() if key != "lots"})
     assert answer.status_code == 400
-    assert re.search(r"""id="service_lines-problem">the file says &#39;5&#39;""", answer.text)
-    assert Page(answer.text).values["title"] == sent["title"]
+    assert 'id="lots-problem">the value of each lot says how many' in answer.text
+
+
+def test_what_was_changed_of_a_file_stays_so_beside_a_scenario(http: httpx.Client) -> None:
+    sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
+    changed = {**sent, "term_years": "3", "stage": "draft"}
+    text = http.post("/desk/what-if", data={**changed, "a.title": sent["title"]}).text
+    first, second = re.findall(r"<strong>([\d.]+%)</strong>", text)
+    assert first == second, "a title set to what it is changes nothing"
 
 
 def test_the_stages_stand_side_by_side(http: httpx.Client) -> None:
@@ -183,6 +208,26 @@ def test_hostile_text_in_every_field_is_shown_as_text(http: httpx.Client, step: 
     assert "49" not in page.values.get("title", "")
     if step != "desk/report":
         assert page.values["title"] == HOSTILE
+
+
+def test_hostile_text_in_fields_that_take_no_text_is_refused_as_text_and_not_lost(http: httpx.Client) -> None:
+    sent = {**dict.fromkeys(form.BY_KEY, HOSTILE), **{f"a.{key}": HOSTILE for key in form.BY_KEY}}
+    for step in ("", *(f"desk/{step}" for step in STEPS)):
+        answer = http.post(f"/{step}", data=sent)
+        assert answer.status_code == 400
+        page = Page(answer.text)
+        assert len(page.of("script")) == 1 and not page.of("b")
+        assert {page.values[key] for key in form.BY_KEY} == {HOSTILE}
+    compared = Page(http.post("/desk/what-if", data={**sent, **dict.fromkeys(form.BY_KEY, ""), **FILLED}).text)
+    assert compared.values["a.lots"] == HOSTILE and len(compared.of("script")) == 1 and not compared.of("b")
+
+
+def test_a_megabyte_in_any_field_is_refused_beside_it(http: httpx.Client) -> None:
+    for key in form.BY_KEY:
+        answer = http.post("/", data={**FILLED, key: "1" * 2**20})
+        assert answer.status_code == 400
+        assert f'id="{key}-problem"' in answer.text
+        assert len(answer.content) < LIGHT
 
 
 @pytest.mark.parametrize(

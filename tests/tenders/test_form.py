@@ -179,6 +179,10 @@ def test_an_amount_keeps_the_currency_that_is_given() -> None:
     [
         ("/tender/contractPeriod", ["value", "term_years"], "/term_years"),
         ("/tender/contractPeriod", [], "/tender/contractPeriod"),
+        ("/tender/contractPeriod", ["contract_start", "contract_end", "term_years"], "/term_years"),
+        ("/tender/contractPeriod", ["contract_end"], "/contract_end"),
+        ("/tender/lots", ["lot_values"], "/lot_values"),
+        ("/tender/lots", ["lots", "lot_values"], "/lots"),
         ("/tender/value", ["value"], "/value"),
         ("/tender/numberOfTenderers", ["bidders"], "/bidders"),
     ],

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.calibration import Calibration
-from training.calibrate import calibration, line
+from training.calibrate import LEVEL_SPREAD, calibration, line, moved
 
 Floats = NDArray[np.float64]
 RESAMPLES = 25
@@ -96,3 +97,50 @@ def test_a_line_does_not_depend_on_the_unit_of_the_margin() -> None:
     a, b = line(margin, y, weight, float(margin.std()))
     c, d = line(1000 * margin + 7, y, weight, float((1000 * margin).std()))
     assert expit(c + d * (1000 * margin + 7)) == pytest.approx(expit(a + b * margin), abs=1e-3)
+
+
+def level(found: Calibration) -> float:
+    """The spread of the resampled intercepts."""
+    return float(np.std([a for a, _ in found.resampled]))
+
+
+def windows(shifts: tuple[float, ...], n: int = 4000) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Margins and outcomes of windows whose level lies so far from that of the first."""
+    window = np.repeat(np.arange(len(shifts)), n)
+    rng = np.random.default_rng(3)
+    margin = rng.normal(size=len(window))
+    return margin, (rng.random(len(window)) < expit(margin - 1 + np.array(shifts)[window])).astype(float), window
+
+
+def test_levels_that_moved_between_windows_make_a_wider_interval() -> None:
+    wide = []
+    for shifts in ((0.0, 0.0, 0.0), (0.0, 0.5, 1.0)):
+        margin, y, window = windows(shifts)
+        before = calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
+        found = moved(before, margin, y, window, 1)
+        assert replace(found, resampled=()) == replace(before, resampled=())
+        assert [b for _, b in found.resampled] == [b for _, b in before.resampled]
+        wide.append(level(found))
+    assert level(before) < 0.1 < wide[0] < 0.2 < wide[1]
+
+
+def test_of_one_window_the_level_moves_as_levels_do() -> None:
+    margin, y, window = windows((0.0,))
+    line = calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
+    # Student's t with eight degrees of freedom has a variance of 8 / 6.
+    expected = np.hypot(level(line), LEVEL_SPREAD * np.sqrt(8 / 6))
+    assert level(moved(line, margin, y, window, 1)) == pytest.approx(expected, rel=0.1)
+
+
+def test_the_same_seed_moves_the_level_alike() -> None:
+    margin, y, window = windows((0.0, 0.2), n=200)
+    line = calibrated(margin, y)
+    one, again, other = (moved(line, margin, y, window, seed).resampled for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_what_differs_between_windows_by_chance_moves_nothing_more() -> None:
+    margin, y, window = windows((0.0, 0.0, 0.0), n=40)
+    line = calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
+    alone = level(moved(line, margin, y, np.zeros_like(window), 1))
+    assert level(moved(line, margin, y, window, 1)) < 1.5 * alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from features.catalogue import known_at
 from features.matrix import row
+from features.track_records import Resolved
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import STAGES
@@ -28,6 +30,11 @@ def case(**columns: str) -> Case:
         "award_date": "2016", "published": "2015-01-01", "outcome": "completed", "outcome_date": "2018-01-01", "fail": "0",
     }  # fmt: skip
     return msgspec.convert({**BLANK, **held, **columns}, Case)
+
+
+def learnt(cases: Sequence[Case]) -> tuple[Resolved, ...]:
+    """What the track records learn of these cases alone."""
+    return dataset.history(cases).log.resolved
 
 
 FAILED = {"fail": "1", "outcome": "collapsed"}
@@ -96,16 +103,15 @@ def test_probation_contracts_that_ended_by_one_decision_are_learnt_once(history:
     failed = [each for each in history.cases if each.cohort == "TR_CRC_21" and each.fail == "1"]
     decisions = {(each.cohort, each.buyer, each.outcome_date) for each in failed}
     assert len(failed) > 15 and len(decisions) < 5
-    learnt = dataset.resolutions(failed)
-    assert len(learnt) == len(decisions)
+    assert len(learnt(failed)) == len(decisions)
     fates = Counter(fate for fate, each in zip(history.fate, history.cases, strict=True) if each in failed)
     assert len(fates) == len(decisions)
 
 
 def test_survivors_survive_one_by_one() -> None:
     three = [case(case_id=f"X{i}") for i in range(3)]
-    assert len(dataset.resolutions(three)) == 3
-    assert len(dataset.resolutions([case(case_id=f"X{i}", **FAILED) for i in range(3)])) == 1
+    assert len(learnt(three)) == 3
+    assert len(learnt([case(case_id=f"X{i}", **FAILED) for i in range(3)])) == 1
 
 
 def test_what_is_learnt_has_a_day_a_kind_and_an_outcome(history: History) -> None:
@@ -113,7 +119,12 @@ def test_what_is_learnt_has_a_day_a_kind_and_an_outcome(history: History) -> Non
     assert [each.on for each in resolved] == sorted(each.on for each in resolved)
     assert {each.kind for each in resolved} == {"picked", "cohort"}
     assert sum(each.failed for each in resolved) < len(resolved)
-    assert not dataset.resolutions([case(outcome_date=""), case(case_id="X2", fail="")])
+    assert not learnt([case(outcome_date=""), case(case_id="X2", fail="")])
+
+
+def test_a_case_that_is_too_recent_to_have_failed_is_not_learnt_as_one_that_held(history: History) -> None:
+    recent = [each for each in history.cases if each.censored and each.fail == "0"]
+    assert recent and not learnt(recent)
 
 
 def test_rows_are_what_serving_would_have_read_on_the_day(history: History) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
+from features.resolutions import failure, resolutions
 from features.track_records import Log, in_order
 from models import scoring
 from models.bundle import Bundle
@@ -16,7 +17,7 @@ from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.history import Past, Read, Source
 from tenders.sources import casebook_uk
-from training.evaluate import Evaluation, evaluate, failure, probabilities, resolutions
+from training.evaluate import Evaluation, evaluate, probabilities
 
 FILE = Path("made.csv")
 CASES = [casebook_uk.past(case, row) for row, case in enumerate(casebook.cases())]
@@ -73,27 +74,6 @@ def test_what_was_resolved_on_or_after_the_day_changes_nothing(bundle: Bundle, i
     expected = probabilities(bundle, casebook_uk.SOURCE, CASES, [case], "failure", "draft")
     for before in (turned, [c for c in CASES if c not in later]):
         assert list(probabilities(bundle, casebook_uk.SOURCE, before, [case], "failure", "draft")) == list(expected)
-
-
-def test_what_was_resolved_the_day_before_is_known() -> None:
-    day = date(2020, 5, 1)
-    case = next(c for c in CASES if failure(c))
-    learnt = list(resolutions([replace(case, known_on=day - timedelta(days=1))]))
-    assert [each.on for each in learnt] == [day - timedelta(days=1)]
-
-
-def test_cases_that_failed_by_one_decision_are_learnt_once() -> None:
-    case = next(c for c in CASES if failure(c))
-    held = next(c for c in CASES if failure(c) is False and c.known_on)
-    twice = [replace(case, row=1), replace(case, row=2), replace(held, row=3), replace(held, row=4)]
-    assert [each.failed for each in resolutions(twice)] == [True, False, False]
-
-
-def test_failure_is_told_by_its_parts_where_it_is_not_told_itself() -> None:
-    told = {(True,): True, (False, None): False, (False, True): True, (None, None): None}
-    for parts, expected in told.items():
-        outcomes = dict(zip(("no_award", "early_end"), parts, strict=False))
-        assert failure(replace(CASES[0], outcomes=outcomes)) is expected
 
 
 def test_what_a_register_cannot_tell_is_refused(bundle: Bundle) -> None:

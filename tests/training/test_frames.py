@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -143,12 +145,39 @@ def test_what_else_an_end_showed() -> None:
 
 
 @pytest.mark.slow
-def test_a_slice_of_the_real_register_of_bolivia_gives_the_same_table_twice() -> None:
+def test_a_slice_of_the_real_register_of_bolivia_gives_the_same_table_twice(tmp_path: Path) -> None:
     path = HISTORY / "sicoes_bo.parquet"
     if not path.exists():
         pytest.skip("the register sicoes_bo is not beside the project")
+    pq.write_table(pq.read_table(path).slice(0, 6_000), tmp_path / path.name)
     read = register("sicoes_bo")
-    cases = read.read(path).cases[:20_000]
+    cases = read.read(tmp_path / path.name).cases
+    assert len(cases) == 6_000
     first, again = (frame(read, each, "no_award", "draft") for each in (cases, cases[::-1]))
     assert first.names == again.names
     assert np.allclose(first.x, again.x[::-1], rtol=1e-4, atol=1e-4, equal_nan=True)
+
+
+def test_no_outcome_becomes_known_after_the_register_was_copied() -> None:
+    copied = CASES[-1].known_on
+    assert copied is not None
+    far = replace(CASES[3], known_on=copied + timedelta(days=365 * 28))
+    days = cases_of([*CASES[:3], far, *CASES[4:]], "no_award").known
+    assert days[3] == days.max() == cases_of(CASES, "no_award").known.max()
+    assert np.array_equal(np.delete(days, 3), np.delete(cases_of(CASES, "no_award").known, 3))
+
+
+def test_nor_is_it_brought_before_any_publication() -> None:
+    # Two contracts that ended years after all others: too few to show that the register was still kept.
+    last = CASES[-1].published
+    late = [replace(CASES[row], known_on=last + timedelta(days=900 + 50 * row)) for row in range(2)]
+    published = np.array([case.published.toordinal() for case in CASES])
+    days = cases_of([*late, *CASES[2:]], "no_award").known
+    assert (days[:2] >= published.max()).all()
+    new = replace(CASES[0], published=last + timedelta(days=920), known_on=None, row=9999)
+    days = cases_of([*late, *CASES[2:], new], "no_award").known
+    assert list(days[:2]) == [last.toordinal() + 900, last.toordinal() + 920]
+
+
+def test_where_nothing_is_known_no_day_is() -> None:
+    assert not cases_of([replace(case, known_on=None) for case in CASES[:5]], "no_award").known.any()

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -36,6 +36,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(
 rows = st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.floats(0.01, 5)), min_size=2, max_size=40)
 
 
+@settings(max_examples=30)
 @given(rows=rows.filter(lambda each: len({y for y, _, _ in each}) == 2))
 def test_auc_is_that_of_scikit_learn(rows: list[tuple[bool, int, float]]) -> None:
     y, p, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
@@ -103,3 +104,23 @@ def test_an_interval_holds_the_figure_and_is_wider_where_cases_share_fate() -> N
     assert alone[0] <= metrics.auc(y, p, weight) <= alone[1]
     assert high - low > alone[1] - alone[0]
     assert metrics.interval(metrics.auc, y, p, weight, np.arange(200)) == alone
+
+
+def test_a_summary_has_the_figures_of_cases_that_count_alike() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random(300)
+    y = (rng.random(300) < p).astype(float)
+    ones = np.ones(300)
+    found = metrics.summary(y, p, np.arange(300), draws=20)
+    assert (found.n, found.positives, found.base_rate) == (300, y.sum(), y.mean())
+    assert found.auc == metrics.auc(y, p, ones)
+    assert found.auc_ci == metrics.interval(metrics.auc, y, p, ones, np.arange(300), draws=20)
+    assert found.average_precision == metrics.average_precision(y, p, ones)
+    assert (found.brier, found.ece) == (metrics.brier(y, p, ones), metrics.ece(y, p, ones))
+    assert (found.lift_at_5, found.lift_at_10) == (metrics.lift(y, p, 0.05), metrics.lift(y, p, 0.1))
+
+
+def test_what_cases_of_one_kind_cannot_tell_is_no_number() -> None:
+    found = metrics.summary(np.zeros(9), np.linspace(0, 1, 9), np.arange(9))
+    assert np.isnan([found.auc, *found.auc_ci, found.average_precision, found.lift_at_5, found.lift_at_10]).all()
+    assert found.brier > 0 and found.base_rate == 0

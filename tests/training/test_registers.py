@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -113,11 +114,18 @@ def test_figures_and_fingerprints_stand_in_the_manifest(learnt: Registers) -> No
     assert "AUC of" in evidence("made", learnt.judged[:1])
 
 
-@pytest.fixture
-def saved(learnt: Registers, bundle: Bundle, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def once(learnt: Registers, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The served bundle with the made-up registers in it, on disk."""
-    bundles.save(replace(bundle, registers=learnt.bundles), tmp_path / "whole")
-    return tmp_path / "whole"
+    directory = tmp_path_factory.mktemp("once") / "whole"
+    bundles.save(replace(bundle, registers=learnt.bundles), directory)
+    return directory
+
+
+@pytest.fixture
+def saved(once: Path, tmp_path: Path) -> Path:
+    """A copy of it that may be changed."""
+    return shutil.copytree(once, tmp_path / "whole")
 
 
 def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) -> None:
@@ -167,6 +175,8 @@ def test_a_pool_says_what_a_register_gains_from_the_others(learnt: Registers) ->
     assert {(each.register, each.kind) for each in pooled.found} == {(n, k) for n in ("made", "other") for k in kinds}
     assert all(each.auc > 0.55 for each in pooled.found if each.kind.startswith("by"))
     assert len(pooled.unsure) == 2 and all(slope >= 0 for _, slope in pooled.unsure)
+    line = learnt.bundles[ANY].calibration["no_award", "draft"]
+    assert 0 < line.positives < line.cases == sum(t.n for t in pooled.found if t.kind == "pooled, all features")
     part = learnt.bundles[ANY].part("no_award", "draft")
     assert part.level == 1 and part.drift == 0
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.splits import components, grouped_folds
+from training.splits import components, grouped_folds, numbered
 
 keys = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), min_size=1, max_size=15)
 
@@ -51,3 +51,8 @@ def test_the_same_seed_splits_alike_and_another_otherwise() -> None:
     group = np.arange(50)
     first, again, other = ([list(test) for _, test in grouped_folds(group, 5, seed)] for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_equal_keys_have_equal_numbers_in_the_order_of_their_appearance() -> None:
+    assert list(numbered(["b", ("a", 1), "b", None])) == [0, 1, 0, 2]
+    assert len(numbered([])) == 0

@@ -101,7 +101,7 @@ def read(path: Path, register: str | None = None, bounds: Bounds = BOUNDS) -> li
         before = 0 if block.start == 0 else before
         found += [
             Row(line=row.line + before, place=row.place, process=row.process, problems=row.problems)
-            for row in rows(block, register, bounds)
+            for row in rows(block, bounds)
         ]
         before += counted(block) if block.kind == "range" else 0
     return found

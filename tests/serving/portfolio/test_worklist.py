@@ -144,28 +144,13 @@ def test_the_drawn_are_a_fair_sample_of_all_and_say_how_likely_they_were() -> No
     assert max(seen.values()) < 300 * 10 / 400 * 3
 
 
-def test_what_is_expected_is_the_mean_probability_with_bounds_that_chance_widens() -> None:
-    scored = table(*[{"failure": 0.4, "low": 0.3, "high": 0.5}] * 100)
-    found = worklist(scored, Wish(capacity=100)).summary.precision
-    assert found is not None
-    assert (found.rows, found.expected, found.interval) == (100, 0.4, (0.3, 0.5))
-    # 1.96 standard deviations of a share of 100.
-    assert found.found == pytest.approx((0.3 - 1.96 * 0.0458, 0.5 + 1.96 * 0.05), abs=1e-3)
-
-
-@pytest.mark.parametrize(("capacity", "share", "precision"), [(4, 0.05, 0.3), (9, 0.1, 0.2), (50, None, None)])
-def test_beside_it_stands_what_validation_found_at_that_share(
-    capacity: int, share: float | None, precision: float | None
-) -> None:
-    metrics = {"dncp_py/no_award/draft": {"n": 500.0, "base_rate": 0.1, "lift_at_5": 3.0, "lift_at_10": 2.0}}
-    scored = table(*[{"register": "dncp_py"}] * 100)
-    (found,) = worklist(scored, Wish(capacity=capacity), metrics=metrics).summary.validated
-    assert (found.outcome, found.rows, found.base_rate) == ("no_award", 500, 0.1)
-    assert (found.share, found.precision) == (share, precision)
-
-
-def test_a_bundle_that_does_not_say_leaves_it_open() -> None:
-    assert worklist(table({}), Wish(capacity=1), metrics={}).summary.validated == ()
+def test_the_summary_says_what_to_expect_of_those_chosen_by_risk_and_what_validation_found() -> None:
+    metrics = {"dncp_py/no_award/draft": {"n": 500.0, "base_rate": 0.1, "lift_at_5": 3.0}}
+    scored = table(*[{"register": "dncp_py", "failure": 0.9}] * 4, *[{"register": "dncp_py", "failure": 0.1}] * 96)
+    found = worklist(scored, Wish(capacity=4), metrics=metrics).summary
+    assert found.precision is not None
+    assert (found.precision.expected, found.base) == (0.9, pytest.approx(0.132))
+    assert [each.precision for each in found.validated] == [0.3]
 
 
 def test_nothing_scored_is_an_empty_worklist() -> None:

@@ -1,0 +1,114 @@
+"""How often `tender-risk drift` cries wolf, and what it finds: portfolios drawn from the past itself, and shifted ones.
+
+    python -m benchmarks.drift
+
+60 features of three shapes (continuous, counts, yes or no), each unknown in up to half of the rows, and scores
+(`tests/models/drifted.py`). Each portfolio is drawn anew, the past ten times. *Alike* are tenders that share all their
+values, as those of one buyer do in part: a portfolio of few buyers does differ from the past, and is found to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+
+from models.drift import Drift, seen_from
+from models.reference import Reference
+from tests.models.drifted import FEATURES, NAMES, Table, compared, reference, scores, table
+
+SIGMA = 1.5
+"""Of the logarithm of the continuous features."""
+RUNS = {100: 200, 1_000: 100, 100_000: 3}
+"""Tenders of a portfolio, and how many portfolios are drawn."""
+PAST = (460, 20_000)
+PASTS = 10
+ALIKE = (1, 5, 20)
+SHIFTS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+POWER = {100: 50, 1_000: 20}
+WHAT = ("a feature", "unknown", "scores")
+
+
+class Alarms(NamedTuple):
+    """Of portfolios without drift, the shares with any finding, and with the answer no."""
+
+    found: float
+    answered_no: float
+
+
+def main() -> None:
+    """Prints both tables in Markdown."""
+    _row("learnt from", "tenders", "alike", "portfolios", "a finding", "answer no", "seen from")
+    _row(*["---"] * 7)
+    for past in PAST:
+        for rows, runs in RUNS.items():
+            for alike in ALIKE:
+                found = alarms(past, rows, runs, alike)
+                least = min(seen_from(rows, past, 2 * FEATURES), 1.0)
+                shown = f"{found.found:.1%}", f"{found.answered_no:.1%}", f"{least:.0%}"
+                _row(f"{past:,}", f"{rows:,}", str(alike), str(runs), *shown)
+    print()
+    _row("learnt from", "tenders", "what moved", *(f"{size:.0%}" for size in SHIFTS))
+    _row(*["---"] * (3 + len(SHIFTS)))
+    for past in PAST:
+        for rows, runs in POWER.items():
+            for what in WHAT:
+                found_of = (power(past, rows, runs, size, what) for size in SHIFTS)
+                _row(f"{past:,}", f"{rows:,}", what, *(f"{each:.0%}" for each in found_of))
+
+
+def alarms(past: int, rows: int, runs: int, alike: int) -> Alarms:
+    """Portfolios of so many rows from the past's own law, `alike` rows at a time the same."""
+    found: list[Drift] = []
+    for run in range(runs):
+        made = np.random.default_rng([past, rows, alike, run])
+        few = math.ceil(rows / alike)
+        matrix, p = table(few, made), scores(few, made)
+        repeated = np.repeat(matrix, alike, axis=0)[:rows], np.repeat(p, alike)[:rows]
+        found.append(compared(known(past, run % PASTS), *repeated))
+    return Alarms(
+        float(np.mean([bool(each.shifts) for each in found])), float(np.mean([each.same is False for each in found]))
+    )
+
+
+@cache
+def known(past: int, number: int) -> Reference:
+    """One of the pasts, of so many rows."""
+    return reference(past, np.random.default_rng([past, number]))
+
+
+def power(past: int, rows: int, runs: int, size: float, what: str) -> float:
+    """The share of portfolios in which a shift of one thing by `size` of all tenders is found."""
+    return float(np.mean(list(_hits(past, rows, runs, size, what))))
+
+
+def _hits(past: int, rows: int, runs: int, size: float, what: str) -> Iterator[bool]:
+    name = "no_award" if what == "scores" else NAMES[0]
+    for run in range(runs):
+        made = np.random.default_rng([past, rows, round(size * 100), run])
+        matrix, p = table(rows, made), scores(rows, made)
+        if what == "scores":
+            p[made.random(rows) < size] = 0.99
+        else:
+            _move(matrix, size, what, made)
+        yield any(each.name == name for each in compared(known(past, run % PASTS), matrix, p).shifts)
+
+
+def _move(matrix: Table, size: float, what: str, made: np.random.Generator) -> None:
+    if what == "unknown":
+        matrix[made.random(len(matrix)) < size, 0] = np.nan
+    else:
+        # Of two normal laws this far apart, the shares below the point between them differ by `size`.
+        matrix[:, 0] *= math.exp(SIGMA * 2 * NormalDist().inv_cdf((1 + size) / 2))
+
+
+def _row(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,312 @@
+"""What a portfolio costs beside its floors: `python -m benchmarks.portfolio --size 1000000 --repeats 5`.
+
+The same made-up releases, side by side in one run: typed decoding of their bytes and the boosters' `inplace_predict` of
+their matrix, which no scoring can do without, the run itself, the same tenders as flat Parquet, and what the Rust
+library `ocdscardinal` takes merely to read the file. Then how the cost grows with the size, the memory at its peak, and
+what each feature costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks import made_tenders
+from benchmarks.showing import Row, Shown, show, write
+from features.catalogue import Feature
+from features.track_records import TrackRecord
+from models import bundle as bundles
+from models import knowing, scoring
+from models.predicting import predictions
+from models.scoring import Case
+from serving.portfolio.blocks import Block, blocks
+from serving.portfolio.given import Run
+from serving.portfolio.lines import lines
+from serving.portfolio.run import run
+from serving.portfolio.work import Asked, held
+from serving.portfolio.workers import local
+from tenders import reading, typed
+from tenders.tender import Tender
+
+FLOORS, YARDSTICK, PARQUET, MEMORY = 2.5, 1.5, 3.0, 1024
+"""What is promised: at most so many times the floors, so many times the yardstick's MB/s, so many times faster from
+Parquet, so many MB."""
+SAMPLE = 20_000
+MB = 1e6
+
+
+def main() -> None:
+    """Runs the benchmark, prints its tables and writes what was asked for."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--size", type=int, default=100_000, help="tenders of the largest portfolio")
+    asked.add_argument("--repeats", type=int, default=3)
+    asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    asked.add_argument("--json", type=Path)
+    asked.add_argument("--markdown", type=Path)
+    given = asked.parse_args()
+    bundle = str(bundles.released())
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        source = home / "tenders.jsonl"
+        made_tenders.write(source, given.size)
+        tables = [
+            side_by_side(home, source, bundle, given.size, given.workers, given.repeats),
+            yardstick(home, source, bundle, given.repeats),
+            growth(home, source, bundle, given.size, given.workers),
+            features(source, bundle),
+        ]
+    for each in tables:
+        show(each)
+    write(tables, given.json, given.markdown)
+
+
+def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int, repeats: int) -> Shown:
+    """The run, its floors and the same from Parquet, taking turns; medians."""
+    flat = flattened(source, home / "tenders.parquet")
+    cut = list(blocks(source))
+    seconds: dict[str, list[float]] = {name: [] for name in ("decoding", "predicting", "JSON lines", "Parquet")}
+    with _pool(workers) as floor, local(workers, bundle) as executor:
+        list(floor.map(_ready, [bundle] * workers * 2))
+        list(executor.map(_ready, [bundle] * workers * 2))
+        for _ in range(repeats):
+            seconds["decoding"].append(_timed(lambda: list(floor.map(decoded, cut))))
+            share = [(bundle, size // (workers * 4))] * (workers * 4)
+            seconds["predicting"].append(sum(floor.map(predicted, share)) / workers)
+            for name, file in (("JSON lines", source), ("Parquet", flat)):
+                seconds[name].append(_timed(partial(_run, home, file, bundle, workers, executor)))
+    taken = {name: statistics.median(each) for name, each in seconds.items()}
+    floors = taken["decoding"] + taken["predicting"]
+    rows: list[Row] = [
+        {"what": name, "seconds": value, "µs a tender": 1e6 * value / size, "times the floors": value / floors}
+        for name, value in taken.items()
+    ]
+    return Shown(
+        title=f"{size:,} tenders of {source.stat().st_size / size:,.0f} bytes, {workers} workers, median of {repeats}",
+        rows=rows,
+        said=[
+            f"Times the floors: {taken['JSON lines'] / floors:.2f} (promised: at most {FLOORS}).",
+            f"JSON lines over Parquet: {taken['JSON lines'] / taken['Parquet']:.2f} (promised: at least {PARQUET}).",
+        ],
+    )
+
+
+def yardstick(home: Path, source: Path, bundle: str, repeats: int) -> Shown:
+    """MB/s on one thread each: the run, and the Rust library that reads the same file and counts its fields."""
+    script = "import ocdscardinal, sys; ocdscardinal.coverage(sys.argv[1])"
+    read, scored = [], []
+    with local(1, bundle) as executor:
+        executor.submit(_ready, bundle).result()
+        for _ in range(repeats):
+            command = [sys.executable, "-c", script, str(source)]
+            environment = {**os.environ, "RAYON_NUM_THREADS": "1"}
+            read.append(_timed(partial(subprocess.run, command, env=environment, check=True)))
+            scored.append(_timed(partial(_run, home, source, bundle, 1, executor)))
+    size = source.stat().st_size / MB
+    rate = {"ocdscardinal.coverage": size / statistics.median(read), "scoring": size / statistics.median(scored)}
+    times = rate["scoring"] / rate["ocdscardinal.coverage"]
+    return Shown(
+        title="One thread each",
+        rows=[{"what": name, "MB/s": value} for name, value in rate.items()],
+        said=[f"Scoring moves {times:.2f} times what the yardstick reads (promised: at least {YARDSTICK})."],
+    )
+
+
+def growth(home: Path, source: Path, bundle: str, size: int, workers: int) -> Shown:
+    """Seconds and peak memory from a thousand tenders up to all of them, each in a run of its own."""
+    rows: list[Row] = []
+    counts = [count for count in (1_000, 10_000, 100_000, 1_000_000) if count < size] + [size]
+    for count in counts:
+        part = home / f"{count}.jsonl"
+        with source.open("rb") as whole, part.open("wb") as some:
+            some.writelines(line for _, line in zip(range(count), whole, strict=False))
+        with local(workers, bundle) as executor, _peak() as peak:
+            list(executor.map(_ready, [bundle] * workers * 2))
+            seconds = _timed(partial(_run, home, part, bundle, workers, executor))
+        part.unlink()
+        rows.append(
+            {"tenders": count, "seconds": seconds, "µs a tender": 1e6 * seconds / count, "peak MB": peak[0] / MB}
+        )
+    slope = np.polyfit(np.log([row["tenders"] for row in rows]), np.log([row["seconds"] for row in rows]), 1)[0]
+    return Shown(
+        title="How it grows",
+        rows=rows,
+        said=[
+            f"Seconds grow with the {slope:.2f}th power of the size.",
+            f"Peak memory, of all processes together: {rows[-1]['peak MB']:.0f} MB (promised: under {MEMORY}).",
+        ],
+    )
+
+
+def features(source: Path, bundle: str) -> Shown:
+    """What each feature costs alone, in microseconds a tender, and what the rest of the way costs."""
+    loaded = held(bundle)
+    with source.open("rb") as file:
+        texts = [line for _, line in zip(range(SAMPLE), file, strict=False)]
+    processes = [each for each in typed.sound_releases(texts) if each]
+    cases = [scoring.case(loaded, process, "draft") for process in processes]
+    record = loaded.log.on(None)
+    steps: dict[str, Callable[[], object]] = {
+        "decoding (floor)": lambda: [*map(_decode, texts)],
+        "decoding and checking": lambda: typed.sound_releases(texts),
+        "as of the stage": lambda: [scoring.case(loaded, process, "draft") for process in processes],
+        "numbers": lambda: scoring.numbers(cases),
+    }
+    for feature in loaded.weighed:
+        if feature.stage == "draft":
+            steps[f"feature {feature.name}"] = partial(_measured, feature, cases, record)
+    cost = {name: _timed(step) / len(cases) * 1e6 for name, step in steps.items()}
+    floor = cost["decoding (floor)"]
+    return Shown(
+        title="Where the time goes, one thread",
+        rows=[{"step": name, "µs a tender": each, "times decoding": each / floor} for name, each in cost.items()],
+    )
+
+
+def flattened(source: Path, to: Path) -> Path:
+    """The same tenders as a table of the flat form's columns."""
+    names = (
+        "title", "description", "buyer", "region", "cpv", "category", "value", "currency", "lots", "published",
+        "tender_start", "tender_end", "contract_start", "contract_end", "procurement_method",
+    )  # fmt: skip
+    schema = pa.schema([(name, {"value": pa.float64(), "lots": pa.int64()}.get(name, pa.string())) for name in names])
+    with pq.ParquetWriter(to, schema, compression="zstd") as writer:
+        for some in _some(source, 50_000):
+            rows = [_flat(msgspec.json.decode(line)) for line in some]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+    return to
+
+
+def decoded(block: Block) -> int:
+    """Decodes every line of a block into the product's own types, and keeps nothing."""
+    for _, line in lines(block):
+        _decode(line)
+    return block.number
+
+
+def predicted(asked: tuple[str, int]) -> float:
+    """Seconds that the boosters take for so many rows of the matrix that the made-up releases give."""
+    bundle, rows = asked
+    loaded = held(bundle)
+    made = [reading.one(release) for release in made_tenders.releases(200)]
+    cases = [scoring.case(loaded, process, "draft") for process in made]
+    tenders = [case.tender for case in cases]
+    found = predictions(loaded, "draft", tenders, knowing.records_of(loaded, tenders, [c.published for c in cases]))
+    seconds = 0.0
+    for outcome, matrix in found.matrix.items():
+        booster = loaded.boosters[loaded.part(outcome, "draft").outcome, "draft"]
+        whole = np.tile(matrix, (rows // len(matrix) + 1, 1))[:rows]
+        seconds += _timed(partial(booster.inplace_predict, whole, predict_type="margin"))
+    return seconds
+
+
+def _measured(feature: Feature, cases: Sequence[Case], record: TrackRecord) -> list[float | None]:
+    return [feature.measure(case.tender, record) for case in cases]
+
+
+_decode = msgspec.json.Decoder(Tender).decode
+
+
+def _run(home: Path, source: Path, bundle: str, workers: int, executor: Executor) -> None:
+    asked = Asked(bundle=bundle, stage="draft")
+    run(Run(source=source, out=home / "out.parquet", asked=asked, format="parquet", workers=workers), executor)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, get_context("forkserver"))
+
+
+def _ready(bundle: str) -> None:
+    held(bundle)
+    time.sleep(0.2)
+
+
+def _timed(call: Callable[[], object]) -> float:
+    began = perf_counter()
+    call()
+    return perf_counter() - began
+
+
+def _some(source: Path, size: int) -> Iterator[list[bytes]]:
+    with source.open("rb") as file:
+        while some := [line for _, line in zip(range(size), file, strict=False)]:
+            yield some
+
+
+def _flat(release: dict[str, object]) -> Row:
+    document = msgspec.convert(release, Tender)
+    about, value = document.tender, document.tender.value
+    period, term = about.tender_period, about.contract_period
+    return {
+        "title": about.title,
+        "description": about.description,
+        "buyer": document.buyer.name if document.buyer else None,
+        "region": about.items[0].delivery_addresses[0].region,
+        "cpv": str(about.items[0].classification.id) if about.items[0].classification else None,
+        "category": about.main_procurement_category,
+        "value": value.amount if value else None,
+        "currency": value.currency if value else None,
+        "lots": len(about.lots),
+        "published": about.date_published,
+        "tender_start": period.start_date if period else None,
+        "tender_end": period.end_date if period else None,
+        "contract_start": term.start_date if term else None,
+        "contract_end": term.end_date if term else None,
+        "procurement_method": about.procurement_method,
+    }
+
+
+class _peak:  # noqa: N801 - it is used as a function
+    """The most memory that this process and its children held together: shared pages are shared out among them."""
+
+    def __enter__(self) -> list[float]:
+        self.most, self._ended = [0.0], threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self.most
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.25):
+            self.most[0] = max(self.most[0], sum(map(_held, [os.getpid(), *_below(os.getpid())])))
+
+
+def _below(pid: int) -> Iterator[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return
+    for child in map(int, children):
+        yield child
+        yield from _below(child)
+
+
+def _held(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    return 1024 * float(next((line.split()[1] for line in text.splitlines() if line.startswith("Pss:")), 0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""What a run leaves behind, made from its parts: the output, the errors, the worklist, the report and the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from serving.portfolio import explaining, parts, writing
+from serving.portfolio.blocks import blocks
+from serving.portfolio.explaining import Span
+from serving.portfolio.given import Run
+from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now
+from serving.portfolio.parts import Begun
+from serving.portfolio.report import report
+from serving.portfolio.table import SCHEMA
+from serving.portfolio.work import Scored, held, opened
+from serving.portfolio.worklist import LISTED, Wish, Worklist, worklist
+from tenders.errors import DataError, UnreachableError
+
+WHOLE = "scored.parquet"
+"""All rows, in the folder of the parts: what the other formats, the worklist and the report are made from."""
+A_TIME = 50_000
+
+
+def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
+    """Writes everything that was asked for, the output last but the manifest, each whole or not at all."""
+    counting = Counting()
+    spans: list[Span] = []
+    whole = given.parts / WHOLE
+    done = parts.done(given.parts)
+    unfinished = writing.partial(given.refused)
+    with unfinished.open("wb") as refusals:
+        passed = _passed(numbered(zip(done, map(opened, done.values()), strict=True)), counting, refusals, spans)
+        writing.write(whole, "parquet", SCHEMA, passed)
+    unfinished.replace(given.refused)
+    listed = _listed(given, given.wish, ds.dataset(whole), executor, spans) if given.wish else None
+    if given.format == "parquet":
+        whole.replace(given.out)
+        whole = given.out
+    else:
+        tables = (pa.Table.from_batches([batch]) for batch in pq.ParquetFile(whole).iter_batches(A_TIME))
+        writing.write(given.out, given.format, SCHEMA, tables)
+    manifest = Manifest(
+        created=now(),
+        inputs=begun.inputs,
+        bundle=given.asked.bundle,
+        bundle_sha256=begun.bundle,
+        asked=given.asked,
+        counts=counting.counted(),
+        output=given.out.name,
+        output_sha256=digest(given.out),
+        currency=CURRENCY,
+        versions=begun.versions,
+        worklist=listed.summary if listed else None,
+    )
+    if listed and given.report:
+        html = report(
+            ds.dataset(whole), listed, msgspec.to_builtins(manifest), held(given.asked.bundle), _outcomes(given)
+        )
+        writing.whole(given.report, html.encode())
+    writing.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    return manifest
+
+
+def _passed(
+    found: Iterable[tuple[Scored, Span | None]], counting: Counting, refusals: BinaryIO, spans: list[Span]
+) -> Iterator[pa.Table]:
+    """The tables of the parts; on the way they are counted, their refusals written and their spans kept."""
+    for part, span in found:
+        counting.add(part)
+        refusals.writelines(msgspec.json.encode(each) + b"\n" for each in part.refused)
+        if span:
+            spans.append(span)
+        yield part.table
+
+
+def numbered(found: Iterable[tuple[int, Scored]]) -> Iterator[tuple[Scored, Span | None]]:
+    """The parts with lines counted from the beginning of their file, and the span of each.
+
+    Where a block is a range of bytes, its lines were counted from its own first.
+    """
+    before, file = 0, ""
+    for number, part in found:
+        before = before if part.file == file else 0
+        file = part.file
+        shift = before if part.unnumbered else 0
+        moved = _moved(part, shift) if shift else part
+        yield moved, explaining.span(number, moved, shift)
+        before += part.lines
+
+
+def _moved(part: Scored, lines: int) -> Scored:
+    at = SCHEMA.get_field_index("line")
+    return msgspec.structs.replace(
+        part,
+        table=part.table.set_column(at, "line", pc.add(part.table["line"], lines)),
+        refused=[msgspec.structs.replace(each, line=each.line + lines) for each in part.refused],
+    )
+
+
+def _listed(given: Run, wish: Wish, scored: ds.Dataset, executor: Executor, spans: list[Span]) -> Worklist:
+    """The worklist with its reasons, written beside the output with what is gone since the run before."""
+    found = worklist(scored, wish, _earlier(given), held(given.asked.bundle).manifest.metrics)
+    if given.explains_worklist:
+        places = list(zip(*(found.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))
+        needed = explaining.holding(spans, places)
+        others = {each.number for each in spans} - set(needed)
+        cut = blocks(given.source, given.asked.register, others, given.bounds)
+        told = explaining.reasons(given.asked, executor, given.workers, cut, spans, places)
+        at = LISTED.get_field_index("reasons")
+        found = msgspec.structs.replace(found, rows=found.rows.set_column(at, "reasons", pa.array(told, pa.string())))
+    writing.write(given.listed, given.format, LISTED, [found.rows])
+    if found.gone is not None:
+        writing.write(given.gone, given.format, found.gone.schema, [found.gone])
+    return found
+
+
+def _earlier(given: Run) -> pa.Table | None:
+    """The worklist or output of an earlier run."""
+    return _read(given.since, "an earlier run's output") if given.since else None
+
+
+def _outcomes(given: Run) -> pa.Table | None:
+    """How tenders are known to have ended."""
+    if given.outcomes is None:
+        return None
+    found = _read(given.outcomes, "a table of ocid and failed")
+    if not {"ocid", "failed"} <= set(found.column_names):
+        raise DataError.at(
+            given.outcomes.name, "no columns ocid and failed", "Give one row a tender, failed true or false"
+        )
+    return found
+
+
+def _read(path: Path, what: str) -> pa.Table:
+    """A Parquet file. Raises UnreachableError or DataError."""
+    try:
+        return pq.read_table(path)
+    except pa.ArrowInvalid:
+        raise DataError.at(path.name, "not a Parquet file", f"Give {what} as Parquet") from None
+    except OSError as error:
+        raise UnreachableError(f"{path}: {error.strerror or error}. Check the name") from None

@@ -1,0 +1,102 @@
+"""`tender-risk portfolio` as a person types it: what it prints, where it writes, and how it ends when it cannot."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import samples
+from tests.serving.portfolio import made
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Three tenders and a line that is none."""
+    return made.written(tmp_path, "in.jsonl", made.lines([*made.releases(3), {"no": "tender"}]))
+
+
+def portfolio(source: Path, out: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """The command, in the folder of its input."""
+    command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", source.name, out, *more]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, cwd=source.parent, env=environment, capture_output=True, text=True)
+
+
+def test_a_file_of_tenders_becomes_a_table_its_errors_and_its_manifest(source: Path) -> None:
+    done = portfolio(source, "out.csv", "--workers", "1", "--stage", "draft")
+    assert done.returncode == 0, done.stderr
+    assert "3 tenders scored" in done.stdout and "1 rows refused" in done.stdout
+    with source.with_name("out.csv").open(newline="") as file:
+        assert [row["line"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    (error,) = source.with_name("out.csv.errors").read_text().splitlines()
+    assert json.loads(error)["line"] == 4
+    assert json.loads(source.with_name("out.csv.manifest.json").read_bytes())["counts"]["refused"] == 1
+    assert {each.name for each in source.parent.iterdir()} == {
+        "in.jsonl", "out.csv", "out.csv.errors", "out.csv.manifest.json"
+    }  # fmt: skip
+
+
+def test_json_is_the_manifest_and_formulas_are_text(tmp_path: Path) -> None:
+    buyer = {"id": "b", "name": '=HYPERLINK("https://x")'}
+    release = samples.draft(buyer=buyer, parties=[{**buyer, "roles": ["buyer"]}])
+    (tmp_path / "in").mkdir()
+    made.written(tmp_path, "in/=1+1.jsonl", samples.data(release))
+    done = portfolio(tmp_path / "in", "out.csv", "--workers", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads((tmp_path / "out.csv.manifest.json").read_bytes())
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["file"], row["buyer"]) == ("'=1+1.jsonl", """'=HYPERLINK("https://x")""")
+
+
+WRONG = [
+    ("a stage that there is not", ["out.csv", "--stage", "signed"], 2, "no stage"),
+    ("reasons for whom", ["out.csv", "--reasons", "some"], 2, "not one of"),
+    ("a format that is not written", ["out.txt"], 2, "Use parquet, csv, xlsx, jsonl"),
+    ("no worker", ["out.csv", "--workers", "0"], 2, "workers"),
+    ("workers of a cluster", ["out.csv", "--workers", "2", "--cluster", "tcp://127.0.0.1:9"], 2, "leave out"),
+    ("a register that there is not", ["out.csv", "--register", "atlantis"], 2, "no register"),
+    ("the input as output", ["in.jsonl", "--format", "jsonl"], 2, "lies in the input"),
+    ("a folder as output", ["folder", "--format", "csv"], 2, "is a folder"),
+    ("a bundle that there is not", ["out.csv", "--bundle", "nowhere"], 3, "no bundle at"),
+    ("a cluster that there is not", ["out.csv", "--cluster", "nonsense"], 2, "is no address"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "told"), [each[1:] for each in WRONG], ids=[each[0] for each in WRONG])
+def test_wrong_use_is_one_line_and_writes_nothing(source: Path, words: list[str], code: int, told: str) -> None:
+    (source.parent / "folder").mkdir()
+    before = {each.name for each in source.parent.iterdir()}
+    more = words if "--workers" in words or "--cluster" in words else [*words, "--workers", "1"]
+    done = portfolio(source, *more)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert told in done.stderr
+    assert {each.name for each in source.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "told"),
+    [
+        ("a.pdf", b"%PDF", 1, "no reader for .pdf"),
+        ("a.csv", b"colour\nred\n", 1, "no column is a key of the form"),
+        ("a.xlsx", b"PK", 1, "workbook"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_read_is_refused(
+    tmp_path: Path, name: str, content: bytes, code: int, told: str
+) -> None:
+    done = portfolio(made.written(tmp_path, name, content), "out.csv", "--workers", "1")
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert told in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_that_there_is_not_cannot_be_reached(tmp_path: Path) -> None:
+    done = portfolio(tmp_path / "nothing.jsonl", "out.csv", "--workers", "1")
+    assert done.returncode == 3 and "no such file" in done.stderr

@@ -1,0 +1,102 @@
+"""A worker turns a block into a part: every row scored or refused with its place, whatever goes wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models import bundle as bundles
+from models import scoring
+from serving.portfolio import work
+from serving.portfolio.blocks import blocks
+from serving.portfolio.bounds import BOUNDS, Bounds
+from serving.portfolio.work import Asked, Scored, held, opened, scored
+from tests import samples
+from tests.serving.portfolio import made
+
+ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+
+
+def parts(tmp_path: Path, name: str, content: bytes, asked: Asked = ASKED, bounds: Bounds = BOUNDS) -> list[Scored]:
+    """The parts of a file, as they are read again."""
+    found = []
+    for block in blocks(made.written(tmp_path, name, content), bounds=bounds):
+        part = made.written(tmp_path, f"{block.number}.arrow", scored(asked, block))
+        found.append(opened(part))
+    return found
+
+
+def column(part: Scored, name: str) -> list[Any]:
+    return part.table[name].to_pylist()
+
+
+def test_a_part_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases())))
+    assert scored(ASKED, block) == scored(ASKED, block)
+
+
+def test_lines_of_a_range_are_counted_from_its_own_first(tmp_path: Path) -> None:
+    first, second, *_ = parts(tmp_path, "a.jsonl", made.lines(made.releases(40)), bounds=Bounds(block=20_000))
+    assert first.unnumbered and second.unnumbered
+    assert column(first, "line") == list(range(1, first.lines + 1))
+    assert column(second, "line")[0] == 1
+
+
+def test_rows_of_a_table_have_their_number(tmp_path: Path) -> None:
+    _, second, _ = parts(tmp_path, "a.csv", made.as_csv(made.FORMS), bounds=Bounds(rows=3))
+    assert not second.unnumbered
+    assert column(second, "line") == [5, 6, 7] and column(second, "place") == ["row 5", "row 6", "row 7"]
+
+
+def test_each_problem_of_a_row_says_which_row_and_where_in_it(tmp_path: Path) -> None:
+    bad = {**samples.draft(), "tender": {"title": 5, "lots": "x"}}
+    (part,) = parts(tmp_path, "a.json", samples.data({"releases": [samples.draft(ocid="a"), {**bad, "ocid": "b"}]}))
+    assert column(part, "place") == ["/releases/0"]
+    assert {(each.line, each.place) for each in part.refused} == {(2, "/releases/1")}
+    assert all(each.path.startswith("/releases/1/tender/") and each.problem for each in part.refused)
+
+
+def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = scoring.numbers
+
+    def faulty(cases: Any) -> Any:
+        if any(case.process.ocid.endswith("-3") for case in cases):
+            raise ZeroDivisionError("a fault of ours")
+        return numbers(cases)
+
+    monkeypatch.setattr(work.scoring, "numbers", faulty)
+    content = made.lines([*made.releases(7), {"no": "tender"}])
+    (part,) = parts(tmp_path, "a.jsonl", content)
+    assert column(part, "line") == [1, 2, 3, 5, 6, 7]
+    assert [(each.line, each.problem == work.UNEXPECTED) for each in part.refused] == [(4, True), (8, False)]
+    assert "a fault of ours" in caplog.text
+
+
+def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = made.lines(made.releases(9))
+    (whole,) = parts(tmp_path, "a.jsonl", content)
+    monkeypatch.setattr(work, "BATCH", 2)
+    (cut,) = parts(tmp_path, "a.jsonl", content)
+    assert cut.table.equals(whole.table)
+
+
+def test_reasons_come_only_when_asked_for(tmp_path: Path) -> None:
+    (without,) = parts(tmp_path, "a.jsonl", made.GOOD)
+    assert column(without, "reasons") == [None]
+    why = Asked(bundle=ASKED.bundle, stage="draft", explain=True)
+    (explained,) = parts(tmp_path / "explained", "a.jsonl", made.GOOD, why)
+    assert "points)" in column(explained, "reasons")[0]
+    assert explained.table.drop("reasons").equals(without.table.drop("reasons"))
+
+
+def test_a_block_of_nothing_is_an_empty_part(tmp_path: Path) -> None:
+    (part,) = parts(tmp_path, "a.jsonl", b"\n\n")
+    assert (part.table.num_rows, part.refused, part.lines) == (0, [], 2)
+
+
+def test_a_bundle_is_loaded_once_a_process() -> None:
+    assert held(ASKED.bundle) is held(ASKED.bundle)

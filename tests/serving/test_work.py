@@ -1,0 +1,66 @@
+"""What a page costs, counted and not timed: how often it asks for scores. `python -m benchmarks.pages` times it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from models import scoring
+from serving.pages import app, home, peers
+from serving.pages.drafts import Draft, with_told
+from serving.pages.received import Received
+from tests.serving.made import CAMBRIDGESHIRE, FILLED
+
+ANSWERS = {"/": home.scored, **{path: answer for path, answer in app.DESK.items() if "save" not in path}}
+MOST = {
+    "/": (1, 0),
+    "/desk/stages": (3, 0),
+    "/desk/what-if": (1, 1),
+    "/desk/suggestions": (1, 2),
+    "/desk/comparables": (1, 0),
+    "/desk/unknown": (1, 1),
+    "/desk/report": (3, 2),
+}
+"""How many scores by themselves, and how many batches, a page may ask for."""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Counts the scores that are asked for by themselves, and the batches."""
+    for stage in ("draft", "bids_in", "awarded"):
+        peers.of_held(stage)
+    counted: Counter[str] = Counter()
+    within: list[str] = []
+
+    def counting(name: str, kind: str) -> None:
+        real = getattr(scoring, name)
+
+        def asks(*given: Any, **how: Any) -> Any:
+            # One score is a batch of one: only what the page itself asks for counts.
+            counted[kind] += not within
+            within.append(kind)
+            try:
+                return real(*given, **how)
+            finally:
+                within.pop()
+
+        monkeypatch.setattr(scoring, name, asks)
+
+    for name, kind in (("score", "one"), ("explained", "one"), ("scores", "batch"), ("numbers", "batch")):
+        counting(name, kind)
+    return counted
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+@pytest.mark.parametrize(
+    "draft", [Draft(values=FILLED), with_told(Draft(document=json.dumps(CAMBRIDGESHIRE)))], ids=["form", "file"]
+)
+def test_a_page_asks_for_few_scores_and_tries_all_else_at_once(asked: Counter[str], path: str, draft: Draft) -> None:
+    answer = ANSWERS[path](Received(draft, None, {"a.lots": "4", "b.lots": "6"}))
+    assert answer.status_code == 200
+    most, most_batches = MOST[path]
+    assert asked["one"] <= most
+    assert asked["batch"] <= most_batches
