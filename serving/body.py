@@ -18,7 +18,7 @@ from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES, Stage
 
 OPTIONS = ("stage", "explain")
-# More are a portfolio: 10,000 take most of the minute after which a request is given up.
+# More are a portfolio: 10,000 take most of a minute, longer than clients wait.
 MAX_MANY = 10_000
 MAX_NAMED = 20
 # What only a release, a record or a package has at its top. `tender` and `buyer` are left out: the body

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from serving import keys
+from serving.jobs.settings import settings
 from tenders.errors import UnreachableError, UsageError
 
 # A client that never finishes its request does not hold up the end.
@@ -30,13 +31,15 @@ def say(url: str) -> None:
 def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], None] = say) -> None:
     """Serves until SIGTERM or SIGINT; `announce` gets the address as soon as requests are answered.
 
-    Port 0 takes a free one. Raises UsageError for an address beyond loopback without keys, UnreachableError
-    if the address or the key file cannot be used, BundleError if there is no model to serve.
+    Port 0 takes a free one. Raises UsageError for an address beyond loopback without keys or a setting that cannot
+    be meant, UnreachableError if the address or the key file cannot be used, BundleError without a model to serve.
     """
     if not keys.configured() and not keys.is_loopback(host):
         raise UsageError(
             f"{host} can be reached from other machines, so keys are required: set {keys.KEYS} or {keys.KEYS_FILE}"
         )
+    # What cannot be meant is an error of the command, not of the first upload.
+    settings()
     with listening(host, port) as opened:
         # Imported late: it takes a second or two, and the checks above should not wait for it.
         from serving.answers import held

@@ -142,9 +142,9 @@ async def output(request: Request, job: Job, places: Places) -> Response:
 
 
 async def worklist(request: Request, job: Job, places: Places) -> Response:
-    """GET /jobs/ID/worklist: the rows that there are people for, by rank."""
+    """GET /jobs/ID/worklist: the rows that there are people for."""
     kind = request.query_params.get("format", "csv")
-    made = await taking.taken(places.worklist, kind, chosen=True)
+    made = await taking.taken(places.chosen, kind)
     return sent(made, f"{_stem(job)}-worklist.{kind}", taking.KINDS[kind])
 
 
@@ -159,9 +159,7 @@ async def manifest(_: Request, job: Job, places: Places) -> Response:
 
 
 async def report(_: Request, job: Job, places: Places) -> Response:
-    """GET /jobs/ID/report, where one was made."""
-    if not places.report.exists():
-        return _said(HTTPStatus.NOT_FOUND, "no report was made")
+    """GET /jobs/ID/report."""
     made = sent(places.report, f"{_stem(job)}-report.html", "text/html", "inline")
     made.headers["Content-Security-Policy"] = REPORT
     return made

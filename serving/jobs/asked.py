@@ -12,7 +12,7 @@ from tenders.sources import names, own
 
 REGISTERS = tuple(name for name in names() if name != own.NAME)
 """Whose columns an upload may have. An office's own come with a mapping that names files of the machine it runs on."""
-RANKED_BY = ("failure", "loss")
+RANKED_BY = ("failure", "expected_loss")
 
 
 def options(fields: Mapping[str, str]) -> Options:

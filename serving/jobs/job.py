@@ -12,7 +12,7 @@ import msgspec
 from tenders.facts import Stage
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-RankBy = Literal["failure", "loss"]
+RankBy = Literal["failure", "expected_loss"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 MOST_CAPACITY = 1_000_000
 _ID = re.compile(r"[A-Za-z0-9_-]{32}")

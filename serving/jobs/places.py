@@ -55,13 +55,18 @@ class Places(msgspec.Struct, frozen=True):
         return self.folder / "worklist.parquet"
 
     @property
-    def choices(self) -> Path:
-        """The values that the worklist can be filtered by."""
-        return self.folder / "choices.json"
+    def chosen(self) -> Path:
+        """The rows that there are people for, as the worklist has them."""
+        return self.folder / "chosen.parquet"
+
+    @property
+    def about(self) -> Path:
+        """What stands beside the worklist."""
+        return self.folder / "about.json"
 
     @property
     def report(self) -> Path:
-        """The report, where one was made."""
+        """The report."""
         return self.folder / "report.html"
 
     @property

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import msgspec
 
+from models import bundle as bundles
+from serving.jobs import ranking
 from serving.jobs.aside import step_back
 from serving.jobs.job import Options
 from serving.jobs.places import Places
-from serving.jobs.ranking import ranked
 from serving.portfolio import workers, writing
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import Manifest
@@ -72,7 +73,17 @@ def score(places: Places, order: Order) -> None:
         _run(given, Noting(places.progress))
     # Killed after the manifest was written, before what it was made of was taken away.
     shutil.rmtree(given.parts, ignore_errors=True)
-    writing.whole(places.choices, msgspec.json.encode(ranked(places.scored, order.options, places.worklist)))
+    _listed(places, order.options)
+
+
+def _listed(places: Places, options: Options) -> None:
+    """The worklist and its report, of what is scored."""
+    manifest = msgspec.json.decode(places.manifest.read_bytes(), type=Manifest)
+    bundle = bundles.load(Path(manifest.asked.bundle))
+    made = ranking.listed(places.scored, options, bundle)
+    writing.write(places.chosen, "parquet", made.rows.schema, [made.rows])
+    writing.whole(places.report, ranking.reported(places.scored, made, manifest, bundle).encode())
+    writing.whole(places.about, msgspec.json.encode(ranking.ranked(places.scored, made, places.worklist)))
 
 
 def _run(given: Run, noting: Noting) -> Manifest:

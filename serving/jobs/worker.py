@@ -26,6 +26,7 @@ from serving.jobs.settings import Settings
 from serving.jobs.store import Store
 from serving.portfolio import writing
 from serving.portfolio.manifest import Manifest
+from tenders.errors import TenderRiskError
 
 PAUSE = 2.0
 """Seconds between two looks for jobs that other processes took in."""
@@ -50,6 +51,7 @@ class Worker(threading.Thread):
         self._woken = threading.Event()
         self._turn: int | None = None
         self._swept = -SWEEP
+        self._deleted: set[str] = set()
 
     def wake(self) -> None:
         """There is a new job."""
@@ -66,6 +68,9 @@ class Worker(threading.Thread):
         while not self._ending.is_set():
             try:
                 again = self._on_turn() and self._step()
+            except TenderRiskError as error:
+                log.warning("the jobs: %s", error)
+                again = False
             except Exception:
                 log.exception("the jobs")
                 again = False
@@ -83,6 +88,8 @@ class Worker(threading.Thread):
         if time.monotonic() - self._swept >= SWEEP:
             self._swept = time.monotonic()
             self.sweep()
+        # What was killed may take a moment to let go of its files.
+        self._deleted = {name for name in self._deleted if not self.home.remove(name)}
         self.revive()
         job = self.store.claim(self.home.name, self.runner)
         if job is None:
@@ -96,7 +103,7 @@ class Worker(threading.Thread):
         finally:
             os.close(lock)
         if self.store.get(job.id) is None:
-            self.home.remove(job.id)
+            self._deleted.add(job.id)
         return True
 
     def revive(self) -> None:

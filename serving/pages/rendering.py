@@ -61,7 +61,6 @@ def environment() -> jinja2.Environment:
     made.filters["chance"] = chance
     made.filters["points"] = points
     made.filters["plain"] = plain
-    made.filters["pounds"] = pounds
     return made
 
 
@@ -94,13 +93,3 @@ def points(difference: float) -> str:
 def plain(code: str) -> str:
     """A codelist's word as people write it."""
     return code.replace("_", " ")
-
-
-def pounds(amount: float | None) -> str:
-    """5900000 as "£5.9 million"; unknown stays unknown."""
-    if amount is None:
-        return "unknown"
-    for least, word in ((1e9, " billion"), (1e6, " million")):
-        if abs(amount) >= least:
-            return f"£{amount / least:,.1f}{word}"
-    return f"£{amount:,.0f}"

@@ -12,21 +12,23 @@ from starlette.responses import Response
 
 from models import scoring
 from serving.answers import held
-from serving.jobs import listing, ranking
+from serving.jobs import listing
 from serving.jobs.job import Job
 from serving.jobs.listing import BANDS, VALUES, View
 from serving.jobs.places import Places
+from serving.jobs.ranking import About
 from serving.jobs.taking import KINDS
 from serving.pages import home, opening
 from serving.pages.drafts import Draft
 from serving.pages.rendering import page
 from serving.portfolio.manifest import Manifest
+from serving.portfolio.saying import pounds
 from tenders.errors import TenderRiskError
 
 COLUMNS = {
     "rank": "Rank",
-    "title": "Tender",
     "failure": "Failure",
+    "title": "Tender",
     "low": "Likely between",
     "band": "Against usual",
     "value_gbp": "Value",
@@ -53,7 +55,7 @@ def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, A
     """The worklist as the query asks. Raises FileNotFoundError when its files are gone."""
     view = listing.view(query)
     manifest = msgspec.json.decode(places.manifest.read_bytes(), type=Manifest)
-    values = ranking.choices(places.choices)
+    beside = msgspec.json.decode(places.about.read_bytes(), type=About)
     return page(
         "worklist.html",
         **about,
@@ -62,10 +64,11 @@ def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, A
         view=view,
         listed=listing.listed(places.worklist, view),
         headings=[_heading(name, view) for name in COLUMNS],
-        choices={"band": BANDS, **values},
+        choices={"band": BANDS, **beside.choices},
+        said=beside.said,
         values={name: said for name, (said, _, _) in VALUES.items()},
         formats=list(KINDS),
-        has_report=places.report.exists(),
+        money=_money,
     )
 
 
@@ -90,6 +93,10 @@ async def opened(job: Job, places: Places, rank: int, query: Mapping[str, str]) 
 def _scored(draft: Draft, back: str) -> Response:
     stage = draft.at()
     return home.shown(draft, scoring.score(held(), draft.process(stage), stage), back=back)
+
+
+def _money(amount: float | None) -> str:
+    return "unknown" if amount is None else pounds(amount)
 
 
 def _heading(name: str, view: View) -> Heading:

@@ -15,6 +15,7 @@ from openpyxl import load_workbook
 
 from serving.jobs.job import new_id
 from tests.serving.jobs import made
+from tests.serving.made import Page
 
 MIB = 2**20
 
@@ -62,8 +63,17 @@ def test_the_worklist_holds_what_there_are_people_for(service: httpx.Client, job
     assert len(rows) == 9  # ten reviews, three buyers, three of each
     assert {cell.data_type for cell in buyers} == {"s"}
     assert failures == sorted(failures, reverse=True)
+    assert {row[at["chosen"]].value for row in rows} == {"risk"}
     whole = service.get(job["links"]["worklist"], params={"format": "parquet"}).content
     assert pq.read_table(io.BytesIO(whole)).num_rows == 9
+
+
+def test_the_report_is_a_page_that_runs_nothing(service: httpx.Client, job: dict[str, Any]) -> None:
+    answer = service.get(job["links"]["report"])
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert Page(answer.text).of("script") == []
+    assert "9 of 120 tenders are listed" in answer.text
 
 
 def test_a_row_that_could_not_be_scored_is_reported_by_its_line(service: httpx.Client, job: dict[str, Any]) -> None:
@@ -99,11 +109,11 @@ def test_jobs_are_not_listed_where_everyone_would_see_everyones(service: httpx.C
 
 
 def test_a_bare_body_is_taken_too(idle: httpx.Client) -> None:
-    answer = idle.post("/jobs", params={"name": "a b.csv.gz", "rank_by": "loss"}, content=b"title\nx\n")
+    answer = idle.post("/jobs", params={"name": "a b.csv.gz", "rank_by": "expected_loss"}, content=b"title\nx\n")
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/jobs/{answer.json()['id']}"
     assert answer.json()["name"] == "a b.csv.gz"
-    assert answer.json()["options"]["rank_by"] == "loss"
+    assert answer.json()["options"]["rank_by"] == "expected_loss"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,15 @@ def test_what_is_blank_was_not_said() -> None:
 
 
 def test_everything_that_can_be_said() -> None:
-    given = {"stage": "draft", "register": "ted_de", "capacity": "200", "rank_by": "loss", "most_per_buyer": "3"}
+    given = {
+        "stage": "draft",
+        "register": "ted_de",
+        "capacity": "200",
+        "rank_by": "expected_loss",
+        "most_per_buyer": "3",
+    }
     assert options(given) == Options(
-        stage="draft", register="ted_de", capacity=200, rank_by="loss", most_per_buyer=3
+        stage="draft", register="ted_de", capacity=200, rank_by="expected_loss", most_per_buyer=3
     )  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def test_the_worklist_tells_what_was_scored_and_what_not(service: httpx.Client, 
     assert "120 tenders scored" in text
     assert "1 row that could not be" in text
     assert "120 of 120 tenders, page 1 of 3" in text
+    assert "9 of 120 tenders are listed" in text
 
 
 def test_it_is_sorted_filtered_and_paged_by_its_address(service: httpx.Client, job: dict[str, Any]) -> None:

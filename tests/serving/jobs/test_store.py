@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from serving.jobs.store import Store
 from tenders.errors import UnreachableError
 
 HOME, ELSEWHERE, US, THEM = "home", "elsewhere", "us", "them"
-Open = Callable[[], Store]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -45,7 +44,7 @@ def added(store: Store, *jobs: Job) -> list[str]:
 
 
 def test_a_job_comes_back_as_it_was_put_in(store: Store) -> None:
-    options = Options(stage="draft", register="ted_de", capacity=3, rank_by="loss", most_per_buyer=1)
+    options = Options(stage="draft", register="ted_de", capacity=3, rank_by="expected_loss", most_per_buyer=1)
     given = job(name="Ausgaben; DROP TABLE 'x' \u202e%s :id.csv", options=options, size=3 * 2**40)
     store.add(given)
     assert store.get(given.id) == given
@@ -68,84 +67,69 @@ def test_a_job_is_taken_where_its_files_are(store: Store) -> None:
 
 def test_many_at_once_take_every_job_once(database: Database) -> None:
     ids = added(Store(database), *(job() for _ in range(24)))
-    taken: list[tuple[str, str]] = []
 
-    def take(runner: str) -> None:
-        store = Store(database)
-        while found := store.claim(HOME, runner):
-            taken.append((found.id, runner))
+    def taken(runner: str) -> list[str]:
+        store, found = Store(database), []
+        while job := store.claim(HOME, runner):
+            found.append(job.id)
+        return found
 
-    threads = [threading.Thread(target=take, args=(f"runner {number}",)) for number in range(6)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert sorted(id for id, _ in taken) == sorted(ids)
+    with ThreadPoolExecutor(6) as threads:
+        found = [*threads.map(taken, (f"runner {number}" for number in range(6)))]
+    assert sorted(name for each in found for name in each) == sorted(ids)
 
 
 def test_the_table_is_made_by_many_at_once(database: Database) -> None:
-    faults: list[Exception] = []
-
-    def make() -> None:
-        try:
-            Store(database)
-        except Exception as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=make) for _ in range(6)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert faults == []
+    with ThreadPoolExecutor(6) as threads:
+        assert [*threads.map(lambda _: Store(database).waiting(HOME), range(6))] == [0] * 6
 
 
 def test_who_runs_a_job_notes_how_far_it_is_and_how_it_ended(store: Store) -> None:
-    (id,) = added(store, job())
+    (name,) = added(store, job())
     store.claim(HOME, US)
-    assert store.progress(id, US, 5, 6)
-    assert store.end(id, US, "done", rows=9)
-    found = store.get(id)
+    assert store.progress(name, US, 5, 6)
+    assert store.end(name, US, "done", rows=9)
+    found = store.get(name)
     assert found and (found.state, found.rows, found.bytes, found.attempts) == ("done", 9, 7, 1)
-    assert not store.progress(id, US, 1, 1)
+    assert not store.progress(name, US, 1, 1)
 
 
 def test_nobody_else_notes_anything(store: Store) -> None:
-    (id,) = added(store, job())
+    (name,) = added(store, job())
     store.claim(HOME, US)
-    assert not store.progress(id, THEM, 5, 6)
-    assert not store.end(id, THEM, "failed", "no")
-    assert not store.requeue(id, THEM)
-    assert store.get(id).state == "running"
+    assert not store.progress(name, THEM, 5, 6)
+    assert not store.end(name, THEM, "failed", "no")
+    assert not store.requeue(name, THEM)
+    assert store.get(name).state == "running"
 
 
 def test_a_job_whose_runner_is_gone_waits_again_and_is_counted(store: Store) -> None:
-    (id,) = added(store, job())
+    (name,) = added(store, job())
     store.claim(HOME, US)
-    assert [each.id for each in store.running(HOME)] == [id]
-    assert store.requeue(id, US)
+    assert [each.id for each in store.running(HOME)] == [name]
+    assert store.requeue(name, US)
     again = store.claim(HOME, THEM)
-    assert again and (again.id, again.runner, again.attempts) == (id, THEM, 2)
+    assert again and (again.id, again.runner, again.attempts) == (name, THEM, 2)
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["waiting", "running"])
 def test_a_cancelled_job_stays_so(store: Store, begun: bool) -> None:
-    (id,) = added(store, job())
+    (name,) = added(store, job())
     if begun:
         store.claim(HOME, US)
-    assert store.cancel(id)
-    assert not store.cancel(id)
+    assert store.cancel(name)
+    assert not store.cancel(name)
     assert store.claim(HOME, US) is None
-    assert not store.progress(id, US, 1, 1)
-    assert store.get(id).state == "cancelled"
+    assert not store.progress(name, US, 1, 1)
+    assert store.get(name).state == "cancelled"
 
 
 def test_a_deleted_job_is_gone_and_its_runner_told(store: Store) -> None:
-    (id,) = added(store, job())
+    (name,) = added(store, job())
     store.claim(HOME, US)
-    assert store.delete(id)
-    assert not store.delete(id)
-    assert not store.progress(id, US, 1, 1)
+    assert store.delete(name)
+    assert not store.delete(name)
+    assert not store.progress(name, US, 1, 1)
 
 
 def test_what_waits_and_what_expires_is_told_by_directory(store: Store) -> None:
