@@ -14,7 +14,9 @@ from tenders.facts import Stage
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 RankBy = Literal["failure", "expected_loss"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
-MOST_CAPACITY = 1_000_000
+MOST_CAPACITY = 100_000
+"""Rows of a worklist: each of them is explained."""
+CAPACITY = 200
 _ID = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
@@ -26,7 +28,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Stage | None = None
     register: str | None = None
-    capacity: int | None = None
+    capacity: int = CAPACITY
     rank_by: RankBy = "failure"
     most_per_buyer: int | None = None
 

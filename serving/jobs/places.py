@@ -51,18 +51,18 @@ class Places(msgspec.Struct, frozen=True):
 
     @property
     def worklist(self) -> Path:
-        """The same rows by rank."""
+        """The same rows by rank, for the pages."""
         return self.folder / "worklist.parquet"
 
     @property
     def chosen(self) -> Path:
         """The rows that there are people for, as the worklist has them."""
-        return self.folder / "chosen.parquet"
+        return self.folder / "scored.worklist.parquet"
 
     @property
-    def about(self) -> Path:
-        """What stands beside the worklist."""
-        return self.folder / "about.json"
+    def choices(self) -> Path:
+        """The values that the rows can be filtered by."""
+        return self.folder / "choices.json"
 
     @property
     def report(self) -> Path:

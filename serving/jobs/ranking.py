@@ -1,6 +1,6 @@
-"""The worklist of a scored portfolio as its pages need it: every row by rank, and those that there are people for.
+"""The worklist of a job as its pages need it: every scored row by rank, and which of them there are people for.
 
-The order, the choice and the report are those of `serving.portfolio`; here they become files of a job.
+Order and choice are those of `serving.portfolio`, whose worklist holds the chosen rows alone.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from models.bundle import Bundle
-from serving.jobs.job import Options
-from serving.portfolio import ranking, saying
-from serving.portfolio.report import report
+from serving.portfolio import ranking
 from serving.portfolio.table import SCHEMA
-from serving.portfolio.worklist import Wish, Worklist, worklist
+from serving.portfolio.worklist import Wish
 
 RANKED = pa.schema([*SCHEMA, ("expected_loss_gbp", pa.float64()), ("rank", pa.int64()), ("chosen", pa.bool_())])
 """`expected_loss_gbp` is failure × value, null without a value; `chosen` says that the row is on the worklist."""
@@ -31,53 +28,35 @@ REPEATED = ("file", "category", "region", "register", "stage", "band", "unknown"
 FILTERED = ("category", "region", "register")
 MOST_CHOICES = 200
 
-
-class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands beside the rows: sentences on how they were chosen, and the values they can be filtered by."""
-
-    said: tuple[str, ...]
-    choices: dict[str, list[str]]
+Choices = dict[str, list[str]]
+"""The values of each column of FILTERED, the commonest first."""
 
 
-def wish(options: Options, rows: int) -> Wish:
-    """What is asked of the worklist; without a capacity, every row."""
-    capacity = options.capacity or max(rows, 1)
-    return Wish(capacity=capacity, rank_by=options.rank_by, most_per_buyer=options.most_per_buyer)
-
-
-def listed(scored: Path, options: Options, bundle: Bundle) -> Worklist:
-    """The rows of `scored` that there are people for."""
-    source = ds.dataset(scored)
-    return worklist(source, wish(options, source.count_rows()), metrics=bundle.manifest.metrics)
-
-
-def reported(scored: Path, made: Worklist, facts: Any, bundle: Bundle) -> str:
-    """The report on a run; `facts` are those of its manifest."""
-    return report(ds.dataset(scored), made, msgspec.to_builtins(facts), bundle)
-
-
-def ranked(scored: Path, made: Worklist, out: Path) -> About:
-    """Writes every row of `scored` by rank, whole or not at all, and which of them are in the worklist `made`."""
-    asked = made.summary.wish
-    by_loss = asked.rank_by == "expected_loss"
-    standing = ranking.standing(ds.dataset(scored), asked.seed)
-    choice = ranking.choose(standing, by_loss, asked.capacity, asked.drawn, asked.most_per_buyer)
+def ranked(scored: Path, listed: Path, wish: Wish, out: Path) -> Choices:
+    """Writes every row of `scored` by rank, whole or not at all; those of the worklist `listed` with its reasons."""
+    by_loss = wish.rank_by == "expected_loss"
+    standing = ranking.standing(ds.dataset(scored), wish.seed)
+    choice = ranking.choose(standing, by_loss, wish.capacity, wish.drawn, wish.most_per_buyer)
     order = ranking.order(standing, by_loss)
+    on_list = np.concatenate([choice.risk, choice.random])
+    reasons = np.full(len(order), None, dtype=object)
+    reasons[on_list] = pq.read_table(listed, columns=["reasons"])["reasons"].to_pylist()
     table = pq.read_table(scored, read_dictionary=list(REPEATED)).take(pa.array(order))
-    chosen = np.isin(order, np.concatenate([choice.risk, choice.random]))
-    loss = pc.multiply(table["failure"], table["value_gbp"])
-    for name, column in (
-        ("expected_loss_gbp", loss),
-        ("rank", pa.array(np.arange(1, len(order) + 1))),
-        ("chosen", pa.array(chosen)),
-    ):
-        table = table.append_column(name, column)
+    table = table.set_column(SCHEMA.get_field_index("reasons"), "reasons", pa.array(reasons[order], pa.string()))
+    table = table.append_column("expected_loss_gbp", pc.multiply(table["failure"], table["value_gbp"]))
+    table = table.append_column("rank", pa.array(np.arange(1, len(order) + 1)))
+    table = table.append_column("chosen", pa.array(np.isin(order, on_list)))
     partial = out.with_name(f".{out.name}.partial")
     with pq.ParquetWriter(partial, RANKED, compression="zstd") as writer:
         for at in range(0, table.num_rows, GROUP):
             writer.write_table(table.slice(at, GROUP).cast(RANKED), GROUP)
     partial.replace(out)
-    return About(said=saying.said(made.summary), choices={name: _values(table[name]) for name in FILTERED})
+    return {name: _values(table[name]) for name in FILTERED}
+
+
+def choices(path: Path) -> Choices:
+    """What `ranked` answered, from the file in which it was kept."""
+    return msgspec.json.decode(path.read_bytes(), type=Choices)
 
 
 def _values(column: Any) -> list[str]:

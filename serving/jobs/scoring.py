@@ -16,17 +16,15 @@ from pathlib import Path
 
 import msgspec
 
-from models import bundle as bundles
-from serving.jobs import ranking
 from serving.jobs.aside import step_back
 from serving.jobs.job import Options
 from serving.jobs.places import Places
+from serving.jobs.ranking import ranked
 from serving.portfolio import workers, writing
 from serving.portfolio.given import Run
-from serving.portfolio.manifest import Manifest
-from serving.portfolio.parts import ABOUT
 from serving.portfolio.run import Progress, run
 from serving.portfolio.work import Asked
+from serving.portfolio.worklist import Wish
 from tenders.errors import TenderRiskError, UsageError
 
 EVERY = 1.0
@@ -67,36 +65,33 @@ def score(places: Places, order: Order) -> None:
     # Told to stay out of the manifest: where this machine keeps its bundles is nobody's business.
     bundle = Path(order.bundle)
     os.chdir(bundle.parent)
-    asked = Asked(bundle=bundle.name, stage=order.options.stage, register=order.options.register)
-    given = Run(source=places.upload, out=places.scored, asked=asked, format="parquet", workers=order.workers)
+    options = order.options
+    wish = Wish(capacity=options.capacity, rank_by=options.rank_by, most_per_buyer=options.most_per_buyer)
+    given = Run(
+        source=places.upload,
+        out=places.scored,
+        asked=Asked(bundle=bundle.name, stage=options.stage, register=options.register),
+        format="parquet",
+        workers=order.workers,
+        wish=wish,
+        report=places.report,
+    )
     if not given.manifest.exists():
         _run(given, Noting(places.progress))
     # Killed after the manifest was written, before what it was made of was taken away.
     shutil.rmtree(given.parts, ignore_errors=True)
-    _listed(places, order.options)
+    found = ranked(places.scored, given.listed, wish, places.worklist)
+    writing.whole(places.choices, msgspec.json.encode(found))
 
 
-def _listed(places: Places, options: Options) -> None:
-    """The worklist and its report, of what is scored."""
-    manifest = msgspec.json.decode(places.manifest.read_bytes(), type=Manifest)
-    bundle = bundles.load(Path(manifest.asked.bundle))
-    made = ranking.listed(places.scored, options, bundle)
-    writing.write(places.chosen, "parquet", made.rows.schema, [made.rows])
-    writing.whole(places.report, ranking.reported(places.scored, made, manifest, bundle).encode())
-    writing.whole(places.about, msgspec.json.encode(ranking.ranked(places.scored, made, places.worklist)))
-
-
-def _run(given: Run, noting: Noting) -> Manifest:
-    if given.parts.is_dir() and not (given.parts / ABOUT).is_file():
-        # Killed before it said what was begun.
-        shutil.rmtree(given.parts)
+def _run(given: Run, noting: Noting) -> None:
     with workers.local(given.workers, given.asked.bundle) as executor:
         try:
-            return run(given, executor, resume=True, shown=noting)
+            run(given, executor, resume=True, shown=noting)
         except UsageError:
-            # The service came back with another bundle: one job is scored by one.
+            # The service came back with another bundle or version: one job is scored by one.
             shutil.rmtree(given.parts, ignore_errors=True)
-            return run(given, executor, shown=noting)
+            run(given, executor, shown=noting)
 
 
 def main(folder: Path) -> int:

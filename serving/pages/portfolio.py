@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from serving.jobs import api, asked, office
-from serving.jobs.job import MOST_CAPACITY, Job
+from serving.jobs.job import CAPACITY, MOST_CAPACITY, Job
 from serving.jobs.settings import settings
 from serving.pages import worklists
 from serving.pages.rendering import HEADERS, page
@@ -89,6 +89,7 @@ def _form(error: TenderRiskError | None = None) -> Response:
         jobs=jobs,
         stages=STAGES,
         registers=asked.REGISTERS,
+        capacity=CAPACITY,
         most=MOST_CAPACITY,
         upload=given.upload // 2**20,
         days=given.days,

@@ -16,13 +16,13 @@ from serving.jobs import listing
 from serving.jobs.job import Job
 from serving.jobs.listing import BANDS, VALUES, View
 from serving.jobs.places import Places
-from serving.jobs.ranking import About
+from serving.jobs.ranking import choices
 from serving.jobs.taking import KINDS
 from serving.pages import home, opening
 from serving.pages.drafts import Draft
 from serving.pages.rendering import page
 from serving.portfolio.manifest import Manifest
-from serving.portfolio.saying import pounds
+from serving.portfolio.saying import pounds, said
 from tenders.errors import TenderRiskError
 
 COLUMNS = {
@@ -55,7 +55,6 @@ def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, A
     """The worklist as the query asks. Raises FileNotFoundError when its files are gone."""
     view = listing.view(query)
     manifest = msgspec.json.decode(places.manifest.read_bytes(), type=Manifest)
-    beside = msgspec.json.decode(places.about.read_bytes(), type=About)
     return page(
         "worklist.html",
         **about,
@@ -64,8 +63,8 @@ def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, A
         view=view,
         listed=listing.listed(places.worklist, view),
         headings=[_heading(name, view) for name in COLUMNS],
-        choices={"band": BANDS, **beside.choices},
-        said=beside.said,
+        choices={"band": BANDS, **choices(places.choices)},
+        said=said(manifest.worklist) if manifest.worklist else (),
         values={name: said for name, (said, _, _) in VALUES.items()},
         formats=list(KINDS),
         money=_money,

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from models.bundle import Bundle
-from serving.jobs.job import Options
-from serving.jobs.ranking import RANKED, listed, ranked
+from serving.jobs.ranking import RANKED, ranked
+from serving.portfolio import worklist as portfolio_worklist
 from serving.portfolio.table import SCHEMA
+from serving.portfolio.worklist import Wish
 
 ROWS = [
     {"line": 1, "buyer": "A", "failure": 0.2, "value_gbp": 100.0, "region": "UKC"},
@@ -30,47 +31,59 @@ def scored(folder: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
     return path
 
 
-def worklist(bundle: Bundle, folder: Path, rows: list[dict[str, Any]] = ROWS, **options: Any) -> list[dict[str, Any]]:
-    given, out = scored(folder, rows), folder / "worklist.parquet"
-    ranked(given, listed(given, Options(**options), bundle), out)
-    made = pq.read_table(out)
-    assert made.schema.equals(RANKED)
-    assert made["rank"].to_pylist() == [*range(1, len(rows) + 1)]
-    return list(made.to_pylist())
+def worklist(folder: Path, rows: list[dict[str, Any]] = ROWS, **wish: Any) -> list[dict[str, Any]]:
+    made, out = made_by(folder, rows, **wish), folder / "worklist.parquet"
+    ranked(*made, out)
+    found = pq.read_table(out)
+    assert found.schema.equals(RANKED)
+    assert found["rank"].to_pylist() == [*range(1, len(rows) + 1)]
+    return list(found.to_pylist())
+
+
+def made_by(folder: Path, rows: list[dict[str, Any]], **wish: Any) -> tuple[Path, Path, Wish]:
+    """What a run leaves: the scored rows, and the worklist with reasons."""
+    given, listed, asked = scored(folder, rows), folder / "listed.parquet", Wish(**{"capacity": 9, **wish})
+    found = portfolio_worklist.worklist(ds.dataset(given), asked).rows
+    reasons = pa.array([f"because of {line}" for line in found["line"].to_pylist()], pa.string())
+    pq.write_table(found.set_column(found.column_names.index("reasons"), "reasons", reasons), listed)
+    return given, listed, asked
 
 
 def lines(rows: list[dict[str, Any]]) -> list[int]:
     return [row["line"] for row in rows if row["chosen"]]
 
 
-def test_the_likeliest_to_fail_come_first(bundle: Bundle, tmp_path: Path) -> None:
-    assert lines(worklist(bundle, tmp_path)) == [2, 3, 4, 1, 5]
+def test_the_likeliest_to_fail_come_first(tmp_path: Path) -> None:
+    assert lines(worklist(tmp_path)) == [2, 3, 4, 1, 5]
 
 
-def test_by_expected_loss_what_has_no_value_comes_last(bundle: Bundle, tmp_path: Path) -> None:
-    rows = worklist(bundle, tmp_path, rank_by="expected_loss")
+def test_by_expected_loss_what_has_no_value_comes_last(tmp_path: Path) -> None:
+    rows = worklist(tmp_path, rank_by="expected_loss")
     assert lines(rows) == [4, 5, 1, 3, 2]
     assert [row["expected_loss_gbp"] for row in rows] == pytest.approx([300, 100, 20, 4, None])
 
 
-def test_within_the_capacity_and_with_so_many_of_one_buyer(bundle: Bundle, tmp_path: Path) -> None:
-    assert lines(worklist(bundle, tmp_path, capacity=2)) == [2, 3]
-    assert lines(worklist(bundle, tmp_path, capacity=3, most_per_buyer=1)) == [2, 4, 5]
+def test_within_the_capacity_and_with_so_many_of_one_buyer(tmp_path: Path) -> None:
+    assert lines(worklist(tmp_path, capacity=2)) == [2, 3]
+    assert lines(worklist(tmp_path, capacity=3, most_per_buyer=1)) == [2, 4, 5]
 
 
-def test_nothing_scored_is_an_empty_worklist(bundle: Bundle, tmp_path: Path) -> None:
-    assert worklist(bundle, tmp_path, []) == []
+def test_nothing_scored_is_an_empty_worklist(tmp_path: Path) -> None:
+    assert worklist(tmp_path, []) == []
 
 
-def test_the_same_rows_are_the_same_bytes(bundle: Bundle, tmp_path: Path) -> None:
-    worklist(bundle, tmp_path)
+def test_the_same_rows_are_the_same_bytes(tmp_path: Path) -> None:
+    worklist(tmp_path)
     first = (tmp_path / "worklist.parquet").read_bytes()
-    worklist(bundle, tmp_path)
+    worklist(tmp_path)
     assert (tmp_path / "worklist.parquet").read_bytes() == first
 
 
-def test_beside_it_stands_how_it_was_chosen_and_what_it_can_be_filtered_by(bundle: Bundle, tmp_path: Path) -> None:
-    given = scored(tmp_path)
-    about = ranked(given, listed(given, Options(capacity=2), bundle), tmp_path / "worklist.parquet")
-    assert about.choices == {"category": [], "region": ["UKD", "UKC"], "register": ["uk"]}
-    assert about.said[0].startswith("2 of 5 tenders are listed")
+def test_what_is_on_the_worklist_has_its_reasons(tmp_path: Path) -> None:
+    rows = worklist(tmp_path, capacity=2)
+    assert [row["reasons"] for row in rows] == ["because of 2", "because of 3", None, None, None]
+
+
+def test_it_tells_what_it_can_be_filtered_by(tmp_path: Path) -> None:
+    found = ranked(*made_by(tmp_path, ROWS), tmp_path / "worklist.parquet")
+    assert found == {"category": [], "region": ["UKD", "UKC"], "register": ["uk"]}
