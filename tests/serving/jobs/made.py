@@ -37,9 +37,9 @@ def portfolio(count: int = 120) -> bytes:
 
 
 def long(blocks: int) -> bytes:
-    """Packed JSON lines of so many blocks: few tenders, each with much that is not read."""
-    padding = {"rationale": "x" * 80_000}
-    return gzip.compress(lines([tender(number, planning=padding) for number in range(105 * blocks)]), 1)
+    """Packed JSON lines of so many blocks, each of which takes a moment: a thousand tenders with much that is not read."""
+    padding = {"rationale": "x" * 7_000}
+    return gzip.compress(lines([tender(number, planning=padding) for number in range(1_050 * blocks)]), 1)
 
 
 def upload(http: httpx.Client, content: bytes, name: str = "register.jsonl", **options: str) -> dict[str, Any]:

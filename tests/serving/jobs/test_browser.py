@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -28,19 +29,27 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(params=[(DESKTOP, True), (PHONE, False)], ids=["desktop with scripts", "phone without"])
-def page(browser: Browser, request: pytest.FixtureRequest, service: httpx.Client) -> Iterator[Page]:
-    """The upload page at one width; any complaint of the browser fails the test."""
-    (width, height), scripts = request.param
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, java_script_enabled=scripts, bypass_csp=not scripts
-    )
+@pytest.fixture
+def page(browser: Browser, service: httpx.Client) -> Iterator[Page]:
+    """The upload page with scripts, on a desktop."""
+    yield from opened(browser, str(service.base_url.join("/portfolio")), DESKTOP, scripts=True)
+
+
+@pytest.fixture
+def phone(browser: Browser, service: httpx.Client, job: dict[str, Any]) -> Iterator[Page]:
+    """The worklist of a job without scripts, on a phone."""
+    yield from opened(browser, str(service.base_url.join(job["page"])), PHONE, scripts=False)
+
+
+def opened(browser: Browser, url: str, size: tuple[int, int], scripts: bool) -> Iterator[Page]:
+    """A page at one width; any complaint of the browser fails the test."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, java_script_enabled=scripts)
     page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", lambda dialog: complaints.append(dialog.message))
-    page.goto(str(service.base_url.join("/portfolio")))
+    page.goto(url)
     yield page
     context.close()
     assert complaints == []
@@ -66,6 +75,17 @@ def test_from_an_upload_to_the_reviews_and_back(page: Page, tmp_path: Path) -> N
     assert faults(page) == []
     pictured(page, "worklist")
 
+    reviewed(page)
+    with page.expect_download() as taken:
+        page.get_by_role("listitem").filter(has_text="Worklist:").get_by_role("link", name="csv").click()
+    assert taken.value.suggested_filename == "register-worklist.csv"
+    assert len(Path(taken.value.path()).read_text().splitlines()) == 11
+    page.get_by_role("button", name="Delete the file and its results").click()
+    assert page.url.endswith("/portfolio")
+
+
+def reviewed(page: Page) -> None:
+    """Sorts and filters the worklist, opens a row, and goes back to where it was."""
     page.get_by_role("link", name="Value", exact=True).click()
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Value")
     page.get_by_label("Buyer", exact=True).fill("york")
@@ -73,16 +93,20 @@ def test_from_an_upload_to_the_reviews_and_back(page: Page, tmp_path: Path) -> N
     assert "40 of 120 tenders" in page.locator("main").inner_text()
     assert set(page.locator("tbody tr td:nth-child(6)").all_inner_texts()) == {"£5.0m"}
     filtered = page.url
-
     failure = float(page.locator("tbody tr").first.locator("strong").inner_text().rstrip("%"))
     page.locator("tbody tr").first.get_by_role("link").click()
     assert float(page.locator(".number").inner_text().rstrip("%")) == pytest.approx(failure, abs=0.55)
     pictured(page, "row")
     page.get_by_role("link", name="Back to the worklist").click()
     assert parse_qs(urlsplit(page.url).query) == parse_qs(urlsplit(filtered).query)
-    with page.expect_download() as taken:
-        page.get_by_role("listitem").filter(has_text="Worklist:").get_by_role("link", name="csv").click()
-    assert taken.value.suggested_filename == "register-worklist.csv"
-    assert len(Path(taken.value.path()).read_text().splitlines()) == 11
-    page.get_by_role("button", name="Delete the file and its results").click()
-    assert page.url.endswith("/portfolio")
+
+
+def test_the_worklist_works_on_a_phone_without_scripts(phone: Page, service: httpx.Client) -> None:
+    assert faults(phone) == []
+    pictured(phone, "worklist")
+    phone.locator("summary").first.click()
+    assert "points)" in phone.locator("details[open]").inner_text()
+    reviewed(phone)
+    phone.goto(str(service.base_url.join("/portfolio")))
+    assert faults(phone) == []
+    pictured(phone, "upload")

@@ -21,7 +21,7 @@ from serving.jobs.worker import ABANDONED, Worker
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
 
-BLOCKS = 4
+BLOCKS = 5
 NAME = "register.jsonl.gz"
 
 
