@@ -82,11 +82,7 @@ def predictions(
     """
     parts = {part.outcome: part for part in _asked(bundle, stage)}
     measured, beforehand = _measured(bundle, stage, tenders, records, parts)
-    whole = {id(rows): np.array(rows, dtype=np.float32).reshape(len(rows), -1) for rows in measured.values()}
-    matrix = {
-        outcome: np.ascontiguousarray(whole[id(measured[outcome])][:, bundle.places(part)])
-        for outcome, part in parts.items()
-    }
+    matrix = _matrices(bundle, parts, measured)
     margin = {
         outcome: beforehand[outcome]
         + bundle.boosters[outcome, part.stage].inplace_predict(
@@ -171,6 +167,22 @@ def _measured(
 
 def _row(measures: Sequence[Measure | None], tender: Tender, record: TrackRecord) -> Measured:
     return [measure(tender, record) if measure else None for measure in measures]
+
+
+def _matrices(bundle: Bundle, parts: dict[str, Part], measured: dict[str, list[Measured]]) -> dict[str, Matrix]:
+    """What each booster reads: NaN for unknown. Boosters that read the same of the same rows share a matrix."""
+    whole: dict[int, Matrix] = {}
+    made: dict[tuple[int, tuple[str, ...]], Matrix] = {}
+    found = {}
+    for outcome, part in parts.items():
+        rows = measured[outcome]
+        if id(rows) not in whole:
+            whole[id(rows)] = np.array(rows, dtype=np.float32).reshape(len(rows), -1)
+        key = id(rows), part.features
+        if key not in made:
+            made[key] = np.ascontiguousarray(whole[id(rows)][:, bundle.places(part)])
+        found[outcome] = made[key]
+    return found
 
 
 def _bid_counts(stage: Stage, tenders: Sequence[Tender]) -> Floats:

@@ -15,7 +15,7 @@ from features.catalogue import Feature, catalogue
 from features.track_records import TrackRecord
 from models.bundle import Bundle
 from models.calibration import Calibration, failure_of
-from models.predicting import Predictions
+from models.predicting import ENDINGS, Predictions
 from tenders import form
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
@@ -53,16 +53,24 @@ class Margins(msgspec.Struct, frozen=True, kw_only=True):
     contributions: Mapping[str, float]
 
 
-def margins_of(bundle: Bundle, outcome: str, stage: Stage, found: Predictions) -> Margins:
-    """One booster on the first of the tenders predicted, taken apart: that costs more than to predict."""
-    part = bundle.part(outcome, stage)
-    taken = xgb.DMatrix(found.matrix[outcome][:1], nthread=1)
-    shares = bundle.boosters[outcome, stage].predict(taken, pred_contribs=True, validate_features=False)[0]
-    return Margins(
-        margin=float(found.margin[outcome][0]),
-        calibration=bundle.calibration[outcome, stage],
-        contributions={name: float(share) for name, share in zip(part.features, shares[:-1], strict=True)},
-    )
+def margins_of(bundle: Bundle, stage: Stage, found: Predictions) -> dict[str, Margins]:
+    """The boosters of failure on the first of the tenders predicted, taken apart: that costs more than to predict."""
+    taken: dict[int, xgb.DMatrix] = {}
+    told = {}
+    for outcome in ENDINGS:
+        if outcome not in found.margin:
+            continue
+        read = found.matrix[outcome]
+        if id(read) not in taken:
+            taken[id(read)] = xgb.DMatrix(read[:1], nthread=1)
+        booster = bundle.boosters[outcome, stage]
+        shares = booster.predict(taken[id(read)], pred_contribs=True, validate_features=False)[0].tolist()
+        told[outcome] = Margins(
+            margin=float(found.margin[outcome][0]),
+            calibration=bundle.calibration[outcome, stage],
+            contributions=dict(zip(bundle.part(outcome, stage).features, shares[:-1], strict=True)),
+        )
+    return told
 
 
 def reasons(

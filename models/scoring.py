@@ -139,9 +139,7 @@ def explained(one: Case) -> Score:
     record = record_of(one.bundle, one.tender, one.published)
     found = predictions(one.bundle, one.stage, [one.tender], [(0, record)])
     (told,) = _numbers(one.bundle, one.stage, found)
-    margins = {
-        outcome: margins_of(one.bundle, outcome, one.stage, found) for outcome in ENDINGS if outcome in found.margin
-    }
+    margins = margins_of(one.bundle, one.stage, found)
     values = dict(zip((feature.name for feature in one.bundle.weighed), found.rows[0], strict=True))
     return msgspec.structs.replace(
         _score(one, told),

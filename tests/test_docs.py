@@ -96,9 +96,7 @@ def server(script: str, tmp_path: Path) -> Iterator[int]:
     lines = [*before, f"exec {command} --port {port}"]
     kept = {**environment(), "TENDER_RISK_DATA": str(tmp_path / "jobs")}
     with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(
-            ["bash", "-c", "\n".join(lines)], cwd=ROOT, env=kept, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(["bash", "-c", "\n".join(lines)], cwd=ROOT, env=kept, stdout=log, stderr=log)
     try:
         assert ready(f"http://127.0.0.1:{port}/readyz"), (tmp_path / "log").read_text()
         yield port

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import catalogue
 from features.matrix import Matrix
+from training import shares
 from training.fit import filled
 from training.frames import Frame
 from training.recipe import Boost
@@ -98,6 +99,9 @@ def fit(
 def _fit(
     x: Matrix, y: Floats, weight: Floats, names: Sequence[str], boost: Boost, seed: int, offset: Floats | None
 ) -> xgb.Booster:
+    if boost.shares:
+        told = parameters(boost, seed, offset is not None)
+        return shares.fit(x, y, weight, names, told, boost.trees, boost.shares, offset)
     data = xgb.QuantileDMatrix(
         x,
         y,

@@ -20,7 +20,7 @@ PSEUDO = 0.5
 # a margin whose spread multiplies the odds by e is as much as a few hundred cases could show.
 SLOPE_SPREAD = 1.0
 # What the level (log-odds) moves from one window to the next before a register has shown it, and how many windows that
-# is worth: over the windows of the registers it moved by 0.1 to 0.3 (docs/benchmarks.md).
+# is worth: chosen on the registers' windows (docs/benchmarks.md).
 LEVEL_SPREAD, LEVEL_WINDOWS = 0.15, 8
 
 

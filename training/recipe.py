@@ -30,6 +30,8 @@ class Boost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     # Half-life of a row's weight in days, 0 for never, and the age in years of the oldest that is used, 0 for any.
     half_life_days: int = 0
     years: int = 0
+    # Workers of a Dask cluster that each fit on a share of the rows (training/shares.py); 0 fits in this process.
+    shares: int = 0
 
 
 FOUND: Mapping[str, Boost] = {
