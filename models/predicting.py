@@ -177,7 +177,7 @@ def _matrices(bundle: Bundle, parts: dict[str, Part], measured: dict[str, list[M
     for outcome, part in parts.items():
         rows = measured[outcome]
         if id(rows) not in whole:
-            whole[id(rows)] = np.array(rows, dtype=np.float32).reshape(len(rows), -1)
+            whole[id(rows)] = np.array(rows, dtype=np.float32).reshape(len(rows), len(bundle.weighed))
         key = id(rows), part.features
         if key not in made:
             made[key] = np.ascontiguousarray(whole[id(rows)][:, bundle.places(part)])

@@ -181,7 +181,7 @@ def test_spellings_of_a_name_meet(name: str, other: str) -> None:
 
 
 def test_a_name_of_nothing_but_legal_form_is_no_key() -> None:
-    assert buyer_keys(one({"buyer": "The Council"}).compiled()) == []
+    assert buyer_keys(one({"buyer": "The Council"}).compiled()) == ()
 
 
 FULL = one(
@@ -199,9 +199,9 @@ FULL = one(
 
 def test_a_case_is_learnt_under_buyer_adviser_market_and_supplier() -> None:
     tender = FULL.compiled()
-    assert buyer_keys(tender) == ["buyer:a", "buyer:b"]
+    assert buyer_keys(tender) == ("buyer:a", "buyer:b")
     assert adviser_keys(tender) == ["adviser:v"]
-    assert market_keys(tender) == ["market:851"]
+    assert market_keys(tender) == ("market:851",)
     assert supplier_keys(tender) == ["supplier:s"]
     draft = ("buyer:a", "buyer:b", "adviser:v", "market:851", "adviser:v|market:851")
     assert keys_of(FULL.as_of("draft"), "draft") == draft

@@ -31,8 +31,11 @@ def chromium() -> Iterator[Browser]:
         started.close()
 
 
-def faults(page: Page) -> list[Any]:
-    """What is wrong with a page for those who do not see it, or use no mouse, at either width; by axe too, where it is."""
+def faults(page: Page, scripts: bool = True) -> list[Any]:
+    """What is wrong with a page for those who do not see it, or use no mouse, at either width; by axe too, where it is.
+
+    Axe waits for timers, which never come where a page runs no `scripts`.
+    """
     # Unstyled, everything looks otherwise.
     page.wait_for_load_state("load")
     found: list[Any] = []
@@ -41,7 +44,7 @@ def faults(page: Page) -> list[Any]:
         found += page.evaluate(CHECKS)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
             found.append(f"{wide} pixels wide on {width}")
-        if AXE:
+        if AXE and scripts:
             page.evaluate(Path(AXE).read_text(encoding="utf-8"))
             found += page.evaluate(
                 "axe.run(document).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))"
