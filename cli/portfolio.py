@@ -20,10 +20,6 @@ Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: 
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .parquet, .csv, .xlsx or .jsonl.")]
 
 
-CAPACITY = 200
-"""Tenders on the worklist of a report, if nobody says how many."""
-
-
 class Reasons(StrEnum):
     """Who gets reasons."""
 
@@ -71,7 +67,7 @@ def portfolio(
     from serving.portfolio.run import run
     from serving.portfolio.work import Asked
     from serving.portfolio.workers import local
-    from serving.portfolio.worklist import Wish
+    from serving.portfolio.worklist import CAPACITY, Wish
 
     if workers and cluster not in (None, clusters.LOCAL):
         raise UsageError("a cluster has its own workers: leave out --workers")

@@ -40,9 +40,9 @@ def report(
 
 def _write(to: Path, text: str) -> None:
     """Whole or not at all. Raises UnreachableError."""
-    unfinished = to.with_name(f".{to.name}.partial")
+    from serving.portfolio import writing
+
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(to)
+        writing.whole(to, text.encode())
     except OSError as error:
         raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None

@@ -170,16 +170,17 @@ def numbers(cases: Sequence[Case]) -> list[Numbers]:
 
 def _numbers(bundle: Bundle, stage: Stage, found: Predictions) -> Iterator[Numbers]:
     base_rate = failure_of(*(_base_rate(bundle, outcome, stage) for outcome in ENDINGS))
-    bounds = np.column_stack([found.failure, found.interval])
+    failure = found.failure
+    bounds = np.column_stack([failure, found.interval])
     # The interval holds the score itself, whatever the resamples say.
     exact = [
-        found.failure,
+        failure,
         bounds.min(axis=1),
         bounds.max(axis=1),
         *(found.of(name) for name in Outcomes.__struct_fields__),
     ]
     rounded = (np.round(column, 4).tolist() for column in exact)
-    bands = (band(failure, base_rate) for failure in found.failure.tolist())
+    bands = (band(each, base_rate) for each in failure.tolist())
     for row in zip(*rounded, found.no_bid.tolist(), bands, found.unknown(bundle), repeat(round(base_rate, 4))):
         yield Numbers(*row)
 
@@ -213,7 +214,7 @@ def _able(bundle: Bundle, tender: Tender, asked: Stage) -> tuple[Bundle, Stage, 
     own = bundle.of(tender)
     name = own.manifest.register
     for at in reversed(STAGES[: STAGES.index(asked) + 1]):
-        told = [outcome for outcome in ("no_award", "early_end") if (outcome, at) in own.boosters]
+        told = [outcome for outcome in ENDINGS if (outcome, at) in own.boosters]
         if told and own is bundle:
             return bundle, at, ()
         if told:

@@ -7,7 +7,7 @@ them, so every status goes at every stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
 from operator import is_not
@@ -98,10 +98,7 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
 
 def _parties(parties: tuple[Party, ...], stage: Stage) -> tuple[Party, ...]:
     later = _later_roles(stage)
-    for party in parties:
-        if not party.roles or not later.isdisjoint(party.roles):
-            break
-    else:
+    if all(party.roles and later.isdisjoint(party.roles) for party in parties):
         return parties
     earlier = (_changed(party, roles=tuple(role for role in party.roles if role not in later)) for party in parties)
     return tuple(party for party in earlier if party.roles)
@@ -115,41 +112,32 @@ def _later_roles(stage: Stage) -> frozenset[str]:
 def _procedure(procedure: Procedure, rank: int) -> Procedure:
     later = CLOSING_DOCUMENTS if rank >= 2 else LATER_DOCUMENTS
     first = procedure.date_published if rank < 1 else None
-    documents = procedure.documents
-    known = [doc for doc in documents if not (_is_one_of(doc, later) or (first and _later(doc, first)))]
-    if len(known) < len(documents):
-        documents = tuple(known)
-    lots = procedure.lots
-    if any(lot.status is not None or lot.status_details is not None for lot in lots):
-        lots = tuple([_lot(lot) for lot in lots])
-    # A notice nearly always has a status, so that there is no use in asking whether it differs.
-    put = _changed if procedure.status is None else replace
-    if rank >= 1:
-        return put(procedure, status=None, status_details=None, final_status_date=None, lots=lots, documents=documents)
-    return put(
+    not_yet = _NO_BIDS if rank < 1 else {}
+    return _changed(
         procedure,
         status=None,
         status_details=None,
         final_status_date=None,
-        lots=lots,
-        number_of_tenderers=None,
-        tenderers=(),
-        amendments=(),
-        documents=documents,
+        lots=_each(_lot, procedure.lots),
+        documents=_kept(procedure.documents, lambda doc: not _is_one_of(doc, later) and not _later(doc, first)),
+        **not_yet,
     )
 
 
+_NO_BIDS: Mapping[str, object] = {"number_of_tenderers": None, "tenderers": (), "amendments": ()}
+
+
 def _lot(lot: Lot) -> Lot:
-    return lot if lot.status is None and lot.status_details is None else replace(lot, status=None, status_details=None)
+    return _changed(lot, status=None, status_details=None)
 
 
 def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
     return document.notice_type in kinds or document.document_type in kinds
 
 
-def _later(document: Document, first: str) -> bool:
+def _later(document: Document, first: str | None) -> bool:
     published = document.date_published
-    if not published or published == first:
+    if not published or not first or published == first:
         return False
     return dates.earliest(published) > dates.latest(first)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from serving.jobs.job import MOST_CAPACITY, Options
+from serving.portfolio.worklist import RankBy
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES
 from tenders.sources import names, own
 
 REGISTERS = tuple(name for name in names() if name != own.NAME)
 """Whose columns an upload may have. An office's own come with a mapping that names files of the machine it runs on."""
-RANKED_BY = ("failure", "expected_loss")
 
 
 def options(fields: Mapping[str, str]) -> Options:
@@ -51,6 +51,6 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "stage": _one_of(*STAGES),
     "register": _one_of(*REGISTERS),
     "capacity": _count,
-    "rank_by": _one_of(*RANKED_BY),
+    "rank_by": _one_of(*get_args(RankBy)),
     "most_per_buyer": _count,
 }

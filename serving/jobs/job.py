@@ -9,14 +9,13 @@ from typing import Literal
 
 import msgspec
 
+from serving.portfolio.worklist import CAPACITY, RankBy
 from tenders.facts import Stage
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
-RankBy = Literal["failure", "expected_loss"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 MOST_CAPACITY = 100_000
 """Rows of a worklist: each of them is explained."""
-CAPACITY = 200
 _ID = re.compile(r"[A-Za-z0-9_-]{32}")
 
 

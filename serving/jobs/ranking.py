@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import ranking
+from serving.portfolio import ranking, writing
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.worklist import Wish
 
@@ -46,11 +46,11 @@ def ranked(scored: Path, listed: Path, wish: Wish, out: Path) -> Choices:
     table = table.append_column("expected_loss_gbp", pc.multiply(table["failure"], table["value_gbp"]))
     table = table.append_column("rank", pa.array(np.arange(1, len(order) + 1)))
     table = table.append_column("chosen", pa.array(np.isin(order, on_list)))
-    partial = out.with_name(f".{out.name}.partial")
-    with pq.ParquetWriter(partial, RANKED, compression="zstd") as writer:
+    unfinished = writing.partial(out)
+    with pq.ParquetWriter(unfinished, RANKED, compression="zstd") as writer:
         for at in range(0, table.num_rows, GROUP):
             writer.write_table(table.slice(at, GROUP).cast(RANKED), GROUP)
-    partial.replace(out)
+    unfinished.replace(out)
     return {name: _values(table[name]) for name in FILTERED}
 
 

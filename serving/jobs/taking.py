@@ -6,7 +6,6 @@ import secrets
 import sys
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from serving import spreadsheets
@@ -22,7 +21,6 @@ KINDS = {
 }
 MOST_IN_A_WORKBOOK = 100_000
 """Rows; a workbook with more takes minutes to write, and to open."""
-BATCH = 10_000
 
 
 async def taken(rows: Path, format: str) -> Path:
@@ -46,9 +44,7 @@ async def taken(rows: Path, format: str) -> Path:
 def write(rows: Path, out: Path, format: str) -> None:
     """Writes them, whole or not at all, however many do at once."""
     partial = out.with_name(f".{secrets.token_hex(4)}.{out.name}")
-    with pq.ParquetFile(rows, pre_buffer=False) as file:
-        tables = (pa.Table.from_batches([batch]) for batch in file.iter_batches(BATCH))
-        writing.write(partial, format, file.schema_arrow, tables)
+    writing.convert(rows, partial, format)
     partial.replace(out)
 
 

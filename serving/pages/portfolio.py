@@ -10,11 +10,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from serving.jobs import api, asked, office
-from serving.jobs.job import CAPACITY, MOST_CAPACITY, Job
+from serving.jobs.job import MOST_CAPACITY, Job
 from serving.jobs.settings import settings
 from serving.pages import worklists
 from serving.pages.rendering import HEADERS, page
 from serving.portfolio.files import ENDINGS, PACKED
+from serving.portfolio.worklist import CAPACITY
 from tenders.errors import Problem, TenderRiskError
 from tenders.facts import STAGES
 

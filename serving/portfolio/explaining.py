@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 
 import msgspec
@@ -55,18 +55,17 @@ def reasons(
     executor: Executor,
     workers: int,
     given: Iterable[Block],
-    spans: Sequence[Span],
-    places: Sequence[Place],
-) -> list[str | None]:
-    """The reasons of each place, as one text. `given` are all blocks; those that hold a place have their data."""
-    wanted, before = holding(spans, places), {each.number: each.before for each in spans}
+    spans: Iterable[Span],
+    wanted: Mapping[int, Sequence[Place]],
+) -> dict[Place, str]:
+    """The reasons of the places that `holding` found, as one text each. Those of the `given` blocks have their data."""
+    before = {each.number: each.before for each in spans}
     calls = ((block, (explained, asked, block, wanted[block.number])) for block in given if block.number in wanted)
-    found = {
+    return {
         (block.file, line + before[block.number], path): text
         for block, told in answered(executor, workers, calls)
         for (line, path), text in told
     }
-    return [found.get(place) for place in places]
 
 
 def explained(asked: Asked, block: Block, places: Sequence[Place]) -> list[tuple[tuple[int, str], str]]:

@@ -27,11 +27,10 @@ from tenders.errors import DataError, UnreachableError
 
 WHOLE = "scored.parquet"
 """All rows, in the folder of the parts: what the other formats, the worklist and the report are made from."""
-A_TIME = 50_000
 
 
 def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
-    """Writes everything that was asked for, the output last but the manifest, each whole or not at all."""
+    """Writes everything that was asked for, each whole or not at all, and the manifest last."""
     counting = Counting()
     spans: list[Span] = []
     whole = given.parts / WHOLE
@@ -46,8 +45,7 @@ def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
         whole.replace(given.out)
         whole = given.out
     else:
-        tables = (pa.Table.from_batches([batch]) for batch in pq.ParquetFile(whole).iter_batches(A_TIME))
-        writing.write(given.out, given.format, SCHEMA, tables)
+        writing.convert(whole, given.out, given.format)
     manifest = Manifest(
         created=now(),
         inputs=begun.inputs,
@@ -111,10 +109,11 @@ def _listed(given: Run, wish: Wish, scored: ds.Dataset, executor: Executor, span
     found = worklist(scored, wish, _earlier(given), held(given.asked.bundle).manifest.metrics)
     if given.explains_worklist:
         places = list(zip(*(found.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))
-        needed = explaining.holding(spans, places)
-        others = {each.number for each in spans} - set(needed)
+        wanted = explaining.holding(spans, places)
+        others = {each.number for each in spans} - set(wanted)
         cut = blocks(given.source, given.asked.register, others, given.bounds)
-        told = explaining.reasons(given.asked, executor, given.workers, cut, spans, places)
+        explained = explaining.reasons(given.asked, executor, given.workers, cut, spans, wanted)
+        told = [explained.get(place) for place in places]
         at = LISTED.get_field_index("reasons")
         found = msgspec.structs.replace(found, rows=found.rows.set_column(at, "reasons", pa.array(told, pa.string())))
     writing.write(given.listed, given.format, LISTED, [found.rows])

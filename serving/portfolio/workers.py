@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import threading
@@ -59,7 +58,6 @@ def local(workers: int, bundle: str) -> Iterator[Executor]:
 def _begin(bundle: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work.held(bundle)
-    gc.freeze()
 
 
 def _end_with_parent() -> None:

@@ -37,6 +37,11 @@ null for those chosen by risk: only the drawn speak for the whole portfolio, eac
 null where there was no earlier run, or where it did not hold the tender."""
 
 
+RankBy = Literal["failure", "expected_loss"]
+CAPACITY = 200
+"""Tenders that are listed where nobody says how many there are people for."""
+
+
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What an office asks for: how many tenders it can review, and by what they are ranked.
 
@@ -46,7 +51,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     capacity: int
-    rank_by: Literal["failure", "expected_loss"] = "failure"
+    rank_by: RankBy = "failure"
     most_per_buyer: int | None = None
     sample: float = 0.0
     seed: int = 0

@@ -18,13 +18,14 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
-from openpyxl.writer.excel import ExcelWriter
 
 from serving.spreadsheets import FORMULA
 from tenders.errors import UsageError
 
 GROUP = 100_000
 """Rows of a Parquet row group."""
+A_TIME = 10_000
+"""Rows that are read at a time to be written in another format."""
 SHEET = 1_000_000
 """Rows of a sheet below its first: a workbook has at most 1,048,576."""
 EPOCH = b"2000-01-01T00:00:00Z"
@@ -48,6 +49,13 @@ def write(out: Path, format: str, schema: pa.Schema, tables: Tables) -> None:
     unfinished = partial(out)
     FORMATS[format](unfinished, schema, tables)
     unfinished.replace(out)
+
+
+def convert(rows: Path, out: Path, format: str) -> None:
+    """Writes the rows of a Parquet file in a format of FORMATS, some of them in memory at a time."""
+    with pq.ParquetFile(rows, pre_buffer=False) as file:
+        tables = (pa.Table.from_batches([batch]) for batch in file.iter_batches(A_TIME))
+        write(out, format, file.schema_arrow, tables)
 
 
 def whole(path: Path, content: bytes) -> None:
@@ -109,9 +117,7 @@ def _workbook(path: Path, schema: pa.Schema, tables: Tables) -> None:
                 sheet.append(schema.names)
             sheet.append([_cell(sheet, value) for value in line])
             rows += 1
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        # What `save` does, but for writing the present time into the properties.
-        ExcelWriter(book, packed).save()
+    book.save(path)
     _undated(path)
 
 
