@@ -16,13 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -31,17 +32,17 @@ import pyarrow.parquet as pq
 
 from benchmarks import made_tenders
 from benchmarks.showing import Row, Shown, show, write
-from features.catalogue import Feature
-from features.track_records import TrackRecord
+from features.columns import Columns
+from features.matrix import Rows
 from models import bundle as bundles
 from models import knowing, scoring
-from models.predicting import predictions
-from models.scoring import Case
+from models.predicting import measured, predictions
 from serving.portfolio.blocks import Block, blocks
 from serving.portfolio.given import Run
 from serving.portfolio.lines import lines
 from serving.portfolio.run import run
-from serving.portfolio.work import Asked, held
+from serving.portfolio.table import Lines
+from serving.portfolio.work import CHUNK, Asked, held
 from serving.portfolio.workers import local
 from tenders import reading, typed
 from tenders.tender import Tender
@@ -167,30 +168,50 @@ def _command(source: Path, out: Path, workers: int) -> tuple[float, float]:
 
 
 def features(source: Path, bundle: str) -> Shown:
-    """What each feature costs alone, in microseconds a tender, and what the rest of the way costs."""
+    """What each step and each feature costs, in microseconds a tender, in chunks and batches as a worker makes them."""
     loaded = held(bundle)
     with source.open("rb") as file:
         texts = list(islice(file, SAMPLE))
-    processes = [each for each in typed.sound_releases(texts) if each]
-    cases = [scoring.case(loaded, process, "draft") for process in processes]
-    record = loaded.log.on(None)
-    steps: dict[str, Callable[[], object]] = {
-        "decoding (floor)": lambda: [*map(_decode, texts)],
-        "decoding and checking": lambda: typed.sound_releases(texts),
-        "as of the stage": lambda: [scoring.case(loaded, process, "draft") for process in processes],
-        "numbers": lambda: scoring.numbers(cases),
-    }
-    for feature in loaded.weighed:
-        if feature.stage == "draft":
-            steps[f"feature {feature.name}"] = partial(_measured, feature, cases, record)
     # As in a worker: what is held for good is not walked again and again.
     gc.freeze()
-    cost = {name: _timed(step) / len(cases) * 1e6 for name, step in steps.items()}
+    cost = {"decoding (floor)": _timed(lambda: [*map(_decode, texts)])}
+    lines = Lines(source.name)
+    rows = Rows([feature for feature in loaded.weighed if feature.column])
+    for at in range(0, len(texts), CHUNK):
+        steps = _Steps(cost)
+        processes = steps.taken("decoding and checking", typed.sound_releases, texts[at : at + CHUNK])
+        cases = steps.taken("cases", lambda each: [scoring.case(loaded, one, "draft") for one in each], processes)
+        records = steps.taken("track records", lambda each: [loaded.log.on(one.published) for one in each], cases)
+        steps.taken("columns", Columns, [case.at_any_stage for case in cases], records)
+        lines.add([(0, "")] * len(cases), cases, [None] * len(cases))
+        rows.add([case.at_any_stage for case in cases], records)
+    columns = rows.columns()
+    for feature in loaded.weighed:
+        if feature.column:
+            cost[f"feature {feature.name}"] = _timed(partial(feature.column, columns))
+    cost["all that is predicted and told, as a table"] = _timed(lines.table)
     floor = cost["decoding (floor)"]
     return Shown(
         title="Where the time goes, one thread",
-        rows=[{"step": name, "µs a tender": each, "times decoding": each / floor} for name, each in cost.items()],
+        rows=[
+            {"step": name, "µs a tender": 1e6 * each / len(texts), "times decoding": each / floor}
+            for name, each in cost.items()
+        ],
     )
+
+
+class _Steps:
+    """Seconds by step, added up."""
+
+    def __init__(self, cost: dict[str, float]) -> None:
+        self._cost = cost
+
+    def taken(self, name: str, step: Callable[..., Any], *given: Any) -> Any:
+        """What a step makes of what is given."""
+        began = perf_counter()
+        made = step(*given)
+        self._cost[name] = self._cost.get(name, 0.0) + perf_counter() - began
+        return made
 
 
 def flattened(source: Path, to: Path) -> Path:
@@ -221,17 +242,14 @@ def predicted(asked: tuple[str, int]) -> float:
     made = [reading.one(release) for release in made_tenders.releases(200)]
     cases = [scoring.case(loaded, process, "draft") for process in made]
     tenders = [case.tender for case in cases]
-    found = predictions(loaded, "draft", tenders, knowing.records_of(loaded, tenders, [c.published for c in cases]))
+    records = knowing.records_of(loaded, tenders, [case.published for case in cases])
+    found = predictions(measured(loaded, "draft", tenders, records))
     seconds = 0.0
     for outcome, matrix in found.matrix.items():
         booster = loaded.boosters[loaded.part(outcome, "draft").outcome, "draft"]
         whole = np.tile(matrix, (rows // len(matrix) + 1, 1))[:rows]
         seconds += _timed(partial(booster.inplace_predict, whole, predict_type="margin"))
     return seconds
-
-
-def _measured(feature: Feature, cases: Sequence[Case], record: TrackRecord) -> list[float | None]:
-    return [feature.measure(case.tender, record) for case in cases]
 
 
 _decode = msgspec.json.Decoder(Tender).decode

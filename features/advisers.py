@@ -80,7 +80,7 @@ def adviser_specialism(tender: Tender, track_record: TrackRecord) -> float | Non
     record = record_of_advisers(tender, track_record)
     if record is None:
         return None
-    here = track_record.of(f"{a}|{m}" for a in adviser_keys(tender) for m in market_keys(tender))
+    here = track_record.of([f"{a}|{m}" for a in adviser_keys(tender) for m in market_keys(tender)])
     return min(1.0, here.cases / record.cases) if here else 0.0
 
 

@@ -11,15 +11,17 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.columns import Columns
 from features.timing import tender_period_days
-from features.track_records import TrackRecord, buyer_keys
+from features.track_records import buyer_keys
 from tenders import dates
 from tenders.facts import Facts
 from tenders.sources.columns import uncollected
@@ -29,7 +31,6 @@ Hashes = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Texts = tuple[str | None, ...]
 
-_NOBODY = TrackRecord()
 _WORD = re.compile(r"[^\W\d_]+")
 # Words that carry no subject, in the registers' languages. Shorter words than these carry none either.
 _FUNCTION_WORDS = frozenset(
@@ -74,10 +75,8 @@ def where(tender: Tender) -> Texts:
 
 
 def _when(tender: Tender) -> Texts:
-    window = tender_period_days(tender, _NOBODY)
     day = dates.day(tender.tender.date_published)
-    bid = None if window is None else str(min(int(window), 60))
-    return (bid, None, None) if day is None else (bid, str(day.month), str(day.weekday()))
+    return (None, None) if day is None else (str(day.month), str(day.weekday()))
 
 
 def worth(tender: Tender) -> Value | None:
@@ -132,12 +131,14 @@ _FAMILIES: tuple[tuple[tuple[str, ...], Callable[[Tender], Texts]], ...] = (
     (("kind", "method"), _route),
     (("market", "group", "branch", "sector"), market),
     (("place", "locality"), where),
-    (("window", "month", "weekday"), _when),
+    (("month", "weekday"), _when),
     (("band", "term", "fee", "criteria"), _terms),
     (("first", "opening", "subject", "ending"), _title),
 )
 _STATED = ("again", "authority", "form", *_OWN)
-NAMES: tuple[str, ...] = (*(name for names, _ in _FAMILIES for name in names), *_STATED)
+NAMES: tuple[str, ...] = ("window", *(name for names, _ in _FAMILIES for name in names), *_STATED)
+A_TIME = 1_000
+"""Tenders whose windows are measured at once."""
 
 
 class Described(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,32 +169,39 @@ def describe(tenders: Iterable[Tender]) -> Described:
     # Rows of a register share their facts, and those hold most attributes.
     stated: dict[int, tuple[Facts, list[int]]] = {}
     with uncollected():
-        for tender in tenders:
+        for tender, window in _with_windows(iter(tenders)):
             facts = tender.tender_risk
             if id(facts) not in stated:
                 stated[id(facts)] = facts, list(map(hashed, _stated(facts)))
             own = [hashed(text) for _, read in _FAMILIES for text in read(tender)]
-            found.append(own + stated[id(facts)][1])
+            bid = None if math.isnan(window) else str(min(int(window), 60))
+            found.append([hashed(bid), *own, *stated[id(facts)][1]])
             said.extend(map(hashed, spoken(tender)))
             start.append(len(said))
-            numbers.append(_numbers(tender))
+            numbers.append(_numbers(tender, window))
     made = dict(zip(NAMES, np.array(found, dtype=np.uint64).reshape(-1, len(NAMES)).T, strict=True))
-    log_value, window, again = np.array(numbers, dtype=np.float64).reshape(-1, 3).T
+    log_value, windows, again = np.array(numbers, dtype=np.float64).reshape(-1, 3).T
     return Described(
         hashes={name: column for name, column in made.items() if column.any()},
         words=np.array(said, dtype=np.uint64),
         start=np.array(start, dtype=np.int64),
         log_value=log_value,
-        window=window,
+        window=windows,
         again=again,
     )
 
 
-def _numbers(tender: Tender) -> tuple[float, float, float]:
-    value, days, facts = amount(tender), tender_period_days(tender, _NOBODY), tender.tender_risk
+def _with_windows(tenders: Iterator[Tender]) -> Iterator[tuple[Tender, float]]:
+    """Each tender with the days that it leaves to bid, NaN if unknown."""
+    while some := list(islice(tenders, A_TIME)):
+        yield from zip(some, tender_period_days.column(Columns(some)).tolist(), strict=True)
+
+
+def _numbers(tender: Tender, window: float) -> tuple[float, float, float]:
+    value, facts = amount(tender), tender.tender_risk
     return (
         math.log(value) if value else math.nan,
-        math.nan if days is None else days,
+        window,
         math.nan if facts.retender is None else float(facts.retender),
     )
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from features.catalogue import feature
+from features.columns import Columns, Floats, by_column, floats, records_of_market
 from features.track_records import Record, TrackRecord, buyer_keys, market_keys, supplier_keys
 from tenders.tender import Tender
 
@@ -42,13 +45,14 @@ def record_of_supplier(tender: Tender, track_record: TrackRecord) -> Record | No
     evidence=record_of_buyer,
     says="The buyer's earlier cases failed {value} times as often as expected ({record}).",
 )
-def buyer_record(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def buyer_record(columns: Columns) -> Floats:
     """Failures in the buyer's cases resolved before, over those expected of such cases, shrunk to 1.
 
     Source: track record.
     """
-    record = record_of_buyer(tender, track_record)
-    return record.ratio if record else None
+    found = (record.of(keys) for record, keys in zip(columns.records, columns.buyers, strict=True))
+    return floats([record.ratio if record else None for record in found])
 
 
 @feature(
@@ -79,13 +83,13 @@ def buyer_cases(tender: Tender, track_record: TrackRecord) -> float | None:
     evidence=record_of_market,
     says="Earlier cases in this market failed {value} times as often as expected ({record}).",
 )
-def market_record(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def market_record(columns: Columns) -> Floats:
     """Failures in the market's cases (CPV group) resolved before, over those expected, shrunk to 1.
 
     Source: track record.
     """
-    record = record_of_market(tender, track_record)
-    return record.ratio if record else None
+    return floats([record.ratio if record else None for record in records_of_market(columns)])
 
 
 @feature(
@@ -165,12 +169,12 @@ def joint_buyers(tender: Tender, track_record: TrackRecord) -> float | None:
     says="The buyer has not let such a contract before.",
     says_not="The buyer has let such a contract before.",
 )
-def first_of_its_kind(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def first_of_its_kind(columns: Columns) -> Floats:
     """1 if the buyer has let nothing like it, as stated, or as no incumbent implies. Source: stated facts."""
-    stated = tender.tender_risk.first_of_its_kind
-    if stated is None and tender.tender_risk.incumbent_kind is not None:
-        stated = tender.tender_risk.incumbent_kind == "none"
-    return None if stated is None else float(stated)
+    stated = floats(columns.first_of_its_kind)
+    implied = floats([None if kind is None else kind == "none" for kind in columns.incumbent_kind])
+    return np.where(np.isnan(stated), implied, stated)
 
 
 @feature(

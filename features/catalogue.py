@@ -1,8 +1,9 @@
 """The catalogue: what a feature is, and the list of all of them.
 
-A feature is a function `(tender, track_record) -> float | None` under the `feature` decorator. None means
-unknown and is never turned into zero. The docstring says the rule, why it matters for failure and the
-source. Reference page, form label, reason text and the checks follow from the declaration.
+A feature is a function `(tender, track_record) -> float | None` under the `feature` decorator, or one of the columns
+of many tenders, `(columns) -> floats`, under `by_column` as well. None and NaN mean unknown and are never turned into
+zero. The docstring says the rule, why it matters for failure and the source. Reference page, form label, reason text
+and the checks follow from the declaration.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import importlib
 import math
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
+from features.columns import Column, Measure
 from features.track_records import Seen, TrackRecord
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
 
-Measure = Callable[[Tender, TrackRecord], float | None]
+Declared = TypeVar("Declared", bound=Measure)
 Evidence = Callable[[Tender, TrackRecord], Seen | None]
 Theme = Literal["lots", "competition", "structure", "advisers", "timing", "value", "procedure", "buyer", "wording"]
 THEMES: tuple[Theme, ...] = (
@@ -42,10 +44,12 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     decide. `path` is where the fact stands in a release, `also` where else it may. `says` is a sentence with
     `{value}` for a number and `{record}` for the record that `evidence` finds; a yes/no feature has `says` for
     yes and `says_not` for no. A `family` is read from a register's records, one feature a key: see `features.recorded`.
+    `column` is None for a feature that needs the tender itself.
     """
 
     name: str
     measure: Measure
+    column: Column | None
     stage: Stage
     theme: Theme
     unit: str
@@ -83,16 +87,17 @@ def feature(
     direction: Literal[-1, 0, 1] = 0,
     evidence: Evidence | None = None,
     family: str = "",
-) -> Callable[[Measure], Measure]:
+) -> Callable[[Declared], Declared]:
     """Declares a feature and leaves the function as it is. Raises ValueError on a name taken twice."""
 
-    def declare(measure: Measure) -> Measure:
-        name = measure.__name__
+    def declare(measure: Declared) -> Declared:
+        name: str = measure.__name__
         if name in _FEATURES:
             raise ValueError(f"two features are called {name}")
         _FEATURES[name] = Feature(
             name=name,
             measure=measure,
+            column=getattr(measure, "column", None),
             stage=stage,
             theme=theme,
             unit=unit,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from features.catalogue import feature
+from features.columns import Columns, Floats, by_column, floats, records_of_market
 from features.procedure import is_competed
-from features.track_records import Record, TrackRecord, market_keys
+from features.track_records import TrackRecord
 from tenders.bid_counts import bid_count
 from tenders.tender import Tender
 
@@ -128,11 +129,6 @@ def bidder_attrition(tender: Tender, track_record: TrackRecord) -> float | None:
     return max(0.0, 1 - last / first) if first and last is not None else None
 
 
-def _market(tender: Tender, track_record: TrackRecord) -> Record | None:
-    record = track_record.of(market_keys(tender))
-    return record if record and record.counted else None
-
-
 @feature(
     stage="draft",
     theme="competition",
@@ -143,10 +139,11 @@ def _market(tender: Tender, track_record: TrackRecord) -> Record | None:
     direction=-1,
     says="Earlier tenders in this market drew {value} bidders on average.",
 )
-def expected_bidders(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def expected_bidders(columns: Columns) -> Floats:
     """Mean bidder count of the market's resolved tenders before this one.
 
     What a draft can know about its competition. Source: track record.
     """
-    record = _market(tender, track_record)
-    return record.bidders / record.counted if record else None
+    found = records_of_market(columns)
+    return floats([record.bidders / record.counted if record and record.counted else None for record in found])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from features.catalogue import feature
+from features.columns import Columns, Floats, by_column, floats, of_lots
 from features.track_records import TrackRecord, cpv_codes
-from features.value import pounds_of_tender, years_of_term
+from features.value import pounds, years
 from tenders.tender import Tender
 
 LONG_YEARS, LARGE_POUNDS = 8.0, 500e6
@@ -21,17 +24,15 @@ LONG_YEARS, LARGE_POUNDS = 8.0, 500e6
     says="The whole scope is one contract, not divided into lots.",
     says_not="The scope is divided into several lots or contracts.",
 )
-def single_block(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def single_block(columns: Columns) -> Floats:
     """1 if the whole scope is let as one contract, 0 if it is divided.
 
     One failure then takes everything with it, and few suppliers can bid for it all. The stated fact is used where
     no lots are listed. Source: the Cambridgeshire and Manchester tenders; Directive 2014/24/EU art. 46.
     """
-    lots = tender.tender.lots
-    if lots:
-        return float(len(lots) == 1)
-    stated = tender.tender_risk.single_block
-    return None if stated is None else float(stated)
+    lots = floats(columns.lots)
+    return np.where(lots > 0, lots == 1, floats(columns.single_block))
 
 
 @feature(
@@ -44,14 +45,14 @@ def single_block(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=-1,
     says="Number of lots: {value}.",
 )
-def lot_count(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def lot_count(columns: Columns) -> Floats:
     """Lots in the tender; 1 where it is stated to be one block.
 
     More lots spread the risk and let smaller suppliers bid. Source: OECD checklist on SME participation.
     """
-    if tender.tender.lots:
-        return float(len(tender.tender.lots))
-    return 1.0 if tender.tender_risk.single_block else None
+    lots = floats(columns.lots)
+    return np.where(lots > 0, lots, np.where(floats(columns.single_block) == 1, 1.0, np.nan))
 
 
 @feature(
@@ -64,15 +65,18 @@ def lot_count(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=1,
     says="The largest lot holds {value} of the value.",
 )
-def largest_lot_share(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def largest_lot_share(columns: Columns) -> Floats:
     """Value of the largest lot over the sum of all lots; 1 for one block, unknown unless every lot has a value.
 
     Ten lots of which one holds nine tenths is a block by another name. Source: our own.
     """
-    if single_block(tender, track_record) == 1:
-        return 1.0
-    values = [lot.value.amount for lot in tender.tender.lots if lot.value and lot.value.amount]
-    return max(values) / sum(values) if values and len(values) == len(tender.tender.lots) else None
+    owner, values = of_lots(columns), floats(columns.lot_values.amount)
+    values[values == 0] = np.nan
+    largest = np.full(len(columns), np.nan)
+    np.fmax.at(largest, owner, values)
+    whole = np.bincount(owner, values, len(columns))
+    return np.where(single_block.column(columns) == 1, 1.0, largest / np.where(whole > 0, whole, np.nan))
 
 
 @feature(
@@ -85,16 +89,15 @@ def largest_lot_share(tender: Tender, track_record: TrackRecord) -> float | None
     direction=1,
     says="The largest single contract is worth {value}.",
 )
-def largest_contract(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def largest_contract(columns: Columns) -> Floats:
     """Value in pounds of the largest lot; with lots of unknown value, an equal share (so at least that much).
 
     Few suppliers can carry a very large contract, and few can replace them. Source: NAO on UnitingCare.
     """
-    value = pounds_of_tender(tender)
-    if value is None or single_block(tender, track_record) == 1:
-        return value
-    share = largest_lot_share(tender, track_record)
-    return value * (share if share is not None else 1 / (lot_count(tender, track_record) or 1))
+    share = largest_lot_share.column(columns)
+    equal = 1 / np.fmax(lot_count.column(columns), 1)
+    return pounds(columns) * np.where(np.isnan(share), equal, share)
 
 
 @feature(
@@ -108,16 +111,16 @@ def largest_contract(tender: Tender, track_record: TrackRecord) -> float | None:
     says="One block of £500m or more for eight years or more.",
     says_not="Not one block of £500m or more for eight years or more.",
 )
-def long_large_block(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def long_large_block(columns: Columns) -> Floats:
     """1 if one block, at least 8 years and at least £500m; 0 as soon as one of the three is known not to hold.
 
     Size, term and indivisibility together leave no way back. Source: the Manchester tender.
     """
-    block = single_block(tender, track_record)
-    years, value = years_of_term(tender), pounds_of_tender(tender)
-    if block == 0 or (years is not None and years < LONG_YEARS) or (value is not None and value < LARGE_POUNDS):
-        return 0.0
-    return None if block is None or years is None or value is None else 1.0
+    one, term, value = single_block.column(columns), years(columns), pounds(columns)
+    short, small = term < LONG_YEARS, value < LARGE_POUNDS
+    unknown = np.isnan(one) | np.isnan(term) | np.isnan(value)
+    return np.where((one == 0) | short | small, 0.0, np.where(unknown, np.nan, 1.0))
 
 
 @feature(
@@ -148,13 +151,13 @@ def no_division_rationale(tender: Tender, track_record: TrackRecord) -> float | 
     direction=1,
     says="{value} service lines are bundled.",
 )
-def service_lines(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def service_lines(columns: Columns) -> Floats:
     """Distinct service lines bundled in the scope, as stated.
 
     Every line brings its own staff, data and costs, and the price must hold for the sum. Source: NAO on UnitingCare.
     """
-    lines = tender.tender_risk.service_lines
-    return None if lines is None else float(lines)
+    return floats(columns.service_lines)
 
 
 @feature(

@@ -3,28 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
+from features.columns import Columns, Floats, joined
 from features.track_records import TrackRecord
 from tenders.tender import Tender
 
 Matrix = NDArray[np.float32]
+"""What boosters read."""
 
 
-def row(tender: Tender, track_record: TrackRecord, features: Iterable[Feature]) -> list[float]:
-    """The features of one tender, in order; NaN for unknown."""
-    return filled(feature.measure(tender, track_record) for feature in features)
+class Rows:
+    """Features measured of tenders as they come; the tenders need not be held."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.features = features
+        self._single = [(feature.measure, list[float]()) for feature in features if feature.column is None]
+        self._read: list[Columns] = []
+
+    @property
+    def by_column(self) -> bool:
+        """Whether nothing but `Columns` is read of a tender."""
+        return not self._single
+
+    def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Measures more tenders, each by its track record."""
+        self._read.append(Columns(tenders, records))
+        for measure, found in self._single:
+            values = map(measure, tenders, records)
+            found += [math.nan if value is None else value for value in values]
+
+    def columns(self) -> Columns:
+        """What was read of all of them."""
+        self._read = [joined(self._read, Columns)] if self._read else [Columns()]
+        return self._read[0]
+
+    def measured(self) -> NDArray[np.float64]:
+        """All rows, shape (tenders, features)."""
+        columns, single = self.columns(), (found for _, found in self._single)
+        given = [feature.column(columns) if feature.column else next(single) for feature in self.features]
+        return np.array(given, dtype=np.float64).reshape(len(given), len(columns)).T
 
 
-def filled(values: Iterable[float | None]) -> list[float]:
-    """Measured values as a row: NaN for unknown."""
-    return [math.nan if value is None else value for value in values]
-
-
-def matrix(rows: Sequence[Sequence[float]], width: int) -> Matrix:
-    """Rows as float32 of shape (len(rows), width)."""
-    return np.asarray(rows, dtype=np.float32).reshape(len(rows), width)
+def measured(features: Sequence[Feature], tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> Floats:
+    """The features of tenders, in order, each by its track record; shape (tenders, features)."""
+    rows = Rows(features)
+    rows.add(tenders, records)
+    return rows.measured()

@@ -1,4 +1,4 @@
-"""Readings that several features share, made once a tender."""
+"""Readings that several features share, made once: of a tender, or of the columns of many."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TypeVar
 
-from tenders.tender import Tender
-
+Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 
-def once(read: Callable[[Tender], Found]) -> Callable[[Tender], Found]:
-    """Remembers what was read of the last tender: its features are measured one after the other.
+def once(read: Callable[[Given], Found]) -> Callable[[Given], Found]:
+    """Remembers what was read last, by identity: features are measured one after the other.
 
-    One pair, replaced whole, so that threads cannot mix two tenders.
+    One pair, replaced whole, so that threads cannot mix two of them.
     """
-    last: tuple[Tender, Found] | None = None
+    last: tuple[Given, Found] | None = None
 
     @wraps(read)
-    def reading(tender: Tender) -> Found:
+    def reading(given: Given) -> Found:
         nonlocal last
         held = last
-        if held is None or held[0] is not tender:
-            last = held = (tender, read(tender))
+        if held is None or held[0] is not given:
+            last = held = (given, read(given))
         return held[1]
 
     return reading

@@ -6,7 +6,8 @@ record that was read for the tender. On a register without records they are unkn
 
 from __future__ import annotations
 
-from features.catalogue import Measure, Theme, feature
+from features.catalogue import Theme, feature
+from features.columns import Measure
 from features.records import CLASS, LAGGING, PATHS, SPANS, TITLE, WORDS, label
 from features.standing import ACTIVITY, TABLES
 from features.track_records import Phrases, TrackRecord

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from features.competition import bidders
 from features.procedure import is_competed
 from features.track_records import Resolved, TrackRecord, keys_of
-from features.value import pounds_of_tender
+from features.value import value_gbp
 from tenders import casebook
 from tenders.history import Past
+
+_NOBODY = TrackRecord()
 
 
 def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
@@ -31,8 +33,8 @@ def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
             failed=failed,
             kind="register" if not case.cohort else "picked" if picked(case) else "cohort",
             # Who was alone by design tells nothing of a market.
-            bidders=None if is_competed(tender) is False else bidders(tender, TrackRecord()),
-            value_gbp=pounds_of_tender(tender),
+            bidders=None if is_competed(tender) is False else bidders(tender, _NOBODY),
+            value_gbp=value_gbp(tender, _NOBODY),
         )
 
 

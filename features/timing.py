@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from features.catalogue import feature
+from features.columns import Columns, Floats, by_column, floats
 from features.track_records import TrackRecord
-from features.value import days_of, years_of_term
+from features.value import days_of, years
 from tenders import dates
 from tenders.tender import Tender
 
@@ -27,17 +30,16 @@ def _publication_month(tender: Tender) -> int | None:
     direction=-1,
     says="Bidders have {value} days.",
 )
-def tender_period_days(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def tender_period_days(columns: Columns) -> Floats:
     """Days from the start of the tender period, else from publication, to the deadline; unknown if reversed.
 
     A complex bid in little time is thin or is not made. Source: Directive 2014/24/EU art. 27.
     """
-    days = days_of(tender.tender.tender_period)
-    period = tender.tender.tender_period
-    if days is None and period and period.start_date is None:
-        since = dates.days_between(tender.tender.date_published, period.end_date)
-        days = float(since) if since is not None and since >= 0 else None
-    return days
+    period = columns.tender_period
+    since = floats(period.end) - floats(columns.published)
+    instead = np.isnan(period.days) & (since >= 0) & np.array(columns.unopened, dtype=bool)
+    return np.where(instead, since, period.days)
 
 
 @feature(
@@ -101,12 +103,13 @@ def days_to_meeting(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=1,
     says="The contract runs {value} years.",
 )
-def term_years(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def term_years(columns: Columns) -> Floats:
     """Initial term in years, without options.
 
     Long terms outlive policies and prices. Source: OCDS `tender.contractPeriod`.
     """
-    return years_of_term(tender)
+    return years(columns)
 
 
 @feature(

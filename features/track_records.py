@@ -1,8 +1,8 @@
-"""Track records: what buyers, advisers and markets had done before a date, by replay.
+"""Track records: what buyers, advisers and markets had done before a date.
 
-Cases are walked in time order. At publication the features read the state; when an outcome becomes known the
-state learns it. So nothing that was not yet known on the day can reach a feature, and training and
-serving read the same object.
+Outcomes are learnt in the order in which they became known, and how every record stood after each is kept. Features
+read the state on the day of publication: nothing that was not yet known can reach them, and training and serving read
+the same object.
 
 A record counts cases, failures, and the failures *expected* of those cases from the base rate of
 the kind of case (a picked case fails three times in four because of how it was picked). What a feature reads is the
@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import date
-from functools import lru_cache
-from typing import Protocol
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
 
 import msgspec
 
@@ -61,6 +62,18 @@ class Record(msgspec.Struct):
         """Share that failed, shrunk to PRIOR_RATE."""
         return (self.failed + PRIOR_CASES * PRIOR_RATE) / (self.cases + PRIOR_CASES)
 
+    def learn(self, resolved: Resolved, rate: float) -> None:
+        """Takes in one outcome; `rate` is the share of its kind that failed so far."""
+        self.cases += 1
+        self.failed += resolved.failed
+        self.expected += rate
+        if resolved.bidders is not None:
+            self.counted += 1
+            self.bidders += resolved.bidders
+        if resolved.value_gbp:
+            self.valued += 1
+            self.log_value += math.log(resolved.value_gbp)
+
     @property
     def seen(self) -> str:
         """The record and its size in words."""
@@ -100,14 +113,13 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrackRecord(msgspec.Struct):
-    """The state of the replay: records by key, e.g. `buyer:ministry justice`, and by kind of case.
+    """What is known on a day: records by key, e.g. `buyer:ministry justice`.
 
     For a tender of a register, `numbers` and `phrases` are what the register's records of an outcome said of it on its
     day (`features.standing`), and `others` the same for outcomes that have records of their own.
     """
 
-    records: dict[str, Record] = msgspec.field(default_factory=dict)
-    kinds: dict[str, Record] = msgspec.field(default_factory=dict)
+    records: Mapping[str, Record] = msgspec.field(default_factory=dict)
     numbers: Mapping[str, float] = {}
     phrases: Phrases = Phrases()
     others: Mapping[str, TrackRecord] = {}
@@ -116,29 +128,14 @@ class TrackRecord(msgspec.Struct):
         """The record that speaks of an outcome: one of its own, or this one."""
         return self.others.get(outcome, self)
 
-    def learn(self, resolved: Resolved) -> None:
-        """Takes in one outcome. What was expected is the rate of its kind so far."""
-        kind = self.kinds.setdefault(resolved.kind, Record())
-        rate = kind.rate
-        for record in (kind, *(self.records.setdefault(key, Record()) for key in resolved.keys)):
-            record.cases += 1
-            record.failed += resolved.failed
-            record.expected += rate
-            if resolved.bidders is not None:
-                record.counted += 1
-                record.bidders += resolved.bidders
-            if resolved.value_gbp:
-                record.valued += 1
-                record.log_value += math.log(resolved.value_gbp)
-
-    def of(self, keys: Iterable[str]) -> Record | None:
+    def of(self, keys: Sequence[str]) -> Record | None:
         """The longest record among several keys; None if none of them has a case.
 
         Not their sum: one case may stand under several of them, as under two advisers.
         """
-        found = [self.records[key] for key in keys if key in self.records]
-        if len(found) < 2:
-            return found[0] if found else None
+        if len(keys) == 1:
+            return self.records.get(keys[0])
+        found = [record for key in keys if (record := self.records.get(key))]
         return max(found, key=lambda record: (record.cases, record.failed), default=None)
 
 
@@ -147,40 +144,92 @@ def in_order(resolved: Iterable[Resolved]) -> list[Resolved]:
     return sorted(resolved, key=lambda r: (r.on, r.kind, r.keys, r.failed))
 
 
-def replay(resolved: Iterable[Resolved], days: Sequence[date]) -> Iterator[tuple[int, TrackRecord]]:
-    """Each index of `days`, in time order, with the state on that day.
+class Log(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Everything that was learnt, in time order: the track record as it stood on any day.
 
-    The state holds what was resolved strictly before the day. It is the live one: read it before
-    taking the next.
+    The state on a day holds what was resolved strictly before it: nothing of that day or later can reach a feature.
     """
-    queue = in_order(resolved)
-    state, at = TrackRecord(), 0
-    for index in sorted(range(len(days)), key=days.__getitem__):
-        while at < len(queue) and queue[at].on < days[index]:
-            state.learn(queue[at])
-            at += 1
-        yield index, state
-
-
-class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was learnt, in time order: the track record as it stood on any day."""
 
     resolved: tuple[Resolved, ...] = ()
 
+    @classmethod
+    def of(cls, resolved: Iterable[Resolved]) -> Log:
+        """The log of outcomes, in whatever order they are listed."""
+        return cls(resolved=tuple(in_order(resolved)))
+
     def on(self, day: date | None) -> TrackRecord:
-        """The state on a day: what was resolved strictly before it; all of it without a day. Not to be changed."""
-        return _state(self, len(self.resolved) if day is None else bisect_left(self.resolved, day, key=lambda r: r.on))
+        """The state on a day; all that was learnt without a day. Not to be changed."""
+        found = self._states.get(day)
+        if found is None:
+            known = len(self.resolved) if day is None else bisect_left(self._days, day)
+            found = TrackRecord(records=AsOf(self._history, known))
+            if len(self._states) < MOST_DAYS:
+                self._states[day] = found
+        return found
 
-    def __hash__(self) -> int:
-        return id(self)
+    @cached_property
+    def _states(self) -> dict[date | None, TrackRecord]:
+        return {}
+
+    @cached_property
+    def _days(self) -> list[date]:
+        return [each.on for each in self.resolved]
+
+    @cached_property
+    def _history(self) -> History:
+        return histories(self.resolved)
 
 
-@lru_cache(maxsize=64)
-def _state(log: Log, known: int) -> TrackRecord:
-    state = TrackRecord()
-    for each in log.resolved[:known]:
-        state.learn(each)
-    return state
+History = Mapping[str, tuple[list[int], list[Record]]]
+"""By key, each record as it stood after every outcome that it took in, and the numbers of those outcomes from 1."""
+
+
+def histories(resolved: Iterable[Resolved]) -> History:
+    """What is learnt of outcomes in time order. What was expected of a case is the rate of its kind so far."""
+    found: dict[str, tuple[list[int], list[Record]]] = {}
+    kinds: dict[str, Record] = {}
+    for number, each in enumerate(resolved, start=1):
+        kind = kinds.setdefault(each.kind, Record())
+        rate = kind.rate
+        kind.learn(each, rate)
+        for key in each.keys:
+            numbers, records = found.setdefault(key, ([], []))
+            record = copy(records[-1]) if records else Record()
+            record.learn(each, rate)
+            numbers.append(number)
+            records.append(record)
+    return found
+
+
+class AsOf(Mapping[str, Record]):
+    """Records by key as they stood when so many outcomes were known."""
+
+    def __init__(self, history: History, known: int) -> None:
+        self._history, self._known = history, known
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The record under a key."""
+        held = self._history.get(key)
+        if held is None:
+            return default
+        at = bisect_right(held[0], self._known)
+        return held[1][at - 1] if at else default
+
+    def __getitem__(self, key: str) -> Record:
+        found: Record | None = self.get(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, (numbers, _) in self._history.items() if numbers[0] <= self._known)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+MOST_DAYS = 20_000
+"""Days whose state is kept: more than half a century's."""
 
 
 def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
@@ -219,7 +268,7 @@ def supplier_keys(tender: Tender) -> list[str]:
 
 def market_keys(tender: Tender) -> tuple[str, ...]:
     """`market:` keys: the CPV groups (3 digits) of what is bought."""
-    return _markets(tuple(cpv_codes(tender)))
+    return _markets(tuple(_cpv_codes(tender)))
 
 
 @lru_cache(maxsize=65536)
@@ -227,8 +276,7 @@ def _markets(codes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
 
 
-@once
-def cpv_codes(tender: Tender) -> list[str]:
+def _cpv_codes(tender: Tender) -> list[str]:
     """CPV codes of the tender and its items, main ones only."""
     sections = [tender.tender.classification, *[item.classification for item in tender.tender.items]]
     return [
@@ -236,6 +284,9 @@ def cpv_codes(tender: Tender) -> list[str]:
         for c in sections
         if c and c.id is not None and (c.scheme == "CPV" or not c.scheme or c.scheme.upper() == "CPV")
     ]
+
+
+cpv_codes = once(_cpv_codes)
 
 
 @lru_cache(maxsize=65536)

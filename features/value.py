@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from features.catalogue import feature
+from features.columns import Columns, Floats, Periods, Values, by_column, floats, of_lots, records_of_market
 from features.once import once
-from features.track_records import Record, TrackRecord, market_keys
+from features.track_records import TrackRecord
 from tenders import dates
 from tenders.form import DAYS_A_YEAR
 from tenders.money import in_pounds
@@ -17,41 +21,41 @@ PENNY = 0.01
 PEERS = 5  # cases with a value, below which a market has no typical value
 
 
-def year_of(tender: Tender) -> int | None:
-    """The year a tender was published, for the exchange rate."""
-    period = tender.tender.tender_period
-    stated = tender.tender.date_published or (period and (period.start_date or period.end_date)) or tender.date
-    return dates.year(stated)
+@once
+def pounds(columns: Columns) -> Floats:
+    """The stated value of the whole term in pounds; the sum of the lots where only they have one, else the budget."""
+    everyone = range(len(columns))
+    own, owner = _in_pounds(columns.value, everyone, columns), of_lots(columns)
+    lots = np.bincount(owner, _in_pounds(columns.lot_values, owner, columns), len(columns))
+    found = np.where(np.isnan(own) & (floats(columns.lots) > 0), lots, own)
+    return np.where(np.isnan(found), _in_pounds(columns.budget, everyone, columns), found)
+
+
+def _in_pounds(values: Values, owner: Sequence[int] | NDArray[np.int64], columns: Columns) -> Floats:
+    """Amounts in pounds at the rate of the year in which their tender was published."""
+    found = floats(values.amount)
+    found[found == 0] = np.nan
+    if set(values.currency) != {"GBP"}:
+        for place in np.flatnonzero(~np.isnan(found)).tolist():
+            if values.currency[place] != "GBP":
+                value = Value(amount=float(found[place]), currency=values.currency[place])
+                found[place] = in_pounds(value, dates.year(columns.dated[owner[place]]))
+    return found
 
 
 @once
-def pounds_of_tender(tender: Tender) -> float | None:
-    """The stated value of the whole term in pounds; the sum of the lots where only they have one."""
-    year = year_of(tender)
-    total = in_pounds(tender.tender.value, year)
-    if total is not None:
-        return total
-    lots = [in_pounds(lot.value, year) for lot in tender.tender.lots]
-    if lots and all(value is not None for value in lots):
-        return math.fsum(value for value in lots if value is not None)
-    budget = tender.planning and tender.planning.budget
-    return in_pounds(budget.amount, year) if budget else None
-
-
-@once
-def years_of_term(tender: Tender) -> float | None:
+def years(columns: Columns) -> Floats:
     """The initial term in years, without options: the tender's own, else the longest of its lots."""
-    own = years_of(tender.tender.contract_period)
-    if own is not None:
-        return own
-    lots = [years for lot in tender.tender.lots if (years := years_of(lot.contract_period)) is not None]
-    return max(lots, default=None)
+    own, lots = _years(columns.contract_period), _years(columns.lot_periods)
+    longest = np.full(len(columns), np.nan)
+    np.fmax.at(longest, of_lots(columns), lots)
+    return np.where(np.isnan(own), longest, own)
 
 
-def years_of(period: Period | None) -> float | None:
-    """Length of a period in years; None if unknown, reversed or under a day."""
-    days = days_of(period)
-    return days / DAYS_A_YEAR if days is not None and days >= 1 else None
+def _years(periods: Periods) -> Floats:
+    """Lengths in years; NaN if unknown, reversed or under a day."""
+    days = periods.days
+    return np.where(days >= 1, days / DAYS_A_YEAR, np.nan)
 
 
 def days_of(period: Period | None) -> float | None:
@@ -73,12 +77,13 @@ def days_of(period: Period | None) -> float | None:
     also=("/tender/lots", "/planning/budget"),
     says="The stated value is {value}.",
 )
-def value_gbp(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def value_gbp(columns: Columns) -> Floats:
     """Stated value of the whole term, in pounds at its year's rate.
 
     Large contracts fail more visibly; whether more often is for the data to say. Source: OCDS `tender.value`.
     """
-    return pounds_of_tender(tender)
+    return pounds(columns)
 
 
 @feature(
@@ -90,18 +95,13 @@ def value_gbp(tender: Tender, track_record: TrackRecord) -> float | None:
     also=("/tender/lots", "/planning/budget"),
     says="That is {value} a year.",
 )
-def value_per_year(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def value_per_year(columns: Columns) -> Floats:
     """Stated value over the term in years, in pounds.
 
     What the supplier must run each year, whatever the term. Source: our own.
     """
-    value, years = pounds_of_tender(tender), years_of_term(tender)
-    return value / years if value is not None and years else None
-
-
-def _peers(tender: Tender, track_record: TrackRecord) -> Record | None:
-    record = track_record.of(market_keys(tender))
-    return record if record and record.valued >= PEERS else None
+    return pounds(columns) / years(columns)
 
 
 @feature(
@@ -113,13 +113,17 @@ def _peers(tender: Tender, track_record: TrackRecord) -> Record | None:
     also=("/tender/lots", "/planning/budget"),
     says="The value is {value} times that of its market's typical contract.",
 )
-def value_to_peers(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def value_to_peers(columns: Columns) -> Floats:
     """Stated value over the geometric mean of earlier resolved contracts in its market; unknown under 5 of them.
 
     A contract far out of its market's usual size has no proven supplier. Source: our own.
     """
-    value, peers = pounds_of_tender(tender), _peers(tender, track_record)
-    return value / math.exp(peers.log_value / peers.valued) if value and peers else None
+    usual = [
+        math.exp(record.log_value / record.valued) if record and record.valued >= PEERS else None
+        for record in records_of_market(columns)
+    ]
+    return pounds(columns) / floats(usual)
 
 
 @feature(

@@ -26,8 +26,7 @@ from models import states
 from models.calibration import Calibration
 from models.reference import Reference
 from tenders.errors import BundleError
-from tenders.facts import Stage
-from tenders.tender import Tender
+from tenders.facts import STAGES, Stage
 
 FORMAT = 3
 READABLE = (2, FORMAT)
@@ -36,6 +35,8 @@ RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
 MANIFEST, CALIBRATION, RECORDS, CARD = "manifest.json", "calibration.json", "track_records.parquet", "MODEL_CARD.md"
 REFERENCE = "reference.json"
+ENDINGS = ("no_award", "early_end")
+"""The outcomes that are failure."""
 UNRELEASED = "unreleased"
 """The version of a bundle that was trained and not released."""
 ANY = "any"
@@ -130,10 +131,17 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _places(self) -> dict[Part, list[int]]:
         return {}
 
-    def of(self, tender: Tender) -> Bundle:
-        """The bundle of the register whose name begins the tender's ocid; this one for any other tender."""
-        name = (tender.ocid or "").split("-")[0]
-        return self.registers.get(name, self)
+    def of(self, ocid: str | None) -> Bundle:
+        """The bundle of the register whose name begins an ocid; this one for any other tender."""
+        return self.registers.get((ocid or "").split("-")[0], self)
+
+    def tells(self, stage: Stage) -> tuple[str, ...]:
+        """The outcomes of failure that it has a model of at a stage."""
+        return self._told.get(stage, ())
+
+    @cached_property
+    def _told(self) -> dict[Stage, tuple[str, ...]]:
+        return {stage: tuple(each for each in ENDINGS if (each, stage) in self.boosters) for stage in STAGES}
 
     def part(self, outcome: str, stage: Stage) -> Part:
         """The part for an outcome at a stage. Raises KeyError if the bundle has none."""

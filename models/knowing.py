@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ import numpy as np
 from features import records
 from features.attributes import describe, spoken
 from features.standing import Read, State, consulted
-from features.track_records import Phrases, TrackRecord, replay
+from features.track_records import Phrases, TrackRecord
 from models.bundle import Bundle
 from tenders.tender import Tender
 
@@ -27,26 +27,21 @@ def record_of(bundle: Bundle, tender: Tender, published: date | None) -> TrackRe
     return together(found)
 
 
-def records_of(
-    bundle: Bundle, tenders: Sequence[Tender], published: Sequence[date | None]
-) -> Iterator[tuple[int, TrackRecord]]:
-    """Each place with the record that `record_of` gives of its tender, but for the phrases: made for many at once.
-
-    A record may be the live state of a replay: read it before taking the next.
-    """
+def records_of(bundle: Bundle, tenders: Sequence[Tender], published: Sequence[date | None]) -> list[TrackRecord]:
+    """The record that `record_of` gives of each tender, but for the phrases if there are several: made at once."""
     if len(tenders) == 1:
-        yield 0, record_of(bundle, tenders[0], published[0])
-        return
+        return [record_of(bundle, tenders[0], published[0])]
     if not bundle.states:
-        yield from replay(bundle.log.resolved, [day or date.max for day in published])
-        return
+        return list(map(bundle.log.on, published))
     described = describe(tenders)
     found: dict[str, list[dict[str, float]]] = {}
     for outcome, state in bundle.states.items():
         days = np.array([state.day if day is None else day.toordinal() for day in published])
         found[outcome] = numbers(consulted(state, described, days), range(len(tenders)))
-    for place in range(len(tenders)):
-        yield place, together({outcome: TrackRecord(numbers=each[place]) for outcome, each in found.items()})
+    return [
+        together({outcome: TrackRecord(numbers=each[place]) for outcome, each in found.items()})
+        for place in range(len(tenders))
+    ]
 
 
 def together(found: Mapping[str, TrackRecord]) -> TrackRecord:

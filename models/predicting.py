@@ -2,53 +2,105 @@
 
     tenders, track records → features → boosters → calibration → probabilities
 
-One tender is a batch of one, so that a page, a portfolio and an evaluation cannot differ.
+Tenders are measured as they come and need not be held: a portfolio's fill no memory then, and stay in the cache while
+they are read. One tender is a batch of one, so that a page, a portfolio and an evaluation cannot differ.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import compress
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import Measure
+from features.columns import Columns
 from features.competition import bidders
-from features.matrix import Matrix
+from features.matrix import Matrix, Rows
 from features.track_records import TrackRecord
-from models.bundle import Bundle, Part
+from models.bundle import ENDINGS, Bundle, Part
 from models.calibration import INTERVAL, Draws, Floats
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
 
-ENDINGS = ("no_award", "early_end")
-"""The outcomes that are failure."""
+_NOBODY = TrackRecord()
 
-Measured = list[float | None]
-"""What is measured of one tender, in the order of `Bundle.weighed`; None for unknown."""
+
+class Batch:
+    """Tenders of one bundle at one stage, measured as they come: all that its boosters and rules read of them."""
+
+    def __init__(self, bundle: Bundle, stage: Stage) -> None:
+        self.bundle, self.stage = bundle, stage
+        self.parts = {part.outcome: part for part in _asked(bundle, stage)}
+        known = STAGES[: STAGES.index(stage) + 1]
+        self._known = [each.stage in known for each in bundle.weighed]
+        self._rows = {"": Rows(tuple(compress(bundle.weighed, self._known)))}
+        self._beforehand: dict[str, list[float]] = {outcome: [] for outcome in self.parts}
+        self._counts: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def columns(self) -> Columns:
+        """What was read of the tenders."""
+        return self._rows[""].columns()
+
+    @property
+    def by_column(self) -> bool:
+        """Whether all that is read of a tender is the same at every stage (`features.columns`)."""
+        return self.stage == "draft" and self._rows[""].by_column
+
+    def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Measures tenders as of the stage, each by its track record."""
+        for outcome in set().union(*(record.others for record in records if record.others)):
+            # An outcome with records of its own is measured by those.
+            if outcome in self.parts:
+                own = self._rows.setdefault(outcome, Rows(self._rows[""].features))
+                own.add(tenders, [record.about(outcome) for record in records])
+        self._rows[""].add(tenders, records)
+        numbered = any(record.numbers for record in records)
+        for outcome, found in self._beforehand.items():
+            part = self.parts[outcome]
+            found += [known_beforehand(part, each.about(outcome)) if numbered else 0.0 for each in records]
+        if self.stage != "draft":
+            counts = (bidders(tender, _NOBODY) for tender in tenders)
+            self._counts += [math.nan if count is None else count for count in counts]
+
+    def measured(self) -> dict[str, NDArray[np.float64]]:
+        """What every outcome is told of each tender, shape (tenders, weighed); those told the same share it."""
+        found = {}
+        for outcome, rows in self._rows.items():
+            found[outcome] = np.full((len(self), len(self._known)), np.nan)
+            found[outcome][:, self._known] = rows.measured()
+        return {outcome: found.get(outcome, found[""]) for outcome in self.parts}
+
+    def beforehand(self, outcome: str) -> Floats:
+        """What is known beforehand of each tender's outcome, in log-odds."""
+        return np.array(self._beforehand[outcome])
+
+    def bid_counts(self) -> Floats:
+        """How many bids each tender has, NaN where that is not known."""
+        return np.array(self._counts) if self.stage != "draft" else np.full(len(self), np.nan)
 
 
 class Predictions(msgspec.Struct, frozen=True, kw_only=True):
     """What one bundle says of tenders at one stage, unrounded: a row a tender.
 
-    `probability` holds the outcomes by name, shape (tenders,): NaN where nothing is said of `single_bid`. `margin` and
-    `matrix` are what the boosters gave and read, for the outcomes that have one. `no_bid` marks the tenders that the
-    rule ends: without a bid there is no award.
+    `probability` holds the outcomes by name, shape (tenders,): NaN where nothing is said of `single_bid`. `measured` is
+    what is weighed of each tender, shape (tenders, weighed), NaN for unknown: for the first outcome of failure, if they
+    differ. `margin` and `matrix` are what the boosters gave and read, for the outcomes that have one. `no_bid` marks
+    the tenders that the rule ends: without a bid there is no award.
     """
 
-    measured: dict[str, list[Measured]]
+    measured: NDArray[np.float64]
     matrix: dict[str, Matrix]
     margin: dict[str, Floats]
     probability: dict[str, Floats]
     interval: NDArray[np.float64]
     no_bid: NDArray[np.bool_]
-
-    @property
-    def rows(self) -> list[Measured]:
-        """What is measured of each tender: for the first outcome of failure, if they differ."""
-        return next(self.measured[outcome] for outcome in (*ENDINGS, *self.measured) if outcome in self.measured)
 
     @property
     def failure(self) -> Floats:
@@ -62,29 +114,25 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         found: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
         return found
 
-    def unknown(self, bundle: Bundle) -> Iterator[tuple[str, ...]]:
+    def unknown(self, bundle: Bundle) -> list[tuple[str, ...]]:
         """The names of the features that are unknown, a tuple a tender. Tenders of one shape share it."""
-        names = [feature.name for feature in bundle.weighed]
-        by_shape: dict[tuple[bool, ...], tuple[str, ...]] = {}
-        for row in self.rows:
-            shape = tuple([value is None for value in row])
-            if shape not in by_shape:
-                by_shape[shape] = tuple(name for name, lacks in zip(names, shape, strict=True) if lacks)
-            yield by_shape[shape]
+        names = np.array([feature.name for feature in bundle.weighed])
+        shapes, of = np.unique(np.packbits(np.isnan(self.measured), axis=1), axis=0, return_inverse=True)
+        lacking = np.unpackbits(shapes, axis=1, count=len(names)).astype(bool)
+        told = [tuple(names[lacks].tolist()) for lacks in lacking]
+        return [told[shape] for shape in of.ravel().tolist()]
 
 
-def predictions(
-    bundle: Bundle, stage: Stage, tenders: Sequence[Tender], records: Iterable[tuple[int, TrackRecord]]
-) -> Predictions:
-    """The probabilities of tenders as of a stage. `records` gives each place once, with that tender's track record.
+def predictions(batch: Batch) -> Predictions:
+    """The probabilities of measured tenders as of their stage.
 
     Every number that is shown or judged anywhere comes from here.
     """
-    parts = {part.outcome: part for part in _asked(bundle, stage)}
-    measured, beforehand = _measured(bundle, stage, tenders, records, parts)
+    bundle, stage, parts = batch.bundle, batch.stage, batch.parts
+    measured = batch.measured()
     matrix = _matrices(bundle, parts, measured)
     margin = {
-        outcome: beforehand[outcome]
+        outcome: batch.beforehand(outcome)
         + bundle.boosters[outcome, part.stage].inplace_predict(
             matrix[outcome], predict_type="margin", validate_features=False
         )
@@ -94,10 +142,10 @@ def predictions(
         outcome: bundle.calibration[outcome, part.stage].probabilities(margin[outcome])
         for outcome, part in parts.items()
     }
-    counts = _bid_counts(stage, tenders)
+    counts = batch.bid_counts()
     no_bid = (counts == 0) & (stage == "bids_in")
-    nothing = np.zeros(len(tenders))
-    never = np.full(len(tenders), np.nan)
+    nothing = np.zeros(len(batch))
+    never = np.full(len(batch), np.nan)
     probability = {
         # 0 where the outcome cannot happen any more: no award, once there is one.
         "no_award": np.where(no_bid, 1.0, calibrated.get("no_award", nothing)),
@@ -107,13 +155,20 @@ def predictions(
     }
     draws = (bundle.calibration[outcome, stage].draws(margin[outcome]) for outcome in ENDINGS if outcome in parts)
     return Predictions(
-        measured=measured,
+        measured=next(measured[outcome] for outcome in (*ENDINGS, *measured) if outcome in measured),
         matrix=matrix,
         margin=margin,
         probability=probability,
         interval=_interval(draws, no_bid),
         no_bid=no_bid,
     )
+
+
+def measured(bundle: Bundle, stage: Stage, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> Batch:
+    """Tenders as of a stage, each measured by its track record."""
+    batch = Batch(bundle, stage)
+    batch.add(tenders, records)
+    return batch
 
 
 def known_beforehand(part: Part, record: TrackRecord) -> float:
@@ -134,63 +189,16 @@ def _asked(bundle: Bundle, stage: Stage) -> list[Part]:
     ]
 
 
-def _measured(
-    bundle: Bundle,
-    stage: Stage,
-    tenders: Sequence[Tender],
-    records: Iterable[tuple[int, TrackRecord]],
-    parts: dict[str, Part],
-) -> tuple[dict[str, list[Measured]], dict[str, Floats]]:
-    """What every outcome is told of each tender, and what is known of it beforehand.
-
-    The records are read as they come: the state behind them may move on with the next.
-    """
-    known = STAGES[: STAGES.index(stage) + 1]
-    measures = [each.measure if each.stage in known else None for each in bundle.weighed]
-    rows: list[Measured] = [[] for _ in tenders]
-    measured = dict.fromkeys(parts, rows)
-    beforehand = {outcome: np.zeros(len(tenders)) for outcome in parts}
-    for place, record in records:
-        tender = tenders[place]
-        rows[place] = _row(measures, tender, record)
-        for outcome, other in record.others.items():
-            # An outcome with records of its own is measured by those.
-            if outcome in parts:
-                if measured[outcome] is rows:
-                    measured[outcome] = [[] for _ in tenders]
-                measured[outcome][place] = _row(measures, tender, other)
-        if record.numbers:
-            for outcome, part in parts.items():
-                beforehand[outcome][place] = known_beforehand(part, record.about(outcome))
-    return measured, beforehand
-
-
-def _row(measures: Sequence[Measure | None], tender: Tender, record: TrackRecord) -> Measured:
-    return [measure(tender, record) if measure else None for measure in measures]
-
-
-def _matrices(bundle: Bundle, parts: dict[str, Part], measured: dict[str, list[Measured]]) -> dict[str, Matrix]:
+def _matrices(bundle: Bundle, parts: dict[str, Part], measured: dict[str, NDArray[np.float64]]) -> dict[str, Matrix]:
     """What each booster reads: NaN for unknown. Boosters that read the same of the same rows share a matrix."""
-    whole: dict[int, Matrix] = {}
     made: dict[tuple[int, tuple[str, ...]], Matrix] = {}
     found = {}
     for outcome, part in parts.items():
-        rows = measured[outcome]
-        if id(rows) not in whole:
-            whole[id(rows)] = np.array(rows, dtype=np.float32).reshape(len(rows), len(bundle.weighed))
-        key = id(rows), part.features
+        key = id(measured[outcome]), part.features
         if key not in made:
-            made[key] = np.ascontiguousarray(whole[id(rows)][:, bundle.places(part)])
+            made[key] = np.ascontiguousarray(measured[outcome][:, bundle.places(part)], dtype=np.float32)
         found[outcome] = made[key]
     return found
-
-
-def _bid_counts(stage: Stage, tenders: Sequence[Tender]) -> Floats:
-    if stage == "draft":
-        return np.full(len(tenders), np.nan)
-    nobody = TrackRecord()
-    counts = (bidders(tender, nobody) for tender in tenders)
-    return np.array([math.nan if count is None else count for count in counts])
 
 
 def _interval(draws: Iterable[Draws], no_bid: NDArray[np.bool_]) -> NDArray[np.float64]:

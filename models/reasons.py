@@ -13,9 +13,9 @@ import xgboost as xgb
 
 from features.catalogue import Feature, catalogue
 from features.track_records import TrackRecord
-from models.bundle import Bundle
+from models.bundle import ENDINGS, Bundle
 from models.calibration import Calibration, failure_of
-from models.predicting import ENDINGS, Predictions
+from models.predicting import Predictions
 from tenders import form
 from tenders.facts import STAGES, Stage
 from tenders.process import Process

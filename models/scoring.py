@@ -12,19 +12,19 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import repeat
+from functools import cached_property
 from typing import Literal
 
 import msgspec
 import numpy as np
 
-from models.bundle import Bundle
-from models.calibration import failure_of
+from features.remarks import remarks
+from models.bundle import ENDINGS, Bundle
+from models.calibration import Floats, failure_of
 from models.knowing import record_of, records_of
-from models.predicting import ENDINGS, Predictions, predictions
+from models.predicting import Batch, Predictions, measured, predictions
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
 from models.signs.judging import Judged, judged
-from tenders.checks import remarks
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
@@ -66,12 +66,33 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Numbers(msgspec.Struct, frozen=True):
-    """What is told of one tender at one stage in numbers, rounded to 4 places.
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of tenders of one bundle at one stage in numbers, a row a tender, rounded to 4 places.
 
     `single_bid` is NaN where it is not told. `unknown` names what the bundle weighs and the tender does not state, or
-    not yet.
+    not yet; `warnings` is what has to be said of what it states, and of the score.
     """
+
+    failure: Floats
+    low: Floats
+    high: Floats
+    no_award: Floats
+    early_end: Floats
+    single_bid: Floats
+    band: list[Band]
+    unknown: list[tuple[str, ...]]
+    warnings: list[tuple[str, ...]]
+    base_rate: float
+
+    def rows(self) -> Iterator[Numbers]:
+        """What is told of each tender."""
+        numbers = np.column_stack([self.failure, self.low, self.high, self.no_award, self.early_end, self.single_bid])
+        for row, *names in zip(numbers.tolist(), self.band, self.unknown, self.warnings, strict=True):
+            yield Numbers(*row, *names, self.base_rate)  # type: ignore[call-arg]
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """What is told of one tender, as in `Told`."""
 
     failure: float
     low: float
@@ -79,25 +100,94 @@ class Numbers(msgspec.Struct, frozen=True):
     no_award: float
     early_end: float
     single_bid: float
-    no_bid: bool
     band: Band
     unknown: tuple[str, ...]
+    warnings: tuple[str, ...]
     base_rate: float
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A process made ready for a bundle at a stage, with what has to be said of that."""
+class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A process made ready for a bundle at a stage, with the day of its track records and what has to be said of it."""
 
     process: Process
     bundle: Bundle
     stage: Stage
-    tender: Tender
     published: date | None
     said: tuple[str, ...]
 
-    def warned(self, told: Numbers) -> tuple[str, ...]:
-        """Everything that has to be said of the score."""
-        return (*self.said, NO_BID) if told.no_bid else self.said
+    @property
+    def alone(self) -> bool:
+        """Whether it is a single release, of which a stage takes away what came later and nothing else."""
+        return len(self.process.releases) <= 1
+
+    @property
+    def at_any_stage(self) -> Tender:
+        """The tender, to read only what is the same at every stage: to take away what came later is dear."""
+        return self.process.compiled() if self.alone else self.tender
+
+    @cached_property
+    def tender(self) -> Tender:
+        """The tender as of the stage."""
+        return self.process.as_of(self.stage)
+
+
+class Queue:
+    """Cases measured as they come and told together: those of one bundle and stage are predicted at once.
+
+    The cases need not be held. But a register's records are read for many at once, so its tenders are held until then.
+    """
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, Stage], _Group] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add(self, cases: Sequence[Case]) -> None:
+        """Takes more cases."""
+        together: dict[tuple[str, Stage], list[int]] = defaultdict(list)
+        for place, each in enumerate(cases):
+            together[each.bundle.manifest.register, each.stage].append(place)
+        for key, places in together.items():
+            group = self._groups.get(key)
+            if group is None:
+                first = cases[places[0]]
+                group = self._groups[key] = _Group(first.bundle, first.stage)
+            group.add([cases[place] for place in places])
+            group.places += [self._size + place for place in places]
+        self._size += len(cases)
+
+    def told(self) -> Iterator[tuple[list[int], Batch, Predictions]]:
+        """What is predicted of each group of them, with their places in the order in which they came."""
+        for group in self._groups.values():
+            yield group.places, *group.told()
+
+
+class _Group:
+    """Cases of one bundle and stage."""
+
+    def __init__(self, bundle: Bundle, stage: Stage) -> None:
+        self.places: list[int] = []
+        self._batch = Batch(bundle, stage)
+        self._held: list[Case] = []
+
+    def add(self, cases: Sequence[Case]) -> None:
+        if self._batch.bundle.states:
+            self._held += cases
+        else:
+            self._measure(cases)
+
+    def told(self) -> tuple[Batch, Predictions]:
+        if self._held:
+            self._measure(self._held)
+            self._held = []
+        return self._batch, predictions(self._batch)
+
+    def _measure(self, cases: Sequence[Case]) -> None:
+        batch = self._batch
+        tenders = [each.at_any_stage if batch.by_column else each.tender for each in cases]
+        batch.add(tenders, records_of(batch.bundle, tenders, [each.published for each in cases]))
 
 
 def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
@@ -107,19 +197,13 @@ def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
     """
     if stage is not None and stage not in STAGES:
         raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
-    asked = stage or process.latest_stage()
-    tender = process.as_of(asked)
-    bundle, at, limits = _able(bundle, tender, asked)
-    if at != asked:
-        tender = process.as_of(at)
-    return Case(
-        process=process,
-        bundle=bundle,
-        stage=at,
-        tender=tender,
-        published=process.published_on(),
-        said=(*process.warnings, *limits, *remarks(tender)),
-    )
+    bundle, at, limits = _able(bundle, bundle.of(process.ocid), stage or process.latest_stage())
+    said = (*process.warnings, *limits)
+    made = Case(process=process, bundle=bundle, stage=at, published=process.published_on(), said=said)
+    if not made.alone:
+        # Releases that are sound each can make a tender that is not.
+        made.tender  # noqa: B018
+    return made
 
 
 def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain: bool = True) -> Score:
@@ -137,12 +221,14 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
 def explained(one: Case) -> Score:
     """The score of one case with its reasons, its signs and what is unknown."""
     record = record_of(one.bundle, one.tender, one.published)
-    found = predictions(one.bundle, one.stage, [one.tender], [(0, record)])
-    (told,) = _numbers(one.bundle, one.stage, found)
+    batch = measured(one.bundle, one.stage, [one.tender], [record])
+    found = predictions(batch)
+    (numbers,) = told(batch, found).rows()
     margins = margins_of(one.bundle, one.stage, found)
-    values = dict(zip((feature.name for feature in one.bundle.weighed), found.rows[0], strict=True))
+    weighed = (None if math.isnan(value) else value for value in found.measured[0].tolist())
+    values = dict(zip((feature.name for feature in one.bundle.weighed), weighed, strict=True))
     return msgspec.structs.replace(
-        _score(one, told),
+        _score(one, numbers),
         reasons=tuple(reasons(margins, values, one.tender, record, one.process)),
         signs=judged(one.tender, record, one.stage),
         unknown=tuple(unknowns(values, one.stage)),
@@ -155,34 +241,33 @@ def scores(cases: Sequence[Case]) -> list[Score]:
 
 
 def numbers(cases: Sequence[Case]) -> list[Numbers]:
-    """The numbers of many cases, in their order: those of one bundle and stage are predicted together."""
-    together: dict[tuple[str, Stage], list[int]] = defaultdict(list)
-    for place, each in enumerate(cases):
-        together[each.bundle.manifest.register, each.stage].append(place)
+    """The numbers of many cases, in their order."""
+    queue = Queue()
+    queue.add(cases)
     found: dict[int, Numbers] = {}
-    for places in together.values():
-        alike = [cases[place] for place in places]
-        bundle, stage, tenders = alike[0].bundle, alike[0].stage, [each.tender for each in alike]
-        records = records_of(bundle, tenders, [each.published for each in alike])
-        found.update(zip(places, _numbers(bundle, stage, predictions(bundle, stage, tenders, records)), strict=True))
+    for places, batch, predicted in queue.told():
+        found.update(zip(places, told(batch, predicted).rows(), strict=True))
     return [found[place] for place in range(len(cases))]
 
 
-def _numbers(bundle: Bundle, stage: Stage, found: Predictions) -> Iterator[Numbers]:
-    base_rate = failure_of(*(_base_rate(bundle, outcome, stage) for outcome in ENDINGS))
+def told(batch: Batch, found: Predictions) -> Told:
+    """What is told of measured tenders by what is predicted of them."""
+    bundle = batch.bundle
+    base_rate = failure_of(*(_base_rate(bundle, outcome, batch.stage) for outcome in ENDINGS))
     failure = found.failure
     bounds = np.column_stack([failure, found.interval])
-    # The interval holds the score itself, whatever the resamples say.
-    exact = [
-        failure,
-        bounds.min(axis=1),
-        bounds.max(axis=1),
-        *(found.of(name) for name in Outcomes.__struct_fields__),
-    ]
-    rounded = (np.round(column, 4).tolist() for column in exact)
-    bands = (band(each, base_rate) for each in failure.tolist())
-    for row in zip(*rounded, found.no_bid.tolist(), bands, found.unknown(bundle), repeat(round(base_rate, 4))):
-        yield Numbers(*row)
+    no_bid = found.no_bid.tolist()
+    return Told(
+        failure=np.round(failure, 4),
+        # The interval holds the score itself, whatever the resamples say.
+        low=np.round(bounds.min(axis=1), 4),
+        high=np.round(bounds.max(axis=1), 4),
+        **{name: np.round(found.of(name), 4) for name in Outcomes.__struct_fields__},
+        band=bands(failure, base_rate),
+        unknown=found.unknown(bundle),
+        warnings=[(*said, NO_BID) if none else said for said, none in zip(remarks(batch.columns), no_bid, strict=True)],
+        base_rate=round(base_rate, 4),
+    )
 
 
 def _score(one: Case, told: Numbers) -> Score:
@@ -202,19 +287,20 @@ def _score(one: Case, told: Numbers) -> Score:
         register=manifest.register,
         bundle=manifest.version,
         evidence=manifest.evidence,
-        warnings=one.warned(told),
+        warnings=(*one.said, *told.warnings),
     )
 
 
-def _able(bundle: Bundle, tender: Tender, asked: Stage) -> tuple[Bundle, Stage, tuple[str, ...]]:
-    """The bundle and stage at which failure can be told of a tender, and what has to be said of that.
+def _able(bundle: Bundle, own: Bundle, asked: Stage) -> tuple[Bundle, Stage, tuple[str, ...]]:
+    """The bundle and stage at which failure can be told of a tender of its `own`, and what has to be said of that.
 
     A register tells what it records: some nothing of contracts, some nothing after the call, some no failure at all.
     """
-    own = bundle.of(tender)
+    if own is bundle and own.tells(asked):
+        return own, asked, ()
     name = own.manifest.register
     for at in reversed(STAGES[: STAGES.index(asked) + 1]):
-        told = [outcome for outcome in ENDINGS if (outcome, at) in own.boosters]
+        told = own.tells(at)
         if told and own is bundle:
             return bundle, at, ()
         if told:
@@ -225,12 +311,11 @@ def _able(bundle: Bundle, tender: Tender, asked: Stage) -> tuple[Bundle, Stage, 
     return bundle, asked, (f"{name} tells no failure at {asked}: this is scored as a tender of no known register",)
 
 
-def band(failure: float, base_rate: float) -> Band:
-    """How a probability stands against the register's base rate."""
-    for times, name in BANDS:
-        if failure < times * base_rate:
-            return name
-    return "very high"
+def bands(failure: Floats, base_rate: float) -> list[Band]:
+    """How probabilities stand against the register's base rate."""
+    names = (*(name for _, name in BANDS), "very high")
+    above = np.searchsorted([times * base_rate for times, _ in BANDS], failure, side="right")
+    return [names[each] for each in above.tolist()]
 
 
 def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:

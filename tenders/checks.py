@@ -66,13 +66,19 @@ def named(value: Any) -> str:
 
 def sound(tenders: Sequence[Tender]) -> bool:
     """Whether `problems` finds nothing in any of many tenders: in a small part of the time that it would take."""
-    return _sound(Tender)(tenders) and not any(True for tender in tenders for _ in _bad_whole(tender, ""))
+    return _sound(Tender)(tenders) and not any(any(_bad_whole(each, "")) for each in tenders if _may_be_bad(each))
 
 
 def problems(tender: Tender, where: str = "") -> Iterator[Problem]:
     """What no score can be built on: values that cannot be, dates that don't exist, two buyers."""
     yield from _bad_values(tender, where)
     yield from _bad_whole(tender, where)
+
+
+def _may_be_bad(tender: Tender) -> bool:
+    """Whether `_bad_whole` has to look: a tender of one buyer, before its award and of few lots, is none of its."""
+    buyers = [party for party in tender.parties if "buyer" in party.roles]
+    return len(buyers) > 1 or bool(tender.awards) or len(tender.tender.lots) > MAX_LOTS
 
 
 def _bad_whole(tender: Tender, where: str) -> Iterator[Problem]:
@@ -96,22 +102,6 @@ def _bad_whole(tender: Tender, where: str) -> Iterator[Problem]:
                 problem="an active award without a supplier",
                 remedy="Name the supplier, or give the award's true status",
             )
-
-
-def remarks(tender: Tender) -> Iterator[str]:
-    """What can be scored and yet looks wrong: said as a warning, and not used."""
-    section = tender.tender
-    for name, period in (
-        ("tenderPeriod", section.tender_period),
-        ("enquiryPeriod", section.enquiry_period),
-        ("contractPeriod", section.contract_period),
-    ):
-        if period is not None:
-            start, end = dates.day(period.start_date), dates.day(period.end_date)
-            if start and end and end < start:
-                yield f"/tender/{name}: ends before it starts, so it is not used"
-    if section.value and section.value.amount is not None and section.value.currency is None:
-        yield "/tender/value: an amount without a currency cannot be compared, so it is not used"
 
 
 def unread_fields(release: Any, where: str = "") -> list[str]:

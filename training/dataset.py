@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import known_at
-from features.matrix import Matrix, matrix, row
+from features.matrix import Matrix, measured
 from features.resolutions import resolutions
-from features.track_records import Log, in_order, replay
+from features.track_records import Log
 from models.bundle import Source
 from tenders import casebook
 from tenders.casebook import Case
@@ -57,27 +57,27 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def history(cases: Sequence[Case] | None = None) -> History:
-    """The casebook, replayed in time order. Cases without any date are left out: no record can be read for them."""
+    """The casebook, each case with the track records of its day. Cases without a date are left out: they have none."""
     read = [(c, c.process()) for c in (casebook.cases() if cases is None else cases)]
     dated = [(c, process, day) for c, process in read if (day := process.published_on())]
     chosen = [c for c, _, _ in dated]
     processes = [process for _, process, _ in dated]
     days = [day for _, _, day in dated]
     known = {stage: known_at(stage) for stage in STAGES}
-    rows: dict[Stage, list[list[float]]] = {stage: [[]] * len(chosen) for stage in STAGES}
-    resolved = list(resolutions(past(case, row) for row, case in enumerate(chosen)))
-    for index, state in replay(resolved, days):
-        for stage in STAGES:
-            rows[stage][index] = row(processes[index].as_of(stage), state, known[stage])
+    log = Log.of(resolutions(past(case, row) for row, case in enumerate(chosen)))
+    records = [log.on(day) for day in days]
     return History(
         cases=tuple(chosen),
         features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
-        x={stage: matrix(rows[stage], len(known[stage])) for stage in STAGES},
+        x={
+            stage: measured(known[stage], [each.as_of(stage) for each in processes], records).astype(np.float32)
+            for stage in STAGES
+        },
         picked=np.array([c.picked for c in chosen]),
         group=components([[_programme(c), f"buyer:{c.buyer}"] for c in chosen]),
         cluster=numbered([(_programme(c), c.buyer) for c in chosen]),
         fate=numbered([_decision(c) for c in chosen]),
-        log=Log(resolved=tuple(in_order(resolved))),
+        log=log,
         source=source(chosen, days),
     )
 

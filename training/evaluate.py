@@ -7,7 +7,7 @@ test case was published is known to it, nothing later.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,10 +18,10 @@ from features import standing
 from features.attributes import describe
 from features.resolutions import picked, resolutions
 from features.standing import State, consulted
-from features.track_records import TrackRecord, replay
+from features.track_records import Log, TrackRecord
 from models import knowing
 from models.bundle import ANY, Bundle
-from models.predicting import predictions
+from models.predicting import measured, predictions
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import Past, Source
@@ -93,19 +93,20 @@ def probabilities(
     if (outcome, stage) not in (*own.boosters, ("failure", stage)):
         raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {source.name}")
     tenders = [cases[row].as_of(stage) for row in told]
-    return predictions(own, stage, tenders, known(own, source, before, cases, told, outcome)).of(outcome)
+    records = known(own, source, before, cases, told, outcome)
+    return predictions(measured(own, stage, tenders, records)).of(outcome)
 
 
 def known(
     own: Bundle, source: Source, before: Sequence[Past], cases: Sequence[Past], rows: Sequence[int], outcome: str
-) -> Iterator[tuple[int, TrackRecord]]:
-    """Each place in `rows` with the track record of that case's day: replayed from both files, or, where time cannot
+) -> list[TrackRecord]:
+    """For each of `rows` the track record of that case's day: replayed from both files, or, where time cannot
     order a register, as the bundle holds it."""
     state = own.states.get(outcome)
     everything = [*before, *cases]
     if not own.states and own.manifest.register != ANY:
-        yield from replay(resolutions(everything), [cases[row].published for row in rows])
-        return
+        log = Log.of(resolutions(everything))
+        return [log.on(cases[row].published) for row in rows]
     if state is not None and state.timeless:
         read = consulted(state, describe(cases[row].tender for row in rows), np.full(len(rows), state.day))
         at = list(range(len(rows)))
@@ -114,8 +115,7 @@ def known(
         empty = fresh(walked) if state is None else State.empty(walked, state.passes)
         read = standing.replay(empty, walked)
         at = [len(before) + row for row in rows]
-    for place, numbers in enumerate(knowing.numbers(read, at)):
-        yield place, TrackRecord(numbers=numbers)
+    return [TrackRecord(numbers=numbers) for numbers in knowing.numbers(read, at)]
 
 
 def _censored(cases: Sequence[Past], outcome: str, kind: bool) -> int:

@@ -17,7 +17,7 @@ from features import attributes, records, standing
 from features.attributes import describe
 from features.catalogue import Feature, known_at
 from features.competition import bidders
-from features.matrix import Matrix, row
+from features.matrix import Matrix, measured
 from features.standing import Cases, Read, State
 from features.track_records import TrackRecord
 from tenders.facts import Stage
@@ -37,6 +37,9 @@ MONTH, SCARCE = 30, 1000
 """A register was still kept at the end of a MONTH (days) with more than one in SCARCE of its outcomes, two at least."""
 MOST_PASSES, OUTCOMES = 6, 50_000
 """The language models go over each outcome so often that they take OUTCOMES steps, at most MOST_PASSES times."""
+
+
+_NOBODY = TrackRecord()
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,8 +87,7 @@ def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> F
     stated = told_by([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     found = dict(records.columns(read))
     level, drift = records.level(read)
-    nobody = TrackRecord()
-    plain = np.array([row(tender, nobody, stated) for tender in tenders], dtype=np.float32).reshape(len(past), -1)
+    plain = measured(stated, tenders, [_NOBODY] * len(tenders)).astype(np.float32)
     x = np.concatenate([plain, *(column[:, None] for column in found.values())], axis=1, dtype=np.float32)
     return Frame(
         register=source.name,
@@ -144,10 +146,9 @@ def credible(known: Numbers, published: Numbers) -> Numbers:
 
 def told_by(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
-    nobody = TrackRecord()
     plain = known_at(stage)
-    values = [[each.measure(tender, nobody) for tender in tenders] for each in plain]
-    return [each for each, column in zip(plain, values, strict=True) if len(set(column)) > 1]
+    values = measured(plain, tenders, [_NOBODY] * len(tenders)).T
+    return [each for each, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
 
 
 def fresh(cases: Cases) -> State:
@@ -196,7 +197,7 @@ def _other(case: Past, outcome: str) -> float:
     """For no_award whether the buyer called it off, for the rest the logarithm of the bidders; 0 if not told."""
     if outcome == "no_award":
         return float(case.kind.lower().startswith(CALLED_OFF))
-    count = bidders(case.tender, TrackRecord())
+    count = bidders(case.tender, _NOBODY)
     return float(np.log(count)) if count else 0.0
 
 

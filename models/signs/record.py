@@ -20,7 +20,7 @@ import msgspec
 
 from features.competition import bidders
 from features.resolutions import failure, picked, resolutions
-from features.track_records import TrackRecord, replay
+from features.track_records import Log, TrackRecord
 from models.signs.interval import Interval, newcombe
 from models.signs.register import Sign, register
 from tenders import casebook
@@ -118,8 +118,9 @@ def _cases() -> list[Past]:
 
 def _in_time(cases: Sequence[Past]) -> Iterator[tuple[Past, TrackRecord]]:
     """Each case with the track records of its day, learnt from the casebook alone."""
-    for index, state in replay(resolutions(cases), [case.published for case in cases]):
-        yield cases[index], state
+    log = Log.of(resolutions(cases))
+    for case in cases:
+        yield case, log.on(case.published)
 
 
 def _of(pair: tuple[int, int]) -> str:

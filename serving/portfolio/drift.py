@@ -11,10 +11,10 @@ import msgspec
 from features.catalogue import catalogue
 from models import drift as drifting
 from models import scoring
-from models.bundle import Bundle
+from models.bundle import ENDINGS, Bundle
 from models.drift import FEWEST, Drift, Shift
 from models.knowing import records_of
-from models.predicting import ENDINGS, predictions
+from models.predicting import measured, predictions
 from models.scoring import Case
 from models.tally import Tally
 from serving.portfolio.blocks import blocks
@@ -145,7 +145,8 @@ def _count(tally: Tally | None, found: list[Case]) -> None:
     if tally is None:
         return
     bundle, stage, tenders = found[0].bundle, found[0].stage, [case.tender for case in found]
-    told = predictions(bundle, stage, tenders, records_of(bundle, tenders, [case.published for case in found]))
+    records = records_of(bundle, tenders, [case.published for case in found])
+    told = predictions(measured(bundle, stage, tenders, records))
     tally.add(tenders)
     for part in bundle.manifest.parts:
         if part.stage == stage and part.outcome in ENDINGS:

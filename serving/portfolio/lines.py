@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,42 +19,39 @@ def lines(block: Block, bounds: Bounds = BOUNDS) -> Iterator[tuple[int, bytes]]:
     A line above `bounds.line` comes cut one byte above it, by which it is told; no more of it is held. Of a range, the
     lines that begin in it. Raises OSError if the file cannot be read.
     """
-    found = _in_range(block, bounds) if block.kind == "range" else block.data.split(b"\n")
-    if found and not found[-1]:
-        found.pop()
     most = bounds.line
-    for number, line in enumerate(found, start=block.first or 1):
+    for number, line in enumerate(_all(block, bounds), start=block.first or 1):
         yield number, line if len(line) <= most else line[: most + 1]
 
 
-def counted(block: Block) -> int:
-    """How many lines `lines` gives, without keeping them. Raises OSError if the file cannot be read."""
-    if block.kind != "range":
-        return block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
-    if block.end <= block.start:
-        return 0
-    with Path(block.path).open("rb") as file:
-        # A line begins after each line end from one byte before the range to one byte before its end.
-        file.seek(max(block.start - 1, 0))
-        found = int(block.start == 0)
-        left = block.end - 1 - file.tell()
-        while left > 0 and (piece := file.read(min(_STEP, left))):
-            found += piece.count(b"\n")
-            left -= len(piece)
-        return found
+def counted(block: Block, bounds: Bounds = BOUNDS) -> int:
+    """How many lines `lines` gives. Raises OSError if the file cannot be read."""
+    return len(_all(block, bounds))
 
 
-def _in_range(block: Block, bounds: Bounds) -> list[bytes]:
-    """The lines that begin in a range of bytes, and an empty one if the last is ended in it."""
-    with Path(block.path).open("rb") as file:
-        file.seek(max(block.start - 1, 0))
+def _all(block: Block, bounds: Bounds) -> Sequence[bytes]:
+    if block.kind == "range":
+        state = Path(block.path).stat()
+        return _in_range(block.path, block.start, block.end, bounds.line, (state.st_ino, state.st_mtime_ns))
+    found = block.data.split(b"\n")
+    return found if found[-1] else found[:-1]
+
+
+@lru_cache(maxsize=1)
+def _in_range(path: str, start: int, end: int, most: int, of: tuple[int, int]) -> Sequence[bytes]:
+    """The lines that begin in a range of bytes: held until the next is read, for they are counted too. `of` is which
+    state of the file they are of."""
+    with Path(path).open("rb") as file:
+        file.seek(max(start - 1, 0))
         # Split at once, for every other copy of eight megabytes is felt.
-        found = file.read(block.end - file.tell()).split(b"\n")
-        if block.start:
+        found = file.read(end - file.tell()).split(b"\n")
+        if start:
             # What stands before the first line end began before the range.
             del found[0]
         if found and found[-1]:
-            found[-1] += _rest(file, bounds.line + 1 - len(found[-1]))
+            found[-1] += _rest(file, most + 1 - len(found[-1]))
+        elif found:
+            del found[-1]
         return found
 
 

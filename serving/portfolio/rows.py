@@ -221,7 +221,7 @@ def _unexpected(line: int, place: str, error: Exception) -> Row:
     return Row(line=line, place=place, process=None, problems=(problem,))
 
 
-_AT_ONCE = 500
+_AT_ONCE = 32
 _OF_LINES = ("range", "lines")
 _READERS: dict[str, Callable[[Block, Bounds], Iterator[Row]]] = {
     "documents": _of_documents,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from features.value import pounds_of_tender
-from models.scoring import Case, Numbers
+from features.value import pounds
+from models.predicting import Batch
+from models.scoring import Case, Queue, Told, told
 from tenders.tender import Tender
 
 SCHEMA = pa.schema(
@@ -51,49 +52,84 @@ JOINT = "; "
 LONGEST = 200
 """Characters of a title or name that are kept."""
 
-Row = tuple[Any, ...]
+
+class Lines:
+    """Tenders that are measured as they come and scored together: the lines of a table."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._queue = Queue()
+        self._read: dict[str, list[Any]] = {name: [] for name in (*_READ, "said")}
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, places: Sequence[tuple[int, str]], cases: Sequence[Case], reasons: Sequence[str | None]) -> None:
+        """Takes more cases; of each the line and JSON path where it stood, and its reasons as one text."""
+        self._queue.add(cases)
+        tenders = [case.at_any_stage for case in cases]
+        sections = [tender.tender for tender in tenders]
+        read = self._read
+        read["line"] += [line for line, _ in places]
+        read["place"] += [place for _, place in places]
+        read["ocid"] += [case.process.ocid for case in cases]
+        read["title"] += [section.title and section.title[:LONGEST] for section in sections]
+        read["buyer"] += [
+            tender.buyer.name[:LONGEST] if tender.buyer and tender.buyer.name else None for tender in tenders
+        ]
+        read["category"] += [section.main_procurement_category for section in sections]
+        read["region"] += map(region, tenders)
+        read["published"] += [case.published for case in cases]
+        read["reasons"] += reasons
+        read["said"] += [case.said for case in cases]
+
+    def table(self) -> pa.Table:
+        """All of them, in their order, as a table of SCHEMA."""
+        order: list[int] = []
+        parts = []
+        for places, batch, found in self._queue.told():
+            order += places
+            whole = len(places) == len(self)
+            read = self._read if whole else {name: [each[i] for i in places] for name, each in self._read.items()}
+            parts.append(self._part(read, batch, told(batch, found)))
+        table = pa.concat_tables(parts or [SCHEMA.empty_table()])
+        return table if len(parts) < 2 else table.take(np.argsort(order))
+
+    def _part(self, read: Mapping[str, Sequence[Any]], batch: Batch, found: Told) -> pa.Table:
+        manifest = batch.bundle.manifest
+        of_all = {
+            "file": self._file,
+            "register": manifest.register,
+            "stage": batch.stage,
+            "base_rate": found.base_rate,
+            "bundle": manifest.version,
+        }
+        columns = {
+            **{name: read[name] for name in _READ},
+            **{name: pa.repeat(value, len(batch)) for name, value in of_all.items()},
+            **{name: getattr(found, name) for name in _TOLD},
+            "value_gbp": pounds(batch.columns),
+            "unknown": list(map(_joined, found.unknown)),
+            "warnings": [
+                _joined((*said, *warned)) if said or warned else ""
+                for said, warned in zip(read["said"], found.warnings, strict=True)
+            ],
+        }
+        arrays = [_array(columns[field.name], field.type) for field in SCHEMA]
+        return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
-def row(place: tuple[str, int, str], case: Case, told: Numbers, reasons: str | None = None) -> Row:
-    """One scored tender, in the order of SCHEMA; `place` is its file, line and JSON path."""
-    tender = case.tender
-    about = tender.tender
-    return (
-        *place,
-        case.process.ocid,
-        about.title and about.title[:LONGEST],
-        tender.buyer and tender.buyer.name and tender.buyer.name[:LONGEST],
-        about.main_procurement_category,
-        region(tender),
-        case.published,
-        pounds_of_tender(tender),
-        case.bundle.manifest.register,
-        case.stage,
-        told.failure,
-        told.low,
-        told.high,
-        told.band,
-        told.base_rate,
-        told.no_award,
-        told.early_end,
-        None if math.isnan(told.single_bid) else told.single_bid,
-        reasons,
-        _joined(told.unknown),
-        _joined(case.warned(told)),
-        case.bundle.manifest.version,
-    )
+_READ = ("line", "place", "ocid", "title", "buyer", "category", "region", "published", "reasons")
+_TOLD = ("failure", "low", "high", "band", "no_award", "early_end", "single_bid")
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.array(values, type=kind, from_pandas=True)
 
 
 @lru_cache(maxsize=4096)
 def _joined(texts: tuple[str, ...]) -> str:
     return JOINT.join(texts)
-
-
-def table(rows: Sequence[Row], metadata: Mapping[str, str] | None = None) -> pa.Table:
-    """Rows as a table of SCHEMA."""
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(SCHEMA)
-    arrays = [pa.array(column, type=field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA.with_metadata(dict(metadata or {})))
 
 
 def region(tender: Tender) -> str | None:

@@ -6,6 +6,7 @@ import gc
 import logging
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -15,15 +16,17 @@ from models import bundle as bundles
 from models import scoring
 from models.bundle import Bundle
 from models.scoring import Case
-from serving.portfolio import table
 from serving.portfolio.blocks import Block
 from serving.portfolio.lines import counted
 from serving.portfolio.rows import Row, rows
+from serving.portfolio.table import JOINT, Lines
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
 
+CHUNK = 32
+"""Tenders that are read and measured at once: few enough to stay in the cache until they are let go."""
 BATCH = 2_000
-"""Tenders that are predicted at once: enough that a booster's own cost is spread, few enough to stay in the cache."""
+"""Tenders that are predicted at once: enough that a booster's own cost is spread."""
 COLLECT = (100_000, 50, 100)
 UNEXPECTED = "an unexpected error; the log of the run has it"
 FEW_REASONS = 5
@@ -69,19 +72,15 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
 
 def scored(asked: Asked, block: Block) -> bytes:
     """A block as an Arrow IPC file that `opened` reads."""
-    bundle = held(asked.bundle)
     refused: list[Refused] = []
-    found: list[table.Row] = []
-    batch: list[tuple[Row, Case]] = []
-    for row in rows(block, whole=asked.explain):
-        case = _case(bundle, asked, block, row, refused)
-        if case:
-            batch.append((row, case))
-        if len(batch) == BATCH:
-            found += _told(block, batch, asked.explain, refused)
-            batch = []
-    found += _told(block, batch, asked.explain, refused)
-    # Faults are found a batch later than what cannot be read.
+    try:
+        made = _table(asked, block, refused, CHUNK)
+    except Exception:
+        # Some tender met a fault of ours: alone, it is refused alone.
+        log.exception("%s, block %d: each tender is scored alone", block.file, block.number)
+        refused = []
+        made = _table(asked, block, refused, 1)
+    # Faults are found later than what cannot be read.
     refused.sort(key=lambda each: each.line)
     about = {
         "file": block.file,
@@ -89,7 +88,7 @@ def scored(asked: Asked, block: Block) -> bytes:
         "lines": str(0 if block.first else counted(block)),
         "unnumbered": str(int(not block.first)),
     }
-    made = table.table(found, about)
+    made = made.replace_schema_metadata(about)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, made.schema) as writer:
         writer.write_table(made)
@@ -122,42 +121,44 @@ def held(directory: str) -> Bundle:
 
 def reasons_text(score: scoring.Score) -> str:
     """The first reasons of a score as one text."""
-    return table.JOINT.join(f"{each.text} ({100 * each.effect:+.1f} points)" for each in score.reasons[:FEW_REASONS])
+    return JOINT.join(f"{each.text} ({100 * each.effect:+.1f} points)" for each in score.reasons[:FEW_REASONS])
 
 
-def _case(bundle: Bundle, asked: Asked, block: Block, row: Row, refused: list[Refused]) -> Case | None:
-    problems: Sequence[Problem] = row.problems
-    if row.process is not None:
+def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> pa.Table:
+    """The scored rows of a block, measured a chunk at a time; a chunk of one is refused if it meets a fault of ours."""
+    bundle = held(asked.bundle)
+    lines = Lines(block.file)
+    parts = []
+    given = rows(block, whole=asked.explain)
+    while some := list(islice(given, chunk)):
+        alone = chunk == 1
         try:
-            return scoring.case(bundle, row.process, asked.stage)
-        except DataError as error:
-            problems = error.problems
+            _add(lines, bundle, asked, block, some, refused)
+            if alone or len(lines) >= BATCH:
+                parts.append(lines.table())
+                lines = Lines(block.file)
         except Exception:
-            log.exception("%s line %s %s", block.file, row.line, row.place)
-            problems = [Problem(path="", problem=UNEXPECTED)]
-    refused += _refused(block, row, problems)
-    return None
+            if not alone:
+                raise
+            log.exception("%s line %s %s", block.file, some[0].line, some[0].place)
+            refused += _refused(block, some[0], [Problem(path="", problem=UNEXPECTED)])
+            lines = Lines(block.file)
+    return pa.concat_tables([*parts, lines.table()] if len(lines) or not parts else parts)
 
 
-def _told(
-    block: Block, batch: Sequence[tuple[Row, Case]], explain: bool, refused: list[Refused]
-) -> Iterator[table.Row]:
-    """The rows of a batch. If one of its tenders meets a fault of ours, each is scored alone and that one refused."""
-    cases = [case for _, case in batch]
-    try:
-        told = scoring.numbers(cases)
-        why = [_why(case) for case in cases] if explain else [None] * len(cases)
-    except Exception:
-        if len(batch) > 1:
-            for each in batch:
-                yield from _told(block, [each], explain, refused)
-            return
-        ((row, _),) = batch
-        log.exception("%s line %s %s", block.file, row.line, row.place)
-        refused += _refused(block, row, [Problem(path="", problem=UNEXPECTED)])
-        return
-    for (row, case), numbers, text in zip(batch, told, why, strict=True):
-        yield table.row((block.file, row.line, row.place), case, numbers, text)
+def _add(lines: Lines, bundle: Bundle, asked: Asked, block: Block, some: Sequence[Row], refused: list[Refused]) -> None:
+    places, cases = [], []
+    for row in some:
+        problems: Sequence[Problem] = row.problems
+        if row.process is not None:
+            try:
+                cases.append(scoring.case(bundle, row.process, asked.stage))
+                places.append((row.line, row.place))
+                continue
+            except DataError as error:
+                problems = error.problems
+        refused += _refused(block, row, problems)
+    lines.add(places, cases, [_why(case) for case in cases] if asked.explain else [None] * len(cases))
 
 
 def _why(case: Case) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.track_records import (
+    PRIOR_CASES,
     PRIOR_RATE,
     Log,
     Record,
@@ -20,7 +22,6 @@ from features.track_records import (
     in_order,
     keys_of,
     market_keys,
-    replay,
     supplier_keys,
 )
 from tenders.reading import one
@@ -28,6 +29,13 @@ from tenders.tender import Tender
 
 DAY = date(2020, 1, 1)
 days = st.integers(-9, 9).map(lambda n: DAY + timedelta(days=n))
+
+
+def days_on(later: int) -> date:
+    """A day so many days after DAY."""
+    return DAY + timedelta(days=later)
+
+
 keys = st.lists(st.sampled_from(["buyer:a", "buyer:b", "market:851", "adviser:c"]), min_size=1, max_size=3, unique=True)
 outcomes = st.builds(
     Resolved,
@@ -40,32 +48,35 @@ outcomes = st.builds(
 )
 
 
-def learnt(*resolved: Resolved) -> TrackRecord:
-    """The state after outcomes, in the order given."""
-    state = TrackRecord()
+def learnt(resolved: list[Resolved]) -> dict[str, Record]:
+    """The records after outcomes in the order given, reckoned as the docstring of `Record` says."""
+    kinds: dict[str, list[bool]] = {}
+    found: dict[str, Record] = {}
     for each in resolved:
-        state.learn(each)
-    return state
+        before = kinds.setdefault(each.kind, [])
+        rate = (sum(before) + PRIOR_CASES * PRIOR_RATE) / (len(before) + PRIOR_CASES)
+        before.append(each.failed)
+        for key in each.keys:
+            record = found.setdefault(key, Record())
+            record.cases += 1
+            record.failed += each.failed
+            record.expected += rate
+            if each.bidders is not None:
+                record.counted += 1
+                record.bidders += each.bidders
+            if each.value_gbp:
+                record.valued += 1
+                record.log_value += math.log(each.value_gbp)
+    return found
 
 
-def on(resolved: list[Resolved], day: date) -> TrackRecord:
-    """The state that a tender published on a day reads in training."""
-    return next(state for _, state in replay(resolved, [day]))
+def same(state: TrackRecord, expected: dict[str, Record]) -> bool:
+    """Whether a state holds these records and no other, up to the last digit of a sum."""
+    return _numbers(dict(state.records)) == {key: pytest.approx(each) for key, each in _numbers(expected).items()}
 
 
-def frozen(resolved: list[Resolved]) -> Log:
-    """The log as a bundle carries it."""
-    return Log(resolved=tuple(in_order(resolved)))
-
-
-def same(one_state: TrackRecord, other: TrackRecord) -> bool:
-    """Whether two states say the same, up to the last digit of a sum."""
-    return _numbers(one_state) == {key: pytest.approx(value) for key, value in _numbers(other).items()}
-
-
-def _numbers(state: TrackRecord) -> dict[str, list[float]]:
-    together = {**state.records, **{f"kind:{kind}": record for kind, record in state.kinds.items()}}
-    return {key: [getattr(record, name) for name in Record.__struct_fields__] for key, record in together.items()}
+def _numbers(records: dict[str, Record]) -> dict[str, list[float]]:
+    return {key: [getattr(record, name) for name in Record.__struct_fields__] for key, record in records.items()}
 
 
 @settings(max_examples=200)
@@ -77,63 +88,58 @@ def test_nothing_resolved_on_or_after_publication_is_known(
     after = [each for each in later if each.on >= DAY]
     mixed = [*before, *after]
     seed.shuffle(mixed)
-    known = learnt(*in_order(before))
-    assert same(on(mixed, DAY), known)
-    assert same(frozen(mixed).on(DAY), known)
+    assert same(Log.of(mixed).on(DAY), learnt(in_order(before)))
 
 
 def test_what_is_resolved_on_the_day_of_publication_itself_is_not_known() -> None:
-    case = Resolved(on=DAY, keys=("buyer:a",), failed=True)
-    assert on([case], DAY).of(["buyer:a"]) is None
-    assert on([case], DAY + timedelta(days=1)).of(["buyer:a"]) is not None
+    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
+    assert log.on(DAY).of(["buyer:a"]) is None
+    assert log.on(DAY + timedelta(days=1)).of(["buyer:a"]) is not None
 
 
 @settings(max_examples=100)
 @given(resolved=st.lists(outcomes, max_size=12), published=st.lists(days, min_size=1, max_size=6), seed=st.randoms())
-def test_the_order_of_cases_and_of_tenders_does_not_matter(
+def test_neither_the_order_of_cases_nor_that_of_questions_matters(
     resolved: list[Resolved], published: list[date], seed: Any
 ) -> None:
     shuffled = list(resolved)
     seed.shuffle(shuffled)
-    for index, state in replay(shuffled, published):
-        assert same(state, on(resolved, published[index]))
+    log, other = Log.of(shuffled), Log.of(resolved)
+    told = {day: other.on(day) for day in sorted(published)}
+    assert all(log.on(day) == told[day] for day in published)
 
 
-@settings(max_examples=100)
-@given(resolved=st.lists(outcomes, max_size=12), published=st.lists(days, min_size=1, max_size=6))
-def test_serving_reads_the_record_that_training_read(resolved: list[Resolved], published: list[date]) -> None:
-    log = frozen(resolved)
-    for index, state in replay(resolved, published):
-        assert log.on(published[index]) == state
+def test_a_state_holds_what_is_known_and_nothing_else() -> None:
+    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True), Resolved(on=days_on(2), keys=("c",), failed=True)])
+    state = log.on(days_on(1)).records
+    assert list(state) == ["buyer:a"] and len(state) == 1 and "c" not in state
+    with pytest.raises(KeyError):
+        state["c"]
 
 
 def test_without_a_day_all_is_known() -> None:
-    log = frozen([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
+    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
     assert log.on(None).records["buyer:a"].cases == 1
 
 
-def test_tenders_come_in_time_order() -> None:
-    published = [DAY + timedelta(days=n) for n in (5, -3, 0)]
-    assert [index for index, _ in replay([], published)] == [1, 2, 0]
-
-
 def test_what_is_expected_of_a_case_is_the_rate_of_its_kind_so_far() -> None:
-    cases = [Resolved(on=DAY, keys=("buyer:a",), failed=failed) for failed in (True, False, True)]
+    ends = enumerate((True, False, True))
+    cases = [Resolved(on=days_on(n), keys=("buyer:a",), failed=failed) for n, failed in ends]
     # 0.2 before any case; then (1 + 5 * 0.2) / (1 + 5), and (1 + 5 * 0.2) / (2 + 5).
-    assert learnt(*cases).records["buyer:a"].expected == pytest.approx(PRIOR_RATE + 2 / 6 + 2 / 7)
+    assert Log.of(cases).on(None).records["buyer:a"].expected == pytest.approx(PRIOR_RATE + 2 / 6 + 2 / 7)
 
 
 def test_kinds_are_compared_with_their_own_only() -> None:
     picked = [Resolved(on=DAY, keys=("market:1",), failed=True, kind="picked")] * 50
     cohort = Resolved(on=DAY, keys=("buyer:a",), failed=False, kind="cohort")
-    assert learnt(*picked, cohort).records["buyer:a"].expected == pytest.approx(PRIOR_RATE)
+    assert Log.of([*picked, cohort]).on(None).records["buyer:a"].expected == pytest.approx(PRIOR_RATE)
 
 
 def test_picked_cases_that_fail_as_picked_cases_do_inflate_nothing() -> None:
     """Three in four picked cases fail; a buyer of whom three in four did is as the rest."""
-    rest = [Resolved(on=DAY, keys=("buyer:other",), failed=i % 4 > 0, kind="picked") for i in range(200)]
-    own = [Resolved(on=DAY, keys=("buyer:a",), failed=i % 4 > 0, kind="picked") for i in range(40)]
-    state = learnt(*rest, *own)
+    rest = [Resolved(on=days_on(i), keys=("buyer:other",), failed=i % 4 > 0, kind="picked") for i in range(200)]
+    own = [Resolved(on=days_on(200 + i), keys=("buyer:a",), failed=i % 4 > 0, kind="picked") for i in range(40)]
+    state = Log.of([*rest, *own]).on(None)
     assert state.records["buyer:a"].rate > 0.6
     assert state.records["buyer:a"].ratio == pytest.approx(1, abs=0.05)
 
@@ -157,14 +163,13 @@ def test_the_words_give_the_record_and_its_size() -> None:
 
 
 def test_of_several_keys_the_longest_record_is_read_so_that_no_case_counts_twice() -> None:
-    state = learnt(
-        Resolved(on=DAY, keys=("adviser:a", "adviser:b"), failed=True),
-        Resolved(on=DAY, keys=("adviser:b",), failed=False),
-    )
+    first = Resolved(on=DAY, keys=("adviser:a", "adviser:b"), failed=True)
+    state = Log.of([first, Resolved(on=DAY, keys=("adviser:b",), failed=False)]).on(None)
     both = state.of(["adviser:a", "adviser:b", "adviser:nobody"])
     assert both is not None
     assert (both.cases, both.failed) == (2, 1)
-    assert state.of(["buyer:nobody"]) is None
+    assert state.of(["buyer:nobody"]) is None and state.of(["buyer:nobody", "adviser:nobody"]) is None
+    assert state.of([]) is None
 
 
 @pytest.mark.parametrize(

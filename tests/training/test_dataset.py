@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from features.catalogue import known_at
-from features.matrix import row
+from features.matrix import measured
 from features.track_records import Resolved
 from tenders import casebook
 from tenders.casebook import Case
@@ -131,8 +131,8 @@ def test_rows_are_what_serving_would_have_read_on_the_day(history: History) -> N
     for index in range(0, len(history.cases), 37):
         process = history.cases[index].process()
         for stage in STAGES:
-            again = row(process.as_of(stage), history.log.on(process.published_on()), known_at(stage))
-            assert history.x[stage][index] == pytest.approx(np.array(again, dtype=np.float32), nan_ok=True)
+            again = measured(known_at(stage), [process.as_of(stage)], [history.log.on(process.published_on())])
+            assert history.x[stage][index] == pytest.approx(again[0].astype(np.float32), nan_ok=True)
 
 
 def test_an_outcome_on_or_after_publication_does_not_reach_a_row() -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from models import knowing
 from models.bundle import ANY, Bundle
-from models.predicting import predictions
+from models.predicting import measured, predictions
 from tenders.errors import UsageError
 from tenders.history import Past
 from tests.training import made
@@ -56,20 +56,21 @@ def test_every_probability_is_what_scoring_predicts_from_the_replay(whole: Bundl
     own = learnt.bundles["made"]
     found = judged(whole, BEFORE, AFTER)
     rows = range(len(AFTER))
-    for place, record in known(own, SOURCE, BEFORE, AFTER, rows, "no_award"):
-        assert found[place] == predictions(own, "draft", [AFTER[place].as_of("draft")], [(0, record)]).of("no_award")[0]
+    for place, record in enumerate(known(own, SOURCE, BEFORE, AFTER, rows, "no_award")):
+        batch = measured(own, "draft", [AFTER[place].as_of("draft")], [record])
+        assert found[place] == predictions(batch).of("no_award")[0]
 
 
 def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(learnt: Registers) -> None:
     own = learnt.bundles["made"]
     last = max(c.known_on for c in CASES if c.known_on)
     new = replace(CASES[5], published=last + timedelta(days=1), known_on=None, row=99_999)
-    _, replayed = next(iter(known(own, SOURCE, CASES, [new], [0], "no_award")))
+    (replayed,) = known(own, SOURCE, CASES, [new], [0], "no_award")
     frozen = knowing.record_of(own, new.tender, new.published)
     assert frozen.numbers.keys() == replayed.numbers.keys()
     assert list(frozen.numbers.values()) == pytest.approx(list(replayed.numbers.values()), rel=1e-4, abs=1e-5)
-    records = [(0, replayed), (1, frozen)]
-    one, other = predictions(own, "draft", [new.as_of("draft")] * 2, records).of("no_award")
+    batch = measured(own, "draft", [new.as_of("draft")] * 2, [replayed, frozen])
+    one, other = predictions(batch).of("no_award")
     assert one == pytest.approx(other, abs=1e-3)
 
 

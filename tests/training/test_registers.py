@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from models import bundle as bundles
 from models.bundle import ANY, Bundle
 from models.knowing import record_of
-from models.predicting import predictions
+from models.predicting import measured, predictions
 from tenders.errors import BundleError, DataError, UnreachableError
 from tests.training import made
 from tests.training.conftest import QUICK
@@ -134,10 +134,10 @@ def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) 
     assert sum(file.stat().st_size for file in saved.rglob("*") if file.is_file()) < 8_000_000
     off = []
     for case in made.register(20, seed=5):
-        own = loaded.of(case.tender)
+        own = loaded.of(case.tender.ocid)
         assert own.manifest.register == "made"
         one, other = (
-            predictions(each, "draft", [case.tender], [(0, record_of(each, case.tender, None))]).of("no_award")[0]
+            predictions(measured(each, "draft", [case.tender], [record_of(each, case.tender, None)])).of("no_award")[0]
             for each in (learnt.bundles["made"], own)
         )
         off.append(abs(one - other))

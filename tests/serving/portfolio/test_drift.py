@@ -12,9 +12,9 @@ import pytest
 
 from benchmarks import made_tenders
 from models import scoring
-from models.bundle import Bundle
+from models.bundle import ENDINGS, Bundle
 from models.knowing import records_of
-from models.predicting import ENDINGS, predictions
+from models.predicting import measured, predictions
 from models.reference import Reference, levels, shares, spread
 from models.scoring import Case
 from serving.portfolio import drift as drifting
@@ -28,7 +28,9 @@ MADE = list(made_tenders.releases(500, seed=3))
 def reference(bundle: Bundle, found: Sequence[Case]) -> Reference:
     """What a bundle would hold if it had learnt from these tenders, all at draft."""
     tenders = [case.tender for case in found]
-    told = predictions(bundle, "draft", tenders, records_of(bundle, tenders, [case.published for case in found]))
+    told = predictions(
+        measured(bundle, "draft", tenders, records_of(bundle, tenders, [case.published for case in found]))
+    )
     parts = [part for part in bundle.manifest.parts if part.stage == "draft" and part.outcome in ENDINGS]
     return Reference(
         rows=len(tenders),

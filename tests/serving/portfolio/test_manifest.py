@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from models import bundle as bundles
 from serving.portfolio import manifest
 from serving.portfolio.manifest import Counting, Counts, bundle_digest, digest, hash64, versions
-from serving.portfolio.table import SCHEMA, table
+from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Refused, Scored
 from tenders.errors import UnreachableError
 
@@ -18,9 +19,9 @@ from tenders.errors import UnreachableError
 def part(ocids: list[str | None] = [], refused: list[tuple[int, str, str]] = []) -> Scored:  # noqa: B006 - only read
     """A part with these rows, and refusals by line, place and path."""
     told = {"ocid": None, "band": "high", "register": "uk", "stage": "draft", "value_gbp": None}
-    rows = [tuple(({**told, "ocid": ocid}).get(name) for name in SCHEMA.names) for ocid in ocids]
+    rows = pa.Table.from_pylist([{**told, "ocid": ocid} for ocid in ocids], schema=SCHEMA)
     refusals = [Refused(file="a", line=line, place=place, path=path, problem="x") for line, place, path in refused]
-    return Scored(file="a", table=table(rows), refused=refusals, lines=0, unnumbered=False)
+    return Scored(file="a", table=rows, refused=refusals, lines=0, unnumbered=False)
 
 
 def counted(*parts: Scored) -> Counts:

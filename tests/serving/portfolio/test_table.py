@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from models import scoring
 from models.bundle import Bundle
-from serving.portfolio.table import LONGEST, SCHEMA, region, row, table
+from serving.portfolio.table import LONGEST, SCHEMA, Lines, region
 from tenders import reading
+from tenders.facts import Stage
 from tenders.process import Process
 from tests import samples
 
@@ -20,8 +22,9 @@ PLACE = ("a.jsonl", 3, "/releases/1")
 def told(bundle: Bundle, process: Process, reasons: str | None = None) -> dict[str, Any]:
     """The row of one process, by column."""
     case = scoring.case(bundle, process, "draft")
-    (numbers,) = scoring.numbers([case])
-    (found,) = table([row(PLACE, case, numbers, reasons)]).to_pylist()
+    lines = Lines(PLACE[0])
+    lines.add([PLACE[1:]], [case], [reasons])
+    (found,) = lines.table().to_pylist()
     return found
 
 
@@ -71,6 +74,19 @@ def test_where_nothing_is_delivered_the_buyers_region_stands(parties: list[sampl
 
 
 def test_no_rows_are_a_table_of_the_same_columns() -> None:
-    empty = table([], {"file": "a"})
+    empty = Lines("a").table()
     assert empty.num_rows == 0 and empty.schema.equals(SCHEMA)
-    assert empty.schema.metadata == {b"file": b"a"}
+
+
+def test_rows_stay_in_their_order_whatever_model_scores_them(bundle: Bundle) -> None:
+    stages: list[Stage] = ["draft", "bids_in", "draft", "awarded", "bids_in"]
+    lines, alone = Lines("a"), []
+    for line, stage in enumerate(stages, start=1):
+        case = scoring.case(bundle, reading.one(samples.draft(ocid=f"x-{line}")), stage)
+        lines.add([(line, "")], [case], [None])
+        single = Lines("a")
+        single.add([(line, "")], [case], [None])
+        alone.append(single.table())
+    found = lines.table()
+    assert found["stage"].to_pylist() == stages
+    assert found.equals(pa.concat_tables(alone))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models import bundle as bundles
-from models import scoring
+from models.scoring import Queue
 from serving.portfolio import work
 from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import BOUNDS, Bounds
@@ -61,14 +61,14 @@ def test_each_problem_of_a_row_says_which_row_and_where_in_it(tmp_path: Path) ->
 def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    numbers = scoring.numbers
+    add = Queue.add
 
-    def faulty(cases: Any) -> Any:
+    def faulty(queue: Queue, cases: Any) -> None:
         if any(case.process.ocid.endswith("-3") for case in cases):
             raise ZeroDivisionError("a fault of ours")
-        return numbers(cases)
+        add(queue, cases)
 
-    monkeypatch.setattr(work.scoring, "numbers", faulty)
+    monkeypatch.setattr(Queue, "add", faulty)
     content = made.lines([*made.releases(7), {"no": "tender"}])
     (part,) = parts(tmp_path, "a.jsonl", content)
     assert column(part, "line") == [1, 2, 3, 5, 6, 7]
@@ -76,11 +76,33 @@ def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
     assert "a fault of ours" in caplog.text
 
 
-def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_meets_a_fault_of_ours_is_scored_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = Queue.told
+
+    def faulty(queue: Queue) -> Any:
+        if len(queue) > 1:
+            raise ZeroDivisionError("a fault of ours")
+        return told(queue)
+
+    content = made.lines(made.releases(4))
+    (whole,) = parts(tmp_path, "a.jsonl", content)
+    monkeypatch.setattr(Queue, "told", faulty)
+    (part,) = parts(tmp_path / "alone", "a.jsonl", content)
+    assert part.table.equals(whole.table) and not part.refused
+    assert "each tender is scored alone" in caplog.text
+
+
+@pytest.mark.parametrize(("chunk", "batch"), [(1, 2), (2, 4), (3, 4), (5, 2)])
+def test_chunks_and_batches_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, batch: int
+) -> None:
     content = made.lines(made.releases(9))
     (whole,) = parts(tmp_path, "a.jsonl", content)
-    monkeypatch.setattr(work, "BATCH", 2)
-    (cut,) = parts(tmp_path, "a.jsonl", content)
+    monkeypatch.setattr(work, "CHUNK", chunk)
+    monkeypatch.setattr(work, "BATCH", batch)
+    (cut,) = parts(tmp_path / "cut", "a.jsonl", content)
     assert cut.table.equals(whole.table)
 
 

@@ -1,0 +1,31 @@
+"""What looks wrong in a tender is remarked on, of that tender alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from features.columns import Columns
+from features.remarks import remarks
+from tenders.checks import converted
+
+
+@pytest.mark.parametrize(
+    ("section", "remark"),
+    [
+        ({"tenderPeriod": {"startDate": "2024-02-01", "endDate": "2024-01-01"}}, "/tender/tenderPeriod: ends before"),
+        (
+            {"contractPeriod": {"startDate": "2024-02-01", "endDate": "2024-01-01"}},
+            "/tender/contractPeriod: ends before",
+        ),
+        ({"value": {"amount": 5}}, "/tender/value: an amount without a currency"),
+    ],
+)
+def test_what_looks_wrong_is_remarked_on(section: dict[str, Any], remark: str) -> None:
+    nothing, found, again = remarks(
+        Columns([converted({"tender": each}) for each in ({"title": "t"}, section, section)])
+    )
+    assert nothing == ()
+    assert [each[: len(remark)] for each in found] == [remark]
+    assert found == again
