@@ -22,6 +22,8 @@ from tenders.tender import Lot, Period, Tender, Value
 
 Floats = NDArray[np.float64]
 """A number a tender, NaN for unknown; shape (tenders,)."""
+Numbers = Sequence[float | None] | Floats
+"""The same as a list, None for unknown, or as an array."""
 Measure = Callable[[Tender, TrackRecord], float | None]
 Column = Callable[["Columns"], Floats]
 Held = TypeVar("Held")
@@ -32,7 +34,7 @@ class Values:
 
     def __init__(self, values: Iterable[Value | None] = ()) -> None:
         stated = [_NO_VALUE if value is None else value for value in values]
-        self.amount = [value.amount_gross if value.amount is None else value.amount for value in stated]
+        self.amount: Numbers = [value.amount_gross if value.amount is None else value.amount for value in stated]
         self.currency = [value.currency for value in stated]
 
 
@@ -41,9 +43,9 @@ class Periods:
 
     def __init__(self, periods: Iterable[Period | None] = ()) -> None:
         stated = [_NO_PERIOD if period is None else period for period in periods]
-        self.stated = [period.duration_in_days for period in stated]
-        self.start = dates.ordinals([period.start_date for period in stated])
-        self.end = dates.ordinals([period.end_date for period in stated])
+        self.stated: Numbers = [period.duration_in_days for period in stated]
+        self.start: Numbers = dates.ordinals([period.start_date for period in stated])
+        self.end: Numbers = dates.ordinals([period.end_date for period in stated])
 
     @cached_property
     def between(self) -> Floats:
@@ -86,7 +88,7 @@ class Columns:
         self.contract_period = Periods([section.contract_period for section in sections])
         self.value = Values([section.value for section in sections])
         self.budget = Values([_budget(tender) for tender in tenders])
-        self.lots = [len(each) for each in divided]
+        self.lots: Numbers = [len(each) for each in divided]
         self.lot_values = Values([lot.value for lot in lots])
         self.lot_periods = Periods([lot.contract_period for lot in lots])
         self.single_block = [each.single_block for each in facts]
@@ -127,14 +129,14 @@ class by_column:  # noqa: N801 (a decorator)
         return None if math.isnan(value) else value
 
 
-def floats(values: Sequence[float | None]) -> Floats:
-    """Numbers and yes/no as floats."""
+def floats(values: Numbers) -> Floats:
+    """Numbers and yes/no as floats, in an array of their own."""
     return np.array(values, dtype=np.float64)
 
 
 def of_lots(columns: Columns) -> NDArray[np.int64]:
     """The place of each lot's tender, shape (lots,)."""
-    return np.repeat(np.arange(len(columns)), columns.lots)
+    return np.repeat(np.arange(len(columns)), np.array(columns.lots, dtype=np.int64))
 
 
 @once

@@ -32,10 +32,14 @@ class Rows:
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
         """Measures more tenders, each by its track record."""
-        self._read.append(Columns(tenders, records))
+        self.add_columns(Columns(tenders, records))
         for measure, found in self._single:
             values = map(measure, tenders, records)
             found += [math.nan if value is None else value for value in values]
+
+    def add_columns(self, columns: Columns) -> None:
+        """Takes tenders of which `columns` are read already: for features that are all by column."""
+        self._read.append(columns)
 
     def columns(self) -> Columns:
         """What was read of all of them."""

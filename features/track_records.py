@@ -244,11 +244,12 @@ def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
 def buyer_keys(tender: Tender) -> tuple[str, ...]:
     """`buyer:` keys: the buyer, and the procuring entity where it is another."""
     buyer, entity = tender.buyer, tender.tender.procuring_entity
-    return _buyers(buyer.name if buyer else None, entity.name if entity else None)
+    return buyers_named(buyer.name if buyer else None, entity.name if entity else None)
 
 
 @lru_cache(maxsize=65536)
-def _buyers(*names: str | None) -> tuple[str, ...]:
+def buyers_named(*names: str | None) -> tuple[str, ...]:
+    """`buyer:` keys of names; None is none."""
     return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(n) for n in names if n) if plain)
 
 
@@ -268,11 +269,12 @@ def supplier_keys(tender: Tender) -> list[str]:
 
 def market_keys(tender: Tender) -> tuple[str, ...]:
     """`market:` keys: the CPV groups (3 digits) of what is bought."""
-    return _markets(tuple(_cpv_codes(tender)))
+    return markets_of(tuple(_cpv_codes(tender)))
 
 
 @lru_cache(maxsize=65536)
-def _markets(codes: tuple[str, ...]) -> tuple[str, ...]:
+def markets_of(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """`market:` keys of CPV codes."""
     return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
 
 

@@ -44,7 +44,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def draws(self, margins: Floats) -> Draws:
         """The probability of each margin under each resample, shape (margins, resamples)."""
-        return sigmoid(self._lines[:, 0] + self._lines[:, 1] * margins.astype(np.float32)[:, None])
+        logits = np.multiply.outer(margins.astype(np.float32), self._lines[:, 1])
+        logits += self._lines[:, 0]
+        return sigmoid(logits)
 
     def probability(self, margin: float) -> float:
         """The calibrated probability of a margin."""
@@ -60,9 +62,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def sigmoid(logit: NDArray[Precision]) -> NDArray[Precision]:
-    """Log-odds to probabilities; what overflows is 0."""
+    """Log-odds to probabilities, in their place; what overflows is 0."""
     with np.errstate(over="ignore"):
-        return (1 / (1 + np.exp(-logit))).astype(logit.dtype, copy=False)
+        np.exp(np.negative(logit, out=logit), out=logit)
+        logit += 1
+        return np.divide(1, logit, out=logit)
 
 
 def failure_of(no_award: float, early_end: float) -> float:

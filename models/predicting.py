@@ -69,6 +69,12 @@ class Batch:
             counts = (bidders(tender, _NOBODY) for tender in tenders)
             self._counts += [math.nan if count is None else count for count in counts]
 
+    def add_columns(self, columns: Columns) -> None:
+        """Takes tenders that were read by column, of no known register: where all is `by_column`."""
+        self._rows[""].add_columns(columns)
+        for found in self._beforehand.values():
+            found.extend([0.0] * len(columns))
+
     def measured(self) -> dict[str, NDArray[np.float64]]:
         """What every outcome is told of each tender, shape (tenders, weighed); those told the same share it."""
         found = {}
@@ -205,8 +211,9 @@ def _interval(draws: Iterable[Draws], no_bid: NDArray[np.bool_]) -> NDArray[np.f
     """The bounds of each tender's failure, shape (tenders, 2)."""
     survive = np.ones((len(no_bid), 1), dtype=np.float32)
     for drawn in draws:
-        survive = survive * (1 - drawn)
-    ordered = np.sort(1 - survive, axis=1)
+        survive = np.subtract(1, drawn, out=drawn) * survive
+    ordered = np.subtract(1, survive)
+    ordered.sort(axis=1)
     places = [round(percent / 100 * (ordered.shape[1] - 1)) for percent in INTERVAL]
     bounds = ordered[:, places].astype(np.float64)
     bounds[no_bid] = 1.0

@@ -18,6 +18,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from features.columns import Columns
 from features.remarks import remarks
 from models.bundle import ENDINGS, Bundle
 from models.calibration import Floats, failure_of
@@ -149,14 +150,26 @@ class Queue:
         together: dict[tuple[str, Stage], list[int]] = defaultdict(list)
         for place, each in enumerate(cases):
             together[each.bundle.manifest.register, each.stage].append(place)
-        for key, places in together.items():
-            group = self._groups.get(key)
-            if group is None:
-                first = cases[places[0]]
-                group = self._groups[key] = _Group(first.bundle, first.stage)
+        for places in together.values():
+            first = cases[places[0]]
+            group = self._group(first.bundle, first.stage)
             group.add([cases[place] for place in places])
             group.places += [self._size + place for place in places]
         self._size += len(cases)
+
+    def add_drafts(self, bundle: Bundle, columns: Columns, published: Sequence[date | None]) -> None:
+        """Takes drafts that were read by column, of no known register: where the bundle is `read_by_column`."""
+        columns.records = list(map(bundle.log.on, published))
+        group = self._group(bundle, "draft")
+        group.batch.add_columns(columns)
+        group.places += range(self._size, self._size + len(columns))
+        self._size += len(columns)
+
+    def _group(self, bundle: Bundle, stage: Stage) -> _Group:
+        key = bundle.manifest.register, stage
+        if key not in self._groups:
+            self._groups[key] = _Group(bundle, stage)
+        return self._groups[key]
 
     def told(self) -> Iterator[tuple[list[int], Batch, Predictions]]:
         """What is predicted of each group of them, with their places in the order in which they came."""
@@ -164,16 +177,21 @@ class Queue:
             yield group.places, *group.told()
 
 
+def read_by_column(bundle: Bundle) -> bool:
+    """Whether a draft of no known register is scored by what `features.columns` holds of it, and nothing else."""
+    return bool(bundle.tells("draft")) and not bundle.states and Batch(bundle, "draft").by_column
+
+
 class _Group:
     """Cases of one bundle and stage."""
 
     def __init__(self, bundle: Bundle, stage: Stage) -> None:
         self.places: list[int] = []
-        self._batch = Batch(bundle, stage)
+        self.batch = Batch(bundle, stage)
         self._held: list[Case] = []
 
     def add(self, cases: Sequence[Case]) -> None:
-        if self._batch.bundle.states:
+        if self.batch.bundle.states:
             self._held += cases
         else:
             self._measure(cases)
@@ -182,10 +200,10 @@ class _Group:
         if self._held:
             self._measure(self._held)
             self._held = []
-        return self._batch, predictions(self._batch)
+        return self.batch, predictions(self.batch)
 
     def _measure(self, cases: Sequence[Case]) -> None:
-        batch = self._batch
+        batch = self.batch
         tenders = [each.at_any_stage if batch.by_column else each.tender for each in cases]
         batch.add(tenders, records_of(batch.bundle, tenders, [each.published for each in cases]))
 

@@ -214,13 +214,14 @@ def _checked(part: type) -> tuple[tuple[str, str, Check | None, str], ...]:
         if inner and _checked(inner):
             found.append((field.name, field.encode_name, None, ""))
         elif field.name == "date" or field.name.startswith("date_") or field.name.endswith(("_date", "_deadline")):
-            found.append((field.name, field.encode_name, _date_problem, "Write dates as YYYY-MM-DD"))
+            found.append((field.name, field.encode_name, date_problem, "Write dates as YYYY-MM-DD"))
         elif field.name == "currency":
             found.append((field.name, field.encode_name, _currency_problem, "Use an ISO 4217 code such as GBP"))
     return tuple(found)
 
 
-def _date_problem(text: str) -> str | None:
+def date_problem(text: str) -> str | None:
+    """What is wrong with a date as it is written; None if nothing is."""
     try:
         dates.moment(text)
         year = dates.earliest(text).year
@@ -233,7 +234,7 @@ def _currency_problem(text: str) -> str | None:
     return None if text in CURRENCIES else f"{text[:20]!r} is no currency"
 
 
-CHECKS = (_date_problem, _currency_problem)
+CHECKS = (date_problem, _currency_problem)
 _FINE: dict[Check, set[str | None]] = {check: {None} for check in CHECKS}
 """Texts that passed a check, and that there is none."""
 MOST_REMEMBERED = 65_536

@@ -19,6 +19,7 @@ YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
 _YES_OR_NO = YES | NO
 UNKNOWN = frozenset({"", "unknown", "?", "null", "none given"})
+_LONGEST_UNKNOWN = max(map(len, UNKNOWN))
 # Above the lots, bidders or services of any tender read so far.
 MAX_COUNT = 10_000
 # Made once: a table asks for every cell.
@@ -43,7 +44,7 @@ class Field(msgspec.Struct, frozen=True):
 
 def parsed(field: Field, raw: Any) -> Any:
     """The value of one field, None if left unknown. Raises ValueError that says what was expected."""
-    if raw is None or (isinstance(raw, str) and raw.strip().lower() in UNKNOWN):
+    if raw is None or (isinstance(raw, str) and texted(raw) is None):
         return None
     if field.kind == "list":
         return _list(field, raw)
@@ -57,6 +58,12 @@ def parsed(field: Field, raw: Any) -> Any:
     if field.kind in ("number", "count"):
         return _number(field, raw)
     return _chosen(field, str(raw).strip())
+
+
+def texted(raw: str) -> str | None:
+    """A text without the blanks around it; None if it is one of those that say nothing."""
+    text = raw.strip()
+    return None if len(text) <= _LONGEST_UNKNOWN and text.lower() in UNKNOWN else text
 
 
 class _Wrong:

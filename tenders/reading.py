@@ -203,7 +203,7 @@ def _process(releases: Sequence[Release], where: Sequence[str]) -> Process:
         order = sorted(range(len(releases)), key=lambda i: _sequence(releases[i], where[i]))
         releases, where = [releases[i] for i in order], [where[i] for i in order]
     unread = [path for release, place in zip(releases, where, strict=True) for path in unread_fields(release, place)]
-    return Process(releases=tuple(releases), where=tuple(where), warnings=tuple(_unread_warning(unread)))
+    return Process(releases=tuple(releases), where=tuple(where), warnings=tuple(unread_warning(unread)))
 
 
 def _sequence(release: Release, where: str) -> tuple[datetime, str]:
@@ -237,12 +237,13 @@ def _form(
         raise DataError(
             [Problem(path=where + form.key_of(p.path), problem=p.problem, remedy=p.remedy) for p in error.problems]
         ) from None
-    warnings = _unread_warning([*(where + path for path in unknown), *unread])
+    warnings = unread_warning([*(where + path for path in unknown), *unread])
     process = Process(releases=(built,), where=(where,), warnings=tuple(warnings), form=tuple(document))
     return process.holding(tender)
 
 
-def _unread_warning(paths: Sequence[str]) -> Iterator[str]:
+def unread_warning(paths: Sequence[str]) -> Iterator[str]:
+    """What is said of fields or columns whose names are unknown: nothing, if there are none."""
     if paths:
         more = f" and {len(paths) - MAX_NAMED} more" if len(paths) > MAX_NAMED else ""
         yield f"not part of the score, because the name is unknown: {', '.join(paths[:MAX_NAMED])}{more}"

@@ -13,17 +13,21 @@ from tenders import form
 UNREAD = b"unread"
 
 
-def cells(data: bytes) -> tuple[list[str], list[str], Iterator[tuple[Any, ...]]]:
-    """Of an Arrow IPC stream: the names of its columns, of those that were not read, and the rows; None is empty."""
+def table(data: bytes) -> tuple[pa.Table, list[str]]:
+    """Of an Arrow IPC stream the columns that are read, and the names of those that are not."""
     with pa.ipc.open_stream(data) as stream:
-        table = stream.read_all()
-    unread = msgspec.json.decode(table.schema.metadata[UNREAD], type=list[str])
-    columns = [_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
-    return list(table.column_names), unread, zip(*columns, strict=True)
+        read = stream.read_all()
+    return read, msgspec.json.decode(read.schema.metadata[UNREAD], type=list[str])
 
 
-def _values(name: str, column: Any) -> list[Any]:
-    """A column's values: days as ISO 8601, whole numbers without a point where text is meant."""
+def cells(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table; None is empty."""
+    columns = [values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
+    return zip(*columns, strict=True)
+
+
+def values(name: str, column: Any) -> list[Any]:
+    """A column's values as the form takes them: days as ISO 8601, whole numbers without a point where text is meant."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type

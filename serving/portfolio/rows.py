@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 from msgspec.structs import replace
 
 from serving.portfolio import arrow, documents, streams
@@ -49,6 +50,9 @@ def rows(
     any more: the row that could say so would stand for thousands.
     """
     try:
+        if block.kind == "arrow":
+            yield from _of_arrow(block, only)
+            return
         if block.kind not in _OF_LINES:
             found = _READERS[block.kind](block, bounds)
             yield from found if only is None else (row for row in found if row.line in only)
@@ -139,19 +143,24 @@ def _placed(value: bytes, place: str) -> Any:
 
 def _of_cells(block: Block, bounds: Bounds) -> Iterator[Row]:
     cells = msgspec.msgpack.decode(block.data, type=Cells)
-    return _of_table(block.first, cells.columns, cells.unread, cells.rows)
+    return _of_table(count(block.first), cells.columns, cells.unread, cells.rows)
 
 
-def _of_arrow(block: Block, bounds: Bounds) -> Iterator[Row]:
-    return _of_table(block.first, *arrow.cells(block.data))
+def _of_arrow(block: Block, only: Container[int] | None) -> Iterator[Row]:
+    table, unread = arrow.table(block.data)
+    numbers: Sequence[int] = range(block.first, block.first + table.num_rows)
+    if only is not None:
+        numbers = [number for number in numbers if number in only]
+        table = table.take(pa.array([number - block.first for number in numbers], pa.int64()))
+    return _of_table(numbers, table.column_names, unread, arrow.cells(table))
 
 
 def _of_table(
-    first: int, columns: Sequence[str], unread: Sequence[str], table: Iterable[Sequence[Any] | str]
+    numbers: Iterable[int], columns: Sequence[str], unread: Sequence[str], table: Iterable[Sequence[Any] | str]
 ) -> Iterator[Row]:
     remembered = Remembered([form.BY_KEY[name] for name in columns])
     paths = [f"/{name}" for name in unread]
-    for number, row in enumerate(table, start=first):
+    for number, row in zip(numbers, table, strict=False):
         place = f"row {number}"
         if isinstance(row, str):
             yield _refused(number, place, DataError.at(place, row))
@@ -226,7 +235,6 @@ _OF_LINES = ("range", "lines")
 _READERS: dict[str, Callable[[Block, Bounds], Iterator[Row]]] = {
     "documents": _of_documents,
     "cells": _of_cells,
-    "arrow": _of_arrow,
     "cases": _of_cases,
     "problems": _of_problems,
 }

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from features.value import pounds
+from models.bundle import Bundle
 from models.predicting import Batch
 from models.scoring import Case, Queue, Told, told
+from serving.portfolio.flat import Flat
 from tenders.tender import Tender
 
 SCHEMA = pa.schema(
@@ -82,6 +84,20 @@ class Lines:
         read["published"] += [case.published for case in cases]
         read["reasons"] += reasons
         read["said"] += [case.said for case in cases]
+
+    def add_flat(self, bundle: Bundle, flat: Flat) -> None:
+        """Takes drafts that were read by column."""
+        count = len(flat.columns)
+        self._queue.add_drafts(bundle, flat.columns, flat.published)
+        read: dict[str, list[Any]] = {
+            "line": flat.numbers,
+            "place": [f"row {number}" for number in flat.numbers],
+            "published": flat.published,
+            "said": [flat.warnings] * count,
+            **{name: [text and text[:LONGEST] for text in texts] for name, texts in flat.about.items()},
+        }
+        for name, held in self._read.items():
+            held.extend(read.get(name, [None] * count))
 
     def table(self) -> pa.Table:
         """All of them, in their order, as a table of SCHEMA."""

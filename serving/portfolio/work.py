@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
 from models import bundle as bundles
@@ -17,6 +18,7 @@ from models import scoring
 from models.bundle import Bundle
 from models.scoring import Case
 from serving.portfolio.blocks import Block
+from serving.portfolio.flat import flat
 from serving.portfolio.lines import counted
 from serving.portfolio.rows import Row, rows
 from serving.portfolio.table import JOINT, Lines
@@ -127,9 +129,17 @@ def reasons_text(score: scoring.Score) -> str:
 def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> pa.Table:
     """The scored rows of a block, measured a chunk at a time; a chunk of one is refused if it meets a fault of ours."""
     bundle = held(asked.bundle)
+    parts: list[pa.Table] = []
+    odd: set[int] | None = None
+    if chunk > 1 and block.kind == "arrow" and _by_column(asked):
+        odd = set()
+        for each in flat(block, BATCH):
+            drafts = Lines(block.file)
+            drafts.add_flat(bundle, each)
+            parts.append(drafts.table())
+            odd |= each.odd
     lines = Lines(block.file)
-    parts = []
-    given = rows(block, whole=asked.explain)
+    given = rows(block, whole=asked.explain, only=odd)
     while some := list(islice(given, chunk)):
         alone = chunk == 1
         try:
@@ -143,7 +153,13 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> pa
             log.exception("%s line %s %s", block.file, some[0].line, some[0].place)
             refused += _refused(block, some[0], [Problem(path="", problem=UNEXPECTED)])
             lines = Lines(block.file)
-    return pa.concat_tables([*parts, lines.table()] if len(lines) or not parts else parts)
+    made = pa.concat_tables([*parts, lines.table()] if len(lines) or not parts else parts)
+    return made.take(np.argsort(made["line"], kind="stable")) if odd else made
+
+
+def _by_column(asked: Asked) -> bool:
+    """Whether the drafts of a table need not be made tenders."""
+    return not asked.explain and asked.stage in (None, "draft") and scoring.read_by_column(held(asked.bundle))
 
 
 def _add(lines: Lines, bundle: Bundle, asked: Asked, block: Block, some: Sequence[Row], refused: list[Refused]) -> None:

@@ -1,0 +1,228 @@
+"""Rows of a table of forms as columns, many at once and none as a tender: what most rows of most tables hold.
+
+A row of which a cell is out of the ordinary, or can be told only by what stands beside it, is left to `rows`, which
+says what is wrong with it or reads it one by one. The tests hold every row that is read here to what is read there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.columns import Columns, Numbers, Periods, Values, floats
+from features.track_records import buyers_named, markets_of
+from serving.portfolio import arrow
+from serving.portfolio.blocks import Block
+from tenders import dates, form
+from tenders.checks import MAX_LOTS, date_problem
+from tenders.codelists import CURRENCIES
+from tenders.dates import MOST_REMEMBERED
+from tenders.fields import MAX_COUNT, Field, parsed, texted
+from tenders.reading import unread_warning
+from tenders.tender import LARGEST
+
+PLAIN = frozenset(field.key for field in form.FIELDS if field.stage == "draft" and field.kind != "list")
+"""The keys that can be read by column: those of a draft that hold one value."""
+_UNREAD = frozenset({"description", "procurement_method_details", "risk_details", "no_lots_rationale"})
+"""Texts that no column holds; any text will do."""
+
+
+class Flat(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a table: their numbers, what is read of them, and what a table of scores says of each.
+
+    `odd` are the numbers of the rows that were left out.
+    """
+
+    numbers: list[int]
+    columns: Columns
+    published: list[date | None]
+    about: dict[str, list[str | None]]
+    warnings: tuple[str, ...]
+    odd: frozenset[int]
+
+
+def flat(block: Block, most: int) -> Iterator[Flat]:
+    """The rows of a block of kind `arrow`, up to `most` at a time."""
+    table, unread = arrow.table(block.data)
+    warnings = tuple(unread_warning([f"/{name}" for name in unread]))
+    for at in range(0, table.num_rows, most):
+        cells = _Cells(table.slice(at, most))
+        first, keep = block.first + at, np.flatnonzero(~cells.odd).tolist()
+        published = cells.first_of(("published", "tender_start"), keep)
+        yield Flat(
+            numbers=[first + place for place in keep],
+            columns=_columns(cells, keep),
+            published=[None if text is None else dates.earliest(text) for text in published],
+            about={name: cells.kept(name, keep) for name in ("title", "buyer", "region", "category")},
+            warnings=warnings,
+            odd=frozenset((np.flatnonzero(cells.odd) + first).tolist()),
+        )
+
+
+class _Known(dict[Any, Any]):
+    """What the cells of one column say, by the cell; _ODD where that cannot be told here."""
+
+    def __init__(self, field: Field) -> None:
+        self._field = field
+
+    def __missing__(self, raw: Any) -> Any:
+        try:
+            found = None if raw == "" else parsed(self._field, raw)
+            if found is not None and not _fine(self._field, found):
+                found = _ODD
+        except ValueError:
+            found = _ODD
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        self[raw] = found
+        return found
+
+
+@cache
+def _known(key: str) -> _Known:
+    """Kept from block to block, for the days and buyers of one are those of the next."""
+    return _Known(form.BY_KEY[key])
+
+
+_ODD = object()
+
+
+def _fine(field: Field, value: Any) -> bool:
+    """Whether a release may hold what the form reads."""
+    if field.kind == "date":
+        return date_problem(value) is None
+    if field.kind in ("number", "count"):
+        least, most = _within(field)
+        return bool(least <= value <= most)
+    return field.key != "currency" or value in CURRENCIES
+
+
+def _within(field: Field) -> tuple[float, float]:
+    """The least and the most that a release may hold of a number, whole where it is a count."""
+    return _WITHIN.get(field.key, (0, MAX_COUNT if field.kind == "count" else LARGEST))
+
+
+_WITHIN = {"lots": (0, MAX_LOTS), "service_lines": (1, MAX_COUNT), "term_years": (0, LARGEST / form.DAYS_A_YEAR)}
+
+
+class _Cells:
+    """The cells of a table by key, as the form reads them; None where a cell is empty or its column not there.
+
+    `odd` marks the rows that are not to be read here, shape (rows,).
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self._read: dict[str, list[Any]] = {}
+        self.odd = np.zeros(table.num_rows, dtype=bool)
+        empty = np.ones(table.num_rows, dtype=bool)
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            stated = _stated(column)
+            empty &= ~stated
+            if stated.any():
+                if name not in PLAIN:
+                    self.odd |= stated
+                elif name not in _UNREAD or not _is_text(column):
+                    self._read[name] = self._values(form.BY_KEY[name], column)
+        # What a row without any cell is said to lack, `rows` says.
+        self.odd |= empty
+
+    def kept(self, name: str, keep: Sequence[int]) -> list[Any]:
+        """The cells of some rows."""
+        held = self._read.get(name)
+        if held is None:
+            return [None] * len(keep)
+        return held if len(keep) == len(held) else [held[place] for place in keep]
+
+    def first_of(self, names: Sequence[str], keep: Sequence[int]) -> list[Any]:
+        """Of each row the first of several cells that is not empty."""
+        found = self.kept(names[0], keep)
+        for name in names[1:]:
+            later = self.kept(name, keep)
+            found = [other if value is None else value for value, other in zip(found, later, strict=True)]
+        return found
+
+    def _values(self, field: Field, column: Any) -> list[Any]:
+        number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+        if number and field.kind in ("number", "count"):
+            given = column.cast(pa.float64(), safe=False)
+            numbers, (least, most) = given.to_numpy(), _within(field)
+            fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
+            self.odd |= ~fine & given.is_valid().to_numpy()
+            return list(given.to_pylist())
+        given = arrow.values(field.key, column)
+        if field.key == "title" and {*map(type, given)} <= {str, type(None)}:
+            return [None if text is None else texted(text) for text in given]
+        try:
+            found = list(map(_known(field.key).__getitem__, given))
+        except TypeError:
+            # A cell that is a list or the like.
+            self.odd |= True
+            return [None] * len(given)
+        if _ODD in found:
+            self.odd |= np.array([value is _ODD for value in found])
+        return found
+
+
+def _stated(column: Any) -> NDArray[np.bool_]:
+    """Where a column is not empty."""
+    known: NDArray[np.bool_] = column.is_valid().to_numpy()
+    return known & pc.not_equal(column, "").fill_null(False).to_numpy() if _is_text(column) else known
+
+
+def _is_text(column: Any) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
+    def kept(name: str) -> list[Any]:
+        return cells.kept(name, keep)
+
+    found, none = Columns(), np.full(len(keep), np.nan)
+    amounts = floats(kept("value"))
+    found.published = dates.ordinals(kept("published"))
+    found.dated = cells.first_of(("published", "tender_start", "tender_end"), keep)
+    found.unopened = [text is None for text in kept("tender_start")]
+    found.tender_period = _periods(
+        floats(kept("tender_period_days")), dates.ordinals(kept("tender_start")), dates.ordinals(kept("tender_end"))
+    )
+    found.enquiry_period = _periods(floats(kept("enquiry_period_days")), none, none)
+    found.contract_period = _periods(
+        floats(kept("term_years")) * form.DAYS_A_YEAR,
+        dates.ordinals(kept("contract_start")),
+        dates.ordinals(kept("contract_end")),
+    )
+    found.value = _values(amounts, kept("currency"))
+    for place in np.flatnonzero(~np.isnan(amounts)).tolist():
+        found.value.currency[place] = found.value.currency[place] or form.CURRENCY
+    found.budget = _values(none, [None] * len(keep))
+    found.lots = np.nan_to_num(floats(kept("lots")))
+    of_lots = np.full(int(found.lots.sum()), np.nan)
+    found.lot_values = _values(of_lots, [None] * len(of_lots))
+    found.lot_periods = _periods(of_lots, of_lots, of_lots)
+    found.single_block = kept("single_block")
+    found.service_lines = kept("service_lines")
+    found.first_of_its_kind = kept("first_of_its_kind")
+    found.incumbent_kind = kept("incumbent_kind")
+    found.buyers = list(map(buyers_named, kept("buyer"), kept("procuring_entity")))
+    found.markets = [() if code is None else markets_of((code,)) for code in kept("cpv")]
+    return found
+
+
+def _periods(stated: Numbers, start: Numbers, end: Numbers) -> Periods:
+    found = Periods()
+    found.stated, found.start, found.end = stated, start, end
+    return found
+
+
+def _values(amount: Numbers, currency: list[str | None]) -> Values:
+    found = Values()
+    found.amount, found.currency = amount, list(currency)
+    return found

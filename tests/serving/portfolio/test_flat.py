@@ -1,0 +1,151 @@
+"""Rows that are read by column are scored as if each had been read by itself, and what is odd in one costs it alone."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import bundle as bundles
+from serving.portfolio import work
+from serving.portfolio.blocks import Block
+from serving.portfolio.flat import PLAIN, flat
+from serving.portfolio.work import Asked, Refused
+from tenders import form
+
+ASKED = Asked(bundle=str(bundles.released()))
+
+TEXTS = st.sampled_from(["", " ", "unknown", "Unknown ", " a ", "Council of A", "=1+1", "ÀÖ", "x" * 300])
+DAYS = st.sampled_from(
+    ["2024-03-01", "2024-03-01T09:00:00Z", "2024-03", "2024", "2023-12-31", "2024-13-01", "1850-01-01", "soon", "", "?"]
+)
+NUMBERS = st.sampled_from(["1", "2.5", "1,234.50", "1.234,50", "£3", "-1", "0", "1e19", "nan", "unknown", "", "9999"])
+YES_NO = st.sampled_from(["yes", "no", "Y", "0", "maybe", "", "?"])
+BY_KIND = {"text": TEXTS, "date": DAYS, "number": NUMBERS, "count": NUMBERS, "yes_no": YES_NO, "list": TEXTS}
+OWN = {
+    "currency": st.sampled_from(["GBP", "EUR", "XXX", "ZZZ", "gbp", "", " USD "]),
+    "cpv": st.sampled_from(["85140000", "45", "", "?", "x"]),
+    "lots": st.sampled_from(["1", "3", "2001", "0", "1.5", "-1", ""]),
+}
+
+
+def cells(key: str) -> st.SearchStrategy[str | None]:
+    """Cells of a column: sound, odd and empty ones."""
+    field = form.BY_KEY[key]
+    chosen = st.sampled_from([*field.choices, "another", ""])
+    return st.none() | OWN.get(key, chosen if field.choices else BY_KIND[field.kind])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pa.Table:
+    """A table of some of the form's columns, as text."""
+    keys = draw(st.lists(st.sampled_from(list(form.BY_KEY)), min_size=1, max_size=9, unique=True))
+    count = draw(st.integers(1, 6))
+    return pa.table(
+        {key: pa.array(draw(st.lists(cells(key), min_size=count, max_size=count)), pa.string()) for key in keys}
+    )
+
+
+def block(table: pa.Table, unread: tuple[str, ...] = ()) -> Block:
+    """The block that a Parquet file of the table is cut into."""
+    about = {"unread": msgspec.json.encode(unread)}
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema.with_metadata(about)) as stream:
+        stream.write_table(table.replace_schema_metadata(about))
+    return Block(kind="arrow", first=1, number=0, file="a.parquet", data=sink.getvalue().to_pybytes())
+
+
+def scored(of: Block, asked: Asked = ASKED) -> tuple[list[dict[str, Any]], list[Refused]]:
+    """The rows of a block and its refusals."""
+    with pa.ipc.open_file(io.BytesIO(work.scored(asked, of))) as part:
+        table = part.read_all()
+    return table.to_pylist(), msgspec.json.decode(table.schema.metadata[b"refused"], type=list[Refused])
+
+
+def one_by_one(of: Block, asked: Asked = ASKED) -> tuple[list[dict[str, Any]], list[Refused]]:
+    """The same without reading by column."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "_by_column", lambda asked: False)
+        return scored(of, asked)
+
+
+@settings(max_examples=150, deadline=None)
+@given(table=tables())
+def test_every_row_is_what_it_is_alone(table: pa.Table) -> None:
+    given_block = block(table, ("other", "column"))
+    assert scored(given_block) == one_by_one(given_block)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    value=st.lists(st.none() | st.floats() | st.floats(0, 1e10), min_size=4, max_size=4),
+    lots=st.lists(st.none() | st.integers(-1, 2002), min_size=4, max_size=4),
+    lines=st.lists(st.none() | st.floats(-1, 20), min_size=4, max_size=4),
+    days=st.lists(st.none() | st.dates(date(2000, 1, 1), date(2030, 1, 1)), min_size=4, max_size=4),
+    moments=st.lists(st.none() | st.datetimes(), min_size=4, max_size=4),
+    flags=st.lists(st.none() | st.booleans(), min_size=4, max_size=4),
+)
+def test_columns_of_numbers_days_and_flags_too(
+    value: Any, lots: Any, lines: Any, days: Any, moments: Any, flags: Any
+) -> None:
+    table = pa.table(
+        {
+            "value": pa.array(value, pa.float64()),
+            "lots": pa.array(lots, pa.int32()),
+            "service_lines": pa.array(lines, pa.float32()),
+            "published": pa.array(days, pa.date32()),
+            "tender_start": pa.array(days, pa.date32()),
+            "tender_end": pa.array(moments, pa.timestamp("us")),
+            "single_block": pa.array(flags, pa.bool_()),
+            "cpv": pa.array([85140000.0, None, 45000000.0, 7.5]),
+            "buyer": pa.array(["A", "B", None, "A"]).dictionary_encode(),
+        }
+    )
+    assert scored(block(table)) == one_by_one(block(table))
+
+
+def test_odd_rows_keep_their_place_among_the_others() -> None:
+    count = 100
+    values = ["1,000" if n % 7 == 0 else "x" if n % 11 == 0 else str(n) for n in range(count)]
+    table = pa.table(
+        {"title": [f"t{n}" for n in range(count)], "value": values, "advisers": [None, "A; B"] * (count // 2)}
+    )
+    rows, refused = scored(block(table))
+    assert (rows, refused) == one_by_one(block(table))
+    assert [row["line"] for row in rows] == [n + 1 for n in range(count) if n % 7 == 0 or n % 11]
+    assert {each.line for each in refused} == {n + 1 for n in range(count) if n % 7 and not n % 11}
+
+
+def test_texts_that_are_no_utf_8_are_refused_in_their_row() -> None:
+    bad = pa.array([b"fine", b"\xff\xfe", None, b"A"], pa.binary()).view(pa.string())
+    table = pa.table({"title": bad, "buyer": bad, "lots": [1, 2, 3, 4]})
+    assert scored(block(table)) == one_by_one(block(table))
+    assert {each.line for each in scored(block(table))[1]} == {2}
+
+
+def test_lists_in_cells_are_read_one_by_one() -> None:
+    table = pa.table({"title": ["a", "b"], "region": pa.array([["UKC"], None], pa.list_(pa.string()))})
+    assert scored(block(table)) == one_by_one(block(table))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [msgspec.structs.replace(ASKED, stage="bids_in"), msgspec.structs.replace(ASKED, explain=True)],
+    ids=["another stage", "reasons"],
+)
+def test_what_needs_the_tender_reads_it(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "flat", None)
+    rows, refused = scored(block(pa.table({"title": ["a"], "lots": [1]})), asked)
+    assert len(rows) == 1 and not refused
+
+
+def test_most_rows_are_read_by_column() -> None:
+    table = pa.table({key: ["5"] if form.BY_KEY[key].kind in ("number", "count") else [None] for key in PLAIN})
+    (found,) = flat(block(table), 10)
+    assert found.numbers == [1] and not found.odd
