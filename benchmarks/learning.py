@@ -52,7 +52,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (Language, "learn", "  language learns (and thinks)"),
     (records, "columns", "columns"),
     (frames, "told_by", "which features are told"),
-    (frames, "row", "plain features"),
+    (frames, "measured", "plain features"),
     # Not of the table but of the fit.
     (xgb, "QuantileDMatrix", "quantile matrix"),
     (xgb, "train", "xgb.train"),

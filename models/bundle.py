@@ -121,15 +121,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def places(self, part: Part) -> list[int]:
         """Where a booster's columns stand in `weighed`."""
-        found = self._places.get(part)
-        if found is None:
-            names = [feature.name for feature in self.weighed]
-            found = self._places[part] = [names.index(name) for name in part.features]
-        return found
-
-    @cached_property
-    def _places(self) -> dict[Part, list[int]]:
-        return {}
+        names = [feature.name for feature in self.weighed]
+        return [names.index(name) for name in part.features]
 
     def of(self, ocid: str | None) -> Bundle:
         """The bundle of the register whose name begins an ocid; this one for any other tender."""

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from features.value import pounds
 from models.bundle import Bundle
+from models.cases import Case, Queue
 from models.predicting import Batch
-from models.scoring import Case, Queue, Told, told
+from models.scoring import Told, told
 from serving.portfolio.flat import Flat
 from tenders.tender import Tender
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from models import bundle as bundles
 from models import scoring
 from models.bundle import Bundle
-from models.scoring import Case
+from models.cases import Case, read_by_column
 from serving.portfolio.blocks import Block
 from serving.portfolio.flat import flat
 from serving.portfolio.lines import counted
@@ -159,7 +159,7 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> pa
 
 def _by_column(asked: Asked) -> bool:
     """Whether the drafts of a table need not be made tenders."""
-    return not asked.explain and asked.stage in (None, "draft") and scoring.read_by_column(held(asked.bundle))
+    return not asked.explain and asked.stage in (None, "draft") and read_by_column(held(asked.bundle))
 
 
 def _add(lines: Lines, bundle: Bundle, asked: Asked, block: Block, some: Sequence[Row], refused: list[Refused]) -> None:

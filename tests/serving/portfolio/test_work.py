@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models import bundle as bundles
-from models.scoring import Queue
+from models.cases import Queue
 from serving.portfolio import work
 from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import BOUNDS, Bounds
