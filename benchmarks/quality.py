@@ -3,6 +3,7 @@
 All learners get the same rows (the latest `--rows` known at each cut), weights and columns. Each one's forecasts are
 calibrated like the served model's, on earlier windows (in a snapshot on other buyers), and judged on the same cases.
 What ranks (AUC, average precision, lift) is judged on the raw forecast, what is a probability on the calibrated one.
+The intervals tell the luck of the cases, not that of the fits: `--seed` makes every fit again with other draws.
 """
 
 from __future__ import annotations
@@ -143,10 +144,13 @@ def verdict(figures: Sequence[dict[str, object]]) -> str:
 
 def main() -> None:
     """Measures, prints, writes what was asked for."""
-    chosen = arguments(__doc__).parse_args()
+    parser, recipe = arguments(__doc__), Recipe()
+    parser.add_argument("--seed", type=int, default=recipe.seed, help="of all draws; by default the recipe's")
+    chosen = parser.parse_args()
+    recipe = msgspec.structs.replace(recipe, seed=chosen.seed)
     tables = []
     for case in cases(chosen.history, chosen.register):
-        tables.append(compared(case, Recipe(), chosen.rows))
+        tables.append(compared(case, recipe, chosen.rows))
         show(tables[-1])
     write(tables, chosen.json, chosen.markdown)
 

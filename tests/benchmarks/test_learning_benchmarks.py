@@ -57,6 +57,14 @@ def test_quality_judges_all_peers_on_the_same_cases(run, history):
     assert "XGBoost by more than the interval" in printed
 
 
+def test_quality_fits_again_with_another_seed(run, history):
+    found = [run(quality, "--history", history, "--rows", 300, *seed)[1] for seed in ((), ("--seed", 7), ("--seed", 8))]
+    usual, same, other = ({row["model"]: row["AUC"] for row in table["rows"]} for [table] in found)
+    assert usual == same
+    assert other[SERVED] != usual[SERVED]
+    assert other["buyer's past rate"] == usual["buyer's past rate"]
+
+
 def test_quality_names_a_peer_that_is_ahead():
     rows = [{"model": SERVED, "of difference": None}, {"model": "a peer", "of difference": (0.01, 0.03)}]
     assert quality.ahead(rows) == ["a peer"]
