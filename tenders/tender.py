@@ -23,8 +23,8 @@ NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 
 
-class Part(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=False):
-    """Any object inside a release."""
+class Part(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=False, gc=False):
+    """Any object inside a release. It holds values and other parts and never itself, so nobody need look for cycles."""
 
 
 class Value(Part, frozen=True):

@@ -10,7 +10,7 @@ import pytest
 
 from models import bundle as bundles
 from serving.portfolio import manifest
-from serving.portfolio.manifest import Counting, Counts, bundle_digest, digest, hash64, versions
+from serving.portfolio.manifest import Counting, Counts, bundle_digest, digest, versions
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Refused, Scored
 from tenders.errors import UnreachableError
@@ -60,10 +60,6 @@ def test_an_ocid_counts_as_repeated_wherever_it_stood_and_none_is_no_ocid() -> N
 
 def test_nothing_counts_nothing() -> None:
     assert counted() == Counts()
-
-
-def test_texts_have_numbers_that_do_not_change() -> None:
-    assert hash64("ocds-h6vhtk-1") == 8551485418038709739
 
 
 def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
