@@ -52,11 +52,11 @@ class Periods:
         """Days from the first to the last day, negative if reversed; NaN if either is unknown."""
         return floats(self.end) - floats(self.start)
 
-    @property
+    @cached_property
     def days(self) -> Floats:
         """Length in days, as stated or else between the two days; NaN if unknown or reversed."""
-        found = floats(self.stated)
-        return np.where(np.isnan(found), np.where(self.between >= 0, self.between, np.nan), found)
+        found, between = floats(self.stated), self.between
+        return np.where(np.isnan(found) & (between >= 0), between, found)
 
 
 class Columns:
@@ -65,6 +65,7 @@ class Columns:
     `lots` counts lots; `lot_values` and `lot_periods` are those of the first tender's lots, then of the second's, and
     so on. `published` is a day as `tenders.dates.ordinals` tells it, and `dated` the text that tells the year.
     `unopened` says that the tender period has no first day. `buyers` and `markets` are the keys of track records.
+    `measured` are features of them that were asked for, by name.
     """
 
     def __init__(self, tenders: Sequence[Tender] = (), records: Sequence[TrackRecord] = ()) -> None:
@@ -72,6 +73,7 @@ class Columns:
         facts = [tender.tender_risk for tender in tenders]
         divided = [section.lots for section in sections]
         lots: list[Lot] = list(chain.from_iterable(divided))
+        self.measured: dict[str, Floats] = {}
         self.records = list(records)
         self.published = dates.ordinals([section.date_published for section in sections])
         self.dated = [
@@ -108,24 +110,33 @@ def joined(parts: Sequence[Held], kind: type[Held]) -> Held:
         return parts[0]
     whole = kind()
     for name, empty in vars(whole).items():
+        if isinstance(empty, dict):
+            continue
         below = [getattr(part, name) for part in parts]
         setattr(whole, name, list(chain(*below)) if isinstance(empty, list) else joined(below, type(empty)))
     return whole
 
 
 class by_column:  # noqa: N801 (a decorator)
-    """A feature of many tenders as one of a single tender: `column` is the function that it was made from.
+    """A feature of many tenders as one of a single tender; `column` measures it of many.
 
     So a feature that is arithmetic is written once and costs a portfolio next to nothing.
     """
 
     def __init__(self, column: Column) -> None:
-        self.column = column
+        self._column = column
         self.__name__ = column.__name__
         update_wrapper(self, column)
 
+    def column(self, columns: Columns) -> Floats:
+        """The feature of many tenders: measured once, however many ask for it. Not to be changed."""
+        found = columns.measured.get(self.__name__)
+        if found is None:
+            found = columns.measured[self.__name__] = self._column(columns)
+        return found
+
     def __call__(self, tender: Tender, track_record: TrackRecord) -> float | None:
-        value = float(self.column(_alone(tender, track_record))[0])
+        value = float(self.column(alone(tender, track_record))[0])
         return None if math.isnan(value) else value
 
 
@@ -139,6 +150,15 @@ def of_lots(columns: Columns) -> NDArray[np.int64]:
     return np.repeat(np.arange(len(columns)), np.array(columns.lots, dtype=np.int64))
 
 
+def alone(tender: Tender, track_record: TrackRecord) -> Columns:
+    """The columns of one tender, made once for its features and signs, which are read one after the other."""
+    global _last
+    held = _last
+    if held is None or held[0] is not tender or held[1] is not track_record:
+        _last = held = (tender, track_record, Columns([tender], [track_record]))
+    return held[2]
+
+
 @once
 def records_of_market(columns: Columns) -> list[Record | None]:
     """The resolved cases of each tender's market; None if it has none."""
@@ -147,15 +167,6 @@ def records_of_market(columns: Columns) -> list[Record | None]:
 
 def _budget(tender: Tender) -> Value | None:
     return tender.planning.budget.amount if tender.planning and tender.planning.budget else None
-
-
-def _alone(tender: Tender, track_record: TrackRecord) -> Columns:
-    """The columns of one tender, made once for its features, which are measured one after the other."""
-    global _last
-    held = _last
-    if held is None or held[0] is not tender or held[1] is not track_record:
-        _last = held = (tender, track_record, Columns([tender], [track_record]))
-    return held[2]
 
 
 _last: tuple[Tender, TrackRecord, Columns] | None = None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
-from features.columns import Columns, Floats, joined
+from features.columns import Columns, Floats, alone, joined
 from features.track_records import TrackRecord
 from tenders.tender import Tender
 
@@ -32,7 +32,7 @@ class Rows:
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
         """Measures more tenders, each by its track record."""
-        self.add_columns(Columns(tenders, records))
+        self.add_columns(alone(tenders[0], records[0]) if len(tenders) == 1 else Columns(tenders, records))
         for measure, found in self._single:
             values = map(measure, tenders, records)
             found += [math.nan if value is None else value for value in values]

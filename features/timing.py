@@ -37,6 +37,8 @@ def tender_period_days(columns: Columns) -> Floats:
     A complex bid in little time is thin or is not made. Source: Directive 2014/24/EU art. 27.
     """
     period = columns.tender_period
+    if not any(columns.unopened):
+        return period.days
     since = floats(period.end) - floats(columns.published)
     instead = np.isnan(period.days) & (since >= 0) & np.array(columns.unopened, dtype=bool)
     return np.where(instead, since, period.days)

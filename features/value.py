@@ -25,7 +25,10 @@ PEERS = 5  # cases with a value, below which a market has no typical value
 def pounds(columns: Columns) -> Floats:
     """The stated value of the whole term in pounds; the sum of the lots where only they have one, else the budget."""
     everyone = range(len(columns))
-    own, owner = _in_pounds(columns.value, everyone, columns), of_lots(columns)
+    own = _in_pounds(columns.value, everyone, columns)
+    if not np.isnan(own).any():
+        return own
+    owner = of_lots(columns)
     lots = np.bincount(owner, _in_pounds(columns.lot_values, owner, columns), len(columns))
     found = np.where(np.isnan(own) & (floats(columns.lots) > 0), lots, own)
     return np.where(np.isnan(found), _in_pounds(columns.budget, everyone, columns), found)
@@ -46,9 +49,11 @@ def _in_pounds(values: Values, owner: Sequence[int] | NDArray[np.int64], columns
 @once
 def years(columns: Columns) -> Floats:
     """The initial term in years, without options: the tender's own, else the longest of its lots."""
-    own, lots = _years(columns.contract_period), _years(columns.lot_periods)
+    own = _years(columns.contract_period)
+    if not np.isnan(own).any():
+        return own
     longest = np.full(len(columns), np.nan)
-    np.fmax.at(longest, of_lots(columns), lots)
+    np.fmax.at(longest, of_lots(columns), _years(columns.lot_periods))
     return np.where(np.isnan(own), longest, own)
 
 

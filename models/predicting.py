@@ -9,7 +9,7 @@ they are read. One tender is a batch of one, so that a page, a portfolio and an 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 
 import msgspec
@@ -120,13 +120,14 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         found: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
         return found
 
-    def unknown(self, bundle: Bundle) -> list[tuple[str, ...]]:
+    def unknown(self, bundle: Bundle) -> Iterator[tuple[str, ...]]:
         """The names of the features that are unknown, a tuple a tender. Tenders of one shape share it."""
-        names = np.array([feature.name for feature in bundle.weighed])
-        shapes, of = np.unique(np.packbits(np.isnan(self.measured), axis=1), axis=0, return_inverse=True)
-        lacking = np.unpackbits(shapes, axis=1, count=len(names)).astype(bool)
-        told = [tuple(names[lacks].tolist()) for lacks in lacking]
-        return [told[shape] for shape in of.ravel().tolist()]
+        names = [feature.name for feature in bundle.weighed]
+        found: dict[bytes, tuple[str, ...]] = {}
+        for shape in map(bytes, np.isnan(self.measured)):
+            if shape not in found:
+                found[shape] = tuple(compress(names, shape))
+            yield found[shape]
 
 
 def predictions(batch: Batch) -> Predictions:

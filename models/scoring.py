@@ -84,9 +84,12 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     def rows(self) -> Iterator[Numbers]:
         """What is told of each tender."""
-        numbers = np.column_stack([self.failure, self.low, self.high, self.no_award, self.early_end, self.single_bid])
+        numbers = np.column_stack([getattr(self, name) for name in _NUMBERS])
         for row, *names in zip(numbers.tolist(), self.band, self.unknown, self.warnings, strict=True):
             yield Numbers(*row, *names, self.base_rate)  # type: ignore[call-arg]
+
+
+_NUMBERS = ("failure", "low", "high", *Outcomes.__struct_fields__)
 
 
 class Numbers(msgspec.Struct, frozen=True):
@@ -152,17 +155,15 @@ def told(batch: Batch, found: Predictions) -> Told:
     """What is told of measured tenders by what is predicted of them."""
     bundle = batch.bundle
     base_rate = failure_of(*(_base_rate(bundle, outcome, batch.stage) for outcome in ENDINGS))
-    failure = found.failure
-    bounds = np.column_stack([failure, found.interval])
-    no_bid = found.no_bid.tolist()
+    failure, no_bid = found.failure, found.no_bid.tolist()
+    # The interval holds the score itself, whatever the resamples say.
+    low, high = np.minimum(failure, found.interval[:, 0]), np.maximum(failure, found.interval[:, 1])
+    parts = [found.of(name) for name in Outcomes.__struct_fields__]
+    numbers = np.round(np.array([failure, low, high, *parts]), 4)
     return Told(
-        failure=np.round(failure, 4),
-        # The interval holds the score itself, whatever the resamples say.
-        low=np.round(bounds.min(axis=1), 4),
-        high=np.round(bounds.max(axis=1), 4),
-        **{name: np.round(found.of(name), 4) for name in Outcomes.__struct_fields__},
+        **dict(zip(_NUMBERS, numbers, strict=True)),
         band=bands(failure, base_rate),
-        unknown=found.unknown(bundle),
+        unknown=list(found.unknown(bundle)),
         warnings=[(*said, NO_BID) if none else said for said, none in zip(remarks(batch.columns), no_bid, strict=True)],
         base_rate=round(base_rate, 4),
     )
