@@ -32,7 +32,7 @@ def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
     bundle, at, limits = _able(bundle, bundle.of(process.ocid), stage or process.latest_stage())
     said = (*process.warnings, *limits)
     made = Case(process=process, bundle=bundle, stage=at, published=process.published_on(), said=said)
-    if not made.alone:
+    if process.typed is None:
         # Releases that are sound each can make a tender that is not.
         made.tender  # noqa: B018
     return made
@@ -68,14 +68,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     said: tuple[str, ...]
 
     @property
-    def alone(self) -> bool:
-        """Whether it is a single release, of which a stage takes away what came later and nothing else."""
-        return len(self.process.releases) <= 1
-
-    @property
     def at_any_stage(self) -> Tender:
-        """The tender, to read only what is the same at every stage: to take away what came later is dear."""
-        return self.process.compiled() if self.alone else self.tender
+        """The tender, to read only what is the same at every stage: in a portfolio, to take away what came later costs
+        as much as all that is measured."""
+        return self.process.compiled() if self.process.typed else self.tender
 
     @cached_property
     def tender(self) -> Tender:
