@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from features.competition import bidders
 from features.procedure import is_competed
-from features.track_records import Resolved, TrackRecord, keys_of
+from features.track_records import NO_RECORD, Resolved, keys_of
 from features.value import value_gbp
 from tenders import casebook
 from tenders.history import Past
-
-_NOBODY = TrackRecord()
 
 
 def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
@@ -33,8 +31,8 @@ def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
             failed=failed,
             kind="register" if not case.cohort else "picked" if picked(case) else "cohort",
             # Who was alone by design tells nothing of a market.
-            bidders=None if is_competed(tender) is False else bidders(tender, _NOBODY),
-            value_gbp=value_gbp(tender, _NOBODY),
+            bidders=None if is_competed(tender) is False else bidders(tender, NO_RECORD),
+            value_gbp=value_gbp(tender, NO_RECORD),
         )
 
 

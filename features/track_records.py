@@ -144,6 +144,10 @@ def in_order(resolved: Iterable[Resolved]) -> list[Resolved]:
     return sorted(resolved, key=lambda r: (r.on, r.kind, r.keys, r.failed))
 
 
+NO_RECORD = TrackRecord()
+"""Where nothing is known of anybody, or nothing need be."""
+
+
 class Log(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything that was learnt, in time order: the track record as it stood on any day.
 
@@ -269,7 +273,7 @@ def supplier_keys(tender: Tender) -> list[str]:
 
 def market_keys(tender: Tender) -> tuple[str, ...]:
     """`market:` keys: the CPV groups (3 digits) of what is bought."""
-    return markets_of(tuple(_cpv_codes(tender)))
+    return markets_of(tuple(cpv_codes(tender)))
 
 
 @lru_cache(maxsize=65536)
@@ -278,7 +282,7 @@ def markets_of(codes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
 
 
-def _cpv_codes(tender: Tender) -> list[str]:
+def cpv_codes(tender: Tender) -> list[str]:
     """CPV codes of the tender and its items, main ones only."""
     sections = [tender.tender.classification, *[item.classification for item in tender.tender.items]]
     return [
@@ -286,9 +290,6 @@ def _cpv_codes(tender: Tender) -> list[str]:
         for c in sections
         if c and c.id is not None and (c.scheme == "CPV" or not c.scheme or c.scheme.upper() == "CPV")
     ]
-
-
-cpv_codes = once(_cpv_codes)
 
 
 @lru_cache(maxsize=65536)

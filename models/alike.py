@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.catalogue import catalogue
-from features.track_records import TrackRecord, cpv_codes
+from features.track_records import NO_RECORD, cpv_codes
 from models.alike_by import FACTS, MOST
 from tenders.tender import Tender
 
@@ -28,7 +28,6 @@ FARTHEST = math.log(10)
 ABOUT_THE_SAME = math.log(1.5) / FARTHEST + 1e-9
 # So that none has a ratio to some.
 NEARLY_0 = 1e-9
-NO_RECORD = TrackRecord()
 # Digits of a CPV code that two tenders share, how far apart they are then, and in words; the nearest first.
 MARKETS = ((3, 0.0, "also the same kind of service"), (2, 0.5, "a related kind of service"))
 ELSEWHERE = "another kind of service"

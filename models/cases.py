@@ -43,8 +43,6 @@ def _able(bundle: Bundle, own: Bundle, asked: Stage) -> tuple[Bundle, Stage, tup
 
     A register tells what it records: some nothing of contracts, some nothing after the call, some no failure at all.
     """
-    if own is bundle and own.tells(asked):
-        return own, asked, ()
     name = own.manifest.register
     for at in reversed(STAGES[: STAGES.index(asked) + 1]):
         told = own.tells(at)
@@ -69,8 +67,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def at_any_stage(self) -> Tender:
-        """The tender, to read only what is the same at every stage: in a portfolio, to take away what came later costs
-        as much as all that is measured."""
+        """The tender, to read only what is the same at every stage; then what came later need not be taken away."""
         return self.process.compiled() if self.process.typed else self.tender
 
     @cached_property

@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 from features.columns import Columns
 from features.competition import bidders
 from features.matrix import Matrix, Rows
-from features.track_records import TrackRecord
+from features.track_records import NO_RECORD, TrackRecord
 from models.bundle import ENDINGS, Bundle, Part
 from models.calibration import INTERVAL, Draws, Floats
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
-
-_NOBODY = TrackRecord()
 
 
 class Batch:
@@ -66,7 +64,7 @@ class Batch:
             part = self.parts[outcome]
             found += [known_beforehand(part, each.about(outcome)) if numbered else 0.0 for each in records]
         if self.stage != "draft":
-            counts = (bidders(tender, _NOBODY) for tender in tenders)
+            counts = (bidders(tender, NO_RECORD) for tender in tenders)
             self._counts += [math.nan if count is None else count for count in counts]
 
     def add_columns(self, columns: Columns) -> None:

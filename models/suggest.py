@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 
 from features.catalogue import catalogue
+from features.track_records import NO_RECORD
 from models import scoring
-from models.alike import NO_RECORD
 from models.bundle import Bundle
 from models.comparables import Known, nearest
 from models.levers import Lever, Value, levers

@@ -176,7 +176,7 @@ def _sound(part: type) -> Callable[[Sequence[Any]], bool]:
 
 
 def _remember(fine: set[str | None], text: str) -> None:
-    if len(fine) >= MOST_REMEMBERED:
+    if len(fine) >= dates.MOST_REMEMBERED:
         fine.clear()
         fine.add(None)
     fine.add(text)
@@ -237,7 +237,6 @@ def _currency_problem(text: str) -> str | None:
 CHECKS = (date_problem, _currency_problem)
 _FINE: dict[Check, set[str | None]] = {check: {None} for check in CHECKS}
 """Texts that passed a check, and that there is none."""
-MOST_REMEMBERED = 65_536
 
 
 def _typed(release: Mapping[str, Any], where: str) -> Tender:

@@ -35,7 +35,7 @@ def day(text: str | None) -> date | None:
 
 
 class _Ordinals(dict[str | None, float]):
-    """Days by their text, as they are asked for. A dictionary, for it answers thrice as fast as a cache in order."""
+    """Days by their text, as they are asked for: a dictionary, which need not note what was used last."""
 
     def __missing__(self, text: str | None) -> float:
         if len(self) >= MOST_REMEMBERED:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from tenders.checks import named
+from tenders.dates import MOST_REMEMBERED
 from tenders.facts import Stage
 from tenders.tender import LARGEST
 
@@ -66,41 +67,56 @@ def texted(raw: str) -> str | None:
     return None if len(text) <= _LONGEST_UNKNOWN and text.lower() in UNKNOWN else text
 
 
-class _Wrong:
-    """What stands for a value that cannot be read."""
+WRONG = object()
+"""What stands for a value that cannot be read."""
+
+
+class Column(dict[Any, Any]):
+    """What the cells of one column say, by the cell: what repeats is read once. WRONG for a cell that is not `fine`.
+
+    The cells are of one type, for 1, 1.0 and True are one key.
+    """
+
+    def __init__(self, field: Field, fine: Callable[[Field, Any], bool] | None = None) -> None:
+        self.field, self._fine = field, fine
+
+    def __missing__(self, raw: Any) -> Any:
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        found = self[raw] = self.read(raw)
+        return found
+
+    def read(self, raw: Any) -> Any:
+        """What a cell says, which may be none that can be a key."""
+        try:
+            value = parsed(self.field, raw)
+        except ValueError:
+            return WRONG
+        return value if value is None or self._fine is None or self._fine(self.field, value) else WRONG
 
 
 class Remembered:
-    """Reads the rows of a table whose columns are these fields; what repeats in a column is read once.
+    """Reads the rows of a table whose columns are these fields.
 
-    The cells of a column are of one type. Rows share the lists that are read, so no release may be changed.
+    Rows share the lists that are read, so no release may be changed.
     """
 
     def __init__(self, fields: Sequence[Field]) -> None:
-        self._columns: list[tuple[Field, dict[Any, Any]]] = [(field, {}) for field in fields]
+        self._columns = [Column(field) for field in fields]
 
     def __call__(self, row: Sequence[Any]) -> dict[str, Any] | None:
         """The values of one row by key, without those left unknown; None if one of them cannot be read."""
         given = {}
-        for (field, known), raw in zip(self._columns, row, strict=False):
+        for column, raw in zip(self._columns, row, strict=False):
             try:
-                value = known[raw]
-            except KeyError:
-                value = known[raw] = _parsed_or_wrong(field, raw)
+                value = column[raw]
             except TypeError:
-                value = _parsed_or_wrong(field, raw)
-            if value is _Wrong:
+                value = column.read(raw)
+            if value is WRONG:
                 return None
             if value is not None:
-                given[field.key] = value
+                given[column.field.key] = value
         return given
-
-
-def _parsed_or_wrong(field: Field, raw: Any) -> Any:
-    try:
-        return parsed(field, raw)
-    except ValueError:
-        return _Wrong
 
 
 def _wrong(expected: str, raw: Any) -> ValueError:

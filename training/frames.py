@@ -19,7 +19,7 @@ from features.catalogue import Feature, known_at
 from features.competition import bidders
 from features.matrix import Matrix, measured
 from features.standing import Cases, Read, State
-from features.track_records import TrackRecord
+from features.track_records import NO_RECORD
 from tenders.facts import Stage
 from tenders.history import Past, Source
 from tenders.tender import Tender
@@ -37,9 +37,6 @@ MONTH, SCARCE = 30, 1000
 """A register was still kept at the end of a MONTH (days) with more than one in SCARCE of its outcomes, two at least."""
 MOST_PASSES, OUTCOMES = 6, 50_000
 """The language models go over each outcome so often that they take OUTCOMES steps, at most MOST_PASSES times."""
-
-
-_NOBODY = TrackRecord()
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +84,7 @@ def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> F
     stated = told_by([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     found = dict(records.columns(read))
     level, drift = records.level(read)
-    plain = measured(stated, tenders, [_NOBODY] * len(tenders)).astype(np.float32)
+    plain = measured(stated, tenders, [NO_RECORD] * len(tenders)).astype(np.float32)
     x = np.concatenate([plain, *(column[:, None] for column in found.values())], axis=1, dtype=np.float32)
     return Frame(
         register=source.name,
@@ -147,7 +144,7 @@ def credible(known: Numbers, published: Numbers) -> Numbers:
 def told_by(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
     plain = known_at(stage)
-    values = measured(plain, tenders, [_NOBODY] * len(tenders)).T
+    values = measured(plain, tenders, [NO_RECORD] * len(tenders)).T
     return [each for each, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
 
 
@@ -197,7 +194,7 @@ def _other(case: Past, outcome: str) -> float:
     """For no_award whether the buyer called it off, for the rest the logarithm of the bidders; 0 if not told."""
     if outcome == "no_award":
         return float(case.kind.lower().startswith(CALLED_OFF))
-    count = bidders(case.tender, _NOBODY)
+    count = bidders(case.tender, NO_RECORD)
     return float(np.log(count)) if count else 0.0
 
 

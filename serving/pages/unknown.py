@@ -14,8 +14,8 @@ import msgspec
 from starlette.responses import Response
 
 from features.catalogue import catalogue
+from features.track_records import NO_RECORD
 from models import scoring
-from models.alike import NO_RECORD
 from models.bundle import Bundle
 from models.comparables import known
 from models.scoring import Score

@@ -17,7 +17,18 @@ def table(data: bytes) -> tuple[pa.Table, list[str]]:
     """Of an Arrow IPC stream the columns that are read, and the names of those that are not."""
     with pa.ipc.open_stream(data) as stream:
         read = stream.read_all()
-    return read, msgspec.json.decode(read.schema.metadata[UNREAD], type=list[str])
+    plain = pa.table({name: _plain(column) for name, column in zip(read.column_names, read.columns, strict=True)})
+    return plain, msgspec.json.decode(read.schema.metadata[UNREAD], type=list[str])
+
+
+def _plain(column: Any) -> Any:
+    """A column in the one layout of its type of which pyarrow can do everything."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column.cast(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    return column.cast(pa.binary()) if pa.types.is_binary_view(kind) else column
 
 
 def cells(table: pa.Table) -> Iterator[tuple[Any, ...]]:
@@ -29,8 +40,6 @@ def cells(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 def values(name: str, column: Any) -> list[Any]:
     """A column's values as the form takes them: days as ISO 8601, whole numbers without a point where text is meant."""
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_date(kind):
         return list(column.cast(pa.date32()).cast(pa.string()).to_pylist())
     if pa.types.is_timestamp(kind):

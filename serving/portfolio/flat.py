@@ -24,8 +24,7 @@ from serving.portfolio.blocks import Block
 from tenders import dates, form
 from tenders.checks import MAX_LOTS, date_problem
 from tenders.codelists import CURRENCIES
-from tenders.dates import MOST_REMEMBERED
-from tenders.fields import MAX_COUNT, Field, parsed, texted
+from tenders.fields import MAX_COUNT, WRONG, Column, Field, texted
 from tenders.reading import unread_warning
 from tenders.tender import LARGEST
 
@@ -67,32 +66,10 @@ def flat(block: Block, most: int) -> Iterator[Flat]:
         )
 
 
-class _Known(dict[Any, Any]):
-    """What the cells of one column say, by the cell; _ODD where that cannot be told here."""
-
-    def __init__(self, field: Field) -> None:
-        self._field = field
-
-    def __missing__(self, raw: Any) -> Any:
-        try:
-            found = None if raw == "" else parsed(self._field, raw)
-            if found is not None and not _fine(self._field, found):
-                found = _ODD
-        except ValueError:
-            found = _ODD
-        if len(self) >= MOST_REMEMBERED:
-            self.clear()
-        self[raw] = found
-        return found
-
-
 @cache
-def _known(key: str) -> _Known:
+def _known(key: str, kind: pa.DataType) -> Column:
     """Kept from block to block, for the days and buyers of one are those of the next."""
-    return _Known(form.BY_KEY[key])
-
-
-_ODD = object()
+    return Column(form.BY_KEY[key], _fine)
 
 
 def _fine(field: Field, value: Any) -> bool:
@@ -127,9 +104,9 @@ class _Cells:
             stated = _stated(column)
             empty &= ~stated
             if stated.any():
-                if name not in PLAIN:
+                if name not in PLAIN or not _is_plain(column.type):
                     self.odd |= stated
-                elif name not in _UNREAD or not _is_text(column):
+                elif name not in _UNREAD or not _is_utf_8(column):
                     self._read[name] = self._values(form.BY_KEY[name], column)
         # What a row without any cell is said to lack, `rows` says.
         self.odd |= empty
@@ -160,14 +137,9 @@ class _Cells:
         given = arrow.values(field.key, column)
         if field.key == "title" and {*map(type, given)} <= {str, type(None)}:
             return [None if text is None else texted(text) for text in given]
-        try:
-            found = list(map(_known(field.key).__getitem__, given))
-        except TypeError:
-            # A cell that is a list or the like.
-            self.odd |= True
-            return [None] * len(given)
-        if _ODD in found:
-            self.odd |= np.array([value is _ODD for value in found])
+        found = list(map(_known(field.key, column.type).__getitem__, given))
+        if WRONG in found:
+            self.odd |= np.array([value is WRONG for value in found])
         return found
 
 
@@ -179,6 +151,32 @@ def _stated(column: Any) -> NDArray[np.bool_]:
 
 def _is_text(column: Any) -> bool:
     return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def _is_utf_8(column: Any) -> bool:
+    """Whether it is a column of texts that are texts."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return _is_text(column)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether cells are of a type that the form's tests know; rows of any other are read one by one."""
+    return any(test(kind) for test in _PLAIN_TYPES)
+
+
+_PLAIN_TYPES = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_date,
+    pa.types.is_timestamp,
+)
 
 
 def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:

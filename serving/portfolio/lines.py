@@ -26,7 +26,9 @@ def lines(block: Block, bounds: Bounds = BOUNDS) -> Iterator[tuple[int, bytes]]:
 
 def counted(block: Block, bounds: Bounds = BOUNDS) -> int:
     """How many lines `lines` gives. Raises OSError if the file cannot be read."""
-    return len(_all(block, bounds))
+    if block.kind == "range":
+        return len(_all(block, bounds))
+    return block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
 
 
 def _all(block: Block, bounds: Bounds) -> Sequence[bytes]:

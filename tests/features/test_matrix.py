@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from features.catalogue import catalogue, known_at
 from features.matrix import Rows, measured
-from features.track_records import TrackRecord
+from features.track_records import NO_RECORD
 from tenders.reading import one
 from tenders.tender import Tender
 from tests.features import made
 
 FORM = one({"lots": 3, "value": 9e8, "currency": "GBP"}).as_of("draft")
-NOBODY, RECORD = TrackRecord(), made.record()
+RECORD = made.record()
 EVERY = known_at("awarded")
 whole = made.known_at("awarded")
 
@@ -22,12 +22,12 @@ whole = made.known_at("awarded")
 def test_a_row_has_the_features_in_the_order_asked_for() -> None:
     known = catalogue()
     named = [known[name] for name in ("lot_count", "advisers_named", "single_block")]
-    assert np.array_equal(measured(named, [FORM], [NOBODY]), [[3, np.nan, 0]], equal_nan=True)
-    assert np.array_equal(measured(named[::-1], [FORM], [NOBODY]), [[0, np.nan, 3]], equal_nan=True)
+    assert np.array_equal(measured(named, [FORM], [NO_RECORD]), [[3, np.nan, 0]], equal_nan=True)
+    assert np.array_equal(measured(named[::-1], [FORM], [NO_RECORD]), [[0, np.nan, 3]], equal_nan=True)
 
 
 def test_unknown_is_nan_and_never_zero() -> None:
-    assert np.isnan(measured(EVERY, [Tender()], [NOBODY])).all()
+    assert np.isnan(measured(EVERY, [Tender()], [NO_RECORD])).all()
 
 
 def test_no_tender_is_no_row_and_keeps_the_width() -> None:

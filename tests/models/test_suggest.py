@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import catalogue
-from models.alike import NO_RECORD
+from features.track_records import NO_RECORD
 from models.bundle import Bundle
 from models.levers import LEVERS, levers
 from models.scoring import score

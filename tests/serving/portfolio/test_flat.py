@@ -122,11 +122,39 @@ def test_odd_rows_keep_their_place_among_the_others() -> None:
     assert {each.line for each in refused} == {n + 1 for n in range(count) if n % 7 and not n % 11}
 
 
-def test_texts_that_are_no_utf_8_are_refused_in_their_row() -> None:
+@pytest.mark.parametrize("key", ["title", "buyer", "description", "risk_details"])
+def test_texts_that_are_no_utf_8_are_refused_in_their_row(key: str) -> None:
     bad = pa.array([b"fine", b"\xff\xfe", None, b"A"], pa.binary()).view(pa.string())
-    table = pa.table({"title": bad, "buyer": bad, "lots": [1, 2, 3, 4]})
+    table = pa.table({key: bad, "lots": [1, 2, 3, 4]})
     assert scored(block(table)) == one_by_one(block(table))
     assert {each.line for each in scored(block(table))[1]} == {2}
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+def test_a_row_of_empty_texts_says_nothing_however_they_are_kept(kind: pa.DataType) -> None:
+    table = pa.table(
+        {"title": pa.array(["", "A", None, " "]).cast(kind), "region": pa.array(["", "", None, ""]).cast(kind)}
+    )
+    assert scored(block(table)) == one_by_one(block(table))
+    assert {each.line for each in scored(block(table))[1]} == {1, 3}
+
+
+def test_what_a_cell_says_depends_on_the_type_of_its_column() -> None:
+    """1, 1.0 and True are one key of a dictionary."""
+    ones = [
+        pa.array([1], pa.int64()),
+        pa.array([1.0]),
+        pa.array([1], pa.decimal128(5)),
+        pa.array([True]),
+        pa.array(["1"]),
+    ]
+    for cells in (ones, ones[::-1]):
+        for key in ("value", "cpv", "title", "single_block", "lots"):
+            for column in cells:
+                table = pa.table({key: column})
+                assert scored(block(table)) == one_by_one(block(table)), (key, column.type)
 
 
 def test_lists_in_cells_are_read_one_by_one() -> None:
