@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.catalogue import catalogue
+from features.once import once
 from features.track_records import NO_RECORD, cpv_codes
 from models.alike_by import FACTS, MOST
 from tenders.tender import Tender
@@ -72,6 +73,7 @@ class Part(msgspec.Struct, frozen=True):
     said: str
 
 
+@once
 def measured(tender: Tender) -> Measured:
     """The facts that a tender states."""
     known = ((fact.feature, catalogue()[fact.feature].measure(tender, NO_RECORD)) for fact in FACTS)

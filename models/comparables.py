@@ -86,8 +86,8 @@ def nearest(process: Process, stage: Stage) -> list[Known]:
     cases = known(stage)
     apart = alike.distances(alike.measured(process.as_of(stage)), _crowd(stage))
     # Stable: of two as near the one whose id comes first.
-    ordered = (cases[place] for place in np.argsort(apart, kind="stable"))
-    return [each for each in ordered if process.ocid is None or each.tender.ocid != process.ocid]
+    ordered, itself = (cases[place] for place in np.argsort(apart, kind="stable").tolist()), process.ocid
+    return [each for each in ordered if itself is None or each.tender.ocid != itself]
 
 
 @cache

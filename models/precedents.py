@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -15,6 +15,8 @@ from models.levers import Lever, Value
 from tenders.facts import Stage
 
 SHOWN = 3
+# What is tried of most levers is the same few values, whatever the tender.
+MOST_CHANGES = 1024
 Change = tuple[Lever, Value]
 
 
@@ -45,7 +47,7 @@ class Precedents(msgspec.Struct, frozen=True, kw_only=True):
 
 def precedents(cases: Sequence[Known], stage: Stage, changes: Sequence[Change]) -> Precedents:
     """Those of the `cases`, which come nearest first and as of a stage, that had all of `changes`."""
-    ids = set.intersection(*(_had(change, stage) for change in changes))
+    ids = frozenset.intersection(*(_had(*change, stage) for change in changes))
     had = [each for each in cases if each.case.case_id in ids]
     sides = [[each for each in had if each.failed is failed] for failed in (False, True)]
     held, failed = (tuple(_precedent(each) for each in side[:SHOWN]) for side in sides)
@@ -62,10 +64,10 @@ def _told(feature: str, stage: Stage) -> Mapping[str, float]:
     return {case: value for case, value in values if value is not None}
 
 
-def _had(change: Change, stage: Stage) -> set[str]:
-    lever, new = change
+@lru_cache(MOST_CHANGES)
+def _had(lever: Lever, new: Value, stage: Stage) -> frozenset[str]:
     wanted = new if isinstance(new, int | float) else 1.0
-    return {case for case, value in _told(lever.told_by, stage).items() if lever.with_it(value, wanted)}
+    return frozenset(case for case, value in _told(lever.told_by, stage).items() if lever.with_it(value, wanted))
 
 
 def _counted(cases: Sequence[Known]) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from tenders.checks import converted
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.fields import Field, parsed
-from tenders.process import Process
+from tenders.process import Process, plain
 from tenders.tender import Tender
 
 Given = Mapping[str, Any]
@@ -36,22 +36,15 @@ class Edited(Process, frozen=True, kw_only=True, dict=True):
         """Everything known today, with the given facts."""
         return self._changed
 
-    def as_of(self, moment: Stage | date) -> Tender:
-        """The tender as it was known at a moment, with those of the given facts that are known then."""
-        if moment not in self._seen:
-            before = self.of.as_of(moment)
-            # Most drafts hold nothing that comes later: what is set is set once.
-            after = self._changed if before == self.of.compiled() else changed(before, self.given)
-            self._seen[moment] = stages.as_of(after, moment)
-        return self._seen[moment]
+    def _at(self, moment: Stage | date) -> Tender:
+        before = self.of.as_of(moment)
+        # Most drafts hold nothing that comes later: what is set is set once.
+        after = self._changed if before == self.of.compiled() else changed(plain(before), self.given)
+        return stages.as_of(after, moment)
 
     @cached_property
     def _changed(self) -> Tender:
-        return changed(self.of.compiled(), self.given)
-
-    @cached_property
-    def _seen(self) -> dict[Stage | date, Tender]:
-        return {}
+        return changed(self.of.document, self.given)
 
 
 def edited(process: Process, given: Given, stage: Stage) -> Edited:
@@ -76,11 +69,12 @@ def edited(process: Process, given: Given, stage: Stage) -> Edited:
     return made
 
 
-def changed(tender: Tender, given: Given) -> Tender:
-    """The tender with the given facts. Raises DataError whose paths are keys of the form."""
+def changed(document: settings.Json, given: Given) -> Tender:
+    """The tender of a document with the given facts. Raises DataError whose paths are keys of the form."""
     stated = {key: value for key, value in given.items() if value is not None}
     fresh, _ = form.release(stated)
-    document = _without_nones(msgspec.to_builtins(tender))
+    # All through: what is set is set in the copy alone.
+    document = msgspec.to_builtins(document)
     clearing.clear(document, given.keys() - stated.keys())
     settings.apply(document, fresh, stated)
     try:
@@ -111,10 +105,3 @@ def _is_blank(field: Field, value: Any) -> bool:
     except ValueError:
         # Wrong, not blank: the form says how.
         return False
-
-
-def _without_nones(value: Any) -> Any:
-    """Absent is our only word for unknown; None would stand in the way of what is set."""
-    if isinstance(value, dict):
-        return {key: _without_nones(each) for key, each in value.items() if each is not None}
-    return [_without_nones(each) for each in value] if isinstance(value, list | tuple) else value

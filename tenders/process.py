@@ -94,6 +94,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self._compile(range(len(self.releases)))
 
     @cached_property
+    def document(self) -> dict[str, Any]:
+        """What it compiles to as JSON, without what is unknown: to be copied, not to be changed."""
+        return plain(self.compiled())
+
+    @cached_property
     def _merges(self) -> dict[tuple[int, ...], Tender]:
         return {}
 
@@ -102,6 +107,15 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         The bid count belongs to `bids_in`, though the notice of the award is the first to publish it.
         """
+        if moment not in self._seen:
+            self._seen[moment] = self._at(moment)
+        return self._seen[moment]
+
+    @cached_property
+    def _seen(self) -> dict[Stage | date, Tender]:
+        return {}
+
+    def _at(self, moment: Stage | date) -> Tender:
         if len(self.releases) <= 1:
             return stages.as_of(self.compiled(), moment)
         tender = self._compile(self._known(moment))
@@ -153,6 +167,18 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             opened = next((i for i in known if _opens(self.releases[i])), None)
             known = [i for i in known if opened is None or i <= opened]
         return known or (0,)
+
+
+def plain(tender: Tender) -> dict[str, Any]:
+    """A tender as JSON. Absent is our only word for unknown; None would stand in the way of what is set."""
+    document: dict[str, Any] = _without_nones(msgspec.to_builtins(tender))
+    return document
+
+
+def _without_nones(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nones(each) for key, each in value.items() if each is not None}
+    return [_without_nones(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _merged(releases: Sequence[Mapping[str, Any]]) -> Any:
