@@ -64,6 +64,7 @@ def suggestions(out: Console, found: Suggestions) -> None:
     for said, texts in (
         ("tried, and no lower", found.without_effect),
         ("not told apart from what the tender leaves open", found.entangled),
+        ("not tried, for the model does not weigh it", found.unweighed),
     ):
         if texts:
             out.print(f"  {said}: {escape(' '.join(texts))}")

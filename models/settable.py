@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from features.catalogue import catalogue
@@ -29,6 +30,17 @@ def as_keys(name: str, value: Any) -> Given:
     paths = (feature.path, *feature.also)
     decide = ", ".join(field.key for field in form.FIELDS if any(f"{field.path}/".startswith(f"{p}/") for p in paths))
     raise DataError.at(f"/{name}", "this follows from other facts", f"Set {decide}" if decide else "It cannot be set")
+
+
+@cache
+def features_of(key: str) -> frozenset[str]:
+    """The names of the features that the fact of a form's key can move."""
+    path = f"{form.BY_KEY[key].path}/"
+    return frozenset(
+        name
+        for name, feature in catalogue().items()
+        if any(path.startswith(f"{read}/") or f"{read}/".startswith(path) for read in (feature.path, *feature.also))
+    )
 
 
 def _said_yes(name: str, value: Any) -> bool:

@@ -21,6 +21,7 @@ from models.comparables import Known, nearest
 from models.levers import Lever, Value, levers
 from models.precedents import Change, Precedents, precedents
 from models.scoring import Score
+from models.settable import features_of
 from models.whatif import with_facts
 from tenders.facts import Stage
 from tenders.process import Process
@@ -48,7 +49,8 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     """What lowers a tender's failure probability at a stage: single changes, largest first, and the best pair.
 
     `text` says it in one sentence, also that nothing does. `without_effect` are changes that were tried and do not
-    lower it; `entangled` those whose effect cannot be told from that of a fact left open.
+    lower it; `entangled` those whose effect cannot be told from that of a fact left open; `unweighed` those that were
+    not tried, because the model knows too little of such facts to weigh them.
     """
 
     ocid: str | None
@@ -59,6 +61,7 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     pair: Suggestion | None
     without_effect: tuple[str, ...]
     entangled: tuple[str, ...]
+    unweighed: tuple[str, ...]
     evidence: str
     note: str = NOTE
     warnings: tuple[str, ...] = ()
@@ -81,7 +84,8 @@ class Desk:
 
     def __init__(self, bundle: Bundle, process: Process, score: Score) -> None:
         self.bundle, self.process, self.score, self.stage = bundle, process, score, score.stage
-        self.tender = process.as_of(self.stage)
+        self.now = scoring.case(bundle, process, self.stage)
+        self.tender = self.now.tender
 
     def options(self, lever: Lever) -> Iterator[Value]:
         """The values to try, smallest change first; none if the tender does not state the lever's fact."""
@@ -89,12 +93,19 @@ class Desk:
         if now is not None:
             yield from lever.options(now)
 
+    def weighs(self, lever: Lever) -> bool:
+        """Whether what the lever changes can move the score. A register's records weigh whatever a tender states."""
+        bundle = self.now.bundle
+        return bool(bundle.states) or not features_of(lever.key).isdisjoint(each.name for each in bundle.weighed)
+
     def tried(self, chosen: Iterable[tuple[Change, ...]]) -> list[Tried]:
         """What the model says with each of several choices: all scored at once, beside the tender as it is."""
         asked = [Tried(each, None) for each in chosen]
-        changed = [with_facts(self.process, each.settings, self.stage) for each in asked]
-        cases = [scoring.case(self.bundle, each, self.stage) for each in (self.process, *changed)]
-        now, *found = scoring.numbers(cases)
+        if not asked:
+            return []
+        changed = (with_facts(self.process, each.settings, self.stage) for each in asked)
+        cases = (scoring.case(self.bundle, each, self.stage) for each in changed)
+        now, *found = scoring.numbers([self.now, *cases])
         return [
             msgspec.structs.replace(each, failure=told.failure) if told.unknown == now.unknown else each
             for each, told in zip(asked, found, strict=True)
@@ -116,7 +127,9 @@ def suggest(bundle: Bundle, process: Process, stage: Stage | None = None) -> Sug
 def suggested(bundle: Bundle, process: Process, score: Score) -> Suggestions:
     """The same for a process that has its score already."""
     desk = Desk(bundle, process, score)
-    single = (((lever, value),) for lever in levers(desk.stage) for value in desk.options(lever))
+    open_to = {lever: values for lever in levers(desk.stage) if (values := list(desk.options(lever)))}
+    weighed = [lever for lever in open_to if desk.weighs(lever)]
+    single = (((lever, value),) for lever in weighed for value in open_to[lever])
     best = [_best(list(each)) for _, each in groupby(desk.tried(single), key=lambda each: list(each.settings))]
     lowering = sorted((each for each in best if desk.lowers(each)), key=_failure)
     pair = _best(desk.tried((*one.chosen, *other.chosen) for one, other in combinations(lowering, 2)))
@@ -126,11 +139,12 @@ def suggested(bundle: Bundle, process: Process, score: Score) -> Suggestions:
         ocid=process.ocid,
         stage=desk.stage,
         failure=score.failure,
-        text=_text(lowering, best),
+        text=_text(lowering, best, len(open_to)),
         single=tuple(_suggestion(desk, each, cases) for each in lowering),
         pair=_suggestion(desk, pair, cases) if worth else None,
         without_effect=tuple(_words(each) for each in best if each.failure is not None and not desk.lowers(each)),
         entangled=tuple(_words(each) for each in best if each.failure is None),
+        unweighed=tuple(lever.text(values[0]) for lever, values in open_to.items() if lever not in weighed),
         evidence=score.evidence,
         warnings=score.warnings,
     )
@@ -160,11 +174,13 @@ def _suggestion(desk: Desk, tried: Tried, cases: list[Known]) -> Suggestion:
     )
 
 
-def _text(lowering: list[Tried], best: list[Tried]) -> str:
+def _text(lowering: list[Tried], best: list[Tried], stated: int) -> str:
     if lowering:
         goes = "goes" if len(lowering) == 1 else "go"
         return f"{len(lowering)} of {len(best)} kinds of change that were tried {goes} with a lower probability."
     if best:
         kinds = "one kind of change was" if len(best) == 1 else f"{len(best)} kinds of change were"
         return f"Nothing lowers the probability: {kinds} tried, and none does."
+    if stated:
+        return "Nothing lowers the probability: the model weighs none of the facts that are stated and can be changed."
     return "Nothing lowers the probability: no fact is stated that can still be changed."

@@ -114,6 +114,7 @@ class Suggested(bentoml.IODescriptor):  # type: ignore[misc]
     pair: Suggestion | None = Field(description="The best two together, if they do better than one")
     without_effect: list[str] = Field(description="Changes that were tried and do not lower it")
     entangled: list[str] = Field(description="Changes not told apart from what the tender leaves open")
+    unweighed: list[str] = Field(description="Changes of facts that the model does not weigh; they were not tried")
     evidence: str
     note: str
     warnings: list[str]

@@ -6,6 +6,7 @@ What goes on it is bounded, so that it stays on two pages whatever was entered: 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -114,10 +115,12 @@ def _cut(key: str, value: str) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
+@functools.cache
 def _css() -> str:
     return text("report.css") + text("pictures.css")
 
 
+@functools.cache
 def _digest() -> str:
     """What a browser checks our style by."""
     return base64.b64encode(hashlib.sha256(_css().encode()).digest()).decode()

@@ -15,7 +15,7 @@ from features.track_records import NO_RECORD
 from models.bundle import Bundle
 from models.levers import LEVERS, levers
 from models.scoring import score
-from models.suggest import LEAST, suggest
+from models.suggest import LEAST, Desk, suggest
 from models.whatif import what_if, with_facts
 from tenders import casebook, form
 from tenders.facts import STAGES, Stage
@@ -80,12 +80,33 @@ def test_a_tender_of_which_nothing_is_known_gets_no_suggestion_and_is_told_so(bu
 
 
 def test_where_nothing_lowers_it_that_is_said(bundle: Bundle) -> None:
+    # A change that tells what is open is tried, and not told apart.
+    found = suggest(bundle, one({"title": "x", "lots": 1}), "draft")
+    assert not found.single and len(found.entangled) == 1
+    assert found.text == "Nothing lowers the probability: one kind of change was tried, and none does."
+
+
+def test_what_the_model_does_not_weigh_is_not_tried_and_that_is_said(bundle: Bundle) -> None:
     found = suggest(bundle, one({"title": "x", "market_engagement": "no"}), "draft")
-    assert (
-        not found.single
-        and found.text == "Nothing lowers the probability: one kind of change was tried, and none does."
+    assert not found.single and not found.without_effect
+    assert found.unweighed == ("Engage the market before the notice.",)
+    assert found.text == (
+        "Nothing lowers the probability: the model weighs none of the facts that are stated and can be changed."
     )
-    assert found.without_effect == ("Engage the market before the notice.",)
+
+
+@each_stage
+@settings(max_examples=40)
+@given(data=st.data())
+def test_what_is_not_weighed_moves_no_score(bundle: Bundle, stage: Stage, data: Any) -> None:
+    process = one(data.draw(made.known_at(stage)))
+    plain = score(bundle, process, stage, explain=False)
+    desk = Desk(bundle, process, plain)
+    for lever in levers(stage):
+        if not desk.weighs(lever):
+            for value in desk.options(lever):
+                changed = with_facts(process, lever.settings(value), stage)
+                assert score(bundle, changed, stage, explain=False).failure == plain.failure
 
 
 def test_a_change_whose_effect_is_partly_that_of_telling_is_held_back(bundle: Bundle) -> None:
