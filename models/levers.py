@@ -102,7 +102,7 @@ LEVERS: tuple[Lever, ...] = (
         feature="service_lines",
         stages=("draft",),
         options=_fewer_lines,
-        says="Bundle only {value} service lines.",
+        says="Bundle no more than {value} of the service lines.",
         told_by="service_lines",
         with_it=_at_most,
     ),
