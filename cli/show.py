@@ -100,10 +100,11 @@ def features(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def trained(out: Console, run_id: str, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
     """Figures of a training run, and its id."""
-    table = Table("outcome/stage/rows", "n", "positives", "base rate", "AUC", "95 %", "Brier", "ECE")
+    table = Table("of", "n", "positives", "base rate", "AUC", "95 %", "Brier", "ECE")
     for name, row in metrics.items():
         table.add_row(
-            name,
+            # Words, which a narrow terminal breaks between and does not cut.
+            escape(name.replace("/", " ")),
             f"{row['n']:.0f}",
             f"{row['positives']:.0f}",
             _figure(row["base_rate"]),

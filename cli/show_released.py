@@ -27,14 +27,15 @@ def promotion(out: Console, found: Promotion) -> None:
     compared = found.comparison.compared
     if compared:
         out.print(f"challenger {found.challenger} against champion {found.champion}, on cases that neither had seen")
-        table = Table("register/outcome/stage", "cases", "n", "figure", "champion", "challenger", "difference", "95 %")
+        table = Table("of", "cases", "n", "figure", "champion", "challenger", "difference", "95 %")
         for each in compared:
             if each.group != "all" and not each.worse:
                 continue
             low, high = each.interval
             difference = f"{each.difference:+.4f}"
             table.add_row(
-                escape(f"{each.register}/{each.outcome}/{each.stage}"),
+                # Words, which a narrow terminal breaks between and does not cut.
+                escape(f"{each.register} {each.outcome} {each.stage}"),
                 escape(each.group),
                 f"{each.n:,}",
                 each.measure,

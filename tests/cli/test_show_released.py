@@ -33,6 +33,12 @@ def test_a_refusal_shows_every_figure_that_is_worse(refusal: Promotion) -> None:
     assert "year 2018" in text and "Promoted" not in text
 
 
+def test_a_narrow_terminal_still_says_of_what_each_figure_is(refusal: Promotion) -> None:
+    out = io.StringIO()
+    show_released.promotion(Console(file=out, width=80), refusal)
+    assert {each.outcome for each in refusal.comparison.compared} <= set(out.getvalue().split())
+
+
 @pytest.mark.parametrize("json", [False, True])
 def test_a_refusal_is_printed_and_leaves_with_1(
     refusal: Promotion, json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
