@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli import show_desk
 from models.scoring import Score
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from training.evaluate import Evaluation
 
 FEW_REASONS = 6
+WORD = len("fpds_dod_us")
+"""The longest name of a register, outcome or stage."""
 
 
 def score(out: Console, found: Score, everything: bool) -> None:
@@ -100,7 +102,7 @@ def features(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def trained(out: Console, run_id: str, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
     """Figures of a training run, and its id."""
-    table = Table("of", "n", "positives", "base rate", "AUC", "95 %", "Brier", "ECE")
+    table = Table(Column("of", min_width=WORD), "n", "positives", "base rate", "AUC", "95 %", "Brier", "ECE")
     for name, row in metrics.items():
         table.add_row(
             # Words, which a narrow terminal breaks between and does not cut.

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
+
+from cli.show import WORD
 
 if TYPE_CHECKING:
     # Importing these takes longer than most commands.
@@ -27,7 +29,7 @@ def promotion(out: Console, found: Promotion) -> None:
     compared = found.comparison.compared
     if compared:
         out.print(f"challenger {found.challenger} against champion {found.champion}, on cases that neither had seen")
-        table = Table("of", "cases", "n", "figure", "champion", "challenger", "difference", "95 %")
+        table = Table(Column("of", min_width=WORD), "cases", "n", "figure", "champion", "challenger", "difference", "95 %")
         for each in compared:
             if each.group != "all" and not each.worse:
                 continue
