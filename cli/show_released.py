@@ -29,7 +29,9 @@ def promotion(out: Console, found: Promotion) -> None:
     compared = found.comparison.compared
     if compared:
         out.print(f"challenger {found.challenger} against champion {found.champion}, on cases that neither had seen")
-        table = Table(Column("of", min_width=WORD), "cases", "n", "figure", "champion", "challenger", "difference", "95 %")
+        table = Table(
+            Column("of", min_width=WORD), "cases", "n", "figure", "champion", "challenger", "difference", "95 %"
+        )
         for each in compared:
             if each.group != "all" and not each.worse:
                 continue
