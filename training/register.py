@@ -15,12 +15,11 @@ from models.bundle import Part
 from models.calibration import Calibration
 from tenders.facts import Stage
 from training import metrics
-from training.boosting import fit, weights, without_gaps
 from training.calibrate import calibration, moved
 from training.frames import Frame
 from training.recipe import Boost
 from training.reference import Spreads, latest, spreads
-from training.rolling import Forecast, Slice, forecast, known_at, recent
+from training.rolling import Forecast, Slice, fitted, forecast, known_at, settled
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -156,9 +155,7 @@ def final(frame: Frame, boost: Boost, seed: int) -> xgb.Booster:
     cut = int(frame.published[frame.told].max()) + 1
     rows, y = known_at(frame, max(cut, int(frame.known[frame.told].max()) + 1))
     part = Slice(cut=cut, train=rows, y=y, test=rows[:0])
-    chosen = recent(frame, part, boost)
-    x = without_gaps(frame.x[rows[chosen]], frame.names, frame.gaps, seed)
-    return fit(x, y[chosen], weights(frame, rows[chosen], cut, boost), frame.names, boost, seed)
+    return fitted(frame, part, settled(frame, part, boost, seed), seed)
 
 
 def coverage(each: Judged, bins: int = metrics.BINS) -> float:
