@@ -22,7 +22,7 @@ from training import metrics
 from training.boosting import fit, margins, weights, without_gaps
 from training.recipe import Recipe
 from training.register import STEPS
-from training.rolling import Slice, slices
+from training.rolling import Slice, settled, slices
 from training.splits import resamples
 
 Floats = NDArray[np.float64]
@@ -122,7 +122,8 @@ def learning_curve(case: Case, last: Slice, chosen: Numbers, recipe: Recipe) -> 
 
     The rows' records are those of the whole history: what is learnt here is how to read them.
     """
-    table, boost = case.frame, recipe.boost(case.frame.register, case.frame.outcome)
+    table = case.frame
+    boost = settled(table, last, recipe.boost(table.register, table.outcome), recipe.seed)
     y, cluster = table.y[last.test], clusters(table, last.test)
     order = np.random.default_rng(recipe.seed).permutation(chosen)
     found: list[Row] = []

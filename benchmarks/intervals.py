@@ -26,11 +26,11 @@ from benchmarks.showing import Shown, show, write
 from benchmarks.venn_abers import venn_abers
 from training import metrics
 from training.boosting import fit, margins, weights, without_gaps
-from training.calibrate import calibration
+from training.calibrate import calibration, trusted
 from training.frames import Frame
 from training.recipe import Recipe
 from training.register import MONTH, MOST, STEPS, Judged, coverage, judged, steadiest
-from training.rolling import Forecast, slices
+from training.rolling import Forecast, settled, slices
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -51,7 +51,8 @@ def forecast(table: Frame, recipe: Recipe, rows: int) -> Forecast:
         train = part.train[chosen]
         x = without_gaps(table.x[train], table.names, table.gaps, recipe.seed)
         weight = weights(table, train, part.cut, boost)
-        booster = fit(x, part.y[chosen], weight, table.names, boost, recipe.seed)
+        own = settled(table, part, boost, recipe.seed)
+        booster = fit(x, part.y[chosen], weight, table.names, own, recipe.seed)
         margin = margins(booster, table.x[part.test], table.names)
         parts.append((part.test, margin, np.full(len(part.test), number)))
     tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -64,8 +65,8 @@ def by_method(table: Frame, found: Forecast, recipe: Recipe) -> Mapping[str, Jud
     """The same forecasts with the intervals of each method."""
     served = judged(table, found, found.margin, recipe.seed, recipe.resamples)
     methods: dict[str, Method] = {
-        HELD: lambda margin, y, block, test: _lines(margin, y, block, test, recipe),
-        SINGLE: lambda margin, y, _, test: _lines(margin, y, np.arange(len(y)), test, recipe),
+        HELD: lambda margin, y, block, test: _lines(table, margin, y, block, test, recipe),
+        SINGLE: lambda margin, y, _, test: _lines(table, margin, y, np.arange(len(y)), test, recipe),
         VENN_ABERS: lambda margin, y, _, test: _merged(margin, y, test),
     }
     others = {}
@@ -88,8 +89,9 @@ def _steps(table: Frame, found: Forecast, method: Method) -> list[Bounds]:
     return parts
 
 
-def _lines(margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
+def _lines(table: Frame, margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
     line = calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
+    line = trusted(line, margin, expit(margin) if table.snapshot else y)
     drawn = np.array([expit(a + b * test) for a, b in line.resampled])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     return expit(line.intercept + line.slope * test), low, high

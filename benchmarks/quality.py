@@ -23,7 +23,7 @@ from training.boosting import weights, without_gaps
 from training.frames import Frame
 from training.recipe import Boost, Recipe
 from training.register import STEPS, judged, steadiest
-from training.rolling import Forecast, slices
+from training.rolling import Forecast, settled, slices
 from training.splits import resamples
 
 Floats = NDArray[np.float64]
@@ -45,23 +45,24 @@ def compared(case: Case, recipe: Recipe, rows: int) -> Shown:
     """The table of one (register, outcome, stage)."""
     table, boost = case.frame, recipe.boost(case.frame.register, case.frame.outcome)
     most = max(len(latest(table, part, boost, len(table.y))) for part in slices(table, STEPS))
+    own = [settled(table, part, boost, recipe.seed) for part in slices(table, STEPS)]
     found = {}
     for name, peer in PEERS.items():
         CONSOLE.print(f"  {name}", style="dim")
-        found[name] = forecasts(table, boost, peer, recipe, rows)
+        found[name] = forecasts(table, own, peer, recipe, rows)
     if most > rows:
-        found[WHOLE] = forecasts(table, boost, PEERS[SERVED], recipe, most)
+        found[WHOLE] = forecasts(table, own, PEERS[SERVED], recipe, most)
     draws = paired(list(found.values()))
     figures = [row(name, each, found[SERVED], draws[:, [at, 0]]) for at, (name, each) in enumerate(found.items())]
     title = " ".join(case.name.values()) + f": {len(found[SERVED].y):,} cases, fitted on up to {min(rows, most):,}"
     return Shown(title=title, rows=figures, said=[verdict(figures)])
 
 
-def forecasts(table: Frame, boost: Boost, peer: Peer, recipe: Recipe, rows: int) -> Forecasts:
-    """One peer fitted at every cut, forecast, calibrated and put beside what happened."""
+def forecasts(table: Frame, own: Sequence[Boost], peer: Peer, recipe: Recipe, rows: int) -> Forecasts:
+    """One peer fitted at every cut, as `own` says for each, forecast, calibrated and put beside what happened."""
     started = perf_counter()
     parts = []
-    for number, part in enumerate(slices(table, STEPS)):
+    for number, (part, boost) in enumerate(zip(slices(table, STEPS), own, strict=True)):
         chosen = latest(table, part, boost, rows)
         train = part.train[chosen]
         task = Task(

@@ -19,6 +19,9 @@ PSEUDO = 0.5
 # Spread of the slope around 0 before any case is seen, in units of 1 / standard deviation of the margin:
 # a margin whose spread multiplies the odds by e is as much as a few hundred cases could show.
 SLOPE_SPREAD = 1.0
+# Spread of the slope of a register's margins around 1, where a fit by log loss means it to be, before any case is seen:
+# chosen on the registers' windows (docs/benchmarks.md).
+TRUST = 0.1
 # What the level (log-odds) moves from one window to the next before a register has shown it, and how many windows that
 # is worth: chosen on the registers' windows (docs/benchmarks.md).
 LEVEL_SPREAD, LEVEL_WINDOWS = 0.15, 8
@@ -43,6 +46,28 @@ def calibration(
         cases=len(y),
         positives=int(y.sum()),
         groups=len(np.unique(cluster)),
+    )
+
+
+def trusted(line: Calibration, margin: Floats, level: Floats) -> Calibration:
+    """The line of margins that are log-odds already: its slope is drawn to 1 as far as the resamples leave it unsure.
+
+    Its level is that of the probabilities or outcomes `level`, shape (n,): their mean is the mean probability.
+    """
+    slopes = np.array([b for _, b in line.resampled])
+    share = TRUST**2 / (TRUST**2 + float(slopes.var()))
+    slope = 1 + share * (line.slope - 1)
+    drawn = np.maximum(slope + np.sqrt(share) * (slopes - line.slope), 0.0)
+    intercept = _intercept(margin, level, np.ones(len(margin)), slope)
+    # Every resample keeps its distance from the line at the mean margin.
+    middle = float(margin.mean())
+    shift = intercept - line.intercept + (slope - line.slope) * middle
+    kept = np.array([a for a, _ in line.resampled]) + (slopes - drawn) * middle + shift
+    return msgspec.structs.replace(
+        line,
+        intercept=round(intercept, 6),
+        slope=round(slope, 6),
+        resampled=tuple((round(a, 4), round(b, 4)) for a, b in zip(kept.tolist(), drawn.tolist(), strict=True)),
     )
 
 

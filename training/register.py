@@ -15,12 +15,11 @@ from models.bundle import Part
 from models.calibration import Calibration
 from tenders.facts import Stage
 from training import metrics
-from training.boosting import fit, weights, without_gaps
-from training.calibrate import calibration, moved
+from training.calibrate import calibration, moved, trusted
 from training.frames import Frame
 from training.recipe import Boost
 from training.reference import Spreads, latest, spreads
-from training.rolling import Forecast, Slice, forecast, known_at, recent
+from training.rolling import Forecast, Slice, fitted, forecast, known_at, settled
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -30,8 +29,6 @@ STEPS = 3
 MOST = 20_000
 """Forecasts that a calibration is fitted on, spread evenly: more do not change two numbers."""
 DRIFTS = (0.0, 0.5, 1.0)
-WORTH = 0.0005
-"""What following the drift must gain in log loss: chance gains as much on a few hundred rows."""
 MONTH = 30
 
 
@@ -86,7 +83,8 @@ def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:
 
 
 def steadiest(frame: Frame, found: Forecast) -> float:
-    """How much of the register's drift to add: what forecast best, by log loss, in all slices together.
+    """How much of the register's drift to add: what forecast best, by log loss, in all slices together, by however
+    little: on earlier windows following it gained in every register (docs/benchmarks.md).
 
     None where outcomes take years: those known last quarter are those that ended soonest, which tells no level.
     """
@@ -98,8 +96,7 @@ def steadiest(frame: Frame, found: Forecast) -> float:
         p = np.clip(expit(found.margin + drift * frame.drift[found.rows]), 1e-6, 1 - 1e-6)
         return -float(np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
 
-    best = min(DRIFTS, key=loss)
-    return best if loss(best) < loss(0.0) - WORTH else 0.0
+    return min(DRIFTS, key=loss)
 
 
 def calibrated(
@@ -108,13 +105,15 @@ def calibrated(
     """The line from margins to probabilities, on the forecasts that are `known`.
 
     It is drawn again from whole months (buyers in a snapshot), and its level moves as levels do between windows; a
-    snapshot shows no windows, and so moves as other registers do.
+    snapshot shows no windows, and so moves as other registers do. Its own level stands: how often the other buyers
+    failed beyond it is chance, and would rank buyers that are judged together by who was left out.
     """
     at = np.flatnonzero(known)
     at = at[np.unique(np.linspace(0, len(at) - 1, min(MOST, len(at))).astype(np.int64))]
     rows, y = found.rows[at], frame.y[found.rows[at]]
     block = frame.buyer[rows] if frame.snapshot else frame.published[rows] // MONTH
     line = calibration(margin[at], y, np.ones(len(at)), block, seed, resamples)
+    line = trusted(line, margin[at], expit(margin[at]) if frame.snapshot else y)
     return moved(line, margin[at], y, np.zeros_like(at) if frame.snapshot else found.slice[at], seed)
 
 
@@ -156,9 +155,7 @@ def final(frame: Frame, boost: Boost, seed: int) -> xgb.Booster:
     cut = int(frame.published[frame.told].max()) + 1
     rows, y = known_at(frame, max(cut, int(frame.known[frame.told].max()) + 1))
     part = Slice(cut=cut, train=rows, y=y, test=rows[:0])
-    chosen = recent(frame, part, boost)
-    x = without_gaps(frame.x[rows[chosen]], frame.names, frame.gaps, seed)
-    return fit(x, y[chosen], weights(frame, rows[chosen], cut, boost), frame.names, boost, seed)
+    return fitted(frame, part, settled(frame, part, boost, seed), seed)
 
 
 def coverage(each: Judged, bins: int = metrics.BINS) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 import numpy as np
+import xgboost as xgb
 from numpy.typing import NDArray
 
 from tenders.errors import DataError
@@ -24,6 +25,8 @@ LONGEST, SHORTEST = 365, 30
 """A window in days: a sixth of the register's span between these."""
 RIPE = 120
 """Days that cases near the cut must have had to end, at most: what ends late ends otherwise, and would be missing."""
+SHARES, PARTS = (0.3, 0.6, 1.0), 4
+"""Shares of the columns that are tried in a snapshot, and the parts of buyers that decide."""
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,16 +91,43 @@ def forecast(frame: Frame, boost: Boost, steps: int, seed: int) -> Forecast:
     """Margins of every slice's test rows by a model fitted at its cut."""
     rows, found, number = [], [], []
     for index, part in enumerate(slices(frame, steps)):
-        chosen = recent(frame, part, boost)
-        x = without_gaps(frame.x[part.train[chosen]], frame.names, frame.gaps, seed)
-        weight = weights(frame, part.train[chosen], part.cut, boost)
-        booster = fit(x, part.y[chosen], weight, frame.names, boost, seed)
+        booster = fitted(frame, part, settled(frame, part, boost, seed), seed)
         rows.append(part.test)
         found.append(margins(booster, frame.x[part.test], frame.names))
         number.append(np.full(len(part.test), index))
     if not rows:
         raise DataError.at(frame.register, f"too short a history to judge {frame.outcome} on later cases", "Add years")
     return Forecast(rows=np.concatenate(rows), margin=np.concatenate(found), slice=np.concatenate(number))
+
+
+def fitted(frame: Frame, part: Slice, boost: Boost, seed: int) -> xgb.Booster:
+    """The model of a slice, fitted on those of its rows that are not too old."""
+    chosen = recent(frame, part, boost)
+    rows = part.train[chosen]
+    x = without_gaps(frame.x[rows], frame.names, frame.gaps, seed)
+    return fit(x, part.y[chosen], weights(frame, rows, part.cut, boost), frame.names, boost, seed)
+
+
+def settled(frame: Frame, part: Slice, boost: Boost, seed: int) -> Boost:
+    """How a slice's model is fitted, once its own rows have decided what the recipe could not be searched for.
+
+    A snapshot has no earlier windows, and how many columns a tree should see depends on the stage: when bids are in,
+    two columns decide, and trees that miss both learn noise. That share is taken which forecasts other buyers best, by
+    log loss, all of them within the rows to fit on: the rows to judge on have no say.
+    """
+    if not frame.snapshot:
+        return boost
+    tried = [msgspec.structs.replace(boost, column_share=share) for share in sorted({boost.column_share, *SHARES})]
+    return min(tried, key=lambda each: _lost(frame, part, each, seed))
+
+
+def _lost(frame: Frame, part: Slice, boost: Boost, seed: int) -> float:
+    lost = []
+    for train, test in grouped_folds(frame.buyer[part.train], PARTS, seed):
+        within = Slice(cut=part.cut, train=part.train[train], y=part.y[train], test=part.train[test])
+        margin = margins(fitted(frame, within, boost, seed), frame.x[within.test], frame.names)
+        lost.append(np.logaddexp(0, np.where(part.y[test] > 0, -margin, margin)))
+    return float(np.mean(np.concatenate(lost)))
 
 
 def recent(frame: Frame, part: Slice, boost: Boost) -> Numbers:

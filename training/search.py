@@ -16,11 +16,11 @@ import xgboost as xgb
 
 from tenders.facts import Stage
 from training import metrics
-from training.boosting import fit, margins, weights, without_gaps
+from training.boosting import margins
 from training.frames import Frame
 from training.recipe import Boost
 from training.register import STEPS
-from training.rolling import Slice, recent, slices
+from training.rolling import Slice, fitted, recent, slices
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -135,15 +135,12 @@ def judged(frame: Frame, parts: Sequence[Slice], boost: Boost, seed: int) -> flo
     """Mean AUC over windows, each forecast by a model fitted at its cut."""
     found = []
     for part in parts:
-        chosen = recent(frame, part, boost)
-        y = part.y[chosen]
+        y = part.y[recent(frame, part, boost)]
         if not 0 < y.sum() < len(y):
             found.append(0.5)
             continue
-        rows = part.train[chosen]
-        x = without_gaps(frame.x[rows], frame.names, frame.gaps, seed)
         try:
-            booster = fit(x, y, weights(frame, rows, part.cut, boost), frame.names, boost, seed)
+            booster = fitted(frame, part, boost, seed)
         except xgb.core.XGBoostError:
             # With leaves too large for any split no column has a gain, and none is left to fit on.
             found.append(0.5)

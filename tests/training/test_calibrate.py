@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.calibration import Calibration
-from training.calibrate import LEVEL_SPREAD, calibration, line, moved
+from training.calibrate import LEVEL_SPREAD, TRUST, calibration, line, moved, trusted
 
 Floats = NDArray[np.float64]
 RESAMPLES = 25
@@ -97,6 +97,35 @@ def test_a_line_does_not_depend_on_the_unit_of_the_margin() -> None:
     a, b = line(margin, y, weight, float(margin.std()))
     c, d = line(1000 * margin + 7, y, weight, float((1000 * margin).std()))
     assert expit(c + d * (1000 * margin + 7)) == pytest.approx(expit(a + b * margin), abs=1e-3)
+
+
+def test_few_cases_hardly_move_the_slope_from_one_and_many_do() -> None:
+    slopes = []
+    for n in (40, 40_000):
+        margin, y = cases(n, 0.5, seed=1)
+        slopes.append(trusted(calibrated(margin, y), margin, y).slope)
+    few, many = slopes
+    assert few == pytest.approx(1, abs=TRUST)
+    assert many == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_is_trusted_has_the_mean_it_is_given_and_never_a_reversed_rule() -> None:
+    margin, y = cases(300, -1.0)
+    for given in (y, expit(margin)):
+        found = trusted(calibrated(margin, y), margin, given)
+        assert found.probabilities(margin).mean() == pytest.approx(given.mean(), abs=1e-3)
+        assert found.slope >= 0 and min(slope for _, slope in found.resampled) >= 0
+
+
+def test_resamples_lie_around_the_line_that_is_trusted() -> None:
+    margin, y = cases(300, 1.5)
+    plain = calibrated(margin + 4, y)
+    found = trusted(plain, margin + 4, y)
+    slopes = [slope for _, slope in found.resampled]
+    assert np.mean(slopes) == pytest.approx(found.slope, abs=0.01)
+    assert np.std(slopes) < np.std([slope for _, slope in plain.resampled])
+    at = float((margin + 4).mean())
+    assert np.mean([a + b * at for a, b in found.resampled]) == pytest.approx(found.logit(at), abs=0.1)
 
 
 def level(found: Calibration) -> float:

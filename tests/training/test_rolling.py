@@ -12,7 +12,7 @@ from tenders.errors import DataError
 from tests.training import made
 from training.frames import Frame, frame
 from training.recipe import Boost
-from training.rolling import LONGEST, SHORTEST, Slice, forecast, known_at, recent, slices, window_of
+from training.rolling import LONGEST, SHARES, SHORTEST, Slice, forecast, known_at, recent, settled, slices, window_of
 
 QUICK = Boost(trees=5, depth=2)
 CASES = made.register(500)
@@ -82,6 +82,36 @@ def test_an_end_after_the_cut_changes_no_forecast_of_its_window(table: Frame) ->
     late = table.known >= last.cut
     turned = replace(table, y=np.where(late, 1 - table.y, table.y))
     assert np.array_equal(forecast(table, QUICK, 1, 1).margin, forecast(turned, QUICK, 1, 1).margin)
+
+
+def deciding(table: Frame) -> Frame:
+    """The table with noise in all columns but one, which nearly tells the outcome."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=table.x.shape).astype(np.float32)
+    x[:, 0] += 4 * table.y
+    return replace(table, x=x)
+
+
+def test_where_one_column_decides_trees_of_a_snapshot_see_most_columns() -> None:
+    table = deciding(frame(made.source(snapshot=True), CASES, "no_award", "draft"))
+    part = next(iter(slices(table, 3)))
+    found = settled(table, part, replace(QUICK, column_share=0.1), 1)
+    assert found == replace(QUICK, column_share=max(SHARES))
+
+
+def test_windows_leave_the_recipe_as_it_is(table: Frame) -> None:
+    plain = deciding(table)
+    assert settled(plain, next(iter(slices(plain, 3))), QUICK, 1) == QUICK
+
+
+def test_buyers_that_are_judged_have_no_say_in_how_a_snapshot_is_fitted() -> None:
+    table = deciding(frame(made.source(snapshot=True), CASES, "no_award", "draft"))
+    first = next(iter(slices(table, 3)))
+    turned = table.y.copy()
+    turned[first.test] = 1 - turned[first.test]
+    found, other = (forecast(each, QUICK, 3, 1) for each in (table, replace(table, y=turned)))
+    assert np.array_equal(found.margin[found.slice == 0], other.margin[other.slice == 0])
+    assert not np.array_equal(found.margin[found.slice == 1], other.margin[other.slice == 1])
 
 
 def test_rows_too_old_are_left_out(table: Frame) -> None:
