@@ -14,7 +14,7 @@ counting alone would move it; it is covered strictly if it lies in the interval 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -65,31 +65,32 @@ def by_method(table: Frame, found: Forecast, recipe: Recipe) -> Mapping[str, Jud
     """The same forecasts with the intervals of each method."""
     served = judged(table, found, found.margin, recipe.seed, recipe.resamples)
     methods: dict[str, Method] = {
-        HELD: lambda margin, y, block, test: _lines(table, margin, y, block, test, recipe),
-        SINGLE: lambda margin, y, _, test: _lines(table, margin, y, np.arange(len(y)), test, recipe),
+        HELD: lambda margin, y, block, test: lines(table, margin, y, block, test, recipe),
+        SINGLE: lambda margin, y, _, test: lines(table, margin, y, np.arange(len(y)), test, recipe),
         VENN_ABERS: lambda margin, y, _, test: _merged(margin, y, test),
     }
     others = {}
     for name, method in methods.items():
-        p, low, high = (np.concatenate(each) for each in zip(*_steps(table, found, method), strict=True))
+        bounds = [made for _, made in by_step(table, found, method)]
+        p, low, high = (np.concatenate(each) for each in zip(*bounds, strict=True))
         others[name] = msgspec.structs.replace(served, p=p, low=low, high=high)
     return {SERVED: served, **others}
 
 
-def _steps(table: Frame, found: Forecast, method: Method) -> list[Bounds]:
-    parts = []
+def by_step(table: Frame, found: Forecast, method: Method) -> Iterator[tuple[NDArray[np.bool_], Bounds]]:
+    """The forecasts of every slice that others calibrate, as training does it, and what a method makes of them."""
     block = (table.buyer if table.snapshot else table.published // MONTH)[found.rows]
     for step in np.unique(found.slice):
         test = found.slice == step
-        known = np.flatnonzero(~test if table.snapshot else found.slice < step)
+        known = np.flatnonzero(~test if table.snapshot else (found.slice < step) & (found.slice > step - STEPS))
         if not len(known):
             continue
         spread = known[np.unique(np.linspace(0, len(known) - 1, min(MOST, len(known))).astype(np.int64))]
-        parts.append(method(found.margin[spread], table.y[found.rows[spread]], block[spread], found.margin[test]))
-    return parts
+        yield test, method(found.margin[spread], table.y[found.rows[spread]], block[spread], found.margin[test])
 
 
-def _lines(table: Frame, margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
+def lines(table: Frame, margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
+    """The served line, its intervals those of its resamples alone."""
     line = calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
     line = trusted(line, margin, expit(margin) if table.snapshot else y)
     drawn = np.array([expit(a + b * test) for a, b in line.resampled])

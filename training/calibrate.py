@@ -50,12 +50,16 @@ def calibration(
 
 
 def trusted(line: Calibration, margin: Floats, level: Floats) -> Calibration:
-    """The line of margins that are log-odds already: its slope is drawn to 1 as far as the resamples leave it unsure.
+    """The line of margins that are log-odds already: its slope is drawn to 1 as far as the cases leave it unsure.
 
+    How unsure is told by their information, and not by the resamples: one month or buyer has none that differ.
     Its level is that of the probabilities or outcomes `level`, shape (n,): their mean is the mean probability.
     """
     slopes = np.array([b for _, b in line.resampled])
-    share = TRUST**2 / (TRUST**2 + float(slopes.var()))
+    p = line.probabilities(margin)
+    weight = p * (1 - p)
+    information = float(weight @ (margin - np.average(margin, weights=weight)) ** 2)
+    share = information * TRUST**2 / (information * TRUST**2 + 1)
     slope = 1 + share * (line.slope - 1)
     drawn = np.maximum(slope + np.sqrt(share) * (slopes - line.slope), 0.0)
     intercept = _intercept(margin, level, np.ones(len(margin)), slope)

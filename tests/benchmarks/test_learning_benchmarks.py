@@ -8,14 +8,14 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks import ceilings, intervals, learning, noise, quality
+from benchmarks import calibrations, ceilings, intervals, learning, noise, quality
 from benchmarks.peers import PEERS, SERVED
 from tenders.sources import sicoes_bo
 from training import metrics
 from training.recipe import Boost, Recipe
 
 QUICK = Recipe(resamples=20, registers={"sicoes_bo": Boost(trees=15, smallest_leaf=2)})
-ALL = (quality, intervals, learning, ceilings)
+ALL = (quality, intervals, calibrations, learning, ceilings)
 each_benchmark = pytest.mark.parametrize("benchmark", ALL, ids=lambda module: module.__name__.split(".")[-1])
 
 
@@ -70,6 +70,15 @@ def test_quality_names_a_peer_that_is_ahead():
     assert quality.ahead(rows) == ["a peer"]
     assert quality.verdict(rows).startswith("AHEAD")
     assert quality.ahead([{"model": "a peer", "of difference": (-0.01, 0.03)}]) == []
+
+
+def test_calibrations_are_judged_on_all_windows_and_on_those_before_the_judged(run, history):
+    _, tables = run(calibrations, "--history", history)
+    rows = {(row["calibration"], row["drift"]): row for row in tables[0]["rows"]}
+    assert len(rows) == 9
+    assert all(0 <= row["ECE"] <= 1 and row["Brier"] > 0 for row in rows.values())
+    stands = rows["as it stands", 0.0]
+    assert stands["log loss, before"] != stands["log loss"]
 
 
 def test_intervals_compare_four_methods(run, history):
