@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -126,11 +125,8 @@ class Lines:
             **{name: pa.repeat(value, len(batch)) for name, value in of_all.items()},
             **{name: getattr(found, name) for name in _TOLD},
             "value_gbp": pounds(batch.columns),
-            "unknown": list(map(_joined, found.unknown)),
-            "warnings": [
-                _joined((*said, *warned)) if said or warned else ""
-                for said, warned in zip(read["said"], found.warnings, strict=True)
-            ],
+            "unknown": pa.array(map(JOINT.join, found.unknown), pa.string()).take(pa.array(found.kind, pa.int32())),
+            "warnings": _warnings(read["said"], found.warnings),
         }
         arrays = [_array(columns[field.name], field.type) for field in SCHEMA]
         return pa.Table.from_arrays(arrays, schema=SCHEMA)
@@ -144,9 +140,12 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.array(values, type=kind, from_pandas=True)
 
 
-@lru_cache(maxsize=4096)
-def _joined(texts: tuple[str, ...]) -> str:
-    return JOINT.join(texts)
+def _warnings(said: Sequence[tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> list[str]:
+    """What has to be said of each tender as one text."""
+    found = list(map(JOINT.join, said))
+    for place, texts in more.items():
+        found[place] = JOINT.join((*said[place], *texts))
+    return found
 
 
 def region(tender: Tender) -> str | None:
