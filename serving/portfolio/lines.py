@@ -24,10 +24,10 @@ def lines(block: Block, bounds: Bounds = BOUNDS) -> Iterator[tuple[int, bytes]]:
         yield number, line if len(line) <= most else line[: most + 1]
 
 
-def counted(block: Block, bounds: Bounds = BOUNDS) -> int:
+def counted(block: Block) -> int:
     """How many lines `lines` gives. Raises OSError if the file cannot be read."""
     if block.kind == "range":
-        return sum(1 for _ in _in_range(block, bounds.line))
+        return _begun(block)
     return block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
 
 
@@ -51,6 +51,17 @@ def _in_range(block: Block, most: int) -> Iterator[bytes]:
             if not line.endswith(b"\n"):
                 at += _passed(file)
             yield line.rstrip(b"\n")
+
+
+def _begun(block: Block) -> int:
+    """How many lines begin in a range of bytes: one after each line end that stands before its last byte."""
+    with Path(block.path).open("rb", buffering=0) as file:
+        at = file.seek(max(block.start - 1, 0))
+        count = int(not block.start and block.end > 0)
+        while at < block.end - 1 and (piece := file.read(min(_AHEAD, block.end - 1 - at))):
+            at += len(piece)
+            count += piece.count(b"\n")
+    return count
 
 
 def _passed(file: BinaryIO) -> int:

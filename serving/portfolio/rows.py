@@ -52,9 +52,9 @@ def rows(
 ) -> Iterator[Row]:
     """The rows of a block in the order of the input; blank lines and rows are none. With `only`, those of some lines.
 
-    If they need not be `whole`, all those of JSON lines are read as `releases` reads them. Whatever is wrong with a row, a
-    mistake of ours included, becomes its problems. Raises UnreachableError if the file of a range is not there any
-    more: the row that could say so would stand for thousands.
+    If they need not be `whole`, all those of JSON lines are read as `releases` reads them. Whatever is wrong with a
+    row, a mistake of ours included, becomes its problems. Raises UnreachableError if the file of a range is not there
+    any more: the row that could say so would stand for thousands.
     """
     try:
         with _reached(block):

@@ -154,12 +154,15 @@ _TOLD = ("failure", "low", "high", "band", "no_award", "early_end", "single_bid"
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, type=kind, from_pandas=True)
+    if isinstance(values, pa.Array):
+        return values
+    # NaN is null in an array of numbers, and not looked for in a list of texts.
+    return pa.array(values, type=kind, from_pandas=isinstance(values, np.ndarray))
 
 
 def _warnings(said: Sequence[tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> list[str]:
     """What has to be said of each tender as one text."""
-    found = list(map(JOINT.join, said))
+    found = list(map(JOINT.join, said)) if any(said) else [""] * len(said)
     for place, texts in more.items():
         found[place] = JOINT.join((*said[place], *texts))
     return found
