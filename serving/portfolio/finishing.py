@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import explaining, parts, writing
+from serving.portfolio import explaining, writing
 from serving.portfolio.blocks import blocks
 from serving.portfolio.explaining import Span
 from serving.portfolio.given import Run
@@ -21,25 +21,28 @@ from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now
 from serving.portfolio.parts import Begun
 from serving.portfolio.report import report
 from serving.portfolio.table import SCHEMA
-from serving.portfolio.work import Scored, held, opened
+from serving.portfolio.work import Scored, held
 from serving.portfolio.worklist import LISTED, Wish, Worklist, worklist
 from tenders.errors import DataError, UnreachableError
 
 WHOLE = "scored.parquet"
 """All rows, in the folder of the parts: what the other formats, the worklist and the report are made from."""
+REFUSED = "refused.jsonl"
+"""The refused rows, until all are there."""
 
 
-def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
-    """Writes everything that was asked for, each whole or not at all, and the manifest last."""
+def finish(given: Run, begun: Begun, found: Iterable[tuple[int, Scored]], executor: Executor) -> Manifest:
+    """Writes everything that was asked for, each whole or not at all, and the manifest last.
+
+    The parts are `found` in their order, each with its number.
+    """
     counting = Counting()
     spans: list[Span] = []
     whole = given.parts / WHOLE
-    done = parts.done(given.parts)
-    unfinished = writing.partial(given.refused)
-    with unfinished.open("wb") as refusals:
-        passed = _passed(numbered(zip(done, map(opened, done.values()), strict=True)), counting, refusals, spans)
-        writing.write(whole, "parquet", SCHEMA, passed)
-    unfinished.replace(given.refused)
+    refused = given.parts / REFUSED
+    with refused.open("wb") as refusals:
+        writing.write(whole, "parquet", SCHEMA, _passed(numbered(found), counting, refusals, spans))
+    refused.replace(given.refused)
     listed = _listed(given, given.wish, ds.dataset(whole), executor, spans) if given.wish else None
     if given.format == "parquet":
         whole.replace(given.out)

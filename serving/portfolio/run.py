@@ -18,7 +18,7 @@ from serving.portfolio.finishing import finish
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import Manifest, bundle_digest, versions
 from serving.portfolio.parts import Begun
-from serving.portfolio.work import opened, scored
+from serving.portfolio.work import Scored, opened, scored
 from serving.portfolio.workers import answered
 from tenders.errors import UnreachableError, UsageError
 
@@ -53,8 +53,7 @@ def run(
     try:
         begun = _begun(given)
         with parts.kept(given.parts, begun, resume):
-            _score(given, begun, executor, shown)
-            return finish(given, begun, executor)
+            return finish(given, begun, _parts(given, begun, executor, shown), executor)
     except UnreachableError:
         raise
     except BrokenExecutor:
@@ -82,21 +81,34 @@ def _begun(given: Run) -> Begun:
     )
 
 
-def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progress], None]) -> None:
-    """Has every block scored of which there is no part."""
-    done = parts.done(given.parts)
+def _parts(
+    given: Run, begun: Begun, executor: Executor, shown: Callable[[Progress], None]
+) -> Iterator[tuple[int, Scored]]:
+    """The parts with their numbers, in order, as soon as they are there: what is made of them is made meanwhile.
+
+    Every block is scored of which there is no part.
+    """
+    before = parts.done(given.parts)
+    there = dict(before)
     progress = Progress(size=sum(each.size for each in begun.inputs))
 
     def todo() -> Iterator[Block]:
-        for block in blocks(given.source, given.asked.register, done, given.bounds):
-            if block.number in done:
+        for block in blocks(given.source, given.asked.register, before, given.bounds):
+            if block.number in before:
                 progress.add(block, 0)
             else:
                 yield block
 
+    number = 0
     calls = ((block, (scored, given.asked, block)) for block in todo())
     for block, made in answered(executor, given.workers, calls):
-        path = parts.path(given.parts, block.number)
+        path = there[block.number] = parts.path(given.parts, block.number)
         writing.whole(path, made)
         progress.add(block, opened(path).table.num_rows)
         shown(progress)
+        while number in there:
+            yield number, opened(there[number])
+            number += 1
+    while number in there:
+        yield number, opened(there[number])
+        number += 1
