@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from serving.portfolio import parts, writing
 from serving.portfolio.blocks import Block, blocks, inputs
+from serving.portfolio.files import size
 from serving.portfolio.finishing import finish
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import Manifest, bundle_digest, versions
@@ -51,9 +53,9 @@ def run(
     """
     _check(given)
     try:
-        begun = _begun(given)
-        with parts.kept(given.parts, begun, resume):
-            return finish(given, begun, _parts(given, begun, executor, shown), executor)
+        bundle = bundle_digest(Path(given.asked.bundle))
+        with parts.kept(given.parts, partial(_begun, given, bundle), resume) as begun:
+            return finish(given, begun, _parts(given, executor, shown), executor)
     except UnreachableError:
         raise
     except BrokenExecutor:
@@ -71,26 +73,24 @@ def _check(given: Run) -> None:
         raise UsageError(f"{given.out} is a folder. Name a file")
 
 
-def _begun(given: Run) -> Begun:
+def _begun(given: Run, bundle: str) -> Begun:
     return Begun(
         inputs=inputs(given.source),
         asked=given.asked,
-        bundle=bundle_digest(Path(given.asked.bundle)),
+        bundle=bundle,
         bounds=given.bounds,
         versions=versions(),
     )
 
 
-def _parts(
-    given: Run, begun: Begun, executor: Executor, shown: Callable[[Progress], None]
-) -> Iterator[tuple[int, Scored]]:
+def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) -> Iterator[tuple[int, Scored]]:
     """The parts with their numbers, in order, as soon as they are there: what is made of them is made meanwhile.
 
     Every block is scored of which there is no part.
     """
     before = parts.done(given.parts)
     there = dict(before)
-    progress = Progress(size=sum(each.size for each in begun.inputs))
+    progress = Progress(size=size(given.source))
 
     def todo() -> Iterator[Block]:
         for block in blocks(given.source, given.asked.register, before, given.bounds):
