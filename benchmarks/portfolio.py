@@ -185,7 +185,7 @@ def features(source: Path, bundle: str) -> Shown:
         days = steps.taken("days of publication", lambda each: list(map(published_on, each)), found)
         records = steps.taken("track records", lambda each: list(map(loaded.log.on, each)), days)
         steps.taken("columns", rows.add, found, records)
-        lines.add_releases(loaded, Releases(lines=[0] * len(found), tenders=found))
+        lines.add_releases(loaded, Releases(lines=[0] * len(found), tenders=found, last=0))
     columns = rows.columns()
     for feature in loaded.weighed:
         if feature.column:

@@ -39,8 +39,8 @@ class Values:
     def add(self, values: Sequence[Value | None]) -> None:
         """Reads more values."""
         if not any(values):
-            for held in (self.amount, self.currency):
-                held.extend([None] * len(values))
+            self.amount += [math.nan] * len(values)
+            self.currency += [None] * len(values)
             return
         stated = [_NO_VALUE if value is None else value for value in values]
         self.amount += [value.amount_gross if value.amount is None else value.amount for value in stated]
@@ -59,7 +59,7 @@ class Periods:
         """Reads more periods."""
         if not any(periods):
             for held in (self.stated, self.start, self.end):
-                held.extend([None] * len(periods))
+                held.extend([math.nan] * len(periods))
             return
         stated = [_NO_PERIOD if period is None else period for period in periods]
         self.stated += [period.duration_in_days for period in stated]
@@ -97,9 +97,9 @@ class Columns:
         self.value, self.budget = Values(), Values()
         self.lots: Numbers = []
         self.lot_values, self.lot_periods = Values(), Periods()
-        self.single_block: list[bool | None] = []
-        self.service_lines: list[int | None] = []
-        self.first_of_its_kind: list[bool | None] = []
+        self.single_block: Numbers = []
+        self.service_lines: Numbers = []
+        self.first_of_its_kind: Numbers = []
         self.incumbent_kind: list[str | None] = []
         self.buyers: list[tuple[str, ...]] = []
         self.markets: list[tuple[str, ...]] = []
@@ -137,6 +137,18 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.lots)
+
+    def settled(self) -> Columns:
+        """These, now that all is read: their numbers are arrays, which every feature would make anew of lists."""
+        values, periods = (self.value, self.budget, self.lot_values), (self.tender_period, self.enquiry_period)
+        for held, names in (
+            *((each, ("amount",)) for each in values),
+            *((each, ("stated", "start", "end")) for each in (*periods, self.contract_period, self.lot_periods)),
+            (self, ("published", "lots", "single_block", "service_lines", "first_of_its_kind")),
+        ):
+            for name in names:
+                setattr(held, name, floats(getattr(held, name)))
+        return self
 
 
 def joined(parts: Sequence[Held], kind: type[Held]) -> Held:
@@ -190,7 +202,7 @@ def alone(tender: Tender, track_record: TrackRecord) -> Columns:
     global _last
     held = _last
     if held is None or held[0] is not tender or held[1] is not track_record:
-        _last = held = (tender, track_record, Columns([tender], [track_record]))
+        _last = held = (tender, track_record, Columns([tender], [track_record]).settled())
     return held[2]
 
 

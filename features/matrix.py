@@ -52,8 +52,9 @@ class Rows:
 
     def columns(self) -> Columns:
         """What was read of all of them."""
-        self._read = [joined(self._read, Columns)] if self._read else [Columns()]
-        self._growing = None
+        if len(self._read) != 1 or self._growing is not None:
+            self._read = [joined(self._read, Columns).settled()]
+            self._growing = None
         return self._read[0]
 
     def measured(self) -> NDArray[np.float64]:

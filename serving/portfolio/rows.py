@@ -41,10 +41,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Sound releases that stood alone in their lines, with the numbers of these."""
+    """Sound releases that stood alone in their lines, with the numbers of these; `last` is that of the last line read,
+    whatever stood in it."""
 
     lines: list[int]
     tenders: list[Tender]
+    last: int
 
 
 def rows(
@@ -84,7 +86,7 @@ def releases(
     with _reached(block):
         given = lines(block, bounds)
         while some := list(islice(given, most)):
-            kept = Releases(lines=[], tenders=[])
+            kept = Releases(lines=[], tenders=[], last=some[-1][0])
             others: list[Row] = []
             for (number, line), release in zip(some, typed.sound_releases([line for _, line in some]), strict=True):
                 if release is None:
@@ -94,8 +96,7 @@ def releases(
                     kept.tenders.append(release)
                 else:
                     others.append(Row(line=number, place="", process=typed.process(release)))
-            if kept.lines:
-                yield kept
+            yield kept
             if others:
                 yield others
 

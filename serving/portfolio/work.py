@@ -78,18 +78,18 @@ def scored(asked: Asked, block: Block) -> bytes:
     """A block as an Arrow IPC file that `opened` reads."""
     refused: list[Refused] = []
     try:
-        made = _table(asked, block, refused, CHUNK)
+        made, last = _table(asked, block, refused, CHUNK)
     except Exception:
         # Some tender met a fault of ours: alone, it is refused alone.
         log.exception("%s, block %d: each tender is scored alone", block.file, block.number)
         refused = []
-        made = _table(asked, block, refused, 1)
+        made, last = _table(asked, block, refused, 1)
     # Faults are found later than what cannot be read.
     refused.sort(key=lambda each: each.line)
     about = {
         "file": block.file,
         "refused": msgspec.json.encode(refused).decode(),
-        "lines": str(0 if block.first else counted(block)),
+        "lines": str(0 if block.first else last or counted(block)),
         "unnumbered": str(int(not block.first)),
     }
     made = made.replace_schema_metadata(about)
@@ -128,16 +128,20 @@ def reasons_text(score: scoring.Score) -> str:
     return JOINT.join(f"{each.text} ({100 * each.effect:+.1f} points)" for each in score.reasons[:FEW_REASONS])
 
 
-def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> pa.Table:
-    """The scored rows of a block, measured a chunk at a time; a chunk of one is refused if it meets a fault of ours."""
+def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tuple[pa.Table, int]:
+    """The scored rows of a block, measured a chunk at a time, and the number of its last line, 0 if that is not told.
+
+    A chunk of one is refused if it meets a fault of ours.
+    """
     bundle = held(asked.bundle)
     parts: list[pa.Table] = []
-    lines = Lines(block.file)
+    lines, last = Lines(block.file), 0
     for some in _read(asked, block, chunk):
         try:
             if isinstance(some, Flat):
                 lines.add_flat(bundle, some)
             elif isinstance(some, Releases):
+                last = some.last
                 lines.add_releases(bundle, some)
             else:
                 _add(lines, bundle, asked, block, some, refused)
@@ -153,7 +157,7 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> pa
     made = pa.concat_tables([*parts, lines.table()] if len(lines) or not parts else parts)
     # What was read one by one comes after what was read together.
     order = made["line"].to_numpy()
-    return made.take(np.argsort(order, kind="stable")) if (np.diff(order) < 0).any() else made
+    return made.take(np.argsort(order, kind="stable")) if (np.diff(order) < 0).any() else made, last
 
 
 def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | list[Row]]:
