@@ -33,7 +33,6 @@ import pyarrow.parquet as pq
 
 from benchmarks import made_tenders
 from benchmarks.showing import Row, Shown, show, write
-from features.columns import Columns
 from features.matrix import Rows
 from models import bundle as bundles
 from models import knowing, scoring
@@ -41,11 +40,13 @@ from models.predicting import measured, predictions
 from serving.portfolio.blocks import Block, blocks
 from serving.portfolio.given import Run
 from serving.portfolio.lines import lines
+from serving.portfolio.rows import Releases
 from serving.portfolio.run import run
 from serving.portfolio.table import Lines
 from serving.portfolio.work import CHUNK, Asked, held
 from serving.portfolio.workers import local
 from tenders import reading, typed
+from tenders.process import published_on
 from tenders.tender import Tender
 
 FLOORS, YARDSTICK, PARQUET, MEMORY = 2.5, 1.5, 3.0, 1024
@@ -180,12 +181,11 @@ def features(source: Path, bundle: str) -> Shown:
     rows = Rows([feature for feature in loaded.weighed if feature.column])
     for at in range(0, len(texts), CHUNK):
         steps = _Steps(cost)
-        processes = steps.taken("decoding and checking", typed.sound_releases, texts[at : at + CHUNK])
-        cases = steps.taken("cases", lambda each: [scoring.case(loaded, one, "draft") for one in each], processes)
-        records = steps.taken("track records", lambda each: [loaded.log.on(one.published) for one in each], cases)
-        steps.taken("columns", Columns, [case.at_any_stage for case in cases], records)
-        lines.add([(0, "")] * len(cases), cases, [None] * len(cases))
-        rows.add([case.at_any_stage for case in cases], records)
+        found = steps.taken("decoding and checking", typed.sound_releases, texts[at : at + CHUNK])
+        days = steps.taken("days of publication", lambda each: list(map(published_on, each)), found)
+        records = steps.taken("track records", lambda each: list(map(loaded.log.on, each)), days)
+        steps.taken("columns", rows.add, found, records)
+        lines.add_releases(loaded, Releases(lines=[0] * len(found), tenders=found, last=0))
     columns = rows.columns()
     for feature in loaded.weighed:
         if feature.column:

@@ -7,10 +7,10 @@ tender as it was published or as of any stage. Once they are read, the tenders n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from features.once import once
 from features.track_records import Record, TrackRecord, buyer_keys, market_keys
 from tenders import dates
-from tenders.tender import Lot, Period, Tender, Value
+from tenders.tender import Period, Planning, Tender, Value
 
 Floats = NDArray[np.float64]
 """A number a tender, NaN for unknown; shape (tenders,)."""
-Numbers = Sequence[float | None] | Floats
-"""The same as a list, None for unknown, or as an array."""
+Numbers = Any
+"""The same as a list, None for unknown too, or as an array."""
 Measure = Callable[[Tender, TrackRecord], float | None]
 Column = Callable[["Columns"], Floats]
 Held = TypeVar("Held")
@@ -32,20 +32,39 @@ Held = TypeVar("Held")
 class Values:
     """Amounts, None where none is stated, each in the currency beside it."""
 
-    def __init__(self, values: Iterable[Value | None] = ()) -> None:
+    def __init__(self) -> None:
+        self.amount: Numbers = []
+        self.currency: list[str | None] = []
+
+    def add(self, values: Sequence[Value | None]) -> None:
+        """Reads more values."""
+        if not any(values):
+            self.amount += [math.nan] * len(values)
+            self.currency += [None] * len(values)
+            return
         stated = [_NO_VALUE if value is None else value for value in values]
-        self.amount: Numbers = [value.amount_gross if value.amount is None else value.amount for value in stated]
-        self.currency = [value.currency for value in stated]
+        self.amount += [value.amount_gross if value.amount is None else value.amount for value in stated]
+        self.currency += [value.currency for value in stated]
 
 
 class Periods:
     """Periods: their length in days as stated, None where it is not; their first and last day, as `ordinals` tells."""
 
-    def __init__(self, periods: Iterable[Period | None] = ()) -> None:
+    def __init__(self) -> None:
+        self.stated: Numbers = []
+        self.start: Numbers = []
+        self.end: Numbers = []
+
+    def add(self, periods: Sequence[Period | None]) -> None:
+        """Reads more periods."""
+        if not any(periods):
+            for held in (self.stated, self.start, self.end):
+                held.extend([math.nan] * len(periods))
+            return
         stated = [_NO_PERIOD if period is None else period for period in periods]
-        self.stated: Numbers = [period.duration_in_days for period in stated]
-        self.start: Numbers = dates.ordinals([period.start_date for period in stated])
-        self.end: Numbers = dates.ordinals([period.end_date for period in stated])
+        self.stated += [period.duration_in_days for period in stated]
+        self.start += dates.ordinals([period.start_date for period in stated])
+        self.end += dates.ordinals([period.end_date for period in stated])
 
     @cached_property
     def between(self) -> Floats:
@@ -69,39 +88,67 @@ class Columns:
     """
 
     def __init__(self, tenders: Sequence[Tender] = (), records: Sequence[TrackRecord] = ()) -> None:
-        sections = [tender.tender for tender in tenders]
-        facts = [tender.tender_risk for tender in tenders]
-        divided = [section.lots for section in sections]
-        lots: list[Lot] = list(chain.from_iterable(divided))
         self.measured: dict[str, Floats] = {}
-        self.records = list(records)
-        self.published = dates.ordinals([section.date_published for section in sections])
-        self.dated = [
-            section.date_published
-            or (section.tender_period and (section.tender_period.start_date or section.tender_period.end_date))
-            or tender.date
-            for tender, section in zip(tenders, sections, strict=True)
+        self.records: list[TrackRecord] = []
+        self.published: Numbers = []
+        self.dated: list[str | None] = []
+        self.unopened: list[bool] = []
+        self.tender_period, self.enquiry_period, self.contract_period = Periods(), Periods(), Periods()
+        self.value, self.budget = Values(), Values()
+        self.lots: Numbers = []
+        self.lot_values, self.lot_periods = Values(), Periods()
+        self.single_block: Numbers = []
+        self.service_lines: Numbers = []
+        self.first_of_its_kind: Numbers = []
+        self.incumbent_kind: list[str | None] = []
+        self.buyers: list[tuple[str, ...]] = []
+        self.markets: list[tuple[str, ...]] = []
+        self.add(tenders, records)
+
+    def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Reads more tenders, each with its track record, before anything is measured."""
+        sections = [tender.tender for tender in tenders]
+        periods = [section.tender_period for section in sections]
+        published = [section.date_published for section in sections]
+        divided = [section.lots for section in sections]
+        lots = list(chain.from_iterable(divided))
+        self.records += records
+        self.published += dates.ordinals(published)
+        self.dated += [
+            text or (period and (period.start_date or period.end_date)) or tender.date
+            for text, period, tender in zip(published, periods, tenders, strict=True)
         ]
-        self.unopened = [
-            section.tender_period is None or section.tender_period.start_date is None for section in sections
-        ]
-        self.tender_period = Periods([section.tender_period for section in sections])
-        self.enquiry_period = Periods([section.enquiry_period for section in sections])
-        self.contract_period = Periods([section.contract_period for section in sections])
-        self.value = Values([section.value for section in sections])
-        self.budget = Values([_budget(tender) for tender in tenders])
-        self.lots: Numbers = [len(each) for each in divided]
-        self.lot_values = Values([lot.value for lot in lots])
-        self.lot_periods = Periods([lot.contract_period for lot in lots])
-        self.single_block = [each.single_block for each in facts]
-        self.service_lines = [each.service_lines for each in facts]
-        self.first_of_its_kind = [each.first_of_its_kind for each in facts]
-        self.incumbent_kind = [each.incumbent_kind for each in facts]
-        self.buyers = [buyer_keys(tender) for tender in tenders]
-        self.markets = [market_keys(tender) for tender in tenders]
+        self.unopened += [period is None or period.start_date is None for period in periods]
+        self.tender_period.add(periods)
+        self.enquiry_period.add([section.enquiry_period for section in sections])
+        self.contract_period.add([section.contract_period for section in sections])
+        self.value.add([section.value for section in sections])
+        self.budget.add([_budget(tender.planning) for tender in tenders])
+        self.lots += map(len, divided)
+        self.lot_values.add([lot.value for lot in lots])
+        self.lot_periods.add([lot.contract_period for lot in lots])
+        facts = [tender.tender_risk for tender in tenders]
+        self.single_block += [each.single_block for each in facts]
+        self.service_lines += [each.service_lines for each in facts]
+        self.first_of_its_kind += [each.first_of_its_kind for each in facts]
+        self.incumbent_kind += [each.incumbent_kind for each in facts]
+        self.buyers += map(buyer_keys, tenders)
+        self.markets += map(market_keys, tenders)
 
     def __len__(self) -> int:
         return len(self.lots)
+
+    def settled(self) -> Columns:
+        """These, now that all is read: their numbers are arrays, which every feature would make anew of lists."""
+        values, periods = (self.value, self.budget, self.lot_values), (self.tender_period, self.enquiry_period)
+        for held, names in (
+            *((each, ("amount",)) for each in values),
+            *((each, ("stated", "start", "end")) for each in (*periods, self.contract_period, self.lot_periods)),
+            (self, ("published", "lots", "single_block", "service_lines", "first_of_its_kind")),
+        ):
+            for name in names:
+                setattr(held, name, floats(getattr(held, name)))
+        return self
 
 
 def joined(parts: Sequence[Held], kind: type[Held]) -> Held:
@@ -155,7 +202,7 @@ def alone(tender: Tender, track_record: TrackRecord) -> Columns:
     global _last
     held = _last
     if held is None or held[0] is not tender or held[1] is not track_record:
-        _last = held = (tender, track_record, Columns([tender], [track_record]))
+        _last = held = (tender, track_record, Columns([tender], [track_record]).settled())
     return held[2]
 
 
@@ -165,8 +212,8 @@ def records_of_market(columns: Columns) -> list[Record | None]:
     return [record.of(keys) for record, keys in zip(columns.records, columns.markets, strict=True)]
 
 
-def _budget(tender: Tender) -> Value | None:
-    return tender.planning.budget.amount if tender.planning and tender.planning.budget else None
+def _budget(planning: Planning | None) -> Value | None:
+    return planning.budget.amount if planning and planning.budget else None
 
 
 _last: tuple[Tender, TrackRecord, Columns] | None = None

@@ -24,6 +24,7 @@ class Rows:
         self.features = features
         self._single = [(feature.measure, list[float]()) for feature in features if feature.column is None]
         self._read: list[Columns] = []
+        self._growing: Columns | None = None
 
     @property
     def by_column(self) -> bool:
@@ -32,7 +33,14 @@ class Rows:
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
         """Measures more tenders, each by its track record."""
-        self.add_columns(alone(tenders[0], records[0]) if len(tenders) == 1 else Columns(tenders, records))
+        if len(tenders) == 1:
+            self.add_columns(alone(tenders[0], records[0]))
+        else:
+            # While they are in the cache: lists that are joined later are fetched anew.
+            if self._growing is None:
+                self._growing = Columns()
+                self._read.append(self._growing)
+            self._growing.add(tenders, records)
         for measure, found in self._single:
             values = map(measure, tenders, records)
             found += [math.nan if value is None else value for value in values]
@@ -40,10 +48,13 @@ class Rows:
     def add_columns(self, columns: Columns) -> None:
         """Takes tenders of which `columns` are read already: for features that are all by column."""
         self._read.append(columns)
+        self._growing = None
 
     def columns(self) -> Columns:
         """What was read of all of them."""
-        self._read = [joined(self._read, Columns)] if self._read else [Columns()]
+        if len(self._read) != 1 or self._growing is not None:
+            self._read = [joined(self._read, Columns).settled()]
+            self._growing = None
         return self._read[0]
 
     def measured(self) -> NDArray[np.float64]:

@@ -12,7 +12,6 @@ from functools import cached_property
 
 import msgspec
 
-from features.columns import Columns
 from models.bundle import Bundle
 from models.knowing import records_of
 from models.predicting import Batch, Predictions, predictions
@@ -101,13 +100,12 @@ class Queue:
             group.places += [self._size + place for place in places]
         self._size += len(cases)
 
-    def add_drafts(self, bundle: Bundle, columns: Columns, published: Sequence[date | None]) -> None:
-        """Takes drafts that were read by column, of no known register: where the bundle is `read_by_column`."""
-        columns.records = list(map(bundle.log.on, published))
+    def drafts(self, bundle: Bundle, count: int) -> Batch:
+        """Where so many more drafts of no known register are to be measured: where the bundle is `read_by_column`."""
         group = self._group(bundle, "draft")
-        group.batch.add_columns(columns)
-        group.places += range(self._size, self._size + len(columns))
-        self._size += len(columns)
+        group.places += range(self._size, self._size + count)
+        self._size += count
+        return group.batch
 
     def _group(self, bundle: Bundle, stage: Stage) -> _Group:
         key = bundle.manifest.register, stage

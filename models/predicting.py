@@ -9,8 +9,9 @@ they are read. One tender is a batch of one, so that a page, a portfolio and an 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import compress
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -21,9 +22,23 @@ from features.competition import bidders
 from features.matrix import Matrix, Rows
 from features.track_records import NO_RECORD, TrackRecord
 from models.bundle import ENDINGS, Bundle, Part
-from models.calibration import INTERVAL, Draws, Floats
+from models.calibration import INTERVAL, Floats
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
+
+Kind = TypeVar("Kind", bound=Hashable)
+
+
+class Kinds(Generic[Kind]):
+    """Rows of which many are alike: each `distinct` one, in order of its first row, and the `place` there of every row.
+
+    What is costly is worked out for the distinct ones alone.
+    """
+
+    def __init__(self, rows: Sequence[Kind]) -> None:
+        self.distinct = list(dict.fromkeys(rows))
+        places = {kind: place for place, kind in enumerate(self.distinct)}
+        self.place = list(map(places.__getitem__, rows))
 
 
 class Batch:
@@ -118,14 +133,11 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         found: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
         return found
 
-    def unknown(self, bundle: Bundle) -> Iterator[tuple[str, ...]]:
-        """The names of the features that are unknown, a tuple a tender. Tenders of one shape share it."""
-        names = [feature.name for feature in bundle.weighed]
-        found: dict[bytes, tuple[str, ...]] = {}
-        for shape in map(bytes, np.isnan(self.measured)):
-            if shape not in found:
-                found[shape] = tuple(compress(names, shape))
-            yield found[shape]
+    def unknown(self) -> Kinds[bytes]:
+        """What is unknown of each tender: a byte a feature that is weighed, not 0 where it is unknown."""
+        unknown = np.isnan(self.measured)
+        # As text of one length a row, which loses no more than the noughts at its end.
+        return Kinds(unknown.view(f"S{unknown.shape[1]}")[:, 0].tolist())
 
 
 def predictions(batch: Batch) -> Predictions:
@@ -158,13 +170,12 @@ def predictions(batch: Batch) -> Predictions:
         # A fact once the bids are counted, a prediction before.
         "single_bid": np.where(np.isnan(counts), calibrated.get("single_bid", never), counts == 1),
     }
-    draws = (bundle.calibration[outcome, stage].draws(margin[outcome]) for outcome in ENDINGS if outcome in parts)
     return Predictions(
         measured=next(measured[outcome] for outcome in (*ENDINGS, *measured) if outcome in measured),
         matrix=matrix,
         margin=margin,
         probability=probability,
-        interval=_interval(draws, no_bid),
+        interval=_interval(bundle, stage, {name: margin[name] for name in ENDINGS if name in parts}, no_bid),
         no_bid=no_bid,
     )
 
@@ -206,14 +217,21 @@ def _matrices(bundle: Bundle, parts: dict[str, Part], measured: dict[str, NDArra
     return found
 
 
-def _interval(draws: Iterable[Draws], no_bid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The bounds of each tender's failure, shape (tenders, 2)."""
-    survive = np.ones((len(no_bid), 1), dtype=np.float32)
-    for drawn in draws:
+def _interval(bundle: Bundle, stage: Stage, margin: dict[str, Floats], no_bid: NDArray[np.bool_]) -> Floats:
+    """The bounds of each tender's failure by the margins of its endings, shape (tenders, 2).
+
+    They are drawn once for all tenders of the same margins, which are few: a booster is a small number of steps.
+    """
+    kinds = Kinds(list(zip(no_bid.tolist(), *(each.tolist() for each in margin.values()), strict=True)))
+    none, *margins = np.array(kinds.distinct).T
+    survive = np.ones((len(none), 1), dtype=np.float32)
+    for outcome, each in zip(margin, margins, strict=True):
+        drawn = bundle.calibration[outcome, stage].draws(each)
         survive = np.subtract(1, drawn, out=drawn) * survive
     ordered = np.subtract(1, survive)
     ordered.sort(axis=1)
     places = [round(percent / 100 * (ordered.shape[1] - 1)) for percent in INTERVAL]
     bounds = ordered[:, places].astype(np.float64)
-    bounds[no_bid] = 1.0
-    return bounds
+    bounds[none == 1] = 1.0
+    found: Floats = bounds[kinds.place]
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Literal
 
 import msgspec
@@ -68,7 +69,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What is told of tenders of one bundle at one stage in numbers, a row a tender, rounded to 4 places.
 
     `single_bid` is NaN where it is not told. `unknown` names what the bundle weighs and the tender does not state, or
-    not yet; `warnings` is what has to be said of what it states, and of the score.
+    not yet: a tuple for each kind of tender, and the `kind` of each. `warnings` is what has to be said of what it
+    states, and of the score, by the place of the tender: of most there is nothing to say.
     """
 
     failure: Floats
@@ -79,14 +81,16 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     single_bid: Floats
     band: list[Band]
     unknown: list[tuple[str, ...]]
-    warnings: list[tuple[str, ...]]
+    kind: list[int]
+    warnings: dict[int, tuple[str, ...]]
     base_rate: float
 
     def rows(self) -> Iterator[Numbers]:
         """What is told of each tender."""
         numbers = np.column_stack([getattr(self, name) for name in _NUMBERS])
-        for row, *names in zip(numbers.tolist(), self.band, self.unknown, self.warnings, strict=True):
-            yield Numbers(*row, *names, self.base_rate)  # type: ignore[call-arg]
+        for place, (row, band, kind) in enumerate(zip(numbers.tolist(), self.band, self.kind, strict=True)):
+            said = self.warnings.get(place, ())
+            yield Numbers(*row, band, self.unknown[kind], said, self.base_rate)  # type: ignore[call-arg]
 
 
 _NUMBERS = ("failure", "low", "high", *Outcomes.__struct_fields__)
@@ -155,7 +159,10 @@ def told(batch: Batch, found: Predictions) -> Told:
     """What is told of measured tenders by what is predicted of them."""
     bundle = batch.bundle
     base_rate = failure_of(*(_base_rate(bundle, outcome, batch.stage) for outcome in ENDINGS))
-    failure, no_bid = found.failure, found.no_bid.tolist()
+    failure, unknown, warnings = found.failure, found.unknown(), remarks(batch.columns)
+    for place in np.flatnonzero(found.no_bid).tolist():
+        warnings[place] = (*warnings.get(place, ()), NO_BID)
+    names = [feature.name for feature in bundle.weighed]
     # The interval holds the score itself, whatever the resamples say.
     low, high = np.minimum(failure, found.interval[:, 0]), np.maximum(failure, found.interval[:, 1])
     parts = [found.of(name) for name in Outcomes.__struct_fields__]
@@ -163,8 +170,9 @@ def told(batch: Batch, found: Predictions) -> Told:
     return Told(
         **dict(zip(_NUMBERS, numbers, strict=True)),
         band=bands(failure, base_rate),
-        unknown=list(found.unknown(bundle)),
-        warnings=[(*said, NO_BID) if none else said for said, none in zip(remarks(batch.columns), no_bid, strict=True)],
+        unknown=[tuple(compress(names, each)) for each in unknown.distinct],
+        kind=unknown.place,
+        warnings=warnings,
         base_rate=round(base_rate, 4),
     )
 

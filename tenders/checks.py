@@ -162,10 +162,12 @@ def _sound(part: type) -> Callable[[Sequence[Any]], bool]:
 
     def sound(parts: Sequence[Any]) -> bool:
         for read, check, fine in texts:
-            for text in set(map(read, parts)) - fine:
-                if check(text):
-                    return False
-                _remember(fine, text)
+            # Nearly always all are known, and then none is looked at twice.
+            if not fine.issuperset(map(read, parts)):
+                for text in set(map(read, parts)) - fine:
+                    if check(text):
+                        return False
+                    _remember(fine, text)
         for read, many, test in children:
             found = list(chain.from_iterable(map(read, parts)) if many else filter(None, map(read, parts)))
             if found and not test(found):

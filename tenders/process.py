@@ -126,22 +126,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def published_on(self) -> date | None:
         """The first day on which the tender can have been out: stated, else its first release's, else reckoned back.
 
-        Track records are read as they stood on that day, so a partial date means its first day: nothing later
-        than the tender can be known by then. None without any date.
+        None without any date.
         """
         tender = self.compiled()
-        period = tender.tender.tender_period
-        if stated := tender.tender.date_published or (period and period.start_date):
-            return dates.earliest(stated)
-        if first := min((str(each["date"]) for each in self.releases if each.get("date")), default=tender.date):
-            return dates.earliest(first)
-        for lag, texts in (
-            (AWARD_LAG, [award.date for award in tender.awards]),
-            (START_LAG, [contract.period and contract.period.start_date for contract in tender.contracts]),
-        ):
-            if known := [dates.earliest(text) for text in texts if text]:
-                return min(known) - lag
-        return None
+        return published_on(tender, min((str(each["date"]) for each in self.releases if each.get("date")), default=""))
 
     def latest_stage(self) -> Stage:
         """The furthest stage of which the process holds a fact."""
@@ -179,6 +167,26 @@ def _without_nones(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nones(each) for key, each in value.items() if each is not None}
     return [_without_nones(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def published_on(tender: Tender, first: str = "") -> date | None:
+    """The first day on which a tender can have been out, if the `first` of its releases, where there are several, has
+    that date.
+
+    Track records are read as they stood on that day, so a partial date means its first day: nothing later
+    than the tender can be known by then.
+    """
+    period = tender.tender.tender_period
+    known = tender.tender.date_published or (period and period.start_date) or first or tender.date
+    if known:
+        return dates.earliest(known)
+    for lag, texts in (
+        (AWARD_LAG, [award.date for award in tender.awards]),
+        (START_LAG, [contract.period and contract.period.start_date for contract in tender.contracts]),
+    ):
+        if days := [dates.earliest(text) for text in texts if text]:
+            return min(days) - lag
+    return None
 
 
 def _merged(releases: Sequence[Mapping[str, Any]]) -> Any:

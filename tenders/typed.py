@@ -28,17 +28,22 @@ _AT_TOP = ("",)
 _line = msgspec.json.Decoder(_Line).decode
 
 
-def sound_releases(texts: Sequence[bytes]) -> list[Process | None]:
-    """For each text the process of the one sound release that it holds; None for any other text.
+def sound_releases(texts: Sequence[bytes]) -> list[Tender | None]:
+    """For each text the one sound release that it holds; None for any other text.
 
     It is decoded straight into its types, to be scored and not explained: what it holds beyond them is not looked for.
     """
     found = [_release_in(text) for text in texts]
     held = [release for release in found if release is not None]
     # Nearly always all are, and then none is looked at for itself.
-    if not sound(held):
-        found = [None if release is None or any(problems(release)) else release for release in found]
-    return [None if release is None else Process(where=_AT_TOP, typed=release) for release in found]
+    if sound(held):
+        return list(found)
+    return [None if release is None or any(problems(release)) else release for release in found]
+
+
+def process(release: Tender) -> Process:
+    """The process of a sound release."""
+    return Process(where=_AT_TOP, typed=release)
 
 
 def _release_in(text: bytes) -> _Line | None:

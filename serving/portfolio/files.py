@@ -35,6 +35,11 @@ def inputs(source: Path) -> list[InputFile]:
     return [_described(name, path, path == source) for name, path in found(source)]
 
 
+def size(source: Path) -> int:
+    """Bytes of the input, without those of files that cannot be read."""
+    return sum(path.stat().st_size for _, path in found(source) if path.is_file())
+
+
 def found(source: Path) -> Iterator[tuple[str, Path]]:
     """Each file's name and path: the input itself, or every file below it in order of its relative path.
 

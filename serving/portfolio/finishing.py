@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,50 +13,49 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import explaining, parts, writing
+from serving.portfolio import explaining, writing
 from serving.portfolio.blocks import blocks
 from serving.portfolio.explaining import Span
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now
-from serving.portfolio.parts import Begun
+from serving.portfolio.parts import REFUSED, WHOLE, Begun
 from serving.portfolio.report import report
 from serving.portfolio.table import SCHEMA
-from serving.portfolio.work import Scored, held, opened
+from serving.portfolio.work import Scored, held
 from serving.portfolio.worklist import LISTED, Wish, Worklist, worklist
 from tenders.errors import DataError, UnreachableError
 
-WHOLE = "scored.parquet"
-"""All rows, in the folder of the parts: what the other formats, the worklist and the report are made from."""
 
+def finish(given: Run, begun: Future[Begun], found: Iterable[tuple[int, Scored]], executor: Executor) -> Manifest:
+    """Writes everything that was asked for, each whole or not at all, and the manifest last.
 
-def finish(given: Run, begun: Begun, executor: Executor) -> Manifest:
-    """Writes everything that was asked for, each whole or not at all, and the manifest last."""
+    The parts are `found` in their order, each with its number; what was `begun` need be known in the end alone.
+    """
     counting = Counting()
     spans: list[Span] = []
     whole = given.parts / WHOLE
-    done = parts.done(given.parts)
-    unfinished = writing.partial(given.refused)
-    with unfinished.open("wb") as refusals:
-        passed = _passed(numbered(zip(done, map(opened, done.values()), strict=True)), counting, refusals, spans)
-        writing.write(whole, "parquet", SCHEMA, passed)
-    unfinished.replace(given.refused)
+    refused = given.parts / REFUSED
+    with refused.open("wb") as refusals:
+        writing.write(whole, "parquet", SCHEMA, _passed(numbered(found), counting, refusals, spans))
+    refused.replace(given.refused)
     listed = _listed(given, given.wish, ds.dataset(whole), executor, spans) if given.wish else None
     if given.format == "parquet":
         whole.replace(given.out)
         whole = given.out
     else:
         writing.convert(whole, given.out, given.format)
+    known = begun.result()
     manifest = Manifest(
         created=now(),
-        inputs=begun.inputs,
+        inputs=known.inputs,
         bundle=given.asked.bundle,
-        bundle_sha256=begun.bundle,
+        bundle_sha256=known.bundle,
         asked=given.asked,
         counts=counting.counted(),
         output=given.out.name,
         output_sha256=digest(given.out),
         currency=CURRENCY,
-        versions=begun.versions,
+        versions=known.versions,
         worklist=listed.summary if listed else None,
     )
     if listed and given.report:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from serving.portfolio.blocks import Block
 from serving.portfolio.bounds import BOUNDS, Bounds
 
-_STEP = 2**20
+_AHEAD = 2**18
+"""Bytes that are read at a time: few enough that lines are still in the cache when they are decoded."""
 
 
 def lines(block: Block, bounds: Bounds = BOUNDS) -> Iterator[tuple[int, bytes]]:
@@ -24,45 +24,51 @@ def lines(block: Block, bounds: Bounds = BOUNDS) -> Iterator[tuple[int, bytes]]:
         yield number, line if len(line) <= most else line[: most + 1]
 
 
-def counted(block: Block, bounds: Bounds = BOUNDS) -> int:
+def counted(block: Block) -> int:
     """How many lines `lines` gives. Raises OSError if the file cannot be read."""
     if block.kind == "range":
-        return len(_all(block, bounds))
+        return _begun(block)
     return block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
 
 
-def _all(block: Block, bounds: Bounds) -> Sequence[bytes]:
+def _all(block: Block, bounds: Bounds) -> Iterable[bytes]:
     if block.kind == "range":
-        state = Path(block.path).stat()
-        return _in_range(block.path, block.start, block.end, bounds.line, (state.st_ino, state.st_mtime_ns))
+        return _in_range(block, bounds.line)
     found = block.data.split(b"\n")
     return found if found[-1] else found[:-1]
 
 
-@lru_cache(maxsize=1)
-def _in_range(path: str, start: int, end: int, most: int, of: tuple[int, int]) -> Sequence[bytes]:
-    """The lines that begin in a range of bytes: held until the next is read, for they are counted too. `of` is which
-    state of the file they are of."""
-    with Path(path).open("rb") as file:
-        file.seek(max(start - 1, 0))
-        # Split at once, for every other copy of eight megabytes is felt.
-        found = file.read(end - file.tell()).split(b"\n")
-        if start:
+def _in_range(block: Block, most: int) -> Iterator[bytes]:
+    """The lines that begin in a range of bytes."""
+    with Path(block.path).open("rb", _AHEAD) as file:
+        at = block.start
+        if at:
             # What stands before the first line end began before the range.
-            del found[0]
-        if found and found[-1]:
-            found[-1] += _rest(file, most + 1 - len(found[-1]))
-        elif found:
-            del found[-1]
-        return found
+            file.seek(at - 1)
+            at += _passed(file) - 1
+        while at < block.end and (line := file.readline(most + 1)):
+            at += len(line)
+            if not line.endswith(b"\n"):
+                at += _passed(file)
+            yield line.rstrip(b"\n")
 
 
-def _rest(file: BinaryIO, most: int) -> bytes:
-    """The rest of the line at which the file stands, up to `most` bytes of it."""
-    found = b""
-    while len(found) < most and (piece := file.read(min(_STEP, most - len(found)))):
-        line, end, _ = piece.partition(b"\n")
-        found += line
-        if end:
+def _begun(block: Block) -> int:
+    """How many lines begin in a range of bytes: one after each line end that stands before its last byte."""
+    with Path(block.path).open("rb", buffering=0) as file:
+        at = file.seek(max(block.start - 1, 0))
+        count = int(not block.start and block.end > 0)
+        while at < block.end - 1 and (piece := file.read(min(_AHEAD, block.end - 1 - at))):
+            at += len(piece)
+            count += piece.count(b"\n")
+    return count
+
+
+def _passed(file: BinaryIO) -> int:
+    """Bytes up to the end of the line at which a file stands, which are passed over and not held."""
+    passed = 0
+    while piece := file.readline(_AHEAD):
+        passed += len(piece)
+        if piece.endswith(b"\n"):
             break
-    return found
+    return passed

@@ -6,7 +6,9 @@ Each part is a scored block in a file of its own, written whole or not at all; b
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +23,13 @@ from tenders.errors import UsageError
 
 ABOUT = "run.json"
 LOCK = "lock"
+WHOLE = "scored.parquet"
+"""All rows: what the other formats, the worklist and the report are made from."""
+REFUSED = "refused.jsonl"
+"""The refused rows, until all are there."""
+_PART = re.compile(r"\.?\d{9}\.arrow(\.partial)?")
+_BESIDE = (LOCK, REFUSED, *(f".{name}.partial" for name in (ABOUT, WHOLE)))
+"""What a run can have left that was killed before it was known what it was of, its parts apart."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +47,13 @@ WORDS = {"inputs": "input", "asked": "question", "bundle": "bundle", "versions":
 
 
 @contextmanager
-def kept(folder: Path, begun: Begun, resume: bool) -> Iterator[None]:
-    """The folder, for this run alone, with what was begun in it; it is cleared when the run ends well,
-    or without a part.
+def kept(folder: Path, begun: Callable[[], Begun], resume: bool) -> Iterator[Future[Begun]]:
+    """The folder, for this run alone, with what is begun in it; it is cleared when the run ends well, or without a
+    part.
 
-    Raises UsageError if a run was begun there and `resume` is not said, if what was begun is not this, if another
-    process is at it, or if the folder has what no run wrote.
+    What is begun is made out aside, for that takes a digest of the whole input, and is written into the folder as soon
+    as it is known. Parts without it are not taken up again. Raises UsageError if a run was begun there and `resume` is
+    not said, if what was begun is not this, if another process is at it, or if the folder has what no run wrote.
     """
     if not (folder / ABOUT).exists():
         _check_ours(folder)
@@ -56,13 +66,21 @@ def kept(folder: Path, begun: Begun, resume: bool) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UsageError(f"another process is running into {folder.stem}. Wait for it") from None
-        _check_same(folder, begun)
-        try:
-            yield
-        except BaseException:
-            if not done(folder):
-                _clear(folder)
-            raise
+        with ThreadPoolExecutor(1) as aside:
+            if (folder / ABOUT).exists():
+                known = aside.submit(begun)
+                _check_same(folder, known.result())
+            else:
+                for part in done(folder).values():
+                    part.unlink()
+                known = aside.submit(_told, folder, begun)
+            try:
+                yield known
+            except BaseException:
+                wait([known])
+                if not done(folder):
+                    _clear(folder)
+                raise
         _clear(folder)
 
 
@@ -78,16 +96,23 @@ def path(folder: Path, number: int) -> Path:
 
 def _check_ours(folder: Path) -> None:
     """A run that was killed at its very beginning has left a folder without a word in it; all else is not ours."""
-    ours = {LOCK, writing.partial(folder / ABOUT).name}
-    if folder.exists() and (not folder.is_dir() or {each.name for each in folder.iterdir()} - ours):
+    if folder.exists() and (not folder.is_dir() or any(not _is_ours(each.name) for each in folder.iterdir())):
         raise UsageError(f"{folder.name} is in the way, and no run wrote it. Move it, or choose another output")
+
+
+def _is_ours(name: str) -> bool:
+    return name in _BESIDE or bool(_PART.fullmatch(name))
+
+
+def _told(folder: Path, begun: Callable[[], Begun]) -> Begun:
+    """What is begun, once it is written down."""
+    found = begun()
+    writing.whole(folder / ABOUT, msgspec.json.format(msgspec.json.encode(found)))
+    return found
 
 
 def _check_same(folder: Path, begun: Begun) -> None:
     about = folder / ABOUT
-    if not about.exists():
-        writing.whole(about, msgspec.json.format(msgspec.json.encode(begun)))
-        return
     try:
         before: Begun | None = msgspec.json.decode(about.read_bytes(), type=Begun)
     except msgspec.DecodeError:
@@ -104,5 +129,5 @@ def _clear(folder: Path) -> None:
     for each in folder.iterdir():
         if each.name != ABOUT:
             each.unlink()
-    (folder / ABOUT).unlink()
+    (folder / ABOUT).unlink(missing_ok=True)
     folder.rmdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count, islice
 from typing import Any
 
@@ -39,51 +40,86 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
+class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Sound releases that stood alone in their lines, with the numbers of these; `last` is that of the last line read,
+    whatever stood in it."""
+
+    lines: list[int]
+    tenders: list[Tender]
+    last: int
+
+
 def rows(
     block: Block, bounds: Bounds = BOUNDS, whole: bool = True, only: Container[int] | None = None
 ) -> Iterator[Row]:
     """The rows of a block in the order of the input; blank lines and rows are none. With `only`, those of some lines.
 
-    If they need not be `whole`, the releases of JSON lines are read at once into their types, in a third of the time:
-    they can be scored and not explained, and what is no part of a score is not looked for. Whatever is wrong with a
+    If they need not be `whole`, all those of JSON lines are read as `releases` reads them. Whatever is wrong with a
     row, a mistake of ours included, becomes its problems. Raises UnreachableError if the file of a range is not there
     any more: the row that could say so would stand for thousands.
     """
     try:
-        if block.kind == "arrow":
-            yield from _of_arrow(block, only)
-            return
-        if block.kind not in _OF_LINES:
-            found = _READERS[block.kind](block, bounds)
-            yield from found if only is None else (row for row in found if row.line in only)
-            return
-        given = lines(block, bounds)
-        if only is not None:
-            given = ((number, line) for number, line in given if number in only)
-        yield from (_of_lines if whole else _of_releases)(given, bounds)
-    except OSError as error:
-        raise UnreachableError(
-            f"{block.path or block.file}: {error.strerror or error}. Is it reachable here?"
-        ) from None
+        with _reached(block):
+            if block.kind == "arrow":
+                yield from _of_arrow(block, only)
+            elif block.kind in OF_LINES:
+                yield from _of_lines(block, bounds, whole, only)
+            else:
+                found = _READERS[block.kind](block, bounds)
+                yield from found if only is None else (row for row in found if row.line in only)
+    except UnreachableError:
+        raise
     except Exception as error:
         log.exception("%s, block %d", block.file, block.number)
         yield _unexpected(block.first, "", error)
 
 
-def _of_releases(given: Iterator[tuple[int, bytes]], bounds: Bounds) -> Iterator[Row]:
-    """The rows of lines that nearly all are one sound release each."""
-    while some := list(islice(given, _AT_ONCE)):
-        processes = typed.sound_releases([line for _, line in some])
-        for (number, line), process in zip(some, processes, strict=True):
-            if process is None:
+def releases(
+    block: Block, most: int, together: Callable[[Tender], bool], bounds: Bounds = BOUNDS
+) -> Iterator[Releases | list[Row]]:
+    """The rows of a block of lines that nearly all are one sound release each, read up to `most` at a time.
+
+    They are read straight into their types, in a third of the time: they can be scored and not explained, and what is
+    no part of a score is not looked for. Those that are to be kept `together` need not be rows. Raises UnreachableError
+    as `rows` does, and passes on a mistake of ours.
+    """
+    with _reached(block):
+        given = lines(block, bounds)
+        while some := list(islice(given, most)):
+            kept = Releases(lines=[], tenders=[], last=some[-1][0])
+            others: list[Row] = []
+            for (number, line), release in zip(some, typed.sound_releases([line for _, line in some]), strict=True):
+                if release is None:
+                    others += _of_line(number, line, bounds)
+                elif together(release):
+                    kept.lines.append(number)
+                    kept.tenders.append(release)
+                else:
+                    others.append(Row(line=number, place="", process=typed.process(release)))
+            yield kept
+            if others:
+                yield others
+
+
+def _of_lines(block: Block, bounds: Bounds, whole: bool, only: Container[int] | None) -> Iterator[Row]:
+    if whole or only is not None:
+        for number, line in lines(block, bounds):
+            if only is None or number in only:
                 yield from _of_line(number, line, bounds)
-            else:
-                yield Row(line=number, place="", process=process)
+        return
+    for some in releases(block, _AT_ONCE, lambda _: False, bounds):
+        if isinstance(some, list):
+            yield from some
 
 
-def _of_lines(given: Iterator[tuple[int, bytes]], bounds: Bounds) -> Iterator[Row]:
-    for number, line in given:
-        yield from _of_line(number, line, bounds)
+@contextmanager
+def _reached(block: Block) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnreachableError(
+            f"{block.path or block.file}: {error.strerror or error}. Is it reachable here?"
+        ) from None
 
 
 def _of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
@@ -231,7 +267,8 @@ def _unexpected(line: int, place: str, error: Exception) -> Row:
 
 
 _AT_ONCE = 32
-_OF_LINES = ("range", "lines")
+OF_LINES = ("range", "lines")
+"""The kinds of block that are JSON lines."""
 _READERS: dict[str, Callable[[Block, Bounds], Iterator[Row]]] = {
     "documents": _of_documents,
     "cells": _of_cells,

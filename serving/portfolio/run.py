@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from serving.portfolio import parts, writing
 from serving.portfolio.blocks import Block, blocks, inputs
+from serving.portfolio.files import size
 from serving.portfolio.finishing import finish
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import Manifest, bundle_digest, versions
 from serving.portfolio.parts import Begun
-from serving.portfolio.work import opened, scored
+from serving.portfolio.work import Scored, opened, scored
 from serving.portfolio.workers import answered
 from tenders.errors import UnreachableError, UsageError
 
@@ -51,10 +53,9 @@ def run(
     """
     _check(given)
     try:
-        begun = _begun(given)
-        with parts.kept(given.parts, begun, resume):
-            _score(given, begun, executor, shown)
-            return finish(given, begun, executor)
+        bundle = bundle_digest(Path(given.asked.bundle))
+        with parts.kept(given.parts, partial(_begun, given, bundle), resume) as begun:
+            return finish(given, begun, _parts(given, executor, shown), executor)
     except UnreachableError:
         raise
     except BrokenExecutor:
@@ -72,31 +73,42 @@ def _check(given: Run) -> None:
         raise UsageError(f"{given.out} is a folder. Name a file")
 
 
-def _begun(given: Run) -> Begun:
+def _begun(given: Run, bundle: str) -> Begun:
     return Begun(
         inputs=inputs(given.source),
         asked=given.asked,
-        bundle=bundle_digest(Path(given.asked.bundle)),
+        bundle=bundle,
         bounds=given.bounds,
         versions=versions(),
     )
 
 
-def _score(given: Run, begun: Begun, executor: Executor, shown: Callable[[Progress], None]) -> None:
-    """Has every block scored of which there is no part."""
-    done = parts.done(given.parts)
-    progress = Progress(size=sum(each.size for each in begun.inputs))
+def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) -> Iterator[tuple[int, Scored]]:
+    """The parts with their numbers, in order, as soon as they are there: what is made of them is made meanwhile.
+
+    Every block is scored of which there is no part.
+    """
+    before = parts.done(given.parts)
+    there = dict(before)
+    progress = Progress(size=size(given.source))
 
     def todo() -> Iterator[Block]:
-        for block in blocks(given.source, given.asked.register, done, given.bounds):
-            if block.number in done:
+        for block in blocks(given.source, given.asked.register, before, given.bounds):
+            if block.number in before:
                 progress.add(block, 0)
             else:
                 yield block
 
+    number = 0
     calls = ((block, (scored, given.asked, block)) for block in todo())
     for block, made in answered(executor, given.workers, calls):
-        path = parts.path(given.parts, block.number)
+        path = there[block.number] = parts.path(given.parts, block.number)
         writing.whole(path, made)
         progress.add(block, opened(path).table.num_rows)
         shown(progress)
+        while number in there:
+            yield number, opened(there[number])
+            number += 1
+    while number in there:
+        yield number, opened(there[number])
+        number += 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from models.cases import Case, Queue
 from models.predicting import Batch
 from models.scoring import Told, told
 from serving.portfolio.flat import Flat
+from serving.portfolio.rows import Releases
+from tenders.process import published_on
 from tenders.tender import Tender
 
 SCHEMA = pa.schema(
@@ -70,35 +71,50 @@ class Lines:
     def add(self, places: Sequence[tuple[int, str]], cases: Sequence[Case], reasons: Sequence[str | None]) -> None:
         """Takes more cases; of each the line and JSON path where it stood, and its reasons as one text."""
         self._queue.add(cases)
-        tenders = [case.at_any_stage for case in cases]
-        sections = [tender.tender for tender in tenders]
+        self._about([case.at_any_stage for case in cases])
         read = self._read
         read["line"] += [line for line, _ in places]
         read["place"] += [place for _, place in places]
-        read["ocid"] += [case.process.ocid for case in cases]
+        read["published"] += [case.published for case in cases]
+        read["reasons"] += reasons
+        read["said"] += [case.said for case in cases]
+
+    def add_releases(self, bundle: Bundle, given: Releases) -> None:
+        """Takes drafts that are measured by column."""
+        tenders = given.tenders
+        published = list(map(published_on, tenders))
+        self._queue.drafts(bundle, len(tenders)).add(tenders, list(map(bundle.log.on, published)))
+        self._about(tenders)
+        self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})
+
+    def add_flat(self, bundle: Bundle, flat: Flat) -> None:
+        """Takes drafts that were read by column."""
+        flat.columns.records = list(map(bundle.log.on, flat.published))
+        self._queue.drafts(bundle, len(flat.numbers)).add_columns(flat.columns)
+        about = {name: [text and text[:LONGEST] for text in texts] for name, texts in flat.about.items()}
+        places = [f"row {number}" for number in flat.numbers]
+        self._alike(
+            {"line": flat.numbers, "place": places, "published": flat.published, **about},
+            {"ocid": None, "reasons": None, "said": flat.warnings},
+        )
+
+    def _about(self, tenders: Sequence[Tender]) -> None:
+        read, sections = self._read, [tender.tender for tender in tenders]
+        read["ocid"] += [tender.ocid for tender in tenders]
         read["title"] += [section.title and section.title[:LONGEST] for section in sections]
         read["buyer"] += [
             tender.buyer.name[:LONGEST] if tender.buyer and tender.buyer.name else None for tender in tenders
         ]
         read["category"] += [section.main_procurement_category for section in sections]
         read["region"] += map(region, tenders)
-        read["published"] += [case.published for case in cases]
-        read["reasons"] += reasons
-        read["said"] += [case.said for case in cases]
 
-    def add_flat(self, bundle: Bundle, flat: Flat) -> None:
-        """Takes drafts that were read by column."""
-        count = len(flat.columns)
-        self._queue.add_drafts(bundle, flat.columns, flat.published)
-        read: dict[str, list[Any]] = {
-            "line": flat.numbers,
-            "place": [f"row {number}" for number in flat.numbers],
-            "published": flat.published,
-            "said": [flat.warnings] * count,
-            **{name: [text and text[:LONGEST] for text in texts] for name, texts in flat.about.items()},
-        }
-        for name, held in self._read.items():
-            held.extend(read.get(name, [None] * count))
+    def _alike(self, read: Mapping[str, Sequence[Any]], of_all: Mapping[str, Any]) -> None:
+        """Takes columns of rows, and what is the same in all of these."""
+        count = len(read["line"])
+        for name, values in read.items():
+            self._read[name] += values
+        for name, value in of_all.items():
+            self._read[name] += [value] * count
 
     def table(self) -> pa.Table:
         """All of them, in their order, as a table of SCHEMA."""
@@ -126,11 +142,8 @@ class Lines:
             **{name: pa.repeat(value, len(batch)) for name, value in of_all.items()},
             **{name: getattr(found, name) for name in _TOLD},
             "value_gbp": pounds(batch.columns),
-            "unknown": list(map(_joined, found.unknown)),
-            "warnings": [
-                _joined((*said, *warned)) if said or warned else ""
-                for said, warned in zip(read["said"], found.warnings, strict=True)
-            ],
+            "unknown": pa.array(map(JOINT.join, found.unknown), pa.string()).take(pa.array(found.kind, pa.int32())),
+            "warnings": _warnings(read["said"], found.warnings),
         }
         arrays = [_array(columns[field.name], field.type) for field in SCHEMA]
         return pa.Table.from_arrays(arrays, schema=SCHEMA)
@@ -141,12 +154,18 @@ _TOLD = ("failure", "low", "high", "band", "no_award", "early_end", "single_bid"
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.array(values, type=kind, from_pandas=True)
+    if isinstance(values, pa.Array):
+        return values
+    # NaN is null in an array of numbers, and not looked for in a list of texts.
+    return pa.array(values, type=kind, from_pandas=isinstance(values, np.ndarray))
 
 
-@lru_cache(maxsize=4096)
-def _joined(texts: tuple[str, ...]) -> str:
-    return JOINT.join(texts)
+def _warnings(said: Sequence[tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> list[str]:
+    """What has to be said of each tender as one text."""
+    found = list(map(JOINT.join, said)) if any(said) else [""] * len(said)
+    for place, texts in more.items():
+        found[place] = JOINT.join((*said[place], *texts))
+    return found
 
 
 def region(tender: Tender) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -18,12 +18,14 @@ from models import scoring
 from models.bundle import Bundle
 from models.cases import Case, read_by_column
 from serving.portfolio.blocks import Block
-from serving.portfolio.flat import flat
+from serving.portfolio.flat import Flat, flat
 from serving.portfolio.lines import counted
-from serving.portfolio.rows import Row, rows
+from serving.portfolio.rows import OF_LINES, Releases, Row, releases, rows
 from serving.portfolio.table import JOINT, Lines
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
+from tenders.stages import latest_stage
+from tenders.tender import Tender
 
 CHUNK = 32
 """Tenders that are read and measured at once: few enough to stay in the cache until they are let go."""
@@ -76,18 +78,18 @@ def scored(asked: Asked, block: Block) -> bytes:
     """A block as an Arrow IPC file that `opened` reads."""
     refused: list[Refused] = []
     try:
-        made = _table(asked, block, refused, CHUNK)
+        made, last = _table(asked, block, refused, CHUNK)
     except Exception:
         # Some tender met a fault of ours: alone, it is refused alone.
         log.exception("%s, block %d: each tender is scored alone", block.file, block.number)
         refused = []
-        made = _table(asked, block, refused, 1)
+        made, last = _table(asked, block, refused, 1)
     # Faults are found later than what cannot be read.
     refused.sort(key=lambda each: each.line)
     about = {
         "file": block.file,
         "refused": msgspec.json.encode(refused).decode(),
-        "lines": str(0 if block.first else counted(block)),
+        "lines": str(0 if block.first else last or counted(block)),
         "unnumbered": str(int(not block.first)),
     }
     made = made.replace_schema_metadata(about)
@@ -126,39 +128,66 @@ def reasons_text(score: scoring.Score) -> str:
     return JOINT.join(f"{each.text} ({100 * each.effect:+.1f} points)" for each in score.reasons[:FEW_REASONS])
 
 
-def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> pa.Table:
-    """The scored rows of a block, measured a chunk at a time; a chunk of one is refused if it meets a fault of ours."""
+def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tuple[pa.Table, int]:
+    """The scored rows of a block, measured a chunk at a time, and the number of its last line, 0 if that is not told.
+
+    A chunk of one is refused if it meets a fault of ours.
+    """
     bundle = held(asked.bundle)
     parts: list[pa.Table] = []
-    odd: set[int] | None = None
-    if chunk > 1 and block.kind == "arrow" and _by_column(asked):
-        odd = set()
-        for each in flat(block, BATCH):
-            drafts = Lines(block.file)
-            drafts.add_flat(bundle, each)
-            parts.append(drafts.table())
-            odd |= each.odd
-    lines = Lines(block.file)
-    given = rows(block, whole=asked.explain, only=odd)
-    while some := list(islice(given, chunk)):
-        alone = chunk == 1
+    lines, last = Lines(block.file), 0
+    for some in _read(asked, block, chunk):
         try:
-            _add(lines, bundle, asked, block, some, refused)
-            if alone or len(lines) >= BATCH:
+            if isinstance(some, Flat):
+                lines.add_flat(bundle, some)
+            elif isinstance(some, Releases):
+                last = some.last
+                lines.add_releases(bundle, some)
+            else:
+                _add(lines, bundle, asked, block, some, refused)
+            if chunk == 1 or len(lines) >= BATCH:
                 parts.append(lines.table())
                 lines = Lines(block.file)
         except Exception:
-            if not alone:
+            if chunk > 1 or not isinstance(some, list):
                 raise
             log.exception("%s line %s %s", block.file, some[0].line, some[0].place)
             refused += _refused(block, some[0], [Problem(path="", problem=UNEXPECTED)])
             lines = Lines(block.file)
     made = pa.concat_tables([*parts, lines.table()] if len(lines) or not parts else parts)
-    return made.take(np.argsort(made["line"], kind="stable")) if odd else made
+    # What was read one by one comes after what was read together.
+    order = made["line"].to_numpy()
+    return made.take(np.argsort(order, kind="stable")) if (np.diff(order) < 0).any() else made, last
+
+
+def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | list[Row]]:
+    """What is read of a block, some of it at a time: many together where that can be, but never in chunks of one."""
+    together, odd = chunk > 1 and _by_column(asked), None
+    if block.kind in OF_LINES and together:
+        yield from releases(block, chunk, _drafts(asked))
+        return
+    if block.kind == "arrow" and together:
+        odd = set[int]()
+        for each in flat(block, BATCH):
+            odd |= each.odd
+            yield each
+    given = rows(block, whole=asked.explain, only=odd)
+    while some := list(islice(given, chunk)):
+        yield some
+
+
+def _drafts(asked: Asked) -> Callable[[Tender], bool]:
+    """Whether a release is surely scored as a draft of no known register."""
+    own = tuple(held(asked.bundle).registers)
+
+    def draft(tender: Tender) -> bool:
+        return not (tender.ocid or "").startswith(own) and (asked.stage == "draft" or latest_stage(tender) == "draft")
+
+    return draft
 
 
 def _by_column(asked: Asked) -> bool:
-    """Whether the drafts of a table need not be made tenders."""
+    """Whether drafts are scored by what is read of them by column."""
     return not asked.explain and asked.stage in (None, "draft") and read_by_column(held(asked.bundle))
 
 

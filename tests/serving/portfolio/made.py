@@ -103,7 +103,7 @@ def read(path: Path, register: str | None = None, bounds: Bounds = BOUNDS) -> li
             Row(line=row.line + before, place=row.place, process=row.process, problems=row.problems)
             for row in rows(block, bounds)
         ]
-        before += counted(block, bounds) if block.kind == "range" else 0
+        before += counted(block) if block.kind == "range" else 0
     return found
 
 

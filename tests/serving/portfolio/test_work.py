@@ -9,6 +9,7 @@ import pytest
 
 from models import bundle as bundles
 from models.cases import Queue
+from models.predicting import Batch
 from serving.portfolio import work
 from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import BOUNDS, Bounds
@@ -61,14 +62,14 @@ def test_each_problem_of_a_row_says_which_row_and_where_in_it(tmp_path: Path) ->
 def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    add = Queue.add
+    add = Batch.add
 
-    def faulty(queue: Queue, cases: Any) -> None:
-        if any(case.process.ocid.endswith("-3") for case in cases):
+    def faulty(batch: Batch, tenders: Any, records: Any) -> None:
+        if any(tender.ocid.endswith("-3") for tender in tenders):
             raise ZeroDivisionError("a fault of ours")
-        add(queue, cases)
+        add(batch, tenders, records)
 
-    monkeypatch.setattr(Queue, "add", faulty)
+    monkeypatch.setattr(Batch, "add", faulty)
     content = made.lines([*made.releases(7), {"no": "tender"}])
     (part,) = parts(tmp_path, "a.jsonl", content)
     assert column(part, "line") == [1, 2, 3, 5, 6, 7]
@@ -104,6 +105,24 @@ def test_chunks_and_batches_change_nothing(
     monkeypatch.setattr(work, "BATCH", batch)
     (cut,) = parts(tmp_path / "cut", "a.jsonl", content)
     assert cut.table.equals(whole.table)
+
+
+def test_drafts_that_are_read_together_are_scored_as_each_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = samples.draft(awards=[{"id": "1", "status": "active", "date": "2024-09-01", "suppliers": [{"name": "A"}]}])
+    register = samples.draft(ocid="placsp_es-1")
+    package = {"releases": [samples.draft(ocid="a"), samples.draft(ocid="b")]}
+    good = made.releases(3)
+    content = made.lines([good[0], later, register, {"no": "tender"}, good[1], package, samples.draft(date=1), good[2]])
+    for stage in (None, "draft", "awarded"):
+        asked = Asked(bundle=ASKED.bundle, stage=stage)
+        (together,) = parts(tmp_path, "a.jsonl", content, asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(work, "_by_column", lambda asked: False)
+            (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, asked)
+        assert together == one_by_one
+        assert column(together, "line") == [1, 2, 3, 5, 6, 6, 8]
 
 
 def test_reasons_come_only_when_asked_for(tmp_path: Path) -> None:
