@@ -35,6 +35,11 @@ def inputs(source: Path) -> list[InputFile]:
     return [_described(name, path, path == source) for name, path in found(source)]
 
 
+def described(path: Path) -> InputFile:
+    """One file under its own name. Raises UnreachableError if it cannot be read."""
+    return _described(path.name, path, alone=True)
+
+
 def found(source: Path) -> Iterator[tuple[str, Path]]:
     """Each file's name and path: the input itself, or every file below it in order of its relative path.
 
