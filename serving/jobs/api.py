@@ -27,25 +27,25 @@ REPORT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri
 Found = Callable[[Request, Job, Places], Awaitable[Response]]
 
 
-async def uploaded(request: Request) -> Job:
-    """The job of an upload, its file on disk.
+async def uploaded(request: Request, fields: dict[str, str] | None = None) -> Job:
+    """The job of an upload, its file on disk; `fields` is filled with what comes beside the file, refused or not.
 
     Raises TenderRiskError, once what the sender still sends has been read: until then it would not listen.
     """
     try:
-        return await _taken_in(request)
+        return await _taken_in(request, {} if fields is None else fields)
     except TenderRiskError:
         await drained(request)
         raise
 
 
-async def _taken_in(request: Request) -> Job:
+async def _taken_in(request: Request, fields: dict[str, str]) -> Job:
     _from_us(request)
     offered = await anyio.to_thread.run_sync(office)
     await anyio.to_thread.run_sync(offered.check_room)
     name, places = await anyio.to_thread.run_sync(offered.new)
     try:
-        upload = await received(request, places.uploads)
+        upload = await received(request, places.uploads, fields)
         return await anyio.to_thread.run_sync(offered.take_in, name, upload)
     except BaseException:
         offered.drop(name)
@@ -125,7 +125,7 @@ async def shown(_: Request, job: Job, __: Places) -> Response:
 
 async def cancelled(_: Request, job: Job, __: Places) -> Response:
     """POST /jobs/ID/cancel: nothing more is done of it; its files stay."""
-    await anyio.to_thread.run_sync(office().store.cancel, job.id)
+    await anyio.to_thread.run_sync(office().cancel, job)
     return answer(offices.told(office().find(job.id) or job))
 
 
@@ -138,29 +138,37 @@ async def deleted(_: Request, job: Job, __: Places) -> Response:
 async def output(request: Request, job: Job, places: Places) -> Response:
     """GET /jobs/ID/output: every scored row in the order of the upload."""
     kind = request.query_params.get("format", "parquet")
-    return sent(await taking.taken(places.scored, kind), f"{_stem(job)}-scored.{kind}", taking.KINDS[kind])
+    return sent(await taking.taken(places.scored, kind), f"{job.stem}-scored.{kind}", taking.KINDS[kind])
 
 
 async def worklist(request: Request, job: Job, places: Places) -> Response:
     """GET /jobs/ID/worklist: the rows that there are people for."""
     kind = request.query_params.get("format", "csv")
     made = await taking.taken(places.chosen, kind)
-    return sent(made, f"{_stem(job)}-worklist.{kind}", taking.KINDS[kind])
+    return sent(made, f"{job.stem}-worklist.{kind}", taking.KINDS[kind])
+
+
+async def gone(request: Request, job: Job, places: Places) -> Response:
+    """GET /jobs/ID/gone: what the earlier job had and this one has not."""
+    if job.options.since is None:
+        return _said(HTTPStatus.NOT_FOUND, "the job was compared with no earlier one")
+    kind = request.query_params.get("format", "csv")
+    return sent(await taking.taken(places.gone, kind), f"{job.stem}-gone.{kind}", taking.KINDS[kind])
 
 
 async def errors(_: Request, job: Job, places: Places) -> Response:
     """GET /jobs/ID/errors: the rows that could not be scored, as JSON lines."""
-    return sent(places.errors, f"{_stem(job)}-errors.jsonl", taking.KINDS["jsonl"])
+    return sent(places.errors, f"{job.stem}-errors.jsonl", taking.KINDS["jsonl"])
 
 
 async def manifest(_: Request, job: Job, places: Places) -> Response:
     """GET /jobs/ID/manifest."""
-    return sent(places.manifest, f"{_stem(job)}-manifest.json", "application/json")
+    return sent(places.manifest, f"{job.stem}-manifest.json", "application/json")
 
 
 async def report(_: Request, job: Job, places: Places) -> Response:
     """GET /jobs/ID/report."""
-    made = sent(places.report, f"{_stem(job)}-report.html", "text/html", "inline")
+    made = sent(places.report, f"{job.stem}-report.html", "text/html", "inline")
     made.headers["Content-Security-Policy"] = REPORT
     return made
 
@@ -171,10 +179,6 @@ def sent(file: Path, name: str, kind: str, how: str = "attachment") -> Response:
     return FileResponse(
         file, headers=HEADERS, media_type=kind, filename=name, stat_result=stat, content_disposition_type=how
     )
-
-
-def _stem(job: Job) -> str:
-    return job.name.partition(".")[0] or "tenders"
 
 
 def _said(status: HTTPStatus, text: str) -> Response:

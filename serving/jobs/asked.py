@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from serving.jobs.job import MOST_CAPACITY, Options
+from serving.jobs import since
+from serving.jobs.job import MOST_CAPACITY, Job, Options
 from serving.portfolio.worklist import RankBy
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES
@@ -32,6 +33,29 @@ def options(fields: Mapping[str, str]) -> Options:
     return Options(**found)
 
 
+def wanted(fields: Mapping[str, str], find: Callable[[str], Job | None]) -> tuple[Options, Job | None]:
+    """The options that are given, and the earlier job that is named. Raises DataError with a problem a field."""
+    problems: list[Problem] = []
+    given, earlier = Options(), None
+    try:
+        given = options(fields)
+    except DataError as error:
+        problems += error.problems
+    try:
+        earlier = since.job(fields.get("since", ""), find)
+    except DataError as error:
+        problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return given, earlier
+
+
+def fields(given: Options) -> dict[str, str]:
+    """Options as a form's fields hold them: what `options` reads back."""
+    held = {name: getattr(given, name) for name in _READ}
+    return {name: str(value) for name, value in held.items() if value}
+
+
 def _one_of(*known: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in known:
@@ -47,10 +71,30 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _share(text: str) -> float:
+    """0.1 or 10%, within the bounds of `Wish`."""
+    number = text.removesuffix("%").rstrip()
+    try:
+        share = float(number) / (100 if number != text else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected a share from 0 to 1, such as 0.1, or a percentage, such as 10%, got {text[:40]!r}")
+    return share
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 20 or int(text) >= 2**64:
+        raise ValueError(f"expected a whole number from 0 to {2**64 - 1}, got {text[:40]!r}")
+    return int(text)
+
+
 _READ: Mapping[str, Callable[[str], Any]] = {
     "stage": _one_of(*STAGES),
     "register": _one_of(*REGISTERS),
     "capacity": _count,
     "rank_by": _one_of(*get_args(RankBy)),
     "most_per_buyer": _count,
+    "sample": _share,
+    "seed": _seed,
 }

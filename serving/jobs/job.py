@@ -19,10 +19,24 @@ MOST_CAPACITY = 100_000
 _ID = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
+class Since(msgspec.Struct, frozen=True, kw_only=True):
+    """The earlier job that one is compared with: of which file and when, how many tenders it scored, how and by what.
+
+    Its id is not kept: who is sent the address of the later job would have the earlier one with it.
+    """
+
+    name: str
+    created: datetime
+    rows: int
+    stage: Stage | None
+    bundle: str
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a portfolio is scored and ranked; `register` says whose columns its tables have.
 
-    `capacity` is how many reviews there are people for, `most_per_buyer` how many of them one buyer may get.
+    `capacity` is how many reviews there are people for, `most_per_buyer` how many of them one buyer may get, `sample`
+    the share of them that is drawn at random, and `seed` settles the draw. `since` is what it is compared with.
     """
 
     stage: Stage | None = None
@@ -30,6 +44,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int = CAPACITY
     rank_by: RankBy = "failure"
     most_per_buyer: int | None = None
+    sample: float = 0.0
+    seed: int = 0
+    since: Since | None = None
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +68,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     runner: str = ""
     attempts: int = 0
+
+    @property
+    def stem(self) -> str:
+        """What the names of its files begin with when they are taken away."""
+        return self.name.partition(".")[0] or "tenders"
 
     @property
     def ended(self) -> bool:

@@ -28,7 +28,9 @@ VALUES: Mapping[str, tuple[str, float | None, float | None]] = {
     "100m-": ("over £100 million", 1e8, None),
 }
 """Bands of value: what they are called, from, and up to but not including."""
-EXACT = ("band", "category", "region", "register")
+CHANGES = {"new": "new", "up": "likelier to fail", "down": "less likely", "same": "the same"}
+ROWS = {"1": "on the worklist", "random": "drawn at random"}
+EXACT = ("band", "category", "region", "register", "change")
 FILTERS = (*EXACT, "buyer", "value", "chosen")
 
 
@@ -74,13 +76,24 @@ def listed(worklist: Path, asked: View) -> Listed:
     """The rows of a view."""
     with pq.ParquetFile(worklist, pre_buffer=False) as file:
         of = file.metadata.num_rows
-        found = pq.read_table(worklist, columns=sorted({"rank", asked.sort}), filters=_filter(asked.filters))
+        names = file.schema_arrow.names
+        # A worklist that an earlier version made has fewer columns.
+        if asked.sort not in names:
+            asked = msgspec.structs.replace(asked, sort="rank", down=False)
+        found = pq.read_table(worklist, columns=sorted({"rank", asked.sort}), filters=_filter(asked.filters, names))
         last = max(1, -(-found.num_rows // ON_A_PAGE))
         page = min(max(asked.page, 1), last)
         keys = [(asked.sort, "descending" if asked.down else "ascending")]
         order = pc.sort_indices(found, keys + ([("rank", "ascending")] if asked.sort != "rank" else []))
         ranks = found["rank"].take(order.slice((page - 1) * ON_A_PAGE, ON_A_PAGE)).to_pylist()
         return Listed(rows=_rows(file, ranks), count=found.num_rows, of=of, page=page, last=last)
+
+
+def first(rows: Path, most: int) -> tuple[list[dict[str, Any]], int]:
+    """The first rows of a file, and how many there are in all."""
+    with pq.ParquetFile(rows, pre_buffer=False) as file:
+        batch = next(file.iter_batches(most), None)
+        return batch.to_pylist() if batch else [], file.metadata.num_rows
 
 
 def row(worklist: Path, rank: int) -> dict[str, Any] | None:
@@ -102,14 +115,15 @@ def _rows(file: pq.ParquetFile, ranks: Sequence[int]) -> list[dict[str, Any]]:
     return [found[rank] for rank in ranks]
 
 
-def _filter(filters: Mapping[str, str]) -> Any:
-    asked = [pc.field(name) == pc.scalar(filters[name]) for name in EXACT if filters.get(name)]
+def _filter(filters: Mapping[str, str], names: Sequence[str]) -> Any:
+    asked = [pc.field(name) == pc.scalar(filters[name]) for name in EXACT if filters.get(name) and name in names]
     if text := filters.get("buyer"):
         asked.append(pc.match_substring(pc.field("buyer"), text, ignore_case=True))
     if filters.get("value") in VALUES:
         asked += _value(filters["value"])
     if filters.get("chosen"):
-        asked.append(pc.field("chosen"))
+        drawn = filters["chosen"] == "random" and "drawn" in names
+        asked.append(pc.field("drawn" if drawn else "chosen"))
     both = None
     for each in asked:
         both = each if both is None else both & each

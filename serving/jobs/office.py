@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from serving import keys
-from serving.jobs import asked, store
+from serving.jobs import asked, since, store
 from serving.jobs.home import Home
 from serving.jobs.job import Job, is_id, new_id, now
 from serving.jobs.places import Places
@@ -43,8 +43,11 @@ class Office:
 
         Raises DataError for options that cannot be meant, UnreachableError if too many wait.
         """
-        options = asked.options(upload.fields)
+        options, earlier = asked.wanted(upload.fields, self.find)
         self.check_room()
+        if earlier:
+            taken = since.taken_along(earlier, self.places(earlier), Places(self.home.folder(id)))
+            options = msgspec.structs.replace(options, since=taken)
         job = Job(
             id=id, home=self.home.name, created=now(), name=upload.path.name, size=upload.size, options=options
         )  # fmt: skip
@@ -73,6 +76,11 @@ class Office:
     def places(self, job: Job) -> Places:
         """Where its files are."""
         return Places(self.home.folder(job.id))
+
+    def cancel(self, job: Job) -> None:
+        """Calls it off; its files stay, but not what it was to be compared with."""
+        if self.store.cancel(job.id):
+            since.let_go(self.places(job))
 
     def delete(self, job: Job) -> None:
         """Calls it off and takes its row and its files away; who is at work on them does that when it stops."""
@@ -122,7 +130,8 @@ def listed() -> list[Job] | None:
 
 def told(job: Job) -> dict[str, object]:
     """A job as the API tells it."""
-    links = {name: f"/jobs/{job.id}/{name}" for name in ("output", "errors", "manifest", "worklist", "report")}
+    names = ("output", "errors", "manifest", "worklist", *(["gone"] if job.options.since else []), "report")
+    links = {name: f"/jobs/{job.id}/{name}" for name in names}
     return {
         **{name: getattr(job, name) for name in ("id", "name", "state", "rows", "bytes", "size", "message")},
         "created": job.created.isoformat(timespec="seconds"),

@@ -60,6 +60,24 @@ class Places(msgspec.Struct, frozen=True):
         return self.folder / "scored.worklist.parquet"
 
     @property
+    def gone(self) -> Path:
+        """What the earlier job had and this one has not."""
+        return self.folder / "scored.gone.parquet"
+
+    @property
+    def since(self) -> Path:
+        """The folder that holds the scored rows of the earlier job, under the name by which they are taken away."""
+        return self.folder / "since"
+
+    @property
+    def earlier(self) -> Path:
+        """Those rows. Raises FileNotFoundError before they were put there, and after they were let go."""
+        found = next(self.since.glob("*.parquet"), None)
+        if found is None:
+            raise FileNotFoundError(self.since)
+        return found
+
+    @property
     def choices(self) -> Path:
         """The values that the rows can be filtered by."""
         return self.folder / "choices.json"

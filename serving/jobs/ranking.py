@@ -15,12 +15,26 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import ranking, writing
+from serving.portfolio import changes, ranking, writing
+from serving.portfolio.ranking import Choice, Numbers, Standing
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.worklist import Wish
 
-RANKED = pa.schema([*SCHEMA, ("expected_loss_gbp", pa.float64()), ("rank", pa.int64()), ("chosen", pa.bool_())])
-"""`expected_loss_gbp` is failure × value, null without a value; `chosen` says that the row is on the worklist."""
+RANKED = pa.schema(
+    [
+        *SCHEMA,
+        ("expected_loss_gbp", pa.float64()),
+        ("rank", pa.int64()),
+        ("chosen", pa.bool_()),
+        ("drawn", pa.bool_()),
+        ("change", pa.string()),
+        ("earlier_failure", pa.float64()),
+        ("moved", pa.float64()),
+    ]
+)
+"""`expected_loss_gbp` is failure × value, null without a value; `chosen` says that the row is on the worklist, `drawn`
+that the draw put it there. `change` is told as on the worklist, of the row that stands for its tender; `moved` is
+failure less `earlier_failure`. All three are null where nothing earlier is compared."""
 GROUP = 5_000
 """Rows of a row group: a page shows rows of few of them, and reads no others."""
 REPEATED = ("file", "category", "region", "register", "stage", "band", "unknown", "warnings", "bundle")
@@ -32,8 +46,11 @@ Choices = dict[str, list[str]]
 """The values of each column of FILTERED, the commonest first."""
 
 
-def ranked(scored: Path, listed: Path, wish: Wish, out: Path) -> Choices:
-    """Writes every row of `scored` by rank, whole or not at all; those of the worklist `listed` with its reasons."""
+def ranked(scored: Path, listed: Path, wish: Wish, out: Path, since: Path | None = None) -> Choices:
+    """Writes every row of `scored` by rank, whole or not at all; those of the worklist `listed` with its reasons.
+
+    `since` are the scored rows of an earlier job.
+    """
     by_loss = wish.rank_by == "expected_loss"
     standing = ranking.standing(ds.dataset(scored), wish.seed)
     choice = ranking.choose(standing, by_loss, wish.capacity, wish.drawn, wish.most_per_buyer)
@@ -46,12 +63,28 @@ def ranked(scored: Path, listed: Path, wish: Wish, out: Path) -> Choices:
     table = table.append_column("expected_loss_gbp", pc.multiply(table["failure"], table["value_gbp"]))
     table = table.append_column("rank", pa.array(np.arange(1, len(order) + 1)))
     table = table.append_column("chosen", pa.array(np.isin(order, on_list)))
+    table = table.append_column("drawn", pa.array(np.isin(order, choice.random)))
+    for name, column in _changes(standing, choice, order, wish.seed, since).items():
+        table = table.append_column(name, column)
     unfinished = writing.partial(out)
     with pq.ParquetWriter(unfinished, RANKED, compression="zstd") as writer:
         for at in range(0, table.num_rows, GROUP):
             writer.write_table(table.slice(at, GROUP).cast(RANKED), GROUP)
     unfinished.replace(out)
     return {name: _values(table[name]) for name in FILTERED}
+
+
+def _changes(standing: Standing, choice: Choice, order: Numbers, seed: int, since: Path | None) -> dict[str, pa.Array]:
+    """The columns `change`, `earlier_failure` and `moved` of rows in `order`."""
+    names = ("change", "earlier_failure", "moved")
+    if since is None:
+        return {name: pa.nulls(len(order), RANKED.field(name).type) for name in names}
+    earlier = pq.read_table(since, columns=[name for name in changes.READ if name in SCHEMA.names])
+    found = changes.compared(standing.tender[order], standing.failure[order], earlier, seed)
+    found["moved"] = pc.round(pc.subtract(pa.array(standing.failure[order]), found["earlier_failure"]), 4)
+    # Other rows of a tender were scored on less or more of it: beside the earlier one they would seem to have moved.
+    first = pa.array(np.isin(order, choice.tenders))
+    return {name: pc.if_else(first, found[name], pa.scalar(None, found[name].type)) for name in names}
 
 
 def choices(path: Path) -> Choices:

@@ -30,8 +30,8 @@ class Upload(msgspec.Struct, frozen=True):
     fields: Mapping[str, str]
 
 
-async def received(request: Request, folder: Path) -> Upload:
-    """The upload of a request, in `folder` under its own name.
+async def received(request: Request, folder: Path, fields: dict[str, str]) -> Upload:
+    """The upload of a request, in `folder` under its own name; `fields` has the texts as they come.
 
     Raises DataError if there is none or no reader knows its ending, TooLargeError as `serving.limits` bounds it.
     """
@@ -40,8 +40,9 @@ async def received(request: Request, folder: Path) -> Upload:
     writing = _Writing(folder)
     try:
         if form:
-            reading = _Form(options.get(b"boundary", b""), writing)
+            reading = _Form(options.get(b"boundary", b""), writing, fields)
         else:
+            fields.update(request.query_params)
             writing.begin(request.query_params.get("name", ""))
         async for piece in request.stream():
             if form:
@@ -54,7 +55,7 @@ async def received(request: Request, folder: Path) -> Upload:
         path = writing.end()
     finally:
         writing.close()
-    return Upload(path, writing.size, reading.fields if form else dict(request.query_params))
+    return Upload(path, writing.size, fields)
 
 
 class _Writing:
@@ -102,8 +103,8 @@ class _Writing:
 class _Form:
     """The parts of a form: the file goes to `writing`, short texts are kept."""
 
-    def __init__(self, boundary: bytes, writing: _Writing) -> None:
-        self.fields: dict[str, str] = {}
+    def __init__(self, boundary: bytes, writing: _Writing, fields: dict[str, str]) -> None:
+        self._fields = fields
         self._writing = writing
         self._header, self._value = b"", b""
         self._name, self._text = "", bytearray()
@@ -154,7 +155,7 @@ class _Form:
         self._header, self._value = b"", b""
 
     def _on_headers(self) -> None:
-        if not self._is_file and len(self.fields) >= MOST_FIELDS:
+        if not self._is_file and len(self._fields) >= MOST_FIELDS:
             raise DataError.at("", f"more than {MOST_FIELDS} fields", EXAMPLE)
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
@@ -167,7 +168,7 @@ class _Form:
 
     def _end(self) -> None:
         if not self._is_file and self._name:
-            self.fields[self._name[:80]] = self._text.decode("utf-8", "replace")
+            self._fields[self._name[:80]] = self._text.decode("utf-8", "replace")
 
 
 def _unreadable(error: Exception) -> DataError:

@@ -11,6 +11,7 @@ DONE = {
     "errors": api.errors,
     "manifest": api.manifest,
     "worklist": api.worklist,
+    "gone": api.gone,
     "report": api.report,
 }
 """What there is of a job once it is done."""

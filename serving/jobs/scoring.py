@@ -25,7 +25,7 @@ from serving.portfolio.given import Run
 from serving.portfolio.run import Progress, run
 from serving.portfolio.work import Asked
 from serving.portfolio.worklist import Wish
-from tenders.errors import TenderRiskError, UsageError
+from tenders.errors import TenderRiskError, UnreachableError, UsageError
 
 EVERY = 1.0
 """Seconds between two notes of how far it is."""
@@ -62,11 +62,20 @@ class Noting:
 
 def score(places: Places, order: Order) -> None:
     """Scores and ranks, going on with what is there. Raises as `serving.portfolio.run` does."""
+    if places.choices.exists():
+        # Killed when all was done and nobody had been told.
+        return
     # Told to stay out of the manifest: where this machine keeps its bundles is nobody's business.
     bundle = Path(order.bundle)
     os.chdir(bundle.parent)
     options = order.options
-    wish = Wish(capacity=options.capacity, rank_by=options.rank_by, most_per_buyer=options.most_per_buyer)
+    wish = Wish(
+        capacity=options.capacity,
+        rank_by=options.rank_by,
+        most_per_buyer=options.most_per_buyer,
+        sample=options.sample,
+        seed=options.seed,
+    )
     given = Run(
         source=places.upload,
         out=places.scored,
@@ -74,14 +83,23 @@ def score(places: Places, order: Order) -> None:
         format="parquet",
         workers=order.workers,
         wish=wish,
+        since=_earlier(places, options),
         report=places.report,
     )
     if not given.manifest.exists():
         _run(given, Noting(places.progress))
     # Killed after the manifest was written, before what it was made of was taken away.
     shutil.rmtree(given.parts, ignore_errors=True)
-    found = ranked(places.scored, given.listed, wish, places.worklist)
+    found = ranked(places.scored, given.listed, wish, places.worklist, given.since)
     writing.whole(places.choices, msgspec.json.encode(found))
+
+
+def _earlier(places: Places, options: Options) -> Path | None:
+    """The rows that it is compared with. Raises UnreachableError rather than compare with nothing."""
+    try:
+        return places.earlier if options.since else None
+    except FileNotFoundError:
+        raise UnreachableError("what it is to be compared with is gone. Upload it again") from None
 
 
 def _run(given: Run, noting: Noting) -> None:

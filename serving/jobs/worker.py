@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from models import bundle as bundles
-from serving.jobs import scoring
+from serving.jobs import scoring, since
 from serving.jobs.aside import environment
 from serving.jobs.home import LOCK, Home, locked
 from serving.jobs.job import Job, now
@@ -102,8 +102,11 @@ class Worker(threading.Thread):
             self._run(job, lock)
         finally:
             os.close(lock)
-        if self.store.get(job.id) is None:
+        after = self.store.get(job.id)
+        if after is None:
             self._deleted.add(job.id)
+        elif after.ended:
+            since.let_go(Places(self.home.folder(job.id)))
         return True
 
     def revive(self) -> None:
@@ -124,6 +127,15 @@ class Worker(threading.Thread):
         for name in [*self.home.left(ABANDONED)]:
             if self.store.get(name) is None:
                 self.home.remove(name)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Takes earlier rows away that were left when a service was killed the moment that a job had ended."""
+        for places in [Places(self.home.folder(name)) for name in self.home.ids()]:
+            if places.since.is_dir():
+                job = self.store.get(places.folder.name)
+                if job is not None and job.ended:
+                    since.let_go(places)
 
     def _without_lock(self, job: Job) -> None:
         """The one that ran it before has not ended yet, or its files are gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -9,11 +10,12 @@ import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from serving.jobs import api, asked, office
+from serving.jobs import api, asked, office, since
 from serving.jobs.job import MOST_CAPACITY, Job
+from serving.jobs.receiving import LONGEST_FIELD
 from serving.jobs.settings import settings
 from serving.pages import worklists
-from serving.pages.rendering import HEADERS, page
+from serving.pages.rendering import HEADERS, page, plain
 from serving.portfolio.files import ENDINGS, PACKED
 from serving.portfolio.worklist import CAPACITY
 from tenders.errors import Problem, TenderRiskError
@@ -24,19 +26,38 @@ UPLOADING = {**HEADERS, "Referrer-Policy": "same-origin"}
 # The page looks how far the job is.
 WAITING = {**HEADERS, "Content-Security-Policy": f"{HEADERS['Content-Security-Policy']}; connect-src 'self'"}
 HERE = "/portfolio"
+FIELDS = {
+    "stage": "Score them as of",
+    "register": "Columns of the table",
+    "rank_by": "Rank by",
+    "capacity": "Reviews you have people for",
+    "most_per_buyer": "At most so many of one buyer",
+    "sample": "Share drawn at random",
+    "seed": "Seed of the draw",
+    "since": "Compare with an earlier portfolio",
+    "file": "File of tenders",
+}
+"""What is asked for, by the name under which it is sent. The file comes last: what stands before it is read, and shown
+again, also when the file is refused.
+"""
+RANKS = {"failure": "probability of failure", "expected_loss": "expected loss"}
 
 
-async def empty(_: Request) -> Response:
-    """GET /portfolio: where to put the file; the jobs there are, where keys are configured."""
-    return await anyio.to_thread.run_sync(_form)
+async def empty(request: Request) -> Response:
+    """GET /portfolio: where to put the file; the jobs there are, where keys are configured.
+
+    With `?since=ID` it asks for a newer file than that of a job, to be scored as that was.
+    """
+    return await anyio.to_thread.run_sync(_begun, request.query_params.get("since", "")[:LONGEST_FIELD])
 
 
 async def uploaded(request: Request) -> Response:
     """POST /portfolio: takes the file in, and goes where its job is."""
+    fields: dict[str, str] = {}
     try:
-        job = await api.uploaded(request)
+        job = await api.uploaded(request, fields)
     except TenderRiskError as error:
-        return await anyio.to_thread.run_sync(_form, error)
+        return await anyio.to_thread.run_sync(_form, fields, error)
     except ClientDisconnect:
         return Response(status_code=HTTPStatus.BAD_REQUEST)
     return RedirectResponse(f"{HERE}/{job.id}", HTTPStatus.SEE_OTHER)
@@ -74,7 +95,19 @@ def missing() -> Response:
     return page("no_job.html", HTTPStatus.NOT_FOUND, here=HERE)
 
 
-def _form(error: TenderRiskError | None = None) -> Response:
+def _begun(named: str) -> Response:
+    """The empty form; where an earlier job is named, with its options, for what is scored otherwise seems to change."""
+    if not named.strip():
+        return _form({})
+    try:
+        earlier = since.job(named, office.office().find)
+    except TenderRiskError as error:
+        return _form({"since": named}, error)
+    return _form({**(asked.fields(earlier.options) if earlier else {}), "since": named}, earlier=earlier)
+
+
+def _form(fields: Mapping[str, str], error: TenderRiskError | None = None, earlier: Job | None = None) -> Response:
+    """The form with what was entered, and what is wrong with it beside the field it is about."""
     problems = list(getattr(error, "problems", ())) or ([Problem(path="", problem=str(error))] if error else [])
     try:
         jobs = office.listed()
@@ -86,16 +119,24 @@ def _form(error: TenderRiskError | None = None) -> Response:
         error.http_status if error else HTTPStatus.OK,
         UPLOADING,
         here=HERE,
-        problems=problems,
+        fields={"capacity": str(CAPACITY), **fields},
+        wrong={each.path.removeprefix("/"): _told(each) for each in problems if each.path.removeprefix("/") in FIELDS},
+        elsewhere=[each for each in problems if each.path.removeprefix("/") not in FIELDS],
+        labels=FIELDS,
+        earlier=earlier,
         jobs=jobs,
-        stages=STAGES,
-        registers=asked.REGISTERS,
-        capacity=CAPACITY,
+        stages={each: plain(each) for each in STAGES},
+        registers={each: each for each in asked.REGISTERS},
+        ranks=RANKS,
         most=MOST_CAPACITY,
         upload=given.upload // 2**20,
         days=given.days,
         endings=[*ENDINGS, *PACKED],
     )
+
+
+def _told(problem: Problem) -> str:
+    return f"{problem.problem}. {problem.remedy}." if problem.remedy else f"{problem.problem}."
 
 
 def _one(request: Request) -> Response:
@@ -127,7 +168,7 @@ def _changed(request: Request, delete: bool) -> Response:
         if delete:
             office.office().delete(job)
             return RedirectResponse(HERE, HTTPStatus.SEE_OTHER)
-        office.office().store.cancel(job.id)
+        office.office().cancel(job)
     except TenderRiskError:
         return missing()
     return RedirectResponse(f"{HERE}/{job.id}", HTTPStatus.SEE_OTHER)

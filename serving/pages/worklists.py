@@ -14,13 +14,13 @@ from models import scoring
 from serving.answers import held
 from serving.jobs import listing
 from serving.jobs.job import Job
-from serving.jobs.listing import BANDS, VALUES, View
+from serving.jobs.listing import BANDS, CHANGES, ROWS, VALUES, View
 from serving.jobs.places import Places
 from serving.jobs.ranking import choices
 from serving.jobs.taking import KINDS
 from serving.pages import home, opening
 from serving.pages.drafts import Draft
-from serving.pages.rendering import page
+from serving.pages.rendering import page, plain
 from serving.portfolio.manifest import Manifest
 from serving.portfolio.saying import pounds, said
 from tenders.errors import TenderRiskError
@@ -39,8 +39,18 @@ COLUMNS = {
     "register": "Register",
     "published": "Published",
 }
+SINCE = "moved"
+"""What the column of changes is sorted by: it is there where something earlier is compared."""
 """What is shown and can be sorted by; the largest first where that is what is looked for."""
-DOWN_FIRST = frozenset({"failure", "low", "value_gbp", "expected_loss_gbp", "published"})
+DOWN_FIRST = frozenset({"failure", "low", "value_gbp", "expected_loss_gbp", "published", SINCE})
+MOST_GONE = 50
+
+
+class Gone(msgspec.Struct, frozen=True):
+    """What is no longer there: the first rows, and how many in all."""
+
+    rows: list[dict[str, Any]]
+    count: int
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -62,9 +72,12 @@ def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, A
         bundle=manifest.asked.bundle,
         view=view,
         listed=listing.listed(places.worklist, view),
-        headings=[_heading(name, view) for name in COLUMNS],
+        headings=[_heading(name, said, view) for name, said in _columns(job).items()],
         choices={"band": BANDS, **choices(places.choices)},
-        said=said(manifest.worklist) if manifest.worklist else (),
+        changes=CHANGES,
+        which=ROWS,
+        gone=Gone(*listing.first(places.gone, MOST_GONE)) if job.options.since else None,
+        said=[*(said(manifest.worklist) if manifest.worklist else ()), *_differs(job, manifest)],
         values={name: said for name, (said, _, _) in VALUES.items()},
         formats=list(KINDS),
         money=_money,
@@ -98,8 +111,28 @@ def _money(amount: float | None) -> str:
     return "unknown" if amount is None else pounds(amount)
 
 
-def _heading(name: str, view: View) -> Heading:
+def _columns(job: Job) -> dict[str, str]:
+    """The columns of its table; after the interval stands what has changed."""
+    if job.options.since is None:
+        return COLUMNS
+    names = [*COLUMNS]
+    after = names.index("low") + 1
+    return {name: COLUMNS.get(name, "Change") for name in (*names[:after], SINCE, *names[after:])}
+
+
+def _differs(job: Job, manifest: Manifest) -> list[str]:
+    """Why a probability may have changed though the tender did not, a sentence each."""
+    since, found = job.options.since, []
+    if since and since.bundle != manifest.asked.bundle:
+        found.append(f"The earlier file was scored by model {since.bundle}: some changes are the model's.")
+    if since and since.stage != job.options.stage:
+        was = plain(since.stage) if since.stage else "the furthest stage of each"
+        found.append(f"The earlier file was scored as of {was}: some changes are the stage's.")
+    return found
+
+
+def _heading(name: str, said: str, view: View) -> Heading:
     if view.sort != name:
-        return Heading(COLUMNS[name], view.query(sort=name, down=name in DOWN_FIRST, page=1), "none")
+        return Heading(said, view.query(sort=name, down=name in DOWN_FIRST, page=1), "none")
     turned = view.query(down=not view.down, page=1)
-    return Heading(COLUMNS[name], turned, "descending" if view.down else "ascending")
+    return Heading(said, turned, "descending" if view.down else "ascending")

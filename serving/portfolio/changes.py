@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from serving.portfolio.ranking import Floats, Hashes, floats, hashed
 
 GONE = ("ocid", "title", "buyer", "failure")
+READ = (*GONE, "file", "line", "place", "rank")
+"""The columns of an earlier run that a comparison needs: an output of millions has many that it does not."""
 ABSENT, BELOW = "no longer in the portfolio", "no longer among those chosen"
 
 
@@ -42,15 +44,17 @@ def compared(chosen: Hashes, failure: Floats, earlier: pa.Table, seed: int) -> d
 def gone(chosen: Hashes, present: Hashes, earlier: pa.Table, seed: int) -> pa.Table:
     """The tenders of an earlier run that are gone: columns `ocid`, `title`, `buyer`, `failure`, `rank`, `why`.
 
-    Of an earlier worklist, those that are not chosen now; of a whole output, those that the portfolio does not hold.
+    Of an earlier worklist, those that are not chosen now, by rank; of a whole output, those that the portfolio does not
+    hold, the likeliest to fail first.
     """
     was = known(earlier, seed)
     here = np.isin(was, present)
     is_list = "rank" in earlier.column_names
     missing = ~np.isin(was, chosen) if is_list else ~here
-    places = np.flatnonzero(missing)
-    # One row a tender, in their order.
-    rows = np.sort(places[np.unique(was[places], return_index=True)[1]])
+    order = np.arange(len(was)) if is_list else _first(earlier)
+    places = order[missing[order]]
+    # One row a tender: its first.
+    rows = places[np.sort(np.unique(was[places], return_index=True)[1])]
     taken = earlier.take(pa.array(rows))
     ranks = taken["rank"].cast(pa.int64()) if is_list else pa.nulls(len(rows), pa.int64())
     why = pa.array(np.where(here[rows], BELOW, ABSENT).tolist(), pa.string())

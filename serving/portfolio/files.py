@@ -40,6 +40,11 @@ def size(source: Path) -> int:
     return sum(path.stat().st_size for _, path in found(source) if path.is_file())
 
 
+def described(path: Path) -> InputFile:
+    """One file under its own name. Raises UnreachableError if it cannot be read."""
+    return _described(path.name, path, alone=True)
+
+
 def found(source: Path) -> Iterator[tuple[str, Path]]:
     """Each file's name and path: the input itself, or every file below it in order of its relative path.
 

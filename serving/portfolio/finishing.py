@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import BinaryIO
@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import explaining, writing
+from serving.portfolio import changes, explaining, writing
 from serving.portfolio.blocks import blocks
 from serving.portfolio.explaining import Span
+from serving.portfolio.files import described
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import CURRENCY, Counting, Manifest, digest, now
 from serving.portfolio.parts import REFUSED, WHOLE, Begun
@@ -57,6 +58,7 @@ def finish(given: Run, begun: Future[Begun], found: Iterable[tuple[int, Scored]]
         currency=CURRENCY,
         versions=known.versions,
         worklist=listed.summary if listed else None,
+        since=described(given.since) if listed and given.since else None,
     )
     if listed and given.report:
         html = report(
@@ -123,7 +125,7 @@ def _listed(given: Run, wish: Wish, scored: ds.Dataset, executor: Executor, span
 
 def _earlier(given: Run) -> pa.Table | None:
     """The worklist or output of an earlier run."""
-    return _read(given.since, "an earlier run's output") if given.since else None
+    return _read(given.since, "an earlier run's output", changes.READ) if given.since else None
 
 
 def _outcomes(given: Run) -> pa.Table | None:
@@ -138,10 +140,11 @@ def _outcomes(given: Run) -> pa.Table | None:
     return found
 
 
-def _read(path: Path, what: str) -> pa.Table:
-    """A Parquet file. Raises UnreachableError or DataError."""
+def _read(path: Path, what: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file, or those of some columns that it has. Raises UnreachableError or DataError."""
     try:
-        return pq.read_table(path)
+        held = pq.read_schema(path).names
+        return pq.read_table(path, columns=[name for name in held if columns is None or name in columns])
     except pa.ArrowInvalid:
         raise DataError.at(path.name, "not a Parquet file", f"Give {what} as Parquet") from None
     except OSError as error:

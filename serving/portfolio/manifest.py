@@ -43,7 +43,10 @@ class Counts(msgspec.Struct, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was. `created` is the only fact in it that differs when the same is run again."""
+    """What a run was. `created` is the only fact in it that differs when the same is run again.
+
+    `since` is the earlier output or worklist that it was compared with, by its name and not by where it lay.
+    """
 
     created: str
     inputs: list[InputFile]
@@ -56,6 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     versions: dict[str, str]
     worklist: Summary | None = None
+    since: InputFile | None = None
 
 
 class Counting:

@@ -55,6 +55,23 @@ def test_json_is_the_manifest_and_formulas_are_text(tmp_path: Path) -> None:
     assert (row["file"], row["buyer"]) == ("'=1+1.jsonl", """'=HYPERLINK("https://x")""")
 
 
+def test_against_an_earlier_output_the_manifest_says_which_and_not_where_it_lay(source: Path) -> None:
+    (source.parent / "before").mkdir()
+    assert portfolio(source, "before/out.parquet", "--workers", "1").returncode == 0
+    source.write_bytes(made.lines(made.releases(2)))
+    since = ("--since", str(source.parent / "before" / "out.parquet"), "--capacity", "5", "--reasons", "none")
+    done = portfolio(source, "now.jsonl", "--workers", "1", *since)
+    assert done.returncode == 0, done.stderr
+    text = source.with_name("now.jsonl.manifest.json").read_text()
+    before = json.loads((source.parent / "before" / "out.parquet.manifest.json").read_bytes())
+    told = json.loads(text)
+    assert (told["since"]["file"], told["since"]["sha256"]) == ("out.parquet", before["output_sha256"])
+    assert told["worklist"]["changes"] == {"same": 2, "gone": 1}
+    assert str(source.parent) not in text.replace(told["asked"]["bundle"], "")
+    (gone,) = source.with_name("now.gone.jsonl").read_text().splitlines()
+    assert json.loads(gone)["why"] == "no longer in the portfolio"
+
+
 WRONG = [
     ("a stage that there is not", ["out.csv", "--stage", "signed"], 2, "no stage"),
     ("reasons for whom", ["out.csv", "--reasons", "some"], 2, "not one of"),

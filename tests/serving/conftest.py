@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,17 +15,19 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-START = "from serving.running import serve; serve({host!r}, 0, lambda url: print(url, flush=True))"
+START = "import socket; socket.gethostname = lambda: {machine!r}; from serving.running import serve; serve({host!r}, 0, lambda url: print(url, flush=True))"
 
 
 @contextmanager
-def running(host: str = "127.0.0.1", **environment: str) -> Iterator[subprocess.Popen[str]]:
+def running(
+    host: str = "127.0.0.1", machine: str = socket.gethostname(), **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """A process that starts the service on a free port; its first line of output is the address.
 
-    Jobs are kept in a folder of its own, and stand back behind nobody: the machine may be busy with other tests.
+    It takes itself to run on `machine`. Jobs are kept in a folder of its own, and stand back behind nobody: the machine may be busy with other tests.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TENDER_RISK")}
-    command = [sys.executable, "-c", START.format(host=host)]
+    command = [sys.executable, "-c", START.format(host=host, machine=machine)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
         ours = {"TENDER_RISK_DATA": data, "TENDER_RISK_JOB_NICENESS": "0", **environment}
         process = subprocess.Popen(

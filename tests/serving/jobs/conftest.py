@@ -43,6 +43,16 @@ def job(service: httpx.Client) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def later(service: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
+    """A job of a newer file that is compared with the other: named by the address of its page."""
+    since = str(service.base_url.join(job["page"]))
+    begun = made.upload(service, made.newer(), "newer.jsonl", capacity="10", stage="draft", sample="20%", since=since)
+    done = made.ended(service, begun["id"])
+    assert done["state"] == "done", done
+    return done
+
+
+@pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service with keys that takes 1 MB at most, where another process has the turn: jobs wait for ever."""
     home = Home(tmp_path_factory.mktemp("idle"))

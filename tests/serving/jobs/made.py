@@ -15,6 +15,7 @@ from tests.serving.portfolio.made import lines
 BUYERS = ("Leeds Council", "York Council", "=cmd|'/C calc'!A0")
 REGIONS = ("UKC", "UKD")
 VALUES = (50_000, 5_000_000, 500_000_000)
+RISEN, FALLEN = range(5, 30, 2), range(30, 60)
 BROKEN = b'{"ocid": "ocds-h6vhtk-broken", \n'
 
 
@@ -34,6 +35,15 @@ def portfolio(count: int = 120) -> bytes:
     """JSON lines; the last line but one is broken."""
     *many, last = [tender(number) for number in range(count)]
     return lines(many) + BROKEN + lines([last])
+
+
+def newer() -> bytes:
+    """A later state of `portfolio`: 0 to 4 are gone, 120 to 129 are new, RISEN and FALLEN have fewer lots or more."""
+    many = [tender(number) for number in range(5, 130)]
+    for each in many:
+        number, lots = int(each["ocid"].rpartition("-")[2]), each["tender"]["lots"]
+        each["tender"]["lots"] = lots[:1] if number in RISEN else lots * 3 if number in FALLEN else lots
+    return lines(many)
 
 
 def long(blocks: int) -> bytes:

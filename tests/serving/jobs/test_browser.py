@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.serving.browsing import CHROMIUM, DESKTOP, PHONE, chromium, faults
 from tests.serving.jobs import made
@@ -46,13 +46,18 @@ def opened(browser: Browser, url: str, size: tuple[int, int], scripts: bool) -> 
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, java_script_enabled=scripts)
     page = context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("console", lambda said: complaints.append(said.text) if complains(said) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", lambda dialog: complaints.append(dialog.message))
     page.goto(url)
     yield page
     context.close()
     assert complaints == []
+
+
+def complains(said: ConsoleMessage) -> bool:
+    """Whether the browser minds something. That a form was refused is no fault of the page."""
+    return said.type in ("error", "warning") and "status of 400" not in said.text
 
 
 def pictured(page: Page, name: str) -> None:
@@ -99,6 +104,50 @@ def reviewed(page: Page) -> None:
     pictured(page, "row")
     page.get_by_role("link", name="Back to the worklist").click()
     assert parse_qs(urlsplit(page.url).query) == parse_qs(urlsplit(filtered).query)
+
+
+def test_a_newer_file_is_compared_with_the_one_before(page: Page, job: dict[str, Any], tmp_path: Path) -> None:
+    newer = tmp_path / "newer.jsonl"
+    newer.write_bytes(made.newer())
+    page.goto(page.url.replace("/portfolio", job["page"]))
+    page.get_by_role("link", name="Compare a newer file with this one").click()
+    expect(page.get_by_role("heading", name="Compare a newer file with register.jsonl")).to_be_visible()
+    assert faults(page) == []
+    pictured(page, "compare")
+    page.get_by_label("Share drawn at random").fill("20%")
+    page.get_by_label("File of tenders").set_input_files(newer)
+    page.get_by_role("button", name="Upload and score").click()
+    expect(page.get_by_role("heading", name="Worklist of newer.jsonl")).to_be_visible(timeout=60_000)
+    assert faults(page) == []
+    pictured(page, "compared")
+    page.get_by_role("link", name="Change", exact=True).click()
+    assert page.locator("tbody tr td:nth-child(5)").first.inner_text().startswith("up from 19.")
+    page.get_by_label("Change", exact=True).select_option("likelier to fail")
+    page.get_by_role("button", name="Filter").click()
+    assert f"{len(made.RISEN)} of 125 tenders" in page.locator("main").inner_text()
+    with page.expect_download() as taken:
+        page.get_by_role("listitem").filter(has_text="Gone:").get_by_role("link", name="csv").click()
+    assert len(Path(taken.value.path()).read_text().splitlines()) == 6
+
+
+def test_what_is_refused_is_corrected_in_place_without_scripts(
+    phone: Page, service: httpx.Client, tmp_path: Path
+) -> None:
+    register = tmp_path / "register.csv"
+    register.write_text("title\nx\n")
+    phone.goto(str(service.base_url.join("/portfolio")))
+    phone.get_by_label("Score them as of").select_option("draft")
+    phone.get_by_label("Share drawn at random").fill("20")
+    phone.get_by_label("Compare with an earlier portfolio").fill("the last one")
+    phone.get_by_label("File of tenders").set_input_files(register)
+    phone.get_by_role("button", name="Upload and score").click()
+    assert faults(phone, scripts=False) == []
+    pictured(phone, "refused")
+    assert phone.get_by_label("Score them as of").input_value() == "draft"
+    phone.get_by_role("link", name="Share drawn at random").click()
+    for label, wrong in (("Share drawn at random", "20"), ("Compare with an earlier portfolio", "the last one")):
+        field = phone.get_by_label(label)
+        assert (field.input_value(), field.get_attribute("aria-invalid")) == (wrong, "true")
 
 
 def test_the_worklist_works_on_a_phone_without_scripts(phone: Page, service: httpx.Client) -> None:

@@ -30,6 +30,9 @@ def worklist(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "value_gbp": VALUES[n % 5],
             "title": f"Number {n:03}",
             "chosen": n < 10,
+            "drawn": n == 9,
+            "change": ("new", "up", "down", "same")[n % 4],
+            "moved": (None, 0.1, -0.2, 0.0)[n % 4],
         }
         for n in range(COUNT)
     ]
@@ -79,6 +82,8 @@ def test_what_is_equal_stays_by_rank(worklist: Path) -> None:
         ({"value": "100k-1m"}, lambda each: each["value_gbp"] == 1e5),
         ({"value": "100m-"}, lambda each: each["value_gbp"] == 1e8),
         ({"chosen": "1"}, lambda each: each["chosen"]),
+        ({"chosen": "random"}, lambda each: each["drawn"]),
+        ({"change": "up"}, lambda each: each["moved"] == 0.1),
         ({"band": "low", "region": "UKC", "value": "1m-10m"}, lambda each: each["value_gbp"] == 5e6),
     ],
 )
@@ -95,6 +100,22 @@ def test_nothing_that_a_query_says_breaks_it(worklist: Path, name: str, value: s
         # As Starlette decodes a query.
         value = "\ufffd"
     assert listed(worklist, view({name: value})).of == COUNT
+
+
+def test_a_worklist_of_an_earlier_version_is_shown_without_what_it_does_not_have(
+    worklist: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "worklist.parquet"
+    pq.write_table(pq.read_table(worklist).drop_columns(["drawn", "change", "earlier_failure", "moved"]), path)
+    assert ranks(path, sort="moved", down="1", change="up") == [*range(1, ON_A_PAGE + 1)]
+    assert listed(path, view({"chosen": "random"})).count == 10
+
+
+def test_the_first_rows_are_told_with_how_many_there_are(worklist: Path) -> None:
+    rows, count = listing.first(worklist, 3)
+    assert ([each["rank"] for each in rows], count) == ([1, 2, 3], COUNT)
+    pq.write_table(pq.read_table(worklist).slice(0, 0), worklist.with_name("none.parquet"))
+    assert listing.first(worklist.with_name("none.parquet"), 3) == ([], 0)
 
 
 def test_a_row_is_found_by_its_rank(worklist: Path) -> None:

@@ -36,6 +36,33 @@ def test_an_upload_that_is_refused_says_why_on_the_page(idle: httpx.Client) -> N
     assert len(Page(answer.text).of("script")) == 1
 
 
+WRONG = {"sample": "2", "seed": "-1", "since": HOSTILE, "capacity": "7", "stage": "awarded", "rank_by": "expected_loss"}
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.exe"])
+def test_what_was_entered_stands_again_with_what_is_wrong_beside_it(idle: httpx.Client, name: str) -> None:
+    found = Page(idle.post("/portfolio", files={"file": (name, b"title\nx\n")}, data=WRONG).text)
+    assert {key: found.values[key] for key in WRONG} == WRONG
+    assert len(found.of("script")) == 1
+    wrong = {"seed", "sample", "since"} if name == "a.csv" else {"file"}
+    marked = [each for each in found.of("input") if each.get("aria-invalid") == "true"]
+    assert {each["name"] for each in marked} == wrong
+    ids = {each.get("id") for each in found.of("p")}
+    for each in marked:
+        assert {*str(each["aria-describedby"]).split()} <= ids
+    assert {each["href"] for each in found.of("a") if str(each["href"]).startswith("#")} - {"#main"} == {
+        f"#{each['id']}" for each in marked
+    }
+
+
+def test_an_option_that_there_is_not_is_said_beside_its_field(idle: httpx.Client) -> None:
+    found = Page(idle.post("/portfolio", files={"file": ("a.csv", b"title\nx\n")}, data={"stage": HOSTILE}).text)
+    (stage,) = (each for each in found.of("select") if each["name"] == "stage")
+    assert stage["aria-invalid"] == "true"
+    assert found.values["stage"] == HOSTILE
+    assert len(found.of("script")) == 1
+
+
 def test_a_job_is_cancelled_and_deleted_from_its_page(idle: httpx.Client) -> None:
     path = made.upload(idle, b"title\nx\n", "a.csv")["page"]
     assert "It was cancelled" in idle.post(f"{path}/cancel", follow_redirects=True).text
@@ -59,6 +86,55 @@ def test_it_is_sorted_filtered_and_paged_by_its_address(service: httpx.Client, j
     assert {"ascending", "descending", "none"} >= {
         str(each["aria-sort"]) for each in found.of("th") if "aria-sort" in each
     }
+
+
+def test_the_page_of_a_job_that_is_done_leads_to_a_comparison_that_is_scored_alike(
+    service: httpx.Client, job: dict[str, Any]
+) -> None:
+    (link,) = (each["href"] for each in page(service, job).of("a") if "since=" in str(each["href"]))
+    answer = service.get(str(link))
+    assert answer.status_code == 200
+    assert "Compare a newer file with register.jsonl" in answer.text
+    found = Page(answer.text).values
+    told = {"since": job["id"], "stage": "draft", "capacity": "10", "most_per_buyer": "3", "rank_by": "failure"}
+    assert told.items() <= {**found, "rank_by": found["rank_by"] or "failure"}.items()
+
+
+@pytest.mark.parametrize("since", ["A" * 32, HOSTILE, "x" * 5000, "\0"])
+def test_a_link_to_an_earlier_job_that_is_gone_says_so(service: httpx.Client, since: str) -> None:
+    answer = service.get("/portfolio", params={"since": since})
+    assert answer.status_code == 400
+    assert "since-problem" in answer.text
+    assert len(Page(answer.text).of("script")) == 1
+
+
+def test_the_worklist_tells_what_has_changed_and_what_is_gone(service: httpx.Client, later: dict[str, Any]) -> None:
+    found = page(service, later)
+    assert "Since the earlier run:" in found.text
+    assert "5 tenders of register.jsonl were scored then and not now" in found.text
+    assert HOSTILE in found.text
+    assert len(found.of("script")) == 1
+    assert "register.jsonl of 20" in found.text
+    risen = page(service, later, change="up", sort="moved", down="1")
+    assert f"{len(made.RISEN)} of 125 tenders" in risen.text
+    assert risen.text.count("up from 19.") == len(made.RISEN)
+    assert risen.values["change"] == "up"
+    assert "10 of 125 tenders" in page(service, later, change="new").text
+    assert f"{len(made.FALLEN)} of 125 tenders" in page(service, later, change="down").text
+
+
+def test_the_worklist_tells_what_was_drawn_at_random(service: httpx.Client, later: dict[str, Any]) -> None:
+    found = page(service, later, chosen="random")
+    assert "2 of 125 tenders" in found.text
+    assert [each.get("class") for each in found.of("span")].count("new") == 2
+    assert "2 are drawn at random from all tenders" in page(service, later).text
+
+
+def test_without_an_earlier_job_nothing_is_said_of_changes(service: httpx.Client, job: dict[str, Any]) -> None:
+    found = page(service, job)
+    assert "change" not in found.values
+    assert "Change" not in [each.strip() for each in found.text.splitlines()]
+    assert "Gone" not in found.text
 
 
 @pytest.mark.parametrize("name", ["sort", "down", "page", *listing.FILTERS])

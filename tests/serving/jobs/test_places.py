@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from serving.jobs import since
 from serving.jobs.places import LONGEST, Places, safe_name
 from tenders.errors import DataError
 
@@ -39,6 +40,18 @@ def test_a_long_name_is_cut_and_keeps_its_ending() -> None:
 def test_what_no_reader_knows_is_refused(given: str) -> None:
     with pytest.raises(DataError, match="no reader"):
         safe_name(given if given != "a.csv/" else "a.csv/..")
+
+
+def test_what_an_earlier_job_scored_is_there_until_it_is_let_go(tmp_path) -> None:
+    places = Places(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        _ = places.earlier
+    places.since.mkdir()
+    (places.since / "a-scored.parquet").touch()
+    assert places.earlier.name == "a-scored.parquet"
+    since.let_go(places)
+    with pytest.raises(FileNotFoundError):
+        _ = places.earlier
 
 
 def test_a_file_that_is_still_coming_is_not_the_upload(tmp_path) -> None:

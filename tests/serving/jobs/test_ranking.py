@@ -84,6 +84,39 @@ def test_what_is_on_the_worklist_has_its_reasons(tmp_path: Path) -> None:
     assert [row["reasons"] for row in rows] == ["because of 2", "because of 3", None, None, None]
 
 
+def test_what_the_draw_chose_is_marked(tmp_path: Path) -> None:
+    rows = worklist(tmp_path, capacity=2, sample=0.5, seed=3)
+    (drawn,) = (row for row in rows if row["drawn"])
+    assert drawn["chosen"] and drawn["reasons"] == f"because of {drawn['line']}"
+    assert len(lines(rows)) == 2
+    assert not any(row["drawn"] for row in worklist(tmp_path))
+
+
+def test_every_tender_tells_what_has_changed_by_the_row_that_stands_for_it(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    before = scored(
+        tmp_path / "before",
+        [
+            {"line": n, "ocid": name, "failure": p}
+            for n, (name, p) in enumerate([("a", 0.3), ("b", 0.4), ("gone", 0.9)])
+        ],
+    )
+    now = [("a", 0.5), ("a", 0.1), ("b", 0.35), ("came", 0.2)]
+    made = made_by(tmp_path, [{"line": n, "ocid": name, "failure": p} for n, (name, p) in enumerate(now)])
+    ranked(*made, tmp_path / "worklist.parquet", before)
+    rows = pq.read_table(tmp_path / "worklist.parquet").to_pylist()
+    assert [tuple(row[name] for name in ("ocid", "change", "earlier_failure", "moved")) for row in rows] == [
+        ("a", "up", 0.3, 0.2),
+        ("b", "down", 0.4, -0.05),
+        ("came", "new", None, None),
+        ("a", None, None, None),
+    ]
+
+
+def test_with_nothing_earlier_nothing_is_said_of_changes(tmp_path: Path) -> None:
+    assert {row["change"] for row in worklist(tmp_path)} == {None}
+
+
 def test_it_tells_what_it_can_be_filtered_by(tmp_path: Path) -> None:
     found = ranked(*made_by(tmp_path, ROWS), tmp_path / "worklist.parquet")
     assert found == {"category": [], "region": ["UKD", "UKC"], "register": ["uk"]}

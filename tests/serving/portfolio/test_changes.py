@@ -48,8 +48,19 @@ def test_against_a_whole_earlier_output_gone_is_what_the_portfolio_lacks() -> No
     found = worklist(NOW, Wish(capacity=2), BEFORE)
     assert changed(found.rows) == {"rose": ("up", 0.3, None), "fell": ("down", 0.9, None)}
     assert found.gone is not None
-    assert sorted(ocids(found.gone)) == ["left", "unlisted"]
+    assert ocids(found.gone) == ["left", "unlisted"]
     assert set(found.gone["why"].to_pylist()) == {ABSENT}
+
+
+def test_gone_from_a_whole_output_begins_with_the_likeliest_to_fail_and_has_a_tender_once() -> None:
+    before = table(*({"ocid": name, "failure": p} for name, p in (("a", 0.1), ("b", 0.7), ("a", 0.9), ("c", 0.3))))
+    found = worklist(NOW, Wish(capacity=2), before)
+    assert found.gone is not None
+    assert [*zip(ocids(found.gone), found.gone["failure"].to_pylist(), strict=True)] == [
+        ("a", 0.9),
+        ("b", 0.7),
+        ("c", 0.3),
+    ]
 
 
 def test_the_seed_of_the_earlier_run_does_not_matter() -> None:

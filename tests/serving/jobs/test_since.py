@@ -1,0 +1,220 @@
+"""A job is compared with an earlier one by whoever knows it, as the command line does, and gives nothing else away."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from serving.jobs import since
+from serving.jobs.job import Job, now
+from serving.jobs.places import Places
+from serving.jobs.worker import Worker
+from tenders.errors import DataError
+from tests.serving.conftest import ROOT, running
+from tests.serving.jobs import made
+from tests.serving.jobs.test_worker import BLOCKS, NAME, added, client, free, parts, until, worker  # noqa: F401
+
+ID, OTHER = "-aB_" * 8, "Z9" * 16
+
+
+def job(**about: Any) -> Job:
+    return Job(**{"id": ID, "home": "home", "created": now(), "name": "a.csv", "size": 7, "state": "done", **about})
+
+
+def find(id: str) -> Job | None:
+    return job() if id == ID else None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ID,
+        f"  {ID}\n",
+        f"/portfolio/{ID}",
+        f"/jobs/{ID}",
+        f"http://127.0.0.1:3000/portfolio/{ID}?sort=failure&down=1",
+        f"https://office.example/risk/portfolio/{ID}/row/7#rows",
+        f"https://office.example/jobs/{ID}/output?format=csv",
+    ],
+)
+def test_a_job_is_named_by_its_id_or_any_address_of_it(text: str) -> None:
+    found = since.job(text, find)
+    assert found and found.id == ID
+
+
+def test_a_blank_names_none() -> None:
+    assert since.job(" ", find) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        ID[:-1],
+        f"{ID}x",
+        "../../etc/passwd",
+        f"/portfolio/{ID}x",
+        "/portfolio/",
+        "\0",
+        pytest.param("/jobs/" * 2000, id="long"),
+        OTHER,
+    ],
+)
+def test_what_names_no_job_is_refused_with_what_to_do(text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        since.job(text, find)
+    (problem,) = caught.value.problems
+    assert (problem.path, bool(problem.remedy)) == ("/since", True)
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "failed", "cancelled"])
+def test_a_job_that_is_not_done_is_compared_with_nothing(state: str) -> None:
+    with pytest.raises(DataError, match=f"is {state}, not done"):
+        since.job(ID, lambda _: job(state=state))
+
+
+def test_a_job_whose_files_are_gone_is_compared_with_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="are gone"):
+        since.taken_along(job(), Places(tmp_path / "none"), Places(tmp_path))
+
+
+def test_where_there_are_no_links_the_rows_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", none)
+    its, ours = Places(tmp_path / "its"), Places(tmp_path / "ours")
+    for each in (its, ours):
+        each.folder.mkdir()
+    its.scored.write_bytes(b"rows")
+    with pytest.raises(DataError):  # for want of a manifest
+        since.taken_along(job(), its, ours)
+    assert ours.earlier.read_bytes() == b"rows"
+
+
+def refused(http: httpx.Client, named: str, path: str = "/jobs") -> httpx.Response:
+    answer = http.post(path, files={"file": ("a.csv", b"title\nx\n")}, data={"since": named})
+    assert answer.status_code == 400
+    return answer
+
+
+def test_an_upload_that_cannot_be_compared_is_refused_before_it_is_queued(
+    idle: httpx.Client, service: httpx.Client
+) -> None:
+    waiting = made.upload(idle, b"title\nx\n", "early.csv")
+    before = [each["id"] for each in idle.get("/jobs").json()]
+    for named in (waiting["id"], OTHER, "yesterday's"):
+        (problem,) = refused(idle, named).json()["problems"]
+        assert problem["path"] == "/since"
+        assert problem["remedy"]
+        assert 'aria-invalid="true"' in refused(idle, named, "/portfolio").text
+    assert [each["id"] for each in idle.get("/jobs").json()] == before
+    # A job of another service is not this one's.
+    refused(service, waiting["id"])
+
+
+def test_it_says_what_the_command_line_says(
+    service: httpx.Client, job: dict[str, Any], later: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "newer.jsonl").write_bytes(made.newer())
+    (tmp_path / "earlier.parquet").write_bytes(service.get(job["links"]["output"]).content)
+    command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", "newer.jsonl", "out.parquet"]
+    asked = ["--since", "earlier.parquet", "--capacity", "10", "--stage", "draft", "--sample", "0.2", "--workers", "1"]
+    subprocess.run([*command, *asked], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    for name in ("worklist", "gone"):
+        told = service.get(later["links"][name], params={"format": "parquet"}).content
+        assert told == (tmp_path / f"out.{name}.parquet").read_bytes()
+
+
+def test_what_is_taken_away_tells_the_changes(service: httpx.Client, later: dict[str, Any]) -> None:
+    assert later["options"]["since"]["name"] == "register.jsonl"
+    rows = pq.read_table(io.BytesIO(service.get(later["links"]["worklist"], params={"format": "parquet"}).content))
+    assert {*rows["change"].to_pylist()} <= {"new", "up", "down", "same"}
+    assert rows["chosen"].to_pylist() == ["risk"] * 8 + ["random"] * 2
+    assert '"change","earlier_failure"' in service.get(later["links"]["worklist"]).text
+    gone = service.get(later["links"]["gone"])
+    assert gone.headers["content-disposition"] == 'attachment; filename="newer-gone.csv"'
+    assert [line.split(",")[0] for line in gone.text.splitlines() if line.startswith('"ocds-')] == [
+        f'"ocds-h6vhtk-{number}"' for number in (2, 0, 4, 1, 3)
+    ]
+    assert "Since the last run" in service.get(later["links"]["report"]).text
+
+
+def test_a_job_that_is_compared_with_none_has_nothing_gone(service: httpx.Client, job: dict[str, Any]) -> None:
+    assert "gone" not in job["links"]
+    answer = service.get(f"/jobs/{job['id']}/gone")
+    assert answer.status_code == 404
+    assert "no earlier one" in answer.json()["error"]
+
+
+def test_the_manifest_names_the_earlier_output_by_its_digest(
+    service: httpx.Client, job: dict[str, Any], later: dict[str, Any], data: Path
+) -> None:
+    answer = service.get(later["links"]["manifest"])
+    told, earlier = answer.json(), service.get(job["links"]["manifest"]).json()
+    assert (told["since"]["file"], told["since"]["sha256"]) == ("register-scored.parquet", earlier["output_sha256"])
+    assert told["worklist"]["wish"]["sample"] == 0.2
+    assert str(data) not in answer.text
+
+
+def test_who_is_sent_the_later_job_does_not_get_the_earlier_one(
+    service: httpx.Client, job: dict[str, Any], later: dict[str, Any], data: Path
+) -> None:
+    shown = [
+        service.get(later["page"]),
+        service.get(f"/jobs/{later['id']}"),
+        *map(service.get, later["links"].values()),
+    ]
+    assert all(job["id"].encode() not in answer.content for answer in shown)
+    held = [each for each in (data / "jobs" / later["id"]).rglob("*") if each.is_file()]
+    assert held
+    assert all(job["id"].encode() not in each.read_bytes() for each in held)
+
+
+def test_the_earlier_rows_are_let_go_when_the_job_has_ended(later: dict[str, Any], data: Path) -> None:
+    until(lambda: not Places(data / "jobs" / later["id"]).since.exists())
+
+
+def test_the_earlier_rows_are_let_go_when_the_job_is_cancelled(
+    service: httpx.Client, job: dict[str, Any], data: Path
+) -> None:
+    begun = made.upload(service, made.long(BLOCKS), NAME, since=job["id"])
+    assert Places(data / "jobs" / begun["id"]).earlier.exists()
+    assert service.post(f"/jobs/{begun['id']}/cancel").json()["state"] == "cancelled"
+    assert not Places(data / "jobs" / begun["id"]).since.exists()
+
+
+def test_earlier_rows_that_were_left_are_let_go_by_the_next_sweep(worker: Worker) -> None:  # noqa: F811
+    ended, waiting = added(worker, state="done"), added(worker)
+    for each in (ended, waiting):
+        Places(worker.home.folder(each.id)).since.mkdir()
+    worker.sweep()
+    assert [Places(worker.home.folder(each.id)).since.exists() for each in (ended, waiting)] == [False, True]
+
+
+def test_it_gives_the_same_bytes_when_it_is_killed_and_the_earlier_job_deleted(tmp_path: Path) -> None:
+    settings = {"TENDER_RISK_DATA": str(tmp_path / "data"), "TENDER_RISK_JOB_WORKERS": "1"}
+    jobs, content = tmp_path / "data" / "jobs", made.long(BLOCKS)
+    with running(**settings) as service, client(service) as http:
+        earlier = made.ended(http, made.upload(http, made.portfolio())["id"])
+        unbroken = made.ended(http, made.upload(http, content, NAME, since=earlier["id"])["id"])
+        begun = made.upload(http, content, NAME, since=earlier["id"])
+        assert http.delete(f"/jobs/{earlier['id']}").status_code == 204
+        until(lambda: parts(jobs / begun["id"]) >= 1)
+        service.kill()
+        service.wait()
+    assert not (jobs / earlier["id"]).exists()
+    until(lambda: free(jobs / begun["id"] / "lock"))
+    with running(**settings) as service, client(service) as http:
+        done = made.ended(http, begun["id"])
+    assert (done["state"], done["message"]) == ("done", "")
+    for name in ("scored.parquet", "worklist.parquet", "scored.worklist.parquet", "scored.gone.parquet"):
+        assert (jobs / begun["id"] / name).read_bytes() == (jobs / unbroken["id"] / name).read_bytes()
