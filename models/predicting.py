@@ -223,7 +223,7 @@ def _interval(bundle: Bundle, stage: Stage, margin: dict[str, Floats], no_bid: N
     They are drawn once for all tenders of the same margins, which are few: a booster is a small number of steps.
     """
     kinds = Kinds(list(zip(no_bid.tolist(), *(each.tolist() for each in margin.values()), strict=True)))
-    none, *margins = np.array(kinds.distinct).T
+    none, *margins = np.array(kinds.distinct).reshape(-1, 1 + len(margin)).T
     survive = np.ones((len(none), 1), dtype=np.float32)
     for outcome, each in zip(margin, margins, strict=True):
         drawn = bundle.calibration[outcome, stage].draws(each)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from models import scoring
 from models.bundle import Bundle
 from models.calibration import failure_of
+from models.predicting import measured, predictions
 from models.scoring import Score, bands, score
 from tenders import form
 from tenders.errors import DataError
@@ -196,3 +197,9 @@ def test_the_json_has_the_keys_that_the_contract_names(bundle: Bundle) -> None:
     assert found["bundle"] == bundle.manifest.version
     assert found["register"] == "uk"
     assert scoring.score.__doc__
+
+
+@each_stage
+def test_no_tenders_have_no_predictions(bundle: Bundle, stage: Stage) -> None:
+    found = predictions(measured(bundle, stage, [], []))
+    assert found.failure.shape == (0,) and found.interval.shape == (0, 2)
