@@ -24,6 +24,7 @@ from tenders.tender import Tender
 Declared = TypeVar("Declared", bound=Measure)
 Evidence = Callable[[Tender, TrackRecord], Seen | None]
 Theme = Literal["lots", "competition", "structure", "advisers", "timing", "value", "procedure", "buyer", "wording"]
+Direction = Literal[-1, 0, 1]
 THEMES: tuple[Theme, ...] = (
     "lots",
     "competition",
@@ -58,7 +59,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     says: str
     says_not: str = ""
     also: tuple[str, ...] = ()
-    direction: Literal[-1, 0, 1] = 0
+    direction: Direction = 0
     evidence: Evidence | None = None
     family: str = ""
     doc: str = ""
@@ -84,7 +85,7 @@ def feature(
     says: str,
     says_not: str = "",
     also: tuple[str, ...] = (),
-    direction: Literal[-1, 0, 1] = 0,
+    direction: Direction = 0,
     evidence: Evidence | None = None,
     family: str = "",
 ) -> Callable[[Declared], Declared]:

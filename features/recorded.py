@@ -6,7 +6,7 @@ record that was read for the tender. On a register without records they are unkn
 
 from __future__ import annotations
 
-from features.catalogue import Theme, feature
+from features.catalogue import Direction, Theme, feature
 from features.columns import Measure
 from features.records import CLASS, LAGGING, PATHS, SPANS, TITLE, WORDS, label
 from features.standing import ACTIVITY, TABLES
@@ -48,7 +48,9 @@ def path(table: tuple[str, ...]) -> str:
     return "/tender/classification" if last in CLASS else PATHS.get(last, f"/tenderRisk/codes/{last}")
 
 
-def _declare(family: str, table: tuple[str, ...], name: str, unit: str, what: str, says: str, doc: str) -> None:
+def _declare(
+    family: str, table: tuple[str, ...], name: str, unit: str, what: str, says: str, doc: str, direction: Direction = 0
+) -> None:
     feature(
         stage="draft",
         theme=theme(table),
@@ -57,6 +59,7 @@ def _declare(family: str, table: tuple[str, ...], name: str, unit: str, what: st
         path=path(table),
         says=says,
         family=family,
+        direction=direction,
     )(looked_up(name, doc))
 
 
@@ -72,6 +75,7 @@ for _table in TABLES:
             f"Cases with {_same} have ended so {{value}} often than is usual in the register, {LATELY[_span]}.",
             "Share of earlier cases under the key that had the outcome, shrunk to that of the key above, over the "
             "register's own share of the last year. What failed before fails again. Source: track record, decayed by half-lives.",
+            direction=1,
         )
     _declare(
         "cases",
@@ -152,6 +156,7 @@ def _phrases(tender: Tender, track_record: TrackRecord) -> Phrases:
     also=("/tender/description",),
     says="The wording counts {value} in log-odds: {record}.",
     family="language",
+    direction=1,
     evidence=_phrases,
 )
 def words_score(tender: Tender, track_record: TrackRecord) -> float | None:
@@ -171,6 +176,7 @@ def words_score(tender: Tender, track_record: TrackRecord) -> float | None:
     also=("/tender/description", "/buyer"),
     says="Wording together with buyer, kind and procedure counts {value} in log-odds.",
     family="language",
+    direction=1,
 )
 def profile_score(tender: Tender, track_record: TrackRecord) -> float | None:
     """What the register's model of words with buyer and kind, and of pairs of attributes, thinks, over its mean.

@@ -11,7 +11,10 @@ from features.catalogue import THEMES, catalogue
 from tenders.facts import Stage
 from training import metrics
 from training.boosting import fit, margins
-from training.pooling import BOOST, Sample
+from training.pooling import Sample
+from training.recipe import Boost
+
+BOOST = Boost(depth=4, learning_rate=0.05, trees=150, smallest_leaf=20, column_share=0.3)
 
 
 class Ablated(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,6 @@ def ablated(each: Sample, seed: int) -> Ablated:
 
 def _auc(each: Sample, columns: list[int], seed: int) -> float:
     names = [each.names[column] for column in columns]
-    booster = fit(each.x[:, columns], each.y, np.ones(len(each.y)), names, BOOST, seed)
-    margin = margins(booster, each.test_x[:, columns], names)
-    return metrics.auc(each.test_y, margin, np.ones(len(margin)))
+    booster = fit(each.learn.x[:, columns], each.learn.y, np.ones(len(each.learn.y)), names, BOOST, seed)
+    margin = margins(booster, each.test.x[:, columns], names)
+    return metrics.auc(each.test.y, margin, np.ones(len(margin)))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from features.catalogue import catalogue
 from features.matrix import Matrix
 from training import shares
-from training.fit import filled
+from training.fit import constraints, filled
 from training.frames import Frame
 from training.recipe import Boost
 
@@ -81,11 +81,19 @@ def without_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str], seed: int
 
 
 def fit(
-    x: Matrix, y: Floats, weight: Floats, names: Sequence[str], boost: Boost, seed: int, offset: Floats | None = None
+    x: Matrix,
+    y: Floats,
+    weight: Floats,
+    names: Sequence[str],
+    boost: Boost,
+    seed: int,
+    offset: Floats | None = None,
+    directed: bool = False,
 ) -> xgb.Booster:
-    """A booster on columns of these names; `offset` is what is known of each row beforehand, in log-odds."""
+    """A booster on columns of these names; `offset` is what is known of each row beforehand, in log-odds. If
+    `directed`, a feature whose direction was set beforehand never works against it."""
     kept = usable(x, names)
-    booster = _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset)
+    booster = _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset, directed)
     if not boost.widest or len(kept) <= boost.widest:
         return booster
     gain = booster.get_score(importance_type="total_gain")
@@ -93,14 +101,23 @@ def fit(
         return booster
     best = set(sorted(gain, key=lambda name: (-float(np.max(gain[name])), name))[: boost.widest])
     kept = np.array([column for column in kept if names[column] in best], dtype=np.int64)
-    return _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset)
+    return _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset, directed)
 
 
 def _fit(
-    x: Matrix, y: Floats, weight: Floats, names: Sequence[str], boost: Boost, seed: int, offset: Floats | None
+    x: Matrix,
+    y: Floats,
+    weight: Floats,
+    names: Sequence[str],
+    boost: Boost,
+    seed: int,
+    offset: Floats | None,
+    directed: bool,
 ) -> xgb.Booster:
+    told = parameters(boost, seed, offset is not None)
+    if directed:
+        told["monotone_constraints"] = constraints(names)
     if boost.shares:
-        told = parameters(boost, seed, offset is not None)
         return shares.fit(x, y, weight, names, told, boost.trees, boost.shares, offset)
     data = xgb.QuantileDMatrix(
         x,
@@ -111,7 +128,7 @@ def _fit(
         max_bin=boost.bins,
         nthread=THREADS,
     )
-    return xgb.train(parameters(boost, seed, offset is not None), data, boost.trees)
+    return xgb.train(told, data, boost.trees)
 
 
 def parameters(boost: Boost, seed: int, offset: bool = False) -> dict[str, object]:

@@ -102,8 +102,6 @@ def fit(rows: Rows, recipe: Recipe, seed: int) -> xgb.Booster:
 
 def parameters(names: Sequence[str], recipe: Recipe, seed: int) -> dict[str, object]:
     """XGBoost's parameters, the directions that are not in doubt as monotone constraints among them."""
-    known = catalogue()
-    directions = ",".join(str(known[name].direction) if name in known else "0" for name in names)
     return {
         "objective": "binary:logistic",
         "base_score": 0.5,
@@ -115,10 +113,16 @@ def parameters(names: Sequence[str], recipe: Recipe, seed: int) -> dict[str, obj
         "min_child_weight": recipe.smallest_leaf,
         "subsample": recipe.row_share,
         "colsample_bytree": recipe.column_share,
-        "monotone_constraints": f"({directions})",
+        "monotone_constraints": constraints(names),
         "seed": seed,
         "nthread": 1,
     }
+
+
+def constraints(names: Sequence[str]) -> str:
+    """The directions of these columns, in XGBoost's words."""
+    known = catalogue()
+    return f"({','.join(str(known[name].direction) if name in known else '0' for name in names)})"
 
 
 def margins(booster: xgb.Booster, x: Matrix) -> Floats:

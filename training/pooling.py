@@ -4,17 +4,21 @@ What is pooled is the last window's question: every register's rows as known at 
 all registers with the same weight. The register's own rate goes in as an offset, with what its own online model thinks
 of the tender, so that the trees learn what lifts a tender above or below that. Trained without one register, it shows
 what is known of a register never seen.
+
+What a few registers have in common by chance does not hold in the next: free trees undo there what the register's own
+records say. So a feature whose direction was set beforehand keeps to it, and trees are stumps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from features.catalogue import catalogue
 from features.matrix import Matrix
 from tenders.facts import Stage
 from training import metrics
@@ -29,29 +33,38 @@ Numbers = NDArray[np.int64]
 
 MOST = 15_000
 """Rows of one register that are pooled: the latest."""
-TRAVELS = ("rate_", "words_score", "profile_score", "window_to_", "value_to_")
-"""How features begin that say the same in every register: what compares a tender with its own register."""
-BOOST = Boost(depth=4, learning_rate=0.05, trees=150, smallest_leaf=20, column_share=0.3)
+BOOST = Boost(depth=1, learning_rate=0.05, trees=150, smallest_leaf=20, column_share=0.3)
+
+
+class Rows(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a register: `x` of shape (rows, names), and for every row its outcome, what is known of it beforehand in
+    log-odds, and whose fate it shares."""
+
+    x: Matrix
+    y: Floats
+    offset: Floats
+    cluster: Numbers
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One register's share of a pool: rows to learn from and rows to be judged on, with the columns of its frame."""
+    """One register's share of a pool, with the columns of its frame.
+
+    `learn` are rows to learn from, `test` those of its last window, and `unseen` those that judge a model which has
+    seen nothing of the register: in a snapshot all of them, for time does not part them.
+    """
 
     register: str
     outcome: str
     stage: Stage
     names: tuple[str, ...]
-    x: Matrix
-    y: Floats
-    offset: Floats
-    test_x: Matrix
-    test_y: Floats
-    test_offset: Floats
-    cluster: Numbers
+    learn: Rows
+    test: Rows
+    unseen: Rows
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):
-    """AUC with its 95 % interval on one register's last window, by a model of the kind named."""
+    """AUC with its 95 % interval on one register's last window, or on all of a snapshot that was not learnt from, by a
+    model of the kind named."""
 
     register: str
     outcome: str
@@ -80,20 +93,25 @@ def sample(frame: Frame, steps: int) -> Sample:
     """The last slice of a register, at most MOST rows to learn from."""
     *_, last = slices(frame, steps)
     chosen = np.argsort(frame.published[last.train], kind="stable")[-MOST:]
-    rows = last.train[chosen]
-    offset = frame.level + frame.x[:, frame.names.index("profile_score")]
+    learn = _rows(frame, last.train[chosen])
+    test = _rows(frame, last.test)
     return Sample(
         register=frame.register,
         outcome=frame.outcome,
         stage=frame.stage,
         names=frame.names,
+        learn=msgspec.structs.replace(learn, y=last.y[chosen]),
+        test=test,
+        unseen=_rows(frame, np.flatnonzero(frame.told)) if frame.snapshot else test,
+    )
+
+
+def _rows(frame: Frame, rows: Numbers) -> Rows:
+    return Rows(
         x=frame.x[rows],
-        y=last.y[chosen],
-        offset=offset[rows],
-        test_x=frame.x[last.test],
-        test_y=frame.y[last.test],
-        test_offset=offset[last.test],
-        cluster=(frame.buyer if frame.snapshot else frame.fate)[last.test],
+        y=frame.y[rows],
+        offset=frame.level[rows] + frame.x[rows, frame.names.index("profile_score")],
+        cluster=(frame.buyer if frame.snapshot else frame.fate)[rows],
     )
 
 
@@ -104,11 +122,11 @@ def pool(outcome: str, samples: Sequence[Sample], seed: int) -> Pooled:
     lines: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for travelling in (False, True):
         together = _fit(samples, travelling, seed)
-        found += [_judged(outcome, each, together, _called("pooled", travelling)) for each in samples]
+        found += [_judged(outcome, each, each.test, together, _called("pooled", travelling)) for each in samples]
         for each in samples:
             others = [other for other in samples if other is not each]
             stranger = _fit(others, travelling, seed)
-            judged = _judged(outcome, each, stranger, _called("by the others", travelling))
+            judged = _judged(outcome, each, each.unseen, stranger, _called("by the others", travelling))
             found.append(judged)
             alone[travelling].append(judged.auc)
             lines[travelling].append(_line(each, stranger))
@@ -118,8 +136,8 @@ def pool(outcome: str, samples: Sequence[Sample], seed: int) -> Pooled:
         booster=_fit(samples, travels, seed),
         found=tuple(found),
         unsure=tuple(lines[travels]),
-        cases=sum(len(each.test_y) for each in samples),
-        positives=int(sum(each.test_y.sum() for each in samples)),
+        cases=sum(len(each.unseen.y) for each in samples),
+        positives=int(sum(each.unseen.y.sum() for each in samples)),
     )
 
 
@@ -129,19 +147,29 @@ def _called(kind: str, travelling: bool) -> str:
 
 def _fit(samples: Sequence[Sample], travelling: bool, seed: int) -> xgb.Booster:
     names = shared(samples, travelling)
-    x = np.concatenate([aligned(each.x, each.names, names) for each in samples])
-    weight = np.concatenate([np.full(len(each.y), MOST / len(each.y)) for each in samples])
-    y, offset = (np.concatenate([getattr(each, part) for each in samples]) for part in ("y", "offset"))
-    return fit(x, y, weight, names, BOOST, seed, offset=offset)
+    x = np.concatenate([aligned(each.learn.x, each.names, names) for each in samples])
+    weight = np.concatenate([np.full(len(each.learn.y), MOST / len(each.learn.y)) for each in samples])
+    y, offset = (np.concatenate([getattr(each.learn, part) for each in samples]) for part in ("y", "offset"))
+    return fit(x, y, weight, names, BOOST, seed, offset=offset, directed=True)
 
 
 def shared(samples: Sequence[Sample], travelling: bool) -> list[str]:
-    """Columns of at least one register, or of at least two where there are more; in the order of their appearance."""
-    counts: Mapping[str, int] = {}
+    """Columns that differ in at least one register, or in at least two where there are more; in the order of their
+    appearance."""
+    counts: dict[str, int] = {}
     for each in samples:
-        counts = {**counts, **{name: counts.get(name, 0) + 1 for name in each.names}}
+        low, high = np.fmin.reduce(each.learn.x), np.fmax.reduce(each.learn.x)
+        for name, differs in zip(each.names, low < high, strict=True):
+            counts[name] = counts.get(name, 0) + int(differs)
     least = min(2, len(samples))
-    return [name for name, n in counts.items() if n >= least and (name.startswith(TRAVELS) or not travelling)]
+    return [name for name, n in counts.items() if n >= least and (travels(name) or not travelling)]
+
+
+def travels(name: str) -> bool:
+    """Whether a feature says the same in every register: it compares a tender with its own register's records, and
+    which way it works was set beforehand."""
+    known = catalogue()[name]
+    return bool(known.family and known.direction)
 
 
 def aligned(x: Matrix, names: Sequence[str], wanted: Sequence[str]) -> Matrix:
@@ -156,20 +184,20 @@ def aligned(x: Matrix, names: Sequence[str], wanted: Sequence[str]) -> Matrix:
 
 def _line(each: Sample, stranger: xgb.Booster) -> tuple[float, float]:
     """The line that would have been right for a register, from the margin of a model that had not seen it."""
-    margin = _margin(each, stranger)
-    a, b = line(margin, each.test_y, np.ones(len(margin)), float(margin.std()))
+    margin = _margin(each, each.unseen, stranger)
+    a, b = line(margin, each.unseen.y, np.ones(len(margin)), float(margin.std()))
     return round(a, 4), round(b, 4)
 
 
-def _margin(each: Sample, booster: xgb.Booster) -> Floats:
+def _margin(each: Sample, rows: Rows, booster: xgb.Booster) -> Floats:
     names = booster.feature_names or []
-    return margins(booster, aligned(each.test_x, each.names, names), names) + each.test_offset
+    return margins(booster, aligned(rows.x, each.names, names), names) + rows.offset
 
 
-def _judged(outcome: str, each: Sample, booster: xgb.Booster, kind: str) -> Transfer:
-    margin = _margin(each, booster)
+def _judged(outcome: str, each: Sample, rows: Rows, booster: xgb.Booster, kind: str) -> Transfer:
+    margin = _margin(each, rows, booster)
     ones = np.ones(len(margin))
-    low, high = metrics.interval(metrics.auc, each.test_y, margin, ones, each.cluster, draws=100)
-    auc = metrics.auc(each.test_y, margin, ones)
+    low, high = metrics.interval(metrics.auc, rows.y, margin, ones, rows.cluster, draws=100)
+    auc = metrics.auc(rows.y, margin, ones)
     around = (round(low, 4), round(high, 4))
     return Transfer(register=each.register, outcome=outcome, kind=kind, n=len(margin), auc=round(auc, 4), auc_ci=around)

@@ -205,8 +205,10 @@ Intervals of the AUC are 95 %, resampling cases that share a fate together (in a
 many of 15 groups of equal size the observed rate lay within the interval that the scores gave."""
 
 POOLED = """On the register's last window. All rows of this table are fitted alike and on a bounded number of cases, so they compare
-with each other and not with the figures above. Pooled models take every register's own rate as an offset; *by the others* has seen
-nothing of the register: what is to be expected of a register that is not known."""
+with each other and not with the figures above. Pooled models begin at what the register's own records say (its rate, and its own
+model of words and of who buys what) and learn stumps on top, none of which works against a direction set beforehand. *By the
+others* has learnt nothing from the register, which brings only those records, read up to each case's day: what is to be expected
+of a register that is not known. A snapshot is then judged on all its cases, each by the records of other buyers."""
 
 THEMES = "What the AUC loses on the last window when a theme's features are taken away and the rest is fitted anew."
 

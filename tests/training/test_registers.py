@@ -20,9 +20,8 @@ from tests.training.conftest import QUICK
 from training import registers
 from training.frames import frame
 from training.metrics import auc
-from training.pooling import TRAVELS, aligned, sample, shared
 from training.recipe import Boost
-from training.register import STEPS, coverage, learn
+from training.register import coverage, learn
 from training.registers import FEWEST, Registers, evidence, metrics_of, told
 
 BOOST = Boost(trees=30, depth=3)
@@ -152,19 +151,6 @@ def test_a_changed_file_of_a_register_is_refused_and_named(saved: Path, name: st
     (saved / name).write_bytes(content)
     with pytest.raises(BundleError, match=f"{name} is not the file that was released"):
         bundles.load(saved)
-
-
-def test_columns_of_pools_are_those_of_several_registers_and_none_that_says_something_else_in_each() -> None:
-    frames = [
-        frame(made.source(name=n), made.register(400, seed=s, name=n), "no_award", "draft") for s, n in enumerate("ab")
-    ]
-    samples = [sample(each, STEPS) for each in frames]
-    names = shared(samples, travelling=True)
-    assert names and all(name.startswith(TRAVELS) for name in names)
-    assert set(names) < set(shared(samples, travelling=False))
-    x = aligned(samples[0].x, samples[0].names, ["unheard", samples[0].names[0]])
-    assert np.isnan(x[:, 0]).all() and np.array_equal(x[:, 1], samples[0].x[:, 0], equal_nan=True)
-    assert (samples[0].offset.shape, samples[0].test_offset.shape) == (samples[0].y.shape, samples[0].test_y.shape)
 
 
 def test_a_pool_says_what_a_register_gains_from_the_others(learnt: Registers) -> None:
