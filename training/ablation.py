@@ -30,17 +30,17 @@ class Ablated(msgspec.Struct, frozen=True, kw_only=True):
 def ablated(each: Sample, seed: int) -> Ablated:
     """Fits once on all columns, and once without each theme."""
     known = catalogue()
-    themes = [theme for theme in THEMES if any(known[name].theme == theme for name in each.names)]
-    whole = _auc(each, list(range(len(each.names))), seed)
+    themes = [theme for theme in THEMES if any(known[name].theme == theme for name in each.learn.names)]
+    whole = _auc(each, list(range(len(each.learn.names))), seed)
     lost: dict[str, float] = {}
     for theme in themes:
-        kept = [column for column, name in enumerate(each.names) if known[name].theme != theme]
+        kept = [column for column, name in enumerate(each.learn.names) if known[name].theme != theme]
         lost[theme] = round(whole - _auc(each, kept, seed), 4)
-    return Ablated(register=each.register, outcome=each.outcome, stage=each.stage, auc=round(whole, 4), lost=lost)
+    return Ablated(register=each.learn.register, outcome=each.outcome, stage=each.stage, auc=round(whole, 4), lost=lost)
 
 
 def _auc(each: Sample, columns: list[int], seed: int) -> float:
-    names = [each.names[column] for column in columns]
+    names = [each.learn.names[column] for column in columns]
     booster = fit(each.learn.x[:, columns], each.learn.y, np.ones(len(each.learn.y)), names, BOOST, seed)
     margin = margins(booster, each.test.x[:, columns], names)
     return metrics.auc(each.test.y, margin, np.ones(len(margin)))

@@ -39,7 +39,7 @@ def calibration(
     lines = [line(margin[rows], y[rows], weight[rows], spread) for rows in resamples(cluster, times, seed)]
     slope = float(np.mean([b for _, b in lines]))
     return Calibration(
-        intercept=round(_intercept(margin, y, weight, slope), 6),
+        intercept=round(level_of(margin, y, weight, slope), 6),
         slope=round(slope, 6),
         resampled=tuple((round(a, 4), round(b, 4)) for a, b in lines),
         base_rate=round(float(np.average(y, weights=weight)), 6),
@@ -62,7 +62,7 @@ def trusted(line: Calibration, margin: Floats, level: Floats) -> Calibration:
     share = information * TRUST**2 / (information * TRUST**2 + 1)
     slope = 1 + share * (line.slope - 1)
     drawn = np.maximum(slope + np.sqrt(share) * (slopes - line.slope), 0.0)
-    intercept = _intercept(margin, level, np.ones(len(margin)), slope)
+    intercept = level_of(margin, level, np.ones(len(margin)), slope)
     # Every resample keeps its distance from the line at the mean margin.
     middle = float(margin.mean())
     shift = intercept - line.intercept + (slope - line.slope) * middle
@@ -84,7 +84,7 @@ def moved(line: Calibration, margin: Floats, y: Floats, window: NDArray[np.int64
     freedom.
     """
     windows = [window == each for each in np.unique(window)]
-    levels = np.array([_intercept(margin[one], y[one], np.ones(one.sum()), line.slope) for one in windows])
+    levels = np.array([level_of(margin[one], y[one], np.ones(one.sum()), line.slope) for one in windows])
     p = [expit(line.intercept + line.slope * margin[one]) for one in windows]
     by_chance = np.mean([1 / max(np.sum(each * (1 - each)), 1e-9) for each in p])
     free = len(levels) - 1
@@ -118,7 +118,7 @@ def line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[floa
     return float(a - b * centre / scale), float(b / scale)
 
 
-def _intercept(margin: Floats, y: Floats, weight: Floats, slope: float) -> float:
+def level_of(margin: Floats, y: Floats, weight: Floats, slope: float) -> float:
     """The intercept at which the mean probability equals the base rate, by bisection."""
     rate = float(np.clip(np.average(y, weights=weight), 1e-4, 1 - 1e-4))
     low, high = -30.0, 30.0

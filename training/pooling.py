@@ -6,7 +6,8 @@ of the tender, so that the trees learn what lifts a tender above or below that. 
 what is known of a register never seen.
 
 What a few registers have in common by chance does not hold in the next: free trees undo there what the register's own
-records say. So a feature whose direction was set beforehand keeps to it, and trees are stumps.
+records say. So a feature whose direction was set beforehand keeps to it, trees are stumps and few, and each register's
+offset is first moved to its own level, which the next one will not share.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from features.matrix import Matrix
 from tenders.facts import Stage
 from training import metrics
 from training.boosting import fit, margins
-from training.calibrate import line
+from training.calibrate import level_of, line
 from training.frames import Frame
 from training.recipe import Boost
 from training.rolling import slices
@@ -33,13 +34,15 @@ Numbers = NDArray[np.int64]
 
 MOST = 15_000
 """Rows of one register that are pooled: the latest."""
-BOOST = Boost(depth=1, learning_rate=0.05, trees=150, smallest_leaf=20, column_share=0.3)
+BOOST = Boost(depth=1, learning_rate=0.05, trees=30, smallest_leaf=20, column_share=0.3)
 
 
 class Rows(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a register: `x` of shape (rows, names), and for every row its outcome, what is known of it beforehand in
     log-odds, and whose fate it shares."""
 
+    register: str
+    names: tuple[str, ...]
     x: Matrix
     y: Floats
     offset: Floats
@@ -47,16 +50,14 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One register's share of a pool, with the columns of its frame.
+    """One register's share of a pool.
 
     `learn` are rows to learn from, `test` those of its last window, and `unseen` those that judge a model which has
     seen nothing of the register: in a snapshot all of them, for time does not part them.
     """
 
-    register: str
     outcome: str
     stage: Stage
-    names: tuple[str, ...]
     learn: Rows
     test: Rows
     unseen: Rows
@@ -93,21 +94,22 @@ def sample(frame: Frame, steps: int) -> Sample:
     """The last slice of a register, at most MOST rows to learn from."""
     *_, last = slices(frame, steps)
     chosen = np.argsort(frame.published[last.train], kind="stable")[-MOST:]
-    learn = _rows(frame, last.train[chosen])
-    test = _rows(frame, last.test)
+    learn = rows_of(frame, last.train[chosen])
+    test = rows_of(frame, last.test)
     return Sample(
-        register=frame.register,
         outcome=frame.outcome,
         stage=frame.stage,
-        names=frame.names,
         learn=msgspec.structs.replace(learn, y=last.y[chosen]),
         test=test,
-        unseen=_rows(frame, np.flatnonzero(frame.told)) if frame.snapshot else test,
+        unseen=rows_of(frame, np.flatnonzero(frame.told)) if frame.snapshot else test,
     )
 
 
-def _rows(frame: Frame, rows: Numbers) -> Rows:
+def rows_of(frame: Frame, rows: Numbers) -> Rows:
+    """Some rows of a frame, by their numbers."""
     return Rows(
+        register=frame.register,
+        names=frame.names,
         x=frame.x[rows],
         y=frame.y[rows],
         offset=frame.level[rows] + frame.x[rows, frame.names.index("profile_score")],
@@ -115,21 +117,23 @@ def _rows(frame: Frame, rows: Numbers) -> Rows:
     )
 
 
-def pool(outcome: str, samples: Sequence[Sample], seed: int) -> Pooled:
-    """Fits and judges: all registers together, and each by the others, with all columns and with those that travel."""
+def pool(outcome: str, samples: Sequence[Sample], seed: int, strangers: Sequence[Rows] = ()) -> Pooled:
+    """Fits and judges: all registers together, and each by the others, with all columns and with those that travel;
+    `strangers`, of which nothing is learnt, by all."""
     found: list[Transfer] = []
     alone: dict[bool, list[float]] = {True: [], False: []}
     lines: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for travelling in (False, True):
         together = _fit(samples, travelling, seed)
-        found += [_judged(outcome, each, each.test, together, _called("pooled", travelling)) for each in samples]
+        found += [_judged(outcome, each.test, together, _called("pooled", travelling)) for each in samples]
+        found += [_judged(outcome, each, together, _called("by the others", travelling)) for each in strangers]
         for each in samples:
             others = [other for other in samples if other is not each]
-            stranger = _fit(others, travelling, seed)
-            judged = _judged(outcome, each, each.unseen, stranger, _called("by the others", travelling))
+            booster = _fit(others, travelling, seed)
+            judged = _judged(outcome, each.unseen, booster, _called("by the others", travelling))
             found.append(judged)
             alone[travelling].append(judged.auc)
-            lines[travelling].append(_line(each, stranger))
+            lines[travelling].append(_line(each.unseen, booster))
     travels = float(np.mean(alone[True])) >= float(np.mean(alone[False]))
     return Pooled(
         outcome=outcome,
@@ -147,10 +151,16 @@ def _called(kind: str, travelling: bool) -> str:
 
 def _fit(samples: Sequence[Sample], travelling: bool, seed: int) -> xgb.Booster:
     names = shared(samples, travelling)
-    x = np.concatenate([aligned(each.learn.x, each.names, names) for each in samples])
+    x = np.concatenate([aligned(each.learn.x, each.learn.names, names) for each in samples])
     weight = np.concatenate([np.full(len(each.learn.y), MOST / len(each.learn.y)) for each in samples])
-    y, offset = (np.concatenate([getattr(each.learn, part) for each in samples]) for part in ("y", "offset"))
+    y = np.concatenate([each.learn.y for each in samples])
+    offset = np.concatenate([levelled(each.learn) for each in samples])
     return fit(x, y, weight, names, BOOST, seed, offset=offset, directed=True)
+
+
+def levelled(rows: Rows) -> Floats:
+    """The offset of rows, moved so that its probabilities are as high on average as the rows' own rate."""
+    return rows.offset + level_of(rows.offset, rows.y, np.ones(len(rows.y)), 1.0)
 
 
 def shared(samples: Sequence[Sample], travelling: bool) -> list[str]:
@@ -159,7 +169,7 @@ def shared(samples: Sequence[Sample], travelling: bool) -> list[str]:
     counts: dict[str, int] = {}
     for each in samples:
         low, high = np.fmin.reduce(each.learn.x), np.fmax.reduce(each.learn.x)
-        for name, differs in zip(each.names, low < high, strict=True):
+        for name, differs in zip(each.learn.names, low < high, strict=True):
             counts[name] = counts.get(name, 0) + int(differs)
     least = min(2, len(samples))
     return [name for name, n in counts.items() if n >= least and (travels(name) or not travelling)]
@@ -182,22 +192,22 @@ def aligned(x: Matrix, names: Sequence[str], wanted: Sequence[str]) -> Matrix:
     return found
 
 
-def _line(each: Sample, stranger: xgb.Booster) -> tuple[float, float]:
+def _line(rows: Rows, booster: xgb.Booster) -> tuple[float, float]:
     """The line that would have been right for a register, from the margin of a model that had not seen it."""
-    margin = _margin(each, each.unseen, stranger)
-    a, b = line(margin, each.unseen.y, np.ones(len(margin)), float(margin.std()))
+    margin = _margin(rows, booster)
+    a, b = line(margin, rows.y, np.ones(len(margin)), float(margin.std()))
     return round(a, 4), round(b, 4)
 
 
-def _margin(each: Sample, rows: Rows, booster: xgb.Booster) -> Floats:
+def _margin(rows: Rows, booster: xgb.Booster) -> Floats:
     names = booster.feature_names or []
-    return margins(booster, aligned(rows.x, each.names, names), names) + rows.offset
+    return margins(booster, aligned(rows.x, rows.names, names), names) + rows.offset
 
 
-def _judged(outcome: str, each: Sample, rows: Rows, booster: xgb.Booster, kind: str) -> Transfer:
-    margin = _margin(each, rows, booster)
+def _judged(outcome: str, rows: Rows, booster: xgb.Booster, kind: str) -> Transfer:
+    margin = _margin(rows, booster)
     ones = np.ones(len(margin))
     low, high = metrics.interval(metrics.auc, rows.y, margin, ones, rows.cluster, draws=100)
     auc = metrics.auc(rows.y, margin, ones)
     around = (round(low, 4), round(high, 4))
-    return Transfer(register=each.register, outcome=outcome, kind=kind, n=len(margin), auc=round(auc, 4), auc_ci=around)
+    return Transfer(register=rows.register, outcome=outcome, kind=kind, n=len(margin), auc=round(auc, 4), auc_ci=around)

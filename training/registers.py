@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,14 +12,15 @@ import numpy as np
 from models.bundle import ANY, UNRELEASED, Bundle, Manifest, Part
 from models.bundle import Source as LearntFrom
 from models.calibration import Calibration
-from tenders import sources
+from tenders import casebook, sources
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import Stage
-from tenders.history import Past, Source
+from tenders.history import UNDATED, Past, Source
+from tenders.sources import casebook_uk
 from training import metrics
 from training.ablation import Ablated, ablated
 from training.frames import frame
-from training.pooling import Pooled, Sample, pool, sample
+from training.pooling import Pooled, Rows, Sample, pool, rows_of, sample
 from training.recipe import Recipe
 from training.reference import of_register
 from training.register import STEPS, Judged, Learnt, coverage, learn
@@ -30,6 +31,8 @@ Progress = Callable[[str], None]
 SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl")
 FEWEST = 50
 """Cases of either kind below which nothing is learnt of an outcome."""
+FEW = 10
+"""Cases with the outcome below which the casebook does not judge a pool."""
 
 
 class Figures(metrics.Summary, frozen=True, kw_only=True):
@@ -95,7 +98,7 @@ def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
         if learnt:
             bundles[source.name] = _bundle(source.name, past, learnt, (fingerprint,))
     progress("what all registers know together")
-    pooled = [pool(outcome, alike, recipe.seed) for outcome, alike in _alike(shares)]
+    pooled = [pool(outcome, alike, recipe.seed, list(_strangers(outcome))) for outcome, alike in _alike(shares)]
     if pooled:
         bundles[ANY] = _any(pooled, tuple(data), judged)
     progress("what each theme adds")
@@ -117,6 +120,17 @@ def _alike(shares: Sequence[Sample]) -> Iterator[tuple[str, list[Sample]]]:
         alike = [each for each in drafts if each.outcome == outcome]
         if len(alike) > 1:
             yield outcome, alike
+
+
+def _strangers(outcome: str) -> Iterator[Rows]:
+    """The casebook's dated cases that were not picked by how they ended, with its own records, where FEW have the
+    outcome: does what the registers know together hold there?"""
+    source = sources.source(casebook_uk.NAME)
+    past = [case for case in source.read(casebook.CASES).cases if case.published > UNDATED]
+    table = frame(source, past, outcome, "draft")
+    rows = np.flatnonzero(table.told & [case.cohort != casebook.PICKED for case in past])
+    if table.y[rows].sum() >= FEW:
+        yield rows_of(table, rows)
 
 
 def told(source: Source, past: list[Past]) -> Iterator[tuple[str, Stage]]:
@@ -190,14 +204,16 @@ def _any(pooled: Sequence[Pooled], data: tuple[LearntFrom, ...], judged: Sequenc
         )
         for each, rate in zip(pooled, rates, strict=True)
     ]
-    worst = {
-        part.outcome: min(t.auc for t in each.found if t.kind.startswith("by"))
-        for part, each in zip(parts, pooled, strict=True)
-    }
-    said = ", ".join(f"{outcome} {auc:.2f}" for outcome, auc in worst.items())
+    learnt = {each.register for each in judged}
+    said = ", ".join(f"{each.outcome} {_least(each, learnt):.2f}" for each in pooled)
+    elsewhere = "".join(
+        f" On the UK casebook, {each.outcome} was told apart with {worst:.2f}."
+        for each in pooled
+        if (worst := _least(each, {casebook_uk.NAME})) is not None
+    )
     text = (
         "This register is not one that was learnt from. The model has learnt from others; left out in turn, the "
-        f"register that it knew least was told apart with an AUC of {said} (0.5 is a coin). "
+        f"register that it knew least was told apart with an AUC of {said} (0.5 is a coin).{elsewhere} "
         "The level is this register's own."
     )
     return Bundle(
@@ -205,6 +221,12 @@ def _any(pooled: Sequence[Pooled], data: tuple[LearntFrom, ...], judged: Sequenc
         boosters=dict(zip(keys, (each.booster for each in pooled), strict=True)),
         calibration=dict(zip(keys, lines, strict=True)),
     )
+
+
+def _least(each: Pooled, registers: Container[str]) -> float | None:
+    """The lowest AUC on those of these registers that the model had learnt nothing from, None if there is none."""
+    found = (t.auc for t in each.found if t.kind.startswith("by") and t.register in registers)
+    return min(found, default=None)
 
 
 def _manifest(name: str, parts: tuple[Part, ...], data: tuple[LearntFrom, ...], said: str) -> Manifest:

@@ -110,3 +110,17 @@ def test_rows_count_by_age_and_in_a_snapshot_by_how_many_share_their_fate() -> N
     assert aged[0] == pytest.approx(0.5 ** ((cut - table.published[0]) / 100))
     shared = weights(replace(table, snapshot=True), rows, cut, Boost())
     assert list(shared[:5]) == [0.5, 0.5, 0.5, 0.5, 1]
+
+
+def test_what_is_directed_never_works_against_its_direction_even_where_the_data_do() -> None:
+    rng = np.random.default_rng(0)
+    names = ("rate_buyer_ever", "value_in_register")
+    x = rng.normal(size=(2000, 2)).astype(np.float32)
+    y = (rng.random(2000) < 1 / (1 + np.exp(2 * x[:, 0]))).astype(float)
+    raised = np.zeros((50, 2), dtype=np.float32)
+    raised[:, 0] = np.linspace(-2, 2, 50)
+    free, directed = (
+        margins(fit(x, y, np.ones(2000), names, BOOST, 1, directed=d), raised, names) for d in (False, True)
+    )
+    assert free[0] > free[-1]
+    assert (np.diff(directed) >= 0).all()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from msgspec.structs import replace
 
 from tests.training import made
-from training.boosting import margins
 from training.frames import frame
-from training.pooling import Sample, aligned, pool, sample, shared, travels
+from training.pooling import Sample, aligned, levelled, sample, shared, travels
 from training.register import STEPS
 
 
@@ -27,7 +27,7 @@ def test_columns_of_pools_are_those_of_several_registers_and_none_that_says_some
     assert not travels("value_in_register") and not travels("bidders")
     assert set(names) < set(shared(samples, travelling=False))
     first = samples[0]
-    x = aligned(first.learn.x, first.names, ["unheard", first.names[0]])
+    x = aligned(first.learn.x, first.learn.names, ["unheard", first.learn.names[0]])
     assert np.isnan(x[:, 0]).all() and np.array_equal(x[:, 1], first.learn.x[:, 0], equal_nan=True)
     assert all(len(each.x) == len(each.y) == len(each.offset) for each in (first.learn, first.test, first.unseen))
 
@@ -37,7 +37,7 @@ def test_a_column_that_is_empty_or_the_same_everywhere_is_not_shared() -> None:
     names = shared(samples, travelling=False)
     for value in (np.nan, 1.0):
         x = samples[0].learn.x.copy()
-        x[:, samples[0].names.index(names[0])] = value
+        x[:, samples[0].learn.names.index(names[0])] = value
         dull = replace(samples[0], learn=replace(samples[0].learn, x=x))
         assert shared([dull, samples[1]], travelling=False) == names[1:]
 
@@ -50,13 +50,8 @@ def test_a_snapshot_that_is_not_learnt_from_is_judged_whole() -> None:
         assert len(found.unseen.y) == (whole.told.sum() if snapshot else len(found.test.y))
 
 
-def test_strangers_never_work_against_a_direction() -> None:
-    """Two registers in which what failed before does not fail again teach nothing that undoes a third one's records."""
-    samples = [replace(each, learn=replace(each.learn, y=1 - each.learn.y)) for each in two(600)]
-    booster = pool("no_award", samples, 7).booster
-    names = booster.feature_names or []
-    x = np.zeros((50, len(names)), dtype=np.float32)
-    for column in range(len(names)):
-        raised = x.copy()
-        raised[:, column] = np.linspace(-0.5, 0.5, 50)
-        assert (np.diff(margins(booster, raised, names)) >= 0).all()
+def test_an_offset_is_moved_to_its_registers_level_before_anything_is_learnt() -> None:
+    for each in two(400):
+        moved = levelled(each.learn)
+        assert (1 / (1 + np.exp(-moved))).mean() == pytest.approx(each.learn.y.mean(), abs=1e-3)
+        assert np.ptp(moved - each.learn.offset) < 1e-9
