@@ -63,8 +63,10 @@ def market(tender: Tender) -> Texts:
 
     What is bought, by the code of the lot's first item, else the tender's, else a register's own group.
     """
-    given = [item.classification for item in tender.tender.items[:1]] + [tender.tender.classification]
-    number = next((str(c.id) for c in given if c and c.id is not None), tender.tender_risk.codes.get("cpv_group"))
+    items, given = tender.tender.items, tender.tender.classification
+    own = items[0].classification if items else None
+    given = own if own and own.id is not None else given
+    number = str(given.id) if given and given.id is not None else tender.tender_risk.codes.get("cpv_group")
     if number is None:
         return None, None, None, None
     return (number[:8], number[:5], number[:3], number[:2]) if number[:2].isdigit() else (number,) * 4
@@ -72,9 +74,10 @@ def market(tender: Tender) -> Texts:
 
 def where(tender: Tender) -> Texts:
     """Region and locality of the lot's first item; the locality stands in for a region."""
-    address = next((address for item in tender.tender.items[:1] for address in item.delivery_addresses[:1]), None)
-    if address is None:
+    items = tender.tender.items
+    if not items or not items[0].delivery_addresses:
         return None, None
+    address = items[0].delivery_addresses[0]
     return address.region or address.locality, " ".join(words(address.locality)) or None
 
 
@@ -88,8 +91,10 @@ def worth(tender: Tender) -> Value | None:
     procedure, planning = tender.tender, tender.planning
     own = procedure.lots[0].value if procedure.lots else None
     budget = planning.budget.amount if planning and planning.budget else None
-    given = (own, budget if procedure.value is None else procedure.value)
-    return next((value for value in given if value and value.amount), None)
+    whole = budget if procedure.value is None else procedure.value
+    if own and own.amount:
+        return own
+    return whole if whole and whole.amount else None
 
 
 def amount(tender: Tender) -> float | None:
@@ -104,7 +109,8 @@ def _terms(tender: Tender) -> Texts:
     band = str(math.floor(math.log(value, 3))) if value else None
     period, criteria = procedure.contract_period, procedure.award_criteria
     term = str(period.duration_in_days) if period and period.duration_in_days else None
-    fee = next((str(f.value.amount) for f in procedure.participation_fees if "document" in f.type and f.value), None)
+    papers = [f.value for f in procedure.participation_fees if "document" in f.type and f.value]
+    fee = str(papers[0].amount) if papers else None
     weight = codes.get("price_weight")
     decides = f"{weight}|{codes.get('price_weight_flag')}" if weight else criteria
     return band, term, fee, decides if isinstance(decides, str) else None
@@ -268,7 +274,10 @@ def mixed(*columns: Hashes) -> Hashes:
 def spoken(tender: Tender) -> Sequence[str]:
     """The words of lot title, title and description, without digits and accents, in order; at most MOST_WORDS."""
     own = tender.tender.lots[0].title if tender.tender.lots else None
-    parts = dict.fromkeys(part for part in (own, tender.tender.title, tender.tender.description) if part)
+    title, more = tender.tender.title, tender.tender.description
+    if not own and not more:
+        return words(title)[:MOST_WORDS]
+    parts = dict.fromkeys(part for part in (own, title, more) if part)
     return words(" ".join(parts))[:MOST_WORDS]
 
 

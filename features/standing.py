@@ -80,6 +80,16 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     weight: Floats
 
     @cached_property
+    def shown(self) -> Floats:
+        """What publication shows of a tender, shape (7, rows): whether it is a re-tender; of
+        window and value whether they are known, their logarithms and the squares."""
+        described = self.described
+        shown = [np.nan_to_num(described.again)]
+        for number in (np.log1p(np.clip(described.window, 0, 200)), described.log_value):
+            shown += [~np.isnan(number), np.nan_to_num(number), np.nan_to_num(number) ** 2]
+        return np.array(shown, dtype=np.float64)
+
+    @cached_property
     def outcome_keys(self) -> Keys:
         """The keys under which outcomes are kept: a state is made for them, and then read by them."""
         return keys_of(self.described, TABLES)
@@ -200,13 +210,9 @@ def study(state: State, read: Read, rows: Numbers) -> None:
 
 def publish(state: State, read: Read, rows: Numbers) -> None:
     """The publication of the given rows is written in."""
-    described, published = read.cases.described, read.cases.published[rows]
+    published = read.cases.published[rows]
     state.day = max(state.day, int(published.max(initial=state.day)))
-    shown = [np.nan_to_num(described.again[rows])]
-    for number in (np.log1p(np.clip(described.window[rows], 0, 200)), described.log_value[rows]):
-        shown += [~np.isnan(number), np.nan_to_num(number), np.nan_to_num(number) ** 2]
-    each = np.ones(len(rows))
-    state.activity.write(read.activity_places[:, rows], published, np.array(shown, dtype=np.float64), each)
+    state.activity.write(read.activity_places[:, rows], published, read.cases.shown[:, rows], np.ones(len(rows)))
 
 
 def learning_order(cases: Cases) -> Numbers:

@@ -175,17 +175,20 @@ def _facts(facts: Facts, rank: int) -> Facts:
     if facts is NO_FACTS:
         return facts
     known = STAGES[: rank + 1]
-    kept = _changed(
+    return _changed(
         facts,
         advisers=_kept(facts.advisers, lambda adviser: adviser.since in known),
         structure_changes=_kept(facts.structure_changes, lambda change: change.stage in known) if rank else (),
         assurance_holds=_kept(facts.assurance_holds, lambda hold: hold.stage in known),
+        **_NOT_YET[rank],
     )
-    if rank < 1:
-        kept = _changed(kept, bidders_interested=None, legal_challenge=None)
-    if rank < 2:
-        kept = _changed(kept, legal_vehicle=None, tax_unresolved=None)
-    return kept
+
+
+_NOT_YET: tuple[Mapping[str, object], ...] = (
+    {"bidders_interested": None, "legal_challenge": None, "legal_vehicle": None, "tax_unresolved": None},
+    {"legal_vehicle": None, "tax_unresolved": None},
+    {},
+)
 
 
 def _until(tender: Tender, moment: date) -> Tender:
