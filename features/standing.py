@@ -55,6 +55,9 @@ EARLY, GUESS = 200, 0.2
 """Outcomes that are known before the language models begin: they begin at the share of those. GUESS is for none, and
 what the register's rate counts as one case more."""
 
+MANY = 10_000
+"""Keys from which on it pays to find first what repeats."""
+
 
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of rows in the `tables` that can have any: row i has `distinct[place[0, i]]`, the register's own, and
@@ -154,9 +157,18 @@ def keys_of(described: Described, tables: Sequence[Table]) -> Keys:
             salt = np.full(described.rows, number, dtype=np.uint64)
             columns.append(mixed(salt, *(described.hashes[name] for name in names)))
             kept.append(names)
-    coded = pa.array(np.concatenate(columns)).dictionary_encode()
+    distinct, place = _told_apart(np.concatenate(columns))
+    return Keys(tables=tuple(kept), distinct=distinct, place=place.reshape(len(columns), -1))
+
+
+def _told_apart(keys: Hashes) -> tuple[Hashes, Numbers]:
+    """The distinct keys in order, and the place of each key among them. Where they are many, what repeats is found by
+    hashing first: to sort them all takes five times as long."""
+    if len(keys) < MANY:
+        return np.unique(keys, return_inverse=True)
+    coded = pa.array(keys).dictionary_encode()
     distinct, order = np.unique(coded.dictionary.to_numpy(), return_inverse=True)
-    return Keys(tables=tuple(kept), distinct=distinct, place=order[coded.indices.to_numpy()].reshape(len(columns), -1))
+    return distinct, order[coded.indices.to_numpy()]
 
 
 def opened(state: State, cases: Cases) -> Read:

@@ -142,6 +142,16 @@ def test_a_key_has_a_part_of_every_name_and_is_unknown_without_one() -> None:
         assert np.array_equal(found.distinct, np.unique(keys))
 
 
+def test_keys_are_told_apart_alike_whether_they_are_few_or_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = describe([case.tender for case in CASES])
+    few = keys_of(described, TABLES)
+    for many in (0, few.place.size + 1):
+        monkeypatch.setattr(standing, "MANY", many)
+        again = keys_of(described, TABLES)
+        assert again.tables == few.tables
+        assert np.array_equal(again.distinct, few.distinct) and np.array_equal(again.place, few.place)
+
+
 def test_counts_are_those_that_one_would_count_by_hand() -> None:
     state_rows = [row for row in range(len(CASES)) if row % 97 == 96]
     for row in state_rows:
