@@ -99,11 +99,11 @@ def oracles(case: Case, last: Slice) -> list[Row]:
 def unit_and_kind(case: Case, rows: Numbers) -> tuple[str, Numbers] | None:
     """What the oracle knows in words, and the group of every row: unit, kind and year, as far as the register tells."""
     described = describe(case.past[row].tender for row in rows)
-    years = np.array([case.past[row].published.year for row in rows], dtype=np.uint64)
+    years = np.array([case.past[row].published.year for row in rows], dtype=np.int64)
     for names in (("unit", "kind"), ("buyer", "kind"), ("unit",), ("buyer",)):
-        keys = keys_of(described, (names,))[:, 1]
-        if len(np.unique(keys)) > 1:
-            group = np.unique(np.stack([keys, years]), axis=1, return_inverse=True)[1].ravel()
+        keys = keys_of(described, (names,))
+        if keys.tables and len(np.unique(keys.place[1])) > 1:
+            group = np.unique(np.stack([keys.place[1], years]), axis=1, return_inverse=True)[1].ravel()
             return ", ".join((*names, "year")), group
     return None
 

@@ -1,7 +1,9 @@
 """What learning from a register costs beside the fit alone: `python -m benchmarks.learning`.
 
 A register end to end (read, replay, features, fit of the served model) over the time of `xgb.train` alone on the same
-matrix; the rows replayed in a second; the memory at its peak; and where the time of a table goes.
+matrix: the one that was made, every told row and every column of it. Beside it the same over `xgb.train` within the fit
+of the served model, which takes the latest years and the columns that gain most. Then the rows replayed in a second,
+the memory at its peak, and where the time of a table goes.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from training.registers import told
 
 LARGEST = "sicoes_bo"
 BAR = 3.0
-"""What is promised: end to end takes at most this many times the fit alone."""
+"""What is promised: end to end takes at most this many times `xgb.train` alone on the matrix that was made."""
 REPLAYED = 60.0
 """What is promised: seconds that the whole of the largest register takes to replay, at most."""
 
@@ -43,6 +45,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (frames, "describe", "describe"),
     (frames, "cases_of", "cases (with describe)"),
     (frames, "buyers", "buyers"),
+    (frames, "fresh", "an empty state"),
     (frames, "groups", "groups"),
     (standing, "replay", "replay"),
     (standing, "opened", "  keys and tokens"),
@@ -99,17 +102,18 @@ def measured(source: Source, past: list[Past], read: float, recipe: Recipe) -> l
     whole = whole_matrix(table, recipe)
     replay = parts["replay"]
     shape = f"{table.x.shape[0]:,} rows x {table.x.shape[1]:,} columns"
+    total = read + made + fitted
     steps = [
         {"step": "read the file", "seconds": read},
         {"step": "make the table (replay and features)", "seconds": made},
         {"step": "fit the served model, all told", "seconds": fitted},
-        {"step": "end to end", "seconds": read + made + fitted},
+        {"step": "end to end", "seconds": total},
+        {"step": "xgb.train alone, on every told row and column", "seconds": whole},
+        {"step": "xgb.train alone, within the fit of the served model", "seconds": alone},
         {"step": "binning, within that fit", "seconds": parts["quantile matrix"]},
-        {"step": "xgb.train alone, within that fit", "seconds": alone},
-        {"step": "xgb.train alone, once on every row and column", "seconds": whole},
     ]
     return [
-        Shown(title=f"{source.name} {outcome} {stage}: {shape}", rows=steps, said=_said(read + made + fitted, alone)),
+        Shown(title=f"{source.name} {outcome} {stage}: {shape}", rows=steps, said=_said(total, whole, alone)),
         _profile(parts, made, len(past), replay),
     ]
 
@@ -124,12 +128,13 @@ def whole_matrix(table: Frame, recipe: Recipe) -> float:
     return perf_counter() - started
 
 
-def _said(total: float, alone: float) -> list[str]:
-    ratio = total / alone
+def _said(total: float, whole: float, alone: float) -> list[str]:
+    ratio = total / whole
     held = "held" if ratio <= BAR else "NOT HELD"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return [
-        f"End to end over xgb.train within the fit: {ratio:.2f} (promised: at most {BAR:.0f}; {held}).",
+        f"End to end over xgb.train alone on the same matrix: {ratio:.2f} (promised: at most {BAR:.0f}; {held}).",
+        f"End to end over xgb.train within the fit of the served model: {total / alone:.2f}.",
         f"Peak memory {peak:.1f} GB.",
     ]
 

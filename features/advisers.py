@@ -113,10 +113,18 @@ def run_by_another(tender: Tender, track_record: TrackRecord) -> float | None:
 def _acts_for_another(tender: Tender) -> bool:
     """Whether the wording says so, or the contact's mail domain is not the buyer's."""
     said = [tender.tender.title, tender.tender.description, *(party.role_details for party in tender.parties)]
-    if any(ON_BEHALF.search(text) for text in said if text):
-        return True
+    for text in said:
+        if text and _may_act(text.lower()) and ON_BEHALF.search(text):
+            return True
+    if not tender.parties:
+        return False
     own, contact = (_domains(tender, role) for role in ("buyer", "processContactPoint"))
     return bool(own and contact and own.isdisjoint(contact))
+
+
+def _may_act(lower: str) -> bool:
+    """Whether ON_BEHALF can find something: in most texts it cannot, and to see that costs less than to search."""
+    return "behalf" in lower or ("act" in lower and " for" in lower)
 
 
 def _domains(tender: Tender, role: str) -> set[str]:

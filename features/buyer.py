@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -110,7 +111,12 @@ def supplier_record(tender: Tender, track_record: TrackRecord) -> float | None:
 
 def _buyer_says(tender: Tender, pattern: re.Pattern[str]) -> float | None:
     name = tender.buyer.name if tender.buyer else None
-    return float(bool(pattern.search(name))) if name else None
+    return _says(name, pattern) if name else None
+
+
+@lru_cache(maxsize=65536)
+def _says(name: str, pattern: re.Pattern[str]) -> float:
+    return float(bool(pattern.search(name)))
 
 
 @feature(

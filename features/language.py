@@ -105,9 +105,11 @@ class Language(msgspec.Struct, kw_only=True):
 
     def think(self, tokens: Tokens, rows: NDArray[np.int64]) -> Floats:
         """Log-odds of rows, shape (rows,)."""
-        slots, sizes, begins = tokens.of(rows)
+        return self._thought(*tokens.of(rows))
+
+    def _thought(self, slots: Slots, sizes: NDArray[np.int64], begins: NDArray[np.int64]) -> Floats:
         if not len(slots):
-            return np.full(len(rows), self.bias)
+            return np.full(len(sizes), self.bias)
         sums = np.add.reduceat(self.weight[slots], np.minimum(begins, len(slots) - 1))
         return np.asarray(self.bias + np.where(sizes > 0, sums, 0.0) / np.sqrt(sizes + 1), dtype=np.float64)
 
@@ -118,8 +120,8 @@ class Language(msgspec.Struct, kw_only=True):
             self._step(tokens, rows[part], y[part], int(on[at]), weight[part])
 
     def _step(self, tokens: Tokens, rows: NDArray[np.int64], y: Floats, on: int, weight: Floats) -> None:
-        slots, sizes, _ = tokens.of(rows)
-        slope = weight * (1 / (1 + np.exp(-self.think(tokens, rows))) - y)
+        slots, sizes, begins = tokens.of(rows)
+        slope = weight * (1 / (1 + np.exp(-self._thought(slots, sizes, begins))) - y)
         self.bias -= 0.002 * float(slope.sum())
         each = np.repeat(slope / np.sqrt(sizes + 1), sizes)
         fade = np.exp2((on - self.origin) / MEMORY)

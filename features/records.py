@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.ledger import Seen
-from features.standing import ACTIVITY, GUESS, HALF_LIVES, PRIOR_BELOW, PRIOR_TOP, TABLES, YEAR, Read
+from features.standing import GUESS, HALF_LIVES, PRIOR_BELOW, PRIOR_TOP, YEAR, Read
 
 Column = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -62,7 +62,7 @@ def columns(read: Read) -> Iterator[tuple[str, Column]]:
 
 def level(read: Read) -> Floats:
     """The register's rate of the last year in log-odds, and how far the last quarter's is from it: shape (2, rows)."""
-    total, count, year = read.outcomes.total[:, :, 0], read.outcomes.count[:, :, 0], _usual(read.outcomes)
+    total, count, year = read.outcomes.total[:, 0], read.outcomes.count[:, 0], _usual(read.outcomes)
     quarter = (total[QUARTER] + STEADY * year) / (count[QUARTER] + STEADY)
     usual = np.log(year / (1 - year))
     return np.asarray([usual, np.log(quarter / (1 - quarter)) - usual], dtype=np.float64)
@@ -70,7 +70,7 @@ def level(read: Read) -> Floats:
 
 def _usual(seen: Seen) -> Column:
     """The register's own rate of the last year, GUESS before any case, shape (rows,)."""
-    return np.asarray((seen.total[YEAR, :, 0] + GUESS) / (seen.count[YEAR, :, 0] + 1))
+    return np.asarray((seen.total[YEAR, 0] + GUESS) / (seen.count[YEAR, 0] + 1))
 
 
 def label(table: tuple[str, ...]) -> str:
@@ -80,14 +80,14 @@ def label(table: tuple[str, ...]) -> str:
 
 def _rates(read: Read) -> Iterator[tuple[str, Column]]:
     seen, usual = read.outcomes, _usual(read.outcomes)
-    usual_also = [(total[:, 0]) / (seen.count[YEAR, :, 0] + 1) for total in seen.also]
+    usual_also = [total[0] / (seen.count[YEAR, 0] + 1) for total in seen.also]
     shrunk: dict[tuple[str, ...], Column] = {}
-    for place, table in enumerate(TABLES, start=1):
-        if not (read.outcome_keys[:, place] >= 0).any():
+    for place, table in enumerate(read.cases.outcome_keys.tables, start=1):
+        if not (read.outcome_places[place] >= 0).any():
             continue
         above = next((shrunk[each] for each in (*ABOVE.get(table, ()), table[:-1]) if each in shrunk), None)
         prior, worth = (usual, PRIOR_TOP) if above is None else (above, PRIOR_BELOW)
-        count, total = seen.count[:, :, place], seen.total[:, :, place]
+        count, total = seen.count[:, place], seen.total[:, place]
         for span, half_life in enumerate(HALF_LIVES):
             rate = (total[span] + worth * prior) / (count[span] + worth)
             yield f"rate_{label(table)}_{SPANS[half_life]}", (rate - usual).astype(np.float32)
@@ -96,30 +96,30 @@ def _rates(read: Read) -> Iterator[tuple[str, Column]]:
         for name, total_also, mean in zip(ALSO, seen.also, usual_also, strict=True):
             if name == "lag" and table not in LAGGING:
                 continue
-            level = (total_also[:, place] + PRIOR_TOP * mean) / (count[YEAR] + PRIOR_TOP)
+            level = (total_also[place] + PRIOR_TOP * mean) / (count[YEAR] + PRIOR_TOP)
             yield f"{name}_{label(table)}", (level - mean).astype(np.float32)
 
 
 def _activity(read: Read) -> Iterator[tuple[str, Column]]:
-    seen = read.activity
+    seen, kept = read.activity, read.cases.outcome_keys.tables
     described = read.cases.described
     own = (np.log1p(np.clip(described.window, 0, 200)), described.log_value)
-    usual = seen.total[YEAR, :, 0] / (seen.count[YEAR, :, 0] + 1)
-    for place, table in enumerate(ACTIVITY, start=1):
-        if not (read.activity_keys[:, place] >= 0).any():
+    usual = seen.total[YEAR, 0] / (seen.count[YEAR, 0] + 1)
+    for place, table in enumerate(read.cases.activity_keys.tables, start=1):
+        if not (read.activity_places[place] >= 0).any():
             continue
-        name, count = label(table), seen.count[:, :, place]
+        name, count = label(table), seen.count[:, place]
         yield f"load_{name}", np.log1p(count[1])
         yield f"trend_{name}", (np.log1p(count[1] / 30) - np.log1p(count[YEAR] / 365)).astype(np.float32)
-        yield f"since_{name}", seen.last[:, place]
-        again = (seen.total[YEAR, :, place] + PRIOR_BELOW * usual) / (count[YEAR] + PRIOR_BELOW)
+        yield f"since_{name}", seen.last[place]
+        again = (seen.total[YEAR, place] + PRIOR_BELOW * usual) / (count[YEAR] + PRIOR_BELOW)
         yield f"again_{name}", (again - usual).astype(np.float32)
         for word, number, at in zip(("window", "value"), own, (0, 3), strict=True):
-            known, total, square = (seen.also[at + i, :, place] for i in range(3))
+            known, total, square = (seen.also[at + i, place] for i in range(3))
             mean = total / np.maximum(known, 1e-9)
             spread = np.sqrt(np.maximum(square / np.maximum(known, 1e-9) - mean**2, 0.05))
             compared = np.where(known > 1, (number - mean) / spread, np.nan)
             yield f"{word}_to_{name}", compared.astype(np.float32)
-        if table in TABLES:
-            pending = count[0] - read.outcomes.count[0, :, TABLES.index(table) + 1]
+        if table in kept:
+            pending = count[0] - read.outcomes.count[0, 1 + kept.index(table)]
             yield f"open_{name}", np.log1p(np.maximum(pending, 0))

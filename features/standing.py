@@ -10,9 +10,11 @@ the key above, so that a short record says little. Everything is relative to the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.attributes import Described, Hashes, mixed
@@ -22,6 +24,7 @@ from features.ledger import FOREVER, Ledger, Seen
 Floats = NDArray[np.float64]
 Days = NDArray[np.int64]
 Numbers = NDArray[np.int64]
+Table = tuple[str, ...]
 
 HALF_LIVES = (FOREVER, 30, 90, 365)
 """Half-lives of rates in days; the last is that of every other sum."""
@@ -29,7 +32,7 @@ YEAR = 3
 PRIOR_TOP, PRIOR_BELOW = 8.0, 4.0
 """Cases that the key above is worth: the register's rate for a key at the top, its own key above for one below."""
 
-TABLES: tuple[tuple[str, ...], ...] = (
+TABLES: tuple[Table, ...] = (
     ("buyer",), ("name",), ("division",), ("unit",), ("buyer", "kind"), ("unit", "kind"), ("unit", "kind", "method"),
     ("buyer", "method"), ("kind", "method"), ("buyer", "again"), ("again", "method"),
     ("first",), ("opening",), ("subject",), ("ending",), ("buyer", "first"), ("buyer", "opening"), ("buyer", "subject"),
@@ -43,7 +46,7 @@ TABLES: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 """The keys under which outcomes are kept. Above a key stands its own first part, above the unit the buyer."""
 
-ACTIVITY: tuple[tuple[str, ...], ...] = (
+ACTIVITY: tuple[Table, ...] = (
     ("buyer",), ("unit",), ("unit", "kind"), ("buyer", "method"), ("buyer", "opening"), ("place", "kind"), ("market",),
     ("locality",), ("unit", "locality"),
 )  # fmt: skip
@@ -52,8 +55,20 @@ EARLY, GUESS = 200, 0.2
 """Outcomes that are known before the language models begin: they begin at the share of those. GUESS is for none, and
 what the register's rate counts as one case more."""
 
+MANY = 10_000
+"""Keys from which on it pays to find first what repeats."""
 
-class Cases(msgspec.Struct, frozen=True, kw_only=True):
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of rows in the `tables` that can have any: row i has `distinct[place[0, i]]`, the register's own, and
+    `distinct[place[1 + t, i]]` in table t; 0 is unknown. They repeat a great deal, and each is looked up once."""
+
+    tables: tuple[Table, ...]
+    distinct: Hashes
+    place: NDArray[np.int64]
+
+
+class Cases(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The rows of one register for one outcome.
 
     `published` and `known` are days as ordinals, `y` the outcome (1, 0 or NaN), `also` (measures, rows) what else the
@@ -66,6 +81,26 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
     y: Floats
     also: Floats
     weight: Floats
+
+    @cached_property
+    def shown(self) -> Floats:
+        """What publication shows of a tender, shape (7, rows): whether it is a re-tender; of
+        window and value whether they are known, their logarithms and the squares."""
+        described = self.described
+        shown = [np.nan_to_num(described.again)]
+        for number in (np.log1p(np.clip(described.window, 0, 200)), described.log_value):
+            shown += [~np.isnan(number), np.nan_to_num(number), np.nan_to_num(number) ** 2]
+        return np.array(shown, dtype=np.float64)
+
+    @cached_property
+    def outcome_keys(self) -> Keys:
+        """The keys under which outcomes are kept: a state is made for them, and then read by them."""
+        return keys_of(self.described, TABLES)
+
+    @cached_property
+    def activity_keys(self) -> Keys:
+        """The keys under which publications are kept."""
+        return keys_of(self.described, ACTIVITY)
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -89,10 +124,9 @@ class State(msgspec.Struct, kw_only=True):
     def empty(cls, cases: Cases, passes: int = 1) -> State:
         """A state that knows nothing yet, with room for these cases."""
         origin = int(np.median(cases.published))
-        keys, activity = keys_of(cases.described, TABLES), keys_of(cases.described, ACTIVITY)
         return cls(
-            outcomes=Ledger.empty(keys, HALF_LIVES, len(cases.also), origin),
-            activity=Ledger.empty(activity, HALF_LIVES, 6, origin),
+            outcomes=Ledger.empty(cases.outcome_keys.distinct, HALF_LIVES, len(cases.also), origin),
+            activity=Ledger.empty(cases.activity_keys.distinct, HALF_LIVES, 6, origin),
             words=Language.untaught(GUESS, origin),
             profile=Language.untaught(GUESS, origin),
             rate=None,
@@ -102,11 +136,11 @@ class State(msgspec.Struct, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What all rows read of a state, and how they read it."""
+    """What all rows read of a state, and how they read it: the places of their keys have shape (keys, rows)."""
 
     cases: Cases
-    outcome_keys: Numbers
-    activity_keys: Numbers
+    outcome_places: Numbers
+    activity_places: Numbers
     words: Tokens
     profile: Tokens
     outcomes: Seen
@@ -115,30 +149,41 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     bias: Floats
 
 
-def keys_of(described: Described, tables: Sequence[tuple[str, ...]]) -> Hashes:
-    """The key of every row in every table, the register's own in front: shape (rows, 1 + tables). 0 is unknown."""
-    everyone = np.full(described.rows, 1, dtype=np.uint64)
-    columns = [everyone]
+def keys_of(described: Described, tables: Sequence[Table]) -> Keys:
+    """The keys of every row in the tables of whose attributes something is known, the register's own in front."""
+    columns, kept = [np.full(described.rows, 1, dtype=np.uint64)], []
     for number, names in enumerate(tables, start=2):
-        known = [described.hashes[name] for name in names if name in described.hashes]
-        whole = len(known) == len(names)
-        salt = np.full(described.rows, number, dtype=np.uint64)
-        columns.append(mixed(salt, *known) if whole else np.zeros_like(everyone))
-    return np.stack(columns, axis=1)
+        if all(name in described.hashes for name in names):
+            salt = np.full(described.rows, number, dtype=np.uint64)
+            columns.append(mixed(salt, *(described.hashes[name] for name in names)))
+            kept.append(names)
+    distinct, place = _told_apart(np.concatenate(columns))
+    return Keys(tables=tuple(kept), distinct=distinct, place=place.reshape(len(columns), -1))
+
+
+def _told_apart(keys: Hashes) -> tuple[Hashes, Numbers]:
+    """The distinct keys in order, and the place of each key among them. Where they are many, what repeats is found by
+    hashing first: to sort them all takes five times as long."""
+    if len(keys) < MANY:
+        return np.unique(keys, return_inverse=True)
+    coded = pa.array(keys).dictionary_encode()
+    distinct, order = np.unique(coded.dictionary.to_numpy(), return_inverse=True)
+    return distinct, order[coded.indices.to_numpy()]
 
 
 def opened(state: State, cases: Cases) -> Read:
     """Rows with the places of their keys in a state, ready to read it."""
-    outcome_keys = state.outcomes.places(keys_of(cases.described, TABLES))
-    activity_keys = state.activity.places(keys_of(cases.described, ACTIVITY))
+    outcome_keys, activity_keys = cases.outcome_keys, cases.activity_keys
+    outcome_places = state.outcomes.places(outcome_keys.distinct)[outcome_keys.place]
+    activity_places = state.activity.places(activity_keys.distinct)[activity_keys.place]
     return Read(
         cases=cases,
-        outcome_keys=outcome_keys,
-        activity_keys=activity_keys,
+        outcome_places=outcome_places,
+        activity_places=activity_places,
         words=tokens(cases.described, crossed=False),
         profile=tokens(cases.described, crossed=True),
-        outcomes=state.outcomes.blank(*outcome_keys.shape),
-        activity=state.activity.blank(*activity_keys.shape),
+        outcomes=state.outcomes.blank(*outcome_places.shape),
+        activity=state.activity.blank(*activity_places.shape),
         said=np.zeros((2, cases.described.rows)),
         bias=np.zeros((2, cases.described.rows)),
     )
@@ -148,8 +193,8 @@ def consult(state: State, read: Read, rows: Numbers, day: int) -> None:
     """The given rows read the state on a day."""
     if state.timeless:
         day = state.day + 1
-    state.outcomes.read(read.outcome_keys[rows], day, read.outcomes, rows)
-    state.activity.read(read.activity_keys[rows], day, read.activity, rows)
+    state.outcomes.read(read.outcome_places[:, rows], day, read.outcomes, rows)
+    state.activity.read(read.activity_places[:, rows], day, read.activity, rows)
     read.said[0, rows] = state.words.think(read.words, rows)
     read.said[1, rows] = state.profile.think(read.profile, rows)
     read.bias[:, rows] = [[state.words.bias], [state.profile.bias]]
@@ -160,7 +205,7 @@ def resolve(state: State, read: Read, rows: Numbers) -> None:
     cases = read.cases
     on, y = cases.known[rows], cases.y[rows]
     state.day = max(state.day, int(on.max(initial=state.day)))
-    state.outcomes.write(read.outcome_keys[rows], on, np.vstack([y, cases.also[:, rows]]), cases.weight[rows])
+    state.outcomes.write(read.outcome_places[:, rows], on, np.vstack([y, cases.also[:, rows]]), cases.weight[rows])
 
 
 def study(state: State, read: Read, rows: Numbers) -> None:
@@ -177,13 +222,9 @@ def study(state: State, read: Read, rows: Numbers) -> None:
 
 def publish(state: State, read: Read, rows: Numbers) -> None:
     """The publication of the given rows is written in."""
-    described, published = read.cases.described, read.cases.published[rows]
+    published = read.cases.published[rows]
     state.day = max(state.day, int(published.max(initial=state.day)))
-    shown = [np.nan_to_num(described.again[rows])]
-    for number in (np.log1p(np.clip(described.window[rows], 0, 200)), described.log_value[rows]):
-        shown += [~np.isnan(number), np.nan_to_num(number), np.nan_to_num(number) ** 2]
-    each = np.ones(len(rows))
-    state.activity.write(read.activity_keys[rows], published, np.array(shown, dtype=np.float64), each)
+    state.activity.write(read.activity_places[:, rows], published, read.cases.shown[:, rows], np.ones(len(rows)))
 
 
 def learning_order(cases: Cases) -> Numbers:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from features.catalogue import feature
-from features.columns import Columns, Floats, by_column, floats
+from features.columns import Columns, Floats, Numbers, Periods, by_column, floats
 from features.track_records import TrackRecord
 from features.value import days_of, years
 from tenders import dates
@@ -36,11 +38,15 @@ def tender_period_days(columns: Columns) -> Floats:
 
     A complex bid in little time is thin or is not made. Source: Directive 2014/24/EU art. 27.
     """
-    period = columns.tender_period
-    if not any(columns.unopened):
+    return days_to_bid(columns.tender_period, columns.published, columns.unopened)
+
+
+def days_to_bid(period: Periods, published: Numbers, unopened: Sequence[bool]) -> Floats:
+    """`tender_period_days` of those three facts of tenders alone, shape (tenders,)."""
+    if not any(unopened):
         return period.days
-    since = floats(period.end) - floats(columns.published)
-    instead = np.isnan(period.days) & (since >= 0) & np.array(columns.unopened, dtype=bool)
+    since = floats(period.end) - floats(published)
+    instead = np.isnan(period.days) & (since >= 0) & np.array(unopened, dtype=bool)
     return np.where(instead, since, period.days)
 
 

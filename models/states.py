@@ -144,13 +144,13 @@ def _read_ledger(table: pa.Table, day: int) -> Ledger:
 
     since = column("since")
     measures = sum(name.startswith("also") for name in table.column_names)
+    names = [f"{held}{h}" for held in ("count", "total") for h in range(len(HALF_LIVES))]
+    names += [f"also{m}" for m in range(measures)]
+    last = np.where(since >= 0, -since, -np.inf)
     return Ledger(
         half_lives=HALF_LIVES,
         keys=table["key"].to_numpy().view(np.uint64),
-        count=np.array([column(f"count{h}") for h in range(len(HALF_LIVES))]),
-        total=np.array([column(f"total{h}") for h in range(len(HALF_LIVES))]),
-        also=np.array([column(f"also{m}") for m in range(measures)]).reshape(measures, -1),
-        last=np.where(since >= 0, -since, -np.inf),
+        held=np.stack([*map(column, names), last], axis=1),
         origin=day,
     )
 

@@ -72,12 +72,16 @@ def _changed(part: Made, **facts: object) -> Made:
 
 def _each(change: Callable[[Made], Made], parts: tuple[Made, ...]) -> tuple[Made, ...]:
     """The parts changed one by one; the same tuple where none is."""
+    if not parts:
+        return parts
     changed = tuple(map(change, parts))
     return changed if any(map(is_not, changed, parts)) else parts
 
 
 def _kept(parts: tuple[Made, ...], keep: Callable[[Made], bool]) -> tuple[Made, ...]:
     """The parts that are kept; the same tuple where all are."""
+    if not parts:
+        return parts
     kept = tuple(filter(keep, parts))
     return kept if len(kept) < len(parts) else parts
 
@@ -97,6 +101,8 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
 
 
 def _parties(parties: tuple[Party, ...], stage: Stage) -> tuple[Party, ...]:
+    if not parties:
+        return parties
     later = _later_roles(stage)
     if all(party.roles and later.isdisjoint(party.roles) for party in parties):
         return parties
@@ -169,17 +175,20 @@ def _facts(facts: Facts, rank: int) -> Facts:
     if facts is NO_FACTS:
         return facts
     known = STAGES[: rank + 1]
-    kept = _changed(
+    return _changed(
         facts,
-        advisers=tuple(a for a in facts.advisers if a.since in known),
-        structure_changes=tuple(c for c in facts.structure_changes if c.stage in known) if rank else (),
-        assurance_holds=tuple(h for h in facts.assurance_holds if h.stage in known),
+        advisers=_kept(facts.advisers, lambda adviser: adviser.since in known),
+        structure_changes=_kept(facts.structure_changes, lambda change: change.stage in known) if rank else (),
+        assurance_holds=_kept(facts.assurance_holds, lambda hold: hold.stage in known),
+        **_NOT_YET[rank],
     )
-    if rank < 1:
-        kept = _changed(kept, bidders_interested=None, legal_challenge=None)
-    if rank < 2:
-        kept = _changed(kept, legal_vehicle=None, tax_unresolved=None)
-    return kept
+
+
+_NOT_YET: tuple[Mapping[str, object], ...] = (
+    {"bidders_interested": None, "legal_challenge": None, "legal_vehicle": None, "tax_unresolved": None},
+    {"legal_vehicle": None, "tax_unresolved": None},
+    {},
+)
 
 
 def _until(tender: Tender, moment: date) -> Tender:

@@ -22,6 +22,7 @@ from features.standing import Cases, Read, State
 from features.track_records import NO_RECORD
 from tenders.facts import Stage
 from tenders.history import Past, Source
+from tenders.sources.columns import uncollected
 from tenders.tender import Tender
 from training.splits import grouped_folds, numbered
 
@@ -72,6 +73,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         return ~np.isnan(self.y)
 
 
+@uncollected()
 def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> Frame:
     """The table of a register. `past` needs no order; rows keep theirs."""
     cases, buyer = cases_of(past, outcome), buyers(past)
@@ -183,7 +185,9 @@ def _learn(state: State, read: Read, published: Numbers, told: Numbers) -> None:
 def buyers(past: Sequence[Past]) -> Numbers:
     """A number a buyer; a case without one stands alone."""
     keys = [(c.tender.buyer and (c.tender.buyer.id or c.tender.buyer.name)) or f"row {c.row}" for c in past]
-    return np.unique([str(key) for key in keys], return_inverse=True)[1].astype(np.int64)
+    names = list(map(str, keys))
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.array([numbers[name] for name in names], dtype=np.int64)
 
 
 def _number(value: bool | None) -> float:

@@ -71,13 +71,13 @@ def _csv(path: Path) -> Any:
 def _values(column: Any) -> list[Any]:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        return list(column.cast(pa.date32(), safe=False).to_pylist())
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        column = column.cast(pa.date32(), safe=False)
+    elif not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return list(column.to_pylist())
-    # Text repeats a great deal: each text once, and the rows point at it.
+    # Texts and days repeat a great deal: each once, and the rows point at it.
     coded = column.combine_chunks().dictionary_encode()
-    words = coded.dictionary.to_pylist()
-    return [None if at is None else words[at] for at in coded.indices.to_pylist()]
+    said = [*coded.dictionary.to_pylist(), None]
+    return [said[at] for at in coded.indices.fill_null(-1).to_numpy().tolist()]
 
 
 @contextmanager

@@ -33,13 +33,13 @@ def written(into: Ledger, given_rows: list[tuple[list[int], int, float, float]])
     if given_rows:
         keys, days, y, weight = (np.array(part) for part in zip(*given_rows, strict=True))
         shown = np.array([y, 2 * y], dtype=np.float64)
-        into.write(into.places(keys.astype(np.uint64)), days.astype(np.int64), shown, weight.astype(np.float64))
+        into.write(into.places(keys.astype(np.uint64).T), days.astype(np.int64), shown, weight.astype(np.float64))
     return into
 
 
 def read(of: Ledger, day: int, *keys: int) -> Seen:
     """What one row with these keys reads on a day."""
-    asked = np.array([keys or KEYS.tolist()], dtype=np.uint64)
+    asked = np.array([keys or KEYS.tolist()], dtype=np.uint64).T
     into = of.blank(*asked.shape)
     of.read(of.places(asked), day, into, np.array([0]))
     return into
@@ -116,6 +116,28 @@ def test_counts_only_fade_and_what_happened_never_exceeds_what_was_seen(given_ro
     assert (then.count <= now.count * (1 + 1e-6)).all()
     assert np.array_equal(then.count[0], now.count[0])
     assert (now.total <= now.count * (1 + 1e-6)).all()
+
+
+def test_a_key_that_several_rows_of_one_day_share_takes_them_one_by_one() -> None:
+    weights = (0.1, 0.2, 0.7, 1e-9, 3.3)
+    together = written(ledger(), [([7, 11], DAY, 1.0, weight) for weight in weights])
+    singly = ledger()
+    for weight in weights:
+        written(singly, [([7, 11], DAY, 1.0, weight)])
+    assert np.array_equal(together.held, singly.held)
+    assert together.count[0].tolist() == [sum(weights), sum(weights), 0]
+    assert together.last.tolist() == [-1000, -1000, -np.inf]
+
+
+def test_rows_read_the_places_that_are_theirs_and_leave_the_others_alone() -> None:
+    found = written(ledger(), [([7, 0], DAY, 1.0, 1.0), ([11, 0], DAY, 0.0, 2.0)])
+    asked = np.array([[7, 11, 13], [11, 0, 7]], dtype=np.uint64)
+    into = found.blank(*asked.shape)
+    found.read(found.places(asked[:, [2, 0]]), DAY + 3, into, np.array([2, 0]))
+    assert into.count[0].tolist() == [[1, 0, 0], [2, 0, 1]]
+    assert into.total[0].tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert into.also[0].tolist() == pytest.approx(np.exp2(-3 / 365) * np.array([[2, 0, 0], [0, 0, 2]]), rel=1e-6)
+    assert np.array_equal(into.last, [[3, np.nan, np.nan], [3, np.nan, 3]], equal_nan=True)
 
 
 def test_a_day_beyond_all_reason_is_counted_as_the_furthest() -> None:

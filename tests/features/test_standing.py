@@ -130,14 +130,26 @@ def test_the_language_models_begin_at_the_share_of_the_first_that_are_known() ->
 def test_a_key_has_a_part_of_every_name_and_is_unknown_without_one() -> None:
     described = describe([CASES[0].tender, replace(CASES[0].tender, buyer=None)])
     for tables in (TABLES, ACTIVITY):
-        keys = keys_of(described, tables)
-        assert keys.shape == (2, 1 + len(tables))
-        assert (keys[:, 0] == 1).all()
-        for place, table in enumerate(tables, start=1):
-            known = all(name in described.hashes for name in table)
-            assert bool(keys[0, place]) == known
-            assert bool(keys[1, place]) == (known and not {"buyer", "name", "unit"} & set(table))
-        assert len(set(keys[0][keys[0] != 0])) == np.count_nonzero(keys[0])
+        found = keys_of(described, tables)
+        assert found.tables == tuple(table for table in tables if set(table) <= set(described.hashes))
+        keys = found.distinct[found.place]
+        assert keys.shape == (1 + len(found.tables), 2)
+        assert (keys[0] == 1).all()
+        for (one, without_buyer), table in zip(keys[1:], found.tables, strict=True):
+            assert one
+            assert bool(without_buyer) == (not {"buyer", "name", "unit"} & set(table))
+        assert len(set(keys[:, 0])) == len(keys)
+        assert np.array_equal(found.distinct, np.unique(keys))
+
+
+def test_keys_are_told_apart_alike_whether_they_are_few_or_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = describe([case.tender for case in CASES])
+    few = keys_of(described, TABLES)
+    for many in (0, few.place.size + 1):
+        monkeypatch.setattr(standing, "MANY", many)
+        again = keys_of(described, TABLES)
+        assert again.tables == few.tables
+        assert np.array_equal(again.distinct, few.distinct) and np.array_equal(again.place, few.place)
 
 
 def test_counts_are_those_that_one_would_count_by_hand() -> None:
