@@ -130,7 +130,7 @@ class Ledger(msgspec.Struct, kw_only=True):
             into.last[:, rows] = np.nan
             return
         since = day - self.origin
-        fades = [np.exp2(-since / half_life) if half_life else 1.0 for half_life in self.half_lives]
+        fades = [np.exp2(min(-since / half_life, FURTHEST)) if half_life else 1.0 for half_life in self.half_lives]
         held, unknown = self.held.take(places, axis=0), places < 0
         held[unknown, :-1], held[unknown, -1] = 0.0, -np.inf
         for number, fade in enumerate((*fades, *fades, *fades[-1:] * len(self.also))):

@@ -143,3 +143,9 @@ def test_rows_read_the_places_that_are_theirs_and_leave_the_others_alone() -> No
 def test_a_day_beyond_all_reason_is_counted_as_the_furthest() -> None:
     found = read(written(ledger(), [([7, 0], DAY + 10**6, 1.0, 1.0)]), DAY + 10**6, 7)
     assert np.isfinite(found.count).all() and np.isfinite(found.total).all()
+
+
+def test_a_day_long_before_the_register_reads_nothing_rather_than_no_number() -> None:
+    """A case without a date stands at the year 1, before anything was written."""
+    found = read(ledger(), 1, 7, 13)
+    assert not found.count.any() and not found.total.any() and not found.also.any()
