@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import Columns
+from features.columns_read import read
 from features.timing import tender_period_days
 from features.track_records import buyer_keys
 from tenders import dates
@@ -194,7 +194,7 @@ def describe(tenders: Iterable[Tender]) -> Described:
 def _with_windows(tenders: Iterator[Tender]) -> Iterator[tuple[Tender, float]]:
     """Each tender with the days that it leaves to bid, NaN if unknown."""
     while some := list(islice(tenders, A_TIME)):
-        yield from zip(some, tender_period_days.column(Columns(some)).tolist(), strict=True)
+        yield from zip(some, tender_period_days.column(read(some)).tolist(), strict=True)
 
 
 def _numbers(tender: Tender, window: float) -> tuple[float, float, float]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, by_column, floats
+from features.columns import Columns, Floats
 from features.track_records import TrackRecord
 from features.value import days_of, years
 from tenders import dates
@@ -39,7 +40,7 @@ def tender_period_days(columns: Columns) -> Floats:
     period = columns.tender_period
     if not any(columns.unopened):
         return period.days
-    since = floats(period.end) - floats(columns.published)
+    since = period.end - columns.published
     instead = np.isnan(period.days) & (since >= 0) & np.array(columns.unopened, dtype=bool)
     return np.where(instead, since, period.days)
 

@@ -68,11 +68,19 @@ class Batch:
             counts = (bidders(tender, NO_RECORD) for tender in tenders)
             self._counts += [math.nan if count is None else count for count in counts]
 
+    def add_drafts(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Measures drafts of no known register, of which nothing is known beforehand: where all is `by_column`."""
+        self._rows[""].add(tenders, records)
+        self._nothing_beforehand(len(tenders))
+
     def add_columns(self, columns: Columns) -> None:
-        """Takes tenders that were read by column, of no known register: where all is `by_column`."""
+        """Takes such drafts that were read by column."""
         self._rows[""].add_columns(columns)
+        self._nothing_beforehand(len(columns))
+
+    def _nothing_beforehand(self, count: int) -> None:
         for found in self._beforehand.values():
-            found.extend([0.0] * len(columns))
+            found.extend([0.0] * count)
 
     def measured(self) -> dict[str, NDArray[np.float64]]:
         """What every outcome is told of each tender, shape (tenders, weighed); those told the same share it."""

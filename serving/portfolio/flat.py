@@ -6,6 +6,7 @@ says what is wrong with it or reads it one by one. The tests hold every row that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
@@ -17,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.columns import Columns, Numbers, Periods, Values, floats
-from features.track_records import buyers_named, markets_of
+from features.columns import Columns, Floats, Periods, Values, floats
+from features.track_records import BUYERS, MARKETS
 from serving.portfolio import arrow
 from serving.portfolio.blocks import Block
 from tenders import dates, form
@@ -37,7 +38,7 @@ _UNREAD = frozenset({"description", "procurement_method_details", "risk_details"
 class Flat(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a table: their numbers, what is read of them, and what a table of scores says of each.
 
-    `odd` are the numbers of the rows that were left out.
+    The columns are without track records, which a bundle has. `odd` are the numbers of the rows that were left out.
     """
 
     numbers: list[int]
@@ -59,7 +60,7 @@ def flat(block: Block, most: int) -> Iterator[Flat]:
         yield Flat(
             numbers=[first + place for place in keep],
             columns=_columns(cells, keep),
-            published=[None if text is None else dates.earliest(text) for text in published],
+            published=dates.first_days(published),
             about={name: cells.kept(name, keep) for name in ("title", "buyer", "region", "category")},
             warnings=warnings,
             odd=frozenset((np.flatnonzero(cells.odd) + first).tolist()),
@@ -183,44 +184,39 @@ def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
     def kept(name: str) -> list[Any]:
         return cells.kept(name, keep)
 
-    found, none = Columns(), np.full(len(keep), np.nan)
-    amounts = floats(kept("value"))
-    found.published = dates.ordinals(kept("published"))
-    found.dated = cells.first_of(("published", "tender_start", "tender_end"), keep)
-    found.unopened = [text is None for text in kept("tender_start")]
-    found.tender_period = _periods(
-        floats(kept("tender_period_days")), dates.ordinals(kept("tender_start")), dates.ordinals(kept("tender_end"))
+    def days(name: str) -> Floats:
+        return floats(dates.ordinals(kept(name)))
+
+    none = np.full(len(keep), math.nan)
+    amounts, lots = floats(kept("value")), np.nan_to_num(floats(kept("lots")))
+    currency = [
+        given or (None if math.isnan(amount) else form.CURRENCY)
+        for given, amount in zip(kept("currency"), amounts.tolist(), strict=True)
+    ]
+    of_lots = np.full(int(lots.sum()), math.nan)
+    return Columns(
+        records=[],
+        published=days("published"),
+        dated=cells.first_of(("published", "tender_start", "tender_end"), keep),
+        unopened=[text is None for text in kept("tender_start")],
+        tender_period=Periods(
+            stated=floats(kept("tender_period_days")), start=days("tender_start"), end=days("tender_end")
+        ),
+        enquiry_period=Periods(stated=floats(kept("enquiry_period_days")), start=none, end=none),
+        contract_period=Periods(
+            stated=floats(kept("term_years")) * form.DAYS_A_YEAR,
+            start=days("contract_start"),
+            end=days("contract_end"),
+        ),
+        value=Values(amount=amounts, currency=currency),
+        budget=Values(amount=none, currency=[None] * len(none)),
+        lots=lots,
+        lot_values=Values(amount=of_lots, currency=[None] * len(of_lots)),
+        lot_periods=Periods(stated=of_lots, start=of_lots, end=of_lots),
+        single_block=floats(kept("single_block")),
+        service_lines=floats(kept("service_lines")),
+        first_of_its_kind=floats(kept("first_of_its_kind")),
+        incumbent_kind=kept("incumbent_kind"),
+        buyers=BUYERS.each(zip(kept("buyer"), kept("procuring_entity"), strict=True)),
+        markets=[() if code is None else MARKETS[code,] for code in kept("cpv")],
     )
-    found.enquiry_period = _periods(floats(kept("enquiry_period_days")), none, none)
-    found.contract_period = _periods(
-        floats(kept("term_years")) * form.DAYS_A_YEAR,
-        dates.ordinals(kept("contract_start")),
-        dates.ordinals(kept("contract_end")),
-    )
-    found.value = _values(amounts, kept("currency"))
-    for place in np.flatnonzero(~np.isnan(amounts)).tolist():
-        found.value.currency[place] = found.value.currency[place] or form.CURRENCY
-    found.budget = _values(none, [None] * len(keep))
-    found.lots = np.nan_to_num(floats(kept("lots")))
-    of_lots = np.full(int(found.lots.sum()), np.nan)
-    found.lot_values = _values(of_lots, [None] * len(of_lots))
-    found.lot_periods = _periods(of_lots, of_lots, of_lots)
-    found.single_block = kept("single_block")
-    found.service_lines = kept("service_lines")
-    found.first_of_its_kind = kept("first_of_its_kind")
-    found.incumbent_kind = kept("incumbent_kind")
-    found.buyers = list(map(buyers_named, kept("buyer"), kept("procuring_entity")))
-    found.markets = [() if code is None else markets_of((code,)) for code in kept("cpv")]
-    return found
-
-
-def _periods(stated: Numbers, start: Numbers, end: Numbers) -> Periods:
-    found = Periods()
-    found.stated, found.start, found.end = stated, start, end
-    return found
-
-
-def _values(amount: Numbers, currency: list[str | None]) -> Values:
-    found = Values()
-    found.amount, found.currency = amount, list(currency)
-    return found
