@@ -99,6 +99,7 @@ class _Cells:
 
     def __init__(self, table: pa.Table) -> None:
         self._read: dict[str, list[Any]] = {}
+        self._numbers: dict[str, Floats] = {}
         self.odd = np.zeros(table.num_rows, dtype=bool)
         empty = np.ones(table.num_rows, dtype=bool)
         for name, column in zip(table.column_names, table.columns, strict=True):
@@ -108,7 +109,7 @@ class _Cells:
                 if name not in PLAIN or not _is_plain(column.type):
                     self.odd |= stated
                 elif name not in _UNREAD or not _is_utf_8(column):
-                    self._read[name] = self._values(form.BY_KEY[name], column)
+                    self._take(form.BY_KEY[name], column)
         # What a row without any cell is said to lack, `rows` says.
         self.odd |= empty
 
@@ -119,6 +120,13 @@ class _Cells:
             return [None] * len(keep)
         return held if len(keep) == len(held) else [held[place] for place in keep]
 
+    def numbers(self, name: str, keep: Sequence[int]) -> Floats:
+        """The cells of some rows as numbers."""
+        held = self._numbers.get(name)
+        if held is not None:
+            return held if len(keep) == len(held) else held[keep]
+        return floats(self.kept(name, keep)) if name in self._read else np.full(len(keep), math.nan)
+
     def first_of(self, names: Sequence[str], keep: Sequence[int]) -> list[Any]:
         """Of each row the first of several cells that is not empty."""
         found = self.kept(names[0], keep)
@@ -127,14 +135,18 @@ class _Cells:
             found = [other if value is None else value for value, other in zip(found, later, strict=True)]
         return found
 
-    def _values(self, field: Field, column: Any) -> list[Any]:
+    def _take(self, field: Field, column: Any) -> None:
         number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
         if number and field.kind in ("number", "count"):
             given = column.cast(pa.float64(), safe=False)
             numbers, (least, most) = given.to_numpy(), _within(field)
             fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
             self.odd |= ~fine & given.is_valid().to_numpy()
-            return list(given.to_pylist())
+            self._numbers[field.key] = numbers
+        else:
+            self._read[field.key] = self._values(field, column)
+
+    def _values(self, field: Field, column: Any) -> list[Any]:
         given = arrow.values(field.key, column)
         if field.key == "title" and {*map(type, given)} <= {str, type(None)}:
             return [None if text is None else texted(text) for text in given]
@@ -184,11 +196,14 @@ def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
     def kept(name: str) -> list[Any]:
         return cells.kept(name, keep)
 
+    def numbers(name: str) -> Floats:
+        return cells.numbers(name, keep)
+
     def days(name: str) -> Floats:
         return floats(dates.ordinals(kept(name)))
 
     none = np.full(len(keep), math.nan)
-    amounts, lots = floats(kept("value")), np.nan_to_num(floats(kept("lots")))
+    amounts, lots = numbers("value"), np.nan_to_num(numbers("lots"))
     currency = [
         given or (None if math.isnan(amount) else form.CURRENCY)
         for given, amount in zip(kept("currency"), amounts.tolist(), strict=True)
@@ -199,12 +214,10 @@ def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
         published=days("published"),
         dated=cells.first_of(("published", "tender_start", "tender_end"), keep),
         unopened=[text is None for text in kept("tender_start")],
-        tender_period=Periods(
-            stated=floats(kept("tender_period_days")), start=days("tender_start"), end=days("tender_end")
-        ),
-        enquiry_period=Periods(stated=floats(kept("enquiry_period_days")), start=none, end=none),
+        tender_period=Periods(stated=numbers("tender_period_days"), start=days("tender_start"), end=days("tender_end")),
+        enquiry_period=Periods(stated=numbers("enquiry_period_days"), start=none, end=none),
         contract_period=Periods(
-            stated=floats(kept("term_years")) * form.DAYS_A_YEAR,
+            stated=numbers("term_years") * form.DAYS_A_YEAR,
             start=days("contract_start"),
             end=days("contract_end"),
         ),
@@ -213,9 +226,9 @@ def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
         lots=lots,
         lot_values=Values(amount=of_lots, currency=[None] * len(of_lots)),
         lot_periods=Periods(stated=of_lots, start=of_lots, end=of_lots),
-        single_block=floats(kept("single_block")),
-        service_lines=floats(kept("service_lines")),
-        first_of_its_kind=floats(kept("first_of_its_kind")),
+        single_block=numbers("single_block"),
+        service_lines=numbers("service_lines"),
+        first_of_its_kind=numbers("first_of_its_kind"),
         incumbent_kind=kept("incumbent_kind"),
         buyers=BUYERS.each(zip(kept("buyer"), kept("procuring_entity"), strict=True)),
         markets=[() if code is None else MARKETS[code,] for code in kept("cpv")],
