@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.columns import Periods
+from features.columns import floats
+from features.columns_read import periods
 from features.timing import days_to_bid
 from features.track_records import buyer_keys
 from tenders import dates
@@ -222,11 +223,10 @@ def _windows(tenders: Sequence[Tender]) -> list[float]:
     """The days that each tender leaves to bid, NaN if unknown."""
     sections = [tender.tender for tender in tenders]
     given = [section.tender_period for section in sections]
-    period = Periods()
-    period.add(given)
-    published = dates.ordinals([section.date_published for section in sections])
-    days = days_to_bid(period, published, [each is None or each.start_date is None for each in given])
-    return list(map(float, days))
+    published = floats(dates.ordinals([section.date_published for section in sections]))
+    unopened = [period is None or period.start_date is None for period in given]
+    days: list[float] = days_to_bid(periods(given), published, unopened).tolist()
+    return days
 
 
 def _numbers(tender: Tender, window: float) -> tuple[float, float, float]:

@@ -7,8 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, by_column, floats, records_of_market
+from features.columns import Columns, Floats, floats, records_of_market
 from features.track_records import Record, TrackRecord, buyer_keys, market_keys, supplier_keys
 from tenders.tender import Tender
 
@@ -178,7 +179,7 @@ def joint_buyers(tender: Tender, track_record: TrackRecord) -> float | None:
 @by_column
 def first_of_its_kind(columns: Columns) -> Floats:
     """1 if the buyer has let nothing like it, as stated, or as no incumbent implies. Source: stated facts."""
-    stated = floats(columns.first_of_its_kind)
+    stated = columns.first_of_its_kind
     implied = floats([None if kind is None else kind == "none" for kind in columns.incumbent_kind])
     return np.where(np.isnan(stated), implied, stated)
 

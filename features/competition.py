@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, by_column, floats, records_of_market
+from features.columns import Columns, Floats, floats, records_of_market
 from features.procedure import is_competed
 from features.track_records import TrackRecord
 from tenders.bid_counts import bid_count

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, by_column, floats, of_lots
+from features.columns import Columns, Floats, floats, of_lots
 from features.track_records import TrackRecord, cpv_codes
 from features.value import pounds, years
 from tenders.tender import Tender
@@ -31,8 +32,7 @@ def single_block(columns: Columns) -> Floats:
     One failure then takes everything with it, and few suppliers can bid for it all. The stated fact is used where
     no lots are listed. Source: the Cambridgeshire and Manchester tenders; Directive 2014/24/EU art. 46.
     """
-    lots = floats(columns.lots)
-    return np.where(lots > 0, lots == 1, floats(columns.single_block))
+    return np.where(columns.lots > 0, columns.lots == 1, columns.single_block)
 
 
 @feature(
@@ -51,8 +51,7 @@ def lot_count(columns: Columns) -> Floats:
 
     More lots spread the risk and let smaller suppliers bid. Source: OECD checklist on SME participation.
     """
-    lots = floats(columns.lots)
-    return np.where(lots > 0, lots, np.where(floats(columns.single_block) == 1, 1.0, np.nan))
+    return np.where(columns.lots > 0, columns.lots, np.where(columns.single_block == 1, 1.0, np.nan))
 
 
 @feature(
@@ -157,7 +156,7 @@ def service_lines(columns: Columns) -> Floats:
 
     Every line brings its own staff, data and costs, and the price must hold for the sum. Source: NAO on UnitingCare.
     """
-    return floats(columns.service_lines)
+    return columns.service_lines
 
 
 @feature(

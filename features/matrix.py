@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
-from features.columns import Columns, Floats, alone, joined
+from features.columns import Columns, Floats, joined
+from features.columns_read import Reader, alone
 from features.track_records import TrackRecord
 from tenders.tender import Tender
 
@@ -24,7 +25,7 @@ class Rows:
         self.features = features
         self._single = [(feature.measure, list[float]()) for feature in features if feature.column is None]
         self._read: list[Columns] = []
-        self._growing: Columns | None = None
+        self._growing: Reader | None = None
 
     @property
     def by_column(self) -> bool:
@@ -38,8 +39,7 @@ class Rows:
         else:
             # While they are in the cache: lists that are joined later are fetched anew.
             if self._growing is None:
-                self._growing = Columns()
-                self._read.append(self._growing)
+                self._growing = Reader()
             self._growing.add(tenders, records)
         for measure, found in self._single:
             values = map(measure, tenders, records)
@@ -47,15 +47,20 @@ class Rows:
 
     def add_columns(self, columns: Columns) -> None:
         """Takes tenders of which `columns` are read already: for features that are all by column."""
+        self._settle()
         self._read.append(columns)
-        self._growing = None
 
     def columns(self) -> Columns:
         """What was read of all of them."""
-        if len(self._read) != 1 or self._growing is not None:
-            self._read = [joined(self._read, Columns).settled()]
-            self._growing = None
+        self._settle()
+        if len(self._read) != 1:
+            self._read = [joined(self._read or [Reader().columns()])]
         return self._read[0]
+
+    def _settle(self) -> None:
+        if self._growing is not None:
+            self._read.append(self._growing.columns())
+            self._growing = None
 
     def measured(self) -> NDArray[np.float64]:
         """All rows, shape (tenders, features)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.columns import Columns, floats
+from features.columns import Columns
 
 AMOUNT = "/tender/value: an amount without a currency cannot be compared, so it is not used"
 
@@ -19,7 +19,7 @@ def remarks(columns: Columns) -> dict[int, tuple[str, ...]]:
     ):
         for place in np.flatnonzero(period.between < 0).tolist():
             found[place] = (*found.get(place, ()), f"/tender/{name}: ends before it starts, so it is not used")
-    stated = ~np.isnan(floats(columns.value.amount))
+    stated = ~np.isnan(columns.value.amount)
     for place, currency in enumerate(columns.value.currency):
         if currency is None and stated[place]:
             found[place] = (*found.get(place, ()), AMOUNT)

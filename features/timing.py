@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, Numbers, Periods, by_column, floats
+from features.columns import Columns, Floats, Periods
 from features.track_records import TrackRecord
 from features.value import days_of, years
 from tenders import dates
@@ -41,11 +42,11 @@ def tender_period_days(columns: Columns) -> Floats:
     return days_to_bid(columns.tender_period, columns.published, columns.unopened)
 
 
-def days_to_bid(period: Periods, published: Numbers, unopened: Sequence[bool]) -> Floats:
+def days_to_bid(period: Periods, published: Floats, unopened: Sequence[bool]) -> Floats:
     """`tender_period_days` of those three facts of tenders alone, shape (tenders,)."""
     if not any(unopened):
         return period.days
-    since = floats(period.end) - floats(published)
+    since = period.end - published
     instead = np.isnan(period.days) & (since >= 0) & np.array(unopened, dtype=bool)
     return np.where(instead, since, period.days)
 

@@ -25,6 +25,7 @@ import msgspec
 
 from features.once import once
 from tenders.facts import Stage
+from tenders.memo import Memo
 from tenders.tender import Tender
 
 # Failures added to both sides of the ratio: with it, one failure where 0.2 were expected reads
@@ -171,6 +172,11 @@ class Log(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 self._states[day] = found
         return found
 
+    def on_each(self, days: Iterable[date | None]) -> list[TrackRecord]:
+        """The state on each of many days."""
+        states = self._states
+        return [states.get(day) or self.on(day) for day in days]
+
     @cached_property
     def _states(self) -> dict[date | None, TrackRecord]:
         return {}
@@ -248,13 +254,15 @@ def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
 def buyer_keys(tender: Tender) -> tuple[str, ...]:
     """`buyer:` keys: the buyer, and the procuring entity where it is another."""
     buyer, entity = tender.buyer, tender.tender.procuring_entity
-    return buyers_named(buyer.name if buyer else None, entity.name if entity else None)
+    return BUYERS[buyer.name if buyer else None, entity.name if entity else None]
 
 
-@lru_cache(maxsize=65536)
-def buyers_named(*names: str | None) -> tuple[str, ...]:
-    """`buyer:` keys of names; None is none."""
+def _buyers_named(names: tuple[str | None, ...]) -> tuple[str, ...]:
     return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(n) for n in names if n) if plain)
+
+
+BUYERS = Memo(_buyers_named)
+"""`buyer:` keys by the names of buyer and procuring entity; None is none."""
 
 
 @once
@@ -273,13 +281,15 @@ def supplier_keys(tender: Tender) -> list[str]:
 
 def market_keys(tender: Tender) -> tuple[str, ...]:
     """`market:` keys: the CPV groups (3 digits) of what is bought."""
-    return markets_of(tuple(cpv_codes(tender)))
+    return MARKETS[tuple(cpv_codes(tender))]
 
 
-@lru_cache(maxsize=65536)
-def markets_of(codes: tuple[str, ...]) -> tuple[str, ...]:
-    """`market:` keys of CPV codes."""
+def _markets_of(codes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
+
+
+MARKETS = Memo(_markets_of)
+"""`market:` keys by CPV codes."""
 
 
 def cpv_codes(tender: Tender) -> list[str]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, Periods, Values, by_column, floats, of_lots, records_of_market
+from features.columns import Columns, Floats, Periods, Values, floats, of_lots, records_of_market
 from features.once import once
 from features.track_records import TrackRecord
 from tenders import dates
@@ -30,7 +31,7 @@ def pounds(columns: Columns) -> Floats:
         return own
     owner = of_lots(columns)
     lots = np.bincount(owner, _in_pounds(columns.lot_values, owner, columns), len(columns))
-    found = np.where(np.isnan(own) & (floats(columns.lots) > 0), lots, own)
+    found = np.where(np.isnan(own) & (columns.lots > 0), lots, own)
     return np.where(np.isnan(found), _in_pounds(columns.budget, everyone, columns), found)
 
 

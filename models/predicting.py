@@ -9,9 +9,8 @@ they are read. One tender is a batch of one, so that a page, a portfolio and an 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from itertools import compress
-from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -23,22 +22,9 @@ from features.matrix import Matrix, Rows
 from features.track_records import NO_RECORD, TrackRecord
 from models.bundle import ENDINGS, Bundle, Part
 from models.calibration import INTERVAL, Floats
+from models.kinds import Kinds
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
-
-Kind = TypeVar("Kind", bound=Hashable)
-
-
-class Kinds(Generic[Kind]):
-    """Rows of which many are alike: each `distinct` one, in order of its first row, and the `place` there of every row.
-
-    What is costly is worked out for the distinct ones alone.
-    """
-
-    def __init__(self, rows: Sequence[Kind]) -> None:
-        self.distinct = list(dict.fromkeys(rows))
-        places = {kind: place for place, kind in enumerate(self.distinct)}
-        self.place = list(map(places.__getitem__, rows))
 
 
 class Batch:
@@ -82,11 +68,19 @@ class Batch:
             counts = (bidders(tender, NO_RECORD) for tender in tenders)
             self._counts += [math.nan if count is None else count for count in counts]
 
+    def add_drafts(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Measures drafts of no known register, of which nothing is known beforehand: where all is `by_column`."""
+        self._rows[""].add(tenders, records)
+        self._nothing_beforehand(len(tenders))
+
     def add_columns(self, columns: Columns) -> None:
-        """Takes tenders that were read by column, of no known register: where all is `by_column`."""
+        """Takes such drafts that were read by column."""
         self._rows[""].add_columns(columns)
+        self._nothing_beforehand(len(columns))
+
+    def _nothing_beforehand(self, count: int) -> None:
         for found in self._beforehand.values():
-            found.extend([0.0] * len(columns))
+            found.extend([0.0] * count)
 
     def measured(self) -> dict[str, NDArray[np.float64]]:
         """What every outcome is told of each tender, shape (tenders, weighed); those told the same share it."""

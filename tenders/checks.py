@@ -14,6 +14,7 @@ import msgspec
 from tenders import dates
 from tenders.codelists import CURRENCIES, STANDARD_FIELDS
 from tenders.errors import DataError, Problem
+from tenders.memo import MOST
 from tenders.tender import Tender
 
 # Larger than any tender in the registers read so far (the largest has 1,124 lots), small enough
@@ -178,7 +179,7 @@ def _sound(part: type) -> Callable[[Sequence[Any]], bool]:
 
 
 def _remember(fine: set[str | None], text: str) -> None:
-    if len(fine) >= dates.MOST_REMEMBERED:
+    if len(fine) >= MOST:
         fine.clear()
         fine.add(None)
     fine.add(text)

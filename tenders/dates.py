@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
-MOST_REMEMBERED = 65_536
+from tenders.memo import MOST, Memo
+
 _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=MOST)
 def moment(text: str | None) -> datetime | None:
     """The instant a full date or date-time names (UTC where no zone is given); None if partial.
 
@@ -27,33 +28,32 @@ def moment(text: str | None) -> datetime | None:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+@lru_cache(maxsize=MOST)
 def day(text: str | None) -> date | None:
     """The calendar day that `text` names; None if unknown or partial."""
     instant = moment(text)
     return instant.date() if instant else None
 
 
-class _Ordinals(dict[str | None, float]):
-    """Days by their text, as they are asked for: a dictionary, which need not note what was used last."""
-
-    def __missing__(self, text: str | None) -> float:
-        if len(self) >= MOST_REMEMBERED:
-            self.clear()
-        named = day(text)
-        found = self[text] = float(named.toordinal()) if named else math.nan
-        return found
-
-
-_ORDINALS = _Ordinals()
-
-
 def ordinals(texts: Iterable[str | None]) -> list[float]:
     """The days that texts name as numbers of days; NaN if unknown or partial."""
-    return list(map(_ORDINALS.__getitem__, texts))
+    return _ORDINALS.each(texts)
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+def _ordinal(text: str | None) -> float:
+    named = day(text)
+    return float(named.toordinal()) if named else math.nan
+
+
+_ORDINALS = Memo(_ordinal)
+
+
+def first_days(texts: Iterable[str | None]) -> list[date | None]:
+    """The first day that each text can mean; None if unknown."""
+    return _FIRST_DAYS.each(texts)
+
+
+@lru_cache(maxsize=MOST)
 def earliest(text: str) -> date:
     """The first day that `text` can mean: `2014-11` gives 2014-11-01. For ordering only."""
     partial = _PARTIAL.match(text)
@@ -62,7 +62,10 @@ def earliest(text: str) -> date:
     return datetime.fromisoformat(text).date()
 
 
-@lru_cache(maxsize=MOST_REMEMBERED)
+_FIRST_DAYS = Memo[str | None, date | None](lambda text: earliest(text) if text else None)
+
+
+@lru_cache(maxsize=MOST)
 def latest(text: str) -> date:
     """The last day that `text` can mean: `2014-11` gives 2014-11-30. For what must be *known by*."""
     partial = _PARTIAL.match(text)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import msgspec
 
 from tenders.checks import named
-from tenders.dates import MOST_REMEMBERED
 from tenders.facts import Stage
+from tenders.memo import Memo
 from tenders.tender import LARGEST
 
 Kind = Literal["text", "number", "count", "yes_no", "date", "choice", "list"]
@@ -71,20 +71,15 @@ WRONG = object()
 """What stands for a value that cannot be read."""
 
 
-class Column(dict[Any, Any]):
+class Column(Memo[Any, Any]):
     """What the cells of one column say, by the cell: what repeats is read once. WRONG for a cell that is not `fine`.
 
     The cells are of one type, for 1, 1.0 and True are one key.
     """
 
     def __init__(self, field: Field, fine: Callable[[Field, Any], bool] | None = None) -> None:
+        super().__init__(self.read)
         self.field, self._fine = field, fine
-
-    def __missing__(self, raw: Any) -> Any:
-        if len(self) >= MOST_REMEMBERED:
-            self.clear()
-        found = self[raw] = self.read(raw)
-        return found
 
     def read(self, raw: Any) -> Any:
         """What a cell says, which may be none that can be a key."""

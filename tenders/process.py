@@ -189,6 +189,17 @@ def published_on(tender: Tender, first: str = "") -> date | None:
     return None
 
 
+def published_each(tenders: Sequence[Tender]) -> list[date | None]:
+    """`published_on` of many tenders, in a small part of the time: nearly all of them say it themselves."""
+    sections = [tender.tender for tender in tenders]
+    said = [
+        section.date_published or ((period := section.tender_period) and period.start_date) or tender.date
+        for section, tender in zip(sections, tenders, strict=True)
+    ]
+    found = dates.first_days(said)
+    return [day or published_on(tender) for day, tender in zip(found, tenders, strict=True)] if None in found else found
+
+
 def _merged(releases: Sequence[Mapping[str, Any]]) -> Any:
     """The releases, in the order given, as one compiled release."""
     compiled = CompiledRelease(merge_rules=_RULES)

@@ -6,6 +6,7 @@ says what is wrong with it or reads it one by one. The tests hold every row that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
@@ -17,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.columns import Columns, Numbers, Periods, Values, floats
-from features.track_records import buyers_named, markets_of
+from features.columns import Columns, Floats, Periods, Values, floats
+from features.track_records import BUYERS, MARKETS
 from serving.portfolio import arrow
 from serving.portfolio.blocks import Block
 from tenders import dates, form
@@ -37,7 +38,7 @@ _UNREAD = frozenset({"description", "procurement_method_details", "risk_details"
 class Flat(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of a table: their numbers, what is read of them, and what a table of scores says of each.
 
-    `odd` are the numbers of the rows that were left out.
+    The columns are without track records, which a bundle has. `odd` are the numbers of the rows that were left out.
     """
 
     numbers: list[int]
@@ -59,7 +60,7 @@ def flat(block: Block, most: int) -> Iterator[Flat]:
         yield Flat(
             numbers=[first + place for place in keep],
             columns=_columns(cells, keep),
-            published=[None if text is None else dates.earliest(text) for text in published],
+            published=dates.first_days(published),
             about={name: cells.kept(name, keep) for name in ("title", "buyer", "region", "category")},
             warnings=warnings,
             odd=frozenset((np.flatnonzero(cells.odd) + first).tolist()),
@@ -98,6 +99,7 @@ class _Cells:
 
     def __init__(self, table: pa.Table) -> None:
         self._read: dict[str, list[Any]] = {}
+        self._numbers: dict[str, Floats] = {}
         self.odd = np.zeros(table.num_rows, dtype=bool)
         empty = np.ones(table.num_rows, dtype=bool)
         for name, column in zip(table.column_names, table.columns, strict=True):
@@ -107,7 +109,7 @@ class _Cells:
                 if name not in PLAIN or not _is_plain(column.type):
                     self.odd |= stated
                 elif name not in _UNREAD or not _is_utf_8(column):
-                    self._read[name] = self._values(form.BY_KEY[name], column)
+                    self._take(form.BY_KEY[name], column)
         # What a row without any cell is said to lack, `rows` says.
         self.odd |= empty
 
@@ -118,6 +120,13 @@ class _Cells:
             return [None] * len(keep)
         return held if len(keep) == len(held) else [held[place] for place in keep]
 
+    def numbers(self, name: str, keep: Sequence[int]) -> Floats:
+        """The cells of some rows as numbers."""
+        held = self._numbers.get(name)
+        if held is not None:
+            return held if len(keep) == len(held) else held[keep]
+        return floats(self.kept(name, keep)) if name in self._read else np.full(len(keep), math.nan)
+
     def first_of(self, names: Sequence[str], keep: Sequence[int]) -> list[Any]:
         """Of each row the first of several cells that is not empty."""
         found = self.kept(names[0], keep)
@@ -126,14 +135,18 @@ class _Cells:
             found = [other if value is None else value for value, other in zip(found, later, strict=True)]
         return found
 
-    def _values(self, field: Field, column: Any) -> list[Any]:
+    def _take(self, field: Field, column: Any) -> None:
         number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
         if number and field.kind in ("number", "count"):
             given = column.cast(pa.float64(), safe=False)
             numbers, (least, most) = given.to_numpy(), _within(field)
             fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
             self.odd |= ~fine & given.is_valid().to_numpy()
-            return list(given.to_pylist())
+            self._numbers[field.key] = numbers
+        else:
+            self._read[field.key] = self._values(field, column)
+
+    def _values(self, field: Field, column: Any) -> list[Any]:
         given = arrow.values(field.key, column)
         if field.key == "title" and {*map(type, given)} <= {str, type(None)}:
             return [None if text is None else texted(text) for text in given]
@@ -183,44 +196,40 @@ def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
     def kept(name: str) -> list[Any]:
         return cells.kept(name, keep)
 
-    found, none = Columns(), np.full(len(keep), np.nan)
-    amounts = floats(kept("value"))
-    found.published = dates.ordinals(kept("published"))
-    found.dated = cells.first_of(("published", "tender_start", "tender_end"), keep)
-    found.unopened = [text is None for text in kept("tender_start")]
-    found.tender_period = _periods(
-        floats(kept("tender_period_days")), dates.ordinals(kept("tender_start")), dates.ordinals(kept("tender_end"))
+    def numbers(name: str) -> Floats:
+        return cells.numbers(name, keep)
+
+    def days(name: str) -> Floats:
+        return floats(dates.ordinals(kept(name)))
+
+    none = np.full(len(keep), math.nan)
+    amounts, lots = numbers("value"), np.nan_to_num(numbers("lots"))
+    currency = [
+        given or (None if math.isnan(amount) else form.CURRENCY)
+        for given, amount in zip(kept("currency"), amounts.tolist(), strict=True)
+    ]
+    of_lots = np.full(int(lots.sum()), math.nan)
+    return Columns(
+        records=[],
+        published=days("published"),
+        dated=cells.first_of(("published", "tender_start", "tender_end"), keep),
+        unopened=[text is None for text in kept("tender_start")],
+        tender_period=Periods(stated=numbers("tender_period_days"), start=days("tender_start"), end=days("tender_end")),
+        enquiry_period=Periods(stated=numbers("enquiry_period_days"), start=none, end=none),
+        contract_period=Periods(
+            stated=numbers("term_years") * form.DAYS_A_YEAR,
+            start=days("contract_start"),
+            end=days("contract_end"),
+        ),
+        value=Values(amount=amounts, currency=currency),
+        budget=Values(amount=none, currency=[None] * len(none)),
+        lots=lots,
+        lot_values=Values(amount=of_lots, currency=[None] * len(of_lots)),
+        lot_periods=Periods(stated=of_lots, start=of_lots, end=of_lots),
+        single_block=numbers("single_block"),
+        service_lines=numbers("service_lines"),
+        first_of_its_kind=numbers("first_of_its_kind"),
+        incumbent_kind=kept("incumbent_kind"),
+        buyers=BUYERS.each(zip(kept("buyer"), kept("procuring_entity"), strict=True)),
+        markets=[() if code is None else MARKETS[code,] for code in kept("cpv")],
     )
-    found.enquiry_period = _periods(floats(kept("enquiry_period_days")), none, none)
-    found.contract_period = _periods(
-        floats(kept("term_years")) * form.DAYS_A_YEAR,
-        dates.ordinals(kept("contract_start")),
-        dates.ordinals(kept("contract_end")),
-    )
-    found.value = _values(amounts, kept("currency"))
-    for place in np.flatnonzero(~np.isnan(amounts)).tolist():
-        found.value.currency[place] = found.value.currency[place] or form.CURRENCY
-    found.budget = _values(none, [None] * len(keep))
-    found.lots = np.nan_to_num(floats(kept("lots")))
-    of_lots = np.full(int(found.lots.sum()), np.nan)
-    found.lot_values = _values(of_lots, [None] * len(of_lots))
-    found.lot_periods = _periods(of_lots, of_lots, of_lots)
-    found.single_block = kept("single_block")
-    found.service_lines = kept("service_lines")
-    found.first_of_its_kind = kept("first_of_its_kind")
-    found.incumbent_kind = kept("incumbent_kind")
-    found.buyers = list(map(buyers_named, kept("buyer"), kept("procuring_entity")))
-    found.markets = [() if code is None else markets_of((code,)) for code in kept("cpv")]
-    return found
-
-
-def _periods(stated: Numbers, start: Numbers, end: Numbers) -> Periods:
-    found = Periods()
-    found.stated, found.start, found.end = stated, start, end
-    return found
-
-
-def _values(amount: Numbers, currency: list[str | None]) -> Values:
-    found = Values()
-    found.amount, found.currency = amount, list(currency)
-    return found

@@ -104,10 +104,12 @@ def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) ->
     for block, made in answered(executor, given.workers, calls):
         path = there[block.number] = parts.path(given.parts, block.number)
         writing.whole(path, made)
-        progress.add(block, opened(path).table.num_rows)
+        part = opened(made)
+        progress.add(block, part.table.num_rows)
         shown(progress)
         while number in there:
-            yield number, opened(there[number])
+            # What is in its turn need not be read again from its file.
+            yield number, part if number == block.number else opened(there[number])
             number += 1
     while number in there:
         yield number, opened(there[number])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 
 from features.value import pounds
 from models.bundle import Bundle
@@ -15,7 +16,7 @@ from models.predicting import Batch
 from models.scoring import Told, told
 from serving.portfolio.flat import Flat
 from serving.portfolio.rows import Releases
-from tenders.process import published_on
+from tenders.process import published_each
 from tenders.tender import Tender
 
 SCHEMA = pa.schema(
@@ -82,15 +83,15 @@ class Lines:
     def add_releases(self, bundle: Bundle, given: Releases) -> None:
         """Takes drafts that are measured by column."""
         tenders = given.tenders
-        published = list(map(published_on, tenders))
-        self._queue.drafts(bundle, len(tenders)).add(tenders, list(map(bundle.log.on, published)))
+        published = published_each(tenders)
+        self._queue.drafts(bundle, len(tenders)).add_drafts(tenders, bundle.log.on_each(published))
         self._about(tenders)
         self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})
 
     def add_flat(self, bundle: Bundle, flat: Flat) -> None:
         """Takes drafts that were read by column."""
-        flat.columns.records = list(map(bundle.log.on, flat.published))
-        self._queue.drafts(bundle, len(flat.numbers)).add_columns(flat.columns)
+        columns = replace(flat.columns, records=bundle.log.on_each(flat.published))
+        self._queue.drafts(bundle, len(flat.numbers)).add_columns(columns)
         about = {name: [text and text[:LONGEST] for text in texts] for name, texts in flat.about.items()}
         places = [f"row {number}" for number in flat.numbers]
         self._alike(

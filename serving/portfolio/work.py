@@ -29,8 +29,8 @@ from tenders.tender import Tender
 
 CHUNK = 32
 """Tenders that are read and measured at once: few enough to stay in the cache until they are let go."""
-BATCH = 2_000
-"""Tenders that are predicted at once: enough that a booster's own cost is spread."""
+BATCH = 10_000
+"""Tenders that are predicted at once: all of a block, that a booster's own cost and a table's are met once for it."""
 COLLECT = (100_000, 50, 100)
 UNEXPECTED = "an unexpected error; the log of the run has it"
 FEW_REASONS = 5
@@ -99,10 +99,13 @@ def scored(asked: Asked, block: Block) -> bytes:
     return bytes(sink.getvalue())
 
 
-def opened(part: Path) -> Scored:
-    """What `scored` made, from its file."""
-    with pa.memory_map(str(part)) as source:
-        made = pa.ipc.open_file(source).read_all()
+def opened(part: bytes | Path) -> Scored:
+    """What `scored` made, or from the file that holds it."""
+    if isinstance(part, Path):
+        with pa.memory_map(str(part)) as source:
+            made = pa.ipc.open_file(source).read_all()
+    else:
+        made = pa.ipc.open_file(part).read_all()
     about = made.schema.metadata
     return Scored(
         file=about[b"file"].decode(),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from features.catalogue import catalogue
 from features.columns import Columns, joined
+from features.columns_read import Reader, read
 from features.track_records import TrackRecord
 from tenders.facts import STAGES
 from tenders.reading import one
@@ -17,28 +18,34 @@ RECORD = made.record()
 whole = made.known_at("awarded")
 
 
-def told(columns: Columns) -> dict[str, object]:
+def told(columns: Columns) -> str:
     """Everything that columns hold, to be compared; NaN equals itself."""
-    return {
-        name: told(held) if hasattr(held, "__dict__") and name != "records" else repr(held)  # type: ignore[arg-type]
-        for name, held in vars(columns).items()
-    }
+    return repr(columns)
 
 
 @settings(max_examples=60, deadline=None)
 @given(document=whole)
 def test_no_stage_takes_anything_from_columns(document: made.Json) -> None:
     process = one(document)
-    whole = told(Columns([process.compiled()], [RECORD]))
+    whole = told(read([process.compiled()], [RECORD]))
     for stage in STAGES:
-        assert told(Columns([process.as_of(stage)], [RECORD])) == whole
+        assert told(read([process.as_of(stage)], [RECORD])) == whole
 
 
 def test_parts_are_joined_one_below_the_other() -> None:
     tenders = [one({"lots": n, "value": 10 * n, "published": f"2024-01-0{n}"}).compiled() for n in (1, 2, 3)]
     records = [TrackRecord()] * 3
-    parts = [Columns(tenders[:1], records[:1]), Columns(), Columns(tenders[1:], records[1:])]
-    assert told(joined(parts, Columns)) == told(Columns(tenders, records))
+    parts = [read(tenders[:1], records[:1]), read([]), read(tenders[1:], records[1:])]
+    assert told(joined(parts)) == told(read(tenders, records))
+
+
+def test_what_is_read_bit_by_bit_is_what_is_read_at_once() -> None:
+    forms = [{"value": 5, "contract_start": "2024-05-01"}, {"title": "x"}, {"tender_end": "2024-03-01", "cpv": "85"}]
+    tenders = [one({**form, "buyer": f"Buyer {n}"}).compiled() for n, form in enumerate(forms)]
+    reader = Reader()
+    for tender in tenders:
+        reader.add([tender], [RECORD])
+    assert told(reader.columns()) == told(read(tenders, [RECORD] * len(tenders)))
 
 
 def test_features_that_are_arithmetic_are_draft_features() -> None:
@@ -52,5 +59,5 @@ def test_a_column_has_a_number_a_tender(name: str) -> None:
     column = catalogue()[name].column
     assert column is not None
     for count in (0, 1, 3):
-        found = column(Columns([one({"title": "x"}).compiled()] * count, [TrackRecord()] * count))
+        found = column(read([one({"title": "x"}).compiled()] * count, [TrackRecord()] * count))
         assert found.shape == (count,) and found.dtype == np.float64

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from features.columns import Columns
+from features.columns_read import read
 from features.remarks import remarks
 from tenders.checks import converted
 
@@ -23,7 +23,7 @@ from tenders.checks import converted
     ],
 )
 def test_what_looks_wrong_is_remarked_on(section: dict[str, Any], remark: str) -> None:
-    found = remarks(Columns([converted({"tender": each}) for each in ({"title": "t"}, section, section)]))
+    found = remarks(read([converted({"tender": each}) for each in ({"title": "t"}, section, section)]))
     assert list(found) == [1, 2]
     assert [each[: len(remark)] for each in found[1]] == [remark]
     assert found[1] == found[2]

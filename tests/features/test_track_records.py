@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
+from operator import is_
 from typing import Any
 
 import pytest
@@ -107,6 +108,7 @@ def test_neither_the_order_of_cases_nor_that_of_questions_matters(
     log, other = Log.of(shuffled), Log.of(resolved)
     told = {day: other.on(day) for day in sorted(published)}
     assert all(log.on(day) == told[day] for day in published)
+    assert all(map(is_, log.on_each([*published, None]), [*map(log.on, published), log.on(None)]))
 
 
 def test_a_state_holds_what_is_known_and_nothing_else() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -73,3 +74,12 @@ def test_a_month_begins_on_its_first_day_and_ends_before_the_next(day: date) -> 
 @given(MONTHS)
 def test_a_full_date_is_its_own_first_and_last_day(day: date) -> None:
     assert dates.earliest(day.isoformat()) == dates.latest(day.isoformat()) == dates.day(day.isoformat()) == day
+
+
+def test_days_of_many_texts_are_those_of_each() -> None:
+    texts = ["2014-11-20T23:30:00Z", "2014-11", None, "2014-11-20"]
+    assert dates.first_days(texts) == [text and dates.earliest(text) for text in texts]
+    named = [dates.day(text) for text in texts]
+    assert [each and each.toordinal() for each in named] == [
+        None if math.isnan(each) else each for each in dates.ordinals(texts)
+    ]

@@ -8,9 +8,10 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
+from tenders.checks import converted
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
-from tenders.process import Process
+from tenders.process import Process, published_each, published_on
 from tenders.tender import AwardCriteria, Criterion, Tender
 from tests import samples
 from tests.samples import award, contract, count, update
@@ -144,3 +145,19 @@ def test_a_release_that_needs_the_others_is_refused_where_it_is_wrong() -> None:
     with pytest.raises(DataError) as refused:
         samples.process(NOTICE, AWARD, wrong).compiled()
     assert [p.path for p in refused.value.problems] == ["/releases/2/contracts/0/dateSigned"]
+
+
+def test_the_days_of_many_drafts_are_those_of_each() -> None:
+    signed = contract(period={"startDate": "2025-01-01T00:00:00Z"})
+    awarded = award(date="2024-06")
+    releases: list[dict[str, object]] = [
+        {"tender": {"datePublished": "2024-02", "tenderPeriod": {"startDate": "2024-01-05"}}, "date": "2024-03-01"},
+        {"tender": {"tenderPeriod": {"startDate": "2024-01-05"}}, "date": "2024-03-01"},
+        {"tender": {"tenderPeriod": {"endDate": "2024-01-05"}}, "date": "2024-03-01"},
+        {"tender": {"title": "x"}, "awards": [awarded]},
+        {"tender": {"title": "x"}, "contracts": [signed]},
+        {"tender": {"title": "x"}},
+    ]
+    tenders = [converted(release) for release in releases]
+    assert published_each(tenders) == [published_on(tender) for tender in tenders]
+    assert published_each(tenders[:3]) == [date(2024, 2, 1), date(2024, 1, 5), date(2024, 3, 1)]

@@ -1,0 +1,160 @@
+"""Columns read of tenders as they come: lists that grow, settled once as arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+
+from features.columns import Columns, Periods, Values, floats
+from features.track_records import BUYERS, TrackRecord, market_keys
+from tenders import dates
+from tenders.tender import Period, Planning, Tender, Value
+
+
+class Reader:
+    """What is read of tenders so far; see `Columns` for what each list says."""
+
+    def __init__(self) -> None:
+        self._records: list[TrackRecord] = []
+        self._published: list[float] = []
+        self._dated: list[str | None] = []
+        self._unopened: list[bool] = []
+        self._tender_period, self._enquiry_period, self._contract_period = _Periods(), _Periods(), _Periods()
+        self._value, self._budget = _Values(), _Values()
+        self._lots: list[int] = []
+        self._lot_values, self._lot_periods = _Values(), _Periods()
+        self._single_block: list[bool | None] = []
+        self._service_lines: list[int | None] = []
+        self._first_of_its_kind: list[bool | None] = []
+        self._incumbent_kind: list[str | None] = []
+        self._buyers: list[tuple[str, ...]] = []
+        self._markets: list[tuple[str, ...]] = []
+
+    def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Reads more tenders, each with its track record."""
+        sections = [tender.tender for tender in tenders]
+        periods = [section.tender_period for section in sections]
+        published = [section.date_published for section in sections]
+        divided = [section.lots for section in sections]
+        lots = list(chain.from_iterable(divided))
+        self._records += records
+        self._published += dates.ordinals(published)
+        self._dated += [
+            text or (period and (period.start_date or period.end_date)) or tender.date
+            for text, period, tender in zip(published, periods, tenders, strict=True)
+        ]
+        self._unopened += [period is None or period.start_date is None for period in periods]
+        self._tender_period.add(periods)
+        self._enquiry_period.add([section.enquiry_period for section in sections])
+        self._contract_period.add([section.contract_period for section in sections])
+        self._value.add([section.value for section in sections])
+        self._budget.add([_budget(tender.planning) for tender in tenders])
+        self._lots += map(len, divided)
+        self._lot_values.add([lot.value for lot in lots])
+        self._lot_periods.add([lot.contract_period for lot in lots])
+        facts = [tender.tender_risk for tender in tenders]
+        self._single_block += [each.single_block for each in facts]
+        self._service_lines += [each.service_lines for each in facts]
+        self._first_of_its_kind += [each.first_of_its_kind for each in facts]
+        self._incumbent_kind += [each.incumbent_kind for each in facts]
+        entities = [section.procuring_entity for section in sections]
+        self._buyers += BUYERS.each(
+            (tender.buyer.name if tender.buyer else None, entity.name if entity else None)
+            for tender, entity in zip(tenders, entities, strict=True)
+        )
+        self._markets += map(market_keys, tenders)
+
+    def columns(self) -> Columns:
+        """What was read, settled."""
+        return Columns(
+            records=self._records,
+            published=floats(self._published),
+            dated=self._dated,
+            unopened=self._unopened,
+            tender_period=self._tender_period.settled(),
+            enquiry_period=self._enquiry_period.settled(),
+            contract_period=self._contract_period.settled(),
+            value=self._value.settled(),
+            budget=self._budget.settled(),
+            lots=floats(self._lots),
+            lot_values=self._lot_values.settled(),
+            lot_periods=self._lot_periods.settled(),
+            single_block=floats(self._single_block),
+            service_lines=floats(self._service_lines),
+            first_of_its_kind=floats(self._first_of_its_kind),
+            incumbent_kind=self._incumbent_kind,
+            buyers=self._buyers,
+            markets=self._markets,
+        )
+
+
+class _Values:
+    def __init__(self) -> None:
+        self._amount: list[float | None] = []
+        self._currency: list[str | None] = []
+
+    def add(self, values: Sequence[Value | None]) -> None:
+        if not any(values):
+            self._amount += [math.nan] * len(values)
+            self._currency += [None] * len(values)
+            return
+        stated = [_NO_VALUE if value is None else value for value in values]
+        self._amount += [value.amount_gross if value.amount is None else value.amount for value in stated]
+        self._currency += [value.currency for value in stated]
+
+    def settled(self) -> Values:
+        return Values(amount=floats(self._amount), currency=self._currency)
+
+
+class _Periods:
+    def __init__(self) -> None:
+        self._stated: list[float | None] = []
+        self._start: list[float] = []
+        self._end: list[float] = []
+
+    def add(self, periods: Sequence[Period | None]) -> None:
+        if not any(periods):
+            unknown = [math.nan] * len(periods)
+            self._stated += unknown
+            self._start += unknown
+            self._end += unknown
+            return
+        stated = [_NO_PERIOD if period is None else period for period in periods]
+        self._stated += [period.duration_in_days for period in stated]
+        self._start += dates.ordinals([period.start_date for period in stated])
+        self._end += dates.ordinals([period.end_date for period in stated])
+
+    def settled(self) -> Periods:
+        return Periods(stated=floats(self._stated), start=floats(self._start), end=floats(self._end))
+
+
+def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Columns:
+    """The columns of tenders, each with its track record if that is to be asked."""
+    reader = Reader()
+    reader.add(tenders, records)
+    return reader.columns()
+
+
+def periods(given: Sequence[Period | None]) -> Periods:
+    """Periods in an array a fact."""
+    reader = _Periods()
+    reader.add(given)
+    return reader.settled()
+
+
+def alone(tender: Tender, track_record: TrackRecord) -> Columns:
+    """The columns of one tender, made once for its features and signs, which are read one after the other."""
+    global _last
+    held = _last
+    if held is None or held[0] is not tender or held[1] is not track_record:
+        _last = held = (tender, track_record, read([tender], [track_record]))
+    return held[2]
+
+
+def _budget(planning: Planning | None) -> Value | None:
+    return planning.budget.amount if planning and planning.budget else None
+
+
+_last: tuple[Tender, TrackRecord, Columns] | None = None
+_NO_VALUE, _NO_PERIOD = Value(), Period()
