@@ -92,43 +92,34 @@ def fit(
 ) -> xgb.Booster:
     """A booster on columns of these names; `offset` is what is known of each row beforehand, in log-odds. If
     `directed`, a feature whose direction was set beforehand never works against it."""
+
+    def grown(kept: Numbers) -> xgb.Booster:
+        chosen, columns = [names[column] for column in kept], x[:, kept]
+        told = parameters(boost, seed, offset is not None)
+        if directed:
+            told["monotone_constraints"] = constraints(chosen)
+        if boost.shares:
+            return shares.fit(columns, y, weight, chosen, told, boost.trees, boost.shares, offset)
+        data = xgb.QuantileDMatrix(
+            columns,
+            y,
+            weight=weight,
+            base_margin=offset,
+            feature_names=chosen,
+            max_bin=boost.bins,
+            nthread=THREADS,
+        )
+        return xgb.train(told, data, boost.trees)
+
     kept = usable(x, names)
-    booster = _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset, directed)
+    booster = grown(kept)
     if not boost.widest or len(kept) <= boost.widest:
         return booster
     gain = booster.get_score(importance_type="total_gain")
     if not gain:
         return booster
     best = set(sorted(gain, key=lambda name: (-float(np.max(gain[name])), name))[: boost.widest])
-    kept = np.array([column for column in kept if names[column] in best], dtype=np.int64)
-    return _fit(x[:, kept], y, weight, [names[column] for column in kept], boost, seed, offset, directed)
-
-
-def _fit(
-    x: Matrix,
-    y: Floats,
-    weight: Floats,
-    names: Sequence[str],
-    boost: Boost,
-    seed: int,
-    offset: Floats | None,
-    directed: bool,
-) -> xgb.Booster:
-    told = parameters(boost, seed, offset is not None)
-    if directed:
-        told["monotone_constraints"] = constraints(names)
-    if boost.shares:
-        return shares.fit(x, y, weight, names, told, boost.trees, boost.shares, offset)
-    data = xgb.QuantileDMatrix(
-        x,
-        y,
-        weight=weight,
-        base_margin=offset,
-        feature_names=list(names),
-        max_bin=boost.bins,
-        nthread=THREADS,
-    )
-    return xgb.train(told, data, boost.trees)
+    return grown(np.array([column for column in kept if names[column] in best], dtype=np.int64))
 
 
 def parameters(boost: Boost, seed: int, offset: bool = False) -> dict[str, object]:
