@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from features.catalogue import feature
-from features.track_records import Record, TrackRecord, adviser_keys, market_keys
+from features.keys import adviser_keys, market_keys
+from features.track_records import Record, TrackRecord
 from tenders.tender import Tender
 
 ON_BEHALF = re.compile(r"\b(?:acting|act|acts) for\b|\bon behalf of\b", re.I)

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from features.columns import floats
 from features.columns_read import periods
+from features.keys import buyer_keys
 from features.timing import days_to_bid
-from features.track_records import buyer_keys
 from tenders import dates
 from tenders.facts import Facts
 from tenders.sources.columns import uncollected

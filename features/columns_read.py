@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import chain
 
 from features.columns import Columns, Periods, Values, floats
-from features.track_records import BUYERS, TrackRecord, market_keys
+from features.keys import BUYERS, market_keys
+from features.track_records import TrackRecord
 from tenders import dates
 from tenders.tender import Period, Planning, Tender, Value
 

@@ -7,7 +7,8 @@ import numpy as np
 from features.by_column import by_column
 from features.catalogue import feature
 from features.columns import Columns, Floats, floats, of_lots
-from features.track_records import TrackRecord, cpv_codes
+from features.keys import cpv_codes
+from features.track_records import TrackRecord
 from features.value import pounds, years
 from tenders.tender import Tender
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from features.competition import bidders
+from features.keys import keys_of
 from features.procedure import is_competed
-from features.track_records import NO_RECORD, Resolved, keys_of
+from features.track_records import NO_RECORD, Resolved
 from features.value import value_gbp
 from tenders import casebook
 from tenders.history import Past

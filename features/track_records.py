@@ -13,29 +13,20 @@ as many failures as expected. So records compare across registers, and picked ca
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
-
-from features.once import once
-from tenders.facts import Stage
-from tenders.memo import Memo
-from tenders.tender import Tender
 
 # Failures added to both sides of the ratio: with it, one failure where 0.2 were expected reads
 # 1.7 rather than 5. About the size of record at which UK buyers begin to differ from chance.
 PRIOR = 1.0
 # What a kind of case is taken to fail at before any is known, and how many cases that is worth.
 PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
-
-_ADVISES = re.compile(r"\b(advis|consult)", re.I)
-_LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
 
 
 class Record(msgspec.Struct):
@@ -240,69 +231,3 @@ class AsOf(Mapping[str, Record]):
 
 MOST_DAYS = 20_000
 """Days whose state is kept: more than half a century's."""
-
-
-def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
-    """Every key under which a tender's outcome is learnt, as far as known at a stage."""
-    advisers, markets = adviser_keys(tender), market_keys(tender)
-    keys = [*buyer_keys(tender), *advisers, *markets, *(f"{a}|{m}" for a in advisers for m in markets)]
-    if stage == "awarded":
-        keys += supplier_keys(tender)
-    return tuple(dict.fromkeys(keys))
-
-
-def buyer_keys(tender: Tender) -> tuple[str, ...]:
-    """`buyer:` keys: the buyer, and the procuring entity where it is another."""
-    buyer, entity = tender.buyer, tender.tender.procuring_entity
-    return BUYERS[buyer.name if buyer else None, entity.name if entity else None]
-
-
-def _buyers_named(names: tuple[str | None, ...]) -> tuple[str, ...]:
-    return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(n) for n in names if n) if plain)
-
-
-BUYERS = Memo(_buyers_named)
-"""`buyer:` keys by the names of buyer and procuring entity; None is none."""
-
-
-@once
-def adviser_keys(tender: Tender) -> list[str]:
-    """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
-    named = [a.name for a in tender.tender_risk.advisers]
-    named += [p.name for p in tender.parties if p.name and p.role_details and _ADVISES.search(p.role_details)]
-    return [f"adviser:{plain}" for plain in dict.fromkeys(map(normal, named)) if plain]
-
-
-def supplier_keys(tender: Tender) -> list[str]:
-    """`supplier:` keys of the suppliers of the awards."""
-    names = [s.name for award in tender.awards for s in award.suppliers if s.name]
-    return [f"supplier:{plain}" for n in names if (plain := normal(n))]
-
-
-def market_keys(tender: Tender) -> tuple[str, ...]:
-    """`market:` keys: the CPV groups (3 digits) of what is bought."""
-    return MARKETS[tuple(cpv_codes(tender))]
-
-
-def _markets_of(codes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
-
-
-MARKETS = Memo(_markets_of)
-"""`market:` keys by CPV codes."""
-
-
-def cpv_codes(tender: Tender) -> list[str]:
-    """CPV codes of the tender and its items, main ones only."""
-    sections = [tender.tender.classification, *[item.classification for item in tender.tender.items]]
-    return [
-        str(c.id)
-        for c in sections
-        if c and c.id is not None and (c.scheme == "CPV" or not c.scheme or c.scheme.upper() == "CPV")
-    ]
-
-
-@lru_cache(maxsize=65536)
-def normal(name: str) -> str:
-    """A name without case, punctuation and legal form, so that spellings meet."""
-    return " ".join(_LEGAL_NOISE.sub(" ", name.lower().replace("&", " and ")).split())

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.columns import Columns, Floats, Periods, Values, floats
-from features.track_records import BUYERS, MARKETS
+from features.keys import BUYERS, MARKETS
 from serving.portfolio import arrow
 from serving.portfolio.blocks import Block
 from tenders import dates, form

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from features.track_records import normal
+from features.keys import normal
 
 Floats = NDArray[np.float64]
 Hashes = NDArray[np.uint64]
