@@ -25,6 +25,7 @@ from features.keys import buyer_keys
 from features.timing import days_to_bid
 from tenders import dates
 from tenders.facts import Facts
+from tenders.memo import Memo
 from tenders.sources.columns import uncollected
 from tenders.tender import Tender, Value
 
@@ -243,17 +244,7 @@ def hashed(text: str | None) -> int:
     return 0 if text is None else int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") | 1
 
 
-class _Hashed(dict[str | None, int]):
-    """Hashes by their text, as they are asked for: a dictionary, which need not note what was used last."""
-
-    def __missing__(self, text: str | None) -> int:
-        if len(self) >= MOST_REMEMBERED:
-            self.clear()
-        found = self[text] = hashed(text)
-        return found
-
-
-_HASHED = _Hashed()
+_HASHED = Memo(hashed, MOST_REMEMBERED)
 
 
 def _hashes(texts: Sequence[str | None], width: int) -> Hashes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tenders import memo
 from tenders.memo import Memo
 
 
@@ -20,9 +19,8 @@ def test_each_is_found_once() -> None:
     assert asked == ["ab", "c"]
 
 
-def test_it_never_holds_more_than_its_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memo, "MOST", 3)
-    squares = Memo(lambda number: number * number)
+def test_it_never_holds_more_than_its_most() -> None:
+    squares = Memo(lambda number: number * number, most=3)
     assert squares.each(range(10)) == [number * number for number in range(10)]
     assert len(squares) <= 3
 
