@@ -123,8 +123,9 @@ def pool(outcome: str, samples: Sequence[Sample], seed: int, strangers: Sequence
     found: list[Transfer] = []
     alone: dict[bool, list[float]] = {True: [], False: []}
     lines: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    pooled: dict[bool, xgb.Booster] = {}
     for travelling in (False, True):
-        together = _fit(samples, travelling, seed)
+        together = pooled[travelling] = _fit(samples, travelling, seed)
         found += [_judged(outcome, each.test, together, _called("pooled", travelling)) for each in samples]
         found += [_judged(outcome, each, together, _called("by the others", travelling)) for each in strangers]
         for each in samples:
@@ -137,7 +138,7 @@ def pool(outcome: str, samples: Sequence[Sample], seed: int, strangers: Sequence
     travels = float(np.mean(alone[True])) >= float(np.mean(alone[False]))
     return Pooled(
         outcome=outcome,
-        booster=_fit(samples, travels, seed),
+        booster=pooled[travels],
         found=tuple(found),
         unsure=tuple(lines[travels]),
         cases=sum(len(each.unseen.y) for each in samples),

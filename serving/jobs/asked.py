@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, get_args
 
 from serving.jobs import since
@@ -18,9 +19,26 @@ REGISTERS = tuple(name for name in names() if name != own.NAME)
 
 def options(fields: Mapping[str, str]) -> Options:
     """The options that are given. Raises DataError with a problem a field."""
+    return Options(**_read(fields, _READ))
+
+
+def wanted(fields: Mapping[str, str], find: Callable[[str], Job | None]) -> tuple[Options, Job | None]:
+    """The options that are given, and the earlier job that is named. Raises DataError with a problem a field."""
+    found = _read(fields, {**_READ, "since": partial(since.job, find=find)})
+    earlier = found.pop("since", None)
+    return Options(**found), earlier
+
+
+def fields(given: Options) -> dict[str, str]:
+    """Options as a form's fields hold them: what `options` reads back."""
+    held = {name: getattr(given, name) for name in _READ}
+    return {name: str(value) for name, value in held.items() if value}
+
+
+def _read(fields: Mapping[str, str], readers: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     problems: list[Problem] = []
     found: dict[str, Any] = {}
-    for name, read in _READ.items():
+    for name, read in readers.items():
         text = fields.get(name, "").strip()
         if not text:
             continue
@@ -28,32 +46,11 @@ def options(fields: Mapping[str, str]) -> Options:
             found[name] = read(text)
         except ValueError as error:
             problems.append(Problem(path=f"/{name}", problem=str(error)))
+        except DataError as error:
+            problems += error.problems
     if problems:
         raise DataError(problems)
-    return Options(**found)
-
-
-def wanted(fields: Mapping[str, str], find: Callable[[str], Job | None]) -> tuple[Options, Job | None]:
-    """The options that are given, and the earlier job that is named. Raises DataError with a problem a field."""
-    problems: list[Problem] = []
-    given, earlier = Options(), None
-    try:
-        given = options(fields)
-    except DataError as error:
-        problems += error.problems
-    try:
-        earlier = since.job(fields.get("since", ""), find)
-    except DataError as error:
-        problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return given, earlier
-
-
-def fields(given: Options) -> dict[str, str]:
-    """Options as a form's fields hold them: what `options` reads back."""
-    held = {name: getattr(given, name) for name in _READ}
-    return {name: str(value) for name, value in held.items() if value}
+    return found
 
 
 def _one_of(*known: str) -> Callable[[str], str]:

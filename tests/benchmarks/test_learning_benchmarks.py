@@ -7,9 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from benchmarks import calibrations, ceilings, intervals, learning, noise, quality
-from benchmarks.peers import PEERS, SERVED
+from benchmarks.peers import PEERS, SERVED, Task, past_rate, red_flags
 from tenders.sources import sicoes_bo
 from training import metrics
 from training.recipe import Boost, Recipe
@@ -63,6 +64,18 @@ def test_quality_fits_again_with_another_seed(run, history):
     assert usual == same
     assert other[SERVED] != usual[SERVED]
     assert other["buyer's past rate"] == usual["buyer's past rate"]
+
+
+@pytest.mark.parametrize(("rule", "column"), [(red_flags, "single_block"), (past_rate, "rate_buyer_year")])
+def test_a_rule_says_as_many_fail_as_do_and_ranks_by_itself_alone(rule, column):
+    x = np.array([[0], [1], [1], [0], [1]], dtype=np.float32)
+    y = np.array([1.0, 0, 0, 0, 0])
+    task = Task(x=x, y=y, weight=np.ones(5), test_x=x, names=[column], boost=Boost(), seed=0)
+    said = rule(task)
+    assert expit(said).mean() == pytest.approx(y.mean(), abs=1e-6)
+    # Against the outcome, for a rule has learnt nothing.
+    assert np.diff(np.unique(said)) == pytest.approx([1.0])
+    assert said[1] > said[0]
 
 
 def test_quality_names_a_peer_that_is_ahead():
