@@ -22,7 +22,6 @@ from sklearn.preprocessing import StandardScaler
 
 from features.matrix import Matrix
 from training.boosting import THREADS, fit, margins, usable
-from training.calibrate import level_of
 from training.recipe import Boost
 from training.validate import FLAGS
 
@@ -136,27 +135,16 @@ def logistic(task: Task) -> Floats:
 def red_flags(task: Task) -> Floats:
     """How many of the field's red flags a case shows, of those whose fact the register tells; unknown shows none."""
     place = {name: column for column, name in enumerate(task.names)}
-
-    def shown(x: Matrix) -> Floats:
-        flags = [test(x[:, place[name]].astype(float)) for name, test in FLAGS.items() if name in place]
-        return np.asarray(np.sum(flags, axis=0) if flags else np.zeros(len(x)), dtype=np.float64)
-
-    return _levelled(shown, task)
+    shown = [test(task.test_x[:, place[name]].astype(float)) for name, test in FLAGS.items() if name in place]
+    return np.asarray(np.sum(shown, axis=0) if shown else np.zeros(len(task.test_x)), dtype=np.float64)
 
 
 def past_rate(task: Task) -> Floats:
     """The buyer's decayed and shrunk rate of the year before, over the register's own; unknown is the register's."""
-    at = next((list(task.names).index(name) for name in RATES if name in task.names), None)
-
-    def rate(x: Matrix) -> Floats:
-        return np.zeros(len(x)) if at is None else np.nan_to_num(x[:, at].astype(np.float64))
-
-    return _levelled(rate, task)
-
-
-def _levelled(rule: Callable[[Matrix], Floats], task: Task) -> Floats:
-    """What a rule says of the test rows, moved so that of the rows to fit on as many are said to fail as do."""
-    return rule(task.test_x) + level_of(rule(task.x), task.y, task.weight, 1.0)
+    name = next((name for name in RATES if name in task.names), None)
+    if name is None:
+        return np.zeros(len(task.test_x))
+    return np.nan_to_num(task.test_x[:, list(task.names).index(name)].astype(np.float64))
 
 
 PEERS: Mapping[str, Peer] = {
@@ -169,6 +157,8 @@ PEERS: Mapping[str, Peer] = {
     "red flags, counted": red_flags,
     "buyer's past rate": past_rate,
 }
+RULES = (red_flags, past_rate)
+"""Peers that learn nothing, not even how many fail."""
 
 
 def _fitted(model: Any, task: Task, prefix: str = "") -> Floats:

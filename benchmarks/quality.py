@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.histories import Case, arguments, cases, clusters, latest
-from benchmarks.peers import PEERS, SERVED, Peer, Task
+from benchmarks.peers import PEERS, RULES, SERVED, Peer, Task
 from benchmarks.showing import CONSOLE, Shown, show, write
 from training import metrics
 from training.boosting import weights, without_gaps
+from training.calibrate import level_of
 from training.frames import Frame
 from training.recipe import Boost, Recipe
 from training.register import STEPS, judged, steadiest
@@ -77,6 +78,9 @@ def forecasts(table: Frame, own: Sequence[Boost], peer: Peer, recipe: Recipe, ro
         parts.append((part.test, peer(task), np.full(len(part.test), number)))
     seconds = perf_counter() - started
     tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
+    if peer in RULES:
+        # A snapshot's forecasts keep their level, and a rule has none: it gets one, which moves no case past another.
+        margin = margin + level_of(margin, table.y[tested], np.ones(len(tested)), 1.0)
     found = Forecast(rows=tested, margin=margin, slice=number)
     return _judged(table, found, recipe, seconds)
 

@@ -7,13 +7,16 @@ import sys
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from msgspec.structs import replace
 
 from benchmarks import calibrations, ceilings, intervals, learning, noise, quality
-from benchmarks.peers import PEERS, SERVED, Task, past_rate, red_flags
+from benchmarks.histories import cases
+from benchmarks.peers import PEERS, RULES, SERVED
 from tenders.sources import sicoes_bo
 from training import metrics
 from training.recipe import Boost, Recipe
+from training.register import STEPS
+from training.rolling import slices
 
 QUICK = Recipe(resamples=20, registers={"sicoes_bo": Boost(trees=15, smallest_leaf=2)})
 ALL = (quality, intervals, calibrations, learning, ceilings)
@@ -66,16 +69,13 @@ def test_quality_fits_again_with_another_seed(run, history):
     assert other["buyer's past rate"] == usual["buyer's past rate"]
 
 
-@pytest.mark.parametrize(("rule", "column"), [(red_flags, "single_block"), (past_rate, "rate_buyer_year")])
-def test_a_rule_says_as_many_fail_as_do_and_ranks_by_itself_alone(rule, column):
-    x = np.array([[0], [1], [1], [0], [1]], dtype=np.float32)
-    y = np.array([1.0, 0, 0, 0, 0])
-    task = Task(x=x, y=y, weight=np.ones(5), test_x=x, names=[column], boost=Boost(), seed=0)
-    said = rule(task)
-    assert expit(said).mean() == pytest.approx(y.mean(), abs=1e-6)
-    # Against the outcome, for a rule has learnt nothing.
-    assert np.diff(np.unique(said)) == pytest.approx([1.0])
-    assert said[1] > said[0]
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_says_in_a_snapshot_too_that_as_many_fail_as_do(history, rule):
+    [case] = cases(history, None)
+    table = replace(case.frame, snapshot=True)
+    own = [QUICK.boost(table.register)] * len(list(slices(table, STEPS)))
+    found = quality.forecasts(table, own, rule, QUICK, 300)
+    assert found.p.mean() == pytest.approx(found.y.mean(), abs=0.02)
 
 
 def test_quality_names_a_peer_that_is_ahead():
