@@ -69,7 +69,7 @@ def cases(directory: Path, wanted: Sequence[str] | None) -> Iterator[Case]:
     """The table of every (register, outcome, stage) that the data can tell, one register in memory at a time."""
     for source, file in found(directory, wanted):
         CONSOLE.print(f"reading {source.name}", style="dim")
-        past = source.read(file).cases
+        past = source.cases(file)
         for outcome, stage in registers.told(source, past):
             CONSOLE.print(f"{source.name}: {outcome} at {stage}", style="dim")
             yield Case(frame=frame(source, past, outcome, stage), past=past)

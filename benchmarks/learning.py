@@ -156,7 +156,7 @@ def main() -> None:
     tables = []
     for source, file in found(chosen.history, chosen.register or [LARGEST]):
         started = perf_counter()
-        past = source.read(file).cases
+        past = source.cases(file)
         tables += measured(source, past, perf_counter() - started, Recipe())
     for each in tables:
         show(each)

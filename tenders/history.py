@@ -5,6 +5,7 @@ Every history is read by a `Source`: a register (see `tenders.sources`), the cas
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,8 @@ from tenders.errors import Problem
 from tenders.facts import Stage
 from tenders.process import Process
 from tenders.tender import Tender
+
+log = logging.getLogger("tender_risk")
 
 UNDATED = date.min
 """The publication day of a case that has none: it stands before every other, so that no track record reaches it."""
@@ -74,3 +77,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Path], Read]
     gaps_tell: tuple[str, ...] = ()
     snapshot: bool = False
+
+    def cases(self, path: Path) -> list[Past]:
+        """The cases of a file. How many problems it has, and the first of them, is logged as a warning.
+
+        Raises as the reader does.
+        """
+        found = self.read(path)
+        if found.problems:
+            count, first = f"{len(found.problems):,}", found.problems[0]
+            log.warning("%s: problems: %s. The first is at %s. tender-risk check tells more", path.name, count, first)
+        return found.cases

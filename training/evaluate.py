@@ -71,7 +71,7 @@ def evaluate(
         told = "; ".join(f"{name} at {', '.join(stages)}" for name, stages in source.outcomes.items())
         raise UsageError(f"{source.name} cannot tell {asked} at {stage or 'any stage'}. It tells {told}")
     at = stage or open_at[0]
-    before, cases = source.read(history).cases, source.read(test).cases
+    before, cases = source.cases(history), source.cases(test)
     told_cases = [case for case in cases if case.outcomes.get(asked) is not None]
     if not told_cases:
         raise DataError.at(test.name, f"no case of which {asked} is known", "Check the register and the outcome")

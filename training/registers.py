@@ -79,7 +79,7 @@ def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
     searched: dict[tuple[str, str], Searched] = {}
     for source, file in found(directory):
         progress(f"reading {file.name}")
-        past = source.read(file).cases
+        past = source.cases(file)
         fingerprint = _fingerprint(source, file, past)
         learnt = []
         outcomes = list(told(source, past))
@@ -126,7 +126,7 @@ def _strangers(outcome: str) -> Iterator[Rows]:
     """The casebook's dated cases that were not picked by how they ended, with its own records, where FEW have the
     outcome: does what the registers know together hold there?"""
     source = sources.source(casebook_uk.NAME)
-    past = [case for case in source.read(casebook.CASES).cases if case.published > UNDATED]
+    past = [case for case in source.cases(casebook.CASES) if case.published > UNDATED]
     table = frame(source, past, outcome, "draft")
     rows = np.flatnonzero(table.told & [case.cohort != casebook.PICKED for case in past])
     if table.y[rows].sum() >= FEW:

@@ -10,7 +10,7 @@ import pytest
 
 from tenders.errors import DataError, UnreachableError
 from tenders.history import UNDATED
-from tenders.sources import own, source
+from tenders.sources import own, quality, source
 from tests import samples
 from tests.tenders.sources.made import table
 
@@ -55,6 +55,11 @@ def test_the_example():
     draft = found.cases[0].as_of("draft").tender
     assert draft.number_of_tenderers is None
     assert draft.tender_period and draft.tender_period.end_date == "2022-03-04"
+
+
+def test_a_currency_without_an_amount_counts_as_no_value(tmp_path):
+    fill = quality.report(source("own"), written(tmp_path, {}, {"worth": ""})).fill
+    assert fill["/tender/value"] == 0.5
 
 
 def test_a_fact_stands_where_ocds_has_it_and_is_known_when_that_is(tmp_path):
