@@ -6,15 +6,19 @@
   `as_of` knows when it was known; what no column says is unknown. A value that an outcome lists neither under `yes` nor
   under `no` is censored.
 
+Failed calls are often those without a day of decision, and records that never learnt of them would tell too low a rate.
+So an outcome without its day counts as known late, after the time that nearly all others took: that leaks nothing.
+
 The user says what is after the fact by mapping it to a place that is (an award's value, a number of bidders) or not at
 all: nothing else can know.
 """
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +36,9 @@ from tenders.tender import Tender
 NAME = "own"
 OUTCOMES = ("no_award", "early_end", "single_bid")
 Row = Mapping[str, Any]
+LATE, UNSEEN = 0.95, 365
+"""The share of dated outcomes that are known by the time at which an undated one counts as known, in days after it was
+published; and that time where none is dated."""
 
 
 class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,7 +75,22 @@ def read(path: Path) -> Read:
     processes = reading.read_file(path)
     found = outcomes_of(processes)
     cases = [_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, found, strict=True))]
-    return Read(cases=cases, rows=len(cases))
+    return _all_dated(Read(cases=cases, rows=len(cases)))
+
+
+def _all_dated(read: Read) -> Read:
+    """Every outcome that is told with the day from which it counts as known, if the case was published on one."""
+    told = [case for case in read.cases if case.published != UNDATED and set(case.outcomes.values()) != {None}]
+    lags = sorted((case.known_on - case.published).days for case in told if case.known_on)
+    late = max(lags[math.ceil(LATE * len(lags)) - 1], 0) if lags else UNSEEN
+    undated = {case.row for case in told if case.known_on is None}
+    cases = [
+        msgspec.structs.replace(case, known_on=case.published + timedelta(late)) if case.row in undated else case
+        for case in read.cases
+    ]
+    what, remedy = "an outcome without its day", f"Taken as known {late} days after publication"
+    said = [Problem(path=f"row {row + 1}", problem=what, remedy=remedy) for row in sorted(undated)]
+    return Read(cases=cases, rows=read.rows, problems=[*read.problems, *said])
 
 
 def _of_process(row: int, process: Process, found: Outcome) -> Past:
@@ -113,7 +135,7 @@ def _of_table(path: Path) -> Read:
             cases.append(_of_row(count - 1, dict(zip(table, cells, strict=True)), given))
         except DataError as error:
             problems += [msgspec.structs.replace(p, path=f"row {count}, {p.path}") for p in error.problems]
-    return Read(cases=cases, rows=count, problems=problems)
+    return _all_dated(Read(cases=cases, rows=count, problems=problems))
 
 
 def _of_row(row: int, cells: Row, given: Mapped) -> Past:

@@ -46,10 +46,11 @@ def written(folder: Path, *rows: dict[str, str], mapping: str = MAPPING) -> Path
 
 def test_the_example():
     found = source("own").read(EXAMPLE)
-    assert found.problems == []
+    assert [problem.path for problem in found.problems] == ["row 5"]
     assert [case.outcomes["no_award"] for case in found.cases] == [False, True, False, True, None]
     assert [case.kind for case in found.cases] == ["Let", "No bids", "Let", "Stopped", "Pending"]
-    assert found.cases[4].known_on is None
+    # Its bids are counted, and nobody says when.
+    assert found.cases[4].known_on == found.cases[4].published + (date(2022, 6, 30) - date(2022, 3, 21))
     assert found.cases[2].tender.tender.procurement_method == "selective"
     assert found.cases[0].published == date(2022, 2, 3)
     draft = found.cases[0].as_of("draft").tender
@@ -78,9 +79,22 @@ def test_what_is_in_neither_list_is_censored(tmp_path, end, no_award):
     assert case.outcomes == {"no_award": no_award}
 
 
-def test_an_outcome_without_its_day_is_learnt_by_no_track_record(tmp_path):
+def test_an_outcome_without_its_day_is_known_when_nearly_all_others_are(tmp_path):
+    dated = [{"done": f"2020-01-{day:02}"} for day in range(3, 22)]
+    found = source("own").read(written(tmp_path, {"end": "failed", "done": ""}, *dated, {"done": "2021-01-01"}))
+    assert [(case.known_on - case.published).days for case in found.cases] == [19, *range(1, 20), 365]
+    [problem] = found.problems
+    assert (problem.path, problem.problem) == ("row 1", "an outcome without its day")
+    assert problem.remedy == "Taken as known 19 days after publication"
+
+
+def test_where_no_outcome_has_its_day_they_are_known_a_year_later(tmp_path):
     (case,) = source("own").read(written(tmp_path, {"done": ""})).cases
-    assert case.outcomes == {"no_award": False}
+    assert case.known_on == date(2021, 1, 1)
+
+
+def test_what_is_not_told_is_never_known(tmp_path):
+    (case,) = source("own").read(written(tmp_path, {"end": "running", "done": ""})).cases
     assert case.known_on is None
 
 
