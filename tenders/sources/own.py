@@ -80,7 +80,8 @@ def read(path: Path) -> Read:
 
 def _all_dated(read: Read) -> Read:
     """Every outcome that is told with the day from which it counts as known, if the case was published on one."""
-    told = [case for case in read.cases if case.published != UNDATED and set(case.outcomes.values()) != {None}]
+    dated = [case for case in read.cases if case.published != UNDATED]
+    told = [case for case in dated if any(value is not None for value in case.outcomes.values())]
     lags = sorted((case.known_on - case.published).days for case in told if case.known_on)
     late = max(lags[math.ceil(LATE * len(lags)) - 1], 0) if lags else UNSEEN
     undated = {case.row for case in told if case.known_on is None}
