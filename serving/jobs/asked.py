@@ -44,10 +44,10 @@ def _read(fields: Mapping[str, str], readers: Mapping[str, Callable[[str], Any]]
             continue
         try:
             found[name] = read(text)
-        except ValueError as error:
-            problems.append(Problem(path=f"/{name}", problem=str(error)))
         except DataError as error:
             problems += error.problems
+        except ValueError as error:
+            problems.append(Problem(path=f"/{name}", problem=str(error)))
     if problems:
         raise DataError(problems)
     return found
