@@ -23,16 +23,21 @@ def rates() -> dict[tuple[str, int], float]:
         return {(row["currency"], int(row["year"])): float(row["per_euro"]) for row in csv.DictReader(file)}
 
 
+def stated(value: Value | None) -> float | None:
+    """The amount of a value, else the gross one; None if neither is stated."""
+    if value is None:
+        return None
+    return value.amount_gross if value.amount is None else value.amount
+
+
 def in_pounds(value: Value | None, year: int | None) -> float | None:
     """An amount in pounds sterling at its year's average rate; None if unknown or not convertible.
 
     Amounts of 0 mean unknown: registers write 0 where no value was given. Years beyond the table use the
     nearest year in it.
     """
-    if value is None:
-        return None
-    amount = value.amount if value.amount is not None else value.amount_gross
-    if not amount or value.currency is None:
+    amount = stated(value)
+    if not value or not amount or value.currency is None:
         return None
     if value.currency == "GBP":
         return amount

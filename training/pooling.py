@@ -120,29 +120,41 @@ def rows_of(frame: Frame, rows: Numbers) -> Rows:
 def pool(outcome: str, samples: Sequence[Sample], seed: int, strangers: Sequence[Rows] = ()) -> Pooled:
     """Fits and judges: all registers together, and each by the others, with all columns and with those that travel;
     `strangers`, of which nothing is learnt, by all."""
-    found: list[Transfer] = []
-    alone: dict[bool, list[float]] = {True: [], False: []}
-    lines: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    pooled: dict[bool, xgb.Booster] = {}
-    for travelling in (False, True):
-        together = pooled[travelling] = _fit(samples, travelling, seed)
-        found += [_judged(outcome, each.test, together, _called("pooled", travelling)) for each in samples]
-        found += [_judged(outcome, each, together, _called("by the others", travelling)) for each in strangers]
-        for each in samples:
-            others = [other for other in samples if other is not each]
-            booster = _fit(others, travelling, seed)
-            judged = _judged(outcome, each.unseen, booster, _called("by the others", travelling))
-            found.append(judged)
-            alone[travelling].append(judged.auc)
-            lines[travelling].append(_line(each.unseen, booster))
-    travels = float(np.mean(alone[True])) >= float(np.mean(alone[False]))
+    everything, travelling = (_tried(outcome, samples, seed, strangers, travelling) for travelling in (False, True))
+    better = travelling if travelling.alone >= everything.alone else everything
     return Pooled(
         outcome=outcome,
-        booster=pooled[travels],
-        found=tuple(found),
-        unsure=tuple(lines[travels]),
+        booster=better.booster,
+        found=(*everything.found, *travelling.found),
+        unsure=better.unsure,
         cases=sum(len(each.unseen.y) for each in samples),
         positives=int(sum(each.unseen.y.sum() for each in samples)),
+    )
+
+
+class _Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool of one set of columns; `alone` is the mean AUC on registers that were left out, `unsure` their lines."""
+
+    booster: xgb.Booster
+    found: tuple[Transfer, ...]
+    alone: float
+    unsure: tuple[tuple[float, float], ...]
+
+
+def _tried(outcome: str, samples: Sequence[Sample], seed: int, strangers: Sequence[Rows], travelling: bool) -> _Tried:
+    together = _fit(samples, travelling, seed)
+    found = [_judged(outcome, each.test, together, _called("pooled", travelling)) for each in samples]
+    found += [_judged(outcome, each, together, _called("by the others", travelling)) for each in strangers]
+    alone, unsure = [], []
+    for each in samples:
+        booster = _fit([other for other in samples if other is not each], travelling, seed)
+        alone.append(_judged(outcome, each.unseen, booster, _called("by the others", travelling)))
+        unsure.append(_line(each.unseen, booster))
+    return _Tried(
+        booster=together,
+        found=(*found, *alone),
+        alone=float(np.mean([each.auc for each in alone])),
+        unsure=tuple(unsure),
     )
 
 

@@ -84,14 +84,17 @@ def _all_dated(read: Read) -> Read:
     told = [case for case in dated if any(value is not None for value in case.outcomes.values())]
     lags = sorted((case.known_on - case.published).days for case in told if case.known_on)
     late = max(lags[math.ceil(LATE * len(lags)) - 1], 0) if lags else UNSEEN
-    undated = {case.row for case in told if case.known_on is None}
-    cases = [
-        msgspec.structs.replace(case, known_on=case.published + timedelta(late)) if case.row in undated else case
-        for case in read.cases
-    ]
+    undated = {
+        case.row: msgspec.structs.replace(case, known_on=case.published + timedelta(late))
+        for case in told
+        if case.known_on is None
+    }
     what, remedy = "an outcome without its day", f"Taken as known {late} days after publication"
-    said = [Problem(path=f"row {row + 1}", problem=what, remedy=remedy) for row in sorted(undated)]
-    return Read(cases=cases, rows=read.rows, problems=[*read.problems, *said])
+    return msgspec.structs.replace(
+        read,
+        cases=[undated.get(case.row, case) for case in read.cases],
+        problems=[*read.problems, *(Problem(path=f"row {row + 1}", problem=what, remedy=remedy) for row in undated)],
+    )
 
 
 def _of_process(row: int, process: Process, found: Outcome) -> Past:

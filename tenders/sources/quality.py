@@ -10,7 +10,8 @@ import msgspec
 
 from tenders import dates
 from tenders.history import UNDATED, Past, Source
-from tenders.tender import Tender, Value
+from tenders.money import stated
+from tenders.tender import Tender
 
 NAMED_PROBLEMS = 5
 LONG_AFTER_DAYS = 3 * 365
@@ -22,7 +23,7 @@ FACTS: Mapping[str, Filled] = {
     "/buyer": lambda t: t.buyer,
     "/tender/title": lambda t: t.tender.title,
     "/tender/description": lambda t: t.tender.description,
-    "/tender/value": lambda t: _stated(t.tender.value),
+    "/tender/value": lambda t: stated(t.tender.value) is not None,
     "/tender/lots": lambda t: t.tender.lots,
     "/tender/classification": lambda t: t.tender.classification or any(i.classification for i in t.tender.items),
     "/tender/mainProcurementCategory": lambda t: t.tender.main_procurement_category,
@@ -37,8 +38,8 @@ FACTS: Mapping[str, Filled] = {
     "/tenderRisk/callNumber": lambda t: t.tender_risk.call_number,
     "/tenderRisk/codes": lambda t: t.tender_risk.codes,
     "bids counted": lambda t: t.bids or t.tender.number_of_tenderers is not None,
-    "/awards/value": lambda t: any(_stated(award.value) for award in t.awards),
-    "/contracts/value": lambda t: any(_stated(contract.value) for contract in t.contracts),
+    "/awards/value": lambda t: any(stated(award.value) is not None for award in t.awards),
+    "/contracts/value": lambda t: any(stated(contract.value) is not None for contract in t.contracts),
 }
 """The facts whose fill is reported, by OCDS path."""
 
@@ -137,11 +138,6 @@ def _filled(cases: Iterable[Past]) -> Counter[str]:
 
 def _shares(found: Mapping[str, int], cases: int) -> dict[str, float]:
     return {name: round(found[name] / cases, 4) for name in FACTS if cases and found.get(name)}
-
-
-def _stated(value: Value | None) -> bool:
-    """Whether an amount is stated: a currency alone is none."""
-    return value is not None and not (value.amount is None and value.amount_gross is None)
 
 
 def _rate(cases: Iterable[Past], outcome: str) -> Rate:
