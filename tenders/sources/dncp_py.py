@@ -28,9 +28,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tenders.errors import Problem
 from tenders.history import Past, Read, Source
-from tenders.sources.columns import columns, iso, money, text, wrong
+from tenders.sources.columns import Kind, as_day, as_number, as_text, cells, iso, money, text
 from tenders.tender import Budget, OrganizationReference, Period, Planning, Procedure, Tender
 
 NAME = "dncp_py"
@@ -38,16 +37,21 @@ WHOLE_SINCE = date(2024, 10, 1)
 DAY = timedelta(days=1)
 
 NO_AWARD = {"complete": False, "unsuccessful": True, "cancelled": True}
-NEEDED = ("ocid", "id_llamado", "estado", "fecha_publicacion")
-WANTED = (
-    "titulo",
-    "monto_estimado",
-    "presupuesto",
-    "fecha_cierre",
-    "modalidad",
-    "modalidad_detalle",
-    "entidad",
-)
+NEEDED: Mapping[str, Kind] = {
+    "ocid": as_text,
+    "id_llamado": as_text,
+    "estado": as_text,
+    "fecha_publicacion": as_day,
+}
+WANTED: Mapping[str, Kind] = {
+    "titulo": as_text,
+    "monto_estimado": as_number,
+    "presupuesto": as_number,
+    "fecha_cierre": as_day,
+    "modalidad": as_text,
+    "modalidad_detalle": as_text,
+    "entidad": as_text,
+}
 Row = Mapping[str, Any]
 
 _WRITTEN = re.compile(r"-(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[-+]\d\d:\d\d))$")
@@ -58,32 +62,33 @@ _NUMBER = re.compile(r"(\d{4,})-")
 
 def read(path: Path) -> Read:
     """The last release of every call as a case. Raises as `Source` says."""
-    given = columns(path, NEEDED, WANTED)
-    problems: list[Problem] = []
+    found = cells(path, NEEDED, WANTED)
+    rows = list(found.rows())
     last: dict[str, tuple[datetime, int]] = {}
-    rows = [dict(zip(given, cells, strict=True)) for cells in zip(*given.values(), strict=True)]
     for number, row in enumerate(rows):
-        if _day(row["fecha_publicacion"]) is None:
-            problems.append(wrong(number, "fecha_publicacion", "no publication day"))
+        if row["fecha_publicacion"] is None:
+            found.lacks(number, "fecha_publicacion", "no publication day")
             continue
         key, at = str(row["id_llamado"] or row["ocid"]), written(str(row["ocid"]))
         seen = (at or datetime.min.replace(tzinfo=UTC), number)
         last[key] = max(last.get(key, seen), seen)
     cases = [_case(number, rows[number]) for number in sorted(number for _, number in last.values())]
-    return Read(cases=cases, rows=len(rows), problems=problems)
+    return Read(cases=cases, rows=len(rows), problems=found.problems)
 
 
 def written(ocid: str) -> datetime | None:
     """When a release was written, which the end of its id says; None if it does not."""
     if found := _WRITTEN.search(ocid):
-        return datetime.fromisoformat(found[1]).astimezone(UTC)
+        try:
+            return datetime.fromisoformat(found[1]).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
     seconds = _SECONDS.search(ocid) or _MILLISECONDS.search(ocid)
     return datetime.fromtimestamp(int(seconds[1]), UTC) if seconds else None
 
 
 def _case(number: int, row: Row) -> Past:
-    published = _day(row["fecha_publicacion"])
-    assert published is not None  # noqa: S101 - `read` leaves the others out
+    published: date = row["fecha_publicacion"]
     no_award = NO_AWARD.get(row["estado"]) if published >= WHOLE_SINCE else None
     release = written(str(row["ocid"]))
     known = max(release.date() if release else published, published + DAY)
@@ -113,16 +118,9 @@ def _tender(call: str, row: Row, published: date) -> Tender:
             value=money(row["monto_estimado"], "PYG"),
             procurement_method=row["modalidad"],
             procurement_method_details=text(row["modalidad_detalle"]),
-            tender_period=Period(start_date=iso(published), end_date=iso(_day(row["fecha_cierre"]))),
+            tender_period=Period(start_date=iso(published), end_date=iso(row["fecha_cierre"])),
         ),
     )
-
-
-def _day(moment: str | None) -> date | None:
-    try:
-        return datetime.fromisoformat(moment).date() if moment else None
-    except ValueError:
-        return None
 
 
 SOURCE = Source(name=NAME, outcomes={"no_award": ("draft",)}, read=read)

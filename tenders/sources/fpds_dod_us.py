@@ -36,10 +36,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tenders.errors import Problem
 from tenders.facts import Facts
 from tenders.history import Past, Read, Source
-from tenders.sources.columns import columns, money, wrong
+from tenders.sources.columns import Kind, as_clock, as_day, as_number, as_text, cells, money
 from tenders.tender import Award, Contract, OrganizationReference, Procedure, Tender
 
 NAME = "fpds_dod_us"
@@ -47,8 +46,20 @@ CEILING, BASE = "SumOfUnmodifiedbaseandalloptionsvalue", "SumOfUnmodifiedbaseand
 COMMITTED = "SumOfUnmodifiedobligatedAmount"
 COMMONEST = {"TypeOfContractPricing": "J", "systemequipmentcode": "000", "extentcompeted": "A"}
 METHODS = {"A": "open", "D": "selective", "E": "direct", "F": "open", "B": "direct", "C": "direct", "G": "direct"}
-NEEDED = ("piid", "idvpiid", "MinOfEffectiveDate", "MaxOfEffectiveDate", "IsTerminated")
-WANTED = (*COMMONEST, "statutoryexceptiontofairopportunity", CEILING, BASE, COMMITTED)
+NEEDED: Mapping[str, Kind] = {
+    "piid": as_text,
+    "idvpiid": as_text,
+    "MinOfEffectiveDate": as_day,
+    "MaxOfEffectiveDate": as_clock,
+    "IsTerminated": as_number,
+}
+WANTED: Mapping[str, Kind] = {
+    **dict.fromkeys(COMMONEST, as_text),
+    "statutoryexceptiontofairopportunity": as_text,
+    CEILING: as_number,
+    BASE: as_number,
+    COMMITTED: as_number,
+}
 Row = Mapping[str, Any]
 
 _PIID = re.compile(r"(?P<office>[A-Z0-9]{6})(?P<year>\d\d)(?P<instrument>[A-Z])[A-Z0-9]{4,6}$")
@@ -57,16 +68,16 @@ _SCHEDULE = re.compile(r"(?P<office>GS\d\d)(?P<instrument>[A-Z])[A-Z0-9]{5}$")
 
 def read(path: Path) -> Read:
     """Every row of the file as a case. Raises as `Source` says."""
-    given = columns(path, NEEDED, WANTED)
-    cases, problems = list[Past](), list[Problem]()
-    for number, cells in enumerate(zip(*given.values(), strict=True)):
-        row = dict(zip(given, cells, strict=True))
-        signed, last = _day(row["MinOfEffectiveDate"]), _day(row["MaxOfEffectiveDate"])
+    found = cells(path, NEEDED, WANTED)
+    cases: list[Past] = []
+    for number, row in enumerate(found.rows()):
+        signed, last = row["MinOfEffectiveDate"], row["MaxOfEffectiveDate"]
         if signed is None or last is None:
-            problems.append(wrong(number, "MinOfEffectiveDate, MaxOfEffectiveDate", "no day of signing or last action"))
+            column, what = ("MaxOfEffectiveDate", "last action") if signed else ("MinOfEffectiveDate", "signing")
+            found.lacks(number, column, f"no day of {what}")
             continue
         cases.append(_case(number, row, signed, last))
-    return Read(cases=cases, rows=len(given["piid"]), problems=problems)
+    return Read(cases=cases, rows=len(found.columns["piid"]), problems=found.problems)
 
 
 def _case(number: int, row: Row, signed: date, last: date) -> Past:
@@ -136,13 +147,6 @@ def _order(vehicle: str | None, number: str) -> str:
     if not vehicle:
         return "no"
     return "numbered" if number.isdigit() else "lettered" if len(number) < 9 else "own number"
-
-
-def _day(moment: str | date | None) -> date | None:
-    try:
-        return moment if isinstance(moment, date) else date.fromisoformat(moment[:10]) if moment else None
-    except ValueError:
-        return None
 
 
 SOURCE = Source(name=NAME, outcomes={"early_end": ("awarded",)}, read=read, gaps_tell=("/contracts/0/value",))

@@ -39,10 +39,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tenders.errors import Problem
 from tenders.facts import Facts
 from tenders.history import Past, Read, Source
-from tenders.sources.columns import Shared, columns, count, iso, money, text, uncollected, wrong
+from tenders.sources.columns import Shared, as_day, as_text, cells, count, iso, money, text, uncollected, wrong
 from tenders.tender import (
     Address,
     Award,
@@ -116,29 +115,27 @@ _DATE = re.compile(r"(\d{1,2})-([A-Z][a-z]{2})-(\d{4})\b")
 
 def read(path: Path) -> Read:
     """Every row of the file as a case. Raises as `Source` says."""
-    given = columns(path, NEEDED, WANTED)
-    shared, problems = Shared(), list[Problem]()
+    found = cells(path, dict.fromkeys(NEEDED, as_text), dict.fromkeys(WANTED, as_text))
+    shared, problems = Shared(), found.problems
     cases: list[Past] = []
-    names = tuple(given)
     with uncollected():
-        for number, cells in enumerate(zip(*given.values(), strict=True)):
-            row = dict(zip(names, cells, strict=True))
+        for number, row in enumerate(found.rows()):
             published = day(row["Publish Date"])
             if published is None:
                 problems.append(wrong(number, "Publish Date", f"{row['Publish Date']!r} is no date"))
                 continue
             cases.append(_case(number, row, published, shared))
-    return Read(cases=cases, rows=len(given["state"]), problems=problems)
+    return Read(cases=cases, rows=len(found.columns["state"]), problems=problems)
 
 
 @lru_cache(maxsize=65536)
 def day(written: str | None) -> date | None:
-    """`10-Apr-2018 11:00 AM` as its day; None if it is no date."""
+    """`10-Apr-2018 11:00 AM`, or a day as ISO 8601 has it, as its day; None if it is no date."""
     found = _DATE.match((written or "").strip())
-    if not found or found[2] not in _MONTHS:
-        return None
     try:
-        return date(int(found[3]), _MONTHS.index(found[2]) + 1, int(found[1]))
+        if not found or found[2] not in _MONTHS:
+            return as_day(written)
+        return as_day(date(int(found[3]), _MONTHS.index(found[2]) + 1, int(found[1])))
     except ValueError:
         return None
 

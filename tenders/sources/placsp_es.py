@@ -39,7 +39,7 @@ from typing import Any
 
 from tenders.facts import Facts
 from tenders.history import Past, Read, Source
-from tenders.sources.columns import columns, count, money, text, wrong
+from tenders.sources.columns import Kind, as_clock, as_day, as_number, as_text, cells, count, money, text, wrong
 from tenders.tender import (
     Address,
     Bids,
@@ -85,44 +85,42 @@ CELEX = {"2014/23/EU": "32014L0023", "2014/24/EU": "32014L0024", "2014/25/EU": "
 FRAMEWORK = {"Establecimiento del Acuerdo Marco": True}
 CODES = ("buyer_type", "contract_type", "contracting_system", "submission_form", "urgency")
 
-NEEDED = ("id", "lot_id", "result", "published")
-WANTED = (
-    "lot_title",
-    "title",
-    "lot_value_eur",
-    "estimated_value_eur",
-    "budget_net_eur",
-    "lot_cpv",
-    "cpv",
-    "decision_date",
-    "bids_received",
-    "procedure",
-    "directive",
-    "buyer",
-    "postal_code",
-    "nuts",
-    *CODES,
-)
+NEEDED: Mapping[str, Kind] = {"id": as_text, "lot_id": as_text, "result": as_text, "published": as_day}
+WANTED: Mapping[str, Kind] = {
+    "lot_title": as_text,
+    "title": as_text,
+    "lot_value_eur": as_number,
+    "estimated_value_eur": as_number,
+    "budget_net_eur": as_number,
+    "lot_cpv": as_text,
+    "cpv": as_text,
+    "decision_date": as_clock,
+    "bids_received": as_number,
+    "procedure": as_text,
+    "directive": as_text,
+    "buyer": as_text,
+    "postal_code": as_text,
+    "nuts": as_text,
+    **dict.fromkeys(CODES, as_text),
+}
 Row = Mapping[str, Any]
 
 
 def read(path: Path) -> Read:
     """Every row of the file as a case. Raises as `Source` says."""
-    given = columns(path, NEEDED, WANTED)
-    rows = [dict(zip(given, cells, strict=True)) for cells in zip(*given.values(), strict=True)]
-    problems = [wrong(i, "result", f"{r['result']!r} is no known result") for i, r in enumerate(rows) if not _known(r)]
-    problems += [wrong(i, "published", "no publication day") for i, r in enumerate(rows) if not r["published"]]
+    found = cells(path, NEEDED, WANTED)
+    rows = list(found.rows())
     together: dict[object, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        if _known(row) and row["published"]:
+        if row["published"] is None:
+            found.lacks(number, "published", "no publication day")
+        elif row["result"] not in NO_AWARD:
+            found.problems.append(wrong(number, "result", f"{row['result']!r} is no known result"))
+        else:
             together[row["id"]].append(number)
     last = max((row["decision_date"] for row in rows if row["decision_date"]), default=date.max)
     cases = [case for numbers in together.values() for case in _cases(numbers, [rows[i] for i in numbers], last)]
-    return Read(cases=sorted(cases, key=lambda case: case.row), rows=len(rows), problems=problems)
-
-
-def _known(row: Row) -> bool:
-    return row["result"] in NO_AWARD
+    return Read(cases=sorted(cases, key=lambda case: case.row), rows=len(rows), problems=found.problems)
 
 
 def _cases(numbers: Sequence[int], rows: Sequence[Row], last: date) -> list[Past]:

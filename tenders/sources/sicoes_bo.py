@@ -27,10 +27,21 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
-from tenders.errors import Problem
 from tenders.facts import Facts
 from tenders.history import Past, Read, Source
-from tenders.sources.columns import Shared, columns, iso, text, uncollected, wrong
+from tenders.sources.columns import (
+    Cells,
+    Kind,
+    Shared,
+    as_clock,
+    as_day,
+    as_text,
+    cells,
+    iso,
+    text,
+    uncollected,
+    wrong,
+)
 from tenders.tender import (
     Address,
     Item,
@@ -69,39 +80,39 @@ WORKS = frozenset({"Obras"})
 GOODS = frozenset({"Bienes", "Bienes muebles y de consumo", "Bienes inmuebles", "Medicamentos"})
 AUCTION = {"False": False, "No": False, "True": True, "Si": True, "Sí": True}
 
-NEEDED = ("cuce", "estado", "fecha_publicacion")
-WANTED = (
-    "fecha_adjudicacion_desierta",
-    "fecha_presentacion",
-    "entidad",
-    "tipo_de_contratacion",
-    "modalidad",
-    "objeto_de_contratacion",
-    "subasta",
-    "departamento",
-    "normativa",
-)
+NEEDED: Mapping[str, Kind] = {"cuce": as_text, "estado": as_text, "fecha_publicacion": as_day}
+WANTED: Mapping[str, Kind] = {
+    "fecha_adjudicacion_desierta": as_clock,
+    "fecha_presentacion": as_day,
+    "entidad": as_text,
+    "tipo_de_contratacion": as_text,
+    "modalidad": as_text,
+    "objeto_de_contratacion": as_text,
+    "subasta": as_text,
+    "departamento": as_text,
+    "normativa": as_text,
+}
 
 
 class _Reader:
     """Makes cases of rows; keeps what rows have in common, and what was wrong."""
 
-    def __init__(self, again: Mapping[str, list[tuple[int, date]]]) -> None:
-        self.again = again
+    def __init__(self, found: Cells) -> None:
+        self.found = found
+        self.again = _calls(found.columns["cuce"], found.columns["fecha_publicacion"])
         self.shared = Shared()
-        self.problems: list[Problem] = []
 
     def case(self, row: int, cuce: str, estado: str, published: date | None, *rest: object) -> Past | None:
         parts = cuce.split("-")
         if len(parts) != 6 or not (parts[4].isdigit() and parts[5].isdigit()):
-            self.problems.append(wrong(row, "cuce", f"{cuce[:40]!r} is not YY-entity-unit-number-call-subcall"))
+            self.found.problems.append(wrong(row, "cuce", f"{cuce[:40]!r} is not YY-entity-unit-number-call-subcall"))
             return None
         if published is None:
-            self.problems.append(wrong(row, "fecha_publicacion", "no publication day"))
+            self.found.lacks(row, "fecha_publicacion", "no publication day")
             return None
         outcomes = OUTCOMES.get(estado)
         if outcomes is None:
-            self.problems.append(wrong(row, "estado", f"{estado!r} is no known state", "Taken as censored"))
+            self.found.problems.append(wrong(row, "estado", f"{estado!r} is no known state", "Taken as censored"))
             outcomes = CENSORED
         decided, *facts = rest
         unit = f"{parts[1]}-{parts[2]}"
@@ -122,7 +133,7 @@ class _Reader:
             if decided >= published:
                 return decided
             problem = "decided before it was published"
-            self.problems.append(wrong(row, "fecha_adjudicacion_desierta", problem, "Taken as undated"))
+            self.found.problems.append(wrong(row, "fecha_adjudicacion_desierta", problem, "Taken as undated"))
         latest = published + KNOWN_AFTER
         if outcomes is FAILED:
             called = self.again.get("-".join(parts[:4]), ())
@@ -192,13 +203,14 @@ def _calls(cuces: list[str], published: list[date | None]) -> dict[str, list[tup
 
 def read(path: Path) -> Read:
     """Every call of the file as a case. Raises as `Source` says."""
-    given = columns(path, NEEDED, WANTED)
-    reader = _Reader(_calls(given["cuce"], given["fecha_publicacion"]))
+    found = cells(path, NEEDED, WANTED)
+    given = found.columns
+    reader = _Reader(found)
     with uncollected():
         rows = zip(*(given[name] for name in (*NEEDED, *WANTED)), strict=True)
         made = (reader.case(number, cuce or "", *rest) for number, (cuce, *rest) in enumerate(rows))
         cases = [case for case in made if case]
-    return Read(cases=cases, rows=len(given["cuce"]), problems=reader.problems)
+    return Read(cases=cases, rows=len(given["cuce"]), problems=found.problems)
 
 
 SOURCE = Source(name=NAME, outcomes={"no_award": ("draft",)}, read=read)

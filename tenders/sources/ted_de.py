@@ -26,10 +26,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tenders.errors import Problem
 from tenders.facts import Facts
 from tenders.history import Past, Read, Source
-from tenders.sources.columns import Shared, columns, count, money, uncollected, wrong
+from tenders.sources.columns import (
+    Kind,
+    Shared,
+    as_day,
+    as_number,
+    as_text,
+    cells,
+    count,
+    money,
+    uncollected,
+)
 from tenders.tender import Award, Procedure, Tender
 
 NAME = "ted_de"
@@ -48,34 +57,41 @@ ALONE: Mapping[str, bool | None] = {"single_bid": True}
 RIVALS: Mapping[str, bool | None] = {"single_bid": False}
 UNKNOWN: Mapping[str, bool | None] = {"single_bid": None}
 
-NEEDED = ("YEAR", "NUMBER_OFFERS")
-WANTED = (
-    "TYPE_OF_CONTRACT",
-    "TOP_TYPE",
-    "CRIT_PRICE_WEIGHT",
-    "CRIT_PRICE_WEIGHT_MISSING",
-    "CPV_GROUP",
-    "CAE_CATEGORY",
-    "TOPIC_NAME",
-    "AWARD_VALUE_EURO",
-)
+
+def _as_year(cell: Any) -> int | None:
+    year = count(as_number(cell))
+    first = as_day(year and f"{year:04}-01-01")
+    return first.year if first else None
+
+
+NEEDED: Mapping[str, Kind] = {"YEAR": _as_year, "NUMBER_OFFERS": as_number}
+WANTED: Mapping[str, Kind] = {
+    "TYPE_OF_CONTRACT": as_text,
+    "TOP_TYPE": as_text,
+    "CRIT_PRICE_WEIGHT": as_number,
+    "CRIT_PRICE_WEIGHT_MISSING": as_number,
+    "CPV_GROUP": as_text,
+    "CAE_CATEGORY": as_text,
+    "TOPIC_NAME": as_text,
+    "AWARD_VALUE_EURO": as_number,
+}
 
 
 def read(path: Path) -> Read:
     """Every row of the file as a case. Raises as `Source` says."""
-    given = columns(path, NEEDED, WANTED)
-    shared, problems = Shared(), list[Problem]()
+    found = cells(path, NEEDED, WANTED)
+    shared = Shared()
     cases: list[Past] = []
     notice, before = "", None
     with uncollected():
-        for row, (year, offers, *facts, price) in enumerate(zip(*given.values(), strict=True)):
+        for row, (year, offers, *facts, price) in enumerate(zip(*found.columns.values(), strict=True)):
             if year is None:
-                problems.append(wrong(row, "YEAR", "no year"))
+                found.lacks(row, "YEAR", "no year")
                 continue
             if (year, facts) != before:
                 notice, before = f"notice at row {row}", (year, facts)
-            cases.append(_case(row, notice, int(year), count(offers), facts, price, shared))
-    return Read(cases=cases, rows=len(given["YEAR"]), problems=problems)
+            cases.append(_case(row, notice, year, count(offers), facts, price, shared))
+    return Read(cases=cases, rows=len(found.columns["YEAR"]), problems=found.problems)
 
 
 def _case(row: int, notice: str, year: int, offers: int | None, facts: list[Any], price: Any, shared: Shared) -> Past:
@@ -98,7 +114,7 @@ def _case(row: int, notice: str, year: int, offers: int | None, facts: list[Any]
     )
 
 
-def _procedure(year: int, offers: int | None, kind: str | None, route: str | None, weight: int | None) -> Procedure:
+def _procedure(year: int, offers: int | None, kind: str | None, route: str | None, weight: float | None) -> Procedure:
     return Procedure(
         date_published=str(year),
         procurement_method=METHODS.get(route or ""),
@@ -109,7 +125,9 @@ def _procedure(year: int, offers: int | None, kind: str | None, route: str | Non
     )
 
 
-def _facts(weight: int | None, flag: int | None, group: str | None, authority: str | None, topic: str | None) -> Facts:
+def _facts(
+    weight: float | None, flag: float | None, group: str | None, authority: str | None, topic: str | None
+) -> Facts:
     codes = {
         "price_weight": weight,
         "price_weight_flag": flag,
@@ -117,7 +135,7 @@ def _facts(weight: int | None, flag: int | None, group: str | None, authority: s
         "authority": authority,
         "topic": topic,
     }
-    return Facts(codes={name: str(code) for name, code in codes.items() if code is not None})
+    return Facts(codes={name: str(as_text(code)) for name, code in codes.items() if code is not None})
 
 
 SOURCE = Source(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)
