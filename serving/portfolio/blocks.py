@@ -56,11 +56,18 @@ def _cuts(path: Path, register: Source | None, bounds: Bounds, alone: bool) -> I
             any_yet = True
     except (DataError, OSError) as error:
         if alone and not any_yet:
-            raise error if isinstance(error, TenderRiskError) else UnreachableError(str(error)) from error
+            raise _named(error, path) from error
         yield refused(error if isinstance(error, DataError) else DataError.at("", str(error)))
     except Exception as error:
         log.exception("%s", path)
         yield refused(DataError.at("", f"an unexpected error, {type(error).__name__}", "Tell who runs Tender Risk"))
+
+
+def _named(error: DataError | OSError, path: Path) -> TenderRiskError:
+    """The error of a file that is read alone: no column `file` says which it was."""
+    if isinstance(error, DataError):
+        return type(error)([msgspec.structs.replace(each, path=each.path or path.name) for each in error.problems])
+    return error if isinstance(error, TenderRiskError) else UnreachableError(str(error))
 
 
 def _reader(path: Path, register: Source | None) -> Callable[[Path, Bounds], Iterator[Cut]]:

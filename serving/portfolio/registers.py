@@ -72,8 +72,10 @@ def _tabular(path: Path, bounds: Bounds) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / f"{path.stem}.csv"
+        # The workbook is open for as long as its sheets are held.
+        sheets = workbooks.read(path, bounds)
         with plain.open("w", encoding="utf-8", newline="") as out:
-            csv.writer(out).writerows(next(workbooks.read(path, bounds))[1])
+            csv.writer(out).writerows(next(sheets)[1])
         yield plain
 
 
