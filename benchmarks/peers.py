@@ -1,4 +1,4 @@
-"""The peers: other learners at a capacity like the served model's, and two rules that fit nothing.
+"""The peers: other learners at a capacity like the served model's, and three rules that fit nothing.
 
 Every learner gets the same rows, weights and columns, and gives log-odds of the test rows, shape (test rows,).
 """
@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from features.matrix import Matrix
 from training.boosting import THREADS, fit, margins, usable
+from training.fit import directions
 from training.recipe import Boost
 from training.validate import FLAGS
 
@@ -139,6 +140,15 @@ def red_flags(task: Task) -> Floats:
     return np.asarray(np.sum(shown, axis=0) if shown else np.zeros(len(task.test_x)), dtype=np.float64)
 
 
+def weighed_alike(task: Task) -> Floats:
+    """What the directions of the facts let expect, each weighed alike: how the UK's models order tenders."""
+    known = (~np.isnan(task.x)).any(axis=0)
+    spread = np.nanstd(task.x[:, known], axis=0)
+    steps = (task.test_x[:, known] - np.nanmean(task.x[:, known], axis=0)) / np.where(spread > 0, spread, np.inf)
+    signs = np.array(directions(task.names), dtype=np.float64)[known]
+    return np.asarray(np.nan_to_num(steps) @ signs, dtype=np.float64)
+
+
 def past_rate(task: Task) -> Floats:
     """The buyer's decayed and shrunk rate of the year before, over the register's own; unknown is the register's."""
     name = next((name for name in RATES if name in task.names), None)
@@ -155,9 +165,10 @@ PEERS: Mapping[str, Peer] = {
     "random forest": forest,
     "logistic regression": logistic,
     "red flags, counted": red_flags,
+    "directions, weighed alike": weighed_alike,
     "buyer's past rate": past_rate,
 }
-RULES = (red_flags, past_rate)
+RULES = (red_flags, weighed_alike, past_rate)
 """Peers that learn nothing, not even how many fail."""
 
 

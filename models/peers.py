@@ -1,6 +1,6 @@
 """Peers: the casebook's cases that entered by a rule, where a bundle's own model puts them at a stage.
 
-The model has learnt from these very cases, so that it would tell new ones apart less well than it tells these.
+The level and the spread of its numbers come from how these very cases ended, so it may place new ones less well.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import msgspec
 from features.catalogue import catalogue
 from models.bundle import Bundle
 from training import register_card
+from training.recipe import Recipe
 from training.result import Result
 from training.validate import Figures
 
@@ -16,7 +17,7 @@ def evidence(cohort: Figures, picked: Figures) -> str:
     low, high = cohort.auc_ci
     verdict = "so it may be no better than chance" if low <= 0.5 else "so it is better than chance"
     return (
-        f"Thin evidence: learnt from {cohort.n + picked.n} UK cases. On the {cohort.n} that were not picked by how they "
+        f"Thin evidence: {cohort.n + picked.n} UK cases. On the {cohort.n} that were not picked by how they "
         f"ended, it puts one that failed above one that held {cohort.auc:.0%} of the time (95% interval {low:.0%} to "
         f"{high:.0%}; a coin gives 50%), {verdict}. Most of this number is the base rate."
     )
@@ -53,7 +54,22 @@ def _what(result: Result) -> str:
         "## What it is\n\nProbabilities that a UK tender ends with no award, or that its contract ends early because it does not "
         "work, at draft, with bids in, and at award; beside them, at draft, that it draws a single bid. One XGBoost "
         f"model an outcome and stage, {result.recipe.trees} trees of depth {result.recipe.depth}, monotone in every feature: "
-        "the direction of each was set beforehand, from what the field holds."
+        "the direction of each was set beforehand, from what the field holds.\n\n" + _grown_on(result.recipe)
+    )
+
+
+def _grown_on(recipe: Recipe) -> str:
+    if recipe.learnt:
+        return (
+            f"The trees are grown on the cases' own outcomes for {recipe.learnt:.0%}, and for the rest on what these directions let "
+            "expect, each weighed alike."
+        )
+    return (
+        "Which of two tenders is the riskier is not learnt from the casebook: the trees of failure are grown on what these directions "
+        "let expect, each weighed alike. How the cases ended sets the level and the spread of the probabilities, and is read in "
+        "track records. The same trees grown on how the cases ended (`XGBoost_learnt` below) order the cohort cases worse: they are of "
+        "some thirty programmes, and what one shows misleads about the next. That this is so was seen on the cases that judge it. "
+        "The model of a single bid is learnt: the directions say nothing of that."
     )
 
 
@@ -73,8 +89,8 @@ def _seen(result: Result) -> str:
 def _judged(result: Result) -> str:
     recipe = result.recipe
     return (
-        f"Out of fold, {recipe.folds} parts, {recipe.repeats} times with other parts, the mean margin judged. Cases of one programme or "
-        "one buyer, or linked by either, are never on both sides. Probabilities are calibrated on cohort rows only, by a line whose "
+        f"{_blind(recipe)}Out of fold, {recipe.folds} parts, {recipe.repeats} times with other parts, the mean margin judged. Cases of "
+        "one programme or one buyer, or linked by either, are never on both sides. Probabilities are calibrated on cohort rows only, by a line whose "
         "slope cannot be negative, fitted without the row's own group. Intervals are 95 %, resampling programmes and buyers. "
         "What ended by one decision (the probation contracts) counts as one case.\n\n"
         "The model cannot learn from what is missing: unknown facts are drawn from other cases, blind to the outcome, and facts "
@@ -85,6 +101,12 @@ def _judged(result: Result) -> str:
     )
 
 
+def _blind(recipe: Recipe) -> str:
+    if recipe.learnt:
+        return ""
+    return "How the models of failure order cases is judged as it is, for they have learnt of no outcome. All else:\n\n"
+
+
 def _figures(result: Result) -> str:
     head = "| outcome | stage | model | rows | positives | base rate | AUC (95 %) | average precision | Brier (base rate's) | ECE |"
     lines = [head, "|---|---|---|---|---|---|---|---|---|---|"]
@@ -92,7 +114,8 @@ def _figures(result: Result) -> str:
         for name, kinds in {"XGBoost": each.model, **each.baselines}.items():
             lines += [_line(outcome, stage, f"{name}, {kind}", figures) for kind, figures in kinds.items()]
     for stage, kinds in result.failure.items():
-        lines += [_line("failure", stage, f"XGBoost, {kind}", figures) for kind, figures in kinds.items()]
+        for name, each_kind in {"XGBoost": kinds, **result.headline[stage].baselines}.items():
+            lines += [_line("failure", stage, f"{name}, {kind}", figures) for kind, figures in each_kind.items()]
     return "## Figures\n\nPrinted by `tender-risk train`.\n\n" + "\n".join(lines)
 
 
@@ -110,7 +133,7 @@ def _features(result: Result) -> str:
     names = dict.fromkeys(name for each in result.trained.values() for name in each.table.names)
     sign = {1: "more is riskier", -1: "more is safer", 0: "the data decide"}
     return "\n".join(f"- {known[name].label} (`{name}`): {sign[known[name].direction]}." for name in names) + (
-        "\n\nEvery other feature of the catalogue has too few known values in the casebook to be learnt from."
+        "\n\nEvery other feature of the catalogue has too few known values in the casebook."
     )
 
 

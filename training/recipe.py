@@ -67,6 +67,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # Copies of each row with other draws for its unknowns, and the share of facts hidden at random in each.
     copies: int = 8
     hidden: float = 0.3
+    # The share of the cases' own outcomes in what the trees of failure are grown on; the rest is what the directions
+    # of their facts let expect. What is learnt of one programme's outcomes misleads about another's (docs/training.md).
+    learnt: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     # What a picked case counts beside a cohort case: it was chosen by how it ended.
     picked_weight: float = 0.3
     # Cases of one programme and buyer count n ** 0.5 together: they share fate, but not all of it.

@@ -40,10 +40,10 @@ def train(
         for stage in stages:
             progress(f"{outcome} at {stage}")
             table = validate.table(history, outcome, stage, recipe)
-            margin = validate.out_of_fold(table, recipe, validate.boosted)
-            p = validate.calibrated(table, margin, recipe)
             known, cohort = table.labelled, table.cohort
             boosters[outcome, stage] = fit(table.rows(known), recipe, recipe.seed)
+            margin = validate.unseen(table, boosters[outcome, stage], recipe)
+            p = validate.calibrated(table, margin, recipe)
             lines[outcome, stage] = calibration(
                 margin[cohort],
                 table.y[cohort],
@@ -59,7 +59,7 @@ def train(
                 margin=margin,
                 p=p,
             )
-    headline = _failure(history, trained, lines)
+    headline = _failure(history, trained, lines, recipe)
     failure = {stage: each.model for stage, each in headline.items()}
     parts = tuple(Part(outcome=o, stage=s, features=each.table.names) for (o, s), each in trained.items())
     manifest = Manifest(
@@ -102,22 +102,32 @@ def _spreads(table: Table) -> Spreads:
 
 
 def _baselines(history: History, table: Table, recipe: Recipe) -> dict[str, dict[str, Figures]]:
-    """Logistic regression on the same folds, a plain count of red flags, and the base rate alone."""
+    """The same trees grown on the outcomes, logistic regression on the same folds, a plain count of red flags, and the
+    base rate alone."""
     margins = {
         "logistic_regression": validate.out_of_fold(table, recipe, validate.logistic),
         "red_flags": validate.red_flags(history, table.stage),
         "base_rate": np.zeros(len(table.y)),
     }
-    return {
+    return _learnt(table, recipe) | {
         name: validate.by_kind(table, margin, validate.calibrated(table, margin, recipe))
         for name, margin in margins.items()
     }
+
+
+def _learnt(table: Table, recipe: Recipe) -> dict[str, dict[str, Figures]]:
+    """The same trees grown on the outcomes alone, where the served ones are not."""
+    if table.learnt == 1:
+        return {}
+    margin = validate.out_of_fold(table, recipe, validate.learnt)
+    return {"XGBoost_learnt": validate.by_kind(table, margin, validate.calibrated(table, margin, recipe))}
 
 
 def _failure(
     history: History,
     trained: dict[tuple[str, Stage], Trained],
     lines: dict[tuple[str, Stage], Calibration],
+    recipe: Recipe,
 ) -> dict[Stage, Trained]:
     """The headline, judged: both parts put together out of fold, as scoring does."""
     found: dict[Stage, Trained] = {}
@@ -133,7 +143,13 @@ def _failure(
             trained["early_end", stage].table, outcome="failure", y=history.label("failure")
         )
         known = p[table.cohort]
-        found[stage] = Trained(table=table, model=validate.by_kind(table, p, known), baselines={}, margin=p, p=known)
+        found[stage] = Trained(
+            table=table,
+            model=validate.by_kind(table, p, known),
+            baselines=_learnt(validate.table(history, "failure", stage, recipe), recipe),
+            margin=p,
+            p=known,
+        )
     return found
 
 

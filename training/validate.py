@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from features.matrix import Matrix
+from models.bundle import ENDINGS
 from tenders.facts import Stage
 from training import metrics
 from training.calibrate import line
@@ -60,6 +62,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     case_weight: Floats
     group: NDArray[np.int64]
     cluster: NDArray[np.int64]
+    learnt: float
 
     def rows(self, chosen: NDArray[Any]) -> Rows:
         """The chosen rows, to be fitted on."""
@@ -69,6 +72,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
             y=self.y[chosen],
             picked=self.picked[chosen],
             weight=self.weight[chosen],
+            learnt=self.learnt,
         )
 
     @property
@@ -96,6 +100,8 @@ def table(history: History, outcome: str, stage: Stage, recipe: Recipe) -> Table
         case_weight=1 / np.bincount(history.fate)[history.fate],
         group=history.group,
         cluster=history.cluster,
+        # The directions are those of failure: of a single bid they say nothing.
+        learnt=recipe.learnt if outcome in (*ENDINGS, "failure") else 1.0,
     )
 
 
@@ -110,10 +116,21 @@ def out_of_fold(table: Table, recipe: Recipe, fitter: Fitter) -> Floats:
     return found
 
 
+def unseen(table: Table, booster: xgb.Booster, recipe: Recipe) -> Floats:
+    """A margin for every row that owes nothing to how its group ended: the served booster's own where it has learnt of
+    no outcome, else out of fold."""
+    return margins(booster, table.x) if table.learnt == 0 else out_of_fold(table, recipe, boosted)
+
+
 def boosted(rows: Rows, recipe: Recipe, seed: int) -> Predict:
     """The served model as a fitter."""
     booster = fit(rows, recipe, seed)
     return lambda x: margins(booster, x)
+
+
+def learnt(rows: Rows, recipe: Recipe, seed: int) -> Predict:
+    """Baseline: the same trees grown on the outcomes alone."""
+    return boosted(msgspec.structs.replace(rows, learnt=1.0), recipe, seed)
 
 
 def logistic(rows: Rows, recipe: Recipe, seed: int) -> Predict:

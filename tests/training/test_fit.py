@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from features.catalogue import catalogue
 from models.bundle import Bundle
 from training import dataset, metrics
-from training.fit import Rows, eligible, filled, fit, hiding, margins, offsets, parameters
+from training.fit import Rows, directions, eligible, expected, filled, fit, hiding, margins, offsets, parameters
 from training.recipe import Recipe
 
 Floats = NDArray[np.float64]
@@ -30,9 +30,11 @@ def fame(seed: int) -> tuple[NDArray[np.float32], Floats]:
     return x, y
 
 
-def rows(x: NDArray[np.float32], y: Floats, picked: NDArray[np.bool_], names: tuple[str, ...]) -> Rows:
+def rows(
+    x: NDArray[np.float32], y: Floats, picked: NDArray[np.bool_], names: tuple[str, ...], learnt: float = 1
+) -> Rows:
     """Cases of equal weight."""
-    return Rows(names=names, x=x, y=y, picked=picked, weight=np.ones(len(y)))
+    return Rows(names=names, x=x, y=y, picked=picked, weight=np.ones(len(y)), learnt=learnt)
 
 
 def told(x: NDArray[np.float32], y: Floats, seed: int, recipe: Recipe = RECIPE) -> xgb.Booster:
@@ -100,6 +102,49 @@ def test_a_direction_holds_even_against_the_data(name: str) -> None:
     booster = fit(rows(x, y, none, (name,)), RECIPE, 1)
     steps = np.diff(margins(booster, np.linspace(-1, 2, 80, dtype=np.float32)[:, None])) * direction
     assert (steps >= -1e-6).all()
+
+
+def cases(seed: int) -> tuple[NDArray[np.float32], Floats]:
+    """Cases of which a third of the facts is unknown, and which fail the more the safer they look."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(CASES, len(NAMES))).astype(np.float32)
+    y = (rng.random(CASES) < 1 / (1 + np.exp(2 * x @ directions(NAMES)))).astype(float)
+    x[rng.random(x.shape) < 0.3] = np.nan
+    return x, y
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_trees_that_are_not_grown_on_the_outcomes_follow_the_directions_and_nothing_else(seed: int) -> None:
+    """Here the outcomes go against every direction; the same facts with other outcomes of one level give one booster."""
+    x, y = cases(seed)
+    none = np.zeros(CASES, dtype=bool)
+    booster = fit(rows(x, y, none, NAMES, learnt=0), RECIPE, seed)
+    other = fit(rows(x, np.roll(y, 7), none, NAMES, learnt=0), RECIPE, seed)
+    assert booster.save_raw("ubj") == other.save_raw("ubj")
+    assert auc(booster, x, y) < 0.4
+    known = np.nan_to_num(x) @ directions(NAMES)
+    assert np.corrcoef(margins(booster, x), known)[0, 1] > 0.8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_direction_weighs_alike(seed: int) -> None:
+    """A step from the lowest to the highest value known moves the margin by much the same in every column."""
+    x, y = cases(seed)
+    booster = fit(rows(x, y, np.zeros(CASES, dtype=bool), NAMES, learnt=0), RECIPE, seed)
+    ends = np.zeros((2, len(NAMES), len(NAMES)), dtype=np.float32)
+    for column in range(len(NAMES)):
+        ends[:, column, column] = -2, 2
+    moved = (margins(booster, ends[1]) - margins(booster, ends[0])) * directions(NAMES)
+    assert moved.min() > 0.6 * moved.max()
+
+
+def test_what_is_expected_keeps_to_the_level_of_each_kind() -> None:
+    x = np.random.default_rng(5).normal(size=(CASES, len(NAMES)))
+    for level in (0.1, 0.5):
+        found = expected(x, NAMES, np.full(CASES, np.log(level / (1 - level))))
+        assert found.mean() == pytest.approx(level, abs=0.03)
+    assert (expected(np.ones((3, 1)), NAMES[:1], np.zeros(3)) == 0.5).all()
+    assert (expected(np.full((3, 1), np.nan), NAMES[:1], np.zeros(3)) == 0.5).all()
 
 
 def test_constraints_are_the_catalogue_s_directions() -> None:

@@ -92,9 +92,9 @@ def test_one_file_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None
         small(tmp_path / "nothing.jsonl")
     with pytest.raises(UnreachableError):
         inputs(tmp_path / "nothing.jsonl")
-    with pytest.raises(DataError, match="^a.pdf: no reader"):
+    with pytest.raises(DataError, match=r"^a\.pdf: no reader"):
         small(made.written(tmp_path, "a.pdf", b"%PDF"))
-    with pytest.raises(DataError, match="^a.xlsx: not a workbook"):
+    with pytest.raises(DataError, match=r"^a\.xlsx: not a workbook"):
         small(made.written(tmp_path, "a.xlsx", b"PK"))
     with pytest.raises(UsageError, match="no register"):
         next(blocks(made.written(tmp_path, "a.csv", b""), register="atlantis"))
