@@ -6,7 +6,8 @@ them.
 **Size.** Of a feature's known values and of scores: the largest difference between the share of tenders below a
 quantile and the share that was (Kolmogorov's distance at 21 points; a value that many share counts on the side that
 suits).
-Of unknown rates and of codes: the difference in share. All are shares of tenders, from 0 to 1.
+Of unknown rates and of codes: the difference in share. All are shares from 0 to 1 of tenders, of codes of those that
+state one.
 
 **Chance.** A difference counts where it is too large for chance at `ALPHA`, over all features, all scores and all codes
 each (Holm), by the bound of Dvoretzky, Kiefer, Wolfowitz and Massart for distances and by Chernoff's for shares, which
@@ -121,7 +122,7 @@ def seen_from(rows: int, reference_rows: int, compared: int) -> float:
 def _why(moved: Sequence[Shift], on_far: float, on_moved: float) -> list[str]:
     why = [f"scores of {each.name} moved far" for each in moved if each.kind == "score" and each.size >= FAR]
     why += [
-        f"{each.now:.0%} of tenders have a {each.name.replace('_', ' ')} that the model never saw"
+        f"of the tenders that state a {each.name.replace('_', ' ')}, {each.now:.0%} state one that the model never saw"
         for each in moved
         if each.kind == "new codes" and each.name in TELLING and each.size >= FAR
     ]

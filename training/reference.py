@@ -38,7 +38,7 @@ def of_register(past: Sequence[Past], features: Mapping[str, Spreads], p: Mappin
 
 
 def of_casebook(history: History, features: Mapping[str, Spreads], p: Mapping[str, Floats]) -> Reference:
-    """The reference of the UK's bundle: all dated cases, picked ones too; only `p` is of the others alone."""
+    """The reference of the UK's bundle: all dated cases, picked ones too."""
     return Reference(
         rows=history.source.rows,
         first=history.source.first,

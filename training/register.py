@@ -52,14 +52,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Learnt(msgspec.Struct, frozen=True, kw_only=True):
-    """One (outcome, stage) of a register: its part, booster and calibration, how it was judged, and how the columns lay
-    that the booster reads."""
+    """One (outcome, stage) of a register: its part, booster and calibration, how it was judged, how the columns lay
+    that the booster reads, and what it says of the latest cases that it forecast unseen."""
 
     part: Part
     booster: xgb.Booster
     calibration: Calibration
     judged: Judged
     spreads: Spreads
+    scores: Floats
     state: State
 
 
@@ -72,12 +73,14 @@ def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:
     booster = final(frame, boost, seed)
     part = Part(outcome=frame.outcome, stage=frame.stage, features=tuple(booster.feature_names or ()), drift=drift)
     told = np.flatnonzero(frame.told)
+    newest = np.full(len(margin), True) if frame.snapshot else found.slice == found.slice.max()
     return Learnt(
         part=part,
         booster=booster,
         calibration=line,
         judged=judged(frame, found, margin, seed, resamples),
         spreads=spreads(frame.x, frame.names, part.features, told[latest(frame.published[told])]),
+        scores=line.probabilities(margin[newest]),
         state=frame.state,
     )
 

@@ -173,7 +173,7 @@ def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tup
         reference=of_register(
             past,
             {each.part.name: each.spreads for each in learnt},
-            {each.part.name: each.judged.p for each in learnt},
+            {each.part.name: each.scores for each in learnt},
         ),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from models.bundle import UNRELEASED, Bundle, Manifest, Part
 from models.calibration import Calibration, failure_of
@@ -80,7 +81,7 @@ def train(
         reference=of_casebook(
             history,
             {part.name: _spreads(trained[part.outcome, part.stage].table) for part in parts},
-            {part.name: trained[part.outcome, part.stage].p for part in parts},
+            _told(trained, lines),
         ),
         registers=learnt.bundles if learnt else {},
     )
@@ -94,6 +95,16 @@ def train(
         registers=learnt,
     )
     return msgspec.structs.replace(result, bundle=card.carded(result))
+
+
+def _told(
+    trained: dict[tuple[str, Stage], Trained], lines: dict[tuple[str, Stage], Calibration]
+) -> dict[str, NDArray[np.float64]]:
+    """What the bundle says of every case, by part: not what each case was judged by, which other lines calibrated."""
+    return {
+        f"{outcome}-{stage}": lines[outcome, stage].probabilities(each.margin)
+        for (outcome, stage), each in trained.items()
+    }
 
 
 def _spreads(table: Table) -> Spreads:

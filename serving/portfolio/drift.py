@@ -202,6 +202,6 @@ def _shift(each: Shift) -> str:
         "values": f"{name}: {each.now:.0%} of tenders lie {lies} {each.at or 0:.4g}; {each.was:.0%} did.",
         "unknown": f"{name}: unknown of {each.now:.0%} of tenders; it was of {each.was:.0%}.",
         "score": f"Scores of {name}: {each.now:.0%} lie {lies} {each.at or 0:.1%}; {each.was:.0%} did.",
-        "new codes": f"{name}: {each.now:.0%} of tenders state one that was never seen.",
-        "code": f"{name} {each.code[:60]!r}: {each.now:.0%} of tenders; it was {each.was:.0%}.",
+        "new codes": f"{name}: {each.now:.0%} of the tenders that state one state one that was never seen.",
+        "code": f"{name} {each.code[:60]!r}: {each.now:.0%} of the tenders that state one; it was {each.was:.0%}.",
     }[each.kind]

@@ -121,7 +121,7 @@ def test_new_codes_and_shares_of_old_ones_are_told(past: Reference) -> None:
     assert shifted.same
     new = found({"vessels": 400, "goods": 100})
     assert new.shifts[0].kind == "new codes"
-    assert new.why == ("80% of tenders have a category that the model never saw",)
+    assert new.why == ("of the tenders that state a category, 80% state one that the model never saw",)
 
 
 def test_small_shifts_of_many_tenders_are_beyond_chance_and_do_not_count(past: Reference) -> None:

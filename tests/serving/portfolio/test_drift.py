@@ -74,7 +74,7 @@ def test_tenders_of_another_kind_mean_something_else_and_it_says_why(learnt: Bun
     assert found.same is False
     text = words(found)
     assert "Why not: " in text
-    assert "100% of tenders have a category that the model never saw" in text
+    assert "of the tenders that state a category, 100% state one that the model never saw" in text
     assert "Days to bid: unknown of 100% of tenders" in text
 
 
