@@ -225,7 +225,7 @@ def _windows(tenders: Sequence[Tender]) -> list[float]:
     sections = [tender.tender for tender in tenders]
     given = [section.tender_period for section in sections]
     published = floats(dates.ordinals([section.date_published for section in sections]))
-    unopened = [period is None or period.start_date is None for period in given]
+    unopened = np.array([period is None or period.start_date is None for period in given], dtype=bool)
     days: list[float] = days_to_bid(periods(given), published, unopened).tolist()
     return days
 

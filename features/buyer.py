@@ -9,9 +9,9 @@ import numpy as np
 
 from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, floats, records_of_market
+from features.columns import Columns, Floats, records_of_market
 from features.keys import buyer_keys, market_keys, supplier_keys
-from features.track_records import Record, TrackRecord
+from features.track_records import Record, TrackRecord, recorded
 from tenders.tender import Tender
 
 NATIONAL = re.compile(r"\b(department|ministry|home office|agency|hm |national|government)\b", re.I)
@@ -54,8 +54,7 @@ def buyer_record(columns: Columns) -> Floats:
 
     Source: track record.
     """
-    found = (record.of(keys) for record, keys in zip(columns.records, columns.buyers, strict=True))
-    return floats([record.ratio if record else None for record in found])
+    return recorded(columns.records, columns.buyers).numbers(_ratio)
 
 
 @feature(
@@ -92,7 +91,7 @@ def market_record(columns: Columns) -> Floats:
 
     Source: track record.
     """
-    return floats([record.ratio if record else None for record in records_of_market(columns)])
+    return records_of_market(columns).numbers(_ratio)
 
 
 @feature(
@@ -107,7 +106,10 @@ def market_record(columns: Columns) -> Floats:
 )
 def supplier_record(tender: Tender, track_record: TrackRecord) -> float | None:
     """Failures in the suppliers' cases resolved before, over those expected, shrunk to 1. Source: track record."""
-    record = record_of_supplier(tender, track_record)
+    return _ratio(record_of_supplier(tender, track_record))
+
+
+def _ratio(record: Record | None) -> float | None:
     return record.ratio if record else None
 
 
@@ -181,7 +183,7 @@ def joint_buyers(tender: Tender, track_record: TrackRecord) -> float | None:
 def first_of_its_kind(columns: Columns) -> Floats:
     """1 if the buyer has let nothing like it, as stated, or as no incumbent implies. Source: stated facts."""
     stated = columns.first_of_its_kind
-    implied = floats([None if kind is None else kind == "none" for kind in columns.incumbent_kind])
+    implied = columns.incumbent_kind.numbers(lambda kind: None if kind is None else kind == "none")
     return np.where(np.isnan(stated), implied, stated)
 
 

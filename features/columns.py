@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.kinds import Kinds
 from features.once import once
-from features.track_records import Record, TrackRecord
+from features.track_records import Record, TrackRecord, recorded
 from tenders.tender import Tender
 
 Floats = NDArray[np.float64]
@@ -31,7 +31,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     """Amounts, NaN where none is stated, each in the currency beside it."""
 
     amount: Floats
-    currency: list[str | None]
+    currency: Kinds[str | None]
 
 
 class Periods(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -60,10 +60,10 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     `unopened` says that the tender period has no first day. `buyers` and `markets` are the keys of track records.
     """
 
-    records: list[TrackRecord]
+    records: Kinds[TrackRecord]
     published: Floats
-    dated: list[str | None]
-    unopened: list[bool]
+    dated: Kinds[str | None]
+    unopened: NDArray[np.bool_]
     tender_period: Periods
     enquiry_period: Periods
     contract_period: Periods
@@ -75,9 +75,9 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     single_block: Floats
     service_lines: Floats
     first_of_its_kind: Floats
-    incumbent_kind: list[str | None]
-    buyers: list[tuple[str, ...]]
-    markets: list[tuple[str, ...]]
+    incumbent_kind: Kinds[str | None]
+    buyers: Kinds[tuple[str, ...]]
+    markets: Kinds[tuple[str, ...]]
 
     def __len__(self) -> int:
         return len(self.lots)
@@ -99,7 +99,7 @@ def joined(parts: Sequence[Held]) -> Held:
 def _below(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)
-    return list(chain.from_iterable(parts)) if isinstance(parts[0], list) else joined(parts)
+    return Kinds.joined(parts) if isinstance(parts[0], Kinds) else joined(parts)
 
 
 def floats(values: Any) -> Floats:
@@ -113,6 +113,6 @@ def of_lots(columns: Columns) -> NDArray[np.int64]:
 
 
 @once
-def records_of_market(columns: Columns) -> list[Record | None]:
+def records_of_market(columns: Columns) -> Kinds[Record | None]:
     """The resolved cases of each tender's market; None if it has none."""
-    return [record.of(keys) for record, keys in zip(columns.records, columns.markets, strict=True)]
+    return recorded(columns.records, columns.markets)

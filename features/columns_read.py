@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from itertools import chain
 
+import numpy as np
+
 from features.columns import Columns, Periods, Values, floats
 from features.keys import BUYERS, market_keys
+from features.kinds import Kinds
 from features.track_records import TrackRecord
 from tenders import dates
 from tenders.tender import Period, Planning, Tender, Value
@@ -69,10 +72,10 @@ class Reader:
     def columns(self) -> Columns:
         """What was read, settled."""
         return Columns(
-            records=self._records,
+            records=Kinds.of_things(self._records),
             published=floats(self._published),
-            dated=self._dated,
-            unopened=self._unopened,
+            dated=Kinds.of(self._dated),
+            unopened=np.array(self._unopened, dtype=bool),
             tender_period=self._tender_period.settled(),
             enquiry_period=self._enquiry_period.settled(),
             contract_period=self._contract_period.settled(),
@@ -84,9 +87,9 @@ class Reader:
             single_block=floats(self._single_block),
             service_lines=floats(self._service_lines),
             first_of_its_kind=floats(self._first_of_its_kind),
-            incumbent_kind=self._incumbent_kind,
-            buyers=self._buyers,
-            markets=self._markets,
+            incumbent_kind=Kinds.of(self._incumbent_kind),
+            buyers=Kinds.of(self._buyers),
+            markets=Kinds.of(self._markets),
         )
 
 
@@ -105,7 +108,7 @@ class _Values:
         self._currency += [value.currency for value in stated]
 
     def settled(self) -> Values:
-        return Values(amount=floats(self._amount), currency=self._currency)
+        return Values(amount=floats(self._amount), currency=Kinds.of(self._currency))
 
 
 class _Periods:

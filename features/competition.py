@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, floats, records_of_market
+from features.columns import Columns, Floats, records_of_market
 from features.procedure import is_competed
 from features.track_records import TrackRecord
 from tenders.bid_counts import bid_count
@@ -146,5 +146,6 @@ def expected_bidders(columns: Columns) -> Floats:
 
     What a draft can know about its competition. Source: track record.
     """
-    found = records_of_market(columns)
-    return floats([record.bidders / record.counted if record and record.counted else None for record in found])
+    return records_of_market(columns).numbers(
+        lambda record: record.bidders / record.counted if record and record.counted else None
+    )

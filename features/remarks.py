@@ -19,8 +19,7 @@ def remarks(columns: Columns) -> dict[int, tuple[str, ...]]:
     ):
         for place in np.flatnonzero(period.between < 0).tolist():
             found[place] = (*found.get(place, ()), f"/tender/{name}: ends before it starts, so it is not used")
-    stated = ~np.isnan(columns.value.amount)
-    for place, currency in enumerate(columns.value.currency):
-        if currency is None and stated[place]:
-            found[place] = (*found.get(place, ()), AMOUNT)
+    uncounted = columns.value.currency.numbers(lambda currency: currency is None) == 1
+    for place in np.flatnonzero(uncounted & ~np.isnan(columns.value.amount)).tolist():
+        found[place] = (*found.get(place, ()), AMOUNT)
     return found

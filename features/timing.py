@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
 from features.by_column import by_column
 from features.catalogue import feature
@@ -42,12 +41,12 @@ def tender_period_days(columns: Columns) -> Floats:
     return days_to_bid(columns.tender_period, columns.published, columns.unopened)
 
 
-def days_to_bid(period: Periods, published: Floats, unopened: Sequence[bool]) -> Floats:
+def days_to_bid(period: Periods, published: Floats, unopened: NDArray[np.bool_]) -> Floats:
     """`tender_period_days` of those three facts of tenders alone, shape (tenders,)."""
-    if not any(unopened):
+    if not unopened.any():
         return period.days
     since = period.end - published
-    instead = np.isnan(period.days) & (since >= 0) & np.array(unopened, dtype=bool)
+    instead = np.isnan(period.days) & (since >= 0) & unopened
     return np.where(instead, since, period.days)
 
 

@@ -21,6 +21,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
+
+from features.kinds import Kinds
 
 # Failures added to both sides of the ratio: with it, one failure where 0.2 were expected reads
 # 1.7 rather than 5. About the size of record at which UK buyers begin to differ from chance.
@@ -120,6 +123,11 @@ class TrackRecord(msgspec.Struct):
         """The record that speaks of an outcome: one of its own, or this one."""
         return self.others.get(outcome, self)
 
+    @property
+    def ever(self) -> Mapping[str, Any]:
+        """What holds every key under which there is a record, and maybe keys of which there is none yet."""
+        return self.records.history if isinstance(self.records, AsOf) else self.records
+
     def of(self, keys: Sequence[str]) -> Record | None:
         """The longest record among several keys; None if none of them has a case.
 
@@ -129,6 +137,21 @@ class TrackRecord(msgspec.Struct):
             return self.records.get(keys[0])
         found = [record for key in keys if (record := self.records.get(key))]
         return max(found, key=lambda record: (record.cases, record.failed), default=None)
+
+
+def recorded(records: Kinds[TrackRecord], keys: Kinds[tuple[str, ...]]) -> Kinds[Record | None]:
+    """What each track record says of the keys beside it (`TrackRecord.of`): asked once for all that are alike."""
+    if len(keys) == 1:
+        return Kinds([records.distinct[0].of(keys.distinct[0])], keys.place)
+    ever = {id(known): known for each in records.distinct for known in [each.ever]}.values()
+    told = np.array([any(key in known for key in each for known in ever) for each in keys.distinct], dtype=bool)
+    rows = np.flatnonzero(told[keys.place])
+    count = len(keys.distinct)
+    pairs, place = np.unique(records.place[rows].astype(np.int64) * count + keys.place[rows], return_inverse=True)
+    whole = np.zeros(len(keys), dtype=np.int32)
+    whole[rows] = place + 1
+    asked = (divmod(pair, count) for pair in pairs.tolist())
+    return Kinds([None, *(records.distinct[day].of(keys.distinct[each]) for day, each in asked)], whole)
 
 
 def in_order(resolved: Iterable[Resolved]) -> list[Resolved]:
@@ -206,11 +229,11 @@ class AsOf(Mapping[str, Record]):
     """Records by key as they stood when so many outcomes were known."""
 
     def __init__(self, history: History, known: int) -> None:
-        self._history, self._known = history, known
+        self.history, self._known = history, known
 
     def get(self, key: str, default: Any = None) -> Any:
         """The record under a key."""
-        held = self._history.get(key)
+        held = self.history.get(key)
         if held is None:
             return default
         at = bisect_right(held[0], self._known)
@@ -223,7 +246,7 @@ class AsOf(Mapping[str, Record]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key, (numbers, _) in self._history.items() if numbers[0] <= self._known)
+        return (key for key, (numbers, _) in self.history.items() if numbers[0] <= self._known)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

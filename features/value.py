@@ -39,11 +39,11 @@ def _in_pounds(values: Values, owner: Sequence[int] | NDArray[np.int64], columns
     """Amounts in pounds at the rate of the year in which their tender was published."""
     found = floats(values.amount)
     found[found == 0] = np.nan
-    if set(values.currency) != {"GBP"}:
-        for place in np.flatnonzero(~np.isnan(found)).tolist():
-            if values.currency[place] != "GBP":
-                value = Value(amount=float(found[place]), currency=values.currency[place])
-                found[place] = in_pounds(value, dates.year(columns.dated[owner[place]]))
+    abroad = values.currency.numbers(lambda currency: currency != "GBP") * found
+    for place in np.flatnonzero(abroad > 0).tolist():
+        value = Value(amount=float(found[place]), currency=values.currency.distinct[values.currency.place[place]])
+        year = dates.year(columns.dated.distinct[columns.dated.place[owner[place]]])
+        found[place] = in_pounds(value, year)
     return found
 
 
@@ -125,11 +125,10 @@ def value_to_peers(columns: Columns) -> Floats:
 
     A contract far out of its market's usual size has no proven supplier. Source: our own.
     """
-    usual = [
-        math.exp(record.log_value / record.valued) if record and record.valued >= PEERS else None
-        for record in records_of_market(columns)
-    ]
-    return pounds(columns) / floats(usual)
+    usual = records_of_market(columns).numbers(
+        lambda record: math.exp(record.log_value / record.valued) if record and record.valued >= PEERS else None
+    )
+    return pounds(columns) / usual
 
 
 @feature(

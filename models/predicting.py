@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from features.columns import Columns
 from features.competition import bidders
+from features.kinds import Kinds
 from features.matrix import Matrix, Rows
 from features.track_records import NO_RECORD, TrackRecord
 from models.bundle import ENDINGS, Bundle, Part
 from models.calibration import INTERVAL, Floats
-from models.kinds import Kinds
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
 
@@ -127,11 +127,10 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         found: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
         return found
 
-    def unknown(self) -> Kinds[bytes]:
-        """What is unknown of each tender: a byte a feature that is weighed, not 0 where it is unknown."""
+    def unknown(self) -> Kinds[list[bool]]:
+        """What is unknown of each tender, of the features that are weighed."""
         unknown = np.isnan(self.measured)
-        # As text of one length a row, which loses no more than the noughts at its end.
-        return Kinds(unknown.view(f"S{unknown.shape[1]}")[:, 0].tolist())
+        return Kinds.of_bytes(unknown).each(lambda row: unknown[row].tolist())
 
 
 def predictions(batch: Batch) -> Predictions:
@@ -216,8 +215,9 @@ def _interval(bundle: Bundle, stage: Stage, margin: dict[str, Floats], no_bid: N
 
     They are drawn once for all tenders of the same margins, which are few: a booster is a small number of steps.
     """
-    kinds = Kinds(list(zip(no_bid.tolist(), *(each.tolist() for each in margin.values()), strict=True)))
-    none, *margins = np.array(kinds.distinct).reshape(-1, 1 + len(margin)).T
+    told = np.column_stack([no_bid, *margin.values()])
+    kinds = Kinds.of_bytes(told)
+    none, *margins = told[kinds.distinct].T
     survive = np.ones((len(none), 1), dtype=np.float32)
     for outcome, each in zip(margin, margins, strict=True):
         drawn = bundle.calibration[outcome, stage].draws(each)

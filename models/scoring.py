@@ -16,6 +16,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from features.kinds import Kinds
 from features.remarks import remarks
 from models.bundle import ENDINGS, Bundle
 from models.calibration import Floats, failure_of
@@ -69,7 +70,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """What is told of tenders of one bundle at one stage in numbers, a row a tender, rounded to 4 places.
 
     `single_bid` is NaN where it is not told. `unknown` names what the bundle weighs and the tender does not state, or
-    not yet: a tuple for each kind of tender, and the `kind` of each. `warnings` is what has to be said of what it
+    not yet. `warnings` is what has to be said of what it
     states, and of the score, by the place of the tender: of most there is nothing to say.
     """
 
@@ -79,18 +80,18 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     no_award: Floats
     early_end: Floats
     single_bid: Floats
-    band: list[Band]
-    unknown: list[tuple[str, ...]]
-    kind: list[int]
+    band: Kinds[Band]
+    unknown: Kinds[tuple[str, ...]]
     warnings: dict[int, tuple[str, ...]]
     base_rate: float
 
     def rows(self) -> Iterator[Numbers]:
         """What is told of each tender."""
         numbers = np.column_stack([getattr(self, name) for name in _NUMBERS])
-        for place, (row, band, kind) in enumerate(zip(numbers.tolist(), self.band, self.kind, strict=True)):
+        rows = zip(numbers.tolist(), self.band.rows(), self.unknown.rows(), strict=True)
+        for place, (row, band, unknown) in enumerate(rows):
             said = self.warnings.get(place, ())
-            yield Numbers(*row, band, self.unknown[kind], said, self.base_rate)  # type: ignore[call-arg]
+            yield Numbers(*row, band, unknown, said, self.base_rate)  # type: ignore[call-arg]
 
 
 _NUMBERS = ("failure", "low", "high", *Outcomes.__struct_fields__)
@@ -170,8 +171,7 @@ def told(batch: Batch, found: Predictions) -> Told:
     return Told(
         **dict(zip(_NUMBERS, numbers, strict=True)),
         band=bands(failure, base_rate),
-        unknown=[tuple(compress(names, each)) for each in unknown.distinct],
-        kind=unknown.place,
+        unknown=unknown.each(lambda row: tuple(compress(names, row))),
         warnings=warnings,
         base_rate=round(base_rate, 4),
     )
@@ -198,11 +198,10 @@ def _score(one: Case, told: Numbers) -> Score:
     )
 
 
-def bands(failure: Floats, base_rate: float) -> list[Band]:
+def bands(failure: Floats, base_rate: float) -> Kinds[Band]:
     """How probabilities stand against the register's base rate."""
-    names = (*(name for _, name in BANDS), "very high")
     above = np.searchsorted([times * base_rate for times, _ in BANDS], failure, side="right")
-    return [names[each] for each in above.tolist()]
+    return Kinds([*(name for _, name in BANDS), "very high"], above.astype(np.int32))
 
 
 def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:

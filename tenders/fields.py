@@ -20,7 +20,7 @@ YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
 _YES_OR_NO = YES | NO
 UNKNOWN = frozenset({"", "unknown", "?", "null", "none given"})
-_LONGEST_UNKNOWN = max(map(len, UNKNOWN))
+LONGEST_UNKNOWN = max(map(len, UNKNOWN))
 # Above the lots, bidders or services of any tender read so far.
 MAX_COUNT = 10_000
 # Made once: a table asks for every cell.
@@ -64,7 +64,7 @@ def parsed(field: Field, raw: Any) -> Any:
 def texted(raw: str) -> str | None:
     """A text without the blanks around it; None if it is one of those that say nothing."""
     text = raw.strip()
-    return None if len(text) <= _LONGEST_UNKNOWN and text.lower() in UNKNOWN else text
+    return None if len(text) <= LONGEST_UNKNOWN and text.lower() in UNKNOWN else text
 
 
 WRONG = object()

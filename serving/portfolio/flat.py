@@ -7,7 +7,7 @@ says what is wrong with it or reads it one by one. The tests hold every row that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from typing import Any
@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from features.columns import Columns, Floats, Periods, Values, floats
 from features.keys import BUYERS, MARKETS
+from features.kinds import Kinds
 from serving.portfolio import arrow
 from serving.portfolio.blocks import Block
 from tenders import dates, form
 from tenders.checks import MAX_LOTS, date_problem
 from tenders.codelists import CURRENCIES
-from tenders.fields import MAX_COUNT, WRONG, Column, Field, texted
+from tenders.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, Column, Field, texted
 from tenders.reading import unread_warning
 from tenders.tender import LARGEST
 
@@ -33,18 +34,22 @@ PLAIN = frozenset(field.key for field in form.FIELDS if field.stage == "draft" a
 """The keys that can be read by column: those of a draft that hold one value."""
 _UNREAD = frozenset({"description", "procurement_method_details", "risk_details", "no_lots_rationale"})
 """Texts that no column holds; any text will do."""
+ABOUT = ("title", "buyer", "region", "category")
+"""The keys that a table of scores shows as they are."""
+LONGEST = 200
+"""Characters of a title or name that are kept."""
 
 
 class Flat(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a table: their numbers, what is read of them, and what a table of scores says of each.
+    """Rows of a table: their numbers, what is read of them, and what a table of scores says of each, an array a column.
 
     The columns are without track records, which a bundle has. `odd` are the numbers of the rows that were left out.
     """
 
-    numbers: list[int]
+    numbers: NDArray[np.int64]
     columns: Columns
-    published: list[date | None]
-    about: dict[str, list[str | None]]
+    published: Kinds[date | None]
+    about: dict[str, pa.Array]
     warnings: tuple[str, ...]
     odd: frozenset[int]
 
@@ -55,13 +60,14 @@ def flat(block: Block, most: int) -> Iterator[Flat]:
     warnings = tuple(unread_warning([f"/{name}" for name in unread]))
     for at in range(0, table.num_rows, most):
         cells = _Cells(table.slice(at, most))
-        first, keep = block.first + at, np.flatnonzero(~cells.odd).tolist()
-        published = cells.first_of(("published", "tender_start"), keep)
+        first = block.first + at
         yield Flat(
-            numbers=[first + place for place in keep],
-            columns=_columns(cells, keep),
-            published=dates.first_days(published),
-            about={name: cells.kept(name, keep) for name in ("title", "buyer", "region", "category")},
+            numbers=first + cells.keep,
+            columns=_columns(cells),
+            published=cells.first_of("published", "tender_start").each(
+                lambda text: dates.earliest(text) if text else None
+            ),
+            about={name: cells.texts(name) for name in ABOUT},
             warnings=warnings,
             odd=frozenset((np.flatnonzero(cells.odd) + first).tolist()),
         )
@@ -94,12 +100,13 @@ _WITHIN = {"lots": (0, MAX_LOTS), "service_lines": (1, MAX_COUNT), "term_years":
 class _Cells:
     """The cells of a table by key, as the form reads them; None where a cell is empty or its column not there.
 
-    `odd` marks the rows that are not to be read here, shape (rows,).
+    `odd` marks the rows that are not to be read here, shape (rows,); `keep` are the places of the others.
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self._read: dict[str, list[Any]] = {}
+        self._read: dict[str, Kinds[Any]] = {}
         self._numbers: dict[str, Floats] = {}
+        self._titles: pa.Array | None = None
         self.odd = np.zeros(table.num_rows, dtype=bool)
         empty = np.ones(table.num_rows, dtype=bool)
         for name, column in zip(table.column_names, table.columns, strict=True):
@@ -109,51 +116,81 @@ class _Cells:
                 if name not in PLAIN or not _is_plain(column.type):
                     self.odd |= stated
                 elif name not in _UNREAD or not _is_utf_8(column):
-                    self._take(form.BY_KEY[name], column)
+                    self._take(form.BY_KEY[name], column.combine_chunks())
         # What a row without any cell is said to lack, `rows` says.
         self.odd |= empty
+        self.keep = np.flatnonzero(~self.odd)
 
-    def kept(self, name: str, keep: Sequence[int]) -> list[Any]:
-        """The cells of some rows."""
+    def kept(self, name: str) -> Kinds[Any]:
+        """The cells of the rows that are kept."""
         held = self._read.get(name)
         if held is None:
-            return [None] * len(keep)
-        return held if len(keep) == len(held) else [held[place] for place in keep]
+            return Kinds([None], np.zeros(len(self.keep), dtype=np.int32))
+        return held if len(self.keep) == len(held) else Kinds(held.distinct, held.place[self.keep])
 
-    def numbers(self, name: str, keep: Sequence[int]) -> Floats:
-        """The cells of some rows as numbers."""
+    def numbers(self, name: str) -> Floats:
+        """The same cells as numbers."""
         held = self._numbers.get(name)
-        if held is not None:
-            return held if len(keep) == len(held) else held[keep]
-        return floats(self.kept(name, keep)) if name in self._read else np.full(len(keep), math.nan)
+        if held is None:
+            return self.kept(name).numbers(lambda value: value)
+        return held if len(self.keep) == len(held) else held[self.keep]
 
-    def first_of(self, names: Sequence[str], keep: Sequence[int]) -> list[Any]:
+    def days(self, name: str) -> Floats:
+        """The same cells as `ordinals` tells days."""
+        kept = self.kept(name)
+        return floats(dates.ordinals(kept.distinct))[kept.place]
+
+    def first_of(self, name: str, *others: str) -> Kinds[Any]:
         """Of each row the first of several cells that is not empty."""
-        found = self.kept(names[0], keep)
-        for name in names[1:]:
-            later = self.kept(name, keep)
-            found = [other if value is None else value for value, other in zip(found, later, strict=True)]
+        found = self.kept(name)
+        for other in others:
+            empty = np.array([value is None for value in found.distinct])[found.place]
+            if empty.any():
+                later = self.kept(other)
+                place = np.where(empty, later.place + len(found.distinct), found.place)
+                found = Kinds([*found.distinct, *later.distinct], place)
         return found
 
-    def _take(self, field: Field, column: Any) -> None:
+    def texts(self, name: str) -> pa.Array:
+        """The same cells as texts, no longer than are shown."""
+        if name == "title" and self._titles is not None:
+            return self._titles if len(self.keep) == len(self._titles) else self._titles.take(pa.array(self.keep))
+        kept = self.kept(name)
+        texts = pa.array([text and text[:LONGEST] for text in kept.distinct], pa.string())
+        return texts.take(pa.array(kept.place))
+
+    def _take(self, field: Field, column: pa.Array) -> None:
         number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
         if number and field.kind in ("number", "count"):
             given = column.cast(pa.float64(), safe=False)
-            numbers, (least, most) = given.to_numpy(), _within(field)
+            numbers, (least, most) = given.to_numpy(zero_copy_only=False), _within(field)
             fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
-            self.odd |= ~fine & given.is_valid().to_numpy()
+            self.odd |= ~fine & given.is_valid().to_numpy(zero_copy_only=False)
             self._numbers[field.key] = numbers
+        elif field.key == "title" and _is_utf_8(column):
+            self._titles = _titles(column)
         else:
             self._read[field.key] = self._values(field, column)
 
-    def _values(self, field: Field, column: Any) -> list[Any]:
-        given = arrow.values(field.key, column)
-        if field.key == "title" and {*map(type, given)} <= {str, type(None)}:
-            return [None if text is None else texted(text) for text in given]
-        found = list(map(_known(field.key, column.type).__getitem__, given))
-        if WRONG in found:
-            self.odd |= np.array([value is WRONG for value in found])
-        return found
+    def _values(self, field: Field, column: pa.Array) -> Kinds[Any]:
+        cells = column.dictionary_encode()
+        read = _known(field.key, column.type)
+        found = [*map(read.__getitem__, arrow.values(field.key, cells.dictionary)), None]
+        place = cells.indices.fill_null(len(found) - 1).to_numpy()
+        wrong = np.array([value is WRONG for value in found])
+        if wrong.any():
+            self.odd |= wrong[place]
+        return Kinds(found, place)
+
+
+def _titles(column: pa.Array) -> pa.Array:
+    """Titles as `texted` gives them, no longer than are shown."""
+    texts = column.cast(pa.string())
+    bare = pc.equal(pc.utf8_trim_whitespace(texts), texts)
+    if not pc.all(pc.and_(bare, pc.greater(pc.binary_length(texts), LONGEST_UNKNOWN))).as_py():
+        texts = pa.array([text and texted(text) for text in texts.to_pylist()], pa.string())
+    long = pc.greater(pc.binary_length(texts), LONGEST)
+    return pc.utf8_slice_codeunits(texts, 0, LONGEST) if pc.any(long).as_py() else texts
 
 
 def _stated(column: Any) -> NDArray[np.bool_]:
@@ -192,28 +229,19 @@ _PLAIN_TYPES = (
 )
 
 
-def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
-    def kept(name: str) -> list[Any]:
-        return cells.kept(name, keep)
-
-    def numbers(name: str) -> Floats:
-        return cells.numbers(name, keep)
-
-    def days(name: str) -> Floats:
-        return floats(dates.ordinals(kept(name)))
-
-    none = np.full(len(keep), math.nan)
+def _columns(cells: _Cells) -> Columns:
+    kept, numbers, days = cells.kept, cells.numbers, cells.days
+    count = len(cells.keep)
+    none, unstated = np.full(count, math.nan), np.zeros(count, dtype=np.int32)
     amounts, lots = numbers("value"), np.nan_to_num(numbers("lots"))
-    currency = [
-        given or (None if math.isnan(amount) else form.CURRENCY)
-        for given, amount in zip(kept("currency"), amounts.tolist(), strict=True)
-    ]
+    currency = kept("currency")
+    assumed = np.array([given is None for given in currency.distinct])[currency.place] & ~np.isnan(amounts)
     of_lots = np.full(int(lots.sum()), math.nan)
     return Columns(
-        records=[],
+        records=Kinds([], unstated),
         published=days("published"),
-        dated=cells.first_of(("published", "tender_start", "tender_end"), keep),
-        unopened=[text is None for text in kept("tender_start")],
+        dated=cells.first_of("published", "tender_start", "tender_end"),
+        unopened=kept("tender_start").numbers(lambda text: text is None) == 1,
         tender_period=Periods(stated=numbers("tender_period_days"), start=days("tender_start"), end=days("tender_end")),
         enquiry_period=Periods(stated=numbers("enquiry_period_days"), start=none, end=none),
         contract_period=Periods(
@@ -221,15 +249,27 @@ def _columns(cells: _Cells, keep: Sequence[int]) -> Columns:
             start=days("contract_start"),
             end=days("contract_end"),
         ),
-        value=Values(amount=amounts, currency=currency),
-        budget=Values(amount=none, currency=[None] * len(none)),
+        value=Values(
+            amount=amounts,
+            currency=Kinds(
+                [*currency.distinct, form.CURRENCY], np.where(assumed, len(currency.distinct), currency.place)
+            ),
+        ),
+        budget=Values(amount=none, currency=Kinds([None], unstated)),
         lots=lots,
-        lot_values=Values(amount=of_lots, currency=[None] * len(of_lots)),
+        lot_values=Values(amount=of_lots, currency=Kinds([None], np.zeros(len(of_lots), dtype=np.int32))),
         lot_periods=Periods(stated=of_lots, start=of_lots, end=of_lots),
         single_block=numbers("single_block"),
         service_lines=numbers("service_lines"),
         first_of_its_kind=numbers("first_of_its_kind"),
         incumbent_kind=kept("incumbent_kind"),
-        buyers=BUYERS.each(zip(kept("buyer"), kept("procuring_entity"), strict=True)),
-        markets=[() if code is None else MARKETS[code,] for code in kept("cpv")],
+        buyers=_pairs(kept("buyer"), kept("procuring_entity")).each(BUYERS.__getitem__),
+        markets=kept("cpv").each(lambda code: () if code is None else MARKETS[code,]),
     )
+
+
+def _pairs(first: Kinds[Any], second: Kinds[Any]) -> Kinds[tuple[Any, Any]]:
+    """What stands beside what."""
+    if len(second.distinct) == 1:
+        return first.each(lambda each: (each, second.distinct[0]))
+    return Kinds.of(zip(first.rows(), second.rows(), strict=True))

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from features.value import pounds
 from models.bundle import Bundle
 from models.cases import Case, Queue
-from models.predicting import Batch
+from models.predicting import Batch, predictions
 from models.scoring import Told, told
-from serving.portfolio.flat import Flat
+from serving.portfolio.flat import LONGEST, Flat
 from serving.portfolio.rows import Releases
 from tenders.process import published_each
 from tenders.tender import Tender
@@ -54,8 +55,6 @@ SCHEMA = pa.schema(
 the file from 1, `place` is a JSON path within; lists are joined by JOINT; `reasons` is null where none were asked."""
 
 JOINT = "; "
-LONGEST = 200
-"""Characters of a title or name that are kept."""
 
 
 class Lines:
@@ -88,17 +87,6 @@ class Lines:
         self._about(tenders)
         self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})
 
-    def add_flat(self, bundle: Bundle, flat: Flat) -> None:
-        """Takes drafts that were read by column."""
-        columns = replace(flat.columns, records=bundle.log.on_each(flat.published))
-        self._queue.drafts(bundle, len(flat.numbers)).add_columns(columns)
-        about = {name: [text and text[:LONGEST] for text in texts] for name, texts in flat.about.items()}
-        places = [f"row {number}" for number in flat.numbers]
-        self._alike(
-            {"line": flat.numbers, "place": places, "published": flat.published, **about},
-            {"ocid": None, "reasons": None, "said": flat.warnings},
-        )
-
     def _about(self, tenders: Sequence[Tender]) -> None:
         read, sections = self._read, [tender.tender for tender in tenders]
         read["ocid"] += [tender.ocid for tender in tenders]
@@ -125,33 +113,53 @@ class Lines:
             order += places
             whole = len(places) == len(self)
             read = self._read if whole else {name: [each[i] for i in places] for name, each in self._read.items()}
-            parts.append(self._part(read, batch, told(batch, found)))
+            parts.append(_part(self._file, read, batch, told(batch, found)))
         table = pa.concat_tables(parts or [SCHEMA.empty_table()])
         return table if len(parts) < 2 else table.take(np.argsort(order))
 
-    def _part(self, read: Mapping[str, Sequence[Any]], batch: Batch, found: Told) -> pa.Table:
-        manifest = batch.bundle.manifest
-        of_all = {
-            "file": self._file,
-            "register": manifest.register,
-            "stage": batch.stage,
-            "base_rate": found.base_rate,
-            "bundle": manifest.version,
-        }
-        columns = {
-            **{name: read[name] for name in _READ},
-            **{name: pa.repeat(value, len(batch)) for name, value in of_all.items()},
-            **{name: getattr(found, name) for name in _TOLD},
-            "value_gbp": pounds(batch.columns),
-            "unknown": pa.array(map(JOINT.join, found.unknown), pa.string()).take(pa.array(found.kind, pa.int32())),
-            "warnings": _warnings(read["said"], found.warnings),
-        }
-        arrays = [_array(columns[field.name], field.type) for field in SCHEMA]
-        return pa.Table.from_arrays(arrays, schema=SCHEMA)
+
+def of_flat(file: str, bundle: Bundle, flat: Flat) -> pa.Table:
+    """The scores of drafts that were read by column, as a table of SCHEMA."""
+    batch = Batch(bundle, "draft")
+    batch.add_columns(replace(flat.columns, records=flat.published.each(bundle.log.on)))
+    count = len(batch)
+    published = pa.array(flat.published.distinct, pa.date32()).take(pa.array(flat.published.place))
+    read = {
+        **flat.about,
+        "line": flat.numbers,
+        "place": pc.binary_join_element_wise("row", pa.array(flat.numbers).cast(pa.string()), " "),
+        "published": published,
+        "ocid": pa.nulls(count, pa.string()),
+        "reasons": pa.nulls(count, pa.string()),
+        "said": [flat.warnings] * count,
+    }
+    return _part(file, read, batch, told(batch, predictions(batch)))
+
+
+def _part(file: str, read: Mapping[str, Any], batch: Batch, found: Told) -> pa.Table:
+    manifest = batch.bundle.manifest
+    of_all = {
+        "file": file,
+        "register": manifest.register,
+        "stage": batch.stage,
+        "base_rate": found.base_rate,
+        "bundle": manifest.version,
+    }
+    columns = {
+        **{name: read[name] for name in _READ},
+        **{name: pa.repeat(value, len(batch)) for name, value in of_all.items()},
+        **{name: getattr(found, name) for name in _NUMBERS},
+        "band": pa.array(found.band.distinct, pa.string()).take(pa.array(found.band.place)),
+        "value_gbp": pounds(batch.columns),
+        "unknown": pa.array(map(JOINT.join, found.unknown.distinct), pa.string()).take(pa.array(found.unknown.place)),
+        "warnings": _warnings(read["said"], found.warnings),
+    }
+    arrays = [_array(columns[field.name], field.type) for field in SCHEMA]
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
 _READ = ("line", "place", "ocid", "title", "buyer", "category", "region", "published", "reasons")
-_TOLD = ("failure", "low", "high", "band", "no_award", "early_end", "single_bid")
+_NUMBERS = ("failure", "low", "high", "no_award", "early_end", "single_bid")
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

@@ -21,7 +21,7 @@ from serving.portfolio.blocks import Block
 from serving.portfolio.flat import Flat, flat
 from serving.portfolio.lines import counted
 from serving.portfolio.rows import OF_LINES, Releases, Row, releases, rows
-from serving.portfolio.table import JOINT, Lines
+from serving.portfolio.table import JOINT, Lines, of_flat
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
 from tenders.stages import latest_stage
@@ -142,7 +142,7 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tu
     for some in _read(asked, block, chunk):
         try:
             if isinstance(some, Flat):
-                lines.add_flat(bundle, some)
+                parts.append(of_flat(block.file, bundle, some))
             elif isinstance(some, Releases):
                 last = some.last
                 lines.add_releases(bundle, some)

@@ -49,7 +49,7 @@ def test_a_score_adds_up_for_any_tender(bundle: Bundle, stage: Stage, data: Any)
     assert 0 <= low <= found.failure <= high <= 1
     assert all(0 <= p <= 1 for p in (parts.no_award, parts.early_end, found.base_rate))
     assert parts.single_bid is None or 0 <= parts.single_bid <= 1
-    (band,) = bands(np.array([found.failure]), found.base_rate)
+    (band,) = bands(np.array([found.failure]), found.base_rate).rows()
     assert found.band == band or abs(found.failure - found.base_rate) < PLACES
 
 
@@ -166,7 +166,7 @@ def test_a_stage_that_is_none_is_refused(bundle: Bundle) -> None:
     ("times", "name"), [(0.1, "low"), (0.8, "typical"), (1.49, "typical"), (2.0, "high"), (2.6, "very high")]
 )
 def test_a_band_is_how_often_the_base_rate(times: float, name: str) -> None:
-    assert bands(np.array([times * 0.2]), 0.2) == [name]
+    assert bands(np.array([times * 0.2]), 0.2).rows() == [name]
 
 
 def test_an_outcome_of_the_case_itself_is_not_on_record_when_its_draft_is_scored(bundle: Bundle) -> None:
