@@ -40,7 +40,7 @@ from models.predicting import measured, predictions
 from serving.portfolio.blocks import Block, blocks
 from serving.portfolio.given import Run
 from serving.portfolio.lines import lines
-from serving.portfolio.rows import Releases
+from serving.portfolio.releases import Releases
 from serving.portfolio.run import run
 from serving.portfolio.table import Lines
 from serving.portfolio.work import CHUNK, Asked, held

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -62,7 +63,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     records: Kinds[TrackRecord]
     published: Floats
-    dated: Kinds[str | None]
+    dated: list[str | None]
     unopened: NDArray[np.bool_]
     tender_period: Periods
     enquiry_period: Periods
@@ -99,6 +100,8 @@ def joined(parts: Sequence[Held]) -> Held:
 def _below(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], np.ndarray):
         return np.concatenate(parts)
+    if isinstance(parts[0], list):
+        return list(chain.from_iterable(parts))
     return Kinds.joined(parts) if isinstance(parts[0], Kinds) else joined(parts)
 
 

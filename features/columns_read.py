@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from features.columns import Columns, Periods, Values, floats
-from features.keys import BUYERS, market_keys
+from features.keys import BUYERS, MARKETS, cpv_codes
 from features.kinds import Kinds
 from features.track_records import TrackRecord
 from tenders import dates
-from tenders.tender import Period, Planning, Tender, Value
+from tenders.codelists import CURRENCIES
+from tenders.memo import Memo
+from tenders.tender import Lot, Period, Planning, Procedure, Tender, Value
+
+CHECKED = frozenset(
+    {
+        *((Procedure, name) for name in ("date_published", "value")),
+        *((Procedure, f"{name}_period") for name in ("tender", "enquiry", "contract")),
+        *((Lot, name) for name in ("value", "contract_period")),
+    }
+)
+"""The fields, by struct and name, of which `Reader.add` notices what `tenders.checks` would find wrong."""
 
 
 class Reader:
@@ -32,17 +44,31 @@ class Reader:
         self._service_lines: list[int | None] = []
         self._first_of_its_kind: list[bool | None] = []
         self._incumbent_kind: list[str | None] = []
-        self._buyers: list[tuple[str, ...]] = []
-        self._markets: list[tuple[str, ...]] = []
+        self._buyers, self._markets = _Places(), _Places()
+        own = list(vars(self).values())
+        parts = [held for each in own if not isinstance(each, list) for held in vars(each).values()]
+        self._lists: list[list[Any]] = [each for each in (*own, *parts) if isinstance(each, list)]
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
-        """Reads more tenders, each with its track record."""
+        """Reads more tenders, each with its track record.
+
+        Raises ValueError if a field of CHECKED holds a date or currency that is none; then none of these is read.
+        """
+        before = [len(each) for each in self._lists]
+        try:
+            self._read(tenders)
+        except ValueError:
+            for each, length in zip(self._lists, before, strict=True):
+                del each[length:]
+            raise
+        self._records += records
+
+    def _read(self, tenders: Sequence[Tender]) -> None:
         sections = [tender.tender for tender in tenders]
         periods = [section.tender_period for section in sections]
         published = [section.date_published for section in sections]
         divided = [section.lots for section in sections]
         lots = list(chain.from_iterable(divided))
-        self._records += records
         self._published += dates.ordinals(published)
         self._dated += [
             text or (period and (period.start_date or period.end_date)) or tender.date
@@ -63,18 +89,18 @@ class Reader:
         self._first_of_its_kind += [each.first_of_its_kind for each in facts]
         self._incumbent_kind += [each.incumbent_kind for each in facts]
         entities = [section.procuring_entity for section in sections]
-        self._buyers += BUYERS.each(
+        self._buyers.add(
             (tender.buyer.name if tender.buyer else None, entity.name if entity else None)
             for tender, entity in zip(tenders, entities, strict=True)
         )
-        self._markets += map(market_keys, tenders)
+        self._markets.add(map(tuple, map(cpv_codes, tenders)))
 
     def columns(self) -> Columns:
         """What was read, settled."""
         return Columns(
             records=Kinds.of_things(self._records),
             published=floats(self._published),
-            dated=Kinds.of(self._dated),
+            dated=self._dated,
             unopened=np.array(self._unopened, dtype=bool),
             tender_period=self._tender_period.settled(),
             enquiry_period=self._enquiry_period.settled(),
@@ -88,49 +114,66 @@ class Reader:
             service_lines=floats(self._service_lines),
             first_of_its_kind=floats(self._first_of_its_kind),
             incumbent_kind=Kinds.of(self._incumbent_kind),
-            buyers=Kinds.of(self._buyers),
-            markets=Kinds.of(self._markets),
+            buyers=self._buyers.settled().each(BUYERS.__getitem__),
+            markets=self._markets.settled().each(MARKETS.__getitem__),
         )
 
 
 class _Values:
     def __init__(self) -> None:
-        self._amount: list[float | None] = []
-        self._currency: list[str | None] = []
+        self.amount: list[float | None] = []
+        self.currency: list[int] = []
 
     def add(self, values: Sequence[Value | None]) -> None:
         if not any(values):
-            self._amount += [math.nan] * len(values)
-            self._currency += [None] * len(values)
+            self.amount += [math.nan] * len(values)
+            self.currency += [0] * len(values)
             return
         stated = [_NO_VALUE if value is None else value for value in values]
-        self._amount += [value.amount_gross if value.amount is None else value.amount for value in stated]
-        self._currency += [value.currency for value in stated]
+        self.amount += [value.amount_gross if value.amount is None else value.amount for value in stated]
+        self.currency += _CODES.each([value.currency for value in stated])
 
     def settled(self) -> Values:
-        return Values(amount=floats(self._amount), currency=Kinds.of(self._currency))
+        return Values(amount=floats(self.amount), currency=Kinds(_KNOWN, np.array(self.currency, dtype=np.int32)))
 
 
 class _Periods:
     def __init__(self) -> None:
-        self._stated: list[float | None] = []
-        self._start: list[float] = []
-        self._end: list[float] = []
+        self.stated: list[float | None] = []
+        self.start: list[float] = []
+        self.end: list[float] = []
 
     def add(self, periods: Sequence[Period | None]) -> None:
         if not any(periods):
             unknown = [math.nan] * len(periods)
-            self._stated += unknown
-            self._start += unknown
-            self._end += unknown
+            self.stated += unknown
+            self.start += unknown
+            self.end += unknown
             return
         stated = [_NO_PERIOD if period is None else period for period in periods]
-        self._stated += [period.duration_in_days for period in stated]
-        self._start += dates.ordinals([period.start_date for period in stated])
-        self._end += dates.ordinals([period.end_date for period in stated])
+        self.stated += [period.duration_in_days for period in stated]
+        self.start += dates.ordinals([period.start_date for period in stated])
+        self.end += dates.ordinals([period.end_date for period in stated])
+        # Not read, but it has to be a date.
+        dates.ordinals({period.max_extent_date for period in stated})
 
     def settled(self) -> Periods:
-        return Periods(stated=floats(self._stated), start=floats(self._start), end=floats(self._end))
+        return Periods(stated=floats(self.stated), start=floats(self.start), end=floats(self.end))
+
+
+class _Places:
+    """The kinds of what comes bit by bit."""
+
+    def __init__(self) -> None:
+        self._places: dict[Any, int] = {}
+        self.place: list[int] = []
+
+    def add(self, given: Iterable[Any]) -> None:
+        places = self._places
+        self.place += [places.setdefault(each, len(places)) for each in given]
+
+    def settled(self) -> Kinds[Any]:
+        return Kinds(list(self._places), np.array(self.place, dtype=np.int32))
 
 
 def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Columns:
@@ -160,5 +203,12 @@ def _budget(planning: Planning | None) -> Value | None:
     return planning.budget.amount if planning and planning.budget else None
 
 
+def _code(currency: str | None) -> int:
+    return _KNOWN.index(currency)
+
+
 _last: tuple[Tender, TrackRecord, Columns] | None = None
 _NO_VALUE, _NO_PERIOD = Value(), Period()
+_KNOWN: list[str | None] = [None, *sorted(CURRENCIES)]
+_CODES = Memo(_code)
+"""The places of currencies in _KNOWN; ValueError for one that is none."""

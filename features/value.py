@@ -42,8 +42,7 @@ def _in_pounds(values: Values, owner: Sequence[int] | NDArray[np.int64], columns
     abroad = values.currency.numbers(lambda currency: currency != "GBP") * found
     for place in np.flatnonzero(abroad > 0).tolist():
         value = Value(amount=float(found[place]), currency=values.currency.distinct[values.currency.place[place]])
-        year = dates.year(columns.dated.distinct[columns.dated.place[owner[place]]])
-        found[place] = in_pounds(value, year)
+        found[place] = in_pounds(value, dates.year(columns.dated[owner[place]]))
     return found
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import msgspec
 
+from features.track_records import TrackRecord
 from models.bundle import Bundle
 from models.knowing import records_of
 from models.predicting import Batch, Predictions, predictions
@@ -100,12 +101,15 @@ class Queue:
             group.places += [self._size + place for place in places]
         self._size += len(cases)
 
-    def drafts(self, bundle: Bundle, count: int) -> Batch:
-        """Where so many more drafts of no known register are to be measured: where the bundle is `read_by_column`."""
+    def add_drafts(self, bundle: Bundle, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Takes more drafts of no known register, where the bundle is `read_by_column`.
+
+        Raises ValueError if columns cannot be read of them (`features.columns_read.CHECKED`), and then takes none.
+        """
         group = self._group(bundle, "draft")
-        group.places += range(self._size, self._size + count)
-        self._size += count
-        return group.batch
+        group.batch.add_drafts(tenders, records)
+        group.places += range(self._size, self._size + len(tenders))
+        self._size += len(tenders)
 
     def _group(self, bundle: Bundle, stage: Stage) -> _Group:
         key = bundle.manifest.register, stage

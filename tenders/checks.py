@@ -20,9 +20,11 @@ from tenders.tender import Tender
 # Larger than any tender in the registers read so far (the largest has 1,124 lots), small enough
 # that one tender cannot hold a server.
 MAX_LOTS = 2000
-FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 Check = Callable[[str], str | None]
+Fields = frozenset[tuple[type, str]]
+"""Fields of structs, each by its struct and name."""
+NO_FIELDS: Fields = frozenset()
 
 _AT = re.compile(r" - at `(?:key in )?\$(.*)`$")
 
@@ -65,9 +67,14 @@ def named(value: Any) -> str:
     return names.get(type(value), "number" if isinstance(value, int | float) else type(value).__name__)
 
 
-def sound(tenders: Sequence[Tender]) -> bool:
-    """Whether `problems` finds nothing in any of many tenders: in a small part of the time that it would take."""
-    return _sound(Tender)(tenders) and not any(any(_bad_whole(each, "")) for each in tenders if _may_be_bad(each))
+def sound(tenders: Sequence[Tender], besides: Fields = NO_FIELDS) -> bool:
+    """Whether `problems` finds nothing in any of many tenders: in a small part of the time that it would take.
+
+    The fields `besides`, by struct and name, are left to somebody else, with all that is in them.
+    """
+    return _sound(Tender, besides)(tenders) and not any(
+        any(_bad_whole(each, "")) for each in tenders if _may_be_bad(each)
+    )
 
 
 def problems(tender: Tender, where: str = "") -> Iterator[Problem]:
@@ -150,16 +157,20 @@ def _bad_values(tender: Tender, where: str) -> Iterator[Problem]:
 
 
 @cache
-def _sound(part: type) -> Callable[[Sequence[Any]], bool]:
-    """Tells of structs of a type whether `_bad` finds nothing in any of them.
+def _sound(part: type, besides: Fields) -> Callable[[Sequence[Any]], bool]:
+    """Tells of structs of a type whether `_bad` finds nothing in any of them, `besides` some fields.
 
     They are walked field by field and not one by one, for then the walk is the interpreter's own.
     """
-    checked = _checked(part)
+    checked = [each for each in _checked(part) if (part, each[0]) not in besides]
     texts = [(attrgetter(name), check, _FINE[check]) for name, _, check, _ in checked if check]
     held = {name for name, _, check, _ in checked if not check}
     inner = [(field, _struct_in(field.type)) for field in msgspec.structs.fields(part) if field.name in held]
-    children = [(attrgetter(field.name), _is_tuple(field.type), _sound(kind)) for field, kind in inner if kind]
+    children = [
+        (attrgetter(field.name), _is_tuple(field.type), _sound(kind, besides))
+        for field, kind in inner
+        if kind and _asks(kind, besides)
+    ]
 
     def sound(parts: Sequence[Any]) -> bool:
         for read, check, fine in texts:
@@ -176,6 +187,11 @@ def _sound(part: type) -> Callable[[Sequence[Any]], bool]:
         return True
 
     return sound
+
+
+def _asks(part: type, besides: Fields) -> bool:
+    """Whether anything in a struct has to be looked at."""
+    return any((part, name) not in besides for name, *_ in _checked(part))
 
 
 def _remember(fine: set[str | None], text: str) -> None:
@@ -217,27 +233,17 @@ def _checked(part: type) -> tuple[tuple[str, str, Check | None, str], ...]:
         if inner and _checked(inner):
             found.append((field.name, field.encode_name, None, ""))
         elif field.name == "date" or field.name.startswith("date_") or field.name.endswith(("_date", "_deadline")):
-            found.append((field.name, field.encode_name, date_problem, "Write dates as YYYY-MM-DD"))
+            found.append((field.name, field.encode_name, dates.problem, "Write dates as YYYY-MM-DD"))
         elif field.name == "currency":
             found.append((field.name, field.encode_name, _currency_problem, "Use an ISO 4217 code such as GBP"))
     return tuple(found)
-
-
-def date_problem(text: str) -> str | None:
-    """What is wrong with a date as it is written; None if nothing is."""
-    try:
-        dates.moment(text)
-        year = dates.earliest(text).year
-    except (ValueError, OverflowError):
-        return f"{text[:40]!r} is not a date that exists"
-    return None if FIRST_YEAR <= year <= LAST_YEAR else f"the year {year} is out of range"
 
 
 def _currency_problem(text: str) -> str | None:
     return None if text in CURRENCIES else f"{text[:20]!r} is no currency"
 
 
-CHECKS = (date_problem, _currency_problem)
+CHECKS = (dates.problem, _currency_problem)
 _FINE: dict[Check, set[str | None]] = {check: {None} for check in CHECKS}
 """Texts that passed a check, and that there is none."""
 

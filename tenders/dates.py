@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from tenders.memo import MOST, Memo
 
+FIRST_YEAR, LAST_YEAR = 1900, 2200
 _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 
 
@@ -37,15 +38,30 @@ def day(text: str | None) -> date | None:
 
 def ordinals(texts: Iterable[str | None]) -> list[float]:
     """The days that texts name as numbers of days; NaN if unknown or partial."""
-    return _ORDINALS.each(texts)
+    return ORDINALS.each(texts)
 
 
 def _ordinal(text: str | None) -> float:
+    if text is None:
+        return math.nan
+    if text_problem := problem(text):
+        raise ValueError(text_problem)
     named = day(text)
     return float(named.toordinal()) if named else math.nan
 
 
-_ORDINALS = Memo(_ordinal)
+ORDINALS = Memo(_ordinal)
+"""What `ordinals` tells of one text. Raises ValueError for one of which there is a `problem`."""
+
+
+def problem(text: str) -> str | None:
+    """What is wrong with a date as it is written; None if nothing is."""
+    try:
+        moment(text)
+        named = earliest(text).year
+    except (ValueError, OverflowError):
+        return f"{text[:40]!r} is not a date that exists"
+    return None if FIRST_YEAR <= named <= LAST_YEAR else f"the year {named} is out of range"
 
 
 def first_days(texts: Iterable[str | None]) -> list[date | None]:

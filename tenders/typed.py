@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tenders.checks import problems, sound
+from tenders.checks import NO_FIELDS, Fields, problems, sound
 from tenders.process import Process
 from tenders.tender import Tender
 
@@ -25,20 +25,30 @@ class _Line(Tender, frozen=True, kw_only=True):
 
 _UNTOLD = _Line()
 _AT_TOP = ("",)
+_BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _line = msgspec.json.Decoder(_Line).decode
 
 
-def sound_releases(texts: Sequence[bytes]) -> list[Tender | None]:
+def sound_releases(texts: Sequence[bytes], besides: Fields = NO_FIELDS) -> list[Tender | None]:
     """For each text the one sound release that it holds; None for any other text.
 
     It is decoded straight into its types, to be scored and not explained: what it holds beyond them is not looked for.
+    Whether it is sound in the fields `besides` (`tenders.checks.sound`), whoever reads them has to tell.
     """
-    found = [_release_in(text) for text in texts]
-    held = [release for release in found if release is not None]
+    try:
+        found: list[_Line | None] = list(map(_line, texts))
+    except _BROKEN:
+        found = [_decoded(text) for text in texts]
+    return sound_among([line if line and _is_release(line) else None for line in found], besides)
+
+
+def sound_among(releases: Sequence[Tender | None], besides: Fields = NO_FIELDS) -> list[Tender | None]:
+    """The releases with None in place of those that are not sound, as `sound_releases` asks it."""
+    held = [release for release in releases if release is not None]
     # Nearly always all are, and then none is looked at for itself.
-    if sound(held):
-        return list(found)
-    return [None if release is None or any(problems(release)) else release for release in found]
+    if sound(held, besides):
+        return list(releases)
+    return [None if release is None or any(problems(release)) else release for release in releases]
 
 
 def process(release: Tender) -> Process:
@@ -46,11 +56,13 @@ def process(release: Tender) -> Process:
     return Process(where=_AT_TOP, typed=release)
 
 
-def _release_in(text: bytes) -> _Line | None:
+def _decoded(text: bytes) -> _Line | None:
     try:
-        found = _line(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _line(text)
+    except _BROKEN:
         return None
-    if found.tender is _UNTOLD.tender or found.releases or found.records:
-        return None
-    return None if found.compiled_release or found.versioned_release else found
+
+
+def _is_release(line: _Line) -> bool:
+    others = line.releases or line.records or line.compiled_release or line.versioned_release
+    return not others and line.tender is not _UNTOLD.tender

@@ -24,7 +24,7 @@ from features.kinds import Kinds
 from serving.portfolio import arrow
 from serving.portfolio.blocks import Block
 from tenders import dates, form
-from tenders.checks import MAX_LOTS, date_problem
+from tenders.checks import MAX_LOTS
 from tenders.codelists import CURRENCIES
 from tenders.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, Column, Field, texted
 from tenders.reading import unread_warning
@@ -82,7 +82,7 @@ def _known(key: str, kind: pa.DataType) -> Column:
 def _fine(field: Field, value: Any) -> bool:
     """Whether a release may hold what the form reads."""
     if field.kind == "date":
-        return date_problem(value) is None
+        return dates.problem(value) is None
     if field.kind in ("number", "count"):
         least, most = _within(field)
         return bool(least <= value <= most)
@@ -240,7 +240,7 @@ def _columns(cells: _Cells) -> Columns:
     return Columns(
         records=Kinds([], unstated),
         published=days("published"),
-        dated=cells.first_of("published", "tender_start", "tender_end"),
+        dated=cells.first_of("published", "tender_start", "tender_end").rows(),
         unopened=kept("tender_start").numbers(lambda text: text is None) == 1,
         tender_period=Periods(stated=numbers("tender_period_days"), start=days("tender_start"), end=days("tender_end")),
         enquiry_period=Periods(stated=numbers("enquiry_period_days"), start=none, end=none),

@@ -40,26 +40,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Sound releases that stood alone in their lines, with the numbers of these; `last` is that of the last line read,
-    whatever stood in it."""
-
-    lines: list[int]
-    tenders: list[Tender]
-    last: int
-
-
 def rows(
     block: Block, bounds: Bounds = BOUNDS, whole: bool = True, only: Container[int] | None = None
 ) -> Iterator[Row]:
     """The rows of a block in the order of the input; blank lines and rows are none. With `only`, those of some lines.
 
-    If they need not be `whole`, all those of JSON lines are read as `releases` reads them. Whatever is wrong with a
+    If they need not be `whole`, all those of JSON lines are read straight into their types. Whatever is wrong with a
     row, a mistake of ours included, becomes its problems. Raises UnreachableError if the file of a range is not there
     any more: the row that could say so would stand for thousands.
     """
     try:
-        with _reached(block):
+        with reached(block):
             if block.kind == "arrow":
                 yield from _of_arrow(block, only)
             elif block.kind in OF_LINES:
@@ -74,46 +65,29 @@ def rows(
         yield _unexpected(block.first, "", error)
 
 
-def releases(
-    block: Block, most: int, together: Callable[[Tender], bool], bounds: Bounds = BOUNDS
-) -> Iterator[Releases | list[Row]]:
-    """The rows of a block of lines that nearly all are one sound release each, read up to `most` at a time.
-
-    They are read straight into their types, in a third of the time: they can be scored and not explained, and what is
-    no part of a score is not looked for. Those that are to be kept `together` need not be rows. Raises UnreachableError
-    as `rows` does, and passes on a mistake of ours.
-    """
-    with _reached(block):
-        given = lines(block, bounds)
-        while some := list(islice(given, most)):
-            kept = Releases(lines=[], tenders=[], last=some[-1][0])
-            others: list[Row] = []
-            for (number, line), release in zip(some, typed.sound_releases([line for _, line in some]), strict=True):
-                if release is None:
-                    others += _of_line(number, line, bounds)
-                elif together(release):
-                    kept.lines.append(number)
-                    kept.tenders.append(release)
-                else:
-                    others.append(Row(line=number, place="", process=typed.process(release)))
-            yield kept
-            if others:
-                yield others
-
-
 def _of_lines(block: Block, bounds: Bounds, whole: bool, only: Container[int] | None) -> Iterator[Row]:
     if whole or only is not None:
         for number, line in lines(block, bounds):
             if only is None or number in only:
-                yield from _of_line(number, line, bounds)
+                yield from of_line(number, line, bounds)
         return
-    for some in releases(block, _AT_ONCE, lambda _: False, bounds):
-        if isinstance(some, list):
-            yield from some
+    given = lines(block, bounds)
+    while some := list(islice(given, _AT_ONCE)):
+        for (number, line), release in zip(some, typed.sound_releases([line for _, line in some]), strict=True):
+            if release is None:
+                yield from of_line(number, line, bounds)
+            else:
+                yield released(number, release)
+
+
+def released(line: int, release: Tender) -> Row:
+    """The row of a sound release that stands alone in its line."""
+    return Row(line=line, place="", process=typed.process(release))
 
 
 @contextmanager
-def _reached(block: Block) -> Iterator[None]:
+def reached(block: Block) -> Iterator[None]:
+    """Raises UnreachableError where the file of a block cannot be read any more."""
     try:
         yield
     except OSError as error:
@@ -122,7 +96,8 @@ def _reached(block: Block) -> Iterator[None]:
         ) from None
 
 
-def _of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
+def of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
+    """The rows of one line, whatever stands in it."""
     if len(line) > bounds.line:
         yield _refused(number, "", _too_long(bounds, "line"))
         return

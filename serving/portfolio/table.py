@@ -16,7 +16,7 @@ from models.cases import Case, Queue
 from models.predicting import Batch, predictions
 from models.scoring import Told, told
 from serving.portfolio.flat import LONGEST, Flat
-from serving.portfolio.rows import Releases
+from serving.portfolio.releases import Releases
 from tenders.process import published_each
 from tenders.tender import Tender
 
@@ -80,10 +80,13 @@ class Lines:
         read["said"] += [case.said for case in cases]
 
     def add_releases(self, bundle: Bundle, given: Releases) -> None:
-        """Takes drafts that are measured by column."""
+        """Takes drafts that are measured by column.
+
+        Raises ValueError if one is not sound where reading its columns notices it, and then takes none.
+        """
         tenders = given.tenders
         published = published_each(tenders)
-        self._queue.drafts(bundle, len(tenders)).add_drafts(tenders, bundle.log.on_each(published))
+        self._queue.add_drafts(bundle, tenders, bundle.log.on_each(published))
         self._about(tenders)
         self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})
 

@@ -20,7 +20,8 @@ from models.cases import Case, read_by_column
 from serving.portfolio.blocks import Block
 from serving.portfolio.flat import Flat, flat
 from serving.portfolio.lines import counted
-from serving.portfolio.rows import OF_LINES, Releases, Row, releases, rows
+from serving.portfolio.releases import Releases, releases, sound_ones
+from serving.portfolio.rows import OF_LINES, Row, rows
 from serving.portfolio.table import JOINT, Lines, of_flat
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
@@ -145,7 +146,8 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tu
                 parts.append(of_flat(block.file, bundle, some))
             elif isinstance(some, Releases):
                 last = some.last
-                lines.add_releases(bundle, some)
+                others = _add_releases(lines, bundle, some)
+                _add(lines, bundle, asked, block, others, refused)
             else:
                 _add(lines, bundle, asked, block, some, refused)
             if chunk == 1 or len(lines) >= BATCH:
@@ -192,6 +194,17 @@ def _drafts(asked: Asked) -> Callable[[Tender], bool]:
 def _by_column(asked: Asked) -> bool:
     """Whether drafts are scored by what is read of them by column."""
     return not asked.explain and asked.stage in (None, "draft") and read_by_column(held(asked.bundle))
+
+
+def _add_releases(lines: Lines, bundle: Bundle, some: Releases) -> list[Row]:
+    """Takes releases, and answers the rows of those that are not sound."""
+    try:
+        lines.add_releases(bundle, some)
+    except ValueError:
+        sound, others = sound_ones(some)
+        lines.add_releases(bundle, sound)
+        return others
+    return []
 
 
 def _add(lines: Lines, bundle: Bundle, asked: Asked, block: Block, some: Sequence[Row], refused: list[Refused]) -> None:

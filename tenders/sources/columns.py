@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from tenders.checks import FIRST_YEAR, LAST_YEAR
+from tenders.dates import FIRST_YEAR, LAST_YEAR
 from tenders.errors import DataError, Problem, UnreachableError
 from tenders.tender import LARGEST, Value
 

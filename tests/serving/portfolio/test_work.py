@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
+import msgspec
 import pytest
 
 from models import bundle as bundles
@@ -14,10 +18,36 @@ from serving.portfolio import work
 from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.work import Asked, Scored, held, opened, scored
+from tenders.tender import Tender
 from tests import samples
 from tests.serving.portfolio import made
 
 ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+
+
+def checked_places(part: type) -> Iterator[tuple[str, ...]]:
+    """The JSON paths of all dates and currencies in a struct, by name and place: lists have one entry."""
+    for field in msgspec.structs.fields(part):
+        inner = next((each for each in (field.type, *get_args(field.type)) if is_struct(each)), None)
+        listed = get_origin(field.type) is tuple
+        if inner:
+            place = (field.encode_name, "0") if listed else (field.encode_name,)
+            yield from ((*place, *rest) for rest in checked_places(inner))
+        elif field.name == "currency" or re.search(r"^date(_|$)|_(date|deadline)$", field.name):
+            yield (field.encode_name,)
+
+
+def is_struct(given: Any) -> bool:
+    return isinstance(given, type) and issubclass(given, msgspec.Struct)
+
+
+def put(release: Any, place: tuple[str, ...], value: str) -> None:
+    """Puts a value at a JSON path, making what is not there."""
+    at = release
+    for name, following in pairwise(place):
+        made_of: Any = [{}] if following == "0" else {}
+        at = at[0] if name == "0" else at.setdefault(name, made_of)
+    at[place[-1]] = value
 
 
 def parts(tmp_path: Path, name: str, content: bytes, asked: Asked = ASKED, bounds: Bounds = BOUNDS) -> list[Scored]:
@@ -143,3 +173,33 @@ def test_a_block_of_nothing_is_an_empty_part(tmp_path: Path) -> None:
 
 def test_a_bundle_is_loaded_once_a_process() -> None:
     assert held(ASKED.bundle) is held(ASKED.bundle)
+
+
+WRONG = {"currency": ["ZZZ"], "date": ["2024-02-31", "1066-10-14", "1850", "soon"]}
+PLACES = list(checked_places(Tender))
+
+
+@pytest.mark.parametrize("place", PLACES, ids="/".join)
+def test_a_wrong_date_or_currency_is_refused_wherever_it_stands(tmp_path: Path, place: tuple[str, ...]) -> None:
+    """Columns notice some of them while they are read, and the rest is checked before."""
+    kind = "currency" if place[-1] == "currency" else "date"
+    good, bad = samples.plain(), [samples.plain() for _ in WRONG[kind]]
+    for release, value in zip(bad, WRONG[kind], strict=True):
+        put(release, place, value)
+    (part,) = parts(tmp_path, "a.jsonl", made.lines([good, *bad, good]))
+    assert column(part, "line") == [1, len(bad) + 2]
+    # Of an object that lacks what it must have, the object is named.
+    assert {each.line for each in part.refused} == set(range(2, len(bad) + 2))
+    assert all(f"/{'/'.join(place)}".startswith(each.path) and each.path for each in part.refused)
+
+
+def test_good_rows_among_bad_ones_are_scored_as_if_alone(tmp_path: Path) -> None:
+    releases = [samples.plain(date=f"2024-0{1 + n % 9}-01", value={"amount": 10 ** (n % 7)}) for n in range(70)]
+    for n in (3, 31, 32, 69):
+        put(releases[n], ("tender", "tenderPeriod", "endDate"), "never")
+    (part,) = parts(tmp_path, "a.jsonl", made.lines(releases))
+    assert [each.line for each in part.refused] == [4, 32, 33, 70]
+    good = [release for n, release in enumerate(releases) if n not in (3, 31, 32, 69)]
+    (alone,) = parts(tmp_path / "alone", "a.jsonl", made.lines(good))
+    told = [name for name in part.table.column_names if name != "line"]
+    assert part.table.select(told).equals(alone.table.select(told))
