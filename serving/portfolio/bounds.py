@@ -17,9 +17,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     which is read whole, up to `register_rows`.
     """
 
-    block: int = 8 * MIB
+    block: int = 16 * MIB
     documents: int = 2_000
-    rows: int = 10_000
+    rows: int = 25_000
     line: int = 32 * MIB
     document: int = 256 * MIB
     unpacked: int = 1024 * MIB

@@ -62,7 +62,7 @@ def sound_ones(given: Releases, bounds: Bounds = BOUNDS) -> tuple[Releases, list
 
 
 def _kept(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool]) -> Releases:
-    chosen = list(compress(some, kept))
+    chosen = some if all(kept) else list(compress(some, kept))
     return Releases(
         lines=[number for number, _ in chosen],
         texts=[line for _, line in chosen],

@@ -30,7 +30,7 @@ from tenders.tender import Tender
 
 CHUNK = 32
 """Tenders that are read and measured at once: few enough to stay in the cache until they are let go."""
-BATCH = 10_000
+BATCH = 25_000
 """Tenders that are predicted at once: all of a block, that a booster's own cost and a table's are met once for it."""
 COLLECT = (100_000, 50, 100)
 UNEXPECTED = "an unexpected error; the log of the run has it"
