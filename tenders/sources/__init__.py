@@ -21,6 +21,6 @@ def names() -> tuple[str, ...]:
 def source(name: str) -> Source:
     """The source of that name. Raises UsageError that lists the names there are."""
     if name not in _NAMES:
-        raise UsageError(f"{name!r} is no register. Use one of {', '.join(_NAMES)}")
+        raise UsageError(f"{name!r} is no register. Use one of {', '.join(_NAMES)}; 'own' reads any other history")
     found: Source = importlib.import_module(f"{__name__}.{name}").SOURCE
     return found

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ from tenders.tender import Tender
 
 NAME = "own"
 OUTCOMES = ("no_award", "early_end", "single_bid")
+LINES, TABLES = (".jsonl", ".ndjson"), (".csv", ".parquet", ".xlsx")
 Row = Mapping[str, Any]
 LATE, UNSEEN = 0.95, 365
 """The share of dated outcomes that are known by the time at which an undated one counts as known, in days after it was
@@ -70,12 +72,71 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read(path: Path) -> Read:
     """Every process or row as a case. Raises as `Source` says; a wrong mapping is a DataError that names the key."""
-    if path.suffix.lower() == ".toml":
+    ending = path.suffix.lower()
+    if ending == ".toml":
         return _of_table(path)
-    processes = reading.read_file(path)
+    if ending in TABLES:
+        raise DataError.at(
+            path.name, "a table without a mapping", "Give the TOML file that names it and maps its columns"
+        )
+    held, problems = _lines(path) if ending in LINES else (reading.read_file(path), [])
+    processes = _together(held, problems)
     found = outcomes_of(processes)
     cases = [_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, found, strict=True))]
-    return _all_dated(Read(cases=cases, rows=len(cases)))
+    return _all_dated(Read(cases=cases, rows=len(cases) + len(problems), problems=problems))
+
+
+def _lines(path: Path) -> tuple[list[Process], list[Problem]]:
+    """The processes of JSON lines, one line at a time, and what is wrong with the lines that cannot be read."""
+    found, problems = list[Process](), list[Problem]()
+    try:
+        with path.open("rb") as file:
+            for number in count(1):
+                line = file.readline(reading.MAX_BYTES + 1)
+                if not line:
+                    break
+                try:
+                    found += _of_line(line, f"line {number}")
+                except DataError as error:
+                    problems += error.problems
+                while line and not line.endswith(b"\n"):
+                    line = file.readline(reading.MAX_BYTES)
+    except OSError as error:
+        raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
+    if not found:
+        raise DataError(problems or [Problem(path=path.name, problem="the file is empty")])
+    return found, problems
+
+
+def _of_line(line: bytes, place: str) -> list[Process]:
+    if not line.strip():
+        return []
+    try:
+        if len(line) > reading.MAX_BYTES:
+            raise reading.too_large(len(line))
+        document = reading.decoded(line)
+    except DataError as error:
+        raise error.under(place) from None
+    return reading.processes(document, place)
+
+
+def _together(processes: Sequence[Process], problems: list[Problem]) -> list[Process]:
+    """Processes of one ocid as one, where its first stood; those that cannot be read as a tender are problems."""
+    found: dict[str, list[Process]] = {}
+    for i, each in enumerate(processes):
+        found.setdefault(each.ocid or f"#{i}", []).append(each)
+    whole = []
+    for parts in found.values():
+        releases = [release for part in parts for release in part.releases]
+        places = [place for part in parts for place in part.where]
+        try:
+            one = parts[0] if len(parts) == 1 else reading.released(releases, places)
+            one.compiled()
+        except DataError as error:
+            problems += error.problems
+        else:
+            whole.append(one)
+    return whole
 
 
 def _all_dated(read: Read) -> Read:

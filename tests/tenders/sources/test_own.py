@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tenders import reading
 from tenders.errors import DataError, UnreachableError
 from tenders.history import UNDATED
 from tenders.sources import own, quality, source
@@ -149,6 +150,53 @@ def test_ocds_is_read_by_its_statuses(tmp_path):
     assert (failed.outcomes["no_award"], failed.kind) == (True, "unsuccessful")
     assert failed.published == date(2024, 3, 1)
     assert failed.as_of("draft").tender.status is None
+
+
+def history(folder: Path, *lines: object) -> Path:
+    path = folder / "history.jsonl"
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+    return path
+
+
+def test_releases_of_one_ocid_on_several_lines_are_one_case(tmp_path):
+    moved = samples.update("2024-04-01T00:00:00Z", "tenderUpdate", tender={"tenderPeriod": {"endDate": "2024-05-30"}})
+    ended = samples.update("2024-06-01T00:00:00Z", "tenderCancellation", tender={"status": "cancelled"})
+    other = samples.plain() | {"ocid": "another"}
+    found = own.read(history(tmp_path, samples.draft(), other, ended, moved))
+    assert not found.problems and [case.shares_fate for case in found.cases] == [samples.OCID, "another"]
+    case = found.cases[0]
+    assert case.outcomes["no_award"] is True
+    ends = [period.end_date for stage in ("draft", "bids_in") if (period := case.as_of(stage).tender.tender_period)]
+    assert ends == ["2024-04-15", "2024-05-30"]
+
+
+def test_a_bad_line_is_named_and_costs_itself_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_BYTES", 20_000)
+    good = samples.plain()
+    lines = [good, "{", "", {"ocid": "b", "tender": {"lots": "x"}}, "[" * 50_000, good | {"ocid": "c"}]
+    found = own.read(history(tmp_path, *lines))
+    assert [case.shares_fate for case in found.cases] == [samples.OCID, "c"]
+    assert {problem.path.split("/")[0] for problem in found.problems} == {"line 2", "line 4", "line 5"}
+    assert any("MB" in problem.problem for problem in found.problems)
+
+
+def test_a_history_may_be_larger_than_a_document(tmp_path, monkeypatch):
+    path = history(tmp_path, *(samples.plain() | {"ocid": str(n)} for n in range(30)))
+    monkeypatch.setattr(reading, "MAX_BYTES", path.stat().st_size // 10)
+    assert len(own.read(path).cases) == 30
+
+
+def test_an_empty_history_is_refused(tmp_path):
+    with pytest.raises(DataError, match="empty"):
+        own.read(history(tmp_path))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_without_its_mapping_asks_for_it(tmp_path, ending):
+    path = tmp_path / f"calls.{ending}"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(DataError, match="without a mapping"):
+        own.read(path)
 
 
 def test_a_stage_is_rebuilt_from_the_releases(tmp_path):
