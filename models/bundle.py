@@ -27,6 +27,7 @@ from models.calibration import Calibration
 from models.reference import Reference
 from tenders.errors import BundleError
 from tenders.facts import STAGES, Stage
+from tenders.history import beginnings
 
 FORMAT = 3
 READABLE = (2, FORMAT)
@@ -81,7 +82,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bundle says about itself. `digests` is filled on saving."""
+    """What the bundle says of itself. `prefixes` begin its register's ocids; `digests` is filled on saving."""
 
     version: str
     created: str
@@ -92,6 +93,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, dict[str, float | None]]
     evidence: str
     registers: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     format: int = FORMAT
     digests: dict[str, str] = msgspec.field(default_factory=dict)
 
@@ -125,8 +127,13 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return [names.index(name) for name in part.features]
 
     def of(self, ocid: str | None) -> Bundle:
-        """The bundle of the register whose name begins an ocid; this one for any other tender."""
-        return self.registers.get((ocid or "").split("-")[0], self)
+        """The bundle of the register whose name or prefix begins an ocid; this one for any other tender."""
+        return next((self.known[each] for each in beginnings(ocid or "") if each in self.known), self)
+
+    @cached_property
+    def known(self) -> dict[str, Bundle]:
+        """The bundles of other registers by all that their ocids begin with."""
+        return self.registers | {at: each for each in self.registers.values() for at in each.manifest.prefixes or ()}
 
     def tells(self, stage: Stage) -> tuple[str, ...]:
         """The outcomes of failure that it has a model of at a stage."""
@@ -273,13 +280,8 @@ def _needed(manifest: Manifest) -> list[str]:
 
 
 def _unheard(manifest: Manifest) -> list[str]:
-    known = catalogue()
-    return [
-        f"{part.file} reads the unknown feature {name}"
-        for part in manifest.parts
-        for name in part.features
-        if name not in known
-    ]
+    read = ((part.file, name) for part in manifest.parts for name in part.features)
+    return [f"{file} reads the unknown feature {name}" for file, name in read if name not in catalogue()]
 
 
 def _digest(content: bytes) -> str:

@@ -52,6 +52,12 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
         return self.process.as_of(stage) if self.process else stages.as_of(self.tender, stage)
 
 
+def beginnings(ocid: str) -> tuple[str, str]:
+    """What may name a register in an ocid: its first part, and its first two, such as `ocds-h6vhtk`."""
+    first, _, rest = ocid.partition("-")
+    return first, f"{first}-{rest.partition('-')[0]}"
+
+
 class Read(msgspec.Struct, frozen=True, kw_only=True):
     """What one file gave: its cases in the order of their rows, how many rows it had, and what was wrong with which.
 

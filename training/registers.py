@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from models.calibration import Calibration
 from tenders import casebook, sources
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import Stage
-from tenders.history import UNDATED, Past, Source
+from tenders.history import UNDATED, Past, Source, beginnings
 from tenders.sources import casebook_uk
 from training import metrics
 from training.ablation import Ablated, ablated
@@ -28,9 +29,11 @@ from training.search import Searched, search
 
 Progress = Callable[[str], None]
 
-SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl")
+SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl", ".ndjson")
 FEWEST = 50
 """Cases of either kind below which nothing is learnt of an outcome."""
+SHARE = 0.01
+"""Of a register's cases that a prefix begins, below which it is thought a stray."""
 FEW = 10
 """Cases with the outcome below which the casebook does not judge a pool."""
 
@@ -166,7 +169,10 @@ def figures(each: Judged) -> Figures:
 def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tuple[LearntFrom, ...]) -> Bundle:
     keys = [(each.part.outcome, each.part.stage) for each in learnt]
     return Bundle(
-        manifest=_manifest(name, tuple(each.part for each in learnt), data, evidence(name, [e.judged for e in learnt])),
+        manifest=msgspec.structs.replace(
+            _manifest(name, tuple(each.part for each in learnt), data, evidence(name, [e.judged for e in learnt])),
+            prefixes=_prefixes(past) or msgspec.UNSET,
+        ),
         boosters=dict(zip(keys, (each.booster for each in learnt), strict=True)),
         calibration=dict(zip(keys, (each.calibration for each in learnt), strict=True)),
         states={each.part.outcome: each.state for each in learnt},
@@ -175,6 +181,14 @@ def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tup
             {each.part.name: each.spreads for each in learnt},
             {each.part.name: each.scores for each in learnt},
         ),
+    )
+
+
+def _prefixes(past: Sequence[Past]) -> tuple[str, ...]:
+    """The prefixes that OCDS has given the publishers of nearly all of a register's ocids."""
+    found = Counter(beginnings(case.tender.ocid or "")[1] for case in past)
+    return tuple(
+        sorted(prefix for prefix, count in found.items() if prefix.startswith("ocds-") and count >= SHARE * len(past))
     )
 
 

@@ -183,7 +183,7 @@ def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | 
 
 def _drafts(asked: Asked) -> Callable[[Tender], bool]:
     """Whether a release is surely scored as a draft of no known register."""
-    own = tuple(held(asked.bundle).registers)
+    own = tuple(held(asked.bundle).known)
 
     def draft(tender: Tender) -> bool:
         return not (tender.ocid or "").startswith(own) and (asked.stage == "draft" or latest_stage(tender) == "draft")

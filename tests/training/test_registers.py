@@ -146,6 +146,18 @@ def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) 
     assert np.mean(off) < 0.02 and max(off) < 0.1
 
 
+def test_a_prefix_of_ocds_names_a_register_too(learnt: Registers, saved: Path) -> None:
+    past = [replace(case, tender=replace(case.tender, ocid=f"ocds-abc123-{case.row}")) for case in made.register(20)]
+    stray = replace(past[0], tender=replace(past[0].tender, ocid="ocds-zzz999-1"))
+    assert registers._prefixes([*past * 10, stray]) == ("ocds-abc123",)
+    own = learnt.bundles["made"]
+    whole = replace(
+        bundles.load(saved), registers={"made": replace(own, manifest=replace(own.manifest, prefixes=("ocds-abc123",)))}
+    )
+    named = [whole.of(ocid).manifest.register for ocid in ("ocds-abc123-7", "made-7", "ocds-abc1234-7", "ocds", None)]
+    assert named == ["made", "made", "uk", "uk", "uk"]
+
+
 @pytest.mark.parametrize("name", ["made/no_award.words.parquet", "other/no_award-draft.ubj", f"{ANY}/manifest.json"])
 def test_a_changed_file_of_a_register_is_refused_and_named(saved: Path, name: str) -> None:
     content = bytearray((saved / name).read_bytes())
