@@ -25,12 +25,12 @@ from benchmarks.histories import Case, arguments, cases, latest
 from benchmarks.showing import Shown, show, write
 from benchmarks.venn_abers import venn_abers
 from training import metrics
-from training.boosting import fit, margins, weights, without_gaps
+from training.boosting import fit, weights, without_gaps
 from training.calibrate import calibration, trusted
 from training.frames import Frame
 from training.recipe import Recipe
 from training.register import MONTH, MOST, STEPS, Judged, coverage, judged, steadiest
-from training.rolling import Forecast, settled, slices
+from training.rolling import Forecast, said, settled, slices, start
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -52,8 +52,8 @@ def forecast(table: Frame, recipe: Recipe, rows: int) -> Forecast:
         x = without_gaps(table.x[train], table.names, table.gaps, recipe.seed)
         weight = weights(table, train, part.cut, boost)
         own = settled(table, part, boost, recipe.seed)
-        booster = fit(x, part.y[chosen], weight, table.names, own, recipe.seed)
-        margin = margins(booster, table.x[part.test], table.names)
+        booster = fit(x, part.y[chosen], weight, table.names, own, recipe.seed, start(table, train, own))
+        margin = said(table, booster, part.test, own)
         parts.append((part.test, margin, np.full(len(part.test), number)))
     tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
     found = Forecast(rows=tested, margin=margin, slice=number)

@@ -33,12 +33,18 @@ SMALLEST_FOREST_LEAF = 5
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a learner is given: rows to fit on with outcome and weight, rows to judge, and the columns' names."""
+    """What a learner is given: rows to fit on with outcome and weight, rows to judge, and the columns' names.
+
+    `start` and `test_start` are the log-odds that rows have beforehand, by the register's level on their day; None if
+    the recipe leaves the level to the learner.
+    """
 
     x: Matrix
     y: Floats
     weight: Floats
+    start: Floats | None
     test_x: Matrix
+    test_start: Floats | None
     names: Sequence[str]
     boost: Boost
     seed: int
@@ -49,8 +55,9 @@ Peer = Callable[[Task], Floats]
 
 def xgboost(task: Task) -> Floats:
     """The served model's own fit."""
-    booster = fit(task.x, task.y, task.weight, task.names, task.boost, task.seed)
-    return margins(booster, task.test_x, task.names)
+    booster = fit(task.x, task.y, task.weight, task.names, task.boost, task.seed, task.start)
+    margin = margins(booster, task.test_x, task.names)
+    return margin if task.test_start is None else margin + task.test_start
 
 
 def lightgbm(task: Task) -> Floats:
@@ -176,4 +183,8 @@ def _fitted(model: Any, task: Task, prefix: str = "") -> Floats:
     kept = usable(task.x, task.names)
     model.fit(task.x[:, kept], task.y, **{f"{prefix}sample_weight": task.weight})
     p = model.predict_proba(task.test_x[:, kept])[:, 1]
-    return np.asarray(logit(np.clip(p, 1e-6, 1 - 1e-6)), dtype=np.float64)
+    margin = np.asarray(logit(np.clip(p, 1e-6, 1 - 1e-6)), dtype=np.float64)
+    if task.start is None or task.test_start is None:
+        return margin
+    # Not every learner can start from a level: what it learnt is of its rows' own, and moves with the day's.
+    return np.asarray(margin + task.test_start - np.average(task.start, weights=task.weight), dtype=np.float64)

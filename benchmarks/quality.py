@@ -24,7 +24,7 @@ from training.calibrate import level_of
 from training.frames import Frame
 from training.recipe import Boost, Recipe
 from training.register import STEPS, judged, steadiest
-from training.rolling import Forecast, settled, slices
+from training.rolling import Forecast, settled, slices, start
 from training.splits import resamples
 
 Floats = NDArray[np.float64]
@@ -70,7 +70,9 @@ def forecasts(table: Frame, own: Sequence[Boost], peer: Peer, recipe: Recipe, ro
             x=without_gaps(table.x[train], table.names, table.gaps, recipe.seed),
             y=part.y[chosen],
             weight=weights(table, train, part.cut, boost),
+            start=start(table, train, boost),
             test_x=table.x[part.test],
+            test_start=start(table, part.test, boost),
             names=table.names,
             boost=boost,
             seed=recipe.seed,

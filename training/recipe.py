@@ -32,10 +32,13 @@ class Boost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     years: int = 0
     # Workers of a Dask cluster that each fit on a share of the rows (training/shares.py); 0 fits in this process.
     shares: int = 0
+    # How much of the register's rate of the last year, in log-odds, the trees start from: with 0 the level is theirs
+    # to learn, and is that of all their years; with 1 it is that of the tender's day.
+    level: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
 
 
 FOUND: Mapping[str, Boost] = {
-    "sicoes_bo": Boost(depth=6, smallest_leaf=80, column_share=0.2, widest=80, half_life_days=900, years=6),
+    "sicoes_bo": Boost(depth=6, smallest_leaf=80, column_share=0.2, widest=80, half_life_days=900, years=6, level=1),
     "placsp_es": Boost(depth=4, learning_rate=0.03, trees=400, smallest_leaf=3),
     "dncp_py": Boost(depth=3, learning_rate=0.03, trees=150, smallest_leaf=1, column_share=0.4, l2=10),
     "nicgep_in": Boost(depth=4, learning_rate=0.03, trees=350, half_life_days=900),

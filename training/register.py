@@ -71,7 +71,13 @@ def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:
     margin = found.margin + drift * frame.drift[found.rows]
     line = calibrated(frame, found, margin, np.full(len(margin), True), seed, resamples)
     booster = final(frame, boost, seed)
-    part = Part(outcome=frame.outcome, stage=frame.stage, features=tuple(booster.feature_names or ()), drift=drift)
+    part = Part(
+        outcome=frame.outcome,
+        stage=frame.stage,
+        features=tuple(booster.feature_names or ()),
+        level=boost.level,
+        drift=drift,
+    )
     told = np.flatnonzero(frame.told)
     newest = np.full(len(margin), True) if frame.snapshot else found.slice == found.slice.max()
     return Learnt(

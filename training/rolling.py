@@ -93,7 +93,7 @@ def forecast(frame: Frame, boost: Boost, steps: int, seed: int) -> Forecast:
     for index, part in enumerate(slices(frame, steps)):
         booster = fitted(frame, part, settled(frame, part, boost, seed), seed)
         rows.append(part.test)
-        found.append(margins(booster, frame.x[part.test], frame.names))
+        found.append(said(frame, booster, part.test, boost))
         number.append(np.full(len(part.test), index))
     if not rows:
         raise DataError.at(frame.register, f"too short a history to judge {frame.outcome} on later cases", "Add years")
@@ -104,8 +104,20 @@ def fitted(frame: Frame, part: Slice, boost: Boost, seed: int) -> xgb.Booster:
     """The model of a slice, fitted on those of its rows that are not too old."""
     chosen = recent(frame, part, boost)
     rows = part.train[chosen]
-    x = without_gaps(frame.x[rows], frame.names, frame.gaps, seed)
-    return fit(x, part.y[chosen], weights(frame, rows, part.cut, boost), frame.names, boost, seed)
+    x, weight = without_gaps(frame.x[rows], frame.names, frame.gaps, seed), weights(frame, rows, part.cut, boost)
+    return fit(x, part.y[chosen], weight, frame.names, boost, seed, offset=start(frame, rows, boost))
+
+
+def start(frame: Frame, rows: Numbers, boost: Boost) -> Floats | None:
+    """The log-odds that rows have before any tree, by the register's own rate on their day; None if the trees are to
+    find the level themselves."""
+    return boost.level * frame.level[rows] if boost.level else None
+
+
+def said(frame: Frame, booster: xgb.Booster, rows: Numbers, boost: Boost) -> Floats:
+    """Log-odds of rows: where they start, and what the trees of such a `boost` make of it."""
+    margin, begun = margins(booster, frame.x[rows], frame.names), start(frame, rows, boost)
+    return margin if begun is None else margin + begun
 
 
 def settled(frame: Frame, part: Slice, boost: Boost, seed: int) -> Boost:
@@ -125,7 +137,7 @@ def _lost(frame: Frame, part: Slice, boost: Boost, seed: int) -> float:
     lost = []
     for train, test in grouped_folds(frame.buyer[part.train], PARTS, seed):
         within = Slice(cut=part.cut, train=part.train[train], y=part.y[train], test=part.train[test])
-        margin = margins(fitted(frame, within, boost, seed), frame.x[within.test], frame.names)
+        margin = said(frame, fitted(frame, within, boost, seed), within.test, boost)
         lost.append(np.logaddexp(0, np.where(part.y[test] > 0, -margin, margin)))
     return float(np.mean(np.concatenate(lost)))
 

@@ -16,11 +16,10 @@ import xgboost as xgb
 
 from tenders.facts import Stage
 from training import metrics
-from training.boosting import margins
 from training.frames import Frame
 from training.recipe import Boost
 from training.register import STEPS
-from training.rolling import Slice, fitted, recent, slices
+from training.rolling import Slice, fitted, recent, said, slices
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -145,7 +144,7 @@ def judged(frame: Frame, parts: Sequence[Slice], boost: Boost, seed: int) -> flo
             # With leaves too large for any split no column has a gain, and none is left to fit on.
             found.append(0.5)
             continue
-        margin = margins(booster, frame.x[part.test], frame.names)
+        margin = said(frame, booster, part.test, boost)
         found.append(metrics.auc(frame.y[part.test], margin, np.ones(len(margin))))
     return float(np.mean(found))
 

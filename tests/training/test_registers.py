@@ -46,9 +46,11 @@ def test_where_nothing_was_planted_nothing_is_found() -> None:
     assert 0 <= coverage(each) <= 1
 
 
-def test_calibrated_probabilities_are_the_base_rate_on_the_mean() -> None:
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_calibrated_probabilities_are_the_base_rate_on_the_mean(level: float) -> None:
     table = frame(made.source(), made.register(800), "no_award", "draft")
-    found = learn(table, BOOST, 7, 20)
+    found = learn(table, msgspec.structs.replace(BOOST, level=level), 7, 20)
+    assert found.part.level == level
     line = found.calibration
     assert line.slope >= 0
     assert line.cases >= len(found.judged.y)

@@ -12,7 +12,20 @@ from tenders.errors import DataError
 from tests.training import made
 from training.frames import Frame, frame
 from training.recipe import Boost
-from training.rolling import LONGEST, SHARES, SHORTEST, Slice, forecast, known_at, recent, settled, slices, window_of
+from training.rolling import (
+    LONGEST,
+    SHARES,
+    SHORTEST,
+    Slice,
+    fitted,
+    forecast,
+    known_at,
+    recent,
+    said,
+    settled,
+    slices,
+    window_of,
+)
 
 QUICK = Boost(trees=5, depth=2)
 CASES = made.register(500)
@@ -82,6 +95,22 @@ def test_an_end_after_the_cut_changes_no_forecast_of_its_window(table: Frame) ->
     late = table.known >= last.cut
     turned = replace(table, y=np.where(late, 1 - table.y, table.y))
     assert np.array_equal(forecast(table, QUICK, 1, 1).margin, forecast(turned, QUICK, 1, 1).margin)
+
+
+def test_trees_that_start_from_the_registers_level_move_with_it(table: Frame) -> None:
+    rows, levelled = np.arange(0, len(CASES), 7), replace(QUICK, level=1.0)
+    part = next(iter(slices(table, 1)))
+    booster = fitted(table, part, levelled, 1)
+    risen = replace(table, level=table.level + 0.3)
+    assert said(risen, booster, rows, levelled) == pytest.approx(said(table, booster, rows, levelled) + 0.3)
+    assert np.array_equal(said(risen, booster, rows, QUICK), said(table, booster, rows, QUICK))
+
+
+def test_trees_make_up_for_a_level_that_is_wrong_throughout(table: Frame) -> None:
+    levelled = replace(QUICK, trees=200, learning_rate=0.3, l2=0.0, level=1.0)
+    flat, other = (replace(table, level=np.full(len(CASES), level)) for level in (-1.0, -1.2))
+    first, second = (forecast(each, levelled, 1, 1).margin for each in (flat, other))
+    assert first.mean() == pytest.approx(second.mean(), abs=0.1)
 
 
 def deciding(table: Frame) -> Frame:
