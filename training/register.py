@@ -15,7 +15,7 @@ from models.bundle import Part
 from models.calibration import Calibration
 from tenders.facts import Stage
 from training import metrics
-from training.calibrate import calibration, moved, trusted
+from training.calibrate import calibration, level_of, moved, trusted
 from training.frames import Frame
 from training.recipe import Boost
 from training.reference import Spreads, latest, spreads
@@ -93,7 +93,8 @@ def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:
 
 def steadiest(frame: Frame, found: Forecast) -> float:
     """How much of the register's drift to add: what forecast best, by log loss, in all slices together, by however
-    little: on earlier windows following it gained in every register (docs/benchmarks.md).
+    little: on earlier windows following it gained in every register (docs/benchmarks.md). Each is judged at the level
+    that suits it, for the calibration finds the level afterwards.
 
     None where outcomes take years: those known last quarter are those that ended soonest, which tells no level.
     """
@@ -102,7 +103,8 @@ def steadiest(frame: Frame, found: Forecast) -> float:
         return 0.0
 
     def loss(drift: float) -> float:
-        p = np.clip(expit(found.margin + drift * frame.drift[found.rows]), 1e-6, 1 - 1e-6)
+        margin = found.margin + drift * frame.drift[found.rows]
+        p = np.clip(expit(margin + level_of(margin, y, np.ones(len(y)), 1.0)), 1e-6, 1 - 1e-6)
         return -float(np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
 
     return min(DRIFTS, key=loss)
