@@ -9,7 +9,7 @@ from features.catalogue import feature
 from features.columns import Columns, Floats, floats, of_lots
 from features.keys import cpv_codes
 from features.track_records import TrackRecord
-from features.value import pounds, years
+from features.value import over, pounds, stated, years
 from tenders.tender import Tender
 
 LONG_YEARS, LARGE_POUNDS = 8.0, 500e6
@@ -77,6 +77,61 @@ def largest_lot_share(columns: Columns) -> Floats:
     np.fmax.at(largest, owner, values)
     whole = np.bincount(owner, values, len(columns))
     return np.where(single_block.column(columns) == 1, 1.0, largest / np.where(whole > 0, whole, np.nan))
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="share",
+    label="Share of the first lot",
+    path="/tender/lots",
+    says="The first lot holds {value} of the value.",
+)
+def lot_share(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Value of the lot that stands first over the sum of all lots; unknown unless all have a value in one currency.
+
+    A case about one lot has it first: a small one beside large ones is passed over. Source: our own.
+    """
+    values = [lot.value for lot in tender.tender.lots]
+    first = stated(values[0]) if values else None
+    total = over(values, values[0]) if first and all(map(stated, values)) else None
+    return 1 / total if total else None
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="ratio",
+    label="First lot to value",
+    path="/tender/lots/0/value",
+    also=("/tender/value",),
+    says="The first lot is worth {value} times the value of the tender.",
+)
+def lot_to_value(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Value of the lot that stands first over the tender's value, both in one currency.
+
+    The tender's value counts lots that are not listed, extensions and options as well: a small part of a large tender
+    is passed over. Source: our own; OCDS `tender.value`.
+    """
+    return over([lot.value for lot in tender.tender.lots[:1]], tender.tender.value)
+
+
+@feature(
+    stage="draft",
+    theme="lots",
+    unit="ratio",
+    label="First lot to budget",
+    path="/tender/lots/0/value",
+    also=("/planning/budget",),
+    says="The first lot is worth {value} times the budget of the tender.",
+)
+def lot_to_budget(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Value of the lot that stands first over the tender's budget, both in one currency.
+
+    As its share of the value, but of what is sure. Source: our own; OCDS `planning.budget`.
+    """
+    budget = tender.planning and tender.planning.budget
+    return over([lot.value for lot in tender.tender.lots[:1]], budget.amount) if budget else None
 
 
 @feature(

@@ -184,8 +184,27 @@ def round_value(tender: Tender, track_record: TrackRecord) -> float | None:
 
     A round figure is a guess; a costed one seldom is round. Source: our own.
     """
-    amount = _stated(tender.tender.value)
+    amount = stated(tender.tender.value)
     return None if amount is None else float(float(f"{amount:.0e}") == amount)
+
+
+@feature(
+    stage="draft",
+    theme="value",
+    unit="digits",
+    label="Digits of the value",
+    path="/tender/lots/0/value",
+    also=("/tender/value",),
+    says="The value has {value} significant digits.",
+)
+def value_digits(tender: Tender, track_record: TrackRecord) -> float | None:
+    """Significant digits of the value of the lot that stands first, else of the tender's, cents among them.
+
+    A costed value has many, a guess has few. Source: our own.
+    """
+    lots = tender.tender.lots
+    amount = stated(lots[0].value if lots else tender.tender.value)
+    return None if amount is None else float(len(f"{amount:.2f}".replace(".", "").strip("0")))
 
 
 @feature(
@@ -201,7 +220,7 @@ def price_to_estimate(tender: Tender, track_record: TrackRecord) -> float | None
 
     Far below is a bid that may not hold; at the ceiling, a bid without a rival. Source: Directive 2014/24/EU art. 69.
     """
-    return _over((award.value for award in tender.awards), tender.tender.value)
+    return over((award.value for award in tender.awards), tender.tender.value)
 
 
 @feature(
@@ -218,7 +237,7 @@ def deposit_share(tender: Tender, track_record: TrackRecord) -> float | None:
     Cash tied up until the award keeps small bidders away. Source: General Financial Rules 2017 (India), rule 170;
     OCDS participation fees extension.
     """
-    return _over(_fees(tender, "deposit"), tender.tender.value)
+    return over(_fees(tender, "deposit"), tender.tender.value)
 
 
 @feature(
@@ -234,7 +253,7 @@ def fee_share(tender: Tender, track_record: TrackRecord) -> float | None:
 
     It is lost whoever wins, so the curious stay away. Source: OCDS participation fees extension.
     """
-    return _over(_fees(tender, "document"), tender.tender.value)
+    return over(_fees(tender, "document"), tender.tender.value)
 
 
 @feature(
@@ -253,40 +272,21 @@ def value_to_budget(tender: Tender, track_record: TrackRecord) -> float | None:
     Ley 9/2017 (Spain) arts. 100-101; OCDS `planning.budget`.
     """
     budget = tender.planning and tender.planning.budget
-    return _over((tender.tender.value,), budget.amount) if budget else None
-
-
-@feature(
-    stage="draft",
-    theme="value",
-    unit="share",
-    label="Share of the first lot",
-    path="/tender/lots",
-    says="The first lot holds {value} of the value.",
-)
-def lot_share(tender: Tender, track_record: TrackRecord) -> float | None:
-    """Value of the lot that stands first over the sum of all lots; unknown unless all have a value in one currency.
-
-    A case about one lot has it first: a small one beside large ones is passed over. Source: our own.
-    """
-    values = [lot.value for lot in tender.tender.lots]
-    first = _stated(values[0]) if values else None
-    total = _over(values, values[0]) if first and all(map(_stated, values)) else None
-    return 1 / total if total else None
+    return over((tender.tender.value,), budget.amount) if budget else None
 
 
 def _fees(tender: Tender, kind: str) -> Iterable[Value | None]:
     return (fee.value for fee in tender.tender.participation_fees if kind in fee.type)
 
 
-def _over(values: Iterable[Value | None], base: Value | None) -> float | None:
+def over(values: Iterable[Value | None], base: Value | None) -> float | None:
     """The sum of the values that state an amount, over a base; None unless all are in its currency."""
-    whole, stated = _stated(base), [value for value in values if value and _stated(value)]
-    if whole is None or base is None or not base.currency or {value.currency for value in stated} != {base.currency}:
+    whole, known = stated(base), [value for value in values if value and stated(value)]
+    if whole is None or base is None or not base.currency or {value.currency for value in known} != {base.currency}:
         return None
-    return math.fsum(value.amount or 0 for value in stated) / whole
+    return math.fsum(value.amount or 0 for value in known) / whole
 
 
-def _stated(value: Value | None) -> float | None:
+def stated(value: Value | None) -> float | None:
     """The amount, if it is one: registers write 0 where no value was given."""
     return value.amount if value and value.amount and value.amount >= PENNY else None

@@ -70,7 +70,9 @@ SHUFFLED = (
 
 
 # A case about one lot has it first, and these are about that lot and its item.
-OF_THE_FIRST = {"lot_share", "market_depth", "title_letters", "title_digits"}
+OF_THE_FIRST = {
+    "lot_share", "lot_to_value", "lot_to_budget", "value_digits", "market_depth", "title_letters", "title_digits"
+}  # fmt: skip
 
 
 @settings(max_examples=150)
