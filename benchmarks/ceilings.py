@@ -19,10 +19,10 @@ from benchmarks.showing import Row, Shown, show, write
 from features.attributes import describe
 from features.standing import keys_of
 from training import metrics
-from training.boosting import fit, weights, without_gaps
+from training.boosting import fit
 from training.recipe import Recipe
 from training.register import STEPS
-from training.rolling import Slice, said, settled, slices, start
+from training.rolling import Slice, lesson, said, settled, slices
 from training.splits import resamples
 
 Floats = NDArray[np.float64]
@@ -133,9 +133,8 @@ def learning_curve(case: Case, last: Slice, chosen: Numbers, recipe: Recipe) -> 
         train = last.train[some]
         if not 0 < last.y[some].sum() < len(some):
             continue
-        x = without_gaps(table.x[train], table.names, table.gaps, recipe.seed)
-        weight, begun = weights(table, train, last.cut, boost), start(table, train, boost)
-        booster = fit(x, last.y[some], weight, table.names, boost, recipe.seed, begun)
+        rows = lesson(table, train, last.y[some], last.cut, boost)
+        booster = fit(rows.x, rows.y, rows.weight, table.names, boost, recipe.seed, rows.start)
         margin = said(table, booster, last.test, boost)
         found.append({"rows": len(some), "positives": int(last.y[some].sum()), **_auc(y, margin, cluster)})
     return found, margin

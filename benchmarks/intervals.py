@@ -25,12 +25,12 @@ from benchmarks.histories import Case, arguments, cases, latest
 from benchmarks.showing import Shown, show, write
 from benchmarks.venn_abers import venn_abers
 from training import metrics
-from training.boosting import fit, weights, without_gaps
+from training.boosting import fit
 from training.calibrate import calibration, trusted
 from training.frames import Frame
 from training.recipe import Recipe
 from training.register import MONTH, MOST, STEPS, Judged, coverage, judged, steadiest
-from training.rolling import Forecast, said, settled, slices, start
+from training.rolling import Forecast, lesson, said, settled, slices
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -49,10 +49,9 @@ def forecast(table: Frame, recipe: Recipe, rows: int) -> Forecast:
     for number, part in enumerate(slices(table, STEPS)):
         chosen = latest(table, part, boost, rows)
         train = part.train[chosen]
-        x = without_gaps(table.x[train], table.names, table.gaps, recipe.seed)
-        weight = weights(table, train, part.cut, boost)
         own = settled(table, part, boost, recipe.seed)
-        booster = fit(x, part.y[chosen], weight, table.names, own, recipe.seed, start(table, train, own))
+        told = lesson(table, train, part.y[chosen], part.cut, boost)
+        booster = fit(told.x, told.y, told.weight, table.names, own, recipe.seed, told.start)
         margin = said(table, booster, part.test, own)
         parts.append((part.test, margin, np.full(len(part.test), number)))
     tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))

@@ -19,12 +19,11 @@ from benchmarks.histories import Case, arguments, cases, clusters, latest
 from benchmarks.peers import PEERS, RULES, SERVED, Peer, Task
 from benchmarks.showing import CONSOLE, Shown, show, write
 from training import metrics
-from training.boosting import weights, without_gaps
 from training.calibrate import level_of
 from training.frames import Frame
 from training.recipe import Boost, Recipe
 from training.register import STEPS, judged, steadiest
-from training.rolling import Forecast, settled, slices, start
+from training.rolling import Forecast, lesson, settled, slices, start
 from training.splits import resamples
 
 Floats = NDArray[np.float64]
@@ -66,11 +65,12 @@ def forecasts(table: Frame, own: Sequence[Boost], peer: Peer, recipe: Recipe, ro
     for number, (part, boost) in enumerate(zip(slices(table, STEPS), own, strict=True)):
         chosen = latest(table, part, boost, rows)
         train = part.train[chosen]
+        told = lesson(table, train, part.y[chosen], part.cut, boost)
         task = Task(
-            x=without_gaps(table.x[train], table.names, table.gaps, recipe.seed),
-            y=part.y[chosen],
-            weight=weights(table, train, part.cut, boost),
-            start=start(table, train, boost),
+            x=told.x,
+            y=told.y,
+            weight=told.weight,
+            start=told.start,
             test_x=table.x[part.test],
             test_start=start(table, part.test, boost),
             names=table.names,

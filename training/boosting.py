@@ -1,8 +1,8 @@
 """Boosted trees on a register's table: which rows and columns, with what weight, and the fit.
 
 Unlike the casebook, a register has rows enough for the data to decide directions, and what is missing is missing by
-rule rather than by fame. Where a gap does tell how a case ended (`Source.gaps_tell`), it is filled at random, and
-values are hidden at random, so that a gap says nothing.
+rule rather than by fame. Where a gap does tell how a case ended (`Source.gaps_tell`), what is learnt of it is learnt
+from rows that have the fact, with it hidden, so that a gap says nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from features.catalogue import catalogue
 from features.matrix import Matrix
 from training import shares
-from training.fit import constraints, filled
+from training.fit import constraints
 from training.frames import Frame
 from training.recipe import Boost
 
@@ -24,23 +24,17 @@ Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 THREADS = 2
-HIDDEN = 0.05
-"""The share of rows of which the columns whose gaps tell are hidden at random."""
+HIDDEN = 0.1
+"""What a row counts once more with the columns hidden whose gaps tell."""
 
 
 def weights(frame: Frame, rows: Numbers, cut: int, boost: Boost) -> Floats:
-    """What rows count, shape (rows,): by age at the cut, in a snapshot less where many share a fate, and nothing where
-    a fact is missing whose gap tells the outcome."""
+    """What rows count, shape (rows,): by age at the cut, in a snapshot less where many share a fate."""
     weight = np.ones(len(rows))
     if boost.half_life_days:
         weight = 0.5 ** ((cut - frame.published[rows]) / boost.half_life_days)
     if frame.snapshot:
         weight = weight * np.bincount(frame.fate)[frame.fate[rows]] ** -0.5
-    telling = columns_that_tell(frame.names, frame.gaps)
-    if telling:
-        # A row that is filled at random would only teach that its outcome comes with ordinary values.
-        empty = np.asarray(np.isnan(frame.x[rows][:, telling]).all(axis=1))
-        weight = np.where(empty, 0.0, weight)
     return weight
 
 
@@ -65,19 +59,20 @@ def columns_that_tell(names: Sequence[str], gaps: Sequence[str]) -> list[int]:
     ]
 
 
-def without_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str], seed: int) -> Matrix:
-    """Rows in which all that tells is missing filled from the columns' known values, and a share of rows hidden there,
-    both at random. One such column alone may be empty for a reason: no lot has its own bid count without lots."""
+def without_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str]) -> tuple[Matrix, Numbers, Floats]:
+    """Rows to fit on, which of those given each is, and how much of that it counts.
+
+    They are those of which something that tells is known, and each once more with all of it hidden, at HIDDEN: what is
+    learnt of a gap is so what the other facts say. One such column alone may be empty for a reason: no lot has its own
+    bid count without lots.
+    """
     telling = columns_that_tell(names, gaps)
     if not telling:
-        return x
-    rng = np.random.default_rng(seed)
-    copy = x.copy()
-    empty = np.asarray(np.isnan(x[:, telling]).all(axis=1))
-    copy[:, telling] = np.where(empty[:, None], filled(x[:, telling], np.ones(len(x)), rng), x[:, telling])
-    hidden = rng.random(len(x)) < HIDDEN
-    copy[:, telling] = np.where(hidden[:, None], np.nan, copy[:, telling])
-    return copy
+        return x, np.arange(len(x)), np.ones(len(x))
+    known = np.flatnonzero(~np.isnan(x[:, telling]).all(axis=1))
+    hidden = x[known]
+    hidden[:, telling] = np.nan
+    return np.concatenate([x[known], hidden]), np.tile(known, 2), np.repeat([1.0, HIDDEN], len(known))
 
 
 def fit(

@@ -12,6 +12,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from features.matrix import Matrix
 from tenders.errors import DataError
 from training.boosting import fit, margins, weights, without_gaps
 from training.frames import Frame
@@ -103,9 +104,24 @@ def forecast(frame: Frame, boost: Boost, steps: int, seed: int) -> Forecast:
 def fitted(frame: Frame, part: Slice, boost: Boost, seed: int) -> xgb.Booster:
     """The model of a slice, fitted on those of its rows that are not too old."""
     chosen = recent(frame, part, boost)
-    rows = part.train[chosen]
-    x, weight = without_gaps(frame.x[rows], frame.names, frame.gaps, seed), weights(frame, rows, part.cut, boost)
-    return fit(x, part.y[chosen], weight, frame.names, boost, seed, offset=start(frame, rows, boost))
+    told = lesson(frame, part.train[chosen], part.y[chosen], part.cut, boost)
+    return fit(told.x, told.y, told.weight, frame.names, boost, seed, told.start)
+
+
+class Lesson(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows to fit on: columns, outcomes, what each counts, and the log-odds it starts from, if any."""
+
+    x: Matrix
+    y: Floats
+    weight: Floats
+    start: Floats | None
+
+
+def lesson(frame: Frame, rows: Numbers, y: Floats, cut: int, boost: Boost) -> Lesson:
+    """What is learnt from rows of a table and their outcomes, as known at the cut."""
+    x, of, share = without_gaps(frame.x[rows], frame.names, frame.gaps)
+    weight = share * weights(frame, rows, cut, boost)[of]
+    return Lesson(x=x, y=y[of], weight=weight, start=start(frame, rows[of], boost))
 
 
 def start(frame: Frame, rows: Numbers, boost: Boost) -> Floats | None:
