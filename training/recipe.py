@@ -41,7 +41,7 @@ FOUND: Mapping[str, Boost] = {
     "sicoes_bo": Boost(depth=6, smallest_leaf=80, column_share=0.2, widest=80, half_life_days=900, years=6, level=1),
     "placsp_es": Boost(depth=4, learning_rate=0.03, trees=400, smallest_leaf=3),
     "dncp_py": Boost(depth=3, learning_rate=0.03, trees=150, smallest_leaf=1, column_share=0.4, l2=10),
-    "nicgep_in": Boost(depth=4, learning_rate=0.03, trees=350, half_life_days=900),
+    "nicgep_in": Boost(depth=4, learning_rate=0.03, trees=350, half_life_days=900, side_by_side=4),
     "fpds_dod_us": Boost(
         depth=3, learning_rate=0.03, trees=250, smallest_leaf=1, column_share=0.25, l2=10, side_by_side=4
     ),
