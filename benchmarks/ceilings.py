@@ -3,7 +3,7 @@
 Per register, on its last window (in a snapshot, one fold of buyers): what the model reaches, fitted at the cut; what an
 oracle would that is told how often each unit's cases of one kind ended so in that very year; the noise in the labels,
 by identical tenders that ended differently; how the model learns from more rows; and, where time orders the register,
-the figures by month and by kind of ending.
+what the forecasts leave over and calls of one unit share, and the figures by month and by kind of ending.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from benchmarks import noise
 from benchmarks.histories import Case, arguments, cases, clusters, latest
 from benchmarks.showing import Row, Shown, show, write
+from benchmarks.ties import ties
 from features.attributes import describe
 from features.standing import keys_of
 from training import metrics
@@ -45,8 +47,20 @@ def ceilings(case: Case, recipe: Recipe, rows: int) -> list[Shown]:
         Shown(title=f"{name}: learning curve, rows drawn at random from the latest {len(chosen):,}", rows=curve),
     ]
     if not case.frame.snapshot:
-        tables += list(_broken_down(case, last, margin, name))
+        tables += [*_ties(case, last, margin, name), *_broken_down(case, last, margin, name)]
     return tables
+
+
+def _ties(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[Shown]:
+    """What the forecasts leave over and calls of one unit share."""
+    table, described = case.frame, describe(case.past[row].tender for row in last.test)
+    for names in (("unit",), ("buyer",)):
+        keys = keys_of(described, (names,))
+        if keys.tables and len(np.unique(keys.place[1])) > 1:
+            residual = table.y[last.test] - expit(margin)
+            shared = ties(residual, keys.place[1].astype(np.int64), table.published[last.test], table.known[last.test])
+            yield Shown(title=f"{name}: what is left over, between two calls of a {names[0]}", rows=shared)
+            return
 
 
 def bounds(case: Case, last: Slice, margin: Floats) -> list[Row]:
