@@ -20,11 +20,10 @@ def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
     """
     seen = set()
     for case in cases:
-        failed = failure(case)
-        decision = (case.shares_fate, case.known_on) if failed else (case.row, case.shares_fate, case.known_on)
-        if failed is None or case.known_on is None or decision in seen:
+        failed, decided = failure(case), decision(case)
+        if failed is None or case.known_on is None or decided in seen:
             continue
-        seen.add(decision)
+        seen.add(decided)
         tender = case.as_of("awarded")
         yield Resolved(
             on=case.known_on,
@@ -35,6 +34,11 @@ def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
             bidders=None if is_competed(tender) is False else bidders(tender, NO_RECORD),
             value_gbp=value_gbp(tender, NO_RECORD),
         )
+
+
+def decision(case: Past) -> tuple[object, ...]:
+    """What is the same for failures by one decision: those of one fate and day. Survivors survive one by one."""
+    return (case.shares_fate, case.known_on) if failure(case) else (case.row, case.shares_fate, case.known_on)
 
 
 def failure(case: Past) -> bool | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features import standing
 from features.attributes import describe
-from features.resolutions import picked, resolutions
+from features.resolutions import decision, picked, resolutions
 from features.standing import State, consulted
 from features.track_records import Log, TrackRecord
 from models import knowing
@@ -38,6 +38,7 @@ UK = ("casebook_uk",)
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Figures of one outcome at one stage. `auc_ci` is 95 %, cases that share fate resampled together.
 
+    `n` and `positives` count rows. In the other figures what ended by one decision counts as one case, in the casebook.
     For a history of which part was picked, the figures are those of the rest, and the picked cases stand in `picked`.
     """
 
@@ -127,7 +128,9 @@ def _figures(
 ) -> Evaluation:
     y = np.array([float(bool(cases[row].outcomes[outcome])) for row in rows])
     cluster = numbered([cases[row].shares_fate for row in rows])
-    found = metrics.summary(y, p[rows], cluster)
+    # In the casebook one decision is one case; in a register every row is one.
+    decided = numbered([decision(cases[row]) if cases[row].cohort else (int(row),) for row in rows])
+    found = metrics.summary(y, p[rows], cluster, weight=1 / np.bincount(decided)[decided])
     return Evaluation(
         register=register,
         outcome=outcome,

@@ -18,9 +18,10 @@ BINS = 15
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of a forecast, every case counting alike; NaN where there are not cases of both kinds to tell it by.
+    """The figures of a forecast; NaN where there are not cases of both kinds to tell it by.
 
-    `auc_ci` is the 95 % interval of `auc`, whole clusters resampled.
+    `n` and `positives` count rows; in all else rows count by their weights. `auc_ci` is the 95 % interval of `auc`,
+    whole clusters resampled.
     """
 
     n: int
@@ -35,21 +36,26 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     lift_at_10: float
 
 
-def summary(y: Floats, p: Floats, cluster: NDArray[np.int64], draws: int = 400) -> Summary:
-    """The figures of probabilities, all of shape (cases,); rows of one `cluster` share their fate."""
-    ones = np.ones(len(y))
+def summary(
+    y: Floats, p: Floats, cluster: NDArray[np.int64], draws: int = 400, weight: Floats | None = None
+) -> Summary:
+    """The figures of probabilities, all of shape (cases,); rows of one `cluster` share their fate.
+
+    Without a `weight` every row counts alike.
+    """
+    counts = np.ones(len(y)) if weight is None else weight
     both = 0 < y.sum() < len(y)
     return Summary(
         n=len(y),
         positives=int(y.sum()),
-        base_rate=float(y.mean()),
-        auc=auc(y, p, ones),
-        auc_ci=interval(auc, y, p, ones, cluster, draws=draws) if both else (float("nan"), float("nan")),
-        average_precision=average_precision(y, p, ones),
-        brier=brier(y, p, ones),
-        ece=ece(y, p, ones),
-        lift_at_5=lift(y, p, 0.05),
-        lift_at_10=lift(y, p, 0.10),
+        base_rate=float(np.average(y, weights=counts)),
+        auc=auc(y, p, counts),
+        auc_ci=interval(auc, y, p, counts, cluster, draws=draws) if both else (float("nan"), float("nan")),
+        average_precision=average_precision(y, p, counts),
+        brier=brier(y, p, counts),
+        ece=ece(y, p, counts),
+        lift_at_5=lift(y, p, 0.05, counts),
+        lift_at_10=lift(y, p, 0.10, counts),
     )
 
 
@@ -84,14 +90,18 @@ def ece(y: Floats, p: Floats, weight: Floats, bins: int = BINS) -> float:
     return float(gaps)
 
 
-def lift(y: Floats, p: Floats, share: float) -> float:
+def lift(y: Floats, p: Floats, share: float, weight: Floats | None = None) -> float:
     """Positives among the highest `share` of p, over the base rate. Ties at the edge count by their mean."""
-    take = max(1, round(share * len(y)))
+    if not y.any():
+        return float("nan")
+    weight = np.ones(len(y)) if weight is None else weight
     order = np.argsort(-p, kind="stable")
-    edge = p[order[take - 1]]
+    mass = np.cumsum(weight[order])
+    take = max(1, round(share * len(y))) * float(mass[-1]) / len(y)
+    edge = p[order[np.searchsorted(mass, take - 1e-9)]]
     above, tied = p > edge, p == edge
-    hits = y[above].sum() + y[tied].mean() * (take - above.sum())
-    return float(hits / take / y.mean()) if y.any() else float("nan")
+    hits = (weight * y)[above].sum() + np.average(y[tied], weights=weight[tied]) * (take - weight[above].sum())
+    return float(hits / take / np.average(y, weights=weight))
 
 
 def interval(

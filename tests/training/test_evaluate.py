@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from features.resolutions import failure, resolutions
+from features.resolutions import decision, failure, resolutions
 from features.track_records import Log, in_order
 from models import scoring
 from models.bundle import Bundle
@@ -42,7 +43,11 @@ def test_the_figures_are_those_of_cohort_rows_and_picked_rows_stand_apart(bundle
         told = [case.outcomes["failure"] for case in cases if case.outcomes["failure"] is not None]
         assert (figures.n, figures.positives) == (len(told), sum(told))
         assert figures.censored == len(cases) - len(told)
-        assert figures.base_rate == pytest.approx(sum(told) / len(told))
+        decisions = Counter(decision(case) for case in cases if case.outcomes["failure"] is not None)
+        failed = sum(
+            failure(case) / decisions[decision(case)] for case in cases if case.outcomes["failure"] is not None
+        )
+        assert figures.base_rate == pytest.approx(failed / len(decisions))
         assert figures.auc is not None
         assert figures.auc_ci is not None
         assert figures.auc_ci[0] <= figures.auc <= figures.auc_ci[1]

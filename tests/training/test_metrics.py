@@ -81,6 +81,13 @@ def test_lift_by_hand() -> None:
     assert metrics.lift(y, p, 0.5) == pytest.approx(2 / 5 / 0.2)
 
 
+def test_a_lift_counts_rows_by_their_weights() -> None:
+    y, p = np.array([1.0, 1, 1, 0, 0, 0]), np.array([0.9, 0.8, 0.8, 0.3, 0.2, 0.1])
+    weight = np.array([1.0, 0.5, 0.5, 1, 1, 1])
+    assert metrics.lift(y, p, 0.4, weight) == pytest.approx(1 / 0.4)
+    assert metrics.lift(y, p, 1.0, weight) == pytest.approx(1)
+
+
 def test_lift_counts_ties_by_their_mean_whatever_their_order() -> None:
     p = np.array([2.0, 1, 1, 1, 1])
     for y in ([1, 1, 0, 0, 0], [1, 0, 0, 0, 1]):
