@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -44,7 +44,8 @@ class Reader:
         self._service_lines: list[int | None] = []
         self._first_of_its_kind: list[bool | None] = []
         self._incumbent_kind: list[str | None] = []
-        self._buyers, self._markets = _Places(), _Places()
+        self._buyers: list[tuple[str | None, ...]] = []
+        self._markets: list[tuple[str, ...]] = []
         own = list(vars(self).values())
         parts = [held for each in own if not isinstance(each, list) for held in vars(each).values()]
         self._lists: list[list[Any]] = [each for each in (*own, *parts) if isinstance(each, list)]
@@ -89,11 +90,11 @@ class Reader:
         self._first_of_its_kind += [each.first_of_its_kind for each in facts]
         self._incumbent_kind += [each.incumbent_kind for each in facts]
         entities = [section.procuring_entity for section in sections]
-        self._buyers.add(
+        self._buyers += (
             (tender.buyer.name if tender.buyer else None, entity.name if entity else None)
             for tender, entity in zip(tenders, entities, strict=True)
         )
-        self._markets.add(map(tuple, map(cpv_codes, tenders)))
+        self._markets += map(tuple, map(cpv_codes, tenders))
 
     def columns(self) -> Columns:
         """What was read, settled."""
@@ -114,8 +115,8 @@ class Reader:
             service_lines=floats(self._service_lines),
             first_of_its_kind=floats(self._first_of_its_kind),
             incumbent_kind=Kinds.of(self._incumbent_kind),
-            buyers=self._buyers.settled().each(BUYERS.__getitem__),
-            markets=self._markets.settled().each(MARKETS.__getitem__),
+            buyers=Kinds.of(self._buyers).each(BUYERS.__getitem__),
+            markets=Kinds.of(self._markets).each(MARKETS.__getitem__),
         )
 
 
@@ -159,21 +160,6 @@ class _Periods:
 
     def settled(self) -> Periods:
         return Periods(stated=floats(self.stated), start=floats(self.start), end=floats(self.end))
-
-
-class _Places:
-    """The kinds of what comes bit by bit."""
-
-    def __init__(self) -> None:
-        self._places: dict[Any, int] = {}
-        self.place: list[int] = []
-
-    def add(self, given: Iterable[Any]) -> None:
-        places = self._places
-        self.place += [places.setdefault(each, len(places)) for each in given]
-
-    def settled(self) -> Kinds[Any]:
-        return Kinds(list(self._places), np.array(self.place, dtype=np.int32))
 
 
 def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Columns:

@@ -67,6 +67,10 @@ class Kinds(msgspec.Struct, Generic[Kind], frozen=True):
         """The number that is found of every row, NaN for None; shape (rows,)."""
         return np.array(list(map(find, self.distinct)), dtype=np.float64)[self.place]
 
+    def where(self, test: Callable[[Kind], bool]) -> NDArray[np.bool_]:
+        """Which rows pass a test, shape (rows,)."""
+        return np.array(list(map(test, self.distinct)), dtype=bool)[self.place]
+
     def rows(self) -> list[Kind]:
         """Every row."""
         return list(map(self.distinct.__getitem__, self.place.tolist()))

@@ -9,7 +9,7 @@ from features.catalogue import feature
 from features.columns import Columns, Floats, floats, of_lots
 from features.keys import cpv_codes
 from features.track_records import TrackRecord
-from features.value import over, pounds, stated, years
+from features.value import amount_stated, over, pounds, years
 from tenders.tender import Tender
 
 LONG_YEARS, LARGE_POUNDS = 8.0, 500e6
@@ -93,8 +93,8 @@ def lot_share(tender: Tender, track_record: TrackRecord) -> float | None:
     A case about one lot has it first: a small one beside large ones is passed over. Source: our own.
     """
     values = [lot.value for lot in tender.tender.lots]
-    first = stated(values[0]) if values else None
-    total = over(values, values[0]) if first and all(map(stated, values)) else None
+    first = amount_stated(values[0]) if values else None
+    total = over(values, values[0]) if first and all(map(amount_stated, values)) else None
     return 1 / total if total else None
 
 

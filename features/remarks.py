@@ -19,7 +19,7 @@ def remarks(columns: Columns) -> dict[int, tuple[str, ...]]:
     ):
         for place in np.flatnonzero(period.between < 0).tolist():
             found[place] = (*found.get(place, ()), f"/tender/{name}: ends before it starts, so it is not used")
-    uncounted = columns.value.currency.numbers(lambda currency: currency is None) == 1
+    uncounted = columns.value.currency.where(lambda currency: currency is None)
     for place in np.flatnonzero(uncounted & ~np.isnan(columns.value.amount)).tolist():
         found[place] = (*found.get(place, ()), AMOUNT)
     return found

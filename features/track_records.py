@@ -145,8 +145,7 @@ def recorded(records: Kinds[TrackRecord], keys: Kinds[tuple[str, ...]]) -> Kinds
         return Kinds([records.distinct[0].of(keys.distinct[0])], keys.place)
     # Nearly all keys are of none of the logs, of which there is one for all days.
     ever = set[str]().union(*{id(each.ever): each.ever for each in records.distinct}.values())
-    told = np.array([not ever.isdisjoint(each) for each in keys.distinct], dtype=bool)
-    rows = np.flatnonzero(told[keys.place])
+    rows = np.flatnonzero(keys.where(lambda each: not ever.isdisjoint(each)))
     count = len(keys.distinct)
     pairs, place = np.unique(records.place[rows].astype(np.int64) * count + keys.place[rows], return_inverse=True)
     whole = np.zeros(len(keys), dtype=np.int32)

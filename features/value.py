@@ -39,8 +39,8 @@ def _in_pounds(values: Values, owner: Sequence[int] | NDArray[np.int64], columns
     """Amounts in pounds at the rate of the year in which their tender was published."""
     found = floats(values.amount)
     found[found == 0] = np.nan
-    abroad = values.currency.numbers(lambda currency: currency != "GBP") * found
-    for place in np.flatnonzero(abroad > 0).tolist():
+    abroad = values.currency.where(lambda currency: currency != "GBP")
+    for place in np.flatnonzero(abroad & ~np.isnan(found)).tolist():
         value = Value(amount=float(found[place]), currency=values.currency.distinct[values.currency.place[place]])
         found[place] = in_pounds(value, dates.year(columns.dated[owner[place]]))
     return found
@@ -184,7 +184,7 @@ def round_value(tender: Tender, track_record: TrackRecord) -> float | None:
 
     A round figure is a guess; a costed one seldom is round. Source: our own.
     """
-    amount = stated(tender.tender.value)
+    amount = amount_stated(tender.tender.value)
     return None if amount is None else float(float(f"{amount:.0e}") == amount)
 
 
@@ -203,7 +203,7 @@ def value_digits(tender: Tender, track_record: TrackRecord) -> float | None:
     A costed value has many, a guess has few. Source: our own.
     """
     lots = tender.tender.lots
-    amount = stated(lots[0].value if lots else tender.tender.value)
+    amount = amount_stated(lots[0].value if lots else tender.tender.value)
     return None if amount is None else float(len(f"{amount:.2f}".replace(".", "").strip("0")))
 
 
@@ -281,12 +281,12 @@ def _fees(tender: Tender, kind: str) -> Iterable[Value | None]:
 
 def over(values: Iterable[Value | None], base: Value | None) -> float | None:
     """The sum of the values that state an amount, over a base; None unless all are in its currency."""
-    whole, known = stated(base), [value for value in values if value and stated(value)]
+    whole, known = amount_stated(base), [value for value in values if value and amount_stated(value)]
     if whole is None or base is None or not base.currency or {value.currency for value in known} != {base.currency}:
         return None
     return math.fsum(value.amount or 0 for value in known) / whole
 
 
-def stated(value: Value | None) -> float | None:
+def amount_stated(value: Value | None) -> float | None:
     """The amount, if it is one: registers write 0 where no value was given."""
     return value.amount if value and value.amount and value.amount >= PENNY else None

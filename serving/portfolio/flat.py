@@ -144,7 +144,7 @@ class _Cells:
         """Of each row the first of several cells that is not empty."""
         found = self.kept(name)
         for other in others:
-            empty = np.array([value is None for value in found.distinct])[found.place]
+            empty = found.where(_is_none)
             if empty.any():
                 later = self.kept(other)
                 place = np.where(empty, later.place + len(found.distinct), found.place)
@@ -235,13 +235,13 @@ def _columns(cells: _Cells) -> Columns:
     none, unstated = np.full(count, math.nan), np.zeros(count, dtype=np.int32)
     amounts, lots = numbers("value"), np.nan_to_num(numbers("lots"))
     currency = kept("currency")
-    assumed = np.array([given is None for given in currency.distinct])[currency.place] & ~np.isnan(amounts)
+    assumed = currency.where(_is_none) & ~np.isnan(amounts)
     of_lots = np.full(int(lots.sum()), math.nan)
     return Columns(
         records=Kinds([], unstated),
         published=days("published"),
         dated=cells.first_of("published", "tender_start", "tender_end").rows(),
-        unopened=kept("tender_start").numbers(lambda text: text is None) == 1,
+        unopened=kept("tender_start").where(_is_none),
         tender_period=Periods(stated=numbers("tender_period_days"), start=days("tender_start"), end=days("tender_end")),
         enquiry_period=Periods(stated=numbers("enquiry_period_days"), start=none, end=none),
         contract_period=Periods(
@@ -266,6 +266,10 @@ def _columns(cells: _Cells) -> Columns:
         buyers=_pairs(kept("buyer"), kept("procuring_entity")).each(BUYERS.__getitem__),
         markets=kept("cpv").each(lambda code: () if code is None else MARKETS[code,]),
     )
+
+
+def _is_none(cell: object) -> bool:
+    return cell is None
 
 
 def _pairs(first: Kinds[Any], second: Kinds[Any]) -> Kinds[tuple[Any, Any]]:

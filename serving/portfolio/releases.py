@@ -73,7 +73,5 @@ def _kept(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool]) -> 
 
 def _others(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], bounds: Bounds) -> Iterator[Row]:
     for (number, line), release, keep in zip(some, found, kept, strict=True):
-        if release is None and not keep:
-            yield from of_line(number, line, bounds)
-        elif release is not None and not keep:
-            yield released(number, release)
+        if not keep:
+            yield from of_line(number, line, bounds) if release is None else (released(number, release),)

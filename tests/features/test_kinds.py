@@ -50,3 +50,4 @@ def test_what_is_found_of_a_kind_is_found_of_its_rows() -> None:
     assert kinds.each(lambda each: each and each.lower()).rows() == ["gbp", None, "gbp"]
     found = kinds.numbers(lambda each: None if each is None else 1)
     assert found.tolist()[::2] == [1, 1] and np.isnan(found[1])
+    assert kinds.where(lambda each: each is None).tolist() == [False, True, False]
