@@ -1,20 +1,24 @@
-"""Columns read of tenders as they come: lists that grow, settled once as arrays."""
+"""Columns read of tenders as they come: what grows with them is settled once as arrays."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from features.columns import Columns, Periods, Values, floats
+from features.columns import Columns, Floats, Periods, Values, floats
 from features.keys import BUYERS, MARKETS, cpv_codes
-from features.kinds import Kinds
+from features.kinds import Growing, Kinds
 from features.track_records import TrackRecord
 from tenders import dates
 from tenders.codelists import CURRENCIES
+from tenders.facts import Facts
 from tenders.memo import Memo
 from tenders.tender import Lot, Period, Planning, Procedure, Tender, Value
 
@@ -29,137 +33,126 @@ CHECKED = frozenset(
 
 
 class Reader:
-    """What is read of tenders so far; see `Columns` for what each list says."""
+    """What is read of tenders so far; see `Columns` for what it says."""
 
     def __init__(self) -> None:
+        self._numbers: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._records: list[TrackRecord] = []
-        self._published: list[float] = []
         self._dated: list[str | None] = []
-        self._unopened: list[bool] = []
-        self._tender_period, self._enquiry_period, self._contract_period = _Periods(), _Periods(), _Periods()
-        self._value, self._budget = _Values(), _Values()
-        self._lots: list[int] = []
-        self._lot_values, self._lot_periods = _Values(), _Periods()
-        self._single_block: list[bool | None] = []
-        self._service_lines: list[int | None] = []
-        self._first_of_its_kind: list[bool | None] = []
-        self._incumbent_kind: list[str | None] = []
-        self._buyers: list[tuple[str | None, ...]] = []
-        self._markets: list[tuple[str, ...]] = []
-        own = list(vars(self).values())
-        parts = [held for each in own if not isinstance(each, list) for held in vars(each).values()]
-        self._lists: list[list[Any]] = [each for each in (*own, *parts) if isinstance(each, list)]
+        self._facts: list[Facts] = []
+        self._buyers, self._markets = Growing[tuple[str | None, ...]](), Growing[tuple[str, ...]]()
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
         """Reads more tenders, each with its track record.
 
         Raises ValueError if a field of CHECKED holds a date or currency that is none; then none of these is read.
         """
-        before = [len(each) for each in self._lists]
-        try:
-            self._read(tenders)
-        except ValueError:
-            for each, length in zip(self._lists, before, strict=True):
-                del each[length:]
-            raise
-        self._records += records
-
-    def _read(self, tenders: Sequence[Tender]) -> None:
         sections = [tender.tender for tender in tenders]
-        periods = [section.tender_period for section in sections]
-        published = [section.date_published for section in sections]
-        divided = [section.lots for section in sections]
-        lots = list(chain.from_iterable(divided))
-        self._published += dates.ordinals(published)
+        for name, numbers in list(_numbers(tenders, sections)):
+            self._numbers[name].extend(numbers)
+        self._records += records
         self._dated += [
-            text or (period and (period.start_date or period.end_date)) or tender.date
-            for text, period, tender in zip(published, periods, tenders, strict=True)
+            section.date_published
+            or ((period := section.tender_period) and (period.start_date or period.end_date))
+            or tender.date
+            for section, tender in zip(sections, tenders, strict=True)
         ]
-        self._unopened += [period is None or period.start_date is None for period in periods]
-        self._tender_period.add(periods)
-        self._enquiry_period.add([section.enquiry_period for section in sections])
-        self._contract_period.add([section.contract_period for section in sections])
-        self._value.add([section.value for section in sections])
-        self._budget.add([_budget(tender.planning) for tender in tenders])
-        self._lots += map(len, divided)
-        self._lot_values.add([lot.value for lot in lots])
-        self._lot_periods.add([lot.contract_period for lot in lots])
-        facts = [tender.tender_risk for tender in tenders]
-        self._single_block += [each.single_block for each in facts]
-        self._service_lines += [each.service_lines for each in facts]
-        self._first_of_its_kind += [each.first_of_its_kind for each in facts]
-        self._incumbent_kind += [each.incumbent_kind for each in facts]
+        self._facts += [tender.tender_risk for tender in tenders]
         entities = [section.procuring_entity for section in sections]
-        self._buyers += (
+        self._buyers.extend(
             (tender.buyer.name if tender.buyer else None, entity.name if entity else None)
             for tender, entity in zip(tenders, entities, strict=True)
         )
-        self._markets += map(tuple, map(cpv_codes, tenders))
+        self._markets.extend(map(tuple, map(cpv_codes, tenders)))
 
     def columns(self) -> Columns:
         """What was read, settled."""
+        numbers = {name: np.array(each) for name, each in self._numbers.items()}
+        facts = Kinds.of_things(self._facts)
         return Columns(
             records=Kinds.of_things(self._records),
-            published=floats(self._published),
+            published=numbers["published"],
             dated=self._dated,
-            unopened=np.array(self._unopened, dtype=bool),
-            tender_period=self._tender_period.settled(),
-            enquiry_period=self._enquiry_period.settled(),
-            contract_period=self._contract_period.settled(),
-            value=self._value.settled(),
-            budget=self._budget.settled(),
-            lots=floats(self._lots),
-            lot_values=self._lot_values.settled(),
-            lot_periods=self._lot_periods.settled(),
-            single_block=floats(self._single_block),
-            service_lines=floats(self._service_lines),
-            first_of_its_kind=floats(self._first_of_its_kind),
-            incumbent_kind=Kinds.of(self._incumbent_kind),
-            buyers=Kinds.of(self._buyers).each(BUYERS.__getitem__),
-            markets=Kinds.of(self._markets).each(MARKETS.__getitem__),
+            unopened=numbers["unopened"] != 0,
+            tender_period=_periods(numbers, "tender_period"),
+            enquiry_period=_periods(numbers, "enquiry_period"),
+            contract_period=_periods(numbers, "contract_period"),
+            value=_values(numbers, "value"),
+            budget=_values(numbers, "budget"),
+            lots=numbers["lots"],
+            lot_values=_values(numbers, "lot_values"),
+            lot_periods=_periods(numbers, "lot_periods"),
+            single_block=facts.numbers(attrgetter("single_block")),
+            service_lines=facts.numbers(attrgetter("service_lines")),
+            first_of_its_kind=facts.numbers(attrgetter("first_of_its_kind")),
+            incumbent_kind=facts.each(attrgetter("incumbent_kind")),
+            buyers=self._buyers.kinds().each(BUYERS.__getitem__),
+            markets=self._markets.kinds().each(MARKETS.__getitem__),
         )
 
 
-class _Values:
-    def __init__(self) -> None:
-        self.amount: list[float | None] = []
-        self.currency: list[int] = []
-
-    def add(self, values: Sequence[Value | None]) -> None:
-        if not any(values):
-            self.amount += [math.nan] * len(values)
-            self.currency += [0] * len(values)
-            return
-        stated = [_NO_VALUE if value is None else value for value in values]
-        self.amount += [value.amount_gross if value.amount is None else value.amount for value in stated]
-        self.currency += _CODES.each([value.currency for value in stated])
-
-    def settled(self) -> Values:
-        return Values(amount=floats(self.amount), currency=Kinds(_KNOWN, np.array(self.currency, dtype=np.int32)))
+Numbers = Iterator[tuple[str, Iterable[float]]]
+"""Numbers by the name of their column, NaN for unknown."""
 
 
-class _Periods:
-    def __init__(self) -> None:
-        self.stated: list[float | None] = []
-        self.start: list[float] = []
-        self.end: list[float] = []
+def _numbers(tenders: Sequence[Tender], sections: Sequence[Procedure]) -> Numbers:
+    """What is read of tenders as a number."""
+    opened = [section.tender_period for section in sections]
+    lots = list(chain.from_iterable([section.lots for section in sections]))
+    yield "published", dates.ordinals([section.date_published for section in sections])
+    yield "unopened", [period is None or period.start_date is None for period in opened]
+    yield "lots", [len(section.lots) for section in sections]
+    yield from _of_periods("tender_period", opened)
+    yield from _of_periods("enquiry_period", [section.enquiry_period for section in sections])
+    yield from _of_periods("contract_period", [section.contract_period for section in sections])
+    yield from _of_values("value", [section.value for section in sections])
+    yield from _of_values("budget", [_budget(tender.planning) for tender in tenders])
+    yield from _of_values("lot_values", [lot.value for lot in lots])
+    yield from _of_periods("lot_periods", [lot.contract_period for lot in lots])
 
-    def add(self, periods: Sequence[Period | None]) -> None:
-        if not any(periods):
-            unknown = [math.nan] * len(periods)
-            self.stated += unknown
-            self.start += unknown
-            self.end += unknown
-            return
-        stated = [_NO_PERIOD if period is None else period for period in periods]
-        self.stated += [period.duration_in_days for period in stated]
-        self.start += dates.ordinals([period.start_date for period in stated])
-        self.end += dates.ordinals([period.end_date for period in stated])
-        # Not read, but it has to be a date.
-        dates.ordinals({period.max_extent_date for period in stated})
 
-    def settled(self) -> Periods:
-        return Periods(stated=floats(self.stated), start=floats(self.start), end=floats(self.end))
+def _of_values(name: str, values: Sequence[Value | None]) -> Numbers:
+    """Amounts, and the places of their currencies in _KNOWN."""
+    if not any(values):
+        yield f"{name}.amount", _nothing(values)
+        yield f"{name}.currency", array("d", bytes(8 * len(values)))
+        return
+    stated = [_NO_VALUE if value is None else value for value in values]
+    yield f"{name}.amount", _known([value.amount_gross if value.amount is None else value.amount for value in stated])
+    yield f"{name}.currency", _CODES.each([value.currency for value in stated])
+
+
+def _of_periods(name: str, periods: Sequence[Period | None]) -> Numbers:
+    """Lengths as stated, first days and last days."""
+    if not any(periods):
+        for fact in ("stated", "start", "end"):
+            yield f"{name}.{fact}", _nothing(periods)
+        return
+    stated = [_NO_PERIOD if period is None else period for period in periods]
+    yield f"{name}.stated", _known([period.duration_in_days for period in stated])
+    yield f"{name}.start", dates.ordinals([period.start_date for period in stated])
+    yield f"{name}.end", dates.ordinals([period.end_date for period in stated])
+    # Not read, but it has to be a date.
+    dates.ordinals([period.max_extent_date for period in stated])
+
+
+def _known(values: list[float | None]) -> Iterable[float]:
+    if values.count(None) == len(values):
+        return _nothing(values)
+    return [math.nan if value is None else value for value in values]
+
+
+def _nothing(values: Sequence[Any]) -> array[float]:
+    return _UNKNOWN * len(values)
+
+
+def _values(numbers: Mapping[str, Floats], name: str) -> Values:
+    currency = numbers[f"{name}.currency"].astype(np.int32)
+    return Values(amount=numbers[f"{name}.amount"], currency=Kinds(_KNOWN, currency))
+
+
+def _periods(numbers: Mapping[str, Floats], name: str) -> Periods:
+    return Periods(**{fact: numbers[f"{name}.{fact}"] for fact in ("stated", "start", "end")})
 
 
 def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Columns:
@@ -171,9 +164,7 @@ def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Colu
 
 def periods(given: Sequence[Period | None]) -> Periods:
     """Periods in an array a fact."""
-    reader = _Periods()
-    reader.add(given)
-    return reader.settled()
+    return _periods({name: floats(list(each)) for name, each in _of_periods("given", given)}, "given")
 
 
 def alone(tender: Tender, track_record: TrackRecord) -> Columns:
@@ -195,6 +186,7 @@ def _code(currency: str | None) -> int:
 
 _last: tuple[Tender, TrackRecord, Columns] | None = None
 _NO_VALUE, _NO_PERIOD = Value(), Period()
+_UNKNOWN = array("d", [math.nan])
 _KNOWN: list[str | None] = [None, *sorted(CURRENCIES)]
 _CODES = Memo(_code)
 """The places of currencies in _KNOWN; ValueError for one that is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -26,9 +27,9 @@ class Kinds(msgspec.Struct, Generic[Kind], frozen=True):
     @classmethod
     def of(cls, rows: Iterable[Same]) -> Kinds[Same]:
         """The kinds of rows that can be keys."""
-        places: dict[Same, int] = {}
-        place = [places.setdefault(row, len(places)) for row in rows]
-        return Kinds(list(places), np.array(place, dtype=np.int32))
+        growing = Growing[Same]()
+        growing.extend(rows)
+        return growing.kinds()
 
     @classmethod
     def of_things(cls, rows: Sequence[Kind]) -> Kinds[Kind]:
@@ -74,3 +75,27 @@ class Kinds(msgspec.Struct, Generic[Kind], frozen=True):
     def rows(self) -> list[Kind]:
         """Every row."""
         return list(map(self.distinct.__getitem__, self.place.tolist()))
+
+
+class Growing(Generic[Same]):
+    """The kinds of rows that can be keys and come some at a time."""
+
+    def __init__(self) -> None:
+        self._places = _Places[Same]()
+        self._place = array("i")
+
+    def extend(self, rows: Iterable[Same]) -> None:
+        """Takes more rows."""
+        self._place.extend(map(self._places.__getitem__, rows))
+
+    def kinds(self) -> Kinds[Same]:
+        """The kinds of all of them."""
+        return Kinds(list(self._places), np.array(self._place, dtype=np.int32))
+
+
+class _Places(dict[Same, int]):
+    """The place of each kind, in the order in which they were asked for."""
+
+    def __missing__(self, row: Same) -> int:
+        place = self[row] = len(self)
+        return place

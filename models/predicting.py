@@ -9,6 +9,7 @@ they are read. One tender is a batch of one, so that a page, a portfolio and an 
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from itertools import compress
 
@@ -36,7 +37,7 @@ class Batch:
         known = STAGES[: STAGES.index(stage) + 1]
         self._known = [each.stage in known for each in bundle.weighed]
         self._rows = {"": Rows(tuple(compress(bundle.weighed, self._known)))}
-        self._beforehand: dict[str, list[float]] = {outcome: [] for outcome in self.parts}
+        self._beforehand = {outcome: array("d") for outcome in self.parts}
         self._counts: list[float] = []
 
     def __len__(self) -> int:
@@ -63,7 +64,7 @@ class Batch:
         numbered = any(record.numbers for record in records)
         for outcome, found in self._beforehand.items():
             part = self.parts[outcome]
-            found += [known_beforehand(part, each.about(outcome)) if numbered else 0.0 for each in records]
+            found.extend([known_beforehand(part, each.about(outcome)) if numbered else 0.0 for each in records])
         if self.stage != "draft":
             counts = (bidders(tender, NO_RECORD) for tender in tenders)
             self._counts += [math.nan if count is None else count for count in counts]
@@ -80,7 +81,7 @@ class Batch:
 
     def _nothing_beforehand(self, count: int) -> None:
         for found in self._beforehand.values():
-            found.extend([0.0] * count)
+            found.extend(array("d", bytes(8 * count)))
 
     def measured(self) -> dict[str, NDArray[np.float64]]:
         """What every outcome is told of each tender, shape (tenders, weighed); those told the same share it."""

@@ -14,7 +14,6 @@ import msgspec
 from tenders import dates
 from tenders.codelists import CURRENCIES, STANDARD_FIELDS
 from tenders.errors import DataError, Problem
-from tenders.memo import MOST
 from tenders.tender import Tender
 
 # Larger than any tender in the registers read so far (the largest has 1,124 lots), small enough
@@ -163,7 +162,7 @@ def _sound(part: type, besides: Fields) -> Callable[[Sequence[Any]], bool]:
     They are walked field by field and not one by one, for then the walk is the interpreter's own.
     """
     checked = [each for each in _checked(part) if (part, each[0]) not in besides]
-    texts = [(attrgetter(name), check, _FINE[check]) for name, _, check, _ in checked if check]
+    texts = [(attrgetter(name), _MANY[check]) for name, _, check, _ in checked if check]
     held = {name for name, _, check, _ in checked if not check}
     inner = [(field, _struct_in(field.type)) for field in msgspec.structs.fields(part) if field.name in held]
     children = [
@@ -173,13 +172,9 @@ def _sound(part: type, besides: Fields) -> Callable[[Sequence[Any]], bool]:
     ]
 
     def sound(parts: Sequence[Any]) -> bool:
-        for read, check, fine in texts:
-            # Nearly always all are known, and then none is looked at twice.
-            if not fine.issuperset(map(read, parts)):
-                for text in set(map(read, parts)) - fine:
-                    if check(text):
-                        return False
-                    _remember(fine, text)
+        for read, fine in texts:
+            if not fine(list(map(read, parts))):
+                return False
         for read, many, test in children:
             found = list(chain.from_iterable(map(read, parts)) if many else filter(None, map(read, parts)))
             if found and not test(found):
@@ -192,13 +187,6 @@ def _sound(part: type, besides: Fields) -> Callable[[Sequence[Any]], bool]:
 def _asks(part: type, besides: Fields) -> bool:
     """Whether anything in a struct has to be looked at."""
     return any((part, name) not in besides for name, *_ in _checked(part))
-
-
-def _remember(fine: set[str | None], text: str) -> None:
-    if len(fine) >= MOST:
-        fine.clear()
-        fine.add(None)
-    fine.add(text)
 
 
 def _is_tuple(annotation: Any) -> bool:
@@ -243,9 +231,19 @@ def _currency_problem(text: str) -> str | None:
     return None if text in CURRENCIES else f"{text[:20]!r} is no currency"
 
 
-CHECKS = (dates.problem, _currency_problem)
-_FINE: dict[Check, set[str | None]] = {check: {None} for check in CHECKS}
-"""Texts that passed a check, and that there is none."""
+def _are_dates(texts: Sequence[str | None]) -> bool:
+    try:
+        dates.ordinals(texts)
+    except ValueError:
+        return False
+    return True
+
+
+_MANY: dict[Check, Callable[[Sequence[str | None]], bool]] = {
+    dates.problem: _are_dates,
+    _currency_problem: frozenset({None, *CURRENCIES}).issuperset,
+}
+"""Of each check, what tells of many texts at once whether it finds nothing in any of them; None is no text."""
 
 
 def _typed(release: Mapping[str, Any], where: str) -> Tender:

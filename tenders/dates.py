@@ -7,51 +7,62 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from calendar import monthrange
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from functools import lru_cache
-
-from tenders.memo import MOST, Memo
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
+_FIRST, _LAST = date(FIRST_YEAR, 1, 1).toordinal(), date(LAST_YEAR, 12, 31).toordinal()
 _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 
 
-@lru_cache(maxsize=MOST)
 def moment(text: str | None) -> datetime | None:
     """The instant a full date or date-time names (UTC where no zone is given); None if partial.
 
     Raises ValueError if `text` is no date at all, or a date that does not exist.
     """
-    if text is None or (_PARTIAL.match(text) and earliest(text)):
+    if text is None:
         return None
-    parsed = datetime.fromisoformat(text)
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        if _month(text):
+            return None
+        raise
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-@lru_cache(maxsize=MOST)
 def day(text: str | None) -> date | None:
     """The calendar day that `text` names; None if unknown or partial."""
     instant = moment(text)
     return instant.date() if instant else None
 
 
-def ordinals(texts: Iterable[str | None]) -> list[float]:
-    """The days that texts name as numbers of days; NaN if unknown or partial."""
-    return ORDINALS.each(texts)
+def ordinals(texts: Sequence[str | None]) -> list[float]:
+    """The days that texts name as numbers of days; NaN if unknown or partial.
+
+    Raises ValueError if there is a `problem` with one of them.
+    """
+    known = [text for text in texts if text is not None]
+    try:
+        # Anew for each: to find a text among those read before takes longer.
+        days: list[float] = list(map(datetime.toordinal, map(datetime.fromisoformat, known)))
+        usual = not days or (min(days) >= _FIRST and max(days) <= _LAST)
+    except ValueError:
+        usual = False
+    if not usual:
+        days = list(map(_ordinal, known))
+    if len(days) == len(texts):
+        return days
+    each = iter(days)
+    return [math.nan if text is None else next(each) for text in texts]
 
 
-def _ordinal(text: str | None) -> float:
-    if text is None:
-        return math.nan
-    if text_problem := problem(text):
-        raise ValueError(text_problem)
+def _ordinal(text: str) -> float:
+    if found := problem(text):
+        raise ValueError(found)
     named = day(text)
-    return float(named.toordinal()) if named else math.nan
-
-
-ORDINALS = Memo(_ordinal)
-"""What `ordinals` tells of one text. Raises ValueError for one of which there is a `problem`."""
+    return named.toordinal() if named else math.nan
 
 
 def problem(text: str) -> str | None:
@@ -64,32 +75,41 @@ def problem(text: str) -> str | None:
     return None if FIRST_YEAR <= named <= LAST_YEAR else f"the year {named} is out of range"
 
 
-def first_days(texts: Iterable[str | None]) -> list[date | None]:
-    """The first day that each text can mean; None if unknown."""
-    return _FIRST_DAYS.each(texts)
+def first_days(texts: Sequence[str | None]) -> list[date | None]:
+    """The first day that each text can mean; None if unknown. Raises ValueError as `earliest` does."""
+    try:
+        return list(map(datetime.date, map(datetime.fromisoformat, texts)))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return [earliest(text) if text else None for text in texts]
 
 
-@lru_cache(maxsize=MOST)
 def earliest(text: str) -> date:
     """The first day that `text` can mean: `2014-11` gives 2014-11-01. For ordering only."""
-    partial = _PARTIAL.match(text)
-    if partial:
-        return date(int(partial[1]), int(partial[2] or 1), 1)
-    return datetime.fromisoformat(text).date()
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError:
+        if month := _month(text):
+            return month[0]
+        raise
 
 
-_FIRST_DAYS = Memo[str | None, date | None](lambda text: earliest(text) if text else None)
-
-
-@lru_cache(maxsize=MOST)
 def latest(text: str) -> date:
     """The last day that `text` can mean: `2014-11` gives 2014-11-30. For what must be *known by*."""
+    try:
+        return datetime.fromisoformat(text).date()
+    except ValueError:
+        if month := _month(text):
+            return month[1]
+        raise
+
+
+def _month(text: str) -> tuple[date, date] | None:
+    """The first and last day of a month or year; None if the text names neither. Raises ValueError for a 13th month."""
     partial = _PARTIAL.match(text)
     if not partial:
-        return datetime.fromisoformat(text).date()
-    year, month = int(partial[1]), int(partial[2] or 12)
-    start_of_next = date(year + month // 12, month % 12 + 1, 1)
-    return date.fromordinal(start_of_next.toordinal() - 1)
+        return None
+    year, first, last = int(partial[1]), int(partial[2] or 1), int(partial[2] or 12)
+    return date(year, first, 1), date(year, last, monthrange(year, last)[1])
 
 
 def year(text: str | None) -> int | None:

@@ -173,8 +173,7 @@ def carried(block: Block) -> Block:
     """The block with the bytes of its range, numbered as before: a worker may not reach the file, or find another."""
     if block.kind != "range":
         return block
-    held = [line for _, line in lines(block)]
-    return msgspec.structs.replace(block, kind="lines", data=b"\n".join([*held, b""]))
+    return msgspec.structs.replace(block, kind="lines", data=b"".join(line for _, line in lines(block)))
 
 
 def done_there(expected: Expected, call: Callable[..., Any], asked: Asked, *given: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,14 +15,15 @@ _AHEAD = 2**18
 
 
 def lines(block: Block, bounds: Bounds = BOUNDS) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, from `block.first`, or from 1 where that is not known; blank lines too.
+    """Each line with its end and its number, from `block.first`, or from 1 where that is not known; blank lines too.
 
     A line above `bounds.line` comes cut one byte above it, by which it is told; no more of it is held. Of a range, the
     lines that begin in it. Raises OSError if the file cannot be read.
     """
     most = bounds.line
     for number, line in enumerate(_all(block, bounds), start=block.first or 1):
-        yield number, line if len(line) <= most else line[: most + 1]
+        # Its end does not count, but to take it away is to copy the line.
+        yield number, line if len(line) <= most else line.rstrip(b"\n")[: most + 1] + b"\n"
 
 
 def counted(block: Block) -> int:
@@ -34,8 +36,7 @@ def counted(block: Block) -> int:
 def _all(block: Block, bounds: Bounds) -> Iterable[bytes]:
     if block.kind == "range":
         return _in_range(block, bounds.line)
-    found = block.data.split(b"\n")
-    return found if found[-1] else found[:-1]
+    return BytesIO(block.data)
 
 
 def _in_range(block: Block, most: int) -> Iterator[bytes]:
@@ -50,7 +51,7 @@ def _in_range(block: Block, most: int) -> Iterator[bytes]:
             at += len(line)
             if not line.endswith(b"\n"):
                 at += _passed(file)
-            yield line.rstrip(b"\n")
+            yield line
 
 
 def _begun(block: Block) -> int:

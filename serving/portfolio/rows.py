@@ -98,7 +98,7 @@ def reached(block: Block) -> Iterator[None]:
 
 def of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
     """The rows of one line, whatever stands in it."""
-    if len(line) > bounds.line:
+    if len(line.rstrip(b"\n")) > bounds.line:
         yield _refused(number, "", _too_long(bounds, "line"))
         return
     document = _decoded(line)

@@ -28,7 +28,7 @@ from tenders.facts import Stage
 from tenders.stages import latest_stage
 from tenders.tender import Tender
 
-CHUNK = 32
+CHUNK = 64
 """Tenders that are read and measured at once: few enough to stay in the cache until they are let go."""
 BATCH = 25_000
 """Tenders that are predicted at once: all of a block, that a booster's own cost and a table's are met once for it."""

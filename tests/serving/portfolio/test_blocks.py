@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from serving.portfolio.blocks import Block, blocks, inputs
 from serving.portfolio.bounds import Bounds
 from serving.portfolio.lines import counted, lines
+from serving.portfolio.rows import rows
 from tenders.errors import DataError, TooLargeError, UnreachableError, UsageError
 from tests import samples
 from tests.serving.portfolio import made
@@ -106,8 +108,7 @@ def test_every_line_begins_in_one_range_and_ranges_are_counted_alike(tmp_path: P
     path = made.written(tmp_path, "a.jsonl", content)
     cut = small(path, Bounds(block=size))
     found = [[line for _, line in lines(block)] for block in cut]
-    expected = content.split(b"\n")
-    assert [line for part in found for line in part] == (expected if expected[-1] else expected[:-1])
+    assert [line for part in found for line in part] == re.findall(rb"[^\n]*\n|[^\n]+", content)
     assert [counted(block) for block in cut] == [len(part) for part in found]
 
 
@@ -116,7 +117,15 @@ def test_a_line_above_the_bound_is_cut_in_every_reader(tmp_path: Path) -> None:
     for name, packed in (("a.jsonl", content), ("a.jsonl.gz", made.packed(content, "gz"))):
         cut = small(made.written(tmp_path, name, packed), Bounds(block=64, line=100))
         found = [line for block in cut for _, line in lines(block, Bounds(line=100))]
-        assert found == [b"{}", b"x" * 101, b"{}"]
+        assert found == [b"{}\n", b"x" * 101 + b"\n", b"{}\n"]
+
+
+def test_the_end_of_a_line_does_not_count_towards_its_bound(tmp_path: Path) -> None:
+    content = b"\n".join(b"x" * size for size in (100, 101, 100))
+    for name, packed in (("a.jsonl", content), ("a.jsonl.gz", made.packed(content, "gz"))):
+        cut = small(made.written(tmp_path, name, packed), Bounds(line=100))
+        found = [made.said(row) for block in cut for row in rows(block, Bounds(line=100))]
+        assert [" in one line" in each for each in found] == [False, True, False]
 
 
 @pytest.mark.parametrize("codec", ["", ".gz", ".zst"])
