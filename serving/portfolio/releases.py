@@ -51,6 +51,8 @@ def releases(
                 # Whoever reads the columns of the others is not told, and would not notice.
                 others = typed.sound_among([None if keep else each for each, keep in zip(found, kept, strict=True)])
                 yield list(_others(some, others, kept, bounds))
+            # The next are read into the memory that these leave, while it is in the cache.
+            del some, found
 
 
 def sound_ones(given: Releases, bounds: Bounds = BOUNDS) -> tuple[Releases, list[Row]]:

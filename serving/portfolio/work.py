@@ -159,6 +159,7 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tu
             log.exception("%s line %s %s", block.file, some[0].line, some[0].place)
             refused += _refused(block, some[0], [Problem(path="", problem=UNEXPECTED)])
             lines = Lines(block.file)
+        del some
     made = pa.concat_tables([*parts, lines.table()] if len(lines) or not parts else parts)
     # What was read one by one comes after what was read together.
     order = made["line"].to_numpy()
