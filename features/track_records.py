@@ -142,7 +142,8 @@ class TrackRecord(msgspec.Struct):
 def recorded(records: Kinds[TrackRecord], keys: Kinds[tuple[str, ...]]) -> Kinds[Record | None]:
     """What each track record says of the keys beside it (`TrackRecord.of`): asked once for all that are alike."""
     if len(keys) == 1:
-        return Kinds([records.distinct[0].of(keys.distinct[0])], keys.place)
+        (record,), (named,) = records.rows(), keys.rows()
+        return Kinds([record.of(named)], np.zeros(1, dtype=np.int32))
     # Nearly all keys are of none of the logs, of which there is one for all days.
     ever = set[str]().union(*{id(each.ever): each.ever for each in records.distinct}.values())
     rows = np.flatnonzero(keys.where(lambda each: not ever.isdisjoint(each)))

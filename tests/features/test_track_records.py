@@ -7,11 +7,13 @@ from datetime import date, timedelta
 from operator import is_
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.track_records import PRIOR_CASES, PRIOR_RATE, Log, Record, Resolved, TrackRecord, in_order
+from features.kinds import Kinds
+from features.track_records import PRIOR_CASES, PRIOR_RATE, Log, Record, Resolved, TrackRecord, in_order, recorded
 
 DAY = date(2020, 1, 1)
 days = st.integers(-9, 9).map(lambda n: DAY + timedelta(days=n))
@@ -157,3 +159,17 @@ def test_of_several_keys_the_longest_record_is_read_so_that_no_case_counts_twice
     assert (both.cases, both.failed) == (2, 1)
     assert state.of(["buyer:nobody"]) is None and state.of(["buyer:nobody", "adviser:nobody"]) is None
     assert state.of([]) is None
+
+
+@given(
+    asked=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=5),
+    resolved=st.lists(outcomes, max_size=8),
+)
+def test_many_are_told_what_each_is_told_alone(asked: list[tuple[int, int]], resolved: list[Resolved]) -> None:
+    """Also where kinds are of other rows than those asked: of some that were left out."""
+    log = Log.of(resolved)
+    states = [log.on(day) for day in (DAY - timedelta(days=5), DAY, None)]
+    names: list[tuple[str, ...]] = [(), ("buyer:a",), ("nobody", "buyer:b"), ("buyer:a", "market:851")]
+    records, keys = (np.array(each, dtype=np.int32) for each in zip(*asked, strict=True))
+    found = recorded(Kinds(states, records), Kinds(names, keys)).rows()
+    assert found == [states[record].of(names[key]) for record, key in asked]
