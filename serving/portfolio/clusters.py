@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from serving.portfolio import writing
 from serving.portfolio.blocks import Block
 from serving.portfolio.lines import lines
 from serving.portfolio.manifest import bundle_digest, versions
@@ -109,11 +110,13 @@ class _Cluster(Executor):
 
         here: Future[Any] = Future()
         self._waiting.add(here)
-        carry = [carried(each) if isinstance(each, Block) else each for each in given]
+        # A worker may not reach a path of this machine: what is to be written there is written here.
+        to = next((each for each in given if isinstance(each, Path)), None)
+        carry = [carried(each) if isinstance(each, Block) else each for each in given if each is not to]
         try:
             # Each call has a name of its own, else equal blocks would be one.
             there = self._client.submit(done_there, self._expected, call, *carry, **named, pure=False, retries=RETRIES)
-            there.add_done_callback(partial(self._end, here))
+            there.add_done_callback(partial(self._end, here, to))
         except ClosedClientError:
             self._fail(here, "the scheduler is gone")
         return here
@@ -122,7 +125,7 @@ class _Cluster(Executor):
         """Looks after the workers no longer."""
         self._ended.set()
 
-    def _end(self, here: Future[Any], there: Any) -> None:
+    def _end(self, here: Future[Any], to: Path | None, there: Any) -> None:
         from distributed.scheduler import KilledWorker
 
         if there.cancelled():
@@ -139,7 +142,7 @@ class _Cluster(Executor):
         elif fault:
             self._settle(here, partial(here.set_exception, fault))
         else:
-            self._settle(here, partial(here.set_result, found))
+            self._settle(here, partial(_give, here, found, to))
 
     def _fail(self, here: Future[Any], why: str) -> None:
         self._settle(here, partial(here.set_exception, UnreachableError(f"{why}. {RESUME}")))
@@ -167,6 +170,17 @@ def owned(bundle: str) -> Expected:
     """What this machine has of what a worker must have. Raises UnreachableError if there is no such bundle."""
     libraries = {**versions(), "distributed": version("distributed")}
     return Expected(versions=tuple(sorted(libraries.items())), bundle=bundle_digest(Path(bundle)))
+
+
+def _give(here: Future[Any], found: Any, to: Path | None) -> None:
+    """Ends a call with what was found, or with its being written."""
+    try:
+        if to is not None:
+            writing.whole(to, found)
+    except OSError as error:
+        here.set_exception(error)
+    else:
+        here.set_result(found)
 
 
 def carried(block: Block) -> Block:

@@ -6,14 +6,15 @@ parts again and scores only what is missing. What a block is does not depend on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import BrokenExecutor, Executor
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from serving.portfolio import parts, writing
+from serving.portfolio import parts
 from serving.portfolio.blocks import Block, blocks, inputs
 from serving.portfolio.files import size
 from serving.portfolio.finishing import finish
@@ -54,8 +55,12 @@ def run(
     _check(given)
     try:
         bundle = bundle_digest(Path(given.asked.bundle))
-        with parts.kept(given.parts, partial(_begun, given, bundle), resume) as begun:
-            return finish(given, begun, _parts(given, executor, shown), executor)
+        with (
+            parts.kept(given.parts, partial(_begun, given, bundle), resume) as begun,
+            # Whoever still writes a part is waited for while the folder is this run's.
+            closing(_parts(given, executor, shown)) as found,
+        ):
+            return finish(given, begun, found, executor)
     except UnreachableError:
         raise
     except BrokenExecutor:
@@ -83,10 +88,10 @@ def _begun(given: Run, bundle: str) -> Begun:
     )
 
 
-def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) -> Iterator[tuple[int, Scored]]:
+def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) -> Generator[tuple[int, Scored]]:
     """The parts with their numbers, in order, as soon as they are there: what is made of them is made meanwhile.
 
-    Every block is scored of which there is no part.
+    Every block is scored of which there is no part; nobody is at it any more when this is closed.
     """
     before = parts.done(given.parts)
     there = dict(before)
@@ -100,11 +105,10 @@ def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) ->
                 yield block
 
     number = 0
-    calls = ((block, (scored, given.asked, block)) for block in todo())
-    for block, made in answered(executor, given.workers, calls):
+    calls = ((block, (scored, given.asked, block, parts.path(given.parts, block.number))) for block in todo())
+    for block, _ in answered(executor, given.workers, calls):
         path = there[block.number] = parts.path(given.parts, block.number)
-        writing.whole(path, made)
-        part = opened(made)
+        part = opened(path)
         progress.add(block, part.table.num_rows)
         shown(progress)
         while number in there:

@@ -17,6 +17,7 @@ from models import bundle as bundles
 from models import scoring
 from models.bundle import Bundle
 from models.cases import Case, read_by_column
+from serving.portfolio import writing
 from serving.portfolio.blocks import Block
 from serving.portfolio.flat import Flat, flat
 from serving.portfolio.lines import counted
@@ -75,8 +76,11 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
     unnumbered: bool
 
 
-def scored(asked: Asked, block: Block) -> bytes:
-    """A block as an Arrow IPC file that `opened` reads."""
+def scored(asked: Asked, block: Block, to: Path | None = None) -> bytes:
+    """A block as an Arrow IPC file that `opened` reads: written `to` a path, whole or not at all, or else answered.
+
+    What is written by whoever made it need not pass from one process to another.
+    """
     refused: list[Refused] = []
     try:
         made, last = _table(asked, block, refused, CHUNK)
@@ -97,7 +101,11 @@ def scored(asked: Asked, block: Block) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, made.schema) as writer:
         writer.write_table(made)
-    return bytes(sink.getvalue())
+    content = bytes(sink.getvalue())
+    if to is None:
+        return content
+    writing.whole(to, content)
+    return b""
 
 
 def opened(part: bytes | Path) -> Scored:

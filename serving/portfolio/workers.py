@@ -20,7 +20,10 @@ AHEAD = 3
 def answered(
     executor: Executor, workers: int, calls: Iterable[tuple[Key, tuple[Any, ...]]]
 ) -> Iterator[tuple[Key, Any]]:
-    """Each key with what its call, a function and its arguments, gave: as the answers come."""
+    """Each key with what its call, a function and its arguments, gave: as the answers come.
+
+    When this is closed no call is under way any more.
+    """
     waiting: dict[Future[Any], Key] = {}
     try:
         for key, call in calls:
@@ -30,8 +33,7 @@ def answered(
         while waiting:
             yield from _finished(waiting)
     finally:
-        for future in waiting:
-            future.cancel()
+        wait([future for future in waiting if not future.cancel()])
 
 
 def _finished(waiting: dict[Future[Any], Key]) -> Iterator[tuple[Key, Any]]:

@@ -20,9 +20,11 @@ from models import bundle as bundles
 from models import scoring
 from models.bundle import Bundle
 from serving.portfolio import workers
+from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import Bounds
 from serving.portfolio.given import Run
 from serving.portfolio.manifest import Manifest
+from serving.portfolio.parts import done
 from serving.portfolio.run import run
 from serving.portfolio.table import JOINT
 from serving.portfolio.work import Asked, Refused
@@ -114,10 +116,18 @@ def test_a_run_that_ended_goes_on_to_the_same_bytes(source: Path, here: Executor
     whole = of.out.read_bytes(), of.refused.read_bytes()
     again = given(source, f"stopped-{name}")
     stopped(again, here)
-    assert not again.out.exists() and len(list(again.parts.glob("*.arrow"))) == 1
+    assert not again.out.exists() and 0 < len(done(again.parts)) < len(list(blocks(source, bounds=again.bounds)))
     run(again, here, resume=True)
     assert (again.out.read_bytes(), again.refused.read_bytes()) == whole
     assert not again.parts.exists()
+
+
+def test_nobody_is_at_a_run_that_has_ended(source: Path) -> None:
+    of = given(source)
+    with ThreadPoolExecutor(2) as two:
+        stopped(of, two)
+        left = done(of.parts)
+    assert left and done(of.parts) == left
 
 
 def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor) -> None:

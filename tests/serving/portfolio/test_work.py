@@ -63,6 +63,13 @@ def column(part: Scored, name: str) -> list[Any]:
     return part.table[name].to_pylist()
 
 
+def test_what_is_written_is_what_is_answered(tmp_path: Path) -> None:
+    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases(5))))
+    to = tmp_path / "part.arrow"
+    assert not scored(ASKED, block, to)
+    assert to.read_bytes() == scored(ASKED, block)
+
+
 def test_a_part_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases())))
     assert scored(ASKED, block) == scored(ASKED, block)
