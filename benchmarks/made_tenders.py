@@ -43,12 +43,18 @@ def _said(made: random.Random, words: int) -> str:
     return " ".join(made.choice(WORDS) for _ in range(words)).capitalize()
 
 
-def _period(start: date, days: int) -> dict[str, str]:
-    return {"startDate": f"{start}T00:00:00Z", "endDate": f"{start + timedelta(days=days)}T12:00:00Z"}
+def _at(made: random.Random, day: date) -> str:
+    """An instant of a day: registers note the second, so hardly two of them are one text."""
+    return f"{day}T{made.randrange(24):02}:{made.randrange(60):02}:{made.randrange(60):02}Z"
+
+
+def _period(made: random.Random, start: date, days: int) -> dict[str, str]:
+    return {"startDate": _at(made, start), "endDate": _at(made, start + timedelta(days=days))}
 
 
 def _release(made: random.Random, number: int) -> dict[str, Any]:
     published = FIRST_DAY + timedelta(days=made.randrange(1400))
+    instant = _at(made, published)
     lots = made.choice((1, 1, 2, 3, 4))
     amount = round(10 ** made.uniform(4, 9), 2)
     code = made.choice(DIVISIONS)
@@ -58,13 +64,13 @@ def _release(made: random.Random, number: int) -> dict[str, Any]:
         "title": _said(made, 8),
         "description": _said(made, 60),
         "status": "active",
-        "datePublished": f"{published}T09:00:00Z",
+        "datePublished": instant,
         "value": {"amount": amount, "currency": "GBP"},
         "procurementMethod": made.choice(METHODS),
         "procurementMethodDetails": "Open procedure (above threshold)",
         "mainProcurementCategory": made.choice(("services", "goods", "works")),
-        "tenderPeriod": _period(published, made.randrange(10, 80)),
-        "contractPeriod": _period(published + timedelta(days=200), made.randrange(300, 3000)),
+        "tenderPeriod": _period(made, published, made.randrange(10, 80)),
+        "contractPeriod": _period(made, published + timedelta(days=200), made.randrange(300, 3000)),
         "lots": [_lot(made, each + 1, amount / lots) for each in range(lots)],
         "items": [_item(made, each + 1, code) for each in range(lots)],
         "documents": [
@@ -74,7 +80,7 @@ def _release(made: random.Random, number: int) -> dict[str, Any]:
                 "noticeType": "UK4",
                 "format": "text/html",
                 "url": f"https://example.org/notices/{number:09}/{each}",
-                "datePublished": f"{published}T09:00:00Z",
+                "datePublished": instant,
             }
             for each in range(2)
         ],
@@ -88,7 +94,7 @@ def _release(made: random.Random, number: int) -> dict[str, Any]:
     return {
         "ocid": f"ocds-h6vhtk-{number:09}",
         "id": f"{number:09}-{published.year}",
-        "date": f"{published}T09:00:00Z",
+        "date": instant,
         "tag": ["tender"],
         "initiationType": "tender",
         "language": "en",
