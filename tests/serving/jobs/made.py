@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from serving.portfolio.bounds import BOUNDS
 from tests import samples
 from tests.serving.made import HOSTILE
 from tests.serving.portfolio.made import lines
@@ -48,8 +49,8 @@ def newer() -> bytes:
 
 def long(blocks: int) -> bytes:
     """Packed JSON lines of so many blocks, each of which takes a moment: a thousand tenders with much that is not read."""
-    padding = {"rationale": "x" * 7_000}
-    return gzip.compress(lines([tender(number, planning=padding) for number in range(1_050 * blocks)]), 1)
+    padding = {"rationale": "x" * (BOUNDS.block // 1_000)}
+    return gzip.compress(lines([tender(number, planning=padding) for number in range(1_000 * blocks)]), 1)
 
 
 def upload(http: httpx.Client, content: bytes, name: str = "register.jsonl", **options: str) -> dict[str, Any]:
