@@ -170,7 +170,7 @@ class _Cells:
         elif field.key == "title" and _is_utf_8(column):
             self._titles = _titles(column)
         else:
-            self._read[field.key] = self._values(field, column)
+            self._read[field.key] = self._values(field, _days(column) if field.kind == "date" else column)
 
     def _values(self, field: Field, column: pa.Array) -> Kinds[Any]:
         cells = column.dictionary_encode()
@@ -181,6 +181,24 @@ class _Cells:
         if wrong.any():
             self.odd |= wrong[place]
         return Kinds(found, place)
+
+
+def _days(column: pa.Array) -> pa.Array:
+    """Instants as the days that they name, of which a register has few; what names no instant stays as it is."""
+    if pa.types.is_timestamp(column.type) and column.type.tz in (None, "UTC"):
+        return column.cast(pa.date32(), safe=False)
+    if not _is_utf_8(column):
+        return column
+    longer = pc.match_like(column, "____-__-___%").fill_null(False)
+    texts = column.filter(longer).to_pylist()
+    try:
+        dates.ordinals(texts)
+    except ValueError:
+        places = np.flatnonzero(longer.to_numpy(zero_copy_only=False))
+        fine = np.zeros(len(column), dtype=bool)
+        fine[places] = [dates.problem(text) is None for text in texts]
+        longer = pa.array(fine)
+    return pc.if_else(longer, pc.utf8_slice_codeunits(column, 0, 10), column) if texts else column
 
 
 def _titles(column: pa.Array) -> pa.Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import date
+from datetime import datetime as date_time
 from typing import Any
 
 import msgspec
@@ -107,6 +108,33 @@ def test_columns_of_numbers_days_and_flags_too(
             "buyer": pa.array(["A", "B", None, "A"]).dictionary_encode(),
         }
     )
+    assert scored(block(table)) == one_by_one(block(table))
+
+
+INSTANTS = st.datetimes(
+    date_time.fromisoformat("1890-01-01"), date_time.fromisoformat("2210-01-01"), timezones=st.none() | st.timezones()
+)
+ODD_TIMES = ("", " ", "unknown", "2024", "2024-11", "2024-02-30T10:00:00Z", "2024-03-01T25:00:00", "2024-03-01Tnoon",
+             "2024-W01-1T10:00", "20240301T100000Z", "٢024-03-01T10:00:00", " 2024-03-01T10:00:00 ", "2024-03-01 10:00")  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    times=st.lists(st.none() | INSTANTS.map(str) | INSTANTS.map(date_time.isoformat) | st.sampled_from(ODD_TIMES),
+                   min_size=3, max_size=6),
+)  # fmt: skip
+def test_instants_are_read_as_the_days_that_they_name(times: list[str | None]) -> None:
+    for kind in (pa.string(), pa.large_string()):
+        table = pa.table({"title": ["A"] * len(times), "published": pa.array(times, kind), "tender_end": times[::-1]})
+        assert scored(block(table)) == one_by_one(block(table))
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "+05:30", "America/New_York"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_instants_with_a_type_of_their_own_too(unit: str, zone: str | None) -> None:
+    times = pa.array([-1, 0, 86_399, 1_700_000_000, None, 4_102_444_800], pa.timestamp("s"))
+    column = times.cast(pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
+    table = pa.table({"title": ["A"] * 6, "published": column, "tender_start": column})
     assert scored(block(table)) == one_by_one(block(table))
 
 
