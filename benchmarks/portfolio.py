@@ -29,6 +29,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks import made_tenders
@@ -46,7 +47,7 @@ from serving.portfolio.run import run
 from serving.portfolio.table import Lines
 from serving.portfolio.work import CHUNK, Asked, held
 from serving.portfolio.workers import local
-from tenders import reading, typed
+from tenders import form, reading, typed
 from tenders.process import published_on
 from tenders.tender import Tender
 
@@ -85,9 +86,13 @@ def main() -> None:
 
 def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int, repeats: int) -> Shown:
     """The run, its floors and the same from Parquet, taking turns; medians."""
-    flat = flattened(source, home / "tenders.parquet")
+    files = {
+        "JSON lines": source,
+        "Parquet": flattened(source, home / "tenders.parquet"),
+        "Parquet, instants as texts": flattened(source, home / "texts.parquet", days=False),
+    }
     cut = list(blocks(source))
-    seconds: dict[str, list[float]] = {name: [] for name in ("decoding", "predicting", "JSON lines", "Parquet")}
+    seconds: dict[str, list[float]] = {name: [] for name in ("decoding", "predicting", *files)}
     with _pool(workers) as floor, local(workers, bundle) as executor:
         list(floor.map(_ready, [bundle] * workers * 2))
         list(executor.map(_ready, [bundle] * workers * 2))
@@ -95,7 +100,7 @@ def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int,
             seconds["decoding"].append(_timed(lambda: list(floor.map(decoded, cut))))
             share = [(bundle, size // (workers * 4))] * (workers * 4)
             seconds["predicting"].append(sum(floor.map(predicted, share)) / workers)
-            for name, file in (("JSON lines", source), ("Parquet", flat)):
+            for name, file in files.items():
                 seconds[name].append(_timed(partial(_run, home, file, bundle, workers, executor)))
     taken = {name: statistics.median(each) for name, each in seconds.items()}
     floors = taken["decoding"] + taken["predicting"]
@@ -217,18 +222,27 @@ class _Steps:
         return made
 
 
-def flattened(source: Path, to: Path) -> Path:
-    """The same tenders as a table of the flat form's columns."""
+def flattened(source: Path, to: Path, days: bool = True) -> Path:
+    """The same tenders as a table of the flat form's columns: its dates as days, or as the texts of the releases."""
     names = (
         "title", "description", "buyer", "region", "cpv", "category", "value", "currency", "lots", "published",
         "tender_start", "tender_end", "contract_start", "contract_end", "procurement_method",
     )  # fmt: skip
-    schema = pa.schema([(name, {"value": pa.float64(), "lots": pa.int64()}.get(name, pa.string())) for name in names])
-    with pq.ParquetWriter(to, schema, compression="zstd") as writer:
+    kinds = {"value": pa.float64(), "lots": pa.int64()}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
+    dated = [name for name in names if form.BY_KEY[name].kind == "date" and days]
+    with pq.ParquetWriter(to, _dated(schema, dated), compression="zstd") as writer:
         for some in _some(source, 50_000):
-            rows = [_flat(msgspec.json.decode(line)) for line in some]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            table = pa.Table.from_pylist([_flat(msgspec.json.decode(line)) for line in some], schema=schema)
+            for name in dated:
+                texts = pc.utf8_slice_codeunits(table[name], 0, 10)
+                table = table.set_column(names.index(name), name, texts.cast(pa.date32()))
+            writer.write_table(table)
     return to
+
+
+def _dated(schema: pa.Schema, names: list[str]) -> pa.Schema:
+    return pa.schema([each.with_type(pa.date32()) if each.name in names else each for each in schema])
 
 
 def decoded(block: Block) -> int:

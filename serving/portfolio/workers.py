@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from serving.portfolio import work
@@ -47,6 +48,7 @@ def local(workers: int, bundle: str) -> Iterator[Executor]:
 
     They come from a server that has the libraries imported and nothing else, so that they share that memory.
     """
+    _keep_memory()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["serving.portfolio.work"])
     with ProcessPoolExecutor(workers, context, _begin, (bundle,)) as executor:
@@ -57,7 +59,21 @@ def local(workers: int, bundle: str) -> Iterator[Executor]:
             raise
 
 
+def _keep_memory() -> None:
+    """Has the C library keep what is freed for the next block: to return it and be given it anew is a fifth of the time
+    that a table takes. Where it is not the GNU library, nothing changes."""
+    with suppress(AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, 2**25)
+        library.mallopt(_TRIM_THRESHOLD, 2**30)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+"""Names of mallopt(3) in numbers."""
+
+
 def _begin(bundle: str) -> None:
+    _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work.held(bundle)
 
