@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.kinds import Kinds
+from features.kinds import Growing, Kinds
 
 rows = st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12)
 
@@ -51,3 +51,12 @@ def test_what_is_found_of_a_kind_is_found_of_its_rows() -> None:
     found = kinds.numbers(lambda each: None if each is None else 1)
     assert found.tolist()[::2] == [1, 1] and np.isnan(found[1])
     assert kinds.where(lambda each: each is None).tolist() == [False, True, False]
+
+
+@given(parts=st.lists(rows, max_size=4))
+def test_kinds_that_come_some_at_a_time_are_those_of_all_rows(parts: list[list[tuple[bool, int]]]) -> None:
+    growing = Growing[tuple[bool, int]]()
+    for part in parts:
+        growing.extend(part)
+    found, whole = growing.kinds(), Kinds.of([row for part in parts for row in part])
+    assert found.distinct == whole.distinct and np.array_equal(found.place, whole.place)

@@ -84,3 +84,23 @@ def test_days_of_many_texts_are_those_of_each() -> None:
     assert [each and each.toordinal() for each in named] == [
         None if math.isnan(each) else each for each in dates.ordinals(texts)
     ]
+
+
+TEXTS = st.lists(
+    st.none()
+    | MONTHS.map(str)
+    | MONTHS.map("{:%Y-%m}".format)
+    | st.datetimes(timezones=st.none() | st.timezones()).map(str)
+    | st.sampled_from(["", "soon", "2014-02-30", "0001-01-01", "2014-11-20T25:00:00Z"]),
+    max_size=5,
+)
+
+
+@given(TEXTS)
+def test_many_are_dates_if_each_is(texts: list[str | None]) -> None:
+    if any(text is not None and dates.problem(text) for text in texts):
+        with pytest.raises(ValueError, match=r"."):
+            dates.ordinals(texts)
+    else:
+        found = [None if math.isnan(each) else each for each in dates.ordinals(texts)]
+        assert found == [named.toordinal() if (named := dates.day(text)) else None for text in texts]
