@@ -26,9 +26,8 @@ def moment(text: str | None) -> datetime | None:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        if _month(text):
-            return None
-        raise
+        _month(text)
+        return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
@@ -68,9 +67,8 @@ def _ordinal(text: str) -> float:
 def problem(text: str) -> str | None:
     """What is wrong with a date as it is written; None if nothing is."""
     try:
-        moment(text)
         named = earliest(text).year
-    except (ValueError, OverflowError):
+    except ValueError:
         return f"{text[:40]!r} is not a date that exists"
     return None if FIRST_YEAR <= named <= LAST_YEAR else f"the year {named} is out of range"
 
@@ -85,29 +83,28 @@ def first_days(texts: Sequence[str | None]) -> list[date | None]:
 
 def earliest(text: str) -> date:
     """The first day that `text` can mean: `2014-11` gives 2014-11-01. For ordering only."""
-    try:
-        return datetime.fromisoformat(text).date()
-    except ValueError:
-        if month := _month(text):
-            return month[0]
-        raise
+    return _meant(text)[0]
 
 
 def latest(text: str) -> date:
     """The last day that `text` can mean: `2014-11` gives 2014-11-30. For what must be *known by*."""
+    return _meant(text)[1]
+
+
+def _meant(text: str) -> tuple[date, date]:
+    """The first and the last day that a text can mean. Raises ValueError as `moment` does."""
     try:
-        return datetime.fromisoformat(text).date()
+        named = datetime.fromisoformat(text).date()
     except ValueError:
-        if month := _month(text):
-            return month[1]
-        raise
+        return _month(text)
+    return named, named
 
 
-def _month(text: str) -> tuple[date, date] | None:
-    """The first and last day of a month or year; None if the text names neither. Raises ValueError for a 13th month."""
+def _month(text: str) -> tuple[date, date]:
+    """The first and the last day of a month or year. Raises ValueError if `text` names neither, or a 13th month."""
     partial = _PARTIAL.match(text)
     if not partial:
-        return None
+        raise ValueError(f"{text[:40]!r} is no date")
     year, first, last = int(partial[1]), int(partial[2] or 1), int(partial[2] or 12)
     return date(year, first, 1), date(year, last, monthrange(year, last)[1])
 
