@@ -14,8 +14,8 @@ MOST = 65_536
 class Memo(dict[Given, Found]):
     """What is found of a value, by the value: forgotten when it is `most` of them, so that it cannot grow without end.
 
-    It is a dictionary, which need not note what was used last, as `lru_cache` does: for a portfolio, which asks for some
-    names and codes a tender. What cannot be found of a value is not held.
+    It is a dictionary, which need not note what was used last, as `lru_cache` does: for a portfolio, which asks for a
+    few names and codes a tender. What cannot be found of a value is not held.
     """
 
     def __init__(self, find: Callable[[Given], Found], most: int = MOST) -> None:
