@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from features.columns import Columns, Floats, Periods, Values, floats
+from features.columns import Columns, Periods, Values
 from features.keys import BUYERS, MARKETS, cpv_codes
 from features.kinds import Growing, Kinds
 from features.track_records import TrackRecord
@@ -67,19 +67,18 @@ class Reader:
 
     def columns(self) -> Columns:
         """What was read, settled."""
-        numbers = {name: np.array(each) for name, each in self._numbers.items()}
-        facts = Kinds.of_things(self._facts)
+        numbers, facts = self._numbers, Kinds.of_things(self._facts)
         return Columns(
             records=Kinds.of_things(self._records),
-            published=numbers["published"],
+            published=np.array(numbers["published"]),
             dated=self._dated,
-            unopened=numbers["unopened"] != 0,
+            unopened=np.array(numbers["unopened"]) != 0,
             tender_period=_periods(numbers, "tender_period"),
             enquiry_period=_periods(numbers, "enquiry_period"),
             contract_period=_periods(numbers, "contract_period"),
             value=_values(numbers, "value"),
             budget=_values(numbers, "budget"),
-            lots=numbers["lots"],
+            lots=np.array(numbers["lots"]),
             lot_values=_values(numbers, "lot_values"),
             lot_periods=_periods(numbers, "lot_periods"),
             single_block=facts.numbers(attrgetter("single_block")),
@@ -146,13 +145,13 @@ def _nothing(values: Sequence[Any]) -> array[float]:
     return _UNKNOWN * len(values)
 
 
-def _values(numbers: Mapping[str, Floats], name: str) -> Values:
-    currency = numbers[f"{name}.currency"].astype(np.int32)
-    return Values(amount=numbers[f"{name}.amount"], currency=Kinds(_KNOWN, currency))
+def _values(numbers: Mapping[str, array[float]], name: str) -> Values:
+    currency = np.array(numbers[f"{name}.currency"]).astype(np.int32)
+    return Values(amount=np.array(numbers[f"{name}.amount"]), currency=Kinds(_KNOWN, currency))
 
 
-def _periods(numbers: Mapping[str, Floats], name: str) -> Periods:
-    return Periods(**{fact: numbers[f"{name}.{fact}"] for fact in ("stated", "start", "end")})
+def _periods(numbers: Mapping[str, array[float]], name: str) -> Periods:
+    return Periods(**{fact: np.array(numbers[f"{name}.{fact}"]) for fact in ("stated", "start", "end")})
 
 
 def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Columns:
@@ -164,7 +163,7 @@ def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Colu
 
 def periods(given: Sequence[Period | None]) -> Periods:
     """Periods in an array a fact."""
-    return _periods({name: floats(list(each)) for name, each in _of_periods("given", given)}, "given")
+    return _periods({name: array("d", each) for name, each in _of_periods("given", given)}, "given")
 
 
 def alone(tender: Tender, track_record: TrackRecord) -> Columns:

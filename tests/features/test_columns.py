@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from features.catalogue import catalogue
 from features.columns import Columns, joined
 from features.columns_read import Reader, read
+from features.matrix import Rows
 from features.track_records import TrackRecord
 from tenders.facts import STAGES
 from tenders.reading import one
@@ -46,6 +47,11 @@ def test_what_is_read_bit_by_bit_is_what_is_read_at_once() -> None:
     for tender in tenders:
         reader.add([tender], [RECORD])
     assert told(reader.columns()) == told(read(tenders, [RECORD] * len(tenders)))
+
+
+def test_of_nothing_read_there_are_columns_without_a_row() -> None:
+    assert told(Reader().columns()) == told(read([]))
+    assert Rows([]).measured().shape == (0, 0)
 
 
 def test_features_that_are_arithmetic_are_draft_features() -> None:
