@@ -108,13 +108,10 @@ def scored(asked: Asked, block: Block, to: Path | None = None) -> bytes:
     return b""
 
 
-def opened(part: bytes | Path) -> Scored:
-    """What `scored` made, or from the file that holds it."""
-    if isinstance(part, Path):
-        with pa.memory_map(str(part)) as source:
-            made = pa.ipc.open_file(source).read_all()
-    else:
-        made = pa.ipc.open_file(part).read_all()
+def opened(part: Path) -> Scored:
+    """What `scored` wrote."""
+    with pa.memory_map(str(part)) as source:
+        made = pa.ipc.open_file(source).read_all()
     about = made.schema.metadata
     return Scored(
         file=about[b"file"].decode(),
