@@ -169,7 +169,9 @@ def test_a_file_is_scored_and_changed(page: Page, tmp_path: Path) -> None:
     assert page.get_by_label("Lots", exact=True).input_value() == "2"
     page.get_by_label("Lots", exact=True).fill("1")
     page.get_by_label("Value of each lot").fill("900,000")
-    page.get_by_role("button", name="Score", exact=True).last.click()
+    # The page before shows the same ocid: the next one has to be there before it is read.
+    with page.expect_navigation():
+        page.get_by_role("button", name="Score", exact=True).last.click()
     assert page.get_by_text(samples.OCID).is_visible()
     assert page.get_by_label("Lots", exact=True).input_value() == "1"
 
