@@ -15,7 +15,8 @@ from models.bundle import Bundle
 from models.cases import Case, Queue
 from models.predicting import Batch, predictions
 from models.scoring import Told, told
-from serving.portfolio.flat import LONGEST, Flat
+from serving.portfolio.flat import Flat
+from serving.portfolio.form_columns import LONGEST
 from serving.portfolio.releases import Releases
 from tenders.process import published_each
 from tenders.tender import Tender

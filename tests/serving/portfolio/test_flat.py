@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from models import bundle as bundles
 from serving.portfolio import work
 from serving.portfolio.blocks import Block
-from serving.portfolio.flat import PLAIN, flat
+from serving.portfolio.flat import flat
+from serving.portfolio.form_columns import PLAIN
 from serving.portfolio.work import Asked, Refused
 from tenders import form
 
@@ -127,6 +128,21 @@ def test_instants_are_read_as_the_days_that_they_name(times: list[str | None]) -
     for kind in (pa.string(), pa.large_string()):
         table = pa.table({"title": ["A"] * len(times), "published": pa.array(times, kind), "tender_end": times[::-1]})
         assert scored(block(table)) == one_by_one(block(table))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    times=st.lists(INSTANTS, min_size=1, max_size=4),
+    shape=st.sampled_from(
+        ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f+05:30", "%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%S.1234567-1100",
+         "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H", "%Y-%m-%d"]
+    ),
+    odd=st.sampled_from([None, *ODD_TIMES]),
+)  # fmt: skip
+def test_instants_that_are_all_written_alike_too(times: list[date_time], shape: str, odd: str | None) -> None:
+    texts = [time.strftime(shape) for time in times]
+    table = pa.table({"title": ["A"] * (len(times) + 1), "published": [*texts, odd], "tender_end": [*texts, None]})
+    assert scored(block(table)) == one_by_one(block(table))
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "+05:30", "America/New_York"])
