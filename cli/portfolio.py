@@ -61,12 +61,15 @@ def portfolio(
     json: Json = False,
 ) -> None:
     """Score every tender of a file, as many as there are, and list those worth a review."""
+    from serving.portfolio.workers import begin_server, local
+
+    if not cluster:
+        begin_server()
     from models import bundle as bundles
     from serving.portfolio import clusters, writing
     from serving.portfolio.given import Run
     from serving.portfolio.run import run
     from serving.portfolio.work import Asked
-    from serving.portfolio.workers import local
     from serving.portfolio.worklist import CAPACITY, Wish
 
     if workers and cluster not in (None, clusters.LOCAL):

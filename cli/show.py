@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from cli import show_desk
-from models.scoring import Score
 
 if TYPE_CHECKING:
     # Importing these takes longer than most commands.
+    from models.scoring import Score
     from tenders.sources.quality import Report
     from training.evaluate import Evaluation
 

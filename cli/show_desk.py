@@ -9,12 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.signs.judging import CAVEAT, Judged
-
 if TYPE_CHECKING:
     # Importing these takes longer than printing them.
     from models.comparables import Comparables
     from models.precedents import Precedent, Precedents
+    from models.signs.judging import Judged
     from models.suggest import Suggestion, Suggestions
     from models.whatif import WhatIf
 
@@ -24,6 +23,8 @@ FEW_WORDS = 6
 
 def signs(out: Console, found: Sequence[Judged]) -> None:
     """Signs by judgement; those that cannot be judged by title only."""
+    from models.signs.judging import CAVEAT
+
     out.print("  warning signs, beside the probability and no part of it")
     for group, shown in GROUPS:
         here = [each for each in found if each.shown is shown]

@@ -9,9 +9,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from multiprocessing.forkserver import ensure_running
 from typing import Any, TypeVar
-
-from serving.portfolio import work
 
 Key = TypeVar("Key")
 AHEAD = 3
@@ -42,6 +41,13 @@ def _finished(waiting: dict[Future[Any], Key]) -> Iterator[tuple[Key, Any]]:
         yield waiting.pop(future), future.result()
 
 
+def begin_server() -> None:
+    """Starts the server that `local` takes its processes from, which imports while the caller does."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["serving.portfolio.work"])
+    ensure_running()
+
+
 @contextmanager
 def local(workers: int, bundle: str) -> Iterator[Executor]:
     """Processes of this machine, each with the bundle loaded.
@@ -49,8 +55,8 @@ def local(workers: int, bundle: str) -> Iterator[Executor]:
     They come from a server that has the libraries imported and nothing else, so that they share that memory.
     """
     _keep_memory()
+    begin_server()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["serving.portfolio.work"])
     with ProcessPoolExecutor(workers, context, _begin, (bundle,)) as executor:
         try:
             yield executor
@@ -73,6 +79,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def _begin(bundle: str) -> None:
+    from serving.portfolio import work
+
     _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work.held(bundle)

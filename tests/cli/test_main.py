@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +59,13 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
     """`tender-risk`, with its output caught."""
     monkeypatch.setenv("COLUMNS", "200")
     return Run(monkeypatch, capfd)
+
+
+def test_what_a_command_does_not_need_is_not_imported() -> None:
+    heavy = {"numpy", "pandas", "pyarrow", "xgboost", "sklearn", "mlflow", "bentoml", "dask"}
+    code = f"import cli.main, sys; print(*{heavy} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not found.stdout.split()
 
 
 def written(home: Path, name: str, text: str) -> Path:
