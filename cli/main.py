@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli import desk, drift, portfolio, reporting, show, show_released
+from cli import desk, drift, portfolio, pulling, reporting, show, show_released
 from cli.given import AtStage, BundleDir, File, Json, err, out, print_json, read, stage_of
 from tenders.errors import DataError, TenderRiskError
 
@@ -69,6 +69,7 @@ app.command()(desk.compare)
 app.command()(reporting.report)
 app.command()(portfolio.portfolio)
 app.command()(drift.drift)
+app.command()(pulling.pull)
 
 
 @app.command()

@@ -1,0 +1,253 @@
+"""Tenders Electronic Daily: the notices of the European Union, field by field, made OCDS releases.
+
+| field | where it goes |
+|---|---|
+| `procedure-identifier`, else `publication-number` | `ocid`, after `ted-` |
+| `publication-number`, `publication-date` | `id`, `date`; of a call `tender.datePublished`, `tenderPeriod.startDate` |
+| `form-type` | `tag` |
+| `buyer-name`, `buyer-identifier` | `buyer` |
+| `title-proc`, else `notice-title`; `description-proc` | `tender.title`, `description` |
+| `procedure-type` | `tender.procurementMethod`, `procurementMethodDetails` |
+| `contract-nature` | `tender.mainProcurementCategory` |
+| `classification-cpv` | `tender.classification`, `items` |
+| `estimated-value-proc`, `estimated-value-cur-proc` | `tender.value` |
+| `deadline-receipt-tender-date-lot`, the last | `tender.tenderPeriod.endDate` |
+| `contract-duration-start-date-lot`, `contract-duration-end-date-lot`, first and last | `tender.contractPeriod` |
+| `identifier-lot`, `title-lot`, `estimated-value-lot`, `estimated-value-cur-lot` | `tender.lots` |
+| `winner-selection-status` | an award a result: `selec-w` active, `clos-nw` unsuccessful, `open-nw` none yet |
+| `non-award-justification` | `awards[].statusDetails` of an unsuccessful one |
+| `result-lot-identifier`, `winner-name`, `tender-value`, `-cur` | `awards[].relatedLots`, `suppliers`, `value` |
+| `received-submissions-type-val`, `-code` | `bids.statistics`, where the code is `tenders` |
+
+What stands in arrays side by side is paired where these have one length, and else left out: which of two lots a single
+title is of is not told. Amounts of nothing or less are unknown.
+
+Source: the search API, version 3, and the field list in its documentation. At most 10,000 cells are answered at a time,
+a row's number counted in. A day's pages are over when all that it has are there, for there is always a next token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from itertools import chain
+from typing import Any
+
+from tenders.apis.api import Api, Ask, Page, listed
+
+FIELDS = (
+    "publication-number", "publication-date", "form-type", "procedure-identifier", "buyer-name", "buyer-identifier",
+    "title-proc", "notice-title", "description-proc", "procedure-type", "contract-nature", "classification-cpv",
+    "estimated-value-proc", "estimated-value-cur-proc", "deadline-receipt-tender-date-lot",
+    "contract-duration-start-date-lot", "contract-duration-end-date-lot", "identifier-lot", "title-lot",
+    "estimated-value-lot", "estimated-value-cur-lot", "result-lot-identifier", "winner-selection-status",
+    "non-award-justification", "winner-name", "tender-value", "tender-value-cur", "received-submissions-type-code",
+    "received-submissions-type-val",
+)  # fmt: skip
+LIMIT = 250
+CELLS = 10_000
+METHODS = {
+    "open": "open",
+    "restricted": "selective",
+    "neg-w-call": "selective",
+    "comp-dial": "selective",
+    "innovation": "selective",
+    "comp-tend": "selective",
+    "neg-wo-call": "limited",
+}
+CATEGORIES = {"works": "works", "services": "services", "supplies": "goods"}
+TAGS = {
+    "planning": "planning",
+    "competition": "tender",
+    "result": "award",
+    "dir-awa-pre": "award",
+    "cont-modif": "contractAmendment",
+    "compl": "implementation",
+}
+LANGUAGE = "eng"
+"""Which is read where a text is in many; the first that there is where it is not in this one."""
+
+Notice = Mapping[str, Any]
+
+
+def release(notice: Notice) -> dict[str, Any]:
+    """A notice as an OCDS release."""
+    number, published = _text(notice, "publication-number"), _day(notice, "publication-date")
+    form = _text(notice, "form-type")
+    call = published if form == "competition" else None
+    codes = list(dict.fromkeys(_texts(notice, "classification-cpv")))
+    tender = {
+        "id": number,
+        "title": _text(notice, "title-proc") or _text(notice, "notice-title"),
+        "description": _text(notice, "description-proc"),
+        "datePublished": call,
+        "procurementMethod": METHODS.get(_text(notice, "procedure-type") or ""),
+        "procurementMethodDetails": _text(notice, "procedure-type"),
+        "mainProcurementCategory": CATEGORIES.get(_text(notice, "contract-nature") or ""),
+        "classification": _cpv(codes[0]) if codes else None,
+        "items": [{"id": str(number), "classification": _cpv(code)} for number, code in enumerate(codes, start=1)],
+        "value": _first(_values(notice, "estimated-value-proc", "estimated-value-cur-proc")),
+        "tenderPeriod": _stated(
+            {"startDate": call, "endDate": max(_days(notice, "deadline-receipt-tender-date-lot"), default=None)}
+        ),
+        "contractPeriod": _stated(
+            {
+                "startDate": min(_days(notice, "contract-duration-start-date-lot"), default=None),
+                "endDate": max(_days(notice, "contract-duration-end-date-lot"), default=None),
+            }
+        ),
+        "lots": list(_lots(notice)),
+    }
+    return _stated(
+        {
+            "ocid": f"ted-{_text(notice, 'procedure-identifier') or number}",
+            "id": number,
+            "date": published,
+            "tag": [TAGS[form]] if form in TAGS else [],
+            "buyer": _stated({"id": _text(notice, "buyer-identifier"), "name": _text(notice, "buyer-name")}),
+            "tender": _stated(tender),
+            "awards": list(_awards(notice)),
+            "bids": _stated({"statistics": list(_bids(notice))}),
+        }
+    )
+
+
+def _lots(notice: Notice) -> Iterator[dict[str, Any]]:
+    names = _texts(notice, "identifier-lot")
+    titles = _beside(names, _texts(notice, "title-lot"))
+    values = _beside(names, _values(notice, "estimated-value-lot", "estimated-value-cur-lot"))
+    lots = (
+        _stated({"id": name, "title": title, "value": value})
+        for name, title, value in zip(names, titles, values, strict=True)
+        if name
+    )
+    # A lot may be named more than once.
+    yield from {lot["id"]: lot for lot in lots}.values()
+
+
+def _awards(notice: Notice) -> Iterator[dict[str, Any]]:
+    results = _texts(notice, "winner-selection-status")
+    lots = _of_results(notice, results)
+    won = [result for result in results if result == "selec-w"]
+    lost = [result for result in results if result == "clos-nw"]
+    names = iter(_beside(won, _texts(notice, "winner-name")))
+    values = iter(_beside(won, _values(notice, "tender-value", "tender-value-cur")))
+    reasons = iter(_beside(lost, _texts(notice, "non-award-justification")))
+    for number, (result, lot) in enumerate(zip(results, lots, strict=True), start=1):
+        told = {"id": str(number), "relatedLots": [lot] if lot else None}
+        if result == "selec-w":
+            # That there is one is known, even where it is not told which.
+            supplier = _stated({"name": next(names)})
+            yield _stated({**told, "status": "active", "value": next(values)}) | {"suppliers": [supplier]}
+        elif result == "clos-nw":
+            yield _stated({**told, "status": "unsuccessful", "statusDetails": next(reasons)})
+
+
+def _bids(notice: Notice) -> Iterator[dict[str, Any]]:
+    codes, counts = _texts(notice, "received-submissions-type-code"), _texts(notice, "received-submissions-type-val")
+    if len(codes) != len(counts):
+        return
+    found = [count for code, count in zip(codes, counts, strict=True) if code == "tenders" and count.isdecimal()]
+    results = _texts(notice, "winner-selection-status")
+    lots = _of_results(notice, results) if len(found) == len(results) else [None] * len(found)
+    if len(found) > 1 and len(found) != len(results):
+        return
+    for number, (count, lot) in enumerate(zip(found, lots, strict=True), start=1):
+        yield _stated({"id": str(number), "measure": "bids", "value": int(count), "relatedLot": lot})
+
+
+def _of_results(notice: Notice, results: Sequence[str]) -> list[str | None]:
+    """The lot of each result."""
+    return _beside(results, _texts(notice, "result-lot-identifier"))
+
+
+def _beside(these: Sequence[Any], those: Sequence[Any]) -> list[Any]:
+    """Those if there is one for each of these, else as many None."""
+    return list(those) if len(these) == len(those) else [None] * len(these)
+
+
+def _values(notice: Notice, amount: str, currency: str) -> list[dict[str, Any] | None]:
+    amounts, currencies = _texts(notice, amount), _texts(notice, currency)
+    if len(currencies) == 1:
+        currencies = currencies * len(amounts)
+    return [_value(*each) for each in zip(amounts, _beside(amounts, currencies), strict=True)]
+
+
+def _value(amount: str, currency: str | None) -> dict[str, Any] | None:
+    try:
+        number = float(amount)
+    except ValueError:
+        return None
+    return {"amount": number, "currency": currency} if currency and 0 < number < float("inf") else None
+
+
+def _cpv(code: str) -> dict[str, str]:
+    return {"scheme": "CPV", "id": code}
+
+
+def _texts(notice: Notice, field: str) -> list[str]:
+    """A field's values as texts; of a text in many languages those of one."""
+    return list(_flat(notice.get(field)))
+
+
+def _flat(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        spoken = LANGUAGE if LANGUAGE in value else next(iter(value), None)
+        yield from _flat(value.get(spoken))
+    elif isinstance(value, list):
+        yield from chain.from_iterable(map(_flat, value))
+    elif isinstance(value, str | int | float):
+        yield str(value)
+
+
+def _text(notice: Notice, field: str) -> str | None:
+    return next(iter(_texts(notice, field)), None)
+
+
+def _days(notice: Notice, field: str) -> list[str]:
+    """Days without the zone that is written behind them."""
+    return [text[:10] for text in _texts(notice, field)]
+
+
+def _day(notice: Notice, field: str) -> str | None:
+    return next(iter(_days(notice, field)), None)
+
+
+def _first(values: Sequence[Any]) -> Any:
+    return next(iter(values), None)
+
+
+def _stated(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are not empty."""
+    return {name: value for name, value in fields.items() if value not in (None, [], {}, "")}
+
+
+def _ask(day: date, following: str | None) -> Ask:
+    asked = {
+        "query": f"publication-date={day:%Y%m%d}",
+        "fields": FIELDS,
+        "limit": min(LIMIT, CELLS // (len(FIELDS) + 1)),
+        "scope": "ALL",
+        "paginationMode": "ITERATION",
+    }
+    return Ask(json=asked if following is None else {**asked, "iterationNextToken": following})
+
+
+def _page(document: Any) -> Page:
+    notices = listed(document, "notices")
+    following, count = document.get("iterationNextToken"), document.get("totalNoticeCount")
+    return Page(
+        releases=list(map(release, notices)),
+        following=following if notices and isinstance(following, str) else None,
+        count=count if isinstance(count, int) else None,
+    )
+
+
+API = Api(
+    name="ted",
+    url="https://api.ted.europa.eu/v3/notices/search",
+    pause=5,
+    later={429: 60, 503: 60},
+    ask=_ask,
+    page=_page,
+)

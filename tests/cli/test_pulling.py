@@ -1,0 +1,75 @@
+"""`tender-risk pull`, as a user runs it, against an API on this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_main import Run, run
+from tests.tenders.apis.served import release, served
+
+__all__ = ["run"]
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "pull.md").read_text(encoding="utf-8")
+DAYS = {"2026-11-02": [release("ocds-h6vhtk-000001", "000001-2026"), release("ocds-h6vhtk-000002", "000002-2026")]}
+DAY = ("--from", "2026-11-02", "--to", "2026-11-02")
+
+
+def test_what_the_page_says_is_what_happens(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    pull, score = (shlex.split(line)[1:] for line in re.findall(r"^    (tender-risk .*)$", PAGE, re.M))
+    with served(DAYS) as api:
+        said = run(*pull, "--url", api.url)
+    assert said.code == 0, said.err
+    assert said.out.splitlines() == [
+        "notices.jsonl: 2 notices of 2 processes",
+        "  no notice on 6 of 7 days: 2026-11-03, 2026-11-04, 2026-11-05, 2026-11-06, 2026-11-07, 2026-11-08",
+    ]
+    scored = run(*score, "--json")
+    assert scored.code == 0, scored.err
+    assert scored.lines[0]["counts"]["scored"] == 2
+
+
+def test_json_tells_the_days(run: Run, tmp_path: Path) -> None:
+    with served(DAYS) as api:
+        said = run("pull", "find-a-tender", tmp_path / "out.jsonl", *DAY, "--url", api.url, "--json")
+    (found,) = said.lines
+    assert (found["days"], found["releases"], found["output"]) == ({"2026-11-02": 2}, 2, "out.jsonl")
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "said"),
+    [
+        (("tenders-direct", "out.jsonl", *DAY), 2, "Use one of find-a-tender, contracts-finder, ted"),
+        (("ted", "out.csv", *DAY), 2, "Name it .jsonl"),
+        (("ted", "out.jsonl", "--from", "2026-11-03", "--to", "2026-11-02"), 2, "2026-11-03 is after --to 2026-11-02"),
+        (("ted", "out.jsonl", "--from", "2026-11-03", "--to", "2999-01-01"), 2, "2999-01-01 has not come yet"),
+        (("ted", "out.jsonl", *DAY, "--url", "file:///etc/passwd"), 2, "no address of the web"),
+        (("ted", "out.jsonl", *DAY, "--url", "mirror"), 2, "no address of the web"),
+        (("ted", "out.jsonl", "--from", "soon", "--to", "2026-11-02"), 2, "soon"),
+    ],
+)
+def test_what_cannot_be_pulled_is_said_before_anything_is_asked(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = run("pull", *given)
+    assert (found.code, said in found.err) == (code, True), found.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_api_that_refuses_is_exit_3_with_what_it_said(run: Run, tmp_path: Path) -> None:
+    with served(DAYS) as api:
+        api.before = [(400, {}, json.dumps({"error": "unknown field"}).encode())]
+        found = run("pull", "ted", tmp_path / "out.jsonl", *DAY, "--url", api.url)
+    assert found.code == 3
+    assert "answers 400 for 2026-11-02" in found.err
+    assert "unknown field" in found.err
+    assert "run the same again to go on" in found.err

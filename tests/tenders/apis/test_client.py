@@ -1,0 +1,167 @@
+"""An API is asked patiently, and what it answers is read even where a number in it is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenders import apis
+from tenders.apis import client
+from tenders.apis.client import LARGEST, TRIES, Patient, decoded, page
+from tenders.errors import UnreachableError
+
+FINDER, CONTRACTS = apis.api("find-a-tender"), apis.api("contracts-finder")
+DAY = date(2026, 11, 2)
+EMPTY = {"releases": []}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.slept = 1000.0, list[float]()
+        monkeypatch.setattr(client.time, "monotonic", lambda: self.now)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += [seconds] if seconds else []
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def asking(clock: Clock, answer: Callable[[int], httpx.Response], api: Any = FINDER, said: list[Any] | None = None):
+    """A client that is answered by the number of the request."""
+    count = iter(range(1000))
+    inner = httpx.MockTransport(lambda request: answer(next(count)))
+    told = [] if said is None else said
+    return httpx.Client(transport=Patient(inner, api, lambda *each: told.append(each), clock.sleep))
+
+
+def answers(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[int], httpx.Response]:
+    def answer(number: int) -> httpx.Response:
+        status = statuses[min(number, len(statuses) - 1)]
+        return httpx.Response(status, json=EMPTY, headers=headers if status != 200 else None)
+
+    return answer
+
+
+def test_between_two_requests_is_the_pause(clock: Clock) -> None:
+    with asking(clock, answers(200)) as asked:
+        for _ in range(3):
+            page(asked, FINDER, FINDER.url, DAY, None)
+    assert clock.slept == [FINDER.pause] * 2
+
+
+@pytest.mark.parametrize(
+    ("api", "status", "headers", "seconds"),
+    [
+        (FINDER, 429, {"Retry-After": "70"}, 70),
+        (FINDER, 429, {}, 120),
+        (FINDER, 503, {"Retry-After": "soon"}, 120),
+        (CONTRACTS, 403, {}, 300),
+        (FINDER, 502, {}, 2),
+    ],
+)
+def test_what_says_later_is_waited_for(
+    clock: Clock, api: Any, status: int, headers: dict[str, str], seconds: float
+) -> None:
+    said: list[Any] = []
+    with asking(clock, answers(status, 200, headers=headers), api, said) as asked:
+        assert page(asked, api, api.url, DAY, None)[0].releases == []
+    assert said == [(f"status {status}", seconds)]
+    assert sum(clock.slept) == max(seconds, api.pause)
+
+
+def test_a_date_says_later_too(clock: Clock) -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=50), usegmt=True)
+    with asking(clock, answers(429, 200, headers={"Retry-After": until})) as asked:
+        page(asked, FINDER, FINDER.url, DAY, None)
+    assert 40 < sum(clock.slept) <= 50
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(clock: Clock) -> None:
+    def answer(number: int) -> httpx.Response:
+        if number == 0:
+            raise httpx.ConnectError("refused")
+        if number == 1:
+            return httpx.Response(200, stream=Broken())
+        return httpx.Response(200, json=EMPTY)
+
+    with asking(clock, answer) as asked:
+        assert page(asked, FINDER, FINDER.url, DAY, None)[0].releases == []
+
+
+class Broken(httpx.SyncByteStream):
+    """A body that breaks off."""
+
+    def __iter__(self):
+        yield b'{"rel'
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+
+@pytest.mark.parametrize(
+    ("answer", "count", "said"),
+    [
+        (answers(503), TRIES, "answers 503 for 2026-11-02"),
+        (answers(400), 1, "answers 400"),
+        (answers(403), 1, "answers 403"),
+        (answers(429, headers={"Retry-After": "86400"}), 1, "answers 429"),
+        (lambda _: httpx.Response(302, headers={"Location": "http://10.0.0.1/"}), 1, "answers 302"),
+        (lambda _: httpx.Response(200, text="<html>down</html>"), 1, "no page"),
+        (lambda _: httpx.Response(200, json={"releases": {}}), 1, "/releases: expected an array of objects, got object"),
+        (lambda _: httpx.Response(200, json=[1]), 1, "no page"),
+        (lambda _: httpx.Response(200, json={"releases": [], "links": {"next": "x"}}), 1, "no cursor"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_said(clock: Clock, answer: Any, count: int, said: str) -> None:
+    asked_for = []
+
+    def counted(number: int) -> httpx.Response:
+        asked_for.append(number)
+        return answer(number)
+
+    with asking(clock, counted) as asked, pytest.raises(UnreachableError, match=said):
+        page(asked, FINDER, FINDER.url, DAY, None)
+    assert len(asked_for) == count
+
+
+def test_no_more_is_read_than_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LARGEST > 21.6e6, "the largest record seen"
+    monkeypatch.setattr(client, "LARGEST", 1000)
+    large = httpx.Response(200, json={"releases": ["x" * 2000]})
+    with asking(clock, lambda _: large) as asked, pytest.raises(UnreachableError, match="more than"):
+        page(asked, FINDER, FINDER.url, DAY, None)
+
+
+@given(value=JSON)
+def test_what_is_sound_is_read_as_it_is(value: Any) -> None:
+    assert decoded(msgspec.json.encode(value)) == (value, 0)
+
+
+@given(
+    value=JSON, broken=st.lists(st.sampled_from(["1e9999", "-1e9999", " 000", "01", "NaN", "-Infinity"]), min_size=1)
+)
+def test_a_number_that_is_none_is_null_and_nothing_else_changes(value: Any, broken: list[str]) -> None:
+    text = f'{{"value": {json.dumps(value)}, "broken": [{", ".join(broken)}]}}'
+    assert decoded(text.encode()) == ({"value": value, "broken": [None] * len(broken)}, len(broken))
+
+
+def test_latin_1_is_read() -> None:
+    assert decoded('{"title": "Café £5"}'.encode("iso-8859-1")) == ({"title": "Café £5"}, 0)
