@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import ExitStack
 from enum import StrEnum
@@ -105,11 +106,15 @@ def portfolio(
             executor = stack.enter_context(local(count, directory))
         shown = stack.enter_context(_progress())
         task = shown.add_task("scoring", total=None, rows="")
+
+        def rows(count: int) -> str:
+            return f"{count:,} tenders, {count / (shown.tasks[task].elapsed or math.inf):,.0f} a second"
+
         manifest = run(
             given,
             executor,
             resume,
-            lambda at: shown.update(task, completed=at.bytes, total=at.size, rows=f"{at.rows:,} tenders"),
+            lambda at: shown.update(task, completed=at.bytes, total=at.size, rows=rows(at.rows)),
         )
     print_json(manifest) if json else show_portfolio.manifest(out, manifest, given)
 

@@ -18,12 +18,22 @@
   if (job) {
     const bar = job.querySelector("progress");
     const said = job.querySelector("[data-said]");
+    let first;
+    const pace = (now) => {
+      const seconds = first ? (performance.now() - first.at) / 1000 : 0;
+      if (!first) first = { at: performance.now(), ...now };
+      const [rows, bytes] = [now.rows - first.rows, now.bytes - first.bytes];
+      if (seconds < 2 || rows < 1 || bytes < 1) return "";
+      const left = Math.ceil((now.size - now.bytes) * seconds / bytes);
+      const time = left < 100 ? `${left} seconds` : left < 6000 ? `${Math.round(left / 60)} minutes` : `${Math.round(left / 3600)} hours`;
+      return `, ${Math.round(rows / seconds).toLocaleString("en-GB")} a second, about ${time} left`;
+    };
     const look = async () => {
       try {
         const now = await (await fetch(job.dataset.job)).json();
         if (now.state !== job.dataset.state) { location.reload(); return; }
         if (now.bytes) { bar.max = now.size; bar.value = now.bytes; }
-        if (now.rows) said.textContent = `${now.rows.toLocaleString("en-GB")} tenders scored`;
+        if (now.rows) said.textContent = `${now.rows.toLocaleString("en-GB")} tenders scored${pace(now)}`;
       } catch { /* The service may be starting again: the job goes on where it was. */ }
       setTimeout(look, 1000);
     };

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
 
 from tests.serving.browsing import CHROMIUM, DESKTOP, PHONE, chromium, faults
 from tests.serving.jobs import made
@@ -105,6 +105,24 @@ def reviewed(page: Page) -> None:
     pictured(page, "row")
     page.get_by_role("link", name="Back to the worklist").click()
     assert parse_qs(urlsplit(page.url).query) == parse_qs(urlsplit(filtered).query)
+
+
+def test_a_job_tells_how_fast_it_goes_and_what_is_left(browser: Browser, idle: httpx.Client) -> None:
+    path = made.upload(idle, b"title\nx\n", "a.csv")["page"]
+    looked = iter(range(1, 100))
+
+    def answered(route: Route) -> None:
+        at = next(looked)
+        route.fulfill(json={"state": "queued", "rows": 2000 * at, "bytes": 1_000_000 * at, "size": 1_000_000_000})
+
+    for page in opened(browser, "about:blank", DESKTOP, scripts=True):
+        page.set_extra_http_headers({"Authorization": idle.headers["Authorization"]})
+        page.route("**/jobs/*", answered)
+        page.goto(str(idle.base_url.join(path)))
+        said = page.get_by_text(re.compile(r"^[\d,]+ tenders scored, [\d,]+ a second, about 1\d minutes left$"))
+        expect(said).to_be_visible(timeout=10_000)
+        assert 1000 < int(said.inner_text().split(", ")[1].split()[0].replace(",", "")) < 2200
+    idle.post(f"{path}/delete")
 
 
 def test_a_newer_file_is_compared_with_the_one_before(page: Page, job: dict[str, Any], tmp_path: Path) -> None:
