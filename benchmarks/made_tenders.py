@@ -13,6 +13,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from tenders.facts import Stage
+
 WORDS = (
     "provision of integrated community care services for adults and children including supply installation and "
     "maintenance of equipment road works school transport cleaning catering consultancy framework regional hospital "
@@ -24,17 +26,22 @@ REGIONS = ("UKC", "UKD", "UKE", "UKF", "UKG", "UKH", "UKI", "UKJ", "UKK", "UKL",
 FIRST_DAY = date(2022, 1, 1)
 
 
-def releases(count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
-    """`count` releases of distinct ocids."""
-    made = random.Random(seed)
+def releases(count: int, seed: int = 7, stage: Stage = "draft") -> Iterator[dict[str, Any]]:
+    """`count` releases of distinct ocids, each with facts up to a stage; what a draft says does not depend on it."""
+    made, later = random.Random(seed), random.Random(seed)
     for number in range(count):
-        yield _release(made, number)
+        release = _release(made, number)
+        if stage != "draft":
+            release["bids"] = {"statistics": [{"id": "1", "measure": "bids", "value": later.randrange(8)}]}
+        if stage == "awarded":
+            release.update(_award(later, release))
+        yield release
 
 
-def write(path: Path, count: int, seed: int = 7) -> int:
+def write(path: Path, count: int, seed: int = 7, stage: Stage = "draft") -> int:
     """Writes JSON lines and answers how many bytes they are."""
     with path.open("wb") as file:
-        for release in releases(count, seed):
+        for release in releases(count, seed, stage):
             file.write(json.dumps(release, separators=(",", ":")).encode() + b"\n")
     return path.stat().st_size
 
@@ -103,6 +110,22 @@ def _release(made: random.Random, number: int) -> dict[str, Any]:
                     _party(made, "GB-PPON-COURT", "The High Court", "reviewBody")],
         "tender": tender,
     }  # fmt: skip
+
+
+def _award(made: random.Random, release: dict[str, Any]) -> dict[str, Any]:
+    awarded = date.fromisoformat(release["date"][:10]) + timedelta(days=made.randrange(60, 300))
+    supplier = made.randrange(20_000)
+    value = {"amount": round(10 ** made.uniform(4, 9), 2), "currency": "GBP"}
+    award = {
+        "id": "1",
+        "status": "active",
+        "date": _at(made, awarded),
+        "value": value,
+        "suppliers": [{"id": f"GB-COH-{supplier:08}", "name": f"Supplier {supplier} Limited"}],
+    }
+    term = _period(made, awarded + timedelta(days=made.randrange(10, 200)), made.randrange(300, 3000))
+    contract = {"id": "1", "awardID": "1", "status": "active", "value": value, "period": term}
+    return {"tag": ["award"], "awards": [award], "contracts": [contract]}
 
 
 def _lot(made: random.Random, number: int, amount: float) -> dict[str, Any]:

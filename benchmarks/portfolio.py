@@ -48,6 +48,7 @@ from serving.portfolio.table import Lines
 from serving.portfolio.work import CHUNK, Asked, held
 from serving.portfolio.workers import local
 from tenders import form, reading, typed
+from tenders.bid_counts import bid_count
 from tenders.process import published_on
 from tenders.tender import Tender
 
@@ -185,16 +186,16 @@ def features(source: Path, bundle: str) -> Shown:
     gc.freeze()
     cost = {"decoding (floor)": _timed(lambda: deque(map(_decode, texts), maxlen=0))}
     lines = Lines(source.name)
-    rows = Rows([feature for feature in loaded.weighed if feature.column])
+    rows = Rows([feature for feature in loaded.weighed if feature.column and feature.stage == "draft"], "draft")
     for at in range(0, len(texts), CHUNK):
         steps = _Steps(cost)
         found = steps.taken("decoding and checking", typed.sound_releases, texts[at : at + CHUNK], CHECKED)
         days = steps.taken("days of publication", lambda each: list(map(published_on, each)), found)
         records = steps.taken("track records", lambda each: list(map(loaded.log.on, each)), days)
         steps.taken("columns", rows.add, found, records)
-        lines.add_releases(loaded, Releases(lines=[0] * len(found), texts=[], tenders=found, last=0))
+        lines.add_releases(loaded, Releases(lines=[0] * len(found), texts=[], tenders=found, stage="draft", last=0))
     columns = rows.columns()
-    for feature in loaded.weighed:
+    for feature in rows.features:
         if feature.column:
             cost[f"feature {feature.name}"] = _timed(partial(feature.column, columns))
     cost["all that is predicted and told, as a table"] = _timed(lines.table)
@@ -226,9 +227,10 @@ def flattened(source: Path, to: Path, days: bool = True) -> Path:
     """The same tenders as a table of the flat form's columns: its dates as days, or as the texts of the releases."""
     names = (
         "title", "description", "buyer", "region", "cpv", "category", "value", "currency", "lots", "published",
-        "tender_start", "tender_end", "contract_start", "contract_end", "procurement_method",
+        "tender_start", "tender_end", "contract_start", "contract_end", "procurement_method", "bidders", "award_value",
+        "award_date", "supplier",
     )  # fmt: skip
-    kinds = {"value": pa.float64(), "lots": pa.int64()}
+    kinds = {"value": pa.float64(), "lots": pa.int64(), "bidders": pa.int64(), "award_value": pa.float64()}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in names])
     dated = [name for name in names if form.BY_KEY[name].kind == "date" and days]
     with pq.ParquetWriter(to, _dated(schema, dated), compression="zstd") as writer:
@@ -301,6 +303,7 @@ def _some(source: Path, size: int) -> Iterator[list[bytes]]:
 def _flat(release: dict[str, object]) -> Row:
     document = msgspec.convert(release, Tender)
     about, value = document.tender, document.tender.value
+    award = document.awards[0] if document.awards else None
     period, term = about.tender_period, about.contract_period
     return {
         "title": about.title,
@@ -318,6 +321,10 @@ def _flat(release: dict[str, object]) -> Row:
         "contract_start": term.start_date if term else None,
         "contract_end": term.end_date if term else None,
         "procurement_method": about.procurement_method,
+        "bidders": bid_count(document, None),
+        "award_value": award.value.amount if award and award.value else None,
+        "award_date": award.date if award else None,
+        "supplier": award.suppliers[0].name if award else None,
     }
 
 

@@ -104,9 +104,10 @@ def market_record(columns: Columns) -> Floats:
     evidence=record_of_supplier,
     says="The supplier's earlier cases failed {value} times as often as expected ({record}).",
 )
-def supplier_record(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def supplier_record(columns: Columns) -> Floats:
     """Failures in the suppliers' cases resolved before, over those expected, shrunk to 1. Source: track record."""
-    return _ratio(record_of_supplier(tender, track_record))
+    return recorded(columns.records, columns.suppliers).numbers(_ratio)
 
 
 def _ratio(record: Record | None) -> float | None:

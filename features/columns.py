@@ -1,8 +1,8 @@
 """Columns: what features read of many tenders at once, an array a fact, so that a million are measured by arithmetic.
 
-All facts here are known from the draft on and no stage takes them away (`tenders.stages`): they are the same, read of a
-tender as it was published or as of any stage. They are read by `features.columns_read`; once they are, the tenders need
-not be held.
+A fact here is known from some stage on, and neither that stage nor a later one takes it away (`tenders.stages`): it is
+the same, read of a tender as of that stage or with all that came later. They are read by `features.columns_read`; once
+they are, the tenders need not be held.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     `lots` counts lots; `lot_values` and `lot_periods` are those of the first tender's lots, then of the second's, and
     so on. `published` is a day as `tenders.dates.ordinals` tells it, and `dated` the text that tells the year.
     `unopened` says that the tender period has no first day. `buyers` and `markets` are the keys of track records.
+
+    `competed`, whether suppliers compete, and `bidders`, how many there were, are read once bids are in. `awarded` and
+    `started`, the days of the first award and of the first start of a contract, else of the planned one, and
+    `suppliers`, the keys of their track records, once it is awarded. Before, they are unknown.
     """
 
     records: Kinds[TrackRecord]
@@ -79,6 +83,11 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     incumbent_kind: Kinds[str | None]
     buyers: Kinds[tuple[str, ...]]
     markets: Kinds[tuple[str, ...]]
+    competed: Floats
+    bidders: Floats
+    awarded: Floats
+    started: Floats
+    suppliers: Kinds[tuple[str, ...]]
 
     def __len__(self) -> int:
         return len(self.lots)

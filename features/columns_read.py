@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from features.columns import Columns, Periods, Values
-from features.keys import BUYERS, MARKETS, cpv_codes
+from features.keys import BUYERS, MARKETS, SUPPLIERS, cpv_codes, supplier_names
 from features.kinds import Growing, Kinds
+from features.procedure import competed
 from features.track_records import TrackRecord
 from tenders import dates
+from tenders.bid_counts import bidders
 from tenders.codelists import CURRENCIES
-from tenders.facts import Facts
+from tenders.facts import Facts, Stage
 from tenders.memo import Memo
-from tenders.tender import Lot, Period, Planning, Procedure, Tender, Value
+from tenders.stages import stands
+from tenders.tender import Award, Lot, Period, Planning, Procedure, Tender, Value
 
 CHECKED = frozenset(
     {
@@ -33,14 +36,19 @@ CHECKED = frozenset(
 
 
 class Reader:
-    """What is read of tenders so far; see `Columns` for what it says."""
+    """What is read of tenders so far, as of a stage; see `Columns` for what it says.
 
-    def __init__(self) -> None:
+    Tenders may tell more than that stage knows. By default all is read that they tell.
+    """
+
+    def __init__(self, stage: Stage = "awarded") -> None:
+        self._bids_in, self._awarded = stage != "draft", stage == "awarded"
         self._numbers: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self._records: list[TrackRecord] = []
         self._dated: list[str | None] = []
         self._facts: list[Facts] = []
         self._buyers, self._markets = Growing[tuple[str | None, ...]](), Growing[tuple[str, ...]]()
+        self._competed, self._suppliers = Growing[tuple[str | None, bool | None]](), Growing[tuple[str, ...]]()
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
         """Reads more tenders, each with its track record.
@@ -48,7 +56,13 @@ class Reader:
         Raises ValueError if a field of CHECKED holds a date or currency that is none; then none of these is read.
         """
         sections = [tender.tender for tender in tenders]
-        for name, numbers in list(_numbers(tenders, sections)):
+        awards = [_standing(tender.awards) for tender in tenders] if self._awarded else []
+        read = [_numbers(tenders, sections)]
+        if self._bids_in:
+            read.append(_of_bids(tenders))
+        if self._awarded:
+            read.append(_of_awards(tenders, awards))
+        for name, numbers in list(chain.from_iterable(read)):
             self._numbers[name].extend(numbers)
         self._records += records
         self._dated += [
@@ -64,10 +78,17 @@ class Reader:
             for tender, entity in zip(tenders, entities, strict=True)
         )
         self._markets.extend(map(tuple, map(cpv_codes, tenders)))
+        if self._bids_in:
+            self._competed.extend(
+                (section.procurement_method, tender.tender_risk.competition)
+                for section, tender in zip(sections, tenders, strict=True)
+            )
+        self._suppliers.extend(map(supplier_names, awards))
 
     def columns(self) -> Columns:
         """What was read, settled."""
         numbers, facts = self._numbers, Kinds.of_things(self._facts)
+        unknown = np.full(len(facts), math.nan)
         return Columns(
             records=Kinds.of_things(self._records),
             published=np.array(numbers["published"]),
@@ -87,6 +108,11 @@ class Reader:
             incumbent_kind=facts.each(attrgetter("incumbent_kind")),
             buyers=self._buyers.kinds().each(BUYERS.__getitem__),
             markets=self._markets.kinds().each(MARKETS.__getitem__),
+            competed=self._competed.kinds().numbers(_is_competed) if self._bids_in else unknown,
+            bidders=np.array(numbers["bidders"]) if self._bids_in else unknown,
+            awarded=np.array(numbers["awarded"]) if self._awarded else unknown,
+            started=np.array(numbers["started"]) if self._awarded else unknown,
+            suppliers=self._suppliers.kinds().each(SUPPLIERS.__getitem__) if self._awarded else nobody(len(facts)),
         )
 
 
@@ -108,6 +134,42 @@ def _numbers(tenders: Sequence[Tender], sections: Sequence[Procedure]) -> Number
     yield from _of_values("budget", [_budget(tender.planning) for tender in tenders])
     yield from _of_values("lot_values", [lot.value for lot in lots])
     yield from _of_periods("lot_periods", [lot.contract_period for lot in lots])
+
+
+def _of_bids(tenders: Sequence[Tender]) -> Numbers:
+    yield "bidders", _known([bidders(tender) for tender in tenders])
+
+
+def _of_awards(tenders: Sequence[Tender], awards: Sequence[Sequence[Award]]) -> Numbers:
+    """The first days of the awards given with each tender, and of its contracts."""
+    yield "awarded", dates.ordinals([_earliest([award.date for award in each]) for each in awards])
+    starts = [
+        _earliest([contract.period.start_date for contract in tender.contracts if contract.period]) or _planned(tender)
+        for tender in tenders
+    ]
+    yield "started", dates.ordinals(starts)
+
+
+def _standing(awards: Sequence[Award]) -> Sequence[Award]:
+    return awards if all(map(stands, awards)) else [award for award in awards if stands(award)]
+
+
+def _earliest(texts: Sequence[str | None]) -> str | None:
+    known = [text for text in texts if text]
+    return known[0] if len(known) == 1 else min(known, key=dates.earliest, default=None)
+
+
+def _planned(tender: Tender) -> str | None:
+    return tender.tender.contract_period.start_date if tender.tender.contract_period else None
+
+
+def _is_competed(told: tuple[str | None, bool | None]) -> bool | None:
+    return competed(*told)
+
+
+def nobody(count: int) -> Kinds[tuple[str, ...]]:
+    """The keys of nobody, for so many tenders."""
+    return Kinds[tuple[str, ...]]([()], np.zeros(count, dtype=np.int32))
 
 
 def _of_values(name: str, values: Sequence[Value | None]) -> Numbers:
@@ -154,9 +216,9 @@ def _periods(numbers: Mapping[str, array[float]], name: str) -> Periods:
     return Periods(**{fact: np.array(numbers[f"{name}.{fact}"]) for fact in ("stated", "start", "end")})
 
 
-def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = ()) -> Columns:
-    """The columns of tenders, each with its track record if that is to be asked."""
-    reader = Reader()
+def read(tenders: Sequence[Tender], records: Sequence[TrackRecord] = (), stage: Stage = "awarded") -> Columns:
+    """The columns of tenders as `Reader` reads them, each with its track record if that is to be asked."""
+    reader = Reader(stage)
     reader.add(tenders, records)
     return reader.columns()
 

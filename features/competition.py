@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from features.by_column import by_column
 from features.catalogue import feature
 from features.columns import Columns, Floats, records_of_market
-from features.procedure import is_competed
 from features.track_records import TrackRecord
 from tenders.bid_counts import bid_count
 from tenders.tender import Tender
@@ -21,15 +22,13 @@ from tenders.tender import Tender
     direction=-1,
     says="Bidders: {value}.",
 )
-def bidders(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def bidders(columns: Columns) -> Floats:
     """Bidders: the bids counted for the whole tender, else `numberOfTenderers`, else those listed.
 
     Without rivals there is no second price, no second plan and nobody to turn to. Source: EU single-bidding indicator.
     """
-    count = bid_count(tender, None)
-    if count is None and tender.tender.tenderers:
-        return float(len(tender.tender.tenderers))
-    return None if count is None else float(count)
+    return columns.bidders
 
 
 @feature(
@@ -43,13 +42,14 @@ def bidders(tender: Tender, track_record: TrackRecord) -> float | None:
     says="There is a single bidder, or none.",
     says_not="There is more than one bidder.",
 )
-def single_bidder(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def single_bidder(columns: Columns) -> Floats:
     """1 with one bidder or none, 0 with more.
 
     Source: EU Single Market Scoreboard, one-bidder indicator.
     """
-    count = bidders(tender, track_record)
-    return None if count is None else float(count <= 1)
+    count = bidders.column(columns)
+    return np.where(np.isnan(count), np.nan, count <= 1)
 
 
 @feature(
@@ -63,16 +63,14 @@ def single_bidder(tender: Tender, track_record: TrackRecord) -> float | None:
     says="A single bidder answered a competition that was open to others.",
     says_not="Not a single bidder in an open competition.",
 )
-def single_bidder_in_competition(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def single_bidder_in_competition(columns: Columns) -> Floats:
     """1 if a competition drew one bidder or none; 0 with more bidders, or where one was invited by design.
 
     A market that stays away has read the tender; a direct award never asked it. Source: casebook.
     """
-    alone = single_bidder(tender, track_record)
-    if alone != 1:
-        return alone
-    competed = is_competed(tender)
-    return None if competed is None else float(competed)
+    alone = single_bidder.column(columns)
+    return np.where(alone == 1, columns.competed, alone)
 
 
 @feature(

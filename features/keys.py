@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from features.once import once
 from tenders.facts import Stage
 from tenders.memo import Memo
-from tenders.tender import Tender
+from tenders.tender import Award, Tender
 
 _ADVISES = re.compile(r"\b(advis|consult)", re.I)
 _LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
@@ -45,10 +46,22 @@ def adviser_keys(tender: Tender) -> list[str]:
     return [f"adviser:{plain}" for plain in dict.fromkeys(map(normal, named)) if plain]
 
 
-def supplier_keys(tender: Tender) -> list[str]:
+def supplier_keys(tender: Tender) -> tuple[str, ...]:
     """`supplier:` keys of the suppliers of the awards."""
-    names = [s.name for award in tender.awards for s in award.suppliers if s.name]
-    return [f"supplier:{plain}" for n in names if (plain := normal(n))]
+    return SUPPLIERS[supplier_names(tender.awards)]
+
+
+def supplier_names(awards: Iterable[Award]) -> tuple[str, ...]:
+    """The names of the suppliers of awards."""
+    return tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name])
+
+
+def _suppliers_named(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"supplier:{plain}" for name in names if (plain := normal(name)))
+
+
+SUPPLIERS = Memo(_suppliers_named)
+"""`supplier:` keys by the suppliers' names."""
 
 
 def market_keys(tender: Tender) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from features.catalogue import Feature
 from features.columns import Columns, Floats, joined
 from features.columns_read import Reader, alone
 from features.track_records import TrackRecord
+from tenders.facts import Stage
 from tenders.tender import Tender
 
 Matrix = NDArray[np.float32]
@@ -19,10 +20,13 @@ Matrix = NDArray[np.float32]
 
 
 class Rows:
-    """Features measured of tenders as they come; the tenders need not be held."""
+    """Features measured of tenders as they come, as of a stage; the tenders need not be held.
 
-    def __init__(self, features: Sequence[Feature]) -> None:
-        self.features = features
+    Where all are `by_column`, tenders may tell more than that stage knows.
+    """
+
+    def __init__(self, features: Sequence[Feature], stage: Stage = "awarded") -> None:
+        self.features, self._stage = features, stage
         self._single = [(feature.measure, list[float]()) for feature in features if feature.column is None]
         self._read: list[Columns] = []
         self._growing: Reader | None = None
@@ -39,7 +43,7 @@ class Rows:
         else:
             # While they are in the cache: lists that are joined later are fetched anew.
             if self._growing is None:
-                self._growing = Reader()
+                self._growing = Reader(self._stage)
             self._growing.add(tenders, records)
         for measure, found in self._single:
             values = map(measure, tenders, records)
@@ -54,7 +58,7 @@ class Rows:
         """What was read of all of them."""
         self._settle()
         if len(self._read) != 1:
-            self._read = [joined(self._read or [Reader().columns()])]
+            self._read = [joined(self._read or [Reader(self._stage).columns()])]
         return self._read[0]
 
     def _settle(self) -> None:

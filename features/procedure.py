@@ -14,8 +14,12 @@ MOST = 100  # what a register's code can say as a number: per cent, and more cov
 
 def is_competed(tender: Tender) -> bool | None:
     """Whether suppliers compete for the contract: by the method's code, else as stated."""
-    method = tender.tender.procurement_method
-    return tender.tender_risk.competition if method is None else method in COMPETITIVE
+    return competed(tender.tender.procurement_method, tender.tender_risk.competition)
+
+
+def competed(method: str | None, stated: bool | None) -> bool | None:
+    """The same of a method's code and what is stated."""
+    return stated if method is None else method in COMPETITIVE
 
 
 @feature(

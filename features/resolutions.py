@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from features.competition import bidders
 from features.keys import keys_of
 from features.procedure import is_competed
 from features.track_records import NO_RECORD, Resolved
 from features.value import value_gbp
 from tenders import casebook
+from tenders.bid_counts import bidders
 from tenders.history import Past
 
 
@@ -31,7 +31,7 @@ def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
             failed=failed,
             kind="register" if not case.cohort else "picked" if picked(case) else "cohort",
             # Who was alone by design tells nothing of a market.
-            bidders=None if is_competed(tender) is False else bidders(tender, NO_RECORD),
+            bidders=None if is_competed(tender) is False else bidders(tender),
             value_gbp=value_gbp(tender, NO_RECORD),
         )
 

@@ -194,14 +194,11 @@ def day_of_year(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=-1,
     says="{value} days lie between award and start.",
 )
-def mobilisation_days(tender: Tender, track_record: TrackRecord) -> float | None:
+@by_column
+def mobilisation_days(columns: Columns) -> Floats:
     """Days from the first award to the first start of a contract; unknown if the start came first.
 
     Staff, data and systems must move in that time. Source: NAO on UnitingCare: cleared the day before the start.
     """
-    planned = tender.tender.contract_period
-    starts = [c.period.start_date for c in tender.contracts if c.period and c.period.start_date]
-    awarded = min((award.date for award in tender.awards if award.date), key=dates.earliest, default=None)
-    start = min(starts, key=dates.earliest, default=planned.start_date if planned else None)
-    days = dates.days_between(awarded, start)
-    return float(days) if days is not None and days >= 0 else None
+    days = columns.started - columns.awarded
+    return np.where(days >= 0, days, np.nan)

@@ -6,7 +6,7 @@ Which bundle and stage can tell something of a tender is decided here, once for 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -101,13 +101,15 @@ class Queue:
             group.places += [self._size + place for place in places]
         self._size += len(cases)
 
-    def add_drafts(self, bundle: Bundle, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
-        """Takes more drafts of no known register, where the bundle is `read_by_column`.
+    def add_strangers(
+        self, bundle: Bundle, stage: Stage, tenders: Sequence[Tender], records: Sequence[TrackRecord]
+    ) -> None:
+        """Takes more tenders of no known register, to be scored at one of the stages of `read_by_column`.
 
         Raises ValueError if columns cannot be read of them (`features.columns_read.CHECKED`), and then takes none.
         """
-        group = self._group(bundle, "draft")
-        group.batch.add_drafts(tenders, records)
+        group = self._group(bundle, stage)
+        group.batch.add_strangers(tenders, records)
         group.places += range(self._size, self._size + len(tenders))
         self._size += len(tenders)
 
@@ -123,9 +125,13 @@ class Queue:
             yield group.places, *group.told()
 
 
-def read_by_column(bundle: Bundle) -> bool:
-    """Whether a draft of no known register is scored by what `features.columns` holds of it, and nothing else."""
-    return bool(bundle.tells("draft")) and not bundle.states and Batch(bundle, "draft").by_column
+def read_by_column(bundle: Bundle) -> Mapping[Stage, Stage]:
+    """The stages asked for at which a tender of no known register is scored by what `features.columns` holds of it, and
+    nothing else; with each the stage that speaks for it."""
+    if bundle.states:
+        return {}
+    able = {asked: _able(bundle, bundle, asked) for asked in STAGES}
+    return {asked: at for asked, (_, at, said) in able.items() if not said and Batch(bundle, at).by_column}
 
 
 class _Group:

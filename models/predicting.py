@@ -8,20 +8,19 @@ they are read. One tender is a batch of one, so that a page, a portfolio and an 
 
 from __future__ import annotations
 
-import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalogue import Feature
 from features.columns import Columns
-from features.competition import bidders
 from features.kinds import Kinds
 from features.matrix import Matrix, Rows
-from features.track_records import NO_RECORD, TrackRecord
+from features.track_records import TrackRecord
 from models.bundle import ENDINGS, Bundle, Part
 from models.calibration import INTERVAL, Floats
 from tenders.facts import STAGES, Stage
@@ -36,9 +35,11 @@ class Batch:
         self.parts = {part.outcome: part for part in _asked(bundle, stage)}
         known = STAGES[: STAGES.index(stage) + 1]
         self._known = [each.stage in known for each in bundle.weighed]
-        self._rows = {"": Rows(tuple(compress(bundle.weighed, self._known)))}
+        self._rows = {"": self._none(compress(bundle.weighed, self._known))}
         self._beforehand = {outcome: array("d") for outcome in self.parts}
-        self._counts: list[float] = []
+
+    def _none(self, features: Iterable[Feature]) -> Rows:
+        return Rows(tuple(features), self.stage)
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -50,32 +51,29 @@ class Batch:
 
     @property
     def by_column(self) -> bool:
-        """Whether all that is read of a tender is the same at every stage (`features.columns`)."""
-        return self.stage == "draft" and self._rows[""].by_column
+        """Whether nothing is read of a tender but what no later stage takes away (`features.columns`)."""
+        return self._rows[""].by_column
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
         """Measures tenders as of the stage, each by its track record."""
         for outcome in set().union(*(record.others for record in records if record.others)):
             # An outcome with records of its own is measured by those.
             if outcome in self.parts:
-                own = self._rows.setdefault(outcome, Rows(self._rows[""].features))
+                own = self._rows.setdefault(outcome, self._none(self._rows[""].features))
                 own.add(tenders, [record.about(outcome) for record in records])
         self._rows[""].add(tenders, records)
         numbered = any(record.numbers for record in records)
         for outcome, found in self._beforehand.items():
             part = self.parts[outcome]
             found.extend([known_beforehand(part, each.about(outcome)) if numbered else 0.0 for each in records])
-        if self.stage != "draft":
-            counts = (bidders(tender, NO_RECORD) for tender in tenders)
-            self._counts += [math.nan if count is None else count for count in counts]
 
-    def add_drafts(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
-        """Measures drafts of no known register, of which nothing is known beforehand: where all is `by_column`."""
+    def add_strangers(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
+        """Measures tenders of no known register, of which nothing is known beforehand: where all is `by_column`."""
         self._rows[""].add(tenders, records)
         self._nothing_beforehand(len(tenders))
 
     def add_columns(self, columns: Columns) -> None:
-        """Takes such drafts that were read by column."""
+        """Takes such tenders that were read by column as of the stage."""
         self._rows[""].add_columns(columns)
         self._nothing_beforehand(len(columns))
 
@@ -97,7 +95,7 @@ class Batch:
 
     def bid_counts(self) -> Floats:
         """How many bids each tender has, NaN where that is not known."""
-        return np.array(self._counts) if self.stage != "draft" else np.full(len(self), np.nan)
+        return self.columns.bidders if self.stage != "draft" else np.full(len(self), np.nan)
 
 
 class Predictions(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,6 +23,13 @@ def bid_count(tender: Tender, lot: Id | None) -> int | None:
     return tender.tender.number_of_tenderers if alone or lot is None else None
 
 
+def bidders(tender: Tender) -> float | None:
+    """Bids counted for the whole tender, else the tenderers that are listed; None if neither is known."""
+    count = bid_count(tender, None)
+    listed = tender.tender.tenderers
+    return float(count) if count is not None else float(len(listed)) if listed else None
+
+
 def _concerns(statistic: BidStatistic, lot: Id | None, alone: bool) -> bool:
     if statistic.related_lot is None:
         return alone or lot is None

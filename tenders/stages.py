@@ -53,10 +53,13 @@ def stage_on(tender: Tender, moment: date) -> Stage:
 
 def latest_stage(tender: Tender) -> Stage:
     """The furthest stage of which the tender holds a fact: what a user means by no stage."""
-    if any(award.status in (None, "active", "pending") for award in tender.awards) or tender.contracts:
+    if tender.contracts or (tender.awards and any(award.status in _MADE for award in tender.awards)):
         return "awarded"
     counted = tender.bids is not None and tender.bids.statistics
     return "bids_in" if counted or tender.tender.number_of_tenderers is not None else "draft"
+
+
+_MADE = (None, "active", "pending")
 
 
 def _changed(part: Made, **facts: object) -> Made:
@@ -94,7 +97,7 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
         parties=_parties(tender.parties, stage),
         tender=_procedure(tender.tender, rank),
         bids=tender.bids if rank >= 1 else None,
-        awards=_each(_award, _kept(tender.awards, _in_force)) if rank >= 2 else (),
+        awards=_each(_award, _kept(tender.awards, stands)) if rank >= 2 else (),
         contracts=_each(_contract, tender.contracts) if rank >= 2 else (),
         tender_risk=_facts(tender.tender_risk, rank),
     )
@@ -148,7 +151,8 @@ def _later(document: Document, first: str | None) -> bool:
     return dates.earliest(published) > dates.latest(first)
 
 
-def _in_force(award: Award) -> bool:
+def stands(award: Award) -> bool:
+    """Whether something was awarded, and not taken back."""
     return award.status not in ("unsuccessful", "cancelled")
 
 

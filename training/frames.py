@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from features import attributes, records, standing
 from features.attributes import describe
 from features.catalogue import Feature, known_at
-from features.competition import bidders
 from features.matrix import Matrix, measured
 from features.standing import Cases, Read, State
 from features.track_records import NO_RECORD
+from tenders.bid_counts import bidders
 from tenders.facts import Stage
 from tenders.history import Past, Source
 from tenders.sources.columns import uncollected
@@ -198,7 +198,7 @@ def _other(case: Past, outcome: str) -> float:
     """For no_award whether the buyer called it off, for the rest the logarithm of the bidders; 0 if not told."""
     if outcome == "no_award":
         return float(case.kind.lower().startswith(CALLED_OFF))
-    count = bidders(case.tender, NO_RECORD)
+    count = bidders(case.tender)
     return float(np.log(count)) if count else 0.0
 
 

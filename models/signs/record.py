@@ -18,12 +18,12 @@ from typing import Literal
 
 import msgspec
 
-from features.competition import bidders
 from features.resolutions import failure, picked, resolutions
 from features.track_records import Log, TrackRecord
 from models.signs.interval import Interval, newcombe
 from models.signs.register import Sign, register
 from tenders import casebook
+from tenders.bid_counts import bidders
 from tenders.facts import STAGES
 from tenders.history import Past
 from tenders.sources.casebook_uk import past
@@ -72,7 +72,7 @@ def records() -> Mapping[str, Record]:
         if failed is None or picked(case):
             continue
         tenders = {stage: case.as_of(stage) for stage in STAGES}
-        if bidders(tenders["bids_in"], state) == 0:
+        if bidders(tenders["bids_in"]) == 0:
             continue
         for name, sign in register().items():
             shown = sign.rule(tenders[sign.counted_at], state)

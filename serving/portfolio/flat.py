@@ -7,7 +7,7 @@ says what is wrong with it or reads it one by one. The tests hold every row that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -17,12 +17,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.columns import Columns, Periods, Values
-from features.keys import BUYERS, MARKETS
+from features.columns_read import nobody
+from features.keys import BUYERS, MARKETS, SUPPLIERS
 from features.kinds import Kinds
+from features.procedure import competed
 from serving.portfolio import arrow
 from serving.portfolio.blocks import Block
-from serving.portfolio.form_columns import FormColumns, is_none
+from serving.portfolio.form_columns import FormColumns, either, is_none
 from tenders import dates, form
+from tenders.facts import STAGES, Stage
+from tenders.process import AWARD_LAG
 from tenders.reading import unread_warning
 
 ABOUT = ("title", "buyer", "region", "category")
@@ -30,11 +34,13 @@ ABOUT = ("title", "buyer", "region", "category")
 
 
 class Flat(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a table: their numbers, what is read of them, and what a table of scores says of each, an array a column.
+    """Rows of a table that are scored at one `stage`: their numbers, what is read of them, and what a table of scores
+    says of each, an array a column.
 
     The columns are without track records, which a bundle has. `odd` are the numbers of the rows that were left out.
     """
 
+    stage: Stage
     numbers: NDArray[np.int64]
     columns: Columns
     published: Kinds[date | None]
@@ -43,26 +49,45 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     odd: frozenset[int]
 
 
-def flat(block: Block, most: int) -> Iterator[Flat]:
-    """The rows of a block of kind `arrow`, up to `most` at a time."""
+def flat(block: Block, most: int, stage: Callable[[Stage], Stage | None]) -> Iterator[Flat]:
+    """The rows of a block of kind `arrow`, of up to `most` at a time those of each stage.
+
+    `stage` tells at which one what has reached a stage is scored, or None if it is not to be read here.
+    """
     table, unread = arrow.table(block.data)
     warnings = tuple(unread_warning([f"/{name}" for name in unread]))
     for at in range(0, table.num_rows, most):
         cells = FormColumns(table.slice(at, most))
         first = block.first + at
-        yield Flat(
-            numbers=first + cells.keep,
-            columns=_columns(cells),
-            published=cells.first_of("published", "tender_start").each(
-                lambda text: dates.earliest(text) if text else None
-            ),
-            about={name: cells.texts(name) for name in ABOUT},
-            warnings=warnings,
-            odd=frozenset((np.flatnonzero(cells.odd) + first).tolist()),
-        )
+        scored = np.array([_NOWHERE if at is None else STAGES.index(at) for at in map(stage, STAGES)])[cells.reached()]
+        cells.odd[cells.keep[scored == _NOWHERE]] = True
+        for place in sorted({*scored.tolist()} - {_NOWHERE}) or [0]:
+            some, name = cells.only(scored == place), STAGES[place]
+            yield Flat(
+                stage=name,
+                numbers=first + some.keep,
+                columns=_columns(some, name),
+                published=_published(some),
+                about={key: some.texts(key) for key in ABOUT},
+                warnings=warnings,
+                odd=frozenset((np.flatnonzero(cells.odd) + first).tolist()),
+            )
 
 
-def _columns(cells: FormColumns) -> Columns:
+_NOWHERE = -1
+
+
+def _published(cells: FormColumns) -> Kinds[date | None]:
+    """The day of each row, as `published_on` tells it of a tender."""
+    stated = cells.first_of("published", "tender_start").each(_first_day)
+    return either(stated, cells.kept("award_date").each(_first_day).each(lambda day: day and day - AWARD_LAG))
+
+
+def _first_day(text: str | None) -> date | None:
+    return dates.earliest(text) if text else None
+
+
+def _columns(cells: FormColumns, stage: Stage) -> Columns:
     kept, numbers, days = cells.kept, cells.numbers, cells.days
     count = len(cells.keep)
     none, unstated = np.full(count, math.nan), np.zeros(count, dtype=np.int32)
@@ -98,7 +123,27 @@ def _columns(cells: FormColumns) -> Columns:
         incumbent_kind=kept("incumbent_kind"),
         buyers=_pairs(kept("buyer"), kept("procuring_entity")).each(BUYERS.__getitem__),
         markets=kept("cpv").each(lambda code: () if code is None else MARKETS[code,]),
+        **_later(cells, stage),
     )
+
+
+def _later(cells: FormColumns, stage: Stage) -> dict[str, Any]:
+    """The columns of what is known after the draft."""
+    count = len(cells.keep)
+    unknown = np.full(count, math.nan)
+    found: dict[str, Any] = dict.fromkeys(("competed", "bidders", "awarded", "started"), unknown)
+    if stage != "draft":
+        methods = _pairs(cells.kept("procurement_method"), cells.kept("competition"))
+        found |= {"competed": methods.numbers(lambda told: competed(*told)), "bidders": cells.numbers("bidders")}
+    if stage != "awarded":
+        return {**found, "suppliers": nobody(count)}
+    suppliers = cells.kept("supplier").each(lambda name: () if name is None else SUPPLIERS[name,])
+    return {
+        **found,
+        "awarded": cells.days("award_date"),
+        "started": cells.days("contract_start"),
+        "suppliers": suppliers,
+    }
 
 
 def _pairs(first: Kinds[Any], second: Kinds[Any]) -> Kinds[tuple[Any, Any]]:

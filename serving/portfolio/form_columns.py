@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from copy import copy
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from tenders.codelists import CURRENCIES
 from tenders.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, Column, Field, texted
 from tenders.tender import LARGEST
 
-PLAIN = frozenset(field.key for field in form.FIELDS if field.stage == "draft" and field.kind != "list")
-"""The keys that can be read by column: those of a draft that hold one value."""
+PLAIN = frozenset(field.key for field in form.FIELDS if field.kind != "list")
+"""The keys that can be read by column: those that hold one value."""
+_OF_AWARDS = ("award_value", "award_date", "supplier")
+"""The keys that fill an award."""
 _UNREAD = frozenset({"description", "procurement_method_details", "risk_details", "no_lots_rationale"})
 """Texts that no column holds; any text will do."""
 LONGEST = 200
@@ -96,14 +99,21 @@ class FormColumns:
 
     def first_of(self, name: str, *others: str) -> Kinds[Any]:
         """Of each row the first of several cells that is not empty."""
-        found = self.kept(name)
-        for other in others:
-            empty = found.where(is_none)
-            if empty.any():
-                later = self.kept(other)
-                place = np.where(empty, later.place + len(found.distinct), found.place)
-                found = Kinds([*found.distinct, *later.distinct], place)
+        return reduce(either, map(self.kept, others), self.kept(name))
+
+    def reached(self) -> NDArray[np.int64]:
+        """The place in STAGES of the furthest of which a row holds a fact, as `latest_stage` tells it of a tender."""
+        awarded = np.any([self._known(name) for name in _OF_AWARDS], axis=0)
+        return np.where(awarded, 2, self._known("bidders").astype(np.int64))
+
+    def only(self, rows: NDArray[np.bool_]) -> FormColumns:
+        """The same for some of the rows that are kept."""
+        found = copy(self)
+        found.keep = self.keep[rows]
         return found
+
+    def _known(self, name: str) -> NDArray[np.bool_]:
+        return ~np.isnan(self.numbers(name)) if name in self._numbers else ~self.kept(name).where(is_none)
 
     def texts(self, name: str) -> pa.Array:
         """The same cells as texts, no longer than are shown."""
@@ -134,6 +144,7 @@ class FormColumns:
         wrong = np.array([value is WRONG for value in found])
         if wrong.any():
             self.odd |= wrong[place]
+            found = [None if value is WRONG else value for value in found]
         return Kinds(found, place)
 
 
@@ -173,7 +184,7 @@ def _titles(column: pa.Array) -> pa.Array:
     texts = column.cast(pa.string())
     bare = pc.equal(pc.utf8_trim_whitespace(texts), texts)
     if not pc.all(pc.and_(bare, pc.greater(pc.binary_length(texts), LONGEST_UNKNOWN))).as_py():
-        texts = pa.array([text and texted(text) for text in texts.to_pylist()], pa.string())
+        texts = pa.array([texted(text) if text else None for text in texts.to_pylist()], pa.string())
     long = pc.greater(pc.binary_length(texts), LONGEST)
     return pc.utf8_slice_codeunits(texts, 0, LONGEST) if pc.any(long).as_py() else texts
 
@@ -212,6 +223,15 @@ _PLAIN_TYPES = (
     pa.types.is_date,
     pa.types.is_timestamp,
 )
+
+
+def either(found: Kinds[Any], later: Kinds[Any]) -> Kinds[Any]:
+    """What was found of each row, and where that is None the later."""
+    empty = found.where(is_none)
+    if not empty.any():
+        return found
+    place = np.where(empty, later.place + len(found.distinct), found.place)
+    return Kinds([*found.distinct, *later.distinct], place)
 
 
 def is_none(cell: object) -> bool:

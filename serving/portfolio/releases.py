@@ -13,6 +13,7 @@ from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.lines import lines
 from serving.portfolio.rows import Row, of_line, reached, released
 from tenders import typed
+from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
 
 Lines = Sequence[tuple[int, bytes]]
@@ -20,8 +21,8 @@ Lines = Sequence[tuple[int, bytes]]
 
 
 class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Releases that stood alone in their lines, with the numbers and texts of these; `last` is that of the last line
-    read, whatever stood in it.
+    """Releases that stood alone in their lines, with the numbers and texts of these, all scored at one `stage`; `last`
+    is that of the last line read, whatever stood in it.
 
     They are sound, but for what whoever reads their columns notices (`features.columns_read.CHECKED`).
     """
@@ -29,25 +30,28 @@ class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     lines: list[int]
     texts: list[bytes]
     tenders: list[Tender]
+    stage: Stage
     last: int
 
 
 def releases(
-    block: Block, most: int, together: Callable[[Tender], bool], bounds: Bounds = BOUNDS
+    block: Block, most: int, stage: Callable[[Tender], Stage | None], bounds: Bounds = BOUNDS
 ) -> Iterator[Releases | list[Row]]:
     """The rows of a block of lines that nearly all are one sound release each, read up to `most` at a time.
 
     They are read straight into their types, in a third of the time: they can be scored and not explained, and what is
-    no part of a score is not looked for. Those that are to be kept `together` need not be rows. Raises UnreachableError
-    as `rows` does, and passes on a mistake of ours.
+    no part of a score is not looked for. Those of one `stage` need not be rows; None is no stage. Raises
+    UnreachableError as `rows` does, and passes on a mistake of ours.
     """
     with reached(block):
         given = lines(block, bounds)
         while some := list(islice(given, most)):
             found = typed.sound_releases([line for _, line in some], CHECKED)
-            kept = [release is not None and together(release) for release in found]
-            yield _kept(some, found, kept)
-            if not all(kept):
+            stages = [None if release is None else stage(release) for release in found]
+            for each in [each for each in STAGES if each in stages] or STAGES[:1]:
+                yield _kept(some, found, [at == each for at in stages], each)
+            if None in stages:
+                kept = [at is not None for at in stages]
                 # Whoever reads the columns of the others is not told, and would not notice.
                 others = typed.sound_among([None if keep else each for each, keep in zip(found, kept, strict=True)])
                 yield list(_others(some, others, kept, bounds))
@@ -60,15 +64,16 @@ def sound_ones(given: Releases, bounds: Bounds = BOUNDS) -> tuple[Releases, list
     some = list(zip(given.lines, given.texts, strict=True))
     found = typed.sound_among(given.tenders)
     kept = [release is not None for release in found]
-    return _kept(some, found, kept), list(_others(some, found, kept, bounds))
+    return _kept(some, found, kept, given.stage), list(_others(some, found, kept, bounds))
 
 
-def _kept(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool]) -> Releases:
+def _kept(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], stage: Stage) -> Releases:
     chosen = some if all(kept) else list(compress(some, kept))
     return Releases(
         lines=[number for number, _ in chosen],
         texts=[line for _, line in chosen],
         tenders=[release for release in compress(found, kept) if release is not None],
+        stage=stage,
         last=some[-1][0],
     )
 

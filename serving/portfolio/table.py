@@ -81,13 +81,13 @@ class Lines:
         read["said"] += [case.said for case in cases]
 
     def add_releases(self, bundle: Bundle, given: Releases) -> None:
-        """Takes drafts that are measured by column.
+        """Takes tenders that are measured by column as of their stage.
 
         Raises ValueError if one is not sound where reading its columns notices it, and then takes none.
         """
         tenders = given.tenders
         published = published_each(tenders)
-        self._queue.add_drafts(bundle, tenders, bundle.log.on_each(published))
+        self._queue.add_strangers(bundle, given.stage, tenders, bundle.log.on_each(published))
         self._about(tenders)
         self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})
 
@@ -123,8 +123,8 @@ class Lines:
 
 
 def of_flat(file: str, bundle: Bundle, flat: Flat) -> pa.Table:
-    """The scores of drafts that were read by column, as a table of SCHEMA."""
-    batch = Batch(bundle, "draft")
+    """The scores of tenders that were read by column, as a table of SCHEMA."""
+    batch = Batch(bundle, flat.stage)
     batch.add_columns(replace(flat.columns, records=flat.published.each(bundle.log.on)))
     count = len(batch)
     published = pa.array(flat.published.distinct, pa.date32()).take(pa.array(flat.published.place))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -173,13 +173,13 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tu
 
 def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | list[Row]]:
     """What is read of a block, some of it at a time: many together where that can be, but never in chunks of one."""
-    together, odd = chunk > 1 and _by_column(asked), None
-    if block.kind in OF_LINES and together:
-        yield from releases(block, chunk, _drafts(asked))
+    able, odd = _by_column(asked) if chunk > 1 else {}, None
+    if block.kind in OF_LINES and able:
+        yield from releases(block, chunk, _stages(asked, able))
         return
-    if block.kind == "arrow" and together:
+    if block.kind == "arrow" and able:
         odd = set[int]()
-        for each in flat(block, BATCH):
+        for each in flat(block, BATCH, lambda reached: able.get(asked.stage or reached)):
             odd |= each.odd
             yield each
     given = rows(block, whole=asked.explain, only=odd)
@@ -187,19 +187,19 @@ def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | 
         yield some
 
 
-def _drafts(asked: Asked) -> Callable[[Tender], bool]:
-    """Whether a release is surely scored as a draft of no known register."""
+def _stages(asked: Asked, able: Mapping[Stage, Stage]) -> Callable[[Tender], Stage | None]:
+    """The stage at which a release is scored by what is read of it by column; None for one of a known register."""
     own = tuple(held(asked.bundle).known)
 
-    def draft(tender: Tender) -> bool:
-        return not (tender.ocid or "").startswith(own) and (asked.stage == "draft" or latest_stage(tender) == "draft")
+    def stage(tender: Tender) -> Stage | None:
+        return None if (tender.ocid or "").startswith(own) else able.get(asked.stage or latest_stage(tender))
 
-    return draft
+    return stage
 
 
-def _by_column(asked: Asked) -> bool:
-    """Whether drafts are scored by what is read of them by column."""
-    return not asked.explain and asked.stage in (None, "draft") and read_by_column(held(asked.bundle))
+def _by_column(asked: Asked) -> Mapping[Stage, Stage]:
+    """The stages at which tenders are scored by what is read of them by column, as `read_by_column` tells them."""
+    return {} if asked.explain else read_by_column(held(asked.bundle))
 
 
 def _add_releases(lines: Lines, bundle: Bundle, some: Releases) -> list[Row]:

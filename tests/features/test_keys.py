@@ -44,7 +44,7 @@ def test_a_case_is_learnt_under_buyer_adviser_market_and_supplier() -> None:
     assert buyer_keys(tender) == ("buyer:a", "buyer:b")
     assert adviser_keys(tender) == ["adviser:v"]
     assert market_keys(tender) == ("market:851",)
-    assert supplier_keys(tender) == ["supplier:s"]
+    assert supplier_keys(tender) == ("supplier:s",)
     draft = ("buyer:a", "buyer:b", "adviser:v", "market:851", "adviser:v|market:851")
     assert keys_of(FULL.as_of("draft"), "draft") == draft
     assert keys_of(tender, "awarded") == (*draft, "supplier:s")

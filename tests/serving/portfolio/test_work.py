@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models import bundle as bundles
 from models.cases import Queue
@@ -18,8 +21,11 @@ from serving.portfolio import work
 from serving.portfolio.blocks import blocks
 from serving.portfolio.bounds import BOUNDS, Bounds
 from serving.portfolio.work import Asked, Scored, held, opened, scored
+from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
 from tests import samples
+from tests.features import made as facts
+from tests.samples import Json
 from tests.serving.portfolio import made
 
 ASKED = Asked(bundle=str(bundles.released()), stage="draft")
@@ -108,7 +114,7 @@ def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
         return adding
 
     monkeypatch.setattr(Batch, "add", faulty(Batch.add))
-    monkeypatch.setattr(Batch, "add_drafts", faulty(Batch.add_drafts))
+    monkeypatch.setattr(Batch, "add_strangers", faulty(Batch.add_strangers))
     content = made.lines([*made.releases(7), {"no": "tender"}])
     (part,) = parts(tmp_path, "a.jsonl", content)
     assert column(part, "line") == [1, 2, 3, 5, 6, 7]
@@ -146,6 +152,18 @@ def test_chunks_and_batches_change_nothing(
     assert cut.table.equals(whole.table)
 
 
+@settings(max_examples=60, deadline=None)
+@given(documents=st.lists(facts.known_at("awarded"), min_size=2, max_size=5), stage=st.sampled_from([None, *STAGES]))
+def test_tenders_of_all_stages_are_scored_together_as_each_alone(documents: list[Json], stage: Stage | None) -> None:
+    asked = Asked(bundle=ASKED.bundle, stage=stage)
+    with tempfile.TemporaryDirectory() as folder:
+        (together,) = parts(Path(folder), "a.jsonl", made.lines(documents), asked)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(work, "_by_column", lambda asked: {})
+            (one_by_one,) = parts(Path(folder), "a.jsonl", made.lines(documents), asked)
+    assert together == one_by_one
+
+
 def test_drafts_that_are_read_together_are_scored_as_each_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +176,7 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
         asked = Asked(bundle=ASKED.bundle, stage=stage)
         (together,) = parts(tmp_path, "a.jsonl", content, asked)
         with monkeypatch.context() as patch:
-            patch.setattr(work, "_by_column", lambda asked: False)
+            patch.setattr(work, "_by_column", lambda asked: {})
             (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, asked)
         assert together == one_by_one
         assert column(together, "line") == [1, 2, 3, 5, 6, 6, 8]

@@ -1,0 +1,81 @@
+"""What a tender of a portfolio costs by how far it is: `python -m benchmarks.portfolio_stages`.
+
+The same made-up tenders as drafts, with their bids counted, and awarded, as JSON lines and as flat Parquet; then the
+Parquet with 1 % of rows whose date is none. One process scores what a worker would; the least of several turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import process_time
+
+import pyarrow.parquet as pq
+
+from benchmarks import made_tenders
+from benchmarks.portfolio import flattened
+from benchmarks.showing import Row, Shown, show, write
+from models import bundle as bundles
+from serving.portfolio.blocks import Block, blocks
+from serving.portfolio.work import Asked, held, scored
+from tenders.facts import STAGES
+
+ODD_EVERY = 100
+
+
+def main() -> None:
+    """Runs the benchmark, prints its table and writes what was asked for."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--size", type=int, default=50_000)
+    asked.add_argument("--repeats", type=int, default=3)
+    asked.add_argument("--json", type=Path)
+    asked.add_argument("--markdown", type=Path)
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        table = stages(Path(folder), given.size, given.repeats)
+    show(table)
+    write([table], given.json, given.markdown)
+
+
+def stages(home: Path, size: int, repeats: int) -> Shown:
+    """A row a stage: microseconds a tender from each kind of file."""
+    bundle = str(bundles.released())
+    held(bundle)
+    rows: list[Row] = []
+    for stage in STAGES:
+        lines = home / f"{stage}.jsonl"
+        made_tenders.write(lines, size, stage=stage)
+        flat = flattened(lines, home / f"{stage}.parquet", days=False)
+        odd = _odd(flat, home / f"{stage}-odd.parquet")
+        files = {"JSON lines": lines, "Parquet": flat, "Parquet, 1 % odd": odd}
+        taken = {name: _taken(list(blocks(each)), bundle, repeats) for name, each in files.items()}
+        costs = {name: 1e6 * each / size for name, each in taken.items()}
+        rows.append({"stage": stage, **costs, "JSON over Parquet": taken["JSON lines"] / taken["Parquet"]})
+    return Shown(title=f"{size:,} tenders a stage, microseconds a tender, one process", rows=rows, said=[])
+
+
+def _taken(cut: Sequence[Block], bundle: str, repeats: int) -> float:
+    """Seconds of the processor for all blocks, the least of several turns."""
+    asked = Asked(bundle=bundle)
+    found = []
+    for _ in range(repeats):
+        began = process_time()
+        for block in cut:
+            scored(asked, block)
+        found.append(process_time() - began)
+    return min(found)
+
+
+def _odd(flat: Path, to: Path) -> Path:
+    """The same table with a date that is none in one row of ODD_EVERY."""
+    table = pq.read_table(flat)
+    at = table.column_names.index("published")
+    days = ["soon" if n % ODD_EVERY == 7 else day for n, day in enumerate(table["published"].to_pylist())]
+    pq.write_table(table.set_column(at, "published", [days]), to)
+    return to
+
+
+if __name__ == "__main__":
+    main()
