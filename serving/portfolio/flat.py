@@ -24,6 +24,7 @@ from features.procedure import competed
 from serving.portfolio import arrow
 from serving.portfolio.blocks import Block
 from serving.portfolio.form_columns import FormColumns, either, is_none
+from serving.portfolio.tables import Cells
 from tenders import dates, form
 from tenders.facts import STAGES, Stage
 from tenders.process import AWARD_LAG
@@ -50,14 +51,14 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def flat(block: Block, most: int, stage: Callable[[Stage], Stage | None]) -> Iterator[Flat]:
-    """The rows of a block of kind `arrow`, of up to `most` at a time those of each stage.
+    """The rows of a block of OF_FORMS, of up to `most` at a time those of each stage.
 
     `stage` tells at which one what has reached a stage is scored, or None if it is not to be read here.
     """
-    table, unread = arrow.table(block.data)
+    table, unread, odd = _table(block)
     warnings = tuple(unread_warning([f"/{name}" for name in unread]))
     for at in range(0, table.num_rows, most):
-        cells = FormColumns(table.slice(at, most))
+        cells = FormColumns(table.slice(at, most), odd[at : at + most])
         first = block.first + at
         scored = np.array([_NOWHERE if at is None else STAGES.index(at) for at in map(stage, STAGES)])[cells.reached()]
         cells.odd[cells.keep[scored == _NOWHERE]] = True
@@ -72,6 +73,20 @@ def flat(block: Block, most: int, stage: Callable[[Stage], Stage | None]) -> Ite
                 warnings=warnings,
                 odd=frozenset((np.flatnonzero(cells.odd) + first).tolist()),
             )
+
+
+def _table(block: Block) -> tuple[pa.Table, list[str], NDArray[np.bool_]]:
+    """The rows of a block, the names of the columns that are not read, and which rows are no rows of cells."""
+    if block.kind == "arrow":
+        table, unread = arrow.table(block.data)
+        return table, unread, np.zeros(table.num_rows, dtype=bool)
+    cells = msgspec.msgpack.decode(block.data, type=Cells)
+    nothing = [""] * len(cells.columns)
+    # A row of text says why it is none; one that is short lacks its last cells.
+    rows = [nothing if isinstance(row, str) else [*row, *nothing[len(row) :]] for row in cells.rows]
+    texts = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    odd = np.array([isinstance(row, str) for row in cells.rows])
+    return pa.table(dict(zip(cells.columns, texts, strict=True))), cells.unread, odd
 
 
 _NOWHERE = -1

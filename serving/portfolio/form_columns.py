@@ -57,14 +57,15 @@ _WITHIN = {"lots": (0, MAX_LOTS), "service_lines": (1, MAX_COUNT), "term_years":
 class FormColumns:
     """The cells of a table by key, as the form reads them; None where a cell is empty or its column not there.
 
-    `odd` marks the rows that are not to be read here, shape (rows,); `keep` are the places of the others.
+    `odd` marks the rows that are not to be read here, shape (rows,), those given and more; `keep` are the places of the
+    others.
     """
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, odd: NDArray[np.bool_]) -> None:
         self._read: dict[str, Kinds[Any]] = {}
         self._numbers: dict[str, Floats] = {}
         self._titles: pa.Array | None = None
-        self.odd = np.zeros(table.num_rows, dtype=bool)
+        self.odd = odd.copy()
         empty = np.ones(table.num_rows, dtype=bool)
         for name, column in zip(table.column_names, table.columns, strict=True):
             stated = _stated(column)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count, islice
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -51,8 +51,8 @@ def rows(
     """
     try:
         with reached(block):
-            if block.kind == "arrow":
-                yield from _of_arrow(block, only)
+            if block.kind in OF_FORMS:
+                yield from _of_forms(block, only)
             elif block.kind in OF_LINES:
                 yield from _of_lines(block, bounds, whole, only)
             else:
@@ -152,12 +152,11 @@ def _placed(value: bytes, place: str) -> Any:
         raise DataError([replace(each, path=place) for each in error.problems]) from None
 
 
-def _of_cells(block: Block, bounds: Bounds) -> Iterator[Row]:
-    cells = msgspec.msgpack.decode(block.data, type=Cells)
-    return _of_table(count(block.first), cells.columns, cells.unread, cells.rows)
-
-
-def _of_arrow(block: Block, only: Container[int] | None) -> Iterator[Row]:
+def _of_forms(block: Block, only: Container[int] | None) -> Iterator[Row]:
+    if block.kind == "cells":
+        cells = msgspec.msgpack.decode(block.data, type=Cells)
+        chosen = [(n, row) for n, row in enumerate(cells.rows, start=block.first) if only is None or n in only]
+        return _of_table([n for n, _ in chosen], cells.columns, cells.unread, [row for _, row in chosen])
     table, unread = arrow.table(block.data)
     numbers: Sequence[int] = range(block.first, block.first + table.num_rows)
     if only is not None:
@@ -244,9 +243,10 @@ def _unexpected(line: int, place: str, error: Exception) -> Row:
 _AT_ONCE = 32
 OF_LINES = ("range", "lines")
 """The kinds of block that are JSON lines."""
+OF_FORMS = ("arrow", "cells")
+"""The kinds of block that are rows of a table, a form each."""
 _READERS: dict[str, Callable[[Block, Bounds], Iterator[Row]]] = {
     "documents": _of_documents,
-    "cells": _of_cells,
     "cases": _of_cases,
     "problems": _of_problems,
 }

@@ -22,7 +22,7 @@ from serving.portfolio.blocks import Block
 from serving.portfolio.flat import Flat, flat
 from serving.portfolio.lines import counted
 from serving.portfolio.releases import Releases, releases, sound_ones
-from serving.portfolio.rows import OF_LINES, Row, rows
+from serving.portfolio.rows import OF_FORMS, OF_LINES, Row, rows
 from serving.portfolio.table import JOINT, Lines, of_flat
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
@@ -177,7 +177,7 @@ def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | 
     if block.kind in OF_LINES and able:
         yield from releases(block, chunk, _stages(asked, able))
         return
-    if block.kind == "arrow" and able:
+    if block.kind in OF_FORMS and able:
         odd = set[int]()
         for each in flat(block, BATCH, lambda reached: able.get(asked.stage or reached)):
             odd |= each.odd

@@ -18,6 +18,7 @@ from serving.portfolio import work
 from serving.portfolio.blocks import Block
 from serving.portfolio.flat import flat
 from serving.portfolio.form_columns import PLAIN
+from serving.portfolio.tables import Cells
 from serving.portfolio.work import Asked, Refused
 from tenders import form
 from tenders.facts import STAGES, Stage
@@ -85,6 +86,19 @@ def one_by_one(of: Block, asked: Asked = ASKED) -> tuple[list[dict[str, Any]], l
 @given(table=tables(), stage=st.sampled_from([None, *STAGES]))
 def test_every_row_is_what_it_is_alone(table: pa.Table, stage: Stage | None) -> None:
     given_block, asked = block(table, ("other", "column")), msgspec.structs.replace(ASKED, stage=stage)
+    assert scored(given_block, asked) == one_by_one(given_block, asked)
+
+
+@settings(max_examples=150, deadline=None)
+@given(table=tables(), stage=st.sampled_from([None, *STAGES]), data=st.data())
+def test_rows_of_text_too(table: pa.Table, stage: Stage | None, data: st.DataObject) -> None:
+    """As CSV and workbooks have them: some are short, some empty, and some are none."""
+    full = [[cell or "" for cell in row.values()] for row in table.to_pylist()]
+    short = st.sampled_from(full).map(lambda row: row[:-1])
+    rows = data.draw(st.permutations([*full, data.draw(short), [], "12 cells where there are 3 columns"]))
+    cells = msgspec.msgpack.encode(Cells(table.column_names, ["other"], rows))
+    given_block = Block(kind="cells", first=2, number=0, file="a.csv", data=cells)
+    asked = msgspec.structs.replace(ASKED, stage=stage)
     assert scored(given_block, asked) == one_by_one(given_block, asked)
 
 
