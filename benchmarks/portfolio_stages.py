@@ -1,7 +1,7 @@
 """What a tender of a portfolio costs by how far it is: `python -m benchmarks.portfolio_stages`.
 
-The same made-up tenders as drafts, with their bids counted, and awarded, as JSON lines and as flat Parquet; then the
-Parquet with 1 % of rows whose date is none. One process scores what a worker would; the least of several turns.
+The same made-up tenders as drafts, with their bids counted, and awarded: as JSON lines, as flat Parquet, as CSV, and as
+the Parquet with 1 % of rows whose date is none. One process scores what a worker would; the least of several turns.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from time import process_time
 
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 from benchmarks import made_tenders
 from benchmarks.portfolio import flattened
@@ -48,8 +49,9 @@ def stages(home: Path, size: int, repeats: int) -> Shown:
         lines = home / f"{stage}.jsonl"
         made_tenders.write(lines, size, stage=stage)
         flat = flattened(lines, home / f"{stage}.parquet", days=False)
-        odd = _odd(flat, home / f"{stage}-odd.parquet")
-        files = {"JSON lines": lines, "Parquet": flat, "Parquet, 1 % odd": odd}
+        odd, text = _odd(flat, home / f"{stage}-odd.parquet"), home / f"{stage}.csv"
+        csv.write_csv(pq.read_table(flat), text)
+        files = {"JSON lines": lines, "Parquet": flat, "Parquet, 1 % odd": odd, "CSV": text}
         taken = {name: _taken(list(blocks(each)), bundle, repeats) for name, each in files.items()}
         costs = {name: 1e6 * each / size for name, each in taken.items()}
         rows.append({"stage": stage, **costs, "JSON over Parquet": taken["JSON lines"] / taken["Parquet"]})
