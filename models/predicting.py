@@ -35,10 +35,10 @@ class Batch:
         self.parts = {part.outcome: part for part in _asked(bundle, stage)}
         known = STAGES[: STAGES.index(stage) + 1]
         self._known = [each.stage in known for each in bundle.weighed]
-        self._rows = {"": self._none(compress(bundle.weighed, self._known))}
+        self._rows = {"": self._unfilled(compress(bundle.weighed, self._known))}
         self._beforehand = {outcome: array("d") for outcome in self.parts}
 
-    def _none(self, features: Iterable[Feature]) -> Rows:
+    def _unfilled(self, features: Iterable[Feature]) -> Rows:
         return Rows(tuple(features), self.stage)
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Batch:
         for outcome in set().union(*(record.others for record in records if record.others)):
             # An outcome with records of its own is measured by those.
             if outcome in self.parts:
-                own = self._rows.setdefault(outcome, self._none(self._rows[""].features))
+                own = self._rows.setdefault(outcome, self._unfilled(self._rows[""].features))
                 own.add(tenders, [record.about(outcome) for record in records])
         self._rows[""].add(tenders, records)
         numbered = any(record.numbers for record in records)
