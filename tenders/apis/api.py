@@ -13,6 +13,10 @@ from tenders.checks import named
 from tenders.errors import DataError
 
 
+PACKAGE = "100"
+"""Releases of a package that are asked for: the most that is answered."""
+
+
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """A request: the parameters of its address, and its body if it has one."""
 
@@ -42,6 +46,16 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     later: Mapping[int, float]
     ask: Callable[[date, str | None], Ask]
     page: Callable[[Any], Page]
+
+
+def between(first: str, last: str) -> Callable[[date, str | None], Ask]:
+    """What asks for the release packages of a day by the parameters of its first and its last second."""
+
+    def ask(day: date, following: str | None) -> Ask:
+        asked = {"limit": PACKAGE, first: f"{day}T00:00:00", last: f"{day}T23:59:59"}
+        return Ask(params=asked if following is None else {**asked, "cursor": following})
+
+    return ask
 
 
 def package(document: Any) -> Page:

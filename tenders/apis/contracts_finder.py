@@ -9,23 +9,13 @@ Source: the service's OCDS search, under the Open Government Licence v3.0.
 
 from __future__ import annotations
 
-from datetime import date
-
-from tenders.apis.api import Api, Ask, package
-
-LIMIT = 100
-
-
-def _ask(day: date, following: str | None) -> Ask:
-    asked = {"limit": str(LIMIT), "publishedFrom": f"{day}T00:00:00", "publishedTo": f"{day}T23:59:59"}
-    return Ask(params=asked if following is None else {**asked, "cursor": following})
-
+from tenders.apis.api import Api, between, package
 
 API = Api(
     name="contracts-finder",
     url="https://www.contractsfinder.service.gov.uk/Published/Notices/OCDS/Search",
     pause=5,
     later={403: 300, 429: 300, 503: 120},
-    ask=_ask,
+    ask=between("publishedFrom", "publishedTo"),
     page=package,
 )
