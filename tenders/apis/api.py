@@ -12,7 +12,6 @@ import msgspec
 from tenders.checks import named
 from tenders.errors import DataError
 
-
 PACKAGE = "100"
 """Releases of a package that are asked for: the most that is answered."""
 
