@@ -72,11 +72,9 @@ class Reader:
             for section, tender in zip(sections, tenders, strict=True)
         ]
         self._facts += [tender.tender_risk for tender in tenders]
-        entities = [section.procuring_entity for section in sections]
-        self._buyers.extend(
-            (tender.buyer.name if tender.buyer else None, entity.name if entity else None)
-            for tender, entity in zip(tenders, entities, strict=True)
-        )
+        buyers = [tender.buyer.name if tender.buyer else None for tender in tenders]
+        entities = [entity.name if (entity := section.procuring_entity) else None for section in sections]
+        self._buyers.extend(zip(buyers, entities, strict=True))
         self._markets.extend(map(tuple, map(cpv_codes, tenders)))
         if self._bids_in:
             self._competed.extend(

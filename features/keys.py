@@ -79,9 +79,11 @@ MARKETS = Memo(_markets_of)
 
 def cpv_codes(tender: Tender) -> list[str]:
     """CPV codes of the tender and its items, main ones only."""
-    sections = [tender.tender.classification, *[item.classification for item in tender.tender.items]]
+    sections = [item.classification for item in tender.tender.items]
+    if tender.tender.classification:
+        sections.insert(0, tender.tender.classification)
     return [
-        str(c.id)
+        c.id if type(c.id) is str else str(c.id)
         for c in sections
         if c and c.id is not None and (c.scheme == "CPV" or not c.scheme or c.scheme.upper() == "CPV")
     ]

@@ -84,8 +84,8 @@ def problems(tender: Tender, where: str = "") -> Iterator[Problem]:
 
 def _may_be_bad(tender: Tender) -> bool:
     """Whether `_bad_whole` has to look: a tender of one buyer, before its award and of few lots, is none of its."""
-    buyers = [party for party in tender.parties if "buyer" in party.roles]
-    return len(buyers) > 1 or bool(tender.awards) or len(tender.tender.lots) > MAX_LOTS
+    buyers = ["buyer" in party.roles for party in tender.parties]
+    return buyers.count(True) > 1 or bool(tender.awards) or len(tender.tender.lots) > MAX_LOTS
 
 
 def _bad_whole(tender: Tender, where: str) -> Iterator[Problem]:
