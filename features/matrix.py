@@ -73,8 +73,10 @@ class Rows:
         return np.array(given, dtype=np.float64).reshape(len(given), len(columns)).T
 
 
-def measured(features: Sequence[Feature], tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> Floats:
-    """The features of tenders, in order, each by its track record; shape (tenders, features)."""
-    rows = Rows(features)
+def measured(
+    features: Sequence[Feature], tenders: Sequence[Tender], records: Sequence[TrackRecord], stage: Stage
+) -> Floats:
+    """The features of tenders as of a stage, in order, each by its track record; shape (tenders, features)."""
+    rows = Rows(features, stage)
     rows.add(tenders, records)
     return rows.measured()

@@ -70,7 +70,7 @@ def history(cases: Sequence[Case] | None = None) -> History:
         cases=tuple(chosen),
         features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
         x={
-            stage: measured(known[stage], [each.as_of(stage) for each in processes], records).astype(np.float32)
+            stage: measured(known[stage], [each.as_of(stage) for each in processes], records, stage).astype(np.float32)
             for stage in STAGES
         },
         picked=np.array([c.picked for c in chosen]),

@@ -86,7 +86,7 @@ def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> F
     stated = told_by([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     found = dict(records.columns(read))
     level, drift = records.level(read)
-    plain = measured(stated, tenders, [NO_RECORD] * len(tenders)).astype(np.float32)
+    plain = measured(stated, tenders, [NO_RECORD] * len(tenders), stage).astype(np.float32)
     x = np.concatenate([plain, *(column[:, None] for column in found.values())], axis=1, dtype=np.float32)
     return Frame(
         register=source.name,
@@ -146,7 +146,7 @@ def credible(known: Numbers, published: Numbers) -> Numbers:
 def told_by(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
     plain = known_at(stage)
-    values = measured(plain, tenders, [NO_RECORD] * len(tenders)).T
+    values = measured(plain, tenders, [NO_RECORD] * len(tenders), stage).T
     return [each for each, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
 
 

@@ -131,7 +131,8 @@ def test_rows_are_what_serving_would_have_read_on_the_day(history: History) -> N
     for index in range(0, len(history.cases), 37):
         process = history.cases[index].process()
         for stage in STAGES:
-            again = measured(known_at(stage), [process.as_of(stage)], [history.log.on(process.published_on())])
+            record = history.log.on(process.published_on())
+            again = measured(known_at(stage), [process.as_of(stage)], [record], stage)
             assert history.x[stage][index] == pytest.approx(again[0].astype(np.float32), nan_ok=True)
 
 
