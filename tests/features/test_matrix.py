@@ -22,23 +22,23 @@ whole = made.known_at("awarded")
 def test_a_row_has_the_features_in_the_order_asked_for() -> None:
     known = catalogue()
     named = [known[name] for name in ("lot_count", "advisers_named", "single_block")]
-    assert np.array_equal(measured(named, [FORM], [NO_RECORD]), [[3, np.nan, 0]], equal_nan=True)
-    assert np.array_equal(measured(named[::-1], [FORM], [NO_RECORD]), [[0, np.nan, 3]], equal_nan=True)
+    assert np.array_equal(measured(named, [FORM], [NO_RECORD], "draft"), [[3, np.nan, 0]], equal_nan=True)
+    assert np.array_equal(measured(named[::-1], [FORM], [NO_RECORD], "draft"), [[0, np.nan, 3]], equal_nan=True)
 
 
 def test_unknown_is_nan_and_never_zero() -> None:
-    assert np.isnan(measured(EVERY, [Tender()], [NO_RECORD])).all()
+    assert np.isnan(measured(EVERY, [Tender()], [NO_RECORD], "awarded")).all()
 
 
 def test_no_tender_is_no_row_and_keeps_the_width() -> None:
-    assert measured(EVERY, [], []).shape == (0, len(EVERY))
+    assert measured(EVERY, [], [], "awarded").shape == (0, len(EVERY))
 
 
 @settings(max_examples=40, deadline=None)
 @given(tenders=st.lists(whole, max_size=6), cut=st.integers(0, 6))
 def test_a_tender_is_measured_as_if_it_were_alone(tenders: list[made.Json], cut: int) -> None:
     read = [one(each).as_of("awarded") for each in tenders]
-    alone = [measured(EVERY, [each], [RECORD]) for each in read]
+    alone = [measured(EVERY, [each], [RECORD], "awarded") for each in read]
     rows = Rows(EVERY)
     rows.add(read[:cut], [RECORD] * len(read[:cut]))
     rows.add(read[cut:], [RECORD] * len(read[cut:]))
