@@ -6,7 +6,7 @@ Which bundle and stage can tell something of a tender is decided here, once for 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 
@@ -80,9 +80,11 @@ class Queue:
     """Cases measured as they come and told together: those of one bundle and stage are predicted at once.
 
     The cases need not be held. But a register's records are read for many at once, so its tenders are held until then.
+    With `only`, no other outcomes are told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[str] | None = None) -> None:
+        self._only = only
         self._groups: dict[tuple[str, Stage], _Group] = {}
         self._size = 0
 
@@ -116,7 +118,7 @@ class Queue:
     def _group(self, bundle: Bundle, stage: Stage) -> _Group:
         key = bundle.manifest.register, stage
         if key not in self._groups:
-            self._groups[key] = _Group(bundle, stage)
+            self._groups[key] = _Group(Batch(bundle, stage, self._only))
         return self._groups[key]
 
     def told(self) -> Iterator[tuple[list[int], Batch, Predictions]]:
@@ -137,9 +139,9 @@ def read_by_column(bundle: Bundle) -> Mapping[Stage, Stage]:
 class _Group:
     """Cases of one bundle and stage."""
 
-    def __init__(self, bundle: Bundle, stage: Stage) -> None:
+    def __init__(self, batch: Batch) -> None:
         self.places: list[int] = []
-        self.batch = Batch(bundle, stage)
+        self.batch = batch
         self._held: list[Case] = []
 
     def add(self, cases: Sequence[Case]) -> None:

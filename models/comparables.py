@@ -61,13 +61,15 @@ class Comparables(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """One case whose end is known: its tender and facts as of a stage, whether it failed, and whose fate it shares."""
+    """One case whose end is known: its tender and facts as of a stage, whether it failed, whose fate it shares, and
+    whether it was picked by how it ended."""
 
     case: Case
     tender: Tender
     facts: Measured
     failed: bool
     fate: str
+    picked: bool
 
 
 def comparables(process: Process, stage: Stage | None = None, count: int = NEAREST) -> Comparables:
@@ -99,7 +101,9 @@ def known(stage: Stage) -> tuple[Known, ...]:
         failed, tender = told.outcomes["failure"], told.as_of(stage)
         if failed is not None:
             facts = alike.measured(tender)
-            found.append(Known(case=case, tender=tender, facts=facts, failed=failed, fate=told.shares_fate))
+            found.append(
+                Known(case=case, tender=tender, facts=facts, failed=failed, fate=told.shares_fate, picked=case.picked)
+            )
     return tuple(sorted(found, key=lambda each: each.case.case_id))
 
 

@@ -51,9 +51,9 @@ def precedents(cases: Sequence[Known], stage: Stage, changes: Sequence[Change]) 
     had = [each for each in cases if each.case.case_id in ids]
     sides = [[each for each in had if each.failed is failed] for failed in (False, True)]
     held, failed = (tuple(_precedent(each) for each in side[:SHOWN]) for side in sides)
-    cohort, picked = (_counted([each for each in had if each.case.picked is side]) for side in (False, True))
-    events = len({each.fate for each in had if not each.case.picked})
-    return Precedents(cohort=cohort, events=events, picked=picked, held=held, failed=failed)
+    cohort, picked = ([each for each in had if each.picked is side] for side in (False, True))
+    events = len({each.fate for each in cohort})
+    return Precedents(cohort=_counted(cohort), events=events, picked=_counted(picked), held=held, failed=failed)
 
 
 @cache

@@ -9,7 +9,7 @@ they are read. One tender is a batch of one, so that a page, a portfolio and an 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import compress
 
 import msgspec
@@ -28,11 +28,14 @@ from tenders.tender import Tender
 
 
 class Batch:
-    """Tenders of one bundle at one stage, measured as they come: all that its boosters and rules read of them."""
+    """Tenders of one bundle at one stage, measured as they come: all that its boosters and rules read of them.
 
-    def __init__(self, bundle: Bundle, stage: Stage) -> None:
+    With `only`, no other outcomes are told.
+    """
+
+    def __init__(self, bundle: Bundle, stage: Stage, only: Collection[str] | None = None) -> None:
         self.bundle, self.stage = bundle, stage
-        self.parts = {part.outcome: part for part in _asked(bundle, stage)}
+        self.parts = {part.outcome: part for part in _asked(bundle, stage) if only is None or part.outcome in only}
         known = STAGES[: STAGES.index(stage) + 1]
         self._known = [each.stage in known for each in bundle.weighed]
         self._rows = {"": self._unfilled(compress(bundle.weighed, self._known))}

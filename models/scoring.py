@@ -9,7 +9,7 @@ through `told`, an evaluation through `predictions` within all of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import compress
 from typing import Literal
 
@@ -146,9 +146,9 @@ def scores(cases: Sequence[Case]) -> list[Score]:
     return [_score(one, told) for one, told in zip(cases, numbers(cases), strict=True)]
 
 
-def numbers(cases: Sequence[Case]) -> list[Numbers]:
-    """The numbers of many cases, in their order."""
-    queue = Queue()
+def numbers(cases: Sequence[Case], only: Collection[str] | None = None) -> list[Numbers]:
+    """The numbers of many cases, in their order; with `only`, those of no other outcomes."""
+    queue = Queue(only)
     queue.add(cases)
     found: dict[int, Numbers] = {}
     for places, batch, predicted in queue.told():

@@ -16,7 +16,7 @@ import msgspec
 from features.catalogue import catalogue
 from features.track_records import NO_RECORD
 from models import scoring
-from models.bundle import Bundle
+from models.bundle import ENDINGS, Bundle
 from models.comparables import Known, nearest
 from models.levers import Lever, Value, levers
 from models.precedents import Change, Precedents, precedents
@@ -105,7 +105,7 @@ class Desk:
             return []
         changed = (with_facts(self.process, each.settings, self.stage) for each in asked)
         cases = (scoring.case(self.bundle, each, self.stage) for each in changed)
-        now, *found = scoring.numbers([self.now, *cases])
+        now, *found = scoring.numbers([self.now, *cases], ENDINGS)
         return [
             msgspec.structs.replace(each, failure=told.failure) if told.unknown == now.unknown else each
             for each, told in zip(asked, found, strict=True)
