@@ -40,9 +40,9 @@ def report(
 
 def _write(to: Path, text: str) -> None:
     """Whole or not at all. Raises UnreachableError."""
-    from serving.portfolio import writing
+    from tenders import files
 
     try:
-        writing.whole(to, text.encode())
+        files.whole(to, text.encode())
     except OSError as error:
         raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None

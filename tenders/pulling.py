@@ -7,7 +7,6 @@ there they are put together: a process a line, its releases in the order of thei
 
 from __future__ import annotations
 
-import fcntl
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from tenders import files
 from tenders.apis.api import Api
 from tenders.apis.client import AGENT, Patient, page
 from tenders.errors import UnreachableError, UsageError
@@ -105,33 +105,19 @@ def _client(api: Api, waiting: Callable[[str, float], None]) -> httpx.Client:
 def _folder(folder: Path, asked: Asked) -> Iterator[Path]:
     """The folder of the pages, for this pull alone; it is cleared when the pull ends well, or without a page."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
-        try:
-            # The system lets go of it however the process ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another process pulls into {folder.stem}. Wait for it") from None
+    with files.locked(folder / LOCK, f"another process pulls into {folder.stem}. Wait for it"):
         about = folder / ABOUT
         if not about.exists():
-            _whole(about, msgspec.json.encode(asked))
+            files.whole(about, msgspec.json.encode(asked))
         elif about.read_bytes() != msgspec.json.encode(asked):
             raise UsageError(f"{folder.name} is of another pull. Ask for the same days, or delete it")
         try:
             yield folder
         except BaseException:
             if not any(folder.glob("*.*.json")):
-                _clear(folder)
+                files.clear(folder, ABOUT)
             raise
-        _clear(folder)
-
-
-def _clear(folder: Path) -> None:
-    """Removes the pages first and what they are of last, so that a pull killed here is still known."""
-    for each in folder.iterdir():
-        if each.name != ABOUT:
-            each.unlink()
-    (folder / ABOUT).unlink()
-    folder.rmdir()
+        files.clear(folder, ABOUT)
 
 
 def _pull_day(client: httpx.Client, api: Api, url: str, day: date, folder: Path, shown: Shown) -> None:
@@ -149,7 +135,7 @@ def _pull_day(client: httpx.Client, api: Api, url: str, day: date, folder: Path,
         before, there = there, there + len(found.releases)
         cursor = None if found.count is not None and there >= found.count else found.following
         held = Held(releases=found.releases, before=before, following=cursor, unread=unread)
-        _whole(_path(folder, day, len(asked) - 1), msgspec.json.encode(held))
+        files.whole(_path(folder, day, len(asked) - 1), msgspec.json.encode(held))
         shown(day, there)
 
 
@@ -174,7 +160,7 @@ def _joined(asked: Asked, folder: Path, to: Path) -> Pulled:
                     process = ocid or f" {spool.tell()}"
                     places[process].append((str(release.get("date") or ""), name, spool.tell(), len(line)))
                     spool.write(line)
-    with (folder / SPOOL).open("rb") as spool, _unfinished(to).open("wb") as out:
+    with (folder / SPOOL).open("rb") as spool, files.partial(to).open("wb") as out:
         for process, releases in places.items():
             lines = []
             for _, _, at, size in sorted(releases):
@@ -182,7 +168,7 @@ def _joined(asked: Asked, folder: Path, to: Path) -> Pulled:
                 lines.append(spool.read(size))
             record = b'{"ocid":' + msgspec.json.encode(process) + b',"releases":[' + b",".join(lines) + b"]}"
             out.write((lines[0] if len(lines) == 1 else record) + b"\n")
-    _unfinished(to).replace(to)
+    files.partial(to).replace(to)
     return Pulled(
         asked=asked,
         days=days,
@@ -203,12 +189,3 @@ def _pages(folder: Path, day: date) -> Iterator[Held]:
 
 def _path(folder: Path, day: date, number: int) -> Path:
     return folder / f"{day}.{number:04}.json"
-
-
-def _whole(path: Path, content: bytes) -> None:
-    _unfinished(path).write_bytes(content)
-    _unfinished(path).replace(path)
-
-
-def _unfinished(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")

@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import changes, ranking, writing
+from serving.portfolio import changes, ranking
 from serving.portfolio.ranking import Choice, Numbers, Standing
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.worklist import Wish
+from tenders import files
 
 RANKED = pa.schema(
     [
@@ -66,7 +67,7 @@ def ranked(scored: Path, listed: Path, wish: Wish, out: Path, since: Path | None
     table = table.append_column("drawn", pa.array(np.isin(order, choice.random)))
     for name, column in _changes(standing, choice, order, wish.seed, since).items():
         table = table.append_column(name, column)
-    unfinished = writing.partial(out)
+    unfinished = files.partial(out)
     with pq.ParquetWriter(unfinished, RANKED, compression="zstd") as writer:
         for at in range(0, table.num_rows, GROUP):
             writer.write_table(table.slice(at, GROUP).cast(RANKED), GROUP)

@@ -20,11 +20,12 @@ from serving.jobs.aside import step_back
 from serving.jobs.job import Options
 from serving.jobs.places import Places
 from serving.jobs.ranking import ranked
-from serving.portfolio import workers, writing
+from serving.portfolio import workers
 from serving.portfolio.given import Run
 from serving.portfolio.run import Progress, run
 from serving.portfolio.work import Asked
 from serving.portfolio.worklist import Wish
+from tenders import files
 from tenders.errors import TenderRiskError, UnreachableError, UsageError
 
 EVERY = 1.0
@@ -57,7 +58,7 @@ class Noting:
     def __call__(self, progress: Progress) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + EVERY
-            writing.whole(self._path, msgspec.json.encode(Noted(progress.rows, progress.bytes)))
+            files.whole(self._path, msgspec.json.encode(Noted(progress.rows, progress.bytes)))
 
 
 def score(places: Places, order: Order) -> None:
@@ -91,7 +92,7 @@ def score(places: Places, order: Order) -> None:
     # Killed after the manifest was written, before what it was made of was taken away.
     shutil.rmtree(given.parts, ignore_errors=True)
     found = ranked(places.scored, given.listed, wish, places.worklist, given.since)
-    writing.whole(places.choices, msgspec.json.encode(found))
+    files.whole(places.choices, msgspec.json.encode(found))
 
 
 def _earlier(places: Places, options: Options) -> Path | None:
@@ -122,7 +123,7 @@ def main(folder: Path) -> int:
     try:
         score(places, order)
     except TenderRiskError as error:
-        writing.whole(places.why, str(error).encode("utf-8", "replace"))
+        files.whole(places.why, str(error).encode("utf-8", "replace"))
         return REFUSED
     return 0
 

@@ -24,8 +24,8 @@ from serving.jobs.places import Places
 from serving.jobs.scoring import Noted, Order
 from serving.jobs.settings import Settings
 from serving.jobs.store import Store
-from serving.portfolio import writing
 from serving.portfolio.manifest import Manifest
+from tenders import files
 from tenders.errors import TenderRiskError
 
 PAUSE = 2.0
@@ -154,7 +154,7 @@ class Worker(threading.Thread):
             options=job.options,
             workers=self.settings.workers,
         )
-        writing.whole(places.order, msgspec.json.encode(order))
+        files.whole(places.order, msgspec.json.encode(order))
         places.why.unlink(missing_ok=True)
         with places.log.open("ab") as said:
             process = _begun(places.folder, said.fileno(), lock)

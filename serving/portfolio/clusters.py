@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
-from serving.portfolio import writing
 from serving.portfolio.blocks import Block
 from serving.portfolio.lines import lines
 from serving.portfolio.manifest import bundle_digest, versions
 from serving.portfolio.run import RESUME
 from serving.portfolio.work import Asked
+from tenders import files
 from tenders.errors import UnreachableError, UsageError
 
 LOCAL = "local"
@@ -176,7 +176,7 @@ def _give(here: Future[Any], found: Any, to: Path | None) -> None:
     """Ends a call with what was found, or with its being written."""
     try:
         if to is not None:
-            writing.whole(to, found)
+            files.whole(to, found)
     except OSError as error:
         here.set_exception(error)
     else:

@@ -24,6 +24,7 @@ from serving.portfolio.report import report
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Scored, held
 from serving.portfolio.worklist import LISTED, Wish, Worklist, worklist
+from tenders import files
 from tenders.errors import DataError, UnreachableError
 
 
@@ -64,8 +65,8 @@ def finish(given: Run, begun: Future[Begun], found: Iterable[tuple[int, Scored]]
         html = report(
             ds.dataset(whole), listed, msgspec.to_builtins(manifest), held(given.asked.bundle), _outcomes(given)
         )
-        writing.whole(given.report, html.encode())
-    writing.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        files.whole(given.report, html.encode())
+    files.whole(given.manifest, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     return manifest
 
 

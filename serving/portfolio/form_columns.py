@@ -22,7 +22,7 @@ from tenders.tender import LARGEST
 
 PLAIN = frozenset(field.key for field in form.FIELDS if field.kind != "list")
 """The keys that can be read by column: those that hold one value."""
-_OF_AWARDS = ("award_value", "award_date", "supplier")
+_OF_AWARDS = [field.key for field in form.FIELDS if field.path.startswith("/awards/")]
 """The keys that fill an award."""
 _UNREAD = frozenset({"description", "procurement_method_details", "risk_details", "no_lots_rationale"})
 """Texts that no column holds; any text will do."""

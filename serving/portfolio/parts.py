@@ -5,7 +5,6 @@ Each part is a scored block in a file of its own, written whole or not at all; b
 
 from __future__ import annotations
 
-import fcntl
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from serving.portfolio import writing
 from serving.portfolio.blocks import InputFile
 from serving.portfolio.bounds import Bounds
 from serving.portfolio.table import SCHEMA
 from serving.portfolio.work import Asked
+from tenders import files
 from tenders.errors import UsageError
 
 ABOUT = "run.json"
@@ -60,12 +59,7 @@ def kept(folder: Path, begun: Callable[[], Begun], resume: bool) -> Iterator[Fut
         folder.mkdir(parents=True, exist_ok=True)
     elif not resume:
         raise UsageError(f"a run into {folder.stem} was begun. Add --resume, or delete {folder.name}")
-    with (folder / LOCK).open("w") as lock:
-        try:
-            # The system lets go of it however the process ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"another process is running into {folder.stem}. Wait for it") from None
+    with files.locked(folder / LOCK, f"another process is running into {folder.stem}. Wait for it"):
         with ThreadPoolExecutor(1) as aside:
             if (folder / ABOUT).exists():
                 known = aside.submit(begun)
@@ -79,9 +73,9 @@ def kept(folder: Path, begun: Callable[[], Begun], resume: bool) -> Iterator[Fut
             except BaseException:
                 wait([known])
                 if not done(folder):
-                    _clear(folder)
+                    files.clear(folder, ABOUT)
                 raise
-        _clear(folder)
+        files.clear(folder, ABOUT)
 
 
 def done(folder: Path) -> dict[int, Path]:
@@ -107,7 +101,7 @@ def _is_ours(name: str) -> bool:
 def _told(folder: Path, begun: Callable[[], Begun]) -> Begun:
     """What is begun, once it is written down."""
     found = begun()
-    writing.whole(folder / ABOUT, msgspec.json.format(msgspec.json.encode(found)))
+    files.whole(folder / ABOUT, msgspec.json.format(msgspec.json.encode(found)))
     return found
 
 
@@ -122,12 +116,3 @@ def _check_same(folder: Path, begun: Begun) -> None:
         raise UsageError(
             f"{folder.name} is of another {', '.join(differs) or 'kind'}. Delete it, and run without --resume"
         )
-
-
-def _clear(folder: Path) -> None:
-    """Removes the parts first and what they are of last, so that a run killed here is still known."""
-    for each in folder.iterdir():
-        if each.name != ABOUT:
-            each.unlink()
-    (folder / ABOUT).unlink(missing_ok=True)
-    folder.rmdir()

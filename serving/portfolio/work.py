@@ -17,13 +17,13 @@ from models import bundle as bundles
 from models import scoring
 from models.bundle import Bundle
 from models.cases import Case, read_by_column
-from serving.portfolio import writing
 from serving.portfolio.blocks import Block
 from serving.portfolio.flat import Flat, flat
 from serving.portfolio.lines import counted
 from serving.portfolio.releases import Releases, releases, sound_ones
 from serving.portfolio.rows import OF_FORMS, OF_LINES, Row, rows
 from serving.portfolio.table import JOINT, Lines, of_flat
+from tenders import files
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
 from tenders.stages import latest_stage
@@ -104,7 +104,7 @@ def scored(asked: Asked, block: Block, to: Path | None = None) -> bytes:
     content = bytes(sink.getvalue())
     if to is None:
         return content
-    writing.whole(to, content)
+    files.whole(to, content)
     return b""
 
 

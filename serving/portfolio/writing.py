@@ -20,6 +20,7 @@ from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 
 from serving.spreadsheets import FORMULA
+from tenders import files
 from tenders.errors import UsageError
 
 GROUP = 100_000
@@ -46,7 +47,7 @@ def format_of(out: Path, named: str | None = None) -> str:
 
 def write(out: Path, format: str, schema: pa.Schema, tables: Tables) -> None:
     """Writes tables of a schema, one after the other, in a format of FORMATS."""
-    unfinished = partial(out)
+    unfinished = files.partial(out)
     FORMATS[format](unfinished, schema, tables)
     unfinished.replace(out)
 
@@ -56,18 +57,6 @@ def convert(rows: Path, out: Path, format: str) -> None:
     with pq.ParquetFile(rows, pre_buffer=False) as file:
         tables = (pa.Table.from_batches([batch]) for batch in file.iter_batches(A_TIME))
         write(out, format, file.schema_arrow, tables)
-
-
-def whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all."""
-    unfinished = partial(path)
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
-
-
-def partial(path: Path) -> Path:
-    """Where a file is while it is not finished: beside its place, so that it can be put there at once."""
-    return path.with_name(f".{path.name}.partial")
 
 
 def _parquet(path: Path, schema: pa.Schema, tables: Tables) -> None:

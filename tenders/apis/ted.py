@@ -31,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from tenders.apis.api import Api, Ask, Page, listed
 
@@ -68,6 +68,7 @@ LANGUAGE = "eng"
 """Which is read where a text is in many; the first that there is where it is not in this one."""
 
 Notice = Mapping[str, Any]
+Told = TypeVar("Told")
 
 
 def release(notice: Notice) -> dict[str, Any]:
@@ -201,7 +202,7 @@ def _flat(value: Any) -> Iterator[str]:
 
 
 def _text(notice: Notice, field: str) -> str | None:
-    return next(iter(_texts(notice, field)), None)
+    return _first(_texts(notice, field))
 
 
 def _days(notice: Notice, field: str) -> list[str]:
@@ -210,10 +211,10 @@ def _days(notice: Notice, field: str) -> list[str]:
 
 
 def _day(notice: Notice, field: str) -> str | None:
-    return next(iter(_days(notice, field)), None)
+    return _first(_days(notice, field))
 
 
-def _first(values: Sequence[Any]) -> Any:
+def _first(values: Sequence[Told]) -> Told | None:
     return next(iter(values), None)
 
 

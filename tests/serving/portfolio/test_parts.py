@@ -8,11 +8,12 @@ from threading import Event
 import msgspec
 import pytest
 
-from serving.portfolio import parts, writing
+from serving.portfolio import parts
 from serving.portfolio.blocks import InputFile
 from serving.portfolio.bounds import Bounds
 from serving.portfolio.parts import ABOUT, Begun, kept
 from serving.portfolio.work import Asked
+from tenders import files
 from tenders.errors import UsageError
 
 BEGUN = Begun(
@@ -37,7 +38,7 @@ def begin(folder: Path, of: Begun = BEGUN, resume: bool = False, done: int = 1) 
     """A run that makes parts and is killed."""
     with pytest.raises(Killed), kept(folder, lambda: of, resume):
         for number in range(done):
-            writing.whole(parts.path(folder, number), b"x")
+            files.whole(parts.path(folder, number), b"x")
         raise Killed
 
 
@@ -50,7 +51,7 @@ def test_a_run_that_ends_well_leaves_nothing(folder: Path) -> None:
     begin(folder)
     with kept(folder, begun, resume=True):
         assert list(parts.done(folder)) == [0]
-        writing.partial(parts.path(folder, 1)).write_bytes(b"half")
+        files.partial(parts.path(folder, 1)).write_bytes(b"half")
     assert not folder.exists()
 
 
@@ -142,7 +143,7 @@ def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> Non
         return BEGUN
 
     with pytest.raises(Killed), kept(folder, slow, False):
-        writing.whole(parts.path(folder, 0), b"x")
+        files.whole(parts.path(folder, 0), b"x")
         assert not (folder / ABOUT).exists()
         digested.set()
         raise Killed
@@ -152,6 +153,6 @@ def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> Non
 
 def test_one_process_alone_is_at_it(folder: Path) -> None:
     with kept(folder, begun, False):
-        writing.whole(parts.path(folder, 0), b"x")
+        files.whole(parts.path(folder, 0), b"x")
         with pytest.raises(UsageError, match=r"another process is running into out\.csv"), kept(folder, begun, True):
             pass
