@@ -18,8 +18,8 @@ from benchmarks import noise
 from benchmarks.histories import Case, arguments, cases, clusters, latest
 from benchmarks.showing import Row, Shown, show, write
 from benchmarks.ties import ties
-from features.attributes import describe
-from features.standing import keys_of
+from features.track_records.attributes import describe
+from features.track_records.register_history import keys_of
 from training import metrics
 from training.boosting import fit
 from training.recipe import Recipe

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.drift import Drift, seen_from
-from models.reference import Reference
+from models.training_profile import Reference
 from tests.models.drifted import FEATURES, NAMES, Table, compared, reference, scores, table
 
 SIGMA = 1.5

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.showing import CONSOLE
-from tenders import sources
+from tenders import registers as sources
 from tenders.errors import TenderRiskError
 from tenders.history import Past, Source
 from training import registers

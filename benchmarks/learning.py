@@ -22,9 +22,10 @@ import xgboost as xgb
 
 from benchmarks.histories import arguments, found
 from benchmarks.showing import Shown, show, write
-from features import records, standing
-from features.language import Language
-from features.ledger import Ledger
+from features.track_records import register_features as records
+from features.track_records import register_history as standing
+from features.track_records.counts import Ledger
+from features.track_records.text_model import Language
 from tenders.history import Past, Source
 from training import boosting, frames
 from training.frames import Frame

@@ -34,21 +34,22 @@ import pyarrow.parquet as pq
 
 from benchmarks import made_tenders
 from benchmarks.showing import Row, Shown, show, write
-from features.columns_read import CHECKED
 from features.matrix import Rows
+from features.table_builder import CHECKED
 from models import bundle as bundles
-from models import knowing, scoring
-from models.predicting import measured, predictions
-from serving.portfolio.blocks import Block, blocks
-from serving.portfolio.given import Run
-from serving.portfolio.lines import lines
-from serving.portfolio.releases import Releases
-from serving.portfolio.run import run
-from serving.portfolio.table import Lines
-from serving.portfolio.work import CHUNK, Asked, held
-from serving.portfolio.workers import local
-from tenders import form, reading, typed
+from models import knowing
+from models import score as scoring
+from models.predict import measured, predictions
+from portfolio.given import Run
+from portfolio.releases import Releases
+from portfolio.run import run
+from portfolio.table import Lines
+from portfolio.work import CHUNK, Asked, held
+from portfolio.workers import local
 from tenders.bid_counts import bid_count
+from tenders.io import form, reading, typed
+from tenders.io.blocks import Block, blocks
+from tenders.io.lines import lines
 from tenders.process import published_on
 from tenders.tender import Tender
 

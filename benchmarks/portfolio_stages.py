@@ -19,9 +19,9 @@ from benchmarks import made_tenders
 from benchmarks.portfolio import flattened
 from benchmarks.showing import Row, Shown, show, write
 from models import bundle as bundles
-from serving.portfolio.blocks import Block, blocks
-from serving.portfolio.work import Asked, held, scored
+from portfolio.work import Asked, held, scored
 from tenders.facts import STAGES
+from tenders.io.blocks import Block, blocks
 
 ODD_EVERY = 100
 

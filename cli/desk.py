@@ -31,7 +31,7 @@ def what_if(
 ) -> None:
     """Score a tender with some facts set otherwise, beside the tender as it is."""
     from models import bundle as bundles
-    from models import whatif
+    from models import what_if as whatif
 
     at = stage_of(stage)
     given = [settings(each) for each in ([set_ or []] if set_ or not scenario else [])]

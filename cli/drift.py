@@ -11,7 +11,7 @@ from rich.console import Console
 from cli.given import AtStage, BundleDir, Json, err, out, print_json, stage_of
 
 if TYPE_CHECKING:
-    from serving.portfolio.drift import Answer
+    from portfolio.drift import Answer
 
 
 def drift(
@@ -23,7 +23,7 @@ def drift(
 ) -> None:
     """Compare a portfolio with what its models learnt from: do scores still mean what they meant?"""
     from models import bundle as bundles
-    from serving.portfolio import drift as drifting
+    from portfolio import drift as drifting
 
     loaded = bundles.load(bundle or bundles.released())
     with err.status(f"comparing {source}"):

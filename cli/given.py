@@ -26,14 +26,14 @@ AtStage = Annotated[str | None, typer.Option("--stage", help="draft, bids_in or 
 
 def read(file: str) -> list[Process]:
     """The processes of a file, or of standard input for `-`. Raises DataError or UnreachableError."""
-    from tenders import reading
+    from tenders.io import reading
 
     if file == "-":
         return reading.read(sys.stdin.buffer.read())
     path = Path(file)
     if path.suffix.lower() not in WORKBOOKS:
         return reading.read_file(path)
-    from serving import spreadsheets
+    from tenders.io import spreadsheets
 
     forms = spreadsheets.rows(reading.content(path))
     return reading.processes(forms[0] if len(forms) == 1 else forms)

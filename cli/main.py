@@ -51,7 +51,7 @@ def score(
 ) -> None:
     """Score tenders: the probability of failure, and why."""
     from models import bundle as bundles
-    from models import scoring
+    from models import score as scoring
 
     at = stage_of(stage)
     loaded = bundles.load(bundle or bundles.released())
@@ -82,14 +82,14 @@ def check(
 ) -> None:
     """Say what is missing or wrong in an OCDS file, by JSON path; or what a register's history holds."""
     if register:
-        from tenders.sources import quality, source
+        from tenders.registers import quality, source
 
         with err.status(f"reading {file}"):
             report = quality.report(source(register), Path(file))
         print_json(report) if json else show.history(out, report)
         return
     from features.catalogue import known_at
-    from features.track_records import TrackRecord
+    from features.track_records.case_records import TrackRecord
 
     found = []
     for process in read(file):
@@ -165,7 +165,7 @@ def evaluate(
 ) -> None:
     """Judge a bundle on cases that it has not seen."""
     from models import bundle as bundles
-    from tenders.sources import source
+    from tenders.registers import source
     from training import evaluate as evaluation
 
     loaded = bundles.load(bundle or bundles.released())

@@ -62,16 +62,16 @@ def portfolio(
     json: Json = False,
 ) -> None:
     """Score every tender of a file, as many as there are, and list those worth a review."""
-    from serving.portfolio.workers import begin_server, local
+    from portfolio.workers import begin_server, local
 
     if not cluster:
         begin_server()
     from models import bundle as bundles
-    from serving.portfolio import clusters, writing
-    from serving.portfolio.given import Run
-    from serving.portfolio.run import run
-    from serving.portfolio.work import Asked
-    from serving.portfolio.worklist import CAPACITY, Wish
+    from portfolio import clusters, writing
+    from portfolio.given import Run
+    from portfolio.run import run
+    from portfolio.work import Asked
+    from portfolio.worklist import CAPACITY, Wish
 
     if workers and cluster not in (None, clusters.LOCAL):
         raise UsageError("a cluster has its own workers: leave out --workers")

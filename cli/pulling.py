@@ -14,7 +14,7 @@ from cli.given import Json, err, out, print_json
 from tenders.errors import UsageError
 
 if TYPE_CHECKING:
-    from tenders.pulling import Pulled
+    from tenders.apis.pulling import Pulled
 
 DAY = ["%Y-%m-%d"]
 
@@ -28,7 +28,8 @@ def pull(
     json: Json = False,
 ) -> None:
     """Pull the notices of some days, slowly, as their API asks; the same command goes on where it was ended."""
-    from tenders import apis, pulling
+    from tenders import apis
+    from tenders.apis import pulling
 
     chosen = apis.api(api)
     asked = pulling.Asked(api=chosen.name, url=url or chosen.url, first=first.date(), last=last.date())

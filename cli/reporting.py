@@ -21,7 +21,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML file that prints to two pages: score, reasons, signs, comparables, limits."""
     from models import bundle as bundles
-    from models import scoring
+    from models import score as scoring
     from models.peers import peers
     from serving.pages import reporting
 

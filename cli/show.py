@@ -13,8 +13,8 @@ from cli import show_desk
 
 if TYPE_CHECKING:
     # Importing these takes longer than most commands.
-    from models.scoring import Score
-    from tenders.sources.quality import Report
+    from models.score import Score
+    from tenders.registers.quality import Report
     from training.evaluate import Evaluation
 
 FEW_REASONS = 6

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from models.precedents import Precedent, Precedents
     from models.signs.judging import Judged
     from models.suggest import Suggestion, Suggestions
-    from models.whatif import WhatIf
+    from models.what_if import WhatIf
 
 GROUPS: tuple[tuple[str, bool | None], ...] = (("shown", True), ("not shown", False), ("cannot be judged", None))
 FEW_WORDS = 6

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from serving.portfolio.given import Run
-    from serving.portfolio.manifest import Manifest
+    from portfolio.given import Run
+    from portfolio.manifest import Manifest
 
 
 def manifest(out: Console, found: Manifest, given: Run) -> None:

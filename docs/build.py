@@ -15,7 +15,7 @@ from features.catalogue import THEMES, Feature, catalogue
 from models.signs.judging import CAVEAT
 from models.signs.record import Record, records
 from models.signs.register import Sign, register
-from tenders.form import FIELDS
+from tenders.io.form import FIELDS
 
 HOME = Path(__file__).parent
 DIRECTION = {1: "more never lowers the risk", -1: "more never raises the risk", 0: "the data decide"}
@@ -27,7 +27,8 @@ def features() -> str:
         "# Features",
         f"{len(catalogue())} features. Each is one function in `features/<theme>.py`; None means unknown and is never "
         "turned into zero. The same list: `tender-risk features`. Those that are read from a register's records, one a "
-        "key and span, stand [at the end](#families), a family at a time (`features/recorded.py`).",
+        "key and span, stand [at the end](#families), a family at a time "
+        "(`features/track_records/register_catalogue.py`).",
     ]
     for theme in THEMES:
         parts.append(f"## {theme.capitalize()}")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from functools import update_wrapper
 
-from features.columns import Column, Columns, Floats
-from features.columns_read import alone
-from features.track_records import TrackRecord
+from features.table import Column, Columns, Floats
+from features.table_builder import alone
+from features.track_records.case_records import TrackRecord
 from tenders.tender import Tender
 
 

@@ -16,8 +16,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from features.columns import Column, Measure
-from features.track_records import Seen, TrackRecord
+from features.table import Column, Measure
+from features.track_records.case_records import Seen, TrackRecord
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
 
@@ -44,7 +44,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     `direction` is +1 where more of it never lowers the risk, -1 where it never raises it, 0 where the data
     decide. `path` is where the fact stands in a release, `also` where else it may. `says` is a sentence with
     `{value}` for a number and `{record}` for the record that `evidence` finds; a yes/no feature has `says` for
-    yes and `says_not` for no. A `family` is read from a register's records, one feature a key: see `features.recorded`.
+    yes and `says_not` for no. A `family` is read from a register's records, one feature a key: see
+    `features.track_records.register_catalogue`.
     `column` is None for a feature that needs the tender itself.
     """
 
@@ -122,7 +123,7 @@ def catalogue() -> Mapping[str, Feature]:
     """All features by name, in the order of themes and of their files."""
     for theme in THEMES:
         importlib.import_module(f"features.{theme}")
-    importlib.import_module("features.recorded")
+    importlib.import_module("features.track_records.register_catalogue")
     # A theme that imports another is declared after it; the order shown is that of the themes.
     return dict(sorted(_FEATURES.items(), key=lambda item: THEMES.index(item[1].theme)))
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, records_of_market
-from features.track_records import TrackRecord
+from features.table import Columns, Floats, records_of_market
+from features.track_records.case_records import TrackRecord
 from tenders.bid_counts import bid_count
 from tenders.tender import Tender
 

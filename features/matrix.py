@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
-from features.columns import Columns, Floats, joined
-from features.columns_read import Reader, alone
-from features.track_records import TrackRecord
+from features.table import Columns, Floats, joined
+from features.table_builder import Reader, alone
+from features.track_records.case_records import TrackRecord
 from tenders.facts import Stage
 from tenders.tender import Tender
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.columns import Columns
+from features.table import Columns
 
 AMOUNT = "/tender/value: an amount without a currency cannot be compared, so it is not used"
 

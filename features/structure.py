@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from features.catalogue import feature
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from tenders.facts import Touches
 from tenders.tender import Tender
 

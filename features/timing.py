@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, Periods
-from features.track_records import TrackRecord
+from features.table import Columns, Floats, Periods
+from features.track_records.case_records import TrackRecord
 from features.value import days_of, years
 from tenders import dates
 from tenders.tender import Tender

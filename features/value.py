@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from features.by_column import by_column
 from features.catalogue import feature
-from features.columns import Columns, Floats, Periods, Values, floats, of_lots, records_of_market
 from features.once import once
-from features.track_records import TrackRecord
+from features.table import Columns, Floats, Periods, Values, floats, of_lots, records_of_market
+from features.track_records.case_records import TrackRecord
 from tenders import dates
-from tenders.form import DAYS_A_YEAR
+from tenders.io.form import DAYS_A_YEAR
 from tenders.money import in_pounds
 from tenders.tender import Period, Tender, Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from features.catalogue import feature
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from tenders.tender import Tender
 
 AMBITION = re.compile(

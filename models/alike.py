@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from features.catalogue import catalogue
-from features.keys import cpv_codes
 from features.once import once
-from features.track_records import NO_RECORD
+from features.track_records.case_records import NO_RECORD
+from features.track_records.keys import cpv_codes
 from models.alike_by import FACTS, MOST
 from tenders.tender import Tender
 

@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 
 from features.catalogue import Feature, catalogue
-from features.standing import State
-from features.track_records import Log, Resolved
-from models import states
+from features.track_records.case_records import Log, Resolved
+from features.track_records.register_history import State
+from models import register_histories as states
 from models.calibration import Calibration
-from models.reference import Reference
+from models.training_profile import Reference
 from tenders.errors import BundleError
 from tenders.facts import STAGES, Stage
 from tenders.history import beginnings
@@ -50,7 +50,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     To its margin come `level` times the log-odds of the register's rate of the last year, and `drift` times how far the
     last quarter's stands from it, and `profile` times what the register's online model thinks: what its records say on
-    the tender's day (`features.standing`).
+    the tender's day (`features.track_records.register_history`).
     """
 
     outcome: str

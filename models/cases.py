@@ -12,10 +12,10 @@ from functools import cached_property
 
 import msgspec
 
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.bundle import Bundle
 from models.knowing import records_of
-from models.predicting import Batch, Predictions, predictions
+from models.predict import Batch, Predictions, predictions
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
@@ -108,7 +108,7 @@ class Queue:
     ) -> None:
         """Takes more tenders of no known register, to be scored at one of the stages of `read_by_column`.
 
-        Raises ValueError if columns cannot be read of them (`features.columns_read.CHECKED`), and then takes none.
+        Raises ValueError if columns cannot be read of them (`features.table_builder.CHECKED`), and then takes none.
         """
         group = self._group(bundle, stage)
         group.batch.add_strangers(tenders, records)
@@ -128,7 +128,7 @@ class Queue:
 
 
 def read_by_column(bundle: Bundle) -> Mapping[Stage, Stage]:
-    """The stages asked for at which a tender of no known register is scored by what `features.columns` holds of it, and
+    """The stages asked for at which a tender of no known register is scored by what `features.table` holds of it, and
     nothing else; with each the stage that speaks for it."""
     if bundle.states:
         return {}

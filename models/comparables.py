@@ -19,7 +19,7 @@ from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import Stage
 from tenders.process import Process
-from tenders.sources.casebook_uk import past
+from tenders.registers.casebook_uk import past
 from tenders.tender import Tender
 
 NEAREST = 6

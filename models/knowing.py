@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from features import records
-from features.attributes import describe, spoken
-from features.standing import Read, State, consulted
-from features.track_records import Phrases, TrackRecord
+from features.track_records import register_features as records
+from features.track_records.attributes import describe, spoken
+from features.track_records.case_records import Phrases, TrackRecord
+from features.track_records.register_history import Read, State, consulted
 from models.bundle import Bundle
 from tenders.tender import Tender
 

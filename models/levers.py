@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tenders.facts import Stage
-from tenders.fields import MAX_COUNT
+from tenders.io.fields import MAX_COUNT
 
 Value = float | str | bool
 Compares = Callable[[float, float], bool]
@@ -35,7 +35,7 @@ class Lever(msgspec.Struct, frozen=True, kw_only=True):
     with_it: Compares
 
     def settings(self, value: Value) -> dict[str, Any]:
-        """The change as a setting of `models.whatif`."""
+        """The change as a setting of `models.what_if`."""
         return {self.key: value}
 
     def text(self, value: Value) -> str:

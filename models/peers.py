@@ -9,7 +9,7 @@ from bisect import bisect_left
 
 import msgspec
 
-from models import scoring
+from models import score as scoring
 from models.bundle import Bundle
 from models.comparables import known
 from tenders.facts import Stage

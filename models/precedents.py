@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 import msgspec
 
 from features.catalogue import catalogue
-from features.track_records import NO_RECORD
+from features.track_records.case_records import NO_RECORD
 from models.cited import Cited, sources
 from models.comparables import Known, known
 from models.levers import Lever, Value

@@ -12,12 +12,12 @@ import msgspec
 import xgboost as xgb
 
 from features.catalogue import Feature, catalogue
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.bundle import ENDINGS, Bundle
 from models.calibration import Calibration, failure_of
-from models.predicting import Predictions
-from tenders import form
+from models.predict import Predictions
 from tenders.facts import STAGES, Stage
+from tenders.io import form
 from tenders.process import Process
 from tenders.tender import Tender
 

@@ -7,10 +7,10 @@ from functools import cache
 from typing import Any
 
 from features.catalogue import catalogue
-from tenders import form
 from tenders.edited import Given
 from tenders.errors import DataError
-from tenders.fields import NO, YES
+from tenders.io import form
+from tenders.io.fields import NO, YES
 
 
 def as_keys(name: str, value: Any) -> Given:

@@ -14,15 +14,15 @@ from typing import Any
 import msgspec
 
 from features.catalogue import catalogue
-from features.track_records import NO_RECORD
-from models import scoring
+from features.track_records.case_records import NO_RECORD
+from models import score as scoring
 from models.bundle import ENDINGS, Bundle
 from models.comparables import Known, nearest
 from models.levers import Lever, Value, levers
 from models.precedents import Change, Precedents, precedents
-from models.scoring import Score
+from models.score import Score
 from models.settable import features_of
-from models.whatif import with_facts
+from models.what_if import with_facts
 from tenders.facts import Stage
 from tenders.process import Process
 
@@ -75,7 +75,7 @@ class Tried(msgspec.Struct, frozen=True):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The changes as `models.whatif` takes them."""
+        """The changes as `models.what_if` takes them."""
         return {key: value for lever, option in self.chosen for key, value in lever.settings(option).items()}
 
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.reference import CODES, LEVELS, Reference, codes_of
+from models.training_profile import CODES, LEVELS, Reference, codes_of
 from tenders.tender import Tender
 
 Floats = NDArray[np.float64]

@@ -12,12 +12,12 @@ import msgspec
 from starlette.responses import Response
 
 from models import bundle as bundles
-from models import scoring
+from models import score as scoring
 from models.bundle import Bundle
-from models.scoring import Score
+from models.score import Score
 from serving import body
-from tenders import reading
 from tenders.errors import DataError, Problem, TenderRiskError
+from tenders.io import reading
 
 # A young collection every ten scores or so, not several a score.
 COLLECT = (50_000, 20, 50)

@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from tenders import decoding, form
-from tenders.checks import named
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES, Stage
+from tenders.io import decoding, form
+from tenders.io.checks import named
 
 OPTIONS = ("stage", "explain")
 # More are a portfolio: 10,000 take most of a minute, longer than clients wait.

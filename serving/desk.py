@@ -10,16 +10,16 @@ from starlette.responses import Response
 
 from models import comparables as comparing
 from models import suggest as suggesting
-from models import whatif
+from models import what_if as whatif
 from models.comparables import Comparables
 from models.suggest import Suggestions
-from models.whatif import WhatIf
+from models.what_if import WhatIf
 from serving import body
 from serving.answers import answer, held, refusal
 from serving.body import Asked
-from tenders import reading
-from tenders.checks import named
 from tenders.errors import DataError, TenderRiskError
+from tenders.io import reading
+from tenders.io.checks import named
 from tenders.process import Process
 
 Answer = WhatIf | Suggestions | Comparables

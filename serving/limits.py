@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.answers import answer, refusal
 from serving.jobs.settings import settings
-from tenders import reading
 from tenders.errors import Problem, TenderRiskError, TooLargeError
+from tenders.io import reading
 
 UPLOADS = frozenset({"/jobs", "/portfolio"})
 # A client that is still sending does not read: it would see a broken connection, not the 413. So the rest

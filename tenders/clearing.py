@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from tenders import form
 from tenders.errors import DataError
+from tenders.io import form
 
 Json = dict[str, Any]
 

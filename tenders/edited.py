@@ -14,11 +14,12 @@ from typing import Any
 
 import msgspec
 
-from tenders import clearing, form, settings, stages
-from tenders.checks import converted
+from tenders import clearing, settings, stages
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
-from tenders.fields import Field, parsed
+from tenders.io import form
+from tenders.io.checks import converted
+from tenders.io.fields import Field, parsed
 from tenders.process import Process, plain
 from tenders.tender import Tender
 

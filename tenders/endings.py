@@ -14,8 +14,8 @@ from typing import Literal
 from msgspec import Struct
 
 from tenders import dates
-from tenders.checks import known_part
 from tenders.codelists import CLOSING_DOCUMENTS
+from tenders.io.checks import known_part
 from tenders.process import Process
 from tenders.tender import Document, Tender
 

@@ -1,6 +1,6 @@
 """Histories: procurement that has ended, with how it ended and when that became known.
 
-Every history is read by a `Source`: a register (see `tenders.sources`), the casebook, or a user's own files.
+Every history is read by a `Source`: a register (see `tenders.registers`), the casebook, or a user's own files.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from ocdsmerge.exceptions import DuplicateIdValueWarning
 from ocdsmerge.merge import CompiledRelease
 
 from tenders import dates, stages
-from tenders.checks import converted, known_part
 from tenders.codelists import AFTER_SIGNATURE_TAGS, AWARD_TAGS, CLOSING_TAGS, CONTRACT_TAGS
 from tenders.facts import Stage, StructureChange, Touches
+from tenders.io.checks import converted, known_part
 from tenders.tender import Tender
 
 Release = Mapping[str, Any]

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Collection
 from typing import Any
 
-from tenders import form
 from tenders.errors import DataError
+from tenders.io import form
 
 Json = dict[str, Any]
 Rule = Callable[[Json, Json, Collection[str]], None]

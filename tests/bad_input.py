@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tenders.reading import MAX_BYTES
+from tenders.io.reading import MAX_BYTES
 from tests import samples
 
 

@@ -6,8 +6,8 @@ import copy
 import json
 from typing import Any
 
+from tenders.io.reading import one
 from tenders.process import Process
-from tenders.reading import one
 
 Json = dict[str, Any]
 

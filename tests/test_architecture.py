@@ -10,14 +10,15 @@ from statistics import median
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# tenders → features → models → training | serving → cli
+# tenders → features → models → portfolio | training → serving → cli
 MAY_IMPORT = {
     "tenders": set(),
     "features": {"tenders"},
     "models": {"tenders", "features"},
+    "portfolio": {"tenders", "features", "models"},
     "training": {"tenders", "features", "models"},
-    "serving": {"tenders", "features", "models"},
-    "cli": {"tenders", "features", "models", "training", "serving"},
+    "serving": {"tenders", "features", "models", "portfolio"},
+    "cli": {"tenders", "features", "models", "portfolio", "training", "serving"},
 }
 AT_HOME = {"mlflow": "training", "bentoml": "serving", "starlette": "serving", "sklearn": "training", "typer": "cli"}
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
@@ -104,7 +105,7 @@ def test_yaml_is_read_by_a_safe_loader_that_is_named(file: Path) -> None:
 def test_the_loader_of_yaml_is_safe() -> None:
     import yaml
 
-    from tenders import decoding
+    from tenders.io import decoding
 
     assert issubclass(decoding._TextLoader, yaml.CSafeLoader)
 

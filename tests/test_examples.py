@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from models.bundle import Bundle
-from models.scoring import Score, score
+from models.score import Score, score
 from tenders.facts import STAGES, Stage
-from tenders.reading import one, read_file
+from tenders.io.reading import one, read_file
 
 HOME = Path(__file__).parents[1] / "examples"
 

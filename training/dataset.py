@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from features.catalogue import known_at
 from features.matrix import Matrix, measured
-from features.resolutions import resolutions
-from features.track_records import Log
+from features.track_records.case_records import Log
+from features.track_records.resolutions import resolutions
 from models.bundle import Source
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import STAGES, Stage
-from tenders.sources.casebook_uk import past
+from tenders.registers.casebook_uk import past
 from training.splits import components, numbered
 
 OUTCOMES = ("no_award", "early_end", "single_bid")

@@ -14,14 +14,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features import standing
-from features.attributes import describe
-from features.resolutions import decision, picked, resolutions
-from features.standing import State, consulted
-from features.track_records import Log, TrackRecord
+from features.track_records import register_history as standing
+from features.track_records.attributes import describe
+from features.track_records.case_records import Log, TrackRecord
+from features.track_records.register_history import State, consulted
+from features.track_records.resolutions import decision, picked, resolutions
 from models import knowing
 from models.bundle import ANY, Bundle
-from models.predicting import measured, predictions
+from models.predict import measured, predictions
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import Past, Source

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.attributes import hashed
+from features.track_records.attributes import hashed
 from tenders.facts import Stage
 from training.result import Result
 

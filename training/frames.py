@@ -13,16 +13,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features import attributes, records, standing
-from features.attributes import describe
 from features.catalogue import Feature, known_at
 from features.matrix import Matrix, measured
-from features.standing import Cases, Read, State
-from features.track_records import NO_RECORD
+from features.track_records import attributes
+from features.track_records import register_features as records
+from features.track_records import register_history as standing
+from features.track_records.attributes import describe
+from features.track_records.case_records import NO_RECORD
+from features.track_records.register_history import Cases, Read, State
 from tenders.bid_counts import bidders
 from tenders.facts import Stage
 from tenders.history import Past, Source
-from tenders.sources.columns import uncollected
+from tenders.registers.columns import uncollected
 from tenders.tender import Tender
 from training.splits import grouped_folds, numbered
 

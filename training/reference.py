@@ -1,4 +1,4 @@
-"""The reference of a bundle: what the rows looked like that its models have learnt from (`models.reference`)."""
+"""The reference of a bundle: what the rows looked like that its models have learnt from (`models.training_profile`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.matrix import Matrix
-from models.reference import Reference, Spread, levels, shares, spread
+from models.training_profile import Reference, Spread, levels, shares, spread
 from tenders.history import Past
 from training.dataset import History
 

@@ -10,7 +10,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from features.standing import State
+from features.track_records.register_history import State
 from models.bundle import Part
 from models.calibration import Calibration
 from tenders.facts import Stage

@@ -13,11 +13,12 @@ import numpy as np
 from models.bundle import ANY, UNRELEASED, Bundle, Manifest, Part
 from models.bundle import Source as LearntFrom
 from models.calibration import Calibration
-from tenders import casebook, sources
+from tenders import casebook
+from tenders import registers as sources
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import Stage
 from tenders.history import UNDATED, Past, Source, beginnings
-from tenders.sources import casebook_uk
+from tenders.registers import casebook_uk
 from training import metrics
 from training.ablation import Ablated, ablated
 from training.frames import frame

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from features.structure import changes
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from features.value import price_to_estimate
 from models.signs.register import sign, untold, yes
 from models.signs.sources import DIRECTIVE, FAZEKAS, NAO_UNITINGCARE, PAC_UNITINGCARE, PWC_UNITINGCARE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from features.competition import bidder_attrition, fewest_bids_on_a_lot, single_bidder, single_bidder_in_competition
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.signs.register import sign, yes
 from models.signs.sources import MANCHESTER, NAO_UNITINGCARE, SINGLE_MARKET
 from tenders.tender import Tender

@@ -5,7 +5,7 @@ from __future__ import annotations
 from features.advisers import adviser_record
 from features.buyer import buyer_record
 from features.buyer import predecessor_failed as failed_before
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.signs.register import sign, yes
 from models.signs.sources import NAO_UNITINGCARE, PAC_UNITINGCARE, PWC_UNITINGCARE, STAFFORDSHIRE, UK_EXTENSION
 from tenders.tender import Tender

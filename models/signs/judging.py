@@ -7,7 +7,7 @@ from functools import cache
 
 import msgspec
 
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.signs.record import Record, records
 from models.signs.register import SeenWith, Sign, register
 from tenders.facts import STAGES, Stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from features.procedure import outcome_based_payment
 from features.timing import mobilisation_days
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from features.value import savings_assumed
 from models.signs.register import sign, yes
 from models.signs.sources import (

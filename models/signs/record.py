@@ -18,15 +18,15 @@ from typing import Literal
 
 import msgspec
 
-from features.resolutions import failure, picked, resolutions
-from features.track_records import Log, TrackRecord
+from features.track_records.case_records import Log, TrackRecord
+from features.track_records.resolutions import failure, picked, resolutions
 from models.signs.interval import Interval, newcombe
 from models.signs.register import Sign, register
 from tenders import casebook
 from tenders.bid_counts import bidders
 from tenders.facts import STAGES
 from tenders.history import Past
-from tenders.sources.casebook_uk import past
+from tenders.registers.casebook_uk import past
 
 Verdict = Literal["supported", "contradicted", "not told from chance", "not compared"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from features.structure import changes
 from features.structure import legal_challenge as challenged
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.signs.register import sign, yes
 from models.signs.sources import DIRECTIVE, NAO_UNITINGCARE, PAC_UNITINGCARE
 from tenders.tender import Tender

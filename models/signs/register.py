@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from tenders.facts import Stage
 from tenders.tender import Tender
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from features.buyer import first_of_its_kind
 from features.lots import long_large_block, service_lines, single_block
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from features.value import value_to_peers
 from models.signs.register import sign, yes
 from models.signs.sources import ACT, DIRECTIVE, MANCHESTER, NAO_UNITINGCARE, PAC_UNITINGCARE, PLAYBOOK, UK_EXTENSION

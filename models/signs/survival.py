@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from features.procedure import market_engagement
 from features.timing import extendable
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.signs.register import sign, untold, yes
 from models.signs.sources import ACT, ALLIANCES, CROYDON, NAO_WORK_PROGRAMME, OXFORDSHIRE, PLAYBOOK
 from models.signs.terms import engagement_days

@@ -7,7 +7,7 @@ from datetime import date
 from features.procedure import market_engagement
 from features.structure import new_legal_vehicle_required
 from features.timing import tender_period_days
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.signs.register import sign, yes
 from models.signs.sources import (
     ACT,

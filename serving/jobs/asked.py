@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, get_args
 
+from portfolio.worklist import RankBy
 from serving.jobs import since
 from serving.jobs.job import MOST_CAPACITY, Job, Options
-from serving.portfolio.worklist import RankBy
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES
-from tenders.sources import names, own
+from tenders.registers import names, own
 
 REGISTERS = tuple(name for name in names() if name != own.NAME)
 """Whose columns an upload may have. An office's own come with a mapping that names files of the machine it runs on."""

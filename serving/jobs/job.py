@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from serving.portfolio.worklist import CAPACITY, RankBy
+from portfolio.worklist import CAPACITY, RankBy
 from tenders.facts import Stage
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from serving.portfolio.files import ENDINGS, PACKED
 from tenders.errors import DataError
+from tenders.io.files import ENDINGS, PACKED
 
 LONGEST = 150
 """Bytes of a file's name that are kept: what is put before and behind it fits into the 255 that systems take."""

@@ -1,6 +1,6 @@
 """The worklist of a job as its pages need it: every scored row by rank, and which of them there are people for.
 
-Order and choice are those of `serving.portfolio`, whose worklist holds the chosen rows alone.
+Order and choice are those of `portfolio`, whose worklist holds the chosen rows alone.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from serving.portfolio import changes, ranking
-from serving.portfolio.ranking import Choice, Numbers, Standing
-from serving.portfolio.table import SCHEMA
-from serving.portfolio.worklist import Wish
+from portfolio import changes, ranking
+from portfolio.ranking import Choice, Numbers, Standing
+from portfolio.table import SCHEMA
+from portfolio.worklist import Wish
 from tenders import files
 
 RANKED = pa.schema(

@@ -16,15 +16,15 @@ from pathlib import Path
 
 import msgspec
 
+from portfolio import workers
+from portfolio.given import Run
+from portfolio.run import Progress, run
+from portfolio.work import Asked
+from portfolio.worklist import Wish
 from serving.jobs.aside import step_back
 from serving.jobs.job import Options
 from serving.jobs.places import Places
 from serving.jobs.ranking import ranked
-from serving.portfolio import workers
-from serving.portfolio.given import Run
-from serving.portfolio.run import Progress, run
-from serving.portfolio.work import Asked
-from serving.portfolio.worklist import Wish
 from tenders import files
 from tenders.errors import TenderRiskError, UnreachableError, UsageError
 
@@ -62,7 +62,7 @@ class Noting:
 
 
 def score(places: Places, order: Order) -> None:
-    """Scores and ranks, going on with what is there. Raises as `serving.portfolio.run` does."""
+    """Scores and ranks, going on with what is there. Raises as `portfolio.run` does."""
     if places.choices.exists():
         # Killed when all was done and nobody had been told.
         return

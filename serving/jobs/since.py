@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from portfolio.manifest import Manifest
 from serving.jobs.job import Job, Since, is_id
 from serving.jobs.places import Places
-from serving.portfolio.manifest import Manifest
 from tenders.errors import DataError
 
 PATH = "/since"

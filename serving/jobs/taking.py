@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from serving import spreadsheets
+from portfolio import writing
 from serving.jobs.aside import aside, step_back
-from serving.portfolio import writing
 from tenders.errors import DataError, Problem, TooLargeError
+from tenders.io import spreadsheets
 
 KINDS = {
     "parquet": "application/vnd.apache.parquet",

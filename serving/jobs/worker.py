@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from models import bundle as bundles
+from portfolio.manifest import Manifest
 from serving.jobs import scoring, since
 from serving.jobs.aside import environment
 from serving.jobs.home import LOCK, Home, locked
@@ -24,7 +25,6 @@ from serving.jobs.places import Places
 from serving.jobs.scoring import Noted, Order
 from serving.jobs.settings import Settings
 from serving.jobs.store import Store
-from serving.portfolio.manifest import Manifest
 from tenders import files
 from tenders.errors import TenderRiskError
 

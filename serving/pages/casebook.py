@@ -16,8 +16,9 @@ from models.comparables import known
 from serving.pages.drafts import Draft
 from serving.pages.filling import filled
 from serving.pages.rendering import page
-from tenders import casebook, form
+from tenders import casebook
 from tenders.casebook import Case
+from tenders.io import form
 
 ON_A_PAGE = 25
 ENDED = {"failed": "failed", "held": "held", "open": "not known, or too recent to tell"}

@@ -1,7 +1,7 @@
 """One tender as it travels between the pages: the form's values, and the OCDS document they were filled from.
 
 Nothing is stored on the server, so every page carries it in its form. What a user changes of a document's facts is
-set on it as `models.whatif` does, and what they empty is taken out, so that an unchanged document has the score that
+set on it as `models.what_if` does, and what they empty is taken out, so that an unchanged document has the score that
 /score gives it.
 """
 
@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from serving.pages.filling import MAX_ENTERED, filled
-from tenders import decoding, form, reading
 from tenders.edited import Given, edited
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
+from tenders.io import decoding, form, reading
 from tenders.process import Process
 
 MAX_CARRIED = 2 * 2**20

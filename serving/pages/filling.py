@@ -1,4 +1,4 @@
-"""The form's values of a tender: what `tenders.form` writes, read back."""
+"""The form's values of a tender: what `tenders.io.form` writes, read back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tenders import form
-from tenders.fields import Field
+from tenders.io import form
+from tenders.io.fields import Field
 from tenders.tender import Tender
 
 MAX_ENTERED = 20_000

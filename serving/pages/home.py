@@ -7,8 +7,8 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from models import scoring
-from models.scoring import Score
+from models import score as scoring
+from models.score import Score
 from models.signs.judging import CAVEAT
 from serving.answers import held
 from serving.pages import layout, peers, result, uploads

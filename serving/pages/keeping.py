@@ -8,9 +8,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving import spreadsheets
 from serving.pages.drafts import kept
 from serving.pages.received import Received
+from tenders.io import spreadsheets
 
 MARK = "\ufeff"
 """Tells Excel that a CSV is UTF-8."""

@@ -9,10 +9,10 @@ import msgspec
 from features.catalogue import Theme
 from serving.pages.filling import AREAS, MAX_ENTERED
 from serving.pages.meanings import meaning_of, theme_of
-from tenders import form
 from tenders.dates import moment
 from tenders.errors import Problem
-from tenders.fields import Field
+from tenders.io import form
+from tenders.io.fields import Field
 
 GROUPS: tuple[tuple[Theme, str], ...] = (
     ("wording", "What is bought"),

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import cache
 
 from features.catalogue import Feature, Theme, catalogue
-from tenders import form
-from tenders.fields import Field
+from tenders.io import form
+from tenders.io.fields import Field
 
 FIRST: Mapping[str, str] = {
     "lots": "lot_count", "buyer": "buyer_record", "cpv": "expected_bidders", "supplier": "supplier_record",

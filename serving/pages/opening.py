@@ -17,12 +17,11 @@ from serving.jobs.aside import aside, step_back
 from serving.pages import uploads
 from serving.pages.drafts import Draft, with_told
 from serving.pages.filling import filled
-from serving.portfolio import documents
-from serving.portfolio.blocks import Block, blocks
-from serving.portfolio.lines import counted, lines
-from serving.portfolio.rows import rows
-from tenders import decoding
 from tenders.errors import DataError, Problem
+from tenders.io import decoding, documents
+from tenders.io.blocks import Block, blocks
+from tenders.io.lines import counted, lines
+from tenders.io.rows import rows
 from tenders.process import Process
 
 QUICK = 16 * 2**20

@@ -9,7 +9,7 @@ import msgspec
 
 from models.bundle import Bundle
 from models.peers import Peers, peers
-from models.scoring import Score
+from models.score import Score
 from serving.answers import held
 from serving.pages.result import Scale, scale
 from tenders.facts import Stage

@@ -10,16 +10,17 @@ import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from portfolio.rendering import plain
+from portfolio.worklist import CAPACITY
 from serving.jobs import api, asked, office, since
 from serving.jobs.job import MOST_CAPACITY, Job
 from serving.jobs.receiving import LONGEST_FIELD
 from serving.jobs.settings import settings
 from serving.pages import worklists
-from serving.pages.rendering import HEADERS, page, plain
-from serving.portfolio.files import ENDINGS, PACKED
-from serving.portfolio.worklist import CAPACITY
+from serving.pages.rendering import HEADERS, page
 from tenders.errors import Problem, TenderRiskError
 from tenders.facts import STAGES
+from tenders.io.files import ENDINGS, PACKED
 
 # The form says where it comes from, by which other sites' forms are told from it.
 UPLOADING = {**HEADERS, "Referrer-Policy": "same-origin"}

@@ -9,9 +9,9 @@ from starlette.requests import Request
 
 from serving.pages.drafts import MAX_CARRIED, Draft
 from serving.pages.filling import MAX_ENTERED, tidy
-from tenders import form, reading
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES
+from tenders.io import form, reading
 
 # The form itself, its scenarios, and a document.
 MAX_FIELDS = 12 * len(form.FIELDS)

@@ -1,4 +1,4 @@
-"""Templates to answers: everything escaped, nothing inline, nothing kept by the browser."""
+"""Pages as HTTP answers: everything escaped, nothing inline, nothing kept by the browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import jinja2
 from starlette.responses import Response
 
-HERE = Path(__file__).parent
+from portfolio import rendering
+
+TEMPLATES = Path(__file__).parent / "templates"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -27,7 +29,7 @@ def page(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS,
 
 def rendered(template: str, **content: Any) -> str:
     """A template with its content, every value escaped."""
-    return environment().get_template(template).render(content)
+    return _pages().get_template(template).render(content)
 
 
 def fixed(kind: str, *names: str) -> Callable[[Any], Any]:
@@ -41,55 +43,11 @@ def fixed(kind: str, *names: str) -> Callable[[Any], Any]:
 
 @functools.cache
 def text(name: str) -> str:
-    """A file beside the templates."""
-    return (HERE / name).read_text(encoding="utf-8")
+    """A file beside the templates; style sheets that the portfolio's report shares are looked up there."""
+    folder = next(folder for folder in (TEMPLATES, rendering.TEMPLATES) if (folder / name).is_file())
+    return (folder / name).read_text(encoding="utf-8")
 
 
 @functools.cache
-def environment() -> jinja2.Environment:
-    """How templates are read: a name that is not given is an error, not a blank."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE),
-        autoescape=True,
-        auto_reload=False,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["percent"] = percent
-    made.filters["exact"] = exact
-    made.filters["chance"] = chance
-    made.filters["points"] = points
-    made.filters["plain"] = plain
-    return made
-
-
-def percent(share: float) -> str:
-    """0.314 as "31%"; never 0% or 100%, which no model can know."""
-    rounded = round(share * 100)
-    if rounded < 1:
-        return "under 1%"
-    return "over 99%" if rounded > 99 else f"{rounded}%"
-
-
-def exact(share: float) -> str:
-    """0.3141 as "31.4%": where scores stand beside each other."""
-    return f"{share:.1%}"
-
-
-def chance(share: float | None) -> str:
-    """A part of a score. Exactly 0 or 1 is no prediction any more: the bids are counted, or there is an award."""
-    known = {None: "unknown", 0.0: "no", 1.0: "yes"}
-    return known[share] if share in known else percent(share or 0.0)
-
-
-def points(difference: float) -> str:
-    """0.0123 as "+1.2", in percentage points."""
-    shown = f"{abs(difference) * 100:.1f}"
-    sign = "" if shown == "0.0" else "+" if difference > 0 else "−"
-    return f"{sign}{shown}"
-
-
-def plain(code: str) -> str:
-    """A codelist's word as people write it."""
-    return code.replace("_", " ")
+def _pages() -> jinja2.Environment:
+    return rendering.environment(TEMPLATES, rendering.TEMPLATES)

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 from starlette.responses import Response
 
-from models import comparables, scoring, suggest
+from models import comparables, suggest
+from models import score as scoring
 from models.bundle import Bundle
 from models.peers import Peers
-from models.scoring import Score
+from models.score import Score
 from models.signs.judging import CAVEAT, Judged
 from serving.answers import held
 from serving.pages import result, stages
@@ -25,8 +26,8 @@ from serving.pages.filling import filled
 from serving.pages.peers import of_held, strip
 from serving.pages.received import Received
 from serving.pages.rendering import HEADERS, rendered, text
-from tenders import form
 from tenders.facts import STAGES, Stage
+from tenders.io import form
 from tenders.process import Process
 
 REASONS, CASES, SUGGESTIONS, INPUTS, UNKNOWN = 6, 4, 3, 27, 14

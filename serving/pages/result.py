@@ -6,11 +6,11 @@ import msgspec
 
 from features.catalogue import catalogue
 from models.reasons import Reason
-from models.scoring import Score
+from models.score import Score
 from models.signs.judging import Judged
-from serving.pages.rendering import chance, percent, points
-from tenders import form
+from portfolio.rendering import chance, percent, points
 from tenders.facts import Stage
+from tenders.io import form
 
 OUTCOMES = {
     "no_award": "Ends without a contract",

@@ -7,10 +7,10 @@ from itertools import pairwise
 import msgspec
 from starlette.responses import Response
 
-from models import scoring
+from models import score as scoring
 from models.bundle import Bundle
 from models.reasons import Reason
-from models.scoring import Score
+from models.score import Score
 from serving.answers import held
 from serving.pages import result
 from serving.pages.drafts import Draft

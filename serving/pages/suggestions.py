@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from models import scoring, suggest
+from models import score as scoring
+from models import suggest
 from serving.answers import held
 from serving.pages.received import Received
 from serving.pages.rendering import page

@@ -14,22 +14,22 @@ import msgspec
 from starlette.responses import Response
 
 from features.catalogue import catalogue
-from features.track_records import NO_RECORD
-from models import scoring
+from features.track_records.case_records import NO_RECORD
+from models import score as scoring
 from models.bundle import Bundle
 from models.comparables import known
-from models.scoring import Score
-from models.whatif import with_facts
+from models.score import Score
+from models.what_if import with_facts
 from serving.answers import held
 from serving.pages import result
 from serving.pages.filling import filled, number
 from serving.pages.meanings import FIRST, features_of
 from serving.pages.received import Received
 from serving.pages.rendering import page
-from tenders import form
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
-from tenders.fields import Field, parsed
+from tenders.io import form
+from tenders.io.fields import Field, parsed
 from tenders.process import Process
 from tenders.tender import Tender
 

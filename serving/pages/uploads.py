@@ -8,13 +8,12 @@ from typing import Any
 
 import msgspec
 
-from serving import spreadsheets
 from serving.body import RELEASE_KEYS
 from serving.pages.drafts import MAX_CARRIED, Draft, with_told
 from serving.pages.filling import tidy, typed
-from tenders import decoding, form, reading
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES
+from tenders.io import decoding, form, reading, spreadsheets
 
 MAX_NAMED = 20
 

@@ -7,18 +7,19 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import Response
 
-from models import scoring, whatif
+from models import score as scoring
+from models import what_if as whatif
 from models.levers import LEVERS
-from models.whatif import NOTE, WhatIf
+from models.what_if import NOTE, WhatIf
 from serving.answers import held
 from serving.pages import result
 from serving.pages.filling import filled, tidy
 from serving.pages.layout import Entry
 from serving.pages.received import Received
 from serving.pages.rendering import page
-from tenders import form
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
+from tenders.io import form
 
 NAMES = ("a", "b", "c")
 Wrong = Mapping[tuple[int, str], str]

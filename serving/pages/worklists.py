@@ -10,7 +10,10 @@ import anyio.to_thread
 import msgspec
 from starlette.responses import Response
 
-from models import scoring
+from models import score as scoring
+from portfolio.manifest import Manifest
+from portfolio.rendering import plain
+from portfolio.saying import pounds, said
 from serving.answers import held
 from serving.jobs import listing
 from serving.jobs.job import Job
@@ -20,9 +23,7 @@ from serving.jobs.ranking import choices
 from serving.jobs.taking import KINDS
 from serving.pages import home, opening
 from serving.pages.drafts import Draft
-from serving.pages.rendering import page, plain
-from serving.portfolio.manifest import Manifest
-from serving.portfolio.saying import pounds, said
+from serving.pages.rendering import page
 from tenders.errors import TenderRiskError
 
 COLUMNS = {

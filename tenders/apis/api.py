@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from tenders.checks import named
 from tenders.errors import DataError
+from tenders.io.checks import named
 
 PACKAGE = "100"
 """Releases of a package that are asked for: the most that is answered."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from benchmarks import calibrations, ceilings, intervals, learning, noise, quality
 from benchmarks.histories import cases
 from benchmarks.peers import PEERS, RULES, SERVED
-from tenders.sources import sicoes_bo
+from tenders.registers import sicoes_bo
 from training import metrics
 from training.recipe import Boost, Recipe
 from training.register import STEPS

@@ -11,7 +11,7 @@ from benchmarks import made_tenders
 from models import bundle as bundles
 from models.bundle import Bundle
 from tests.cli.test_main import Run, run
-from tests.serving.portfolio.test_drift import MADE, drafts, reference
+from tests.portfolio.test_drift import MADE, drafts, reference
 
 __all__ = ["run"]
 

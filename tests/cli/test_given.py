@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import spreadsheets
+from tenders.io import spreadsheets
 from tests.cli.test_main import FORM, MANCHESTER, Run, run
 from tests.serving.made import bomb, workbook
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import samples
-from tests.serving.portfolio import made
+from tests.portfolio import made
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from features.track_records import Log, Resolved, TrackRecord
+from features.track_records.case_records import Log, Resolved, TrackRecord
 from tenders.facts import STAGES, IncumbentKind, Touches, Vehicle
 
 Json = dict[str, Any]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import THEMES, Feature, catalogue, feature, known_at, pounds
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from tenders.facts import STAGES, Stage
-from tenders.reading import one
+from tenders.io.reading import one
 from tenders.tender import Tender
 from tests.features import made
 

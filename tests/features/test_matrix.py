@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from features.catalogue import catalogue, known_at
 from features.matrix import Rows, measured
-from features.track_records import NO_RECORD
-from tenders.reading import one
+from features.track_records.case_records import NO_RECORD
+from tenders.io.reading import one
 from tenders.tender import Tender
 from tests.features import made
 

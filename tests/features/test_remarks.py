@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from features.columns_read import read
 from features.remarks import remarks
-from tenders.checks import converted
+from features.table_builder import read
+from tenders.io.checks import converted
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from features.catalogue import known_at
 from tenders.facts import STAGES, Stage
+from tenders.io.reading import one
 from tenders.process import Process
-from tenders.reading import one
 from tests import samples
 from tests.features import made
 

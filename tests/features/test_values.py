@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from features.catalogue import catalogue
-from features.track_records import Log, Resolved, TrackRecord
-from tenders.reading import one
+from features.track_records.case_records import Log, Resolved, TrackRecord
+from tenders.io.reading import one
 
 Json = dict[str, Any]
 

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from features.advisers import ON_BEHALF, run_by_another
-from features.attributes import words
 from features.catalogue import catalogue
-from features.track_records import NO_RECORD
+from features.track_records.attributes import words
+from features.track_records.case_records import NO_RECORD
 from features.wording import AMBITION
 from tenders.tender import Procedure, Tender
 

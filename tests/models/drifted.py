@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.drift import Drift, drift
-from models.reference import Reference, levels, spread
 from models.tally import Tally
+from models.training_profile import Reference, levels, spread
 
 PART = "no_award-draft"
 FEATURES = 60

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 
 from models import bundle as bundles
-from models import scoring
+from models import score as scoring
 from models.bundle import Bundle
 from tenders.errors import BundleError
-from tenders.reading import read_file
+from tenders.io.reading import read_file
 
 ROOT = Path(__file__).parents[2]
 MANCHESTER = read_file(ROOT / "examples/manchester-lco.json")[0]

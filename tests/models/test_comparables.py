@@ -18,7 +18,7 @@ from models.cited import sources
 from models.comparables import NEAREST, comparables, known
 from tenders import casebook
 from tenders.facts import STAGES, Stage
-from tenders.reading import one, read_file
+from tenders.io.reading import one, read_file
 from tests.features import made
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

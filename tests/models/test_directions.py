@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import catalogue
-from features.track_records import Log, Resolved
-from models import scoring
+from features.track_records.case_records import Log, Resolved
+from models import score as scoring
 from models.bundle import Bundle
-from tenders import form
 from tenders.facts import STAGES, Stage
-from tenders.reading import one
+from tenders.io import form
+from tenders.io.reading import one
 from tests.features.made import with_facts
 
 Json = dict[str, Any]

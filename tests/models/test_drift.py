@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from models.drift import FAR, FEWEST, MOVED, Drift, drift, seen_from
-from models.reference import Reference
 from models.tally import Tally
+from models.training_profile import Reference
 from tests.models import drifted
 from tests.models.drifted import FEATURES, NAMES, compared, scores, table
 

@@ -7,7 +7,7 @@ import pytest
 from models.bundle import Bundle
 from models.comparables import known
 from models.peers import Peers, peers
-from models.scoring import score
+from models.score import score
 
 
 def test_they_are_the_cohort_cases_with_the_scores_of_score(bundle: Bundle) -> None:

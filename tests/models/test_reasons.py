@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from features.catalogue import catalogue
 from models.bundle import Bundle
 from models.reasons import SMALLEST_EFFECT, path_in
-from models.scoring import score
+from models.score import score
 from tenders.facts import STAGES, Stage
+from tenders.io.reading import one, processes
 from tenders.process import Process
-from tenders.reading import one, processes
 from tests import samples
 from tests.features import made
 

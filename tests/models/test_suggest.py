@@ -11,15 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import catalogue
-from features.track_records import NO_RECORD
+from features.track_records.case_records import NO_RECORD
 from models.bundle import Bundle
 from models.levers import LEVERS, levers
-from models.scoring import score
+from models.score import score
 from models.suggest import LEAST, Desk, suggest
-from models.whatif import what_if, with_facts
-from tenders import casebook, form
+from models.what_if import what_if, with_facts
+from tenders import casebook
 from tenders.facts import STAGES, Stage
-from tenders.reading import one, read_file
+from tenders.io import form
+from tenders.io.reading import one, read_file
 from tests.features import made
 from tests.models.test_directions import CONTEXT
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.reference import levels
 from models.tally import Counted, Tally
-from tenders.reading import one
+from models.training_profile import levels
+from tenders.io.reading import one
 from tests import samples
 from tests.models import drifted
 

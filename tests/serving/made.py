@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from openpyxl import Workbook
 
-from tenders import form
+from tenders.io import form
 
 ROOT = Path(__file__).parents[2]
 MANCHESTER = json.loads((ROOT / "examples" / "manchester-lco.json").read_text())

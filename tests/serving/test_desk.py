@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from models.bundle import Bundle
 from models.comparables import comparables
 from models.suggest import suggest
-from models.whatif import what_if
-from tenders.reading import one, too_large
+from models.what_if import what_if
+from tenders.io.reading import one, too_large
 from tests import samples
 from tests.bad_input import BAD, Bad, ids
 from tests.serving.test_bad_bodies import _check_refusal, _is_json

@@ -14,8 +14,8 @@ from models.comparables import comparables
 from models.peers import peers
 from models.suggest import suggest
 from serving.pages import reporting
-from tenders import form
-from tenders.reading import one
+from tenders.io import form
+from tenders.io.reading import one
 from tests import samples
 from tests.serving.made import (
     CAMBRIDGESHIRE,

@@ -10,9 +10,8 @@ import httpx
 import pytest
 from openpyxl import load_workbook
 
-from serving import spreadsheets
-from tenders import form
 from tenders.errors import DataError, TooLargeError
+from tenders.io import form, spreadsheets
 from tests import samples
 from tests.serving.made import FILLED, HOSTILE, MANCHESTER, Page, bomb, carried, uploaded, workbook
 

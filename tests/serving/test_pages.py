@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from serving.pages import layout
-from tenders import form
+from tenders.io import form
 from tests import samples
 from tests.bad_input import TABLES, Bad, ids
 

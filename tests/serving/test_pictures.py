@@ -10,9 +10,9 @@ import pytest
 
 from models.bundle import Bundle
 from models.peers import Peers
-from models.scoring import Score, score
+from models.score import Score, score
 from serving.pages import about, peers, stages
-from tenders.reading import one
+from tenders.io.reading import one
 from tests import samples
 from tests.serving.made import CAMBRIDGESHIRE, FILLED, Page, carried, uploaded
 

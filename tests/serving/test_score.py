@@ -6,8 +6,9 @@ import httpx
 import msgspec
 import pytest
 
-from models import bundle, scoring
-from tenders import reading
+from models import bundle
+from models import score as scoring
+from tenders.io import reading
 from tests import samples
 
 FORM = {"title": "Community nursing", "value": "5,900,000", "currency": "GBP", "lots": 1, "tender_period_days": 35}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models import scoring
+from models import score as scoring
 from serving.pages import app, home, peers
 from serving.pages.drafts import Draft, with_told
 from serving.pages.received import Received

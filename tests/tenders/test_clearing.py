@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tenders.clearing import ELSEWHERE
 from tenders.edited import edited
 from tenders.errors import DataError
-from tenders.form import BY_KEY
-from tenders.reading import one
+from tenders.io.form import BY_KEY
+from tenders.io.reading import one
 from tests import samples
 from tests.tenders.test_edited import VALUES, beside, each_key, without_nones
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenders import form
 from tenders.edited import edited
 from tenders.errors import DataError
 from tenders.facts import STAGES, IncumbentKind, Touches, Vehicle
+from tenders.io import form
+from tenders.io.reading import one
 from tenders.process import Process
-from tenders.reading import one
 from tests import samples
 
 Json = dict[str, Any]

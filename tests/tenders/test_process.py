@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 from msgspec.structs import replace
 
-from tenders.checks import converted
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
+from tenders.io.checks import converted
 from tenders.process import Process, published_each, published_on
 from tenders.tender import AwardCriteria, Criterion, Tender
 from tests import samples

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tenders.checks import converted
 from tenders.facts import STAGES, Stage
+from tenders.io.checks import converted
 from tenders.stages import LATER_ROLES, as_of, latest_stage, stage_on
 from tenders.tender import Tender
 from tests import samples

@@ -13,7 +13,7 @@ import pytest
 
 from features.catalogue import known_at
 from features.matrix import measured
-from features.track_records import Resolved
+from features.track_records.case_records import Resolved
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import STAGES

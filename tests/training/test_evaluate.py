@@ -10,14 +10,14 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from features.resolutions import decision, failure, resolutions
-from features.track_records import Log, in_order
-from models import scoring
+from features.track_records.case_records import Log, in_order
+from features.track_records.resolutions import decision, failure, resolutions
+from models import score as scoring
 from models.bundle import Bundle
 from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.history import Past, Read, Source
-from tenders.sources import casebook_uk
+from tenders.registers import casebook_uk
 from training.evaluate import Evaluation, evaluate, probabilities
 
 FILE = Path("made.csv")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from models import knowing
 from models.bundle import ANY, Bundle
-from models.predicting import measured, predictions
+from models.predict import measured, predictions
 from tenders.errors import UsageError
 from tenders.history import Past
 from tests.training import made

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from features.catalogue import catalogue
 from tenders.facts import Facts
 from tenders.history import Past
-from tenders.sources import source as register
-from tests.tenders.sources.test_real import HISTORY
+from tenders.registers import source as register
+from tests.tenders.registers.test_real import HISTORY
 from tests.training import made
 from training.frames import Frame, cases_of, frame
 

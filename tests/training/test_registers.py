@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from models import bundle as bundles
 from models.bundle import ANY, Bundle
 from models.knowing import record_of
-from models.predicting import measured, predictions
+from models.predict import measured, predictions
 from tenders.errors import BundleError, DataError, UnreachableError
 from tests.training import made
 from tests.training.conftest import QUICK

@@ -10,7 +10,7 @@ import pytest
 
 from features.catalogue import catalogue
 from models import bundle as bundles
-from models.scoring import score
+from models.score import score
 from tenders import casebook
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import STAGES

@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.bundle import Bundle
-from models.scoring import score
+from models.score import score
 from models.signs.judging import judged
 from models.signs.record import records
 from models.signs.register import register
 from tenders.facts import STAGES, Stage
-from tenders.reading import one
+from tenders.io.reading import one
 from tests import samples
 
 
@@ -50,7 +50,7 @@ def test_the_contract_s_shape_is_kept() -> None:
 def test_manchester_shows_its_lone_bidder_and_cambridgeshire_its_changed_form(bundle: Bundle) -> None:
     from pathlib import Path
 
-    from tenders.reading import read_file
+    from tenders.io.reading import read_file
 
     home = Path(__file__).parents[3] / "examples"
     for name, sign in (

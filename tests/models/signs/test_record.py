@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.competition import bidders
-from features.track_records import TrackRecord
+from features.track_records.case_records import TrackRecord
 from models.signs.interval import newcombe, wilson
 from models.signs.record import Judgement, effective, record, records
 from models.signs.register import register

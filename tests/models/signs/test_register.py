@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.track_records import Record, TrackRecord
+from features.track_records.case_records import Record, TrackRecord
 from models.signs.register import Sign, register, sign
 from tenders.facts import STAGES, Stage
-from tenders.reading import one
+from tenders.io.reading import one
 from tests.features import made
 
 NOBODY = TrackRecord()

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from serving.portfolio.bounds import BOUNDS
+from tenders.io.bounds import BOUNDS
 from tests import samples
+from tests.portfolio.made import lines
 from tests.serving.made import HOSTILE
-from tests.serving.portfolio.made import lines
 
 BUYERS = ("Leeds Council", "York Council", "=cmd|'/C calc'!A0")
 REGIONS = ("UKC", "UKD")

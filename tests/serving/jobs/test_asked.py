@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import pytest
 
+from portfolio.worklist import Wish
 from serving.jobs.asked import fields, options, wanted
 from serving.jobs.job import Options
-from serving.portfolio.worklist import Wish
 from tenders.errors import DataError, UsageError
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from serving.pages import opening
 from serving.pages.opening import draft
-from serving.portfolio.blocks import blocks
-from serving.portfolio.lines import counted
 from tenders.errors import DataError
+from tenders.io.blocks import blocks
+from tenders.io.lines import counted
 from tests import samples
+from tests.portfolio.made import FORMS, as_csv, as_parquet, as_xlsx, lines, read, written
 from tests.serving.jobs.made import BROKEN, long, tender
-from tests.serving.portfolio.made import FORMS, as_csv, as_parquet, as_xlsx, lines, read, written
 
 MANY = [tender(number) for number in range(9)]
 PACKAGE = {"releases": [*MANY, {**MANY[3], "id": "later", "date": "2024-05-01T00:00:00Z"}]}

@@ -10,10 +10,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from portfolio import worklist as portfolio_worklist
+from portfolio.table import SCHEMA
+from portfolio.worklist import Wish
 from serving.jobs.ranking import RANKED, ranked
-from serving.portfolio import worklist as portfolio_worklist
-from serving.portfolio.table import SCHEMA
-from serving.portfolio.worklist import Wish
 
 ROWS = [
     {"line": 1, "buyer": "A", "failure": 0.2, "value_gbp": 100.0, "region": "UKC"},

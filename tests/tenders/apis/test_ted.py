@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenders import outcomes, reading
+from tenders import outcomes
 from tenders.apis import ted
 from tenders.errors import DataError
+from tenders.io import reading
 
 CALL: dict[str, Any] = {
     "publication-number": "712345-2026",

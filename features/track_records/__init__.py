@@ -1,0 +1,1 @@
+"""What buyers, advisers, suppliers and markets did before a date."""

@@ -1,0 +1,55 @@
+"""What track records learn of a history: each case's failure or survival, on the day on which it became known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from features.procedure import is_competed
+from features.track_records.case_records import NO_RECORD, Resolved
+from features.track_records.keys import keys_of
+from features.value import value_gbp
+from tenders import casebook
+from tenders.bid_counts import bidders
+from tenders.history import Past
+
+
+def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
+    """One resolution a case of which it is known whether it failed, and when. One decision is learnt once.
+
+    A case that is too recent to have failed tells nothing yet.
+    """
+    seen = set()
+    for case in cases:
+        failed, decided = failure(case), decision(case)
+        if failed is None or case.known_on is None or decided in seen:
+            continue
+        seen.add(decided)
+        tender = case.as_of("awarded")
+        yield Resolved(
+            on=case.known_on,
+            keys=keys_of(tender, "awarded"),
+            failed=failed,
+            kind="register" if not case.cohort else "picked" if picked(case) else "cohort",
+            # Who was alone by design tells nothing of a market.
+            bidders=None if is_competed(tender) is False else bidders(tender),
+            value_gbp=value_gbp(tender, NO_RECORD),
+        )
+
+
+def decision(case: Past) -> tuple[object, ...]:
+    """What is the same for failures by one decision: those of one fate and day. Survivors survive one by one."""
+    return (case.shares_fate, case.known_on) if failure(case) else (case.row, case.shares_fate, case.known_on)
+
+
+def failure(case: Past) -> bool | None:
+    """Whether a case failed: as it is told, else as its parts tell; None if none does."""
+    if "failure" in case.outcomes:
+        return case.outcomes["failure"]
+    parts = [case.outcomes[name] for name in ("no_award", "early_end") if name in case.outcomes]
+    told = [part for part in parts if part is not None]
+    return any(told) if told else None
+
+
+def picked(case: Past) -> bool:
+    """Whether a case of the casebook entered because of how it ended."""
+    return case.cohort == casebook.PICKED

@@ -1,0 +1,1 @@
+"""Every way in, once: OCDS, the form, tables and bulk files."""

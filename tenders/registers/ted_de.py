@@ -1,0 +1,131 @@
+"""TED, Germany: award notices 2008 to 2014, one row a notice or lot, without its id. Outcome: single_bid at draft.
+
+| column | what it is | where it goes | known |
+|---|---|---|---|
+| `YEAR` | year of the notice | `tender.datePublished` (the year alone), both clocks | call |
+| `TYPE_OF_CONTRACT` | W works, U supplies, S services | `tender.mainProcurementCategory` | call |
+| `TOP_TYPE` | type of procedure | `tender.procurementMethod`, `procurementMethodDetails` | call |
+| `CRIT_PRICE_WEIGHT` | weight of the price, per cent | `tender.awardCriteria`, `codes.price_weight` | call |
+| `CRIT_PRICE_WEIGHT_MISSING` | flag of the source, meaning unclear | `codes.price_weight_flag` | call |
+| `CPV_GROUP`, `CAE_CATEGORY` | group of CPV codes; kind of authority | `codes.cpv_group`, `codes.authority` | call |
+| `TOPIC_ID`, `TOPIC_NAME` | topic that the source found in the text | `codes.topic` | call (?) |
+| `NUMBER_OFFERS` | offers received | outcome; `tender.numberOfTenderers` | bids in |
+| `AWARD_VALUE_EURO` | price | `awards[].value`, never earlier | award |
+| `DAYS_TO_AWARD`, `DAYS_TO_AWARD_MISSING`, `AWARD_QUARTER` | when it was awarded | unused | award |
+
+Only the year is known: a case counts as published on its first day and known on its last, so that no result of a year
+reaches another case of it. There is no buyer and no notice id, but rows stand in the order of their notices: neighbours
+that agree in all that the call tells end alike far more often than rows that agree and lie apart, so they share their
+fate. Two notices that are alike may stand together, and then intervals are too wide rather than too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tenders.facts import Facts
+from tenders.history import Past, Read, Source
+from tenders.registers.columns import Kind, Shared, as_day, as_number, as_text, cells, count, money, uncollected
+from tenders.tender import Award, Procedure, Tender
+
+NAME = "ted_de"
+CATEGORIES = {"W": "works", "U": "goods", "S": "services"}
+METHODS = {
+    "OPE": "open",
+    "RES": "selective",
+    "NIC": "selective",
+    "NIP": "selective",
+    "COD": "selective",
+    "NOC": "limited",
+    "NOP": "limited",
+    "AWP": "direct",
+}
+ALONE: Mapping[str, bool | None] = {"single_bid": True}
+RIVALS: Mapping[str, bool | None] = {"single_bid": False}
+UNKNOWN: Mapping[str, bool | None] = {"single_bid": None}
+
+
+def _as_year(cell: Any) -> int | None:
+    year = count(as_number(cell))
+    first = as_day(year and f"{year:04}-01-01")
+    return first.year if first else None
+
+
+NEEDED: Mapping[str, Kind] = {"YEAR": _as_year, "NUMBER_OFFERS": as_number}
+WANTED: Mapping[str, Kind] = {
+    "TYPE_OF_CONTRACT": as_text,
+    "TOP_TYPE": as_text,
+    "CRIT_PRICE_WEIGHT": as_number,
+    "CRIT_PRICE_WEIGHT_MISSING": as_number,
+    "CPV_GROUP": as_text,
+    "CAE_CATEGORY": as_text,
+    "TOPIC_NAME": as_text,
+    "AWARD_VALUE_EURO": as_number,
+}
+
+
+def read(path: Path) -> Read:
+    """Every row of the file as a case. Raises as `Source` says."""
+    found = cells(path, NEEDED, WANTED)
+    shared = Shared()
+    cases: list[Past] = []
+    notice, before = "", None
+    with uncollected():
+        for row, (year, offers, *facts, price) in enumerate(zip(*found.columns.values(), strict=True)):
+            if year is None:
+                found.lacks(row, "YEAR", "no year")
+                continue
+            if (year, facts) != before:
+                notice, before = f"notice at row {row}", (year, facts)
+            cases.append(_case(row, notice, year, count(offers), facts, price, shared))
+    return Read(cases=cases, rows=len(found.columns["YEAR"]), problems=found.problems)
+
+
+def _case(row: int, notice: str, year: int, offers: int | None, facts: list[Any], price: Any, shared: Shared) -> Past:
+    outcomes = ALONE if offers == 1 else RIVALS if offers else UNKNOWN
+    kind, route, weight, flag, group, authority, topic = facts
+    value = money(price, "EUR")
+    return Past(
+        tender=Tender(
+            ocid=f"{NAME}-{row + 1}",
+            tender=shared(_procedure, year, offers or None, kind, route, weight),
+            awards=(Award(id="1", value=value),) if value else (),
+            tender_risk=shared(_facts, weight, flag, group, authority, topic),
+        ),
+        published=shared(date, year, 1, 1),
+        known_on=shared(date, year, 12, 31) if offers else None,
+        outcomes=outcomes,
+        kind="awarded",
+        shares_fate=notice,
+        row=row,
+    )
+
+
+def _procedure(year: int, offers: int | None, kind: str | None, route: str | None, weight: float | None) -> Procedure:
+    return Procedure(
+        date_published=str(year),
+        procurement_method=METHODS.get(route or ""),
+        procurement_method_details=None if route == "Unknown" else route,
+        main_procurement_category=CATEGORIES.get(kind or ""),
+        award_criteria=None if weight is None else "priceOnly" if weight == 100 else "ratedCriteria",
+        number_of_tenderers=offers,
+    )
+
+
+def _facts(
+    weight: float | None, flag: float | None, group: str | None, authority: str | None, topic: str | None
+) -> Facts:
+    codes = {
+        "price_weight": weight,
+        "price_weight_flag": flag,
+        "cpv_group": group,
+        "authority": authority,
+        "topic": topic,
+    }
+    return Facts(codes={name: str(as_text(code)) for name, code in codes.items() if code is not None})
+
+
+SOURCE = Source(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)

@@ -1,0 +1,184 @@
+"""Track records know what was resolved strictly before a day, compare like with like, and depend on no order."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from operator import is_
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.categorical import Kinds
+from features.track_records.case_records import (
+    PRIOR_CASES,
+    PRIOR_RATE,
+    Log,
+    Record,
+    Resolved,
+    TrackRecord,
+    in_order,
+    recorded,
+)
+
+DAY = date(2020, 1, 1)
+days = st.integers(-9, 9).map(lambda n: DAY + timedelta(days=n))
+
+
+def days_on(later: int) -> date:
+    """A day so many days after DAY."""
+    return DAY + timedelta(days=later)
+
+
+keys = st.lists(st.sampled_from(["buyer:a", "buyer:b", "market:851", "adviser:c"]), min_size=1, max_size=3, unique=True)
+outcomes = st.builds(
+    Resolved,
+    on=days,
+    keys=keys.map(tuple),
+    failed=st.booleans(),
+    kind=st.sampled_from(["cohort", "picked"]),
+    bidders=st.one_of(st.none(), st.integers(0, 9).map(float)),
+    value_gbp=st.one_of(st.none(), st.floats(1, 1e9)),
+)
+
+
+def learnt(resolved: list[Resolved]) -> dict[str, Record]:
+    """The records after outcomes in the order given, reckoned as the docstring of `Record` says."""
+    kinds: dict[str, list[bool]] = {}
+    found: dict[str, Record] = {}
+    for each in resolved:
+        before = kinds.setdefault(each.kind, [])
+        rate = (sum(before) + PRIOR_CASES * PRIOR_RATE) / (len(before) + PRIOR_CASES)
+        before.append(each.failed)
+        for key in each.keys:
+            record = found.setdefault(key, Record())
+            record.cases += 1
+            record.failed += each.failed
+            record.expected += rate
+            if each.bidders is not None:
+                record.counted += 1
+                record.bidders += each.bidders
+            if each.value_gbp:
+                record.valued += 1
+                record.log_value += math.log(each.value_gbp)
+    return found
+
+
+def same(state: TrackRecord, expected: dict[str, Record]) -> bool:
+    """Whether a state holds these records and no other, up to the last digit of a sum."""
+    return _numbers(dict(state.records)) == {key: pytest.approx(each) for key, each in _numbers(expected).items()}
+
+
+def _numbers(records: dict[str, Record]) -> dict[str, list[float]]:
+    return {key: [getattr(record, name) for name in Record.__struct_fields__] for key, record in records.items()}
+
+
+@settings(max_examples=200)
+@given(earlier=st.lists(outcomes, max_size=12), later=st.lists(outcomes, max_size=12), seed=st.randoms())
+def test_nothing_resolved_on_or_after_publication_is_known(
+    earlier: list[Resolved], later: list[Resolved], seed: Any
+) -> None:
+    before = [each for each in earlier if each.on < DAY]
+    after = [each for each in later if each.on >= DAY]
+    mixed = [*before, *after]
+    seed.shuffle(mixed)
+    assert same(Log.of(mixed).on(DAY), learnt(in_order(before)))
+
+
+def test_what_is_resolved_on_the_day_of_publication_itself_is_not_known() -> None:
+    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
+    assert log.on(DAY).of(["buyer:a"]) is None
+    assert log.on(DAY + timedelta(days=1)).of(["buyer:a"]) is not None
+
+
+@settings(max_examples=100)
+@given(resolved=st.lists(outcomes, max_size=12), published=st.lists(days, min_size=1, max_size=6), seed=st.randoms())
+def test_neither_the_order_of_cases_nor_that_of_questions_matters(
+    resolved: list[Resolved], published: list[date], seed: Any
+) -> None:
+    shuffled = list(resolved)
+    seed.shuffle(shuffled)
+    log, other = Log.of(shuffled), Log.of(resolved)
+    told = {day: other.on(day) for day in sorted(published)}
+    assert all(log.on(day) == told[day] for day in published)
+    assert all(map(is_, log.on_each([*published, None]), [*map(log.on, published), log.on(None)]))
+
+
+def test_a_state_holds_what_is_known_and_nothing_else() -> None:
+    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True), Resolved(on=days_on(2), keys=("c",), failed=True)])
+    state = log.on(days_on(1)).records
+    assert list(state) == ["buyer:a"] and len(state) == 1 and "c" not in state
+    with pytest.raises(KeyError):
+        state["c"]
+
+
+def test_without_a_day_all_is_known() -> None:
+    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
+    assert log.on(None).records["buyer:a"].cases == 1
+
+
+def test_what_is_expected_of_a_case_is_the_rate_of_its_kind_so_far() -> None:
+    ends = enumerate((True, False, True))
+    cases = [Resolved(on=days_on(n), keys=("buyer:a",), failed=failed) for n, failed in ends]
+    # 0.2 before any case; then (1 + 5 * 0.2) / (1 + 5), and (1 + 5 * 0.2) / (2 + 5).
+    assert Log.of(cases).on(None).records["buyer:a"].expected == pytest.approx(PRIOR_RATE + 2 / 6 + 2 / 7)
+
+
+def test_kinds_are_compared_with_their_own_only() -> None:
+    picked = [Resolved(on=DAY, keys=("market:1",), failed=True, kind="picked")] * 50
+    cohort = Resolved(on=DAY, keys=("buyer:a",), failed=False, kind="cohort")
+    assert Log.of([*picked, cohort]).on(None).records["buyer:a"].expected == pytest.approx(PRIOR_RATE)
+
+
+def test_picked_cases_that_fail_as_picked_cases_do_inflate_nothing() -> None:
+    """Three in four picked cases fail; a buyer of whom three in four did is as the rest."""
+    rest = [Resolved(on=days_on(i), keys=("buyer:other",), failed=i % 4 > 0, kind="picked") for i in range(200)]
+    own = [Resolved(on=days_on(200 + i), keys=("buyer:a",), failed=i % 4 > 0, kind="picked") for i in range(40)]
+    state = Log.of([*rest, *own]).on(None)
+    assert state.records["buyer:a"].rate > 0.6
+    assert state.records["buyer:a"].ratio == pytest.approx(1, abs=0.05)
+
+
+def test_a_ratio_is_shrunk_to_one_by_how_little_is_known() -> None:
+    assert Record().ratio == 1
+    assert Record(cases=1, failed=1, expected=0.2).ratio == pytest.approx(2 / 1.2)
+    assert Record(cases=100, failed=100, expected=20).ratio == pytest.approx(101 / 21)
+
+
+@given(failed=st.integers(0, 50), held=st.integers(0, 50))
+def test_one_failure_more_raises_the_ratio_and_one_survival_more_lowers_it(failed: int, held: int) -> None:
+    known = Record(cases=failed + held, failed=failed, expected=0.2 * (failed + held))
+    expected = known.expected + 0.2
+    assert Record(cases=known.cases + 1, failed=failed + 1, expected=expected).ratio > known.ratio or known.ratio > 5
+    assert Record(cases=known.cases + 1, failed=failed, expected=expected).ratio < known.ratio
+
+
+def test_the_words_give_the_record_and_its_size() -> None:
+    assert Record(cases=3, failed=2, expected=0.61).seen == "2 of 3 resolved cases failed where 0.6 were expected"
+
+
+def test_of_several_keys_the_longest_record_is_read_so_that_no_case_counts_twice() -> None:
+    first = Resolved(on=DAY, keys=("adviser:a", "adviser:b"), failed=True)
+    state = Log.of([first, Resolved(on=DAY, keys=("adviser:b",), failed=False)]).on(None)
+    both = state.of(["adviser:a", "adviser:b", "adviser:nobody"])
+    assert both is not None
+    assert (both.cases, both.failed) == (2, 1)
+    assert state.of(["buyer:nobody"]) is None and state.of(["buyer:nobody", "adviser:nobody"]) is None
+    assert state.of([]) is None
+
+
+@given(
+    asked=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=5),
+    resolved=st.lists(outcomes, max_size=8),
+)
+def test_many_are_told_what_each_is_told_alone(asked: list[tuple[int, int]], resolved: list[Resolved]) -> None:
+    """Also where kinds are of other rows than those asked: of some that were left out."""
+    log = Log.of(resolved)
+    states = [log.on(day) for day in (DAY - timedelta(days=5), DAY, None)]
+    names: list[tuple[str, ...]] = [(), ("buyer:a",), ("nobody", "buyer:b"), ("buyer:a", "market:851")]
+    records, keys = (np.array(each, dtype=np.int32) for each in zip(*asked, strict=True))
+    found = recorded(Kinds(states, records), Kinds(names, keys)).rows()
+    assert found == [states[record].of(names[key]) for record, key in asked]

@@ -1,0 +1,115 @@
+"""Records: what rows read, as numbers over the register's own, shrunk so that a short record says little."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from features.catalogue import catalogue
+from features.track_records import register_features as records
+from features.track_records import register_history as standing
+from features.track_records.register_history import PRIOR_BELOW, PRIOR_TOP, Read
+from tenders.history import Past
+from tests.training import made
+from training.frames import cases_of, fresh
+
+DAY = date(2020, 6, 1)
+ends = st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1, max_size=12)
+
+
+def walked(cases: list[Past]) -> Read:
+    known = cases_of(cases, "no_award")
+    return standing.replay(fresh(known), known)
+
+
+def read(cases: list[Past]) -> dict[str, float]:
+    """The numbers of the last case."""
+    return {name: float(column[-1]) for name, column in records.columns(walked(cases))}
+
+
+def after(*told: tuple[str, bool], buyer: str = "a", gap: int = 0) -> dict[str, float]:
+    """What a tender of a buyer reads on the day after these ends of buyers became known."""
+    yesterday = DAY - timedelta(days=1 + gap)
+    past = [
+        made.case(row, yesterday - timedelta(days=30), yesterday, failed, buyer=each)
+        for row, (each, failed) in enumerate(told)
+    ]
+    return read([*past, made.case(99, DAY, None, None, buyer=buyer)])
+
+
+def test_a_buyer_with_no_record_reads_as_the_register() -> None:
+    found = after(("b", True), ("b", False))
+    for span in records.SPANS.values():
+        assert found[f"rate_buyer_{span}"] == pytest.approx(0, abs=1e-6)
+    assert found["cases_buyer"] == 0
+    assert np.isnan(found["since_buyer"])
+
+
+@settings(max_examples=25)
+@given(told=ends)
+def test_a_rate_lies_between_the_register_s_and_what_was_observed(told: list[tuple[str, bool]]) -> None:
+    found = after(*told)
+    own = [failed for each, failed in told if each == "a"]
+    failed, count = sum(failed for _, failed in told), len(told)
+    fade = 2 ** (-1 / 365)
+    usual = (failed * fade + 0.2) / (count * fade + 1)
+    rate = found["rate_buyer_ever"] + usual
+    observed = sum(own) / len(own) if own else usual
+    assert min(observed, usual) - 1e-5 <= rate <= max(observed, usual) + 1e-5
+    assert rate == pytest.approx((sum(own) + PRIOR_TOP * usual) / (len(own) + PRIOR_TOP), abs=1e-5)
+
+
+def test_a_key_below_another_is_shrunk_to_it() -> None:
+    told = [("a", True)] * 6 + [("b", False)] * 6
+    found = after(*told)
+    fade = 2 ** (-1 / 365)
+    usual = (6 * fade + 0.2) / (12 * fade + 1)
+    buyer = (6 * fade + PRIOR_TOP * usual) / (6 * fade + PRIOR_TOP)
+    unit = (6 * fade + PRIOR_BELOW * buyer) / (6 * fade + PRIOR_BELOW)
+    assert found["rate_unit_year"] == pytest.approx(unit - usual, abs=1e-5)
+
+
+def test_a_longer_record_says_more_and_an_old_one_less() -> None:
+    short, long = (after(*[("a", True)] * n, *[("b", False)] * n) for n in (2, 20))
+    assert 0 < short["rate_buyer_ever"] < long["rate_buyer_ever"]
+    lately, ever = (after(("a", True), ("b", False), gap=300)[f"rate_buyer_{span}"] for span in ("month", "ever"))
+    assert lately < ever
+
+
+def test_load_counts_publications_before_the_day_only() -> None:
+    twice = [made.case(row, DAY, None, None, buyer="a") for row in (97, 98)]
+    found = read([made.case(1, DAY - timedelta(days=30), None, None, buyer="a"), *twice])
+    assert np.expm1(found["load_buyer"]) == pytest.approx(0.5, abs=1e-5)
+    assert found["since_buyer"] == 30
+    assert np.expm1(found["open_buyer"]) == pytest.approx(1)
+
+
+def test_a_value_is_compared_with_its_peers_in_their_spread() -> None:
+    values = [100.0, 200.0, 400.0, 800.0]
+    past = [made.case(row, DAY - timedelta(days=1), None, None, amount=value) for row, value in enumerate(values)]
+    found = read([*past, made.case(9, DAY, None, None, amount=1600.0)])
+    logs = np.log(values)
+    assert found["value_to_buyer"] == pytest.approx((np.log(1600) - logs.mean()) / logs.std(), rel=1e-4)
+    assert found["value_in_register"] == pytest.approx(np.log(1600), rel=1e-6)
+    assert np.isnan(read([*past, made.case(9, DAY, None, None, amount=None)])["value_to_buyer"])
+
+
+def test_the_level_is_the_year_s_rate_and_the_drift_that_of_the_quarter_over_it() -> None:
+    past = [made.case(row, DAY - timedelta(days=40), DAY - timedelta(days=1), True) for row in range(80)]
+    old = [made.case(200 + row, DAY - timedelta(days=800), DAY - timedelta(days=400), False) for row in range(300)]
+    usual, drift = records.level(walked([*old, *past, made.case(999, DAY, None, None)]))
+    assert usual[0] == pytest.approx(np.log(0.2 / 0.8))
+    assert drift[0] == pytest.approx(0, abs=1e-6)
+    assert usual[-1] < drift[-1] + usual[-1]
+    assert np.isfinite([usual, drift]).all()
+
+
+def test_every_column_is_a_feature_of_the_catalogue_and_every_such_feature_can_be_a_column() -> None:
+    found = {name for name, _ in records.columns(walked(made.register(300)))}
+    known = {name for name, each in catalogue().items() if each.family}
+    assert found <= known
+    assert {name for name in known if set(name.split("_")[1:-1]) <= {"buyer"} and name.startswith("rate")} <= found

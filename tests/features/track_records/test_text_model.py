@@ -1,0 +1,95 @@
+"""Language: an online model of words that learns what it is told, when it is told, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.track_records.attributes import Described, describe
+from features.track_records.text_model import CROSSES, Language, tokens
+from tenders.io.reading import one
+
+DAY = 730_000
+titles = st.lists(st.text("abc ", max_size=12), min_size=1, max_size=6)
+
+
+def described(*given_titles: str) -> Described:
+    return describe([one({"tender": {"title": title}}).as_of("draft") for title in given_titles])
+
+
+def taught(said: Described, y: list[float], model: Language | None = None, day: int = DAY) -> Language:
+    """A model that has learnt every row once."""
+    model = model or Language.untaught(0.3, DAY)
+    rows = np.arange(said.rows)
+    model.learn(tokens(said, False), rows, np.array(y), np.full(len(rows), day), np.ones(len(rows)))
+    return model
+
+
+def think(model: Language, *given_titles: str) -> list[float]:
+    said = described(*given_titles)
+    return list(model.think(tokens(said, False), np.arange(said.rows)))
+
+
+def test_untaught_it_thinks_everything_as_likely_as_its_rate() -> None:
+    assert think(Language.untaught(0.2, DAY), "bridge", "") == pytest.approx([np.log(0.25)] * 2)
+
+
+def test_it_learns_the_word_that_tells() -> None:
+    rng = np.random.default_rng(0)
+    with_bridge = rng.random(400) < 0.5
+    given_titles = [f"{'bridge' if each else 'road'} {rng.choice(['north', 'south'])}" for each in with_bridge]
+    model = taught(described(*given_titles), [float(each) for each in with_bridge])
+    bridge, road, both, neither = think(model, "bridge", "road", "bridge road", "unheard")
+    assert bridge > 1 + road
+    assert road < both < bridge
+    assert neither == pytest.approx(model.bias)
+
+
+@given(given_titles=titles)
+def test_a_tender_is_thought_of_in_company_as_alone(given_titles: list[str]) -> None:
+    model = taught(described("a b", "b c", "c a"), [1.0, 0.0, 1.0])
+    together = think(model, *given_titles)
+    assert together == pytest.approx([think(model, title)[0] for title in given_titles])
+
+
+@given(given_titles=titles)
+def test_tokens_are_words_and_pairs_of_words_laid_out_row_by_row(given_titles: list[str]) -> None:
+    said = described(*given_titles)
+    found = tokens(said, False)
+    for row in range(said.rows):
+        count = int(said.start[row + 1] - said.start[row])
+        assert found.start[row + 1] - found.start[row] == max(0, 2 * count - 1)
+        alone = tokens(described(given_titles[row]), False)
+        assert np.array_equal(found.slots[found.start[row] : found.start[row + 1]], alone.slots)
+
+
+def test_crossed_tokens_add_who_buys_what_and_how() -> None:
+    document = {"buyer": {"id": "b", "name": "B"}, "tender": {"title": "road", "procurementMethod": "open"}}
+    said = describe([one(document).as_of("draft")])
+    known = sum(all(name in said.hashes for name in names) for names in CROSSES)
+    assert len(tokens(said, True).slots) == 1 + 1 + known  # the word, the word with the buyer, the crosses
+    assert known >= 3
+
+
+def test_a_row_of_no_weight_teaches_nothing() -> None:
+    said = described("bridge")
+    model = Language.untaught(0.3, DAY)
+    model.learn(tokens(said, False), np.array([0]), np.array([1.0]), np.array([DAY]), np.zeros(1))
+    assert not model.weight.any() and model.bias == Language.untaught(0.3, DAY).bias
+
+
+def test_what_was_damped_long_ago_is_learnt_again() -> None:
+    often = described(*["bridge"] * 500)
+    model = taught(often, [1.0, 0.0] * 250)
+    damped, recovered = ((taught(described("bridge"), [1.0], _copy(model), day)) for day in (DAY, DAY + 5 * 365))
+    slots = tokens(described("bridge"), False).slots
+    assert (
+        abs(recovered.weight[slots] - model.weight[slots]).sum()
+        > 2 * abs(damped.weight[slots] - model.weight[slots]).sum()
+    )
+
+
+def _copy(model: Language) -> Language:
+    return Language(weight=model.weight.copy(), damping=model.damping.copy(), bias=model.bias, origin=model.origin)

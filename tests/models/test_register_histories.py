@@ -1,0 +1,157 @@
+"""States: what a register's records say, frozen into files and read as it was, but for the last bits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from features.track_records import register_features as records
+from features.track_records import register_history as standing
+from features.track_records.attributes import describe
+from features.track_records.register_history import State, consulted
+from models import register_histories as states
+from models.knowing import MOST_PHRASES, read_of, together
+from tests.training import made
+from training.frames import cases_of, frame, fresh
+
+CASES = made.register(700)
+NEW = [case.tender for case in (*made.register(30, seed=9), *CASES[-10:])]
+"""Tenders of their own, and some that were called for before."""
+
+
+def walked(cases: list[made.Past]) -> State:
+    known = cases_of(cases, "no_award")
+    state = fresh(known)
+    standing.replay(state, known)
+    return state
+
+
+@pytest.fixture(scope="module")
+def state() -> State:
+    """What the made-up register told."""
+    return walked(CASES)
+
+
+@pytest.fixture(scope="module")
+def saved(state: State, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state as files."""
+    folder = tmp_path_factory.mktemp("state")
+    states.save(state, "no_award", folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def read(folder: Path) -> State:
+    return states.load("no_award", contents(folder))
+
+
+def test_a_bundle_s_states_are_made_once_when_they_are_asked_for(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {"other/single_bid.outcomes.parquet": b"", "calibration.json": b""}
+    held = states.Held(contents(saved) | others)
+    made_of = []
+    monkeypatch.setattr(states, "load", lambda outcome, given: made_of.append((outcome, sorted(given))))
+    assert list(held) == ["no_award"] and len(held) == 1 and not made_of
+    assert held["no_award"] is held["no_award"]
+    assert made_of == [("no_award", sorted(states.files("no_award")))]
+    assert held.get("single_bid") is None
+
+
+@pytest.mark.parametrize("later", [0, 1, 30, 1000])
+def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(state: State, saved: Path, later: int) -> None:
+    loaded = read(saved)
+    days = np.full(len(NEW), state.day + later)
+    one, other = (dict(records.columns(consulted(each, describe(NEW), days))) for each in (state, loaded))
+    assert one.keys() == other.keys()
+    # A key that was seen once may have been forgotten.
+    often = one["cases_buyer"] > np.log(5)
+    for name in (
+        "cases_buyer",
+        "load_buyer",
+        "open_buyer",
+        "words_score",
+        "profile_score",
+        "rate_buyer_year",
+        "trend_unit",
+    ):
+        assert np.allclose(one[name][often], other[name][often], rtol=0.02, atol=0.02, equal_nan=True), name
+    for name in one:
+        if name.startswith("rate"):
+            # A key of one case long ago is forgotten, and its rate is then the one above it.
+            assert np.median(np.abs(one[name] - other[name])) < 0.02, name
+            assert np.abs(one[name] - other[name]).max() < 0.15, name
+
+
+def test_comparisons_with_peers_survive_the_rounding(state: State, saved: Path) -> None:
+    loaded = read(saved)
+    days = np.full(len(NEW), state.day)
+    one, other = (dict(records.columns(consulted(each, describe(NEW), days))) for each in (state, loaded))
+    for name in ("value_to_buyer", "window_to_buyer", "value_to_market", "window_to_market"):
+        known = ~np.isnan(other[name])
+        assert known.mean() > 0.5, name
+        assert np.allclose(one[name][known], other[name][known], atol=0.02), name
+
+
+def test_a_day_before_the_last_reads_as_the_last(state: State) -> None:
+    early, last = (
+        dict(records.columns(consulted(state, describe(NEW), np.full(len(NEW), state.day - back)))) for back in (500, 0)
+    )
+    assert all(np.array_equal(early[name], last[name], equal_nan=True) for name in last)
+
+
+def test_saving_what_was_loaded_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
+    states.save(read(saved), "no_award", tmp_path)
+    for name in states.files("no_award"):
+        assert (tmp_path / name).read_bytes() == (saved / name).read_bytes(), name
+
+
+def test_the_files_are_small_and_say_what_they_are(state: State, saved: Path) -> None:
+    assert {path.name for path in saved.iterdir()} == set(states.files("no_award"))
+    assert sum(path.stat().st_size for path in saved.iterdir()) < 1_000_000
+    loaded = read(saved)
+    assert (loaded.day, loaded.rate, loaded.passes, loaded.timeless) == (state.day, state.rate, state.passes, False)
+
+
+def test_a_state_that_has_learnt_nothing_is_saved_too(tmp_path: Path) -> None:
+    states.save(walked([made.case(0, made.FIRST, None, None)]), "no_award", tmp_path)
+    assert read(tmp_path).rate is None
+
+
+def test_a_snapshot_reads_the_same_on_every_day() -> None:
+    state = frame(made.source(snapshot=True), CASES, "no_award", "draft").state
+    day = CASES[0].published
+    one, other = (read_of(state, NEW[0], day + timedelta(days=days)).numbers for days in (0, 4000))
+    assert one == other
+
+
+def test_the_phrases_name_the_planted_word_and_nothing_that_is_not_said(state: State) -> None:
+    tender = made.case(0, made.FIRST, None, None, title=f"{made.PLANTED} wall").tender
+    counted = read_of(state, tender, None).phrases.counted
+    assert counted[0][0].startswith(made.PLANTED) and counted[0][1] > 0
+    assert {word for phrase, _ in counted for word in phrase.split()} <= {made.PLANTED, "wall"}
+    assert len(counted) <= 2 * MOST_PHRASES
+    assert read_of(state, made.case(0, made.FIRST, None, None, title="").tender, None).phrases.counted == ()
+
+
+def test_a_buyer_that_fails_often_reads_so(state: State) -> None:
+    shares: dict[str, list[bool]] = {}
+    for case in CASES:
+        shares.setdefault(str(case.tender.buyer and case.tender.buyer.id), []).append(bool(case.outcomes["no_award"]))
+    ordered = sorted(shares, key=lambda buyer: sum(shares[buyer]) / len(shares[buyer]))
+    rates = [
+        read_of(state, made.case(0, made.FIRST, None, None, buyer=b).tender, None).numbers["rate_buyer_ever"]
+        for b in (ordered[0], ordered[-1])
+    ]
+    assert rates[0] < -0.1 and rates[1] > 0.1
+
+
+def test_several_outcomes_are_spoken_of_by_their_own_records(state: State) -> None:
+    one, other = (read_of(state, tender, None) for tender in NEW[:2])
+    both = together({"no_award": one, "single_bid": other})
+    assert both.about("no_award").numbers == one.numbers
+    assert both.about("single_bid").numbers == other.numbers

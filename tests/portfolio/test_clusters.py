@@ -1,0 +1,217 @@
+"""A cluster gives the bytes of a run on one machine, whoever dies on the way, and says what keeps it from doing so.
+
+Scheduler and workers are real processes, started as on any machine, on the loopback address alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+pytest.importorskip("distributed")
+
+from models import bundle as bundles
+from portfolio import clusters
+from portfolio.clusters import carried, cluster, done_there, owned
+from portfolio.given import Run
+from portfolio.run import Progress, run
+from portfolio.work import Asked, scored
+from portfolio.worklist import Wish
+from tenders.errors import UnreachableError
+from tenders.io.blocks import blocks
+from tenders.io.bounds import Bounds
+from tenders.io.lines import counted, lines
+from tests.portfolio import made
+
+ROOT = Path(__file__).parents[2]
+SMALL = Bounds(block=20_000)
+ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six hundred tenders: many blocks of them."""
+    return made.written(tmp_path_factory.mktemp("cluster"), "in.jsonl", made.lines(made.releases(600)))
+
+
+@pytest.fixture(scope="module")
+def alone(source: Path) -> bytes:
+    """What a run in this process writes."""
+    with ThreadPoolExecutor(1) as executor:
+        run(given(source, "alone.parquet"), executor)
+    return source.with_name("alone.parquet").read_bytes()
+
+
+def given(source: Path, name: str) -> Run:
+    return Run(source=source, out=source.with_name(name), asked=ASKED, format="parquet", workers=2, bounds=SMALL)
+
+
+@contextmanager
+def dask(*words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`dask …` as a process, killed at the end."""
+    command = [str(Path(sys.executable).with_name("dask")), *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+@contextmanager
+def scheduler() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler on a free port, and its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard") as running:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with socket.socket() as one:
+                if one.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"tcp://127.0.0.1:{port}", running
+
+
+def worker(address: str) -> Any:
+    """A worker that nobody starts again when it dies."""
+    return dask("worker", address, "--host", "127.0.0.1", "--no-nanny", "--nthreads", "1", "--no-dashboard")
+
+
+def after(blocks: int, do: Callable[[], object]) -> Callable[[Progress], None]:
+    """Does something once, when so many blocks are done."""
+    left = [blocks]
+
+    def shown(_: Progress) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            do()
+
+    return shown
+
+
+def test_a_worker_that_is_killed_costs_no_byte(source: Path, alone: bytes) -> None:
+    of = given(source, "killed.parquet")
+    with (
+        scheduler() as (address, _),
+        worker(address) as one,
+        worker(address),
+        cluster(address, ASKED.bundle) as (executor, _),
+    ):
+        executor._client.wait_for_workers(2, timeout=30)
+        run(of, executor, shown=after(5, lambda: os.kill(one.pid, signal.SIGKILL)))
+        assert one.poll() == -signal.SIGKILL
+    assert of.out.read_bytes() == alone
+
+
+def test_a_scheduler_that_goes_away_says_how_to_go_on(source: Path, alone: bytes) -> None:
+    of = given(source, "lost.parquet")
+    with (
+        scheduler() as (address, running),
+        worker(address),
+        cluster(address, ASKED.bundle) as (executor, _),
+        pytest.raises(UnreachableError, match=r"the scheduler is gone\. What was scored is kept: .* --resume"),
+    ):
+        run(of, executor, shown=after(3, running.kill))
+    assert len(list(of.parts.glob("*.arrow"))) >= 3
+    with ThreadPoolExecutor(1) as executor:
+        run(of, executor, resume=True)
+    assert of.out.read_bytes() == alone
+
+
+def test_a_cluster_without_workers_is_not_waited_for_in_vain(source: Path) -> None:
+    with scheduler() as (address, _):
+        with pytest.raises(UnreachableError, match="no worker in 1 seconds"), cluster(address, ASKED.bundle, 1, 1):
+            pass
+        with (
+            worker(address) as only,
+            cluster(address, ASKED.bundle, patience=20) as (executor, count),
+        ):
+            assert count == 1
+            executor._patience = 2
+            with pytest.raises(UnreachableError, match=r"no worker for 2 seconds\. What was scored is kept"):
+                run(given(source, "empty.parquet"), executor, shown=after(2, only.kill))
+
+
+def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "CONNECT", 1)
+    with (
+        pytest.raises(UnreachableError, match=r"tcp://127\.0\.0\.1:9: no cluster answers"),
+        cluster("tcp://127.0.0.1:9", ASKED.bundle),
+    ):
+        pass
+
+
+def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -> None:
+    out, here = tmp_path / "out.parquet", source.with_name("here.parquet")
+    command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", str(source), str(out)]
+    more = ["--stage", "draft", "--cluster", "local", "--workers", "1", "--capacity", "3"]
+    done = subprocess.run(
+        [*command, *more], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "600 tenders scored" in done.stdout
+    with ThreadPoolExecutor(1) as executor:
+        of = msgspec.structs.replace(given(source, here.name), bounds=Bounds(), workers=1, wish=Wish(capacity=3))
+        run(of, executor)
+    assert out.read_bytes() == of.out.read_bytes()
+    listed = out.with_name("out.worklist.parquet")
+    assert listed.read_bytes() == of.listed.read_bytes()
+    assert all(pq.read_table(listed)["reasons"].to_pylist())
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"a", b"a\n\n\nb", b"\xef\xbb\xbf{}\r\n{}\n\n"])
+def test_a_block_carries_the_lines_of_its_range(tmp_path: Path, content: bytes) -> None:
+    for block in blocks(made.written(tmp_path, "a.jsonl", content), bounds=Bounds(block=3)):
+        sent = carried(block)
+        assert list(lines(sent)) == list(lines(block))
+        assert counted(sent) == counted(block)
+
+
+def test_a_worker_answers_what_a_process_does_without_the_input(tmp_path: Path) -> None:
+    path = made.written(tmp_path, "a.jsonl", made.lines(made.releases(5)))
+    (block,) = blocks(path)
+    here, sent = scored(ASKED, block), carried(block)
+    path.unlink()
+    assert done_there(owned(ASKED.bundle), scored, ASKED, sent) == here
+
+
+def differing(**changes: Any) -> clusters.Expected:
+    """What is expected of a worker that differs from this machine."""
+    return msgspec.structs.replace(owned(ASKED.bundle), **changes)
+
+
+@pytest.mark.parametrize(
+    ("expected", "told"),
+    [
+        (differing(versions=(("numpy", "1.0"),)), r"the worker on .* has numpy .* for 1\.0\. Install the same there"),
+        (differing(bundle="0" * 64), r"the worker on .* has another bundle as"),
+    ],
+    ids=["a library", "a bundle"],
+)
+def test_a_worker_that_differs_refuses_to_score(tmp_path: Path, expected: clusters.Expected, told: str) -> None:
+    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
+    with pytest.raises(UnreachableError, match=told):
+        done_there(expected, scored, ASKED, carried(block))
+
+
+def test_a_worker_without_the_bundle_says_so(tmp_path: Path) -> None:
+    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
+    asked = msgspec.structs.replace(ASKED, bundle=str(tmp_path / "nowhere"))
+    with pytest.raises(UnreachableError, match=r"the worker on .*: no bundle at .*nowhere"):
+        done_there(owned(ASKED.bundle), scored, asked, carried(block))

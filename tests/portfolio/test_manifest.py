@@ -1,0 +1,89 @@
+"""The manifest counts rows and not problems, and stands for exactly what was run."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from models import bundle as bundles
+from portfolio import manifest
+from portfolio.manifest import Counting, Counts, bundle_digest, digest, versions
+from portfolio.table import SCHEMA
+from portfolio.work import Refused, Scored
+from tenders.errors import UnreachableError
+
+
+def part(ocids: list[str | None] = [], refused: list[tuple[int, str, str]] = []) -> Scored:  # noqa: B006 - only read
+    """A part with these rows, and refusals by line, place and path."""
+    told = {"ocid": None, "band": "high", "register": "uk", "stage": "draft", "value_gbp": None}
+    rows = pa.Table.from_pylist([{**told, "ocid": ocid} for ocid in ocids], schema=SCHEMA)
+    refusals = [Refused(file="a", line=line, place=place, path=path, problem="x") for line, place, path in refused]
+    return Scored(file="a", table=rows, refused=refusals, lines=0, unnumbered=False)
+
+
+def counted(*parts: Scored) -> Counts:
+    counting = Counting()
+    for each in parts:
+        counting.add(each)
+    return counting.counted()
+
+
+@pytest.mark.parametrize(
+    ("refused", "rows"),
+    [
+        ([], 0),
+        ([(2, "", "/tender/value"), (2, "", "/tender/lots/0"), (2, "", "")], 1),
+        ([(2, "", "/buyer"), (3, "", "/buyer")], 2),
+        ([(1, "/releases/0", "/releases/0/tender"), (1, "/releases/1", "/releases/1/tender")], 2),
+        ([(1, "/releases/0", "/releases/0/tender/value"), (1, "/releases/0", "/releases/0/tender/lots")], 1),
+        ([(7, "row 7", "row 7, column lots"), (7, "row 7", "row 7, column value")], 1),
+        ([(0, "", "")], 1),
+    ],
+)
+def test_a_row_is_refused_once_however_much_is_wrong_with_it(refused: list[tuple[int, str, str]], rows: int) -> None:
+    assert counted(part(refused=refused)).refused == rows
+
+
+def test_counts_add_up_over_parts() -> None:
+    found = counted(part(["a", "b"]), part(), part(["c"], [(9, "", "")]))
+    assert found == Counts(
+        scored=3, refused=1, without_value=3, bands={"high": 3}, registers={"uk": 3}, stages={"draft": 3}
+    )
+
+
+def test_an_ocid_counts_as_repeated_wherever_it_stood_and_none_is_no_ocid() -> None:
+    assert counted(part(["a", "b", "a"]), part(["b", None, None])).repeated == 2
+
+
+def test_nothing_counts_nothing() -> None:
+    assert counted() == Counts()
+
+
+def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert digest(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_bundle_is_told_by_its_manifest_and_missed(tmp_path: Path) -> None:
+    released = bundles.released()
+    assert bundle_digest(released) == digest(released / "manifest.json")
+    with pytest.raises(UnreachableError, match="no bundle at"):
+        bundle_digest(tmp_path)
+
+
+def test_versions_name_the_code_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"python", "tender-risk", "xgboost-cpu", "numpy", "code"} <= set(versions())
+    assert versions() == versions()
+    (tmp_path / "tenders").mkdir()
+    module = tmp_path / "tenders" / "a.py"
+    monkeypatch.setattr(manifest, "ROOT", tmp_path)
+    seen = set()
+    for text in ("a = 1", "a = 2", "a = 1"):
+        module.write_text(text)
+        manifest.code.cache_clear()
+        seen.add(manifest.code())
+    manifest.code.cache_clear()
+    assert len(seen) == 2

@@ -1,0 +1,223 @@
+"""A run gives the same bytes whoever scores it and however often it was killed, and loses no row without saying so."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+import pytest
+
+from models import bundle as bundles
+from models import score as scoring
+from models.bundle import Bundle
+from portfolio import workers
+from portfolio.given import Run
+from portfolio.manifest import Manifest
+from portfolio.parts import done
+from portfolio.run import run
+from portfolio.table import JOINT
+from portfolio.work import Asked, Refused
+from tenders.errors import UsageError
+from tenders.io import reading
+from tenders.io.blocks import blocks
+from tenders.io.bounds import Bounds
+from tests import samples
+from tests.bad_input import BAD
+from tests.portfolio import made
+
+SMALL = Bounds(block=20_000)
+ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Executor]:
+    """Someone who scores in this process."""
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A hundred and fifty tenders: several blocks of them."""
+    return made.written(tmp_path, "in.jsonl", made.lines(made.releases(150)))
+
+
+def given(source: Path, name: str = "out.parquet", asked: Asked = ASKED) -> Run:
+    """A run in small blocks, into a file beside its input."""
+    return Run(source=source, out=source.with_name(name), asked=asked, format=name.rsplit(".", 1)[1], bounds=SMALL)
+
+
+def stopped(of: Run, by: Executor) -> None:
+    """A run that is ended from outside when its first block is done."""
+
+    class Stopped(Exception):
+        """As a signal would."""
+
+    def stop(_: object) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        run(of, by, shown=stop)
+
+
+def refused(of: Run) -> list[Refused]:
+    """The refusals of a run."""
+    return [msgspec.json.decode(line, type=Refused) for line in of.refused.read_bytes().splitlines()]
+
+
+def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle: Bundle) -> None:
+    of = given(source)
+    assert run(of, here).counts.scored == 150
+    table = pq.read_table(of.out).to_pylist()
+    for line, row in zip(source.read_bytes().splitlines(), table, strict=True):
+        score = scoring.score(bundle, reading.read(line)[0], "draft")
+        told = [
+            row[name] for name in ("ocid", "stage", "failure", "low", "high", "band", "base_rate", "register", "bundle")
+        ]
+        assert told == [
+            score.ocid, score.stage, score.failure, *score.interval, score.band, score.base_rate, score.register,
+            score.bundle,
+        ]  # fmt: skip
+        assert {name: row[name] for name in score.outcomes.__struct_fields__} == msgspec.structs.asdict(score.outcomes)
+        assert row["unknown"].split(JOINT) == [each.feature for each in score.unknown]
+        assert row["warnings"] == JOINT.join(score.warnings)
+    assert [row["line"] for row in table] == list(range(1, 151))
+
+
+def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bundle) -> None:
+    of = given(source, asked=msgspec.structs.replace(ASKED, explain=True))
+    run(of, here)
+    score = scoring.score(bundle, reading.read(source.read_bytes().splitlines()[0])[0], "draft")
+    (row,) = pq.read_table(of.out).slice(0, 1).to_pylist()
+    assert row["reasons"].split(JOINT)[0].startswith(score.reasons[0].text)
+
+
+def test_the_workers_do_not_change_a_byte(source: Path, here: Executor) -> None:
+    alone, together = given(source), msgspec.structs.replace(given(source, "together.parquet"), workers=2)
+    run(alone, here)
+    with workers.local(2, ASKED.bundle) as two:
+        run(together, two)
+    assert alone.out.read_bytes() == together.out.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.xlsx", "out.jsonl"])
+def test_a_run_that_ended_goes_on_to_the_same_bytes(source: Path, here: Executor, name: str) -> None:
+    of = given(source, name)
+    run(of, here)
+    whole = of.out.read_bytes(), of.refused.read_bytes()
+    again = given(source, f"stopped-{name}")
+    stopped(again, here)
+    # Those that were under way when it was ended are there too.
+    assert not again.out.exists() and 1 <= len(done(again.parts)) <= workers.AHEAD
+    assert len(list(blocks(source, bounds=SMALL))) > workers.AHEAD
+    run(again, here, resume=True)
+    assert (again.out.read_bytes(), again.refused.read_bytes()) == whole
+    assert not again.parts.exists()
+
+
+def test_nobody_is_at_a_run_that_has_ended(source: Path) -> None:
+    of = given(source)
+    with ThreadPoolExecutor(2) as two:
+        stopped(of, two)
+        left = done(of.parts)
+    assert left and done(of.parts) == left
+
+
+def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor) -> None:
+    """The real command, killed at a moment of chance, again and again until it is through."""
+    command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", str(source), "--stage", "draft"]
+    moment = random.Random(5)
+    out = source.with_name("killed.parquet")
+    killed = 0
+    while not out.exists():
+        resume = ["--resume"] if out.with_name("killed.parquet.parts").exists() else []
+        running = subprocess.Popen([*command, str(out), *resume], start_new_session=True)
+        try:
+            running.wait(timeout=1 + 4 * moment.random() if killed < 2 else 120)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+            killed += 1
+    of = msgspec.structs.replace(given(source), bounds=Bounds())
+    run(of, here)
+    assert out.read_bytes() == of.out.read_bytes()
+
+
+def test_workers_end_with_a_run_that_is_killed(source: Path) -> None:
+    script = (
+        "import time\nfrom portfolio import workers\nfrom models import bundle\n"
+        "with workers.local(1, str(bundle.released())) as one:\n"
+        "    import os; print(one.submit(os.getpid).result(), flush=True); time.sleep(60)"
+    )
+    running = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert running.stdout
+    worker = int(running.stdout.readline())
+    running.kill()
+    running.wait()
+    running.stdout.close()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()
+
+
+def test_a_bad_row_costs_that_row_only_and_is_reported(tmp_path: Path, here: Executor) -> None:
+    bad = [each for each in BAD if each.suffix == ".json" and each.data.strip() and b"\n" not in each.data]
+    assert len(bad) >= 30
+    good = samples.data(samples.draft())
+    content = b"".join(good + b"\n" + each.data + b"\n" for each in bad)
+    of = given(made.written(tmp_path, "in.jsonl", content))
+    counts = run(of, here).counts
+    assert {each.line for each in refused(of)} == set(range(2, 2 * len(bad) + 1, 2))
+    assert all(each.problem for each in refused(of))
+    # A bad package may hold a good release, which stands on a line with an even number.
+    scored = pq.read_table(of.out)["line"].to_pylist()
+    assert [line for line in scored if line % 2] == list(range(1, 2 * len(bad), 2))
+    assert counts.scored == len(scored)
+
+
+def test_a_run_that_was_begun_is_not_overwritten(source: Path, here: Executor) -> None:
+    of = given(source)
+    stopped(of, here)
+    with pytest.raises(UsageError, match="--resume"):
+        run(of, here)
+
+
+def test_parts_of_another_question_are_not_taken_up(source: Path, here: Executor) -> None:
+    of = given(source)
+    stopped(of, here)
+    with pytest.raises(UsageError, match="another question"):
+        run(msgspec.structs.replace(of, asked=msgspec.structs.replace(ASKED, stage="awarded")), here, resume=True)
+    source.write_bytes(source.read_bytes() + made.GOOD + b"\n")
+    with pytest.raises(UsageError, match="another input"):
+        run(of, here, resume=True)
+
+
+def test_the_manifest_tells_what_was_run_on_what(source: Path, here: Executor) -> None:
+    of = given(source)
+    found = run(of, here)
+    assert msgspec.json.decode(of.manifest.read_bytes(), type=Manifest) == found
+    assert found.inputs[0].size == source.stat().st_size and len(found.inputs[0].sha256) == 64
+    assert found.counts.scored == sum(found.counts.bands.values()) == sum(found.counts.stages.values()) == 150
+    assert found.counts.repeated == 0 and found.versions["python"]
+
+
+def test_an_ocid_that_stood_before_is_counted(tmp_path: Path, here: Executor) -> None:
+    content = made.lines(made.releases(3)) * 2
+    assert run(given(made.written(tmp_path, "in.jsonl", content)), here).counts.repeated == 3
+
+
+def test_nothing_to_score_is_an_empty_table(tmp_path: Path, here: Executor) -> None:
+    of = given(made.written(tmp_path, "in.jsonl", b'{"no": "tender"}\n'))
+    counts = run(of, here).counts
+    assert (counts.scored, counts.refused) == (0, 1)
+    assert pq.read_table(of.out).num_rows == 0

@@ -1,0 +1,92 @@
+"""A row of the table has the tender as it was read, and says nothing where nothing is known."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from models import score as scoring
+from models.bundle import Bundle
+from portfolio.table import LONGEST, SCHEMA, Lines, region
+from tenders.facts import Stage
+from tenders.io import reading
+from tenders.process import Process
+from tests import samples
+
+PLACE = ("a.jsonl", 3, "/releases/1")
+
+
+def told(bundle: Bundle, process: Process, reasons: str | None = None) -> dict[str, Any]:
+    """The row of one process, by column."""
+    case = scoring.case(bundle, process, "draft")
+    lines = Lines(PLACE[0])
+    lines.add([PLACE[1:]], [case], [reasons])
+    (found,) = lines.table().to_pylist()
+    return found
+
+
+def test_a_row_says_where_it_stood_and_what_it_is(bundle: Bundle) -> None:
+    release = samples.draft()
+    release["tender"]["items"][0]["deliveryAddresses"] = [{"region": "UKD"}]
+    found = told(bundle, reading.one(release), "Why not")
+    assert (found["file"], found["line"], found["place"]) == PLACE
+    assert found["ocid"] == samples.OCID
+    assert found["title"] == "Community nursing"
+    assert found["buyer"] == "Example Integrated Care Board"
+    assert (found["category"], found["region"], found["published"]) == ("services", "UKD", date(2024, 3, 1))
+    assert (found["value_gbp"], found["stage"], found["reasons"]) == (900_000, "draft", "Why not")
+    assert 0 < found["low"] <= found["failure"] <= found["high"] < 1
+
+
+def test_what_is_unknown_is_null(bundle: Bundle) -> None:
+    found = told(bundle, reading.one({"tender": {"title": "x"}}))
+    assert {name for name, value in found.items() if value is None} >= {
+        "buyer", "category", "region", "published", "value_gbp", "reasons"
+    }  # fmt: skip
+
+
+def test_long_names_are_cut_and_odd_characters_stay(bundle: Bundle) -> None:
+    release = samples.draft(buyer={"name": "𝔘\u202e✓" + "x" * 1000})
+    release["tender"]["title"] = "y" * 1000
+    found = told(bundle, reading.one(release))
+    assert found["title"] == "y" * LONGEST
+    assert found["buyer"].startswith("𝔘\u202e✓x") and len(found["buyer"]) == LONGEST
+
+
+def test_a_value_in_another_currency_is_in_pounds(bundle: Bundle) -> None:
+    release = samples.plain(value={"amount": 1_000_000, "currency": "EUR"})
+    assert 500_000 < told(bundle, reading.one(release))["value_gbp"] < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("parties", "expected"),
+    [
+        ([{"id": "b", "roles": ["buyer"], "address": {"region": "UKC"}}], "UKC"),
+        ([{"id": "r", "roles": ["reviewBody"], "address": {"region": "UKI"}}], None),
+        ([], None),
+    ],
+)
+def test_where_nothing_is_delivered_the_buyers_region_stands(parties: list[samples.Json], expected: str | None) -> None:
+    assert region(reading.one({"tender": {"title": "x"}, "parties": parties}).compiled()) == expected
+
+
+def test_no_rows_are_a_table_of_the_same_columns() -> None:
+    empty = Lines("a").table()
+    assert empty.num_rows == 0 and empty.schema.equals(SCHEMA)
+
+
+def test_rows_stay_in_their_order_whatever_model_scores_them(bundle: Bundle) -> None:
+    stages: list[Stage] = ["draft", "bids_in", "draft", "awarded", "bids_in"]
+    lines, alone = Lines("a"), []
+    for line, stage in enumerate(stages, start=1):
+        case = scoring.case(bundle, reading.one(samples.draft(ocid=f"x-{line}")), stage)
+        lines.add([(line, "")], [case], [None])
+        single = Lines("a")
+        single.add([(line, "")], [case], [None])
+        alone.append(single.table())
+    found = lines.table()
+    assert found["stage"].to_pylist() == stages
+    assert found.equals(pa.concat_tables(alone))

@@ -1,0 +1,230 @@
+"""A worker turns a block into a part: every row scored or refused with its place, whatever goes wrong with one."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models import bundle as bundles
+from models.cases import Queue
+from models.predict import Batch
+from portfolio import work
+from portfolio.work import Asked, Scored, held, opened, scored
+from tenders.facts import STAGES, Stage
+from tenders.io.blocks import blocks
+from tenders.io.bounds import BOUNDS, Bounds
+from tenders.tender import Tender
+from tests import samples
+from tests.features import made as facts
+from tests.portfolio import made
+from tests.samples import Json
+
+ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+
+
+def checked_places(part: type) -> Iterator[tuple[str, ...]]:
+    """The JSON paths of all dates and currencies in a struct, by name and place: lists have one entry."""
+    for field in msgspec.structs.fields(part):
+        inner = next((each for each in (field.type, *get_args(field.type)) if is_struct(each)), None)
+        listed = get_origin(field.type) is tuple
+        if inner:
+            place = (field.encode_name, "0") if listed else (field.encode_name,)
+            yield from ((*place, *rest) for rest in checked_places(inner))
+        elif field.name == "currency" or re.search(r"^date(_|$)|_(date|deadline)$", field.name):
+            yield (field.encode_name,)
+
+
+def is_struct(given: Any) -> bool:
+    return isinstance(given, type) and issubclass(given, msgspec.Struct)
+
+
+def put(release: Any, place: tuple[str, ...], value: str) -> None:
+    """Puts a value at a JSON path, making what is not there."""
+    at = release
+    for name, following in pairwise(place):
+        made_of: Any = [{}] if following == "0" else {}
+        at = at[0] if name == "0" else at.setdefault(name, made_of)
+    at[place[-1]] = value
+
+
+def parts(tmp_path: Path, name: str, content: bytes, asked: Asked = ASKED, bounds: Bounds = BOUNDS) -> list[Scored]:
+    """The parts of a file, as they are read again."""
+    found = []
+    for block in blocks(made.written(tmp_path, name, content), bounds=bounds):
+        part = made.written(tmp_path, f"{block.number}.arrow", scored(asked, block))
+        found.append(opened(part))
+    return found
+
+
+def column(part: Scored, name: str) -> list[Any]:
+    return part.table[name].to_pylist()
+
+
+def test_what_is_written_is_what_is_answered(tmp_path: Path) -> None:
+    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases(5))))
+    to = tmp_path / "part.arrow"
+    assert not scored(ASKED, block, to)
+    assert to.read_bytes() == scored(ASKED, block)
+
+
+def test_a_part_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases())))
+    assert scored(ASKED, block) == scored(ASKED, block)
+
+
+def test_lines_of_a_range_are_counted_from_its_own_first(tmp_path: Path) -> None:
+    first, second, *_ = parts(tmp_path, "a.jsonl", made.lines(made.releases(40)), bounds=Bounds(block=20_000))
+    assert first.unnumbered and second.unnumbered
+    assert column(first, "line") == list(range(1, first.lines + 1))
+    assert column(second, "line")[0] == 1
+
+
+def test_rows_of_a_table_have_their_number(tmp_path: Path) -> None:
+    _, second, _ = parts(tmp_path, "a.csv", made.as_csv(made.FORMS), bounds=Bounds(rows=3))
+    assert not second.unnumbered
+    assert column(second, "line") == [5, 6, 7] and column(second, "place") == ["row 5", "row 6", "row 7"]
+
+
+def test_each_problem_of_a_row_says_which_row_and_where_in_it(tmp_path: Path) -> None:
+    bad = {**samples.draft(), "tender": {"title": 5, "lots": "x"}}
+    (part,) = parts(tmp_path, "a.json", samples.data({"releases": [samples.draft(ocid="a"), {**bad, "ocid": "b"}]}))
+    assert column(part, "place") == ["/releases/0"]
+    assert {(each.line, each.place) for each in part.refused} == {(2, "/releases/1")}
+    assert all(each.path.startswith("/releases/1/tender/") and each.problem for each in part.refused)
+
+
+def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(add: Any) -> Any:
+        def adding(batch: Batch, tenders: Any, records: Any) -> None:
+            if any(tender.ocid.endswith("-3") for tender in tenders):
+                raise ZeroDivisionError("a fault of ours")
+            add(batch, tenders, records)
+
+        return adding
+
+    monkeypatch.setattr(Batch, "add", faulty(Batch.add))
+    monkeypatch.setattr(Batch, "add_strangers", faulty(Batch.add_strangers))
+    content = made.lines([*made.releases(7), {"no": "tender"}])
+    (part,) = parts(tmp_path, "a.jsonl", content)
+    assert column(part, "line") == [1, 2, 3, 5, 6, 7]
+    assert [(each.line, each.problem == work.UNEXPECTED) for each in part.refused] == [(4, True), (8, False)]
+    assert "a fault of ours" in caplog.text
+
+
+def test_a_batch_that_meets_a_fault_of_ours_is_scored_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = Queue.told
+
+    def faulty(queue: Queue) -> Any:
+        if len(queue) > 1:
+            raise ZeroDivisionError("a fault of ours")
+        return told(queue)
+
+    content = made.lines(made.releases(4))
+    (whole,) = parts(tmp_path, "a.jsonl", content)
+    monkeypatch.setattr(Queue, "told", faulty)
+    (part,) = parts(tmp_path / "alone", "a.jsonl", content)
+    assert part.table.equals(whole.table) and not part.refused
+    assert "each tender is scored alone" in caplog.text
+
+
+@pytest.mark.parametrize(("chunk", "batch"), [(1, 2), (2, 4), (3, 4), (5, 2)])
+def test_chunks_and_batches_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, batch: int
+) -> None:
+    content = made.lines(made.releases(9))
+    (whole,) = parts(tmp_path, "a.jsonl", content)
+    monkeypatch.setattr(work, "CHUNK", chunk)
+    monkeypatch.setattr(work, "BATCH", batch)
+    (cut,) = parts(tmp_path / "cut", "a.jsonl", content)
+    assert cut.table.equals(whole.table)
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents=st.lists(facts.known_at("awarded"), min_size=2, max_size=5), stage=st.sampled_from([None, *STAGES]))
+def test_tenders_of_all_stages_are_scored_together_as_each_alone(documents: list[Json], stage: Stage | None) -> None:
+    asked = Asked(bundle=ASKED.bundle, stage=stage)
+    with tempfile.TemporaryDirectory() as folder:
+        (together,) = parts(Path(folder), "a.jsonl", made.lines(documents), asked)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(work, "_by_column", lambda asked: {})
+            (one_by_one,) = parts(Path(folder), "a.jsonl", made.lines(documents), asked)
+    assert together == one_by_one
+
+
+def test_drafts_that_are_read_together_are_scored_as_each_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = samples.draft(awards=[{"id": "1", "status": "active", "date": "2024-09-01", "suppliers": [{"name": "A"}]}])
+    register = samples.draft(ocid="placsp_es-1")
+    package = {"releases": [samples.draft(ocid="a"), samples.draft(ocid="b")]}
+    good = made.releases(3)
+    content = made.lines([good[0], later, register, {"no": "tender"}, good[1], package, samples.draft(date=1), good[2]])
+    for stage in (None, "draft", "awarded"):
+        asked = Asked(bundle=ASKED.bundle, stage=stage)
+        (together,) = parts(tmp_path, "a.jsonl", content, asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(work, "_by_column", lambda asked: {})
+            (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, asked)
+        assert together == one_by_one
+        assert column(together, "line") == [1, 2, 3, 5, 6, 6, 8]
+
+
+def test_reasons_come_only_when_asked_for(tmp_path: Path) -> None:
+    (without,) = parts(tmp_path, "a.jsonl", made.GOOD)
+    assert column(without, "reasons") == [None]
+    why = Asked(bundle=ASKED.bundle, stage="draft", explain=True)
+    (explained,) = parts(tmp_path / "explained", "a.jsonl", made.GOOD, why)
+    assert "points)" in column(explained, "reasons")[0]
+    assert explained.table.drop("reasons").equals(without.table.drop("reasons"))
+
+
+def test_a_block_of_nothing_is_an_empty_part(tmp_path: Path) -> None:
+    (part,) = parts(tmp_path, "a.jsonl", b"\n\n")
+    assert (part.table.num_rows, part.refused, part.lines) == (0, [], 2)
+
+
+def test_a_bundle_is_loaded_once_a_process() -> None:
+    assert held(ASKED.bundle) is held(ASKED.bundle)
+
+
+WRONG = {"currency": ["ZZZ"], "date": ["2024-02-31", "1066-10-14", "1850", "soon"]}
+PLACES = list(checked_places(Tender))
+
+
+@pytest.mark.parametrize("place", PLACES, ids="/".join)
+def test_a_wrong_date_or_currency_is_refused_wherever_it_stands(tmp_path: Path, place: tuple[str, ...]) -> None:
+    """Columns notice some of them while they are read, and the rest is checked before."""
+    kind = "currency" if place[-1] == "currency" else "date"
+    good, bad = samples.plain(), [samples.plain() for _ in WRONG[kind]]
+    for release, value in zip(bad, WRONG[kind], strict=True):
+        put(release, place, value)
+    (part,) = parts(tmp_path, "a.jsonl", made.lines([good, *bad, good]))
+    assert column(part, "line") == [1, len(bad) + 2]
+    # Of an object that lacks what it must have, the object is named.
+    assert {each.line for each in part.refused} == set(range(2, len(bad) + 2))
+    assert all(f"/{'/'.join(place)}".startswith(each.path) and each.path for each in part.refused)
+
+
+def test_good_rows_among_bad_ones_are_scored_as_if_alone(tmp_path: Path) -> None:
+    releases = [samples.plain(date=f"2024-0{1 + n % 9}-01", value={"amount": 10 ** (n % 7)}) for n in range(70)]
+    for n in (3, 31, 32, 69):
+        put(releases[n], ("tender", "tenderPeriod", "endDate"), "never")
+    (part,) = parts(tmp_path, "a.jsonl", made.lines(releases))
+    assert [each.line for each in part.refused] == [4, 32, 33, 70]
+    good = [release for n, release in enumerate(releases) if n not in (3, 31, 32, 69)]
+    (alone,) = parts(tmp_path / "alone", "a.jsonl", made.lines(good))
+    told = [name for name in part.table.column_names if name != "line"]
+    assert part.table.select(told).equals(alone.table.select(told))

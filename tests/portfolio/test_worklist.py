@@ -1,0 +1,174 @@
+"""The worklist: the tenders most worth a review, fairly chosen, and what to expect of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portfolio.ranking import buyer_names
+from portfolio.worklist import LISTED, Wish, worklist
+from tenders.errors import UsageError
+from tests.portfolio.scored import ocids, portfolio, table
+
+# Few different numbers, so that ties are the rule.
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "failure": st.sampled_from([0.0, 0.1, 0.2, 0.9]),
+            "value_gbp": st.sampled_from([None, 100.0, 5000.0]),
+            "buyer": st.sampled_from([None, "Leeds", "LEEDS!", "York", "Bath"]),
+        }
+    ),
+    max_size=30,
+)
+WISHES = st.builds(
+    Wish,
+    capacity=st.integers(1, 12),
+    rank_by=st.sampled_from(["failure", "expected_loss"]),
+    most_per_buyer=st.none() | st.integers(1, 3),
+    sample=st.sampled_from([0.0, 0.25, 1.0]),
+    seed=st.integers(0, 9),
+)
+
+
+def by_chosen(rows: pa.Table, how: str) -> list[dict[str, Any]]:
+    return [row for row in rows.to_pylist() if row["chosen"] == how]
+
+
+@given(ROWS, WISHES, st.randoms())
+def test_the_order_of_the_input_changes_nothing(rows: list[dict[str, Any]], wish: Wish, random: Any) -> None:
+    scored = table(*rows)
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    one, other = worklist(scored, wish), worklist(scored.take(pa.array(order, pa.int64())), wish)
+    assert one.rows.equals(other.rows)
+    assert one.summary == other.summary
+
+
+@given(ROWS, WISHES)
+def test_there_is_no_more_than_can_be_reviewed_and_no_less_without_a_limit(
+    rows: list[dict[str, Any]], wish: Wish
+) -> None:
+    found = worklist(table(*rows), wish)
+    assert len(found.rows) <= wish.capacity
+    assert found.rows.schema == LISTED
+    assert found.rows["rank"].to_pylist() == list(range(1, len(found.rows) + 1))
+    if wish.most_per_buyer is None:
+        assert len(found.rows) == min(wish.capacity, len(rows))
+
+
+@given(ROWS, WISHES)
+def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(rows: list[dict[str, Any]], wish: Wish) -> None:
+    found = worklist(table(*rows), wish).rows
+    names = buyer_names(found["buyer"].combine_chunks()).to_pylist()
+    counted = Counter(name for name in names if name)
+    drawn = Counter(n for n, how in zip(names, found["chosen"].to_pylist(), strict=True) if n and how == "random")
+    if wish.most_per_buyer:
+        assert all(count <= max(wish.most_per_buyer, drawn[name]) for name, count in counted.items())
+
+
+@given(ROWS, WISHES)
+def test_whoever_is_left_out_is_not_ahead_of_one_chosen_by_risk(rows: list[dict[str, Any]], wish: Wish) -> None:
+    scored = table(*rows)
+    found = worklist(scored, Wish(capacity=wish.capacity, rank_by=wish.rank_by, sample=wish.sample)).rows
+    chosen = set(ocids(found))
+    left = [row for row in scored.to_pylist() if row["ocid"] not in chosen]
+    for taken in by_chosen(found, "risk"):
+        for row in left:
+            assert not (row["failure"] > taken["failure"] and row["value_gbp"] == taken["value_gbp"])
+
+
+def test_expected_loss_is_probability_times_pounds_and_unknown_values_come_after() -> None:
+    scored = table(
+        {"failure": 0.5, "value_gbp": 100.0},
+        {"failure": 0.9, "value_gbp": None},
+        {"failure": 0.1, "value_gbp": 10_000.0},
+        {"failure": 0.95, "value_gbp": None},
+    )
+    found = worklist(scored, Wish(capacity=3, rank_by="expected_loss"))
+    assert found.rows["expected_loss_gbp"].to_pylist() == [1000.0, 50.0, None]
+    assert found.rows["failure"].to_pylist()[-1] == 0.95
+    assert (found.summary.unvalued, found.summary.unvalued_listed) == (2, 1)
+    assert (found.summary.money_at_risk_gbp, found.summary.money_listed_gbp) == (1050.0, 1050.0)
+
+
+def test_equals_are_told_and_each_seed_settles_them_its_own_way() -> None:
+    scored = table({"failure": 0.9}, *[{"failure": 0.4}] * 10)
+    lists = [worklist(scored, Wish(capacity=4, seed=seed)) for seed in range(20)]
+    assert {(each.summary.tied, each.summary.tied_chosen) for each in lists} == {(10, 3)}
+    assert all(ocids(each.rows)[0] == "ocds-made-1" for each in lists)
+    assert len({tuple(ocids(each.rows)) for each in lists}) > 10
+
+
+def test_a_tender_is_listed_once_by_the_row_that_ranks_first() -> None:
+    scored = table({"ocid": "a", "failure": 0.3}, {"ocid": "a", "failure": 0.6}, {"ocid": "b", "failure": 0.5})
+    found = worklist(scored, Wish(capacity=3))
+    assert (ocids(found.rows), found.rows["failure"].to_pylist()) == (["a", "b"], [0.6, 0.5])
+    assert (found.summary.rows, found.summary.tenders) == (3, 2)
+
+
+def test_rows_without_an_ocid_are_tenders_of_their_own() -> None:
+    found = worklist(table({"ocid": None}, {"ocid": None}), Wish(capacity=5))
+    assert sorted(found.rows["line"].to_pylist()) == [1, 2]
+
+
+def test_spellings_of_a_buyer_are_one_buyer_and_unknown_buyers_are_not() -> None:
+    names = ["The Leeds Council", "LEEDS", None, None, "東京都", "東京都 "]
+    scored = table(*({"buyer": name, "failure": 0.9 - at / 10} for at, name in enumerate(names)))
+    found = worklist(scored, Wish(capacity=6, most_per_buyer=1))
+    assert found.rows["buyer"].to_pylist() == ["The Leeds Council", None, None, "東京都"]
+    assert found.summary.passed_over == 2
+
+
+def test_the_drawn_are_a_fair_sample_of_all_and_say_how_likely_they_were() -> None:
+    scored = portfolio(400)
+    whole = float(np.mean(scored["failure"].to_pylist()))
+    means, seen = [], Counter[str]()
+    for seed in range(300):
+        rows = by_chosen(worklist(scored, Wish(capacity=40, sample=0.25, most_per_buyer=2, seed=seed)).rows, "random")
+        assert len(rows) == 10
+        assert {row["inclusion"] for row in rows} == {10 / 400}
+        means.append(np.mean([row["failure"] for row in rows]))
+        seen.update(row["ocid"] for row in rows)
+    # Four standard errors of a mean of 3,000 draws.
+    assert np.mean(means) == pytest.approx(whole, abs=4 * float(np.std(scored["failure"].to_pylist())) / 3000**0.5)
+    assert max(seen.values()) < 300 * 10 / 400 * 3
+
+
+def test_the_summary_says_what_to_expect_of_those_chosen_by_risk_and_what_validation_found() -> None:
+    metrics = {"dncp_py/no_award/draft": {"n": 500.0, "base_rate": 0.1, "lift_at_5": 3.0}}
+    scored = table(*[{"register": "dncp_py", "failure": 0.9}] * 4, *[{"register": "dncp_py", "failure": 0.1}] * 96)
+    found = worklist(scored, Wish(capacity=4), metrics=metrics).summary
+    assert found.precision is not None
+    assert (found.precision.expected, found.base) == (0.9, pytest.approx(0.132))
+    assert [each.precision for each in found.validated] == [0.3]
+
+
+def test_nothing_scored_is_an_empty_worklist() -> None:
+    found = worklist(table(), Wish(capacity=10, sample=0.5, rank_by="expected_loss"), earlier=table({}))
+    assert (len(found.rows), found.summary.precision, found.summary.changes) == (0, None, {"gone": 1})
+
+
+def test_a_dataset_of_many_files_gives_what_a_table_gives(tmp_path: Path) -> None:
+    scored = portfolio(3000)
+    for at in range(3):
+        pq.write_table(scored.slice(at * 1000, 1000), tmp_path / f"{at}.parquet", row_group_size=300)
+    wish = Wish(capacity=50, sample=0.2, most_per_buyer=3)
+    assert worklist(ds.dataset(tmp_path), wish).rows.equals(worklist(scored, wish).rows)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"capacity": 0}, {"most_per_buyer": 0}, {"sample": -0.1}, {"sample": 1.5}, {"seed": -1}]
+)
+def test_a_wish_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        Wish(**{"capacity": 10, **wrong})
