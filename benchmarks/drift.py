@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.drift import Drift, seen_from
-from models.training_profile import Reference
-from tests.models.drifted import FEATURES, NAMES, Table, compared, reference, scores, table
+from models.drift import Drift, smallest_visible_shift
+from models.training_profile import TrainingProfile
+from tests.models.drifted import FEATURES, NAMES, Table, compared, scores, table, training_profile
 
 SIGMA = 1.5
 """Of the logarithm of the continuous features."""
@@ -48,7 +48,7 @@ def main() -> None:
         for rows, runs in RUNS.items():
             for alike in ALIKE:
                 found = alarms(past, rows, runs, alike)
-                least = min(seen_from(rows, past, 2 * FEATURES), 1.0)
+                least = min(smallest_visible_shift(rows, past, 2 * FEATURES), 1.0)
                 shown = f"{found.found:.1%}", f"{found.answered_no:.1%}", f"{least:.0%}"
                 _row(f"{past:,}", f"{rows:,}", str(alike), str(runs), *shown)
     print()
@@ -76,9 +76,9 @@ def alarms(past: int, rows: int, runs: int, alike: int) -> Alarms:
 
 
 @cache
-def known(past: int, number: int) -> Reference:
+def known(past: int, number: int) -> TrainingProfile:
     """One of the pasts, of so many rows."""
-    return reference(past, np.random.default_rng([past, number]))
+    return training_profile(past, np.random.default_rng([past, number]))
 
 
 def power(past: int, rows: int, runs: int, size: float, what: str) -> float:

@@ -22,21 +22,21 @@ import xgboost as xgb
 from features.catalogue import Feature, catalogue
 from features.track_records.case_records import Log, Resolved
 from features.track_records.register_history import State
-from models import register_histories as states
+from models import register_histories
 from models.calibration import Calibration
-from models.training_profile import Reference
+from models.training_profile import TrainingProfile
 from tenders.errors import BundleError
 from tenders.facts import STAGES, Stage
 from tenders.history import beginnings
 
 FORMAT = 3
 READABLE = (2, FORMAT)
-"""Formats that can be read: 2 is that of bundles without a reference."""
+"""Formats that can be read: 2 is that of bundles without a training profile."""
 RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
 MANIFEST, CALIBRATION, RECORDS, CARD = "manifest.json", "calibration.json", "track_records.parquet", "MODEL_CARD.md"
-REFERENCE = "reference.json"
-ENDINGS = ("no_award", "early_end")
+TRAINING_PROFILE = "reference.json"
+FAILURE_OUTCOMES = ("no_award", "early_end")
 """The outcomes that are failure."""
 UNRELEASED = "unreleased"
 """The version of a bundle that was trained and not released."""
@@ -45,7 +45,7 @@ ANY = "any"
 PICTURES = ("reliability.svg",)
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
     """One booster: what it predicts, when, and the names of its columns in order.
 
     To its margin come `level` times the log-odds of the register's rate of the last year, and `drift` times how far the
@@ -71,7 +71,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}.ubj"
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingSource(msgspec.Struct, frozen=True, kw_only=True):
     """One history the bundle learnt from: its digest, rows, and the span of its publication dates."""
 
     name: str
@@ -81,15 +81,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     last: str
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the bundle says of itself. `prefixes` begin its register's ocids; `digests` is filled on saving."""
 
     version: str
     created: str
     commit: str
     register: str
-    parts: tuple[Part, ...]
-    data: tuple[Source, ...]
+    parts: tuple[ModelPart, ...]
+    data: tuple[TrainingSource, ...]
     metrics: dict[str, dict[str, float | None]]
     evidence: str
     registers: tuple[str, ...] = ()
@@ -101,17 +101,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A bundle in memory; boosters by (outcome, stage), calibration by the same.
 
-    `states` are the register's records by outcome, `registers` the bundles of other registers by name; `pictures` the
-    card's, by file name. `reference` is None for a model that no rows can be compared with: that of unknown registers.
+    `histories` are the register's records by outcome, `registers` the bundles of other registers by name, `pictures`
+    those of the card by file name. `training_profile` is None for the model of unknown registers: no rows can be
+    compared with it.
     """
 
-    manifest: Manifest
+    manifest: BundleManifest
     boosters: dict[tuple[str, Stage], xgb.Booster]
     calibration: dict[tuple[str, Stage], Calibration]
     log: Log = Log()
-    states: Mapping[str, State] = {}
+    histories: Mapping[str, State] = {}
     registers: dict[str, Bundle] = {}
-    reference: Reference | None = None
+    training_profile: TrainingProfile | None = None
     card: str = ""
     pictures: dict[str, bytes] = {}
 
@@ -121,29 +122,33 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         names = {name for part in self.manifest.parts for name in part.features}
         return tuple(feature for name, feature in catalogue().items() if name in names)
 
-    def places(self, part: Part) -> list[int]:
-        """Where a booster's columns stand in `weighed`."""
+    def columns_of(self, part: ModelPart) -> list[int]:
+        """The positions of a booster's columns in `weighed`."""
         names = [feature.name for feature in self.weighed]
         return [names.index(name) for name in part.features]
 
-    def of(self, ocid: str | None) -> Bundle:
+    def for_ocid(self, ocid: str | None) -> Bundle:
         """The bundle of the register whose name or prefix begins an ocid; this one for any other tender."""
-        return next((self.known[each] for each in beginnings(ocid or "") if each in self.known), self)
+        return next((self.by_prefix[start] for start in beginnings(ocid or "") if start in self.by_prefix), self)
 
     @cached_property
-    def known(self) -> dict[str, Bundle]:
-        """The bundles of other registers by all that their ocids begin with."""
-        return self.registers | {at: each for each in self.registers.values() for at in each.manifest.prefixes or ()}
+    def by_prefix(self) -> dict[str, Bundle]:
+        """The bundles of other registers by their names and by the prefixes of their ocids."""
+        prefixed = {prefix: other for other in self.registers.values() for prefix in other.manifest.prefixes or ()}
+        return self.registers | prefixed
 
-    def tells(self, stage: Stage) -> tuple[str, ...]:
-        """The outcomes of failure that it has a model of at a stage."""
-        return self._told.get(stage, ())
+    def failure_outcomes(self, stage: Stage) -> tuple[str, ...]:
+        """The failure outcomes that have a booster at a stage."""
+        return self._outcomes_by_stage.get(stage, ())
 
     @cached_property
-    def _told(self) -> dict[Stage, tuple[str, ...]]:
-        return {stage: tuple(each for each in ENDINGS if (each, stage) in self.boosters) for stage in STAGES}
+    def _outcomes_by_stage(self) -> dict[Stage, tuple[str, ...]]:
+        return {
+            stage: tuple(outcome for outcome in FAILURE_OUTCOMES if (outcome, stage) in self.boosters)
+            for stage in STAGES
+        }
 
-    def part(self, outcome: str, stage: Stage) -> Part:
+    def part(self, outcome: str, stage: Stage) -> ModelPart:
         """The part for an outcome at a stage. Raises KeyError if the bundle has none."""
         for part in self.manifest.parts:
             if (part.outcome, part.stage) == (outcome, stage):
@@ -175,10 +180,10 @@ def _write(bundle: Bundle, directory: Path) -> None:
     lines = {f"{outcome}-{stage}": each for (outcome, stage), each in bundle.calibration.items()}
     (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(lines), indent=1))
     pq.write_table(_table(bundle.log), directory / RECORDS, compression="zstd")
-    if bundle.reference:
-        (directory / REFERENCE).write_bytes(msgspec.json.encode(bundle.reference))
-    for outcome, state in bundle.states.items():
-        states.save(state, outcome, directory)
+    if bundle.training_profile:
+        (directory / TRAINING_PROFILE).write_bytes(msgspec.json.encode(bundle.training_profile))
+    for outcome, history in bundle.histories.items():
+        register_histories.save(history, outcome, directory)
     (directory / CARD).write_text(bundle.card, encoding="utf-8")
     for name, picture in bundle.pictures.items():
         (directory / name).write_bytes(picture)
@@ -200,7 +205,7 @@ def load(directory: Path) -> Bundle:
     return _read(_verified(directory, manifest), manifest, directory)
 
 
-def _read(files: Mapping[str, bytes], manifest: Manifest, directory: Path) -> Bundle:
+def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path) -> Bundle:
     """The bundle from the contents of its files, by their names in its directory."""
     boosters, calibration = {}, {}
     lines = msgspec.json.decode(files[CALIBRATION], type=dict[str, Calibration])
@@ -218,8 +223,8 @@ def _read(files: Mapping[str, bytes], manifest: Manifest, directory: Path) -> Bu
         boosters=boosters,
         calibration=calibration,
         log=_log(pq.read_table(pa.BufferReader(files[RECORDS]))),
-        states=states.Held(files),
-        reference=_reference(files[REFERENCE], directory) if REFERENCE in files else None,
+        histories=register_histories.Held(files),
+        training_profile=_training_profile(files[TRAINING_PROFILE], directory) if TRAINING_PROFILE in files else None,
         registers={name: _below(files, name, directory) for name in manifest.registers},
         pictures={name: files[name] for name in PICTURES if name in files},
         card=files[CARD].decode(),
@@ -235,16 +240,16 @@ def _below(files: Mapping[str, bytes], name: str, directory: Path) -> Bundle:
     return _read(own, manifest, directory / name)
 
 
-def _reference(data: bytes, directory: Path) -> Reference:
+def _training_profile(data: bytes, directory: Path) -> TrainingProfile:
     try:
-        return msgspec.json.decode(data, type=Reference)
+        return msgspec.json.decode(data, type=TrainingProfile)
     except msgspec.DecodeError as error:
-        raise BundleError(f"{directory / REFERENCE}: {error}") from None
+        raise BundleError(f"{directory / TRAINING_PROFILE}: {error}") from None
 
 
-def _manifest(data: bytes, directory: Path) -> Manifest:
+def _manifest(data: bytes, directory: Path) -> BundleManifest:
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
+        manifest = msgspec.json.decode(data, type=BundleManifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"{directory / MANIFEST}: {error}") from None
     if manifest.format not in READABLE:
@@ -253,7 +258,7 @@ def _manifest(data: bytes, directory: Path) -> Manifest:
     return manifest
 
 
-def _verified(directory: Path, manifest: Manifest) -> dict[str, bytes]:
+def _verified(directory: Path, manifest: BundleManifest) -> dict[str, bytes]:
     """The contents of all files, each read once: what is used later is what was verified."""
     files: dict[str, bytes] = {}
     wrong: list[str] = []
@@ -272,14 +277,15 @@ def _verified(directory: Path, manifest: Manifest) -> dict[str, bytes]:
     return files
 
 
-def _needed(manifest: Manifest) -> list[str]:
+def _needed(manifest: BundleManifest) -> list[str]:
     """The files that a bundle cannot do without."""
     below = [f"{name}/{MANIFEST}" for name in manifest.registers]
-    held = [name for outcome in states.outcomes(manifest.digests) for name in states.files(outcome)]
-    return [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *held, *below]
+    outcomes = register_histories.outcomes(manifest.digests)
+    histories = [name for outcome in outcomes for name in register_histories.files(outcome)]
+    return [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *histories, *below]
 
 
-def _unheard(manifest: Manifest) -> list[str]:
+def _unheard(manifest: BundleManifest) -> list[str]:
     read = ((part.file, name) for part in manifest.parts for name in part.features)
     return [f"{file} reads the unknown feature {name}" for file, name in read if name not in catalogue()]
 

@@ -69,6 +69,6 @@ def sigmoid(logit: NDArray[Precision]) -> NDArray[Precision]:
         return np.divide(1, logit, out=logit)
 
 
-def failure_of(no_award: float, early_end: float) -> float:
+def failure_probability(no_award: float, early_end: float) -> float:
     """Probability of failure: no award, or an award that ends early (`early_end` is given an award)."""
     return 1 - (1 - no_award) * (1 - early_end)

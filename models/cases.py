@@ -29,7 +29,7 @@ def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
     """
     if stage is not None and stage not in STAGES:
         raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
-    bundle, at, limits = _able(bundle, bundle.of(process.ocid), stage or process.latest_stage())
+    bundle, at, limits = _able(bundle, bundle.for_ocid(process.ocid), stage or process.latest_stage())
     said = (*process.warnings, *limits)
     made = Case(process=process, bundle=bundle, stage=at, published=process.published_on(), said=said)
     if process.typed is None:
@@ -45,7 +45,7 @@ def _able(bundle: Bundle, own: Bundle, asked: Stage) -> tuple[Bundle, Stage, tup
     """
     name = own.manifest.register
     for at in reversed(STAGES[: STAGES.index(asked) + 1]):
-        told = own.tells(at)
+        told = own.failure_outcomes(at)
         if told and own is bundle:
             return bundle, at, ()
         if told:
@@ -130,7 +130,7 @@ class Queue:
 def read_by_column(bundle: Bundle) -> Mapping[Stage, Stage]:
     """The stages asked for at which a tender of no known register is scored by what `features.table` holds of it, and
     nothing else; with each the stage that speaks for it."""
-    if bundle.states:
+    if bundle.histories:
         return {}
     able = {asked: _able(bundle, bundle, asked) for asked in STAGES}
     return {asked: at for asked, (_, at, said) in able.items() if not said and Batch(bundle, at).by_column}
@@ -145,7 +145,7 @@ class _Group:
         self._held: list[Case] = []
 
     def add(self, cases: Sequence[Case]) -> None:
-        if self.batch.bundle.states:
+        if self.batch.bundle.histories:
             self._held += cases
         else:
             self._measure(cases)

@@ -21,9 +21,9 @@ MOST_PHRASES = 3
 
 def record_of(bundle: Bundle, tender: Tender, published: date | None) -> TrackRecord:
     """The track record that a tender is scored by. A register's records are never read as of before their last day."""
-    if not bundle.states:
+    if not bundle.histories:
         return bundle.log.on(published)
-    found = {outcome: read_of(state, tender, published) for outcome, state in bundle.states.items()}
+    found = {outcome: read_of(state, tender, published) for outcome, state in bundle.histories.items()}
     return together(found)
 
 
@@ -31,11 +31,11 @@ def records_of(bundle: Bundle, tenders: Sequence[Tender], published: Sequence[da
     """The record that `record_of` gives of each tender, but for the phrases if there are several: made at once."""
     if len(tenders) == 1:
         return [record_of(bundle, tenders[0], published[0])]
-    if not bundle.states:
+    if not bundle.histories:
         return list(map(bundle.log.on, published))
     described = describe(tenders)
     found: dict[str, list[dict[str, float]]] = {}
-    for outcome, state in bundle.states.items():
+    for outcome, state in bundle.histories.items():
         days = np.array([state.day if day is None else day.toordinal() for day in published])
         found[outcome] = numbers(consulted(state, described, days), range(len(tenders)))
     return [

@@ -21,7 +21,7 @@ from features.categorical import Kinds
 from features.matrix import Matrix, Rows
 from features.table import Columns
 from features.track_records.case_records import TrackRecord
-from models.bundle import ENDINGS, Bundle, Part
+from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
 from models.calibration import INTERVAL, Floats
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender
@@ -166,11 +166,11 @@ def predictions(batch: Batch) -> Predictions:
         "single_bid": np.where(np.isnan(counts), calibrated.get("single_bid", never), counts == 1),
     }
     return Predictions(
-        measured=next(measured[outcome] for outcome in (*ENDINGS, *measured) if outcome in measured),
+        measured=next(measured[outcome] for outcome in (*FAILURE_OUTCOMES, *measured) if outcome in measured),
         matrix=matrix,
         margin=margin,
         probability=probability,
-        interval=_interval(bundle, stage, {name: margin[name] for name in ENDINGS if name in parts}, no_bid),
+        interval=_interval(bundle, stage, {name: margin[name] for name in FAILURE_OUTCOMES if name in parts}, no_bid),
         no_bid=no_bid,
     )
 
@@ -182,7 +182,7 @@ def measured(bundle: Bundle, stage: Stage, tenders: Sequence[Tender], records: S
     return batch
 
 
-def known_beforehand(part: Part, record: TrackRecord) -> float:
+def known_beforehand(part: ModelPart, record: TrackRecord) -> float:
     """What the register's own rates add to a margin, in log-odds; 0 where no register was read."""
     known = record.numbers
     if not known:
@@ -191,23 +191,26 @@ def known_beforehand(part: Part, record: TrackRecord) -> float:
     return sum(weight * known.get(name, 0.0) for name, weight in weights.items() if weight)
 
 
-def _asked(bundle: Bundle, stage: Stage) -> list[Part]:
+def _asked(bundle: Bundle, stage: Stage) -> list[ModelPart]:
     """The parts that speak at a stage. Whether there will be one bid is asked of the draft, whenever it is asked."""
     return [
         part
         for part in bundle.manifest.parts
-        if (part.outcome in ENDINGS and part.stage == stage) or (part.outcome, part.stage) == ("single_bid", "draft")
+        if (part.outcome in FAILURE_OUTCOMES and part.stage == stage)
+        or (part.outcome, part.stage) == ("single_bid", "draft")
     ]
 
 
-def _matrices(bundle: Bundle, parts: dict[str, Part], measured: dict[str, NDArray[np.float64]]) -> dict[str, Matrix]:
+def _matrices(
+    bundle: Bundle, parts: dict[str, ModelPart], measured: dict[str, NDArray[np.float64]]
+) -> dict[str, Matrix]:
     """What each booster reads: NaN for unknown. Boosters that read the same of the same rows share a matrix."""
     made: dict[tuple[int, tuple[str, ...]], Matrix] = {}
     found = {}
     for outcome, part in parts.items():
         key = id(measured[outcome]), part.features
         if key not in made:
-            made[key] = np.ascontiguousarray(measured[outcome][:, bundle.places(part)], dtype=np.float32)
+            made[key] = np.ascontiguousarray(measured[outcome][:, bundle.columns_of(part)], dtype=np.float32)
         found[outcome] = made[key]
     return found
 

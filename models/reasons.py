@@ -13,8 +13,8 @@ import xgboost as xgb
 
 from features.catalogue import Feature, catalogue
 from features.track_records.case_records import TrackRecord
-from models.bundle import ENDINGS, Bundle
-from models.calibration import Calibration, failure_of
+from models.bundle import FAILURE_OUTCOMES, Bundle
+from models.calibration import Calibration, failure_probability
 from models.predict import Predictions
 from tenders.facts import STAGES, Stage
 from tenders.io import form
@@ -57,7 +57,7 @@ def margins_of(bundle: Bundle, stage: Stage, found: Predictions) -> dict[str, Ma
     """The boosters of failure on the first of the tenders predicted, taken apart: that costs more than to predict."""
     taken: dict[int, xgb.DMatrix] = {}
     told = {}
-    for outcome in ENDINGS:
+    for outcome in FAILURE_OUTCOMES:
         if outcome not in found.margin:
             continue
         read = found.matrix[outcome]
@@ -135,4 +135,4 @@ def _failure(margins: Mapping[str, Margins], without: str) -> float:
         outcome: each.calibration.probability(each.margin - each.contributions.get(without, 0.0))
         for outcome, each in margins.items()
     }
-    return failure_of(by_outcome.get("no_award", 0.0), by_outcome.get("early_end", 0.0))
+    return failure_probability(by_outcome.get("no_award", 0.0), by_outcome.get("early_end", 0.0))

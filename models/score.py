@@ -18,8 +18,8 @@ import numpy as np
 
 from features.categorical import Kinds
 from features.remarks import remarks
-from models.bundle import ENDINGS, Bundle
-from models.calibration import Floats, failure_of
+from models.bundle import FAILURE_OUTCOMES, Bundle
+from models.calibration import Floats, failure_probability
 from models.cases import Case, Queue, case
 from models.knowing import record_of
 from models.predict import Batch, Predictions, measured, predictions
@@ -159,7 +159,7 @@ def numbers(cases: Sequence[Case], only: Collection[str] | None = None) -> list[
 def told(batch: Batch, found: Predictions) -> Told:
     """What is told of measured tenders by what is predicted of them."""
     bundle = batch.bundle
-    base_rate = failure_of(*(_base_rate(bundle, outcome, batch.stage) for outcome in ENDINGS))
+    base_rate = failure_probability(*(_base_rate(bundle, outcome, batch.stage) for outcome in FAILURE_OUTCOMES))
     failure, unknown, warnings = found.failure, found.unknown(), remarks(batch.columns)
     for place in np.flatnonzero(found.no_bid).tolist():
         warnings[place] = (*warnings.get(place, ()), NO_BID)

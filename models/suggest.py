@@ -16,7 +16,7 @@ import msgspec
 from features.catalogue import catalogue
 from features.track_records.case_records import NO_RECORD
 from models import score as scoring
-from models.bundle import ENDINGS, Bundle
+from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.comparables import Known, nearest
 from models.levers import Lever, Value, levers
 from models.precedents import Change, Precedents, precedents
@@ -96,7 +96,7 @@ class Desk:
     def weighs(self, lever: Lever) -> bool:
         """Whether what the lever changes can move the score. A register's records weigh whatever a tender states."""
         bundle = self.now.bundle
-        return bool(bundle.states) or not features_of(lever.key).isdisjoint(each.name for each in bundle.weighed)
+        return bool(bundle.histories) or not features_of(lever.key).isdisjoint(each.name for each in bundle.weighed)
 
     def tried(self, chosen: Iterable[tuple[Change, ...]]) -> list[Tried]:
         """What the model says with each of several choices: all scored at once, beside the tender as it is."""
@@ -105,7 +105,7 @@ class Desk:
             return []
         changed = (with_facts(self.process, each.settings, self.stage) for each in asked)
         cases = (scoring.case(self.bundle, each, self.stage) for each in changed)
-        now, *found = scoring.numbers([self.now, *cases], ENDINGS)
+        now, *found = scoring.numbers([self.now, *cases], FAILURE_OUTCOMES)
         return [
             msgspec.structs.replace(each, failure=told.failure) if told.unknown == now.unknown else each
             for each, told in zip(asked, found, strict=True)

@@ -11,12 +11,11 @@ import msgspec
 from features.catalogue import catalogue
 from models import drift as drifting
 from models import score as scoring
-from models.bundle import ENDINGS, Bundle
-from models.drift import FEWEST, Drift, Shift
+from models.bundle import FAILURE_OUTCOMES, Bundle
+from models.drift import MIN_TENDERS, Drift, DriftCounts, Shift
 from models.knowing import records_of
 from models.predict import measured, predictions
 from models.score import Case
-from models.tally import Tally
 from tenders.errors import BundleError, DataError
 from tenders.facts import Stage
 from tenders.io.blocks import blocks
@@ -31,7 +30,7 @@ REMEDY = "Train and release it anew with 'tender-risk train' and 'tender-risk re
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenders of one register and stage and how they drifted: `drift` is None where the model has no reference."""
+    """The tenders of one register and stage and their drift: None if the model has no training profile."""
 
     register: str
     stage: Stage
@@ -65,14 +64,14 @@ def cases(
 
 
 def answer(bundle: Bundle, given: Iterable[Case | None]) -> Answer:
-    """What moved, of each register and stage. Raises BundleError if no model that scores them has a reference.
+    """What moved, of each register and stage. Raises BundleError if no model that scores them has a training profile.
 
     Of rows that share an ocid the first counts: many releases of one tender are no many tenders.
     """
     refused = Refusals(given)
     found = _once(refused)
     held: dict[tuple[str, Stage], list[Case]] = defaultdict(list)
-    tallies: dict[tuple[str, Stage], Tally | None] = {}
+    tallies: dict[tuple[str, Stage], DriftCounts | None] = {}
     counts: dict[tuple[str, Stage], int] = defaultdict(int)
     models: dict[str, Bundle] = {}
     for case in found:
@@ -80,13 +79,13 @@ def answer(bundle: Bundle, given: Iterable[Case | None]) -> Answer:
         models[key[0]] = case.bundle
         counts[key] += 1
         if key not in tallies:
-            tallies[key] = Tally(case.bundle.reference) if case.bundle.reference else None
+            tallies[key] = DriftCounts(case.bundle.training_profile) if case.bundle.training_profile else None
         held[key].append(case)
         if len(held[key]) == BATCH:
             _count(tallies[key], held.pop(key))
     for key, few in held.items():
         _count(tallies[key], few)
-    if not any(tallies.values()) and (counts or bundle.reference is None):
+    if not any(tallies.values()) and (counts or bundle.training_profile is None):
         raise BundleError(
             f"bundle {bundle.manifest.version} does not hold what its models learnt from, so nothing can be "
             f"compared with it. {REMEDY}"
@@ -140,32 +139,32 @@ ANSWERS: Mapping[bool | None, str] = {
 }
 
 
-def _count(tally: Tally | None, found: list[Case]) -> None:
+def _count(counts: DriftCounts | None, found: list[Case]) -> None:
     """Adds tenders of one model and stage to what is counted."""
-    if tally is None:
+    if counts is None:
         return
     bundle, stage, tenders = found[0].bundle, found[0].stage, [case.tender for case in found]
     records = records_of(bundle, tenders, [case.published for case in found])
     told = predictions(measured(bundle, stage, tenders, records))
-    tally.add(tenders)
+    counts.add_tenders(tenders)
     for part in bundle.manifest.parts:
-        if part.stage == stage and part.outcome in ENDINGS:
-            tally.measured(part.name, part.features, told.matrix[part.outcome])
+        if part.stage == stage and part.outcome in FAILURE_OUTCOMES:
+            counts.add_features(part.name, part.features, told.matrix[part.outcome])
             # What a rule ends is no forecast.
-            tally.scored(part.name, told.probability[part.outcome][~told.no_bid])
+            counts.add_scores(part.name, told.probability[part.outcome][~told.no_bid])
 
 
-def _compared(bundle: Bundle, key: tuple[str, Stage], rows: int, tally: Tally | None) -> Compared:
+def _compared(bundle: Bundle, key: tuple[str, Stage], rows: int, counts: DriftCounts | None) -> Compared:
     register, stage = key
-    drift = drifting.drift(tally, weights(bundle, stage)) if tally else None
-    said = tuple(_said(drift)) if drift else (f"The model has no reference, so nothing can be told. {REMEDY}.",)
+    drift = drifting.drift(counts, weights(bundle, stage)) if counts else None
+    said = tuple(_said(drift)) if drift else (f"The model has no training profile, so nothing can be told. {REMEDY}.",)
     return Compared(register=register, stage=stage, rows=rows, drift=drift, said=said)
 
 
 def weights(bundle: Bundle, stage: Stage) -> dict[str, float]:
     """What the models of failure at a stage lean on, by feature, adding up to 1: their gain in training."""
     found: dict[str, float] = defaultdict(float)
-    parts = [part for part in bundle.manifest.parts if part.stage == stage and part.outcome in ENDINGS]
+    parts = [part for part in bundle.manifest.parts if part.stage == stage and part.outcome in FAILURE_OUTCOMES]
     for part in parts:
         scored = bundle.boosters[part.outcome, stage].get_score(importance_type="total_gain")
         gains = {name: gain for name, gain in scored.items() if isinstance(gain, float)}
@@ -179,7 +178,7 @@ def _said(drift: Drift) -> Iterator[str]:
         f"Compared with {drift.reference_rows:,} that the model learnt from, published {drift.first} to {drift.last}."
     )
     if drift.same is None:
-        yield f"{drift.rows} tenders are too few to tell anything: at least {FEWEST} are needed."
+        yield f"{drift.rows} tenders are too few to tell anything: at least {MIN_TENDERS} are needed."
         return
     if drift.why:
         yield f"Why not: {'; '.join(drift.why)}."
@@ -189,7 +188,7 @@ def _said(drift: Drift) -> Iterator[str]:
         )
     else:
         yield f"None of {drift.compared} things compared moved by more than chance makes and a tenth of tenders."
-    if drift.seen_from > drifting.MOVED:
+    if drift.seen_from > drifting.MIN_SHIFT:
         yield f"With so few tenders, shifts of a feature below {drift.seen_from:.0%} of them cannot be seen."
     yield from (_shift(each) for each in drift.shifts)
 

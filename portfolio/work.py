@@ -189,7 +189,7 @@ def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | 
 
 def _stages(asked: Asked, able: Mapping[Stage, Stage]) -> Callable[[Tender], Stage | None]:
     """The stage at which a release is scored by what is read of it by column; None for one of a known register."""
-    own = tuple(held(asked.bundle).known)
+    own = tuple(held(asked.bundle).by_prefix)
 
     def stage(tender: Tender) -> Stage | None:
         return None if (tender.ocid or "").startswith(own) else able.get(asked.stage or latest_stage(tender))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -112,11 +111,7 @@ def test_the_loader_of_yaml_is_safe() -> None:
 
 @each_file
 def test_no_file_is_long(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 300
-
-
-def test_the_median_file_is_short() -> None:
-    assert median(len(file.read_text(encoding="utf-8").splitlines()) for file in FILES) <= 120
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 500
 
 
 # What a docstring would only repeat: OCDS objects, whose reference is OCDS itself.

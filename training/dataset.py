@@ -14,7 +14,7 @@ from features.catalogue import known_at
 from features.matrix import Matrix, measured
 from features.track_records.case_records import Log
 from features.track_records.resolutions import resolutions
-from models.bundle import Source
+from models.bundle import TrainingSource
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import STAGES, Stage
@@ -45,7 +45,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     cluster: NDArray[np.int64]
     fate: NDArray[np.int64]
     log: Log
-    source: Source
+    source: TrainingSource
 
     def label(self, outcome: str) -> NDArray[np.float64]:
         """1, 0 or NaN (censored or ambiguous) for every case, shape (cases,)."""
@@ -82,11 +82,11 @@ def history(cases: Sequence[Case] | None = None) -> History:
     )
 
 
-def source(cases: Sequence[Case], days: Sequence[date]) -> Source:
+def source(cases: Sequence[Case], days: Sequence[date]) -> TrainingSource:
     """The fingerprint of the casebook's three files, its rows and dates."""
     files = (casebook.CASES, casebook.CHANGES, casebook.SECTORS)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    return Source(
+    return TrainingSource(
         name="casebook_uk", sha256=digest, rows=len(cases), first=min(days).isoformat(), last=max(days).isoformat()
     )
 

@@ -103,9 +103,9 @@ def known(
 ) -> list[TrackRecord]:
     """For each of `rows` the track record of that case's day: replayed from both files, or, where time cannot
     order a register, as the bundle holds it."""
-    state = own.states.get(outcome)
+    state = own.histories.get(outcome)
     everything = [*before, *cases]
-    if not own.states and own.manifest.register != ANY:
+    if not own.histories and own.manifest.register != ANY:
         log = Log.of(resolutions(everything))
         return [log.on(cases[row].published) for row in rows]
     if state is not None and state.timeless:

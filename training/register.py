@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.track_records.register_history import State
-from models.bundle import Part
+from models.bundle import ModelPart
 from models.calibration import Calibration
 from tenders.facts import Stage
 from training import metrics
@@ -55,7 +55,7 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     """One (outcome, stage) of a register: its part, booster and calibration, how it was judged, how the columns lay
     that the booster reads, and what it says of the latest cases that it forecast unseen."""
 
-    part: Part
+    part: ModelPart
     booster: xgb.Booster
     calibration: Calibration
     judged: Judged
@@ -71,7 +71,7 @@ def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:
     margin = found.margin + drift * frame.drift[found.rows]
     line = calibrated(frame, found, margin, np.full(len(margin), True), seed, resamples)
     booster = final(frame, boost, seed)
-    part = Part(
+    part = ModelPart(
         outcome=frame.outcome,
         stage=frame.stage,
         features=tuple(booster.feature_names or ()),

@@ -10,8 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from models.bundle import ANY, UNRELEASED, Bundle, Manifest, Part
-from models.bundle import Source as LearntFrom
+from models.bundle import ANY, UNRELEASED, Bundle, BundleManifest, ModelPart, TrainingSource
 from models.calibration import Calibration
 from tenders import casebook
 from tenders import registers as sources
@@ -56,7 +55,7 @@ class Registers(msgspec.Struct, frozen=True, kw_only=True):
     judged: tuple[Judged, ...]
     pooled: tuple[Pooled, ...]
     ablated: tuple[Ablated, ...]
-    data: tuple[LearntFrom, ...]
+    data: tuple[TrainingSource, ...]
     searched: tuple[Searched, ...] = ()
 
 
@@ -79,7 +78,7 @@ def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
     bundles: dict[str, Bundle] = {}
     judged: list[Judged] = []
     shares: list[Sample] = []
-    data: list[LearntFrom] = []
+    data: list[TrainingSource] = []
     searched: dict[tuple[str, str], Searched] = {}
     for source, file in found(directory):
         progress(f"reading {file.name}")
@@ -167,7 +166,7 @@ def figures(each: Judged) -> Figures:
     )
 
 
-def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tuple[LearntFrom, ...]) -> Bundle:
+def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tuple[TrainingSource, ...]) -> Bundle:
     keys = [(each.part.outcome, each.part.stage) for each in learnt]
     return Bundle(
         manifest=msgspec.structs.replace(
@@ -176,8 +175,8 @@ def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tup
         ),
         boosters=dict(zip(keys, (each.booster for each in learnt), strict=True)),
         calibration=dict(zip(keys, (each.calibration for each in learnt), strict=True)),
-        states={each.part.outcome: each.state for each in learnt},
-        reference=of_register(
+        histories={each.part.outcome: each.state for each in learnt},
+        training_profile=of_register(
             past,
             {each.part.name: each.spreads for each in learnt},
             {each.part.name: each.scores for each in learnt},
@@ -193,10 +192,10 @@ def _prefixes(past: Sequence[Past]) -> tuple[str, ...]:
     )
 
 
-def _any(pooled: Sequence[Pooled], data: tuple[LearntFrom, ...], judged: Sequence[Judged]) -> Bundle:
+def _any(pooled: Sequence[Pooled], data: tuple[TrainingSource, ...], judged: Sequence[Judged]) -> Bundle:
     """The bundle for a register that is not known: the margin is taken as it stands, over that register's own rate."""
     parts = tuple(
-        Part(
+        ModelPart(
             outcome=each.outcome,
             stage="draft",
             features=tuple(each.booster.feature_names or ()),
@@ -244,8 +243,8 @@ def _least(each: Pooled, registers: Container[str]) -> float | None:
     return min(found, default=None)
 
 
-def _manifest(name: str, parts: tuple[Part, ...], data: tuple[LearntFrom, ...], said: str) -> Manifest:
-    return Manifest(
+def _manifest(name: str, parts: tuple[ModelPart, ...], data: tuple[TrainingSource, ...], said: str) -> BundleManifest:
+    return BundleManifest(
         version=UNRELEASED, created="", commit="", register=name, parts=parts, data=data, metrics={}, evidence=said
     )
 
@@ -261,9 +260,9 @@ def evidence(register: str, judged: Sequence[Judged]) -> str:
     )
 
 
-def _fingerprint(source: Source, file: Path, past: Sequence[Past]) -> LearntFrom:
+def _fingerprint(source: Source, file: Path, past: Sequence[Past]) -> TrainingSource:
     days = [case.published for case in past]
-    return LearntFrom(
+    return TrainingSource(
         name=source.name,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         rows=len(past),

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import UNRELEASED, Bundle, Manifest, Part
-from models.calibration import Calibration, failure_of
+from models.bundle import UNRELEASED, Bundle, BundleManifest, ModelPart
+from models.calibration import Calibration, failure_probability
 from tenders.facts import STAGES, Stage
 from training import card, validate
 from training.calibrate import calibration
@@ -62,8 +62,8 @@ def train(
             )
     headline = _failure(history, trained, lines, recipe)
     failure = {stage: each.model for stage, each in headline.items()}
-    parts = tuple(Part(outcome=o, stage=s, features=each.table.names) for (o, s), each in trained.items())
-    manifest = Manifest(
+    parts = tuple(ModelPart(outcome=o, stage=s, features=each.table.names) for (o, s), each in trained.items())
+    manifest = BundleManifest(
         version=UNRELEASED,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(),
@@ -78,7 +78,7 @@ def train(
         boosters=boosters,
         calibration=lines,
         log=history.log,
-        reference=of_casebook(
+        training_profile=of_casebook(
             history,
             {part.name: _spreads(trained[part.outcome, part.stage].table) for part in parts},
             _told(trained, lines),
@@ -149,7 +149,7 @@ def _failure(
             else [0.0] * len(history.cases)
             for outcome in ("no_award", "early_end")
         ]
-        p = np.array([failure_of(*pair) for pair in zip(*parts, strict=True)])
+        p = np.array([failure_probability(*pair) for pair in zip(*parts, strict=True)])
         table = msgspec.structs.replace(
             trained["early_end", stage].table, outcome="failure", y=history.label("failure")
         )

@@ -17,7 +17,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from features.matrix import Matrix
-from models.bundle import ENDINGS
+from models.bundle import FAILURE_OUTCOMES
 from tenders.facts import Stage
 from training import metrics
 from training.calibrate import line
@@ -101,7 +101,7 @@ def table(history: History, outcome: str, stage: Stage, recipe: Recipe) -> Table
         group=history.group,
         cluster=history.cluster,
         # The directions are those of failure: of a single bid they say nothing.
-        learnt=recipe.learnt if outcome in (*ENDINGS, "failure") else 1.0,
+        learnt=recipe.learnt if outcome in (*FAILURE_OUTCOMES, "failure") else 1.0,
     )
 
 

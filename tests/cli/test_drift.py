@@ -11,17 +11,17 @@ from benchmarks import made_tenders
 from models import bundle as bundles
 from models.bundle import Bundle
 from tests.cli.test_main import Run, run
-from tests.portfolio.test_drift import MADE, drafts, reference
+from tests.portfolio.test_drift import MADE, drafts, training_profile
 
 __all__ = ["run"]
 
 
 @pytest.fixture(scope="module")
 def learnt(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved bundle with a reference."""
+    """A saved bundle with a training_profile."""
     directory = tmp_path_factory.mktemp("bundle") / "learnt"
-    own = reference(bundle, drafts(bundle, MADE))
-    bundles.save(msgspec.structs.replace(bundle, reference=own, registers={}), directory)
+    own = training_profile(bundle, drafts(bundle, MADE))
+    bundles.save(msgspec.structs.replace(bundle, training_profile=own, registers={}), directory)
     return directory
 
 
@@ -52,7 +52,7 @@ def test_programs_read_one_object(run: Run, learnt: Path, portfolio: Path) -> No
 def test_a_bundle_without_a_reference_is_exit_3_and_what_to_do(
     run: Run, bundle: Bundle, portfolio: Path, tmp_path: Path
 ) -> None:
-    bundles.save(msgspec.structs.replace(bundle, reference=None, registers={}), tmp_path / "bare")
+    bundles.save(msgspec.structs.replace(bundle, training_profile=None, registers={}), tmp_path / "bare")
     said = run("drift", portfolio, "--bundle", tmp_path / "bare")
     assert (said.code, said.out) == (3, "")
     assert "tender-risk train" in said.err

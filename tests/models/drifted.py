@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from models.drift import Drift, drift
-from models.tally import Tally
-from models.training_profile import Reference, levels, spread
+from models.drift import Drift, DriftCounts, drift
+from models.training_profile import TrainingProfile, feature_quantiles, quantiles
 
 PART = "no_award-draft"
 FEATURES = 60
@@ -36,26 +35,28 @@ def scores(rows: int, made: np.random.Generator) -> NDArray[np.float64]:
     return found
 
 
-def reference(rows: int, made: np.random.Generator) -> Reference:
-    """The reference of so many past rows."""
+def training_profile(rows: int, made: np.random.Generator) -> TrainingProfile:
+    """The training profile of so many past rows."""
     past = table(rows, made)
-    return Reference(
+    return TrainingProfile(
         rows=rows,
         first="2024-01-01",
         last="2024-12-31",
-        features={PART: {name: spread(past[:, place]) for place, name in enumerate(NAMES)}},
-        scores={PART: levels(scores(rows, made))},
+        features={PART: {name: feature_quantiles(past[:, place]) for place, name in enumerate(NAMES)}},
+        scores={PART: quantiles(scores(rows, made))},
         codes={"category": {"goods": 0.5, "services": 0.3, "works": 0.2}},
     )
 
 
-def compared(past: Reference, matrix: Table, p: NDArray[np.float64], codes: dict[str, int] | None = None) -> Drift:
+def compared(
+    past: TrainingProfile, matrix: Table, p: NDArray[np.float64], codes: dict[str, int] | None = None
+) -> Drift:
     """The drift of a portfolio that is told as a table."""
-    tally = Tally(past)
-    tally.rows = len(matrix)
+    counts = DriftCounts(past)
+    counts.rows = len(matrix)
     # In two helpings, as a portfolio comes in blocks.
     for some in (slice(0, len(matrix) // 2), slice(len(matrix) // 2, None)):
-        tally.measured(PART, NAMES, matrix[some])
-        tally.scored(PART, p[some])
-    tally.codes["category"].update(codes or {})
-    return drift(tally)
+        counts.add_features(PART, NAMES, matrix[some])
+        counts.add_scores(PART, p[some])
+    counts.codes["category"].update(codes or {})
+    return drift(counts)

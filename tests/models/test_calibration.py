@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.bundle import Bundle
-from models.calibration import Calibration, failure_of, sigmoid
+from models.calibration import Calibration, failure_probability, sigmoid
 
 probabilities = st.floats(0, 1)
 margins = st.floats(-40, 40)
@@ -38,7 +38,7 @@ def test_log_odds_of_0_are_even() -> None:
 
 @given(no_award=probabilities, early_end=probabilities)
 def test_failure_is_either_outcome_and_no_less_than_each(no_award: float, early_end: float) -> None:
-    failure = failure_of(no_award, early_end)
+    failure = failure_probability(no_award, early_end)
     assert 0 <= failure <= 1
     assert failure >= max(no_award, early_end) - 1e-12
     assert failure <= no_award + early_end + 1e-12
@@ -46,7 +46,7 @@ def test_failure_is_either_outcome_and_no_less_than_each(no_award: float, early_
 
 @pytest.mark.parametrize(("no_award", "early_end", "failure"), [(0, 0, 0), (1, 0, 1), (0.2, 0.5, 0.6), (0, 0.3, 0.3)])
 def test_early_end_is_given_an_award(no_award: float, early_end: float, failure: float) -> None:
-    assert failure_of(no_award, early_end) == pytest.approx(failure)
+    assert failure_probability(no_award, early_end) == pytest.approx(failure)
 
 
 def test_no_released_line_is_reversed_and_each_says_what_it_rests_on(bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models import score as scoring
 from models.bundle import Bundle
-from models.calibration import failure_of
+from models.calibration import failure_probability
 from models.predict import measured, predictions
 from models.score import Score, bands, score
 from tenders.errors import DataError
@@ -44,7 +44,7 @@ def without_places(found: Score) -> Json:
 def test_a_score_adds_up_for_any_tender(bundle: Bundle, stage: Stage, data: Any) -> None:
     found = score(bundle, one(data.draw(made.known_at(stage))), stage)
     parts = found.outcomes
-    assert found.failure == pytest.approx(failure_of(parts.no_award, parts.early_end), abs=2 * PLACES)
+    assert found.failure == pytest.approx(failure_probability(parts.no_award, parts.early_end), abs=2 * PLACES)
     low, high = found.interval
     assert 0 <= low <= found.failure <= high <= 1
     assert all(0 <= p <= 1 for p in (parts.no_award, parts.early_end, found.base_rate))

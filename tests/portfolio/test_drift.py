@@ -12,11 +12,11 @@ import pytest
 
 from benchmarks import made_tenders
 from models import score as scoring
-from models.bundle import ENDINGS, Bundle
+from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.knowing import records_of
 from models.predict import measured, predictions
 from models.score import Case
-from models.training_profile import Reference, levels, shares, spread
+from models.training_profile import TrainingProfile, code_shares, feature_quantiles, quantiles
 from portfolio import drift as drifting
 from portfolio.drift import Answer, answer, cases, weights
 from tenders.errors import BundleError
@@ -25,23 +25,25 @@ from tenders.io.reading import processes
 MADE = list(made_tenders.releases(500, seed=3))
 
 
-def reference(bundle: Bundle, found: Sequence[Case]) -> Reference:
+def training_profile(bundle: Bundle, found: Sequence[Case]) -> TrainingProfile:
     """What a bundle would hold if it had learnt from these tenders, all at draft."""
     tenders = [case.tender for case in found]
     told = predictions(
         measured(bundle, "draft", tenders, records_of(bundle, tenders, [case.published for case in found]))
     )
-    parts = [part for part in bundle.manifest.parts if part.stage == "draft" and part.outcome in ENDINGS]
-    return Reference(
+    parts = [part for part in bundle.manifest.parts if part.stage == "draft" and part.outcome in FAILURE_OUTCOMES]
+    return TrainingProfile(
         rows=len(tenders),
         first="2022-01-01",
         last="2025-12-31",
         features={
-            part.name: {name: spread(told.matrix[part.outcome][:, at]) for at, name in enumerate(part.features)}
+            part.name: {
+                name: feature_quantiles(told.matrix[part.outcome][:, at]) for at, name in enumerate(part.features)
+            }
             for part in parts
         },
-        scores={part.name: levels(told.probability[part.outcome]) for part in parts},
-        codes=shares(tenders),
+        scores={part.name: quantiles(told.probability[part.outcome]) for part in parts},
+        codes=code_shares(tenders),
     )
 
 
@@ -51,8 +53,8 @@ def drafts(bundle: Bundle, releases: Iterable[Any]) -> list[Case]:
 
 @pytest.fixture(scope="module")
 def learnt(bundle: Bundle) -> Bundle:
-    """A bundle with a reference: half of the made tenders, at draft."""
-    return msgspec.structs.replace(bundle, reference=reference(bundle, drafts(bundle, MADE[:250])))
+    """A bundle with a training_profile: half of the made tenders, at draft."""
+    return msgspec.structs.replace(bundle, training_profile=training_profile(bundle, drafts(bundle, MADE[:250])))
 
 
 def words(found: Answer) -> str:
@@ -91,7 +93,7 @@ def test_each_register_and_stage_is_compared_with_its_own_model(learnt: Bundle) 
         ("sicoes_bo", 70, False),
         ("uk", 250, False),
     ]
-    own = learnt.registers["sicoes_bo"].reference
+    own = learnt.registers["sicoes_bo"].training_profile
     assert own and f"{own.rows:,} that the model learnt from" in found.compared[0].said[0]
     # British notices are nothing like those that Bolivia's model learnt from, and one model that is lost is a no.
     assert [each.drift and each.drift.same for each in found.compared] == [False, True]
@@ -99,7 +101,7 @@ def test_each_register_and_stage_is_compared_with_its_own_model(learnt: Bundle) 
 
 
 def test_a_bundle_without_a_reference_is_refused_with_what_to_do(bundle: Bundle) -> None:
-    bare = msgspec.structs.replace(bundle, reference=None)
+    bare = msgspec.structs.replace(bundle, training_profile=None)
     with pytest.raises(BundleError, match=r"does not hold what its models learnt from.*tender-risk train") as refused:
         answer(bare, drafts(bare, MADE[:60]))
     assert refused.value.exit_code == 3

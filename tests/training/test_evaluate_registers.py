@@ -102,6 +102,6 @@ def test_an_outcome_without_a_model_is_refused_by_name(whole: Bundle) -> None:
 
 def test_scoring_picks_the_register_by_the_ocid(whole: Bundle) -> None:
     for name in ("made", "other"):
-        assert whole.of(f"{name}-1").manifest.register == name
+        assert whole.for_ocid(f"{name}-1").manifest.register == name
     for ocid in (None, "", "ocds-1", "madeup-1"):
-        assert whole.of(ocid) is whole
+        assert whole.for_ocid(ocid) is whole

@@ -20,25 +20,27 @@ from training.result import Result
 
 def test_every_model_has_its_columns_and_scores_in_the_reference(learnt: Registers, result: Result) -> None:
     for bundle in (result.bundle, learnt.bundles["made"], learnt.bundles["other"]):
-        assert bundle.reference is not None
+        assert bundle.training_profile is not None
         for part in bundle.manifest.parts:
-            assert tuple(bundle.reference.features[part.name]) == part.features
-            assert len(bundle.reference.scores[part.name]) == 21
-            assert 0 <= bundle.reference.scores[part.name][0] <= bundle.reference.scores[part.name][-1] <= 1
-        assert bundle.reference.features.keys() == bundle.reference.scores.keys()
-        assert sum(bundle.reference.codes["cpv_division"].values()) == pytest.approx(1, abs=1e-4)
-    assert learnt.bundles[ANY].reference is None
+            assert tuple(bundle.training_profile.features[part.name]) == part.features
+            assert len(bundle.training_profile.scores[part.name]) == 21
+            assert (
+                0 <= bundle.training_profile.scores[part.name][0] <= bundle.training_profile.scores[part.name][-1] <= 1
+            )
+        assert bundle.training_profile.features.keys() == bundle.training_profile.scores.keys()
+        assert sum(bundle.training_profile.codes["cpv_division"].values()) == pytest.approx(1, abs=1e-4)
+    assert learnt.bundles[ANY].training_profile is None
 
 
 def test_a_fact_of_a_later_stage_is_in_no_earlier_reference(result: Result) -> None:
-    assert result.bundle.reference is not None
-    for name, columns in result.bundle.reference.features.items():
+    assert result.bundle.training_profile is not None
+    for name, columns in result.bundle.training_profile.features.items():
         stage = STAGES.index(next(stage for stage in STAGES if name.endswith(f"-{stage}")))
         assert all(STAGES.index(catalogue()[column].stage) <= stage for column in columns)
 
 
 def test_rows_and_days_are_those_of_the_cases_that_tell(learnt: Registers) -> None:
-    found = learnt.bundles["made"].reference
+    found = learnt.bundles["made"].training_profile
     assert found is not None
     days = [case.published for case in made.register(1200)]
     assert (found.rows, found.first, found.last) == (1200, min(days).isoformat(), max(days).isoformat())

@@ -137,7 +137,7 @@ def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) 
     assert sum(file.stat().st_size for file in saved.rglob("*") if file.is_file()) < 8_000_000
     off = []
     for case in made.register(20, seed=5):
-        own = loaded.of(case.tender.ocid)
+        own = loaded.for_ocid(case.tender.ocid)
         assert own.manifest.register == "made"
         one, other = (
             predictions(measured(each, "draft", [case.tender], [record_of(each, case.tender, None)])).of("no_award")[0]
@@ -156,7 +156,9 @@ def test_a_prefix_of_ocds_names_a_register_too(learnt: Registers, saved: Path) -
     whole = replace(
         bundles.load(saved), registers={"made": replace(own, manifest=replace(own.manifest, prefixes=("ocds-abc123",)))}
     )
-    named = [whole.of(ocid).manifest.register for ocid in ("ocds-abc123-7", "made-7", "ocds-abc1234-7", "ocds", None)]
+    named = [
+        whole.for_ocid(ocid).manifest.register for ocid in ("ocds-abc123-7", "made-7", "ocds-abc1234-7", "ocds", None)
+    ]
     assert named == ["made", "made", "uk", "uk", "uk"]
 
 
