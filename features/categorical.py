@@ -1,4 +1,8 @@
-"""Rows of which many are alike: what is costly is worked out once for each kind of them."""
+"""Columns of values that repeat: what is costly is computed once for each distinct value.
+
+Not pandas' or Arrow's own type: categories here may be tuples and objects, and a table of one row has to be cheap. To
+make one and map it takes 2 µs for one row (Arrow 27, pandas 390) and 0.10 s for a million names (0.07 and 0.14).
+"""
 
 from __future__ import annotations
 
@@ -11,91 +15,125 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-Kind = TypeVar("Kind")
-Same = TypeVar("Same", bound=Hashable)
+Category = TypeVar("Category")
+Key = TypeVar("Key", bound=Hashable)
+Other = TypeVar("Other")
+
+FIRST = np.zeros(1, dtype=np.int32)
+"""The codes of one row. Not to be changed."""
 
 
-class Kinds(msgspec.Struct, Generic[Kind], frozen=True):
-    """Each `distinct` row, in order of the first of its kind, and the `place` there of every row, shape (rows,)."""
+class Categorical(msgspec.Struct, Generic[Category], frozen=True):
+    """The distinct `categories` of a column, and for each row the index of its own, `codes` of shape (rows,).
 
-    distinct: list[Kind]
-    place: NDArray[np.int32]
+    Categories are in the order of their first row, unless they are given beforehand; some may then be of no row.
+    """
+
+    categories: list[Category]
+    codes: NDArray[np.int32]
 
     def __len__(self) -> int:
-        return len(self.place)
+        return len(self.codes)
 
     @classmethod
-    def of(cls, rows: Iterable[Same]) -> Kinds[Same]:
-        """The kinds of rows that can be keys."""
-        growing = Growing[Same]()
-        growing.extend(rows)
-        return growing.kinds()
+    def of(cls, rows: Iterable[Key]) -> Categorical[Key]:
+        """The categories of hashable rows; equal rows share one."""
+        builder = CategoricalBuilder[Key]()
+        builder.extend(rows)
+        return builder.categorical()
 
     @classmethod
-    def of_things(cls, rows: Sequence[Kind]) -> Kinds[Kind]:
-        """The kinds of rows that are alike where they are one and the same thing."""
-        things = {id(row): row for row in rows}
-        return Kinds(list(things.values()), cls.of(map(id, rows)).place)
+    def single(cls, value: Other, rows: int = 1) -> Categorical[Other]:
+        """A column that holds one value in every row."""
+        return Categorical([value], FIRST if rows == 1 else np.zeros(rows, dtype=np.int32))
 
     @classmethod
-    def of_bytes(cls, rows: NDArray[Any]) -> Kinds[int]:
-        """The kinds of rows of an array, shape (rows, columns), that are alike to the byte; each is told by the first
-        row of it."""
+    def by_identity(cls, rows: Sequence[Other]) -> Categorical[Other]:
+        """The categories of rows that need not be hashable: rows share one where they are the same object."""
+        objects = {id(row): row for row in rows}
+        return Categorical(list(objects.values()), cls.of(map(id, rows)).codes)
+
+    @classmethod
+    def of_rows(cls, rows: NDArray[Any]) -> Categorical[int]:
+        """The categories of the rows of an array, shape (rows, columns), that are equal to the byte.
+
+        Each category is the index of its first row.
+        """
+        if len(rows) == 1:
+            return Categorical([0], FIRST)
         whole = np.ascontiguousarray(rows)
         width = whole.itemsize * whole.shape[1]
-        texts = pa.Array.from_buffers(pa.binary(width), len(whole), [None, pa.py_buffer(whole)])
-        place = texts.dictionary_encode().indices.to_numpy()
-        return Kinds(np.unique(place, return_index=True)[1].tolist(), place)
+        content = pa.Array.from_buffers(pa.binary(width), len(whole), [None, pa.py_buffer(whole)])
+        codes = content.dictionary_encode().indices.to_numpy()
+        return Categorical(np.unique(codes, return_index=True)[1].tolist(), codes)
 
     @classmethod
-    def joined(cls, parts: Sequence[Kinds[Kind]]) -> Kinds[Kind]:
-        """The rows of several, one below the other."""
-        every = [each for part in parts for each in part.distinct]
+    def stacked(cls, parts: Sequence[Categorical[Category]]) -> Categorical[Category]:
+        """The rows of several columns, one below the other."""
+        every = [each for part in parts for each in part.categories]
         try:
             whole = cls.of(every)
         except TypeError:
-            whole = cls.of_things(every)
-        counts = [len(part.distinct) for part in parts]
+            whole = cls.by_identity(every)
+        counts = [len(part.categories) for part in parts]
         before = np.cumsum([0, *counts[:-1]])
-        place = [whole.place[part.place + at] for part, at in zip(parts, before, strict=True)]
-        return Kinds(whole.distinct, np.concatenate(place))
+        codes = [whole.codes[part.codes + at] for part, at in zip(parts, before, strict=True)]
+        return Categorical(whole.categories, np.concatenate(codes))
 
-    def each(self, find: Callable[[Kind], Any]) -> Kinds[Any]:
-        """What is found of every row; kinds of which the same is found stay apart."""
-        return Kinds(list(map(find, self.distinct)), self.place)
+    @classmethod
+    def pairs(cls, first: Categorical[Category], second: Categorical[Other]) -> Categorical[tuple[Category, Other]]:
+        """For each row the values of two columns."""
+        if len(second.categories) == 1:
+            (value,) = second.categories
+            return Categorical([(each, value) for each in first.categories], first.codes)
+        return Categorical.of(zip(first.rows(), second.rows(), strict=True))
 
-    def numbers(self, find: Callable[[Kind], float | None]) -> NDArray[np.float64]:
-        """The number that is found of every row, NaN for None; shape (rows,)."""
-        return np.array(list(map(find, self.distinct)), dtype=np.float64)[self.place]
+    def map(self, function: Callable[[Category], Other]) -> Categorical[Other]:
+        """What a function makes of every row. Categories of which it makes the same stay apart."""
+        return Categorical(list(map(function, self.categories)), self.codes)
 
-    def where(self, test: Callable[[Kind], bool]) -> NDArray[np.bool_]:
+    def numbers(self, function: Callable[[Category], float | None]) -> NDArray[np.float64]:
+        """The number that a function makes of every row, NaN for None; shape (rows,)."""
+        return np.array(list(map(function, self.categories)), dtype=np.float64)[self.codes]
+
+    def where(self, test: Callable[[Category], bool]) -> NDArray[np.bool_]:
         """Which rows pass a test, shape (rows,)."""
-        return np.array(list(map(test, self.distinct)), dtype=bool)[self.place]
+        return np.array(list(map(test, self.categories)), dtype=bool)[self.codes]
 
-    def rows(self) -> list[Kind]:
-        """Every row."""
-        return list(map(self.distinct.__getitem__, self.place.tolist()))
+    def rows(self) -> list[Category]:
+        """The value of every row."""
+        return list(map(self.categories.__getitem__, self.codes.tolist()))
 
 
-class Growing(Generic[Same]):
-    """The kinds of rows that can be keys and come some at a time."""
+class CategoricalBuilder(Generic[Key]):
+    """A column of hashable values that come some at a time.
 
-    def __init__(self) -> None:
-        self._places = _Places[Same]()
-        self._place = array("i")
+    With `categories`, these come first in their order, whether or not a row has them.
+    """
 
-    def extend(self, rows: Iterable[Same]) -> None:
+    def __init__(self, categories: Sequence[Key] = ()) -> None:
+        self._codes = _Codes[Key](zip(categories, range(len(categories)), strict=True))
+        self._rows = array("i")
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def extend(self, rows: Iterable[Key]) -> None:
         """Takes more rows."""
-        self._place.extend(map(self._places.__getitem__, rows))
+        self._rows.extend(map(self._codes.__getitem__, rows))
 
-    def kinds(self) -> Kinds[Same]:
-        """The kinds of all of them."""
-        return Kinds(list(self._places), np.array(self._place, dtype=np.int32))
+    def repeat(self, value: Key, rows: int) -> None:
+        """Takes more rows that all hold one value."""
+        self._rows.extend(array("i", [self._codes[value]]) * rows)
+
+    def categorical(self) -> Categorical[Key]:
+        """The column of all rows."""
+        return Categorical(list(self._codes), np.array(self._rows, dtype=np.int32))
 
 
-class _Places(dict[Same, int]):
-    """The place of each kind, in the order in which they were asked for."""
+class _Codes(dict[Key, int]):
+    """The code of each value, counted up in the order in which they are asked for."""
 
-    def __missing__(self, row: Same) -> int:
-        place = self[row] = len(self)
-        return place
+    def __missing__(self, value: Key) -> int:
+        code = self[value] = len(self)
+        return code

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from features.categorical import Kinds
+from features.categorical import Categorical
 from features.table import Floats, floats
 from tenders import dates
 from tenders.codelists import CURRENCIES
@@ -62,7 +62,7 @@ class FormColumns:
     """
 
     def __init__(self, table: pa.Table, odd: NDArray[np.bool_]) -> None:
-        self._read: dict[str, Kinds[Any]] = {}
+        self._read: dict[str, Categorical[Any]] = {}
         self._numbers: dict[str, Floats] = {}
         self._titles: pa.Array | None = None
         self.odd = odd.copy()
@@ -79,12 +79,12 @@ class FormColumns:
         self.odd |= empty
         self.keep = np.flatnonzero(~self.odd)
 
-    def kept(self, name: str) -> Kinds[Any]:
+    def kept(self, name: str) -> Categorical[Any]:
         """The cells of the rows that are kept."""
         held = self._read.get(name)
         if held is None:
-            return Kinds([None], np.zeros(len(self.keep), dtype=np.int32))
-        return held if len(self.keep) == len(held) else Kinds(held.distinct, held.place[self.keep])
+            return Categorical([None], np.zeros(len(self.keep), dtype=np.int32))
+        return held if len(self.keep) == len(held) else Categorical(held.categories, held.codes[self.keep])
 
     def numbers(self, name: str) -> Floats:
         """The same cells as numbers."""
@@ -96,9 +96,9 @@ class FormColumns:
     def days(self, name: str) -> Floats:
         """The same cells as `ordinals` tells days."""
         kept = self.kept(name)
-        return floats(dates.ordinals(kept.distinct))[kept.place]
+        return floats(dates.ordinals(kept.categories))[kept.codes]
 
-    def first_of(self, name: str, *others: str) -> Kinds[Any]:
+    def first_of(self, name: str, *others: str) -> Categorical[Any]:
         """Of each row the first of several cells that is not empty."""
         return reduce(either, map(self.kept, others), self.kept(name))
 
@@ -121,8 +121,8 @@ class FormColumns:
         if name == "title" and self._titles is not None:
             return self._titles if len(self.keep) == len(self._titles) else self._titles.take(pa.array(self.keep))
         kept = self.kept(name)
-        texts = pa.array([text and text[:LONGEST] for text in kept.distinct], pa.string())
-        return texts.take(pa.array(kept.place))
+        texts = pa.array([text and text[:LONGEST] for text in kept.categories], pa.string())
+        return texts.take(pa.array(kept.codes))
 
     def _take(self, field: Field, column: pa.Array) -> None:
         number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
@@ -137,7 +137,7 @@ class FormColumns:
         else:
             self._read[field.key] = self._values(field, _days(column) if field.kind == "date" else column)
 
-    def _values(self, field: Field, column: pa.Array) -> Kinds[Any]:
+    def _values(self, field: Field, column: pa.Array) -> Categorical[Any]:
         cells = column.dictionary_encode()
         read = _known(field.key, column.type)
         found = [*map(read.__getitem__, arrow.values(field.key, cells.dictionary)), None]
@@ -146,7 +146,7 @@ class FormColumns:
         if wrong.any():
             self.odd |= wrong[place]
             found = [None if value is WRONG else value for value in found]
-        return Kinds(found, place)
+        return Categorical(found, place)
 
 
 def _days(column: pa.Array) -> pa.Array:
@@ -226,13 +226,13 @@ _PLAIN_TYPES = (
 )
 
 
-def either(found: Kinds[Any], later: Kinds[Any]) -> Kinds[Any]:
+def either(found: Categorical[Any], later: Categorical[Any]) -> Categorical[Any]:
     """What was found of each row, and where that is None the later."""
     empty = found.where(is_none)
     if not empty.any():
         return found
-    place = np.where(empty, later.place + len(found.distinct), found.place)
-    return Kinds([*found.distinct, *later.distinct], place)
+    place = np.where(empty, later.codes + len(found.categories), found.codes)
+    return Categorical([*found.categories, *later.categories], place)
 
 
 def is_none(cell: object) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.categorical import Kinds
+from features.categorical import Categorical
 from features.once import once
 from features.track_records.case_records import Record, TrackRecord, recorded
 from tenders.tender import Tender
@@ -32,7 +32,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     """Amounts, NaN where none is stated, each in the currency beside it."""
 
     amount: Floats
-    currency: Kinds[str | None]
+    currency: Categorical[str | None]
 
 
 class Periods(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -65,7 +65,7 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     `suppliers`, the keys of their track records, once it is awarded. Before, they are unknown.
     """
 
-    records: Kinds[TrackRecord]
+    records: Categorical[TrackRecord]
     published: Floats
     dated: list[str | None]
     unopened: NDArray[np.bool_]
@@ -80,14 +80,14 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     single_block: Floats
     service_lines: Floats
     first_of_its_kind: Floats
-    incumbent_kind: Kinds[str | None]
-    buyers: Kinds[tuple[str, ...]]
-    markets: Kinds[tuple[str, ...]]
+    incumbent_kind: Categorical[str | None]
+    buyers: Categorical[tuple[str, ...]]
+    markets: Categorical[tuple[str, ...]]
     competed: Floats
     bidders: Floats
     awarded: Floats
     started: Floats
-    suppliers: Kinds[tuple[str, ...]]
+    suppliers: Categorical[tuple[str, ...]]
 
     def __len__(self) -> int:
         return len(self.lots)
@@ -111,7 +111,7 @@ def _below(parts: Sequence[Any]) -> Any:
         return np.concatenate(parts)
     if isinstance(parts[0], list):
         return list(chain.from_iterable(parts))
-    return Kinds.joined(parts) if isinstance(parts[0], Kinds) else joined(parts)
+    return Categorical.stacked(parts) if isinstance(parts[0], Categorical) else joined(parts)
 
 
 def floats(values: Any) -> Floats:
@@ -125,6 +125,6 @@ def of_lots(columns: Columns) -> NDArray[np.int64]:
 
 
 @once
-def records_of_market(columns: Columns) -> Kinds[Record | None]:
+def records_of_market(columns: Columns) -> Categorical[Record | None]:
     """The resolved cases of each tender's market; None if it has none."""
     return recorded(columns.records, columns.markets)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from features.categorical import Growing, Kinds
+from features.categorical import Categorical, CategoricalBuilder
 from features.procedure import competed
 from features.table import Columns, Periods, Values
 from features.track_records.case_records import TrackRecord
@@ -47,8 +47,14 @@ class Reader:
         self._records: list[TrackRecord] = []
         self._dated: list[str | None] = []
         self._facts: list[Facts] = []
-        self._buyers, self._markets = Growing[tuple[str | None, ...]](), Growing[tuple[str, ...]]()
-        self._competed, self._suppliers = Growing[tuple[str | None, bool | None]](), Growing[tuple[str, ...]]()
+        self._buyers, self._markets = (
+            CategoricalBuilder[tuple[str | None, ...]](),
+            CategoricalBuilder[tuple[str, ...]](),
+        )
+        self._competed, self._suppliers = (
+            CategoricalBuilder[tuple[str | None, bool | None]](),
+            CategoricalBuilder[tuple[str, ...]](),
+        )
 
     def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
         """Reads more tenders, each with its track record.
@@ -85,10 +91,10 @@ class Reader:
 
     def columns(self) -> Columns:
         """What was read, settled."""
-        numbers, facts = self._numbers, Kinds.of_things(self._facts)
+        numbers, facts = self._numbers, Categorical.by_identity(self._facts)
         unknown = np.full(len(facts), math.nan)
         return Columns(
-            records=Kinds.of_things(self._records),
+            records=Categorical.by_identity(self._records),
             published=np.array(numbers["published"]),
             dated=self._dated,
             unopened=np.array(numbers["unopened"]) != 0,
@@ -103,14 +109,14 @@ class Reader:
             single_block=facts.numbers(attrgetter("single_block")),
             service_lines=facts.numbers(attrgetter("service_lines")),
             first_of_its_kind=facts.numbers(attrgetter("first_of_its_kind")),
-            incumbent_kind=facts.each(attrgetter("incumbent_kind")),
-            buyers=self._buyers.kinds().each(BUYERS.__getitem__),
-            markets=self._markets.kinds().each(MARKETS.__getitem__),
-            competed=self._competed.kinds().numbers(_is_competed) if self._bids_in else unknown,
+            incumbent_kind=facts.map(attrgetter("incumbent_kind")),
+            buyers=self._buyers.categorical().map(BUYERS.__getitem__),
+            markets=self._markets.categorical().map(MARKETS.__getitem__),
+            competed=self._competed.categorical().numbers(_is_competed) if self._bids_in else unknown,
             bidders=np.array(numbers["bidders"]) if self._bids_in else unknown,
             awarded=np.array(numbers["awarded"]) if self._awarded else unknown,
             started=np.array(numbers["started"]) if self._awarded else unknown,
-            suppliers=self._suppliers.kinds().each(SUPPLIERS.__getitem__) if self._awarded else nobody(len(facts)),
+            suppliers=self._suppliers.categorical().map(SUPPLIERS.__getitem__) if self._awarded else nobody(len(facts)),
         )
 
 
@@ -165,9 +171,9 @@ def _is_competed(told: tuple[str | None, bool | None]) -> bool | None:
     return competed(*told)
 
 
-def nobody(count: int) -> Kinds[tuple[str, ...]]:
+def nobody(count: int) -> Categorical[tuple[str, ...]]:
     """The keys of nobody, for so many tenders."""
-    return Kinds[tuple[str, ...]]([()], np.zeros(count, dtype=np.int32))
+    return Categorical[tuple[str, ...]]([()], np.zeros(count, dtype=np.int32))
 
 
 def _of_values(name: str, values: Sequence[Value | None]) -> Numbers:
@@ -207,7 +213,7 @@ def _nothing(values: Sequence[Any]) -> array[float]:
 
 def _values(numbers: Mapping[str, array[float]], name: str) -> Values:
     currency = np.array(numbers[f"{name}.currency"]).astype(np.int32)
-    return Values(amount=np.array(numbers[f"{name}.amount"]), currency=Kinds(_KNOWN, currency))
+    return Values(amount=np.array(numbers[f"{name}.amount"]), currency=Categorical(_KNOWN, currency))
 
 
 def _periods(numbers: Mapping[str, array[float]], name: str) -> Periods:

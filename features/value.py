@@ -41,7 +41,7 @@ def _in_pounds(values: Values, owner: Sequence[int] | NDArray[np.int64], columns
     found[found == 0] = np.nan
     abroad = values.currency.where(lambda currency: currency != "GBP")
     for place in np.flatnonzero(abroad & ~np.isnan(found)).tolist():
-        value = Value(amount=float(found[place]), currency=values.currency.distinct[values.currency.place[place]])
+        value = Value(amount=float(found[place]), currency=values.currency.categories[values.currency.codes[place]])
         found[place] = in_pounds(value, dates.year(columns.dated[owner[place]]))
     return found
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import Feature
-from features.categorical import Kinds
+from features.categorical import Categorical
 from features.matrix import Matrix, Rows
 from features.table import Columns
 from features.track_records.case_records import TrackRecord
@@ -129,10 +129,10 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         found: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
         return found
 
-    def unknown(self) -> Kinds[list[bool]]:
+    def unknown(self) -> Categorical[list[bool]]:
         """What is unknown of each tender, of the features that are weighed."""
         unknown = np.isnan(self.measured)
-        return Kinds.of_bytes(unknown).each(lambda row: unknown[row].tolist())
+        return Categorical.of_rows(unknown).map(lambda row: unknown[row].tolist())
 
 
 def predictions(batch: Batch) -> Predictions:
@@ -221,8 +221,8 @@ def _interval(bundle: Bundle, stage: Stage, margin: dict[str, Floats], no_bid: N
     They are drawn once for all tenders of the same margins, which are few: a booster is a small number of steps.
     """
     told = np.column_stack([no_bid, *margin.values()])
-    kinds = Kinds.of_bytes(told)
-    none, *margins = told[kinds.distinct].T
+    kinds = Categorical.of_rows(told)
+    none, *margins = told[kinds.categories].T
     survive = np.ones((len(none), 1), dtype=np.float32)
     for outcome, each in zip(margin, margins, strict=True):
         drawn = bundle.calibration[outcome, stage].draws(each)
@@ -232,5 +232,5 @@ def _interval(bundle: Bundle, stage: Stage, margin: dict[str, Floats], no_bid: N
     places = [round(percent / 100 * (ordered.shape[1] - 1)) for percent in INTERVAL]
     bounds = ordered[:, places].astype(np.float64)
     bounds[none == 1] = 1.0
-    found: Floats = bounds[kinds.place]
+    found: Floats = bounds[kinds.codes]
     return found

@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from features.categorical import Kinds
+from features.categorical import Categorical
 from features.remarks import remarks
 from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.calibration import Floats, failure_probability
@@ -80,8 +80,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     no_award: Floats
     early_end: Floats
     single_bid: Floats
-    band: Kinds[Band]
-    unknown: Kinds[tuple[str, ...]]
+    band: Categorical[Band]
+    unknown: Categorical[tuple[str, ...]]
     warnings: dict[int, tuple[str, ...]]
     base_rate: float
 
@@ -171,7 +171,7 @@ def told(batch: Batch, found: Predictions) -> Told:
     return Told(
         **dict(zip(_NUMBERS, numbers, strict=True)),
         band=bands(failure, base_rate),
-        unknown=unknown.each(lambda row: tuple(compress(names, row))),
+        unknown=unknown.map(lambda row: tuple(compress(names, row))),
         warnings=warnings,
         base_rate=round(base_rate, 4),
     )
@@ -198,10 +198,10 @@ def _score(one: Case, told: Numbers) -> Score:
     )
 
 
-def bands(failure: Floats, base_rate: float) -> Kinds[Band]:
+def bands(failure: Floats, base_rate: float) -> Categorical[Band]:
     """How probabilities stand against the register's base rate."""
     above = np.searchsorted([times * base_rate for times, _ in BANDS], failure, side="right")
-    return Kinds([*(name for _, name in BANDS), "very high"], above.astype(np.int32))
+    return Categorical([*(name for _, name in BANDS), "very high"], above.astype(np.int32))
 
 
 def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:

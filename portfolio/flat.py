@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from features.categorical import Kinds
+from features.categorical import Categorical
 from features.form_columns import FormColumns, either, is_none
 from features.procedure import competed
 from features.table import Columns, Periods, Values
@@ -44,7 +44,7 @@ class Flat(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage
     numbers: NDArray[np.int64]
     columns: Columns
-    published: Kinds[date | None]
+    published: Categorical[date | None]
     about: dict[str, pa.Array]
     warnings: tuple[str, ...]
     odd: frozenset[int]
@@ -92,10 +92,10 @@ def _table(block: Block) -> tuple[pa.Table, list[str], NDArray[np.bool_]]:
 _NOWHERE = -1
 
 
-def _published(cells: FormColumns) -> Kinds[date | None]:
+def _published(cells: FormColumns) -> Categorical[date | None]:
     """The day of each row, as `published_on` tells it of a tender."""
-    stated = cells.first_of("published", "tender_start").each(_first_day)
-    return either(stated, cells.kept("award_date").each(_first_day).each(lambda day: day and day - AWARD_LAG))
+    stated = cells.first_of("published", "tender_start").map(_first_day)
+    return either(stated, cells.kept("award_date").map(_first_day).map(lambda day: day and day - AWARD_LAG))
 
 
 def _first_day(text: str | None) -> date | None:
@@ -111,7 +111,7 @@ def _columns(cells: FormColumns, stage: Stage) -> Columns:
     assumed = currency.where(is_none) & ~np.isnan(amounts)
     of_lots = np.full(int(lots.sum()), math.nan)
     return Columns(
-        records=Kinds([], unstated),
+        records=Categorical([], unstated),
         published=days("published"),
         dated=cells.first_of("published", "tender_start", "tender_end").rows(),
         unopened=kept("tender_start").where(is_none),
@@ -124,20 +124,20 @@ def _columns(cells: FormColumns, stage: Stage) -> Columns:
         ),
         value=Values(
             amount=amounts,
-            currency=Kinds(
-                [*currency.distinct, form.CURRENCY], np.where(assumed, len(currency.distinct), currency.place)
+            currency=Categorical(
+                [*currency.categories, form.CURRENCY], np.where(assumed, len(currency.categories), currency.codes)
             ),
         ),
-        budget=Values(amount=none, currency=Kinds([None], unstated)),
+        budget=Values(amount=none, currency=Categorical([None], unstated)),
         lots=lots,
-        lot_values=Values(amount=of_lots, currency=Kinds([None], np.zeros(len(of_lots), dtype=np.int32))),
+        lot_values=Values(amount=of_lots, currency=Categorical([None], np.zeros(len(of_lots), dtype=np.int32))),
         lot_periods=Periods(stated=of_lots, start=of_lots, end=of_lots),
         single_block=numbers("single_block"),
         service_lines=numbers("service_lines"),
         first_of_its_kind=numbers("first_of_its_kind"),
         incumbent_kind=kept("incumbent_kind"),
-        buyers=_pairs(kept("buyer"), kept("procuring_entity")).each(BUYERS.__getitem__),
-        markets=kept("cpv").each(lambda code: () if code is None else MARKETS[code,]),
+        buyers=_pairs(kept("buyer"), kept("procuring_entity")).map(BUYERS.__getitem__),
+        markets=kept("cpv").map(lambda code: () if code is None else MARKETS[code,]),
         **_later(cells, stage),
     )
 
@@ -152,7 +152,7 @@ def _later(cells: FormColumns, stage: Stage) -> dict[str, Any]:
         found |= {"competed": methods.numbers(lambda told: competed(*told)), "bidders": cells.numbers("bidders")}
     if stage != "awarded":
         return {**found, "suppliers": nobody(count)}
-    suppliers = cells.kept("supplier").each(lambda name: () if name is None else SUPPLIERS[name,])
+    suppliers = cells.kept("supplier").map(lambda name: () if name is None else SUPPLIERS[name,])
     return {
         **found,
         "awarded": cells.days("award_date"),
@@ -161,8 +161,8 @@ def _later(cells: FormColumns, stage: Stage) -> dict[str, Any]:
     }
 
 
-def _pairs(first: Kinds[Any], second: Kinds[Any]) -> Kinds[tuple[Any, Any]]:
+def _pairs(first: Categorical[Any], second: Categorical[Any]) -> Categorical[tuple[Any, Any]]:
     """What stands beside what."""
-    if len(second.distinct) == 1:
-        return first.each(lambda each: (each, second.distinct[0]))
-    return Kinds.of(zip(first.rows(), second.rows(), strict=True))
+    if len(second.categories) == 1:
+        return first.map(lambda each: (each, second.categories[0]))
+    return Categorical.of(zip(first.rows(), second.rows(), strict=True))

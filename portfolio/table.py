@@ -125,9 +125,9 @@ class Lines:
 def of_flat(file: str, bundle: Bundle, flat: Flat) -> pa.Table:
     """The scores of tenders that were read by column, as a table of SCHEMA."""
     batch = Batch(bundle, flat.stage)
-    batch.add_columns(replace(flat.columns, records=flat.published.each(bundle.log.on)))
+    batch.add_columns(replace(flat.columns, records=flat.published.map(bundle.log.on)))
     count = len(batch)
-    published = pa.array(flat.published.distinct, pa.date32()).take(pa.array(flat.published.place))
+    published = pa.array(flat.published.categories, pa.date32()).take(pa.array(flat.published.codes))
     read = {
         **flat.about,
         "line": flat.numbers,
@@ -153,9 +153,9 @@ def _part(file: str, read: Mapping[str, Any], batch: Batch, found: Told) -> pa.T
         **{name: read[name] for name in _READ},
         **{name: pa.repeat(value, len(batch)) for name, value in of_all.items()},
         **{name: getattr(found, name) for name in _NUMBERS},
-        "band": pa.array(found.band.distinct, pa.string()).take(pa.array(found.band.place)),
+        "band": pa.array(found.band.categories, pa.string()).take(pa.array(found.band.codes)),
         "value_gbp": pounds(batch.columns),
-        "unknown": pa.array(map(JOINT.join, found.unknown.distinct), pa.string()).take(pa.array(found.unknown.place)),
+        "unknown": pa.array(map(JOINT.join, found.unknown.categories), pa.string()).take(pa.array(found.unknown.codes)),
         "warnings": _warnings(read["said"], found.warnings),
     }
     arrays = [_array(columns[field.name], field.type) for field in SCHEMA]

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from features.categorical import Kinds
+from features.categorical import Categorical
 
 # Failures added to both sides of the ratio: with it, one failure where 0.2 were expected reads
 # 1.7 rather than 5. About the size of record at which UK buyers begin to differ from chance.
@@ -139,20 +139,20 @@ class TrackRecord(msgspec.Struct):
         return max(found, key=lambda record: (record.cases, record.failed), default=None)
 
 
-def recorded(records: Kinds[TrackRecord], keys: Kinds[tuple[str, ...]]) -> Kinds[Record | None]:
+def recorded(records: Categorical[TrackRecord], keys: Categorical[tuple[str, ...]]) -> Categorical[Record | None]:
     """What each track record says of the keys beside it (`TrackRecord.of`): asked once for all that are alike."""
     if len(keys) == 1:
         (record,), (named,) = records.rows(), keys.rows()
-        return Kinds([record.of(named)], np.zeros(1, dtype=np.int32))
+        return Categorical([record.of(named)], np.zeros(1, dtype=np.int32))
     # Nearly all keys are of none of the logs, of which there is one for all days.
-    ever = set[str]().union(*{id(each.ever): each.ever for each in records.distinct}.values())
+    ever = set[str]().union(*{id(each.ever): each.ever for each in records.categories}.values())
     rows = np.flatnonzero(keys.where(lambda each: not ever.isdisjoint(each)))
-    count = len(keys.distinct)
-    pairs, place = np.unique(records.place[rows].astype(np.int64) * count + keys.place[rows], return_inverse=True)
+    count = len(keys.categories)
+    pairs, place = np.unique(records.codes[rows].astype(np.int64) * count + keys.codes[rows], return_inverse=True)
     whole = np.zeros(len(keys), dtype=np.int32)
     whole[rows] = place + 1
     asked = (divmod(pair, count) for pair in pairs.tolist())
-    return Kinds([None, *(records.distinct[day].of(keys.distinct[each]) for day, each in asked)], whole)
+    return Categorical([None, *(records.categories[day].of(keys.categories[each]) for day, each in asked)], whole)
 
 
 def in_order(resolved: Iterable[Resolved]) -> list[Resolved]:

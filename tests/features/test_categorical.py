@@ -1,4 +1,4 @@
-"""Rows that are alike are one kind, and every row finds its own again."""
+"""Equal rows share a category, and every row finds its own value again."""
 
 from __future__ import annotations
 
@@ -6,57 +6,74 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.categorical import Growing, Kinds
+from features.categorical import Categorical, CategoricalBuilder
 
 rows = st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12)
 
 
-def test_kinds_stand_in_the_order_of_their_first_row() -> None:
-    kinds = Kinds.of(["b", "a", "b", "c", "a"])
-    assert kinds.distinct == ["b", "a", "c"] and kinds.place.tolist() == [0, 1, 0, 2, 1]
+def test_categories_are_in_the_order_of_their_first_row() -> None:
+    column = Categorical.of(["b", "a", "b", "c", "a"])
+    assert column.categories == ["b", "a", "c"] and column.codes.tolist() == [0, 1, 0, 2, 1]
 
 
 @given(rows=rows)
-def test_every_row_finds_its_own_kind(rows: list[tuple[bool, int]]) -> None:
-    kinds = Kinds.of(rows)
-    assert kinds.rows() == rows
-    assert len(kinds.distinct) == len(set(rows))
+def test_every_row_finds_its_own_value(rows: list[tuple[bool, int]]) -> None:
+    column = Categorical.of(rows)
+    assert column.rows() == rows and len(column) == len(rows)
+    assert len(column.categories) == len(set(rows))
 
 
 @given(rows=rows)
-def test_rows_of_an_array_are_told_by_the_first_of_their_kind(rows: list[tuple[bool, int]]) -> None:
+def test_rows_of_an_array_are_told_by_the_first_that_is_equal(rows: list[tuple[bool, int]]) -> None:
     given = np.array(rows, dtype=np.float64).reshape(-1, 2)
-    kinds = Kinds.of_bytes(given)
-    assert np.array_equal(given[kinds.rows()], given)
-    assert kinds.distinct == [rows.index(each) for each in dict.fromkeys(rows)]
+    column = Categorical.of_rows(given)
+    assert np.array_equal(given[column.rows()], given)
+    assert column.categories == [rows.index(each) for each in dict.fromkeys(rows)]
 
 
 @given(parts=st.lists(rows, min_size=1, max_size=4))
-def test_joined_kinds_are_those_of_all_rows(parts: list[list[tuple[bool, int]]]) -> None:
-    joined, whole = Kinds.joined([Kinds.of(part) for part in parts]), Kinds.of([row for part in parts for row in part])
-    assert joined.distinct == whole.distinct and np.array_equal(joined.place, whole.place)
+def test_stacked_columns_are_one_of_all_rows(parts: list[list[tuple[bool, int]]]) -> None:
+    stacked = Categorical.stacked([Categorical.of(part) for part in parts])
+    whole = Categorical.of([row for part in parts for row in part])
+    assert stacked.categories == whole.categories and np.array_equal(stacked.codes, whole.codes)
 
 
-def test_things_are_alike_only_where_they_are_one() -> None:
+def test_objects_share_a_category_only_where_they_are_the_same() -> None:
     one, other = ["a"], ["a"]
-    kinds = Kinds.of_things([one, other, one])
-    assert kinds.place.tolist() == [0, 1, 0] and kinds.rows() == [one, other, one]
-    again = Kinds.joined([kinds, Kinds.of_things([other])])
-    assert again.place.tolist() == [0, 1, 0, 1]
+    column = Categorical.by_identity([one, other, one])
+    assert column.codes.tolist() == [0, 1, 0] and column.rows() == [one, other, one]
+    again = Categorical.stacked([column, Categorical.by_identity([other])])
+    assert again.codes.tolist() == [0, 1, 0, 1]
 
 
-def test_what_is_found_of_a_kind_is_found_of_its_rows() -> None:
-    kinds = Kinds.of(["GBP", None, "GBP"])
-    assert kinds.each(lambda each: each and each.lower()).rows() == ["gbp", None, "gbp"]
-    found = kinds.numbers(lambda each: None if each is None else 1)
+def test_a_function_of_a_value_is_that_of_its_rows() -> None:
+    column = Categorical.of(["GBP", None, "GBP"])
+    assert column.map(lambda each: each and each.lower()).rows() == ["gbp", None, "gbp"]
+    found = column.numbers(lambda each: None if each is None else 1)
     assert found.tolist()[::2] == [1, 1] and np.isnan(found[1])
-    assert kinds.where(lambda each: each is None).tolist() == [False, True, False]
+    assert column.where(lambda each: each is None).tolist() == [False, True, False]
+
+
+@given(rows=rows)
+def test_pairs_hold_what_two_columns_say_of_each_row(rows: list[tuple[bool, int]]) -> None:
+    first, second = Categorical.of([flag for flag, _ in rows]), Categorical.of([number for _, number in rows])
+    assert Categorical.pairs(first, second).rows() == rows
+    alone = Categorical.single("x", len(rows))
+    assert Categorical.pairs(first, alone).rows() == [(flag, "x") for flag, _ in rows]
 
 
 @given(parts=st.lists(rows, max_size=4))
-def test_kinds_that_come_some_at_a_time_are_those_of_all_rows(parts: list[list[tuple[bool, int]]]) -> None:
-    growing = Growing[tuple[bool, int]]()
+def test_rows_that_come_some_at_a_time_make_the_same_column(parts: list[list[tuple[bool, int]]]) -> None:
+    builder = CategoricalBuilder[tuple[bool, int]]()
     for part in parts:
-        growing.extend(part)
-    found, whole = growing.kinds(), Kinds.of([row for part in parts for row in part])
-    assert found.distinct == whole.distinct and np.array_equal(found.place, whole.place)
+        builder.extend(part)
+    found, whole = builder.categorical(), Categorical.of([row for part in parts for row in part])
+    assert found.categories == whole.categories and np.array_equal(found.codes, whole.codes)
+
+
+def test_categories_may_be_given_beforehand() -> None:
+    builder = CategoricalBuilder([None, "EUR", "GBP"])
+    builder.extend(["GBP", None])
+    builder.repeat(None, 2)
+    found = builder.categorical()
+    assert found.categories == [None, "EUR", "GBP"] and found.codes.tolist() == [2, 0, 0, 0] and len(builder) == 4

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.categorical import Kinds
+from features.categorical import Categorical
 from features.track_records.case_records import (
     PRIOR_CASES,
     PRIOR_RATE,
@@ -180,5 +180,5 @@ def test_many_are_told_what_each_is_told_alone(asked: list[tuple[int, int]], res
     states = [log.on(day) for day in (DAY - timedelta(days=5), DAY, None)]
     names: list[tuple[str, ...]] = [(), ("buyer:a",), ("nobody", "buyer:b"), ("buyer:a", "market:851")]
     records, keys = (np.array(each, dtype=np.int32) for each in zip(*asked, strict=True))
-    found = recorded(Kinds(states, records), Kinds(names, keys)).rows()
+    found = recorded(Categorical(states, records), Categorical(names, keys)).rows()
     assert found == [states[record].of(names[key]) for record, key in asked]
