@@ -22,7 +22,7 @@ def report(
     """Write one self-contained HTML file that prints to two pages: score, reasons, signs, comparables, limits."""
     from models import bundle as bundles
     from models import score as scoring
-    from models.peers import peers
+    from models.comparables import peers
     from serving.pages import reporting
 
     at = stage_of(stage)

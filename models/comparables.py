@@ -1,20 +1,22 @@
-"""Comparables: the nearest casebook cases whose end is known, how they compare in words, how they ended, and sources.
+"""The casebook beside a tender: its nearest cases with known outcome, and the scores of the cases that a rule chose.
 
-The distance is that of `models.alike`, as of the same stage. Cases that are too recent to tell, or whose end could be
-argued either way, are left out. Cohort and picked cases are both shown and say which they are: a picked case is in the
-casebook because of how it ended, so the share of failures among comparables is no rate.
+The distance is that of `models.case_matrix`, as of the same stage. Left out are cases too recent to tell, and cases
+whose outcome is open to argument. Cohort and picked cases are both shown and say which they are: a picked case is in
+the casebook because of how it ended, so the share of failures among comparables is no rate.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from functools import cache
 
 import msgspec
 import numpy as np
 
-from models import alike
-from models.alike import Crowd, Likeness, Measured
-from models.cited import Cited, sources
+from models import score as scoring
+from models.bundle import Bundle
+from models.case_matrix import CaseComparison, CaseMatrix, Likeness, case_matrix
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import Stage
@@ -29,10 +31,17 @@ NOTE = (
 )
 
 
+class Citation(msgspec.Struct, frozen=True, kw_only=True):
+    """A page where a case's facts are written."""
+
+    title: str
+    url: str
+
+
 class Comparable(msgspec.Struct, frozen=True, kw_only=True):
     """One case beside a tender. `cohort` is `picked`, or the rule by which it entered the casebook.
 
-    `recalled` says that its end, or why, was partly recalled by researchers and not read in a source.
+    `recalled` says that its outcome, or the reason for it, was partly recalled by researchers and not read in a source.
     """
 
     case: str
@@ -47,7 +56,7 @@ class Comparable(msgspec.Struct, frozen=True, kw_only=True):
     cohort: str
     recalled: bool
     likeness: Likeness
-    sources: tuple[Cited, ...]
+    sources: tuple[Citation, ...]
 
 
 class Comparables(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,73 +69,121 @@ class Comparables(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """One case whose end is known: its tender and facts as of a stage, whether it failed, whose fate it shares, and
-    whether it was picked by how it ended."""
+class KnownCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case with known outcome: its tender as of a stage and whether it failed.
+
+    Cases with the same `cluster_id` share one programme or buyer. `picked` cases were chosen by how they ended.
+    """
 
     case: Case
     tender: Tender
-    facts: Measured
     failed: bool
-    fate: str
+    cluster_id: str
     picked: bool
 
 
+class Peers(msgspec.Struct, frozen=True, kw_only=True):
+    """The failure probabilities of cohort cases that failed and of those that did not, lowest first."""
+
+    stage: Stage
+    failed: tuple[float, ...]
+    held: tuple[float, ...]
+
+    def below(self, failure: float) -> tuple[int, int]:
+        """How many of the failed cases, and how many of the others, have a lower probability."""
+        return bisect_left(self.failed, failure), bisect_left(self.held, failure)
+
+
 def comparables(process: Process, stage: Stage | None = None, count: int = NEAREST) -> Comparables:
-    """The `count` nearest cases of a process as of a stage (the latest known by default), itself left out.
+    """The `count` nearest cases of a process as of a stage (the latest known by default), without itself.
 
     Deterministic: ties go by case id. Raises DataError if the process cannot be read as a tender.
     """
     at = stage or process.latest_stage()
-    facts = alike.measured(process.as_of(at))
-    found = tuple(comparable(each, alike.likeness(facts, each.facts)) for each in nearest(process, at)[:count])
-    return Comparables(ocid=process.ocid, stage=at, cases=found)
+    cases, comparison = known_cases(at), _compare(process, at)
+    nearest = _nearest_rows(process, at, comparison)[:count]
+    return Comparables(
+        ocid=process.ocid,
+        stage=at,
+        cases=tuple(_comparable(cases[row], comparison.likeness(row)) for row in nearest),
+    )
 
 
-def nearest(process: Process, stage: Stage) -> list[Known]:
-    """Every case whose end is known as of a stage, nearest first; the case that the process is of is left out."""
-    cases = known(stage)
-    apart = alike.distances(alike.measured(process.as_of(stage)), _crowd(stage))
-    # Stable: of two as near the one whose id comes first.
-    ordered, itself = (cases[place] for place in np.argsort(apart, kind="stable").tolist()), process.ocid
-    return [each for each in ordered if itself is None or each.tender.ocid != itself]
+def nearest_cases(process: Process, stage: Stage) -> list[KnownCase]:
+    """Every case with known outcome as of a stage, nearest first, without the case that the process is."""
+    cases = known_cases(stage)
+    return [cases[row] for row in _nearest_rows(process, stage, _compare(process, stage))]
 
 
 @cache
-def known(stage: Stage) -> tuple[Known, ...]:
-    """Every case whose end is known, as of a stage, in the order of their ids."""
-    found = []
+def known_cases(stage: Stage) -> tuple[KnownCase, ...]:
+    """Every case with known outcome, as of a stage, in the order of their ids."""
+    known = []
     for row, case in enumerate(casebook.cases()):
-        told = past(case, row)
-        failed, tender = told.outcomes["failure"], told.as_of(stage)
+        labelled = past(case, row)
+        failed, tender = labelled.outcomes["failure"], labelled.as_of(stage)
         if failed is not None:
-            facts = alike.measured(tender)
-            found.append(
-                Known(case=case, tender=tender, facts=facts, failed=failed, fate=told.shares_fate, picked=case.picked)
+            known.append(
+                KnownCase(case=case, tender=tender, failed=failed, cluster_id=labelled.shares_fate, picked=case.picked)
             )
-    return tuple(sorted(found, key=lambda each: each.case.case_id))
+    return tuple(sorted(known, key=lambda known: known.case.case_id))
+
+
+def peers(bundle: Bundle, stage: Stage) -> Peers:
+    """Every cohort case with known outcome, scored as of a stage: some hundreds of scores.
+
+    The level and the spread of the bundle's probabilities were fitted on these very cases, so a new tender may be
+    placed less well among them.
+    """
+    cohort = [known for known in known_cases(stage) if not known.picked]
+    scores = scoring.numbers([scoring.case(bundle, known.case.process(), stage) for known in cohort])
+    ordered = sorted((score.failure, known.failed) for known, score in zip(cohort, scores, strict=True))
+    return Peers(
+        stage=stage,
+        failed=tuple(failure for failure, failed in ordered if failed),
+        held=tuple(failure for failure, failed in ordered if not failed),
+    )
+
+
+def citations(case: Case) -> Iterator[Citation]:
+    """The case's sources that have a web address, with their titles where the casebook has one for each."""
+    addresses = [address.strip() for address in case.sources.split(" | ") if address.strip()]
+    titles = [title.strip() for title in case.source_titles.split(";")]
+    for title, address in zip(titles if len(titles) == len(addresses) else addresses, addresses, strict=True):
+        if address.startswith(("https://", "http://")):
+            yield Citation(title=title, url=address)
+
+
+def _compare(process: Process, stage: Stage) -> CaseComparison:
+    return CaseComparison(case_matrix([process.as_of(stage)]), _known_matrix(stage))
+
+
+def _nearest_rows(process: Process, stage: Stage, comparison: CaseComparison) -> list[int]:
+    """The rows of `known_cases`, nearest first, without the case that the process is."""
+    # Stable: of two at the same distance, the one whose id comes first.
+    rows, cases, own = np.argsort(comparison.distances, kind="stable").tolist(), known_cases(stage), process.ocid
+    return [row for row in rows if own is None or cases[row].tender.ocid != own]
 
 
 @cache
-def _crowd(stage: Stage) -> Crowd:
-    return alike.crowded([each.facts for each in known(stage)])
+def _known_matrix(stage: Stage) -> CaseMatrix:
+    return case_matrix([known.tender for known in known_cases(stage)])
 
 
-def comparable(each: Known, likeness: Likeness) -> Comparable:
-    """One case as it is shown beside a tender."""
-    case = each.case
+def _comparable(known: KnownCase, likeness: Likeness) -> Comparable:
+    case = known.case
     return Comparable(
         case=case.case_id,
         name=case.name,
         buyer=case.buyer,
         provider=case.provider,
         published=case.published,
-        failed=each.failed,
+        failed=known.failed,
         outcome=case.outcome,
         outcome_date=case.outcome_date,
         account=case.account,
         cohort=case.cohort,
         recalled=case.remembered == "yes",
         likeness=likeness,
-        sources=tuple(sources(case)),
+        sources=tuple(citations(case)),
     )

@@ -9,15 +9,14 @@ import msgspec
 
 from features.catalogue import catalogue
 from features.track_records.case_records import NO_RECORD
-from models.cited import Cited, sources
-from models.comparables import Known, known
-from models.levers import Lever, Value
+from models.comparables import Citation, KnownCase, citations, known_cases
+from models.levers import FactValue, Lever
 from tenders.facts import Stage
 
 SHOWN = 3
-# What is tried of most levers is the same few values, whatever the tender.
-MOST_CHANGES = 1024
-Change = tuple[Lever, Value]
+# Of most levers the same few values are tried, whatever the tender.
+MAX_CACHED = 1024
+Change = tuple[Lever, FactValue]
 
 
 class Precedent(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,14 +27,14 @@ class Precedent(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     account: str
     cohort: str
-    sources: tuple[Cited, ...]
+    sources: tuple[Citation, ...]
 
 
 class Precedents(msgspec.Struct, frozen=True, kw_only=True):
     """Cases with the changed value: (failed, all) among cohort and among picked cases, and the nearest on either side.
 
-    `events` is how many programmes and buyers the cohort cases are: those of one share their fate. The picked cases
-    were chosen because of how they ended, so that their share is no rate.
+    `events` is how many programmes and buyers the cohort cases are: those of one share their outcome. The picked cases
+    were chosen because of how they ended, so their share is no rate.
     """
 
     cohort: tuple[int, int]
@@ -45,42 +44,46 @@ class Precedents(msgspec.Struct, frozen=True, kw_only=True):
     failed: tuple[Precedent, ...]
 
 
-def precedents(cases: Sequence[Known], stage: Stage, changes: Sequence[Change]) -> Precedents:
-    """Those of the `cases`, which come nearest first and as of a stage, that had all of `changes`."""
-    ids = frozenset.intersection(*(_had(*change, stage) for change in changes))
-    had = [each for each in cases if each.case.case_id in ids]
-    sides = [[each for each in had if each.failed is failed] for failed in (False, True)]
-    held, failed = (tuple(_precedent(each) for each in side[:SHOWN]) for side in sides)
-    cohort, picked = ([each for each in had if each.picked is side] for side in (False, True))
-    events = len({each.fate for each in cohort})
-    return Precedents(cohort=_counted(cohort), events=events, picked=_counted(picked), held=held, failed=failed)
+def precedents(cases: Sequence[KnownCase], stage: Stage, changes: Sequence[Change]) -> Precedents:
+    """Those of `cases`, which come nearest first and as of a stage, that had all of `changes`."""
+    ids = frozenset.intersection(*(_cases_with(lever, value, stage) for lever, value in changes))
+    matches = [known for known in cases if known.case.case_id in ids]
+    cohort, picked = ([known for known in matches if known.picked is side] for side in (False, True))
+    held, failed = ([known for known in matches if known.failed is side][:SHOWN] for side in (False, True))
+    return Precedents(
+        cohort=_counts(cohort),
+        events=len({known.cluster_id for known in cohort}),
+        picked=_counts(picked),
+        held=tuple(map(_precedent, held)),
+        failed=tuple(map(_precedent, failed)),
+    )
 
 
 @cache
-def _told(feature: str, stage: Stage) -> Mapping[str, float]:
-    """What a feature says of every case that states it as of a stage, by case id."""
+def _feature_values(feature: str, stage: Stage) -> Mapping[str, float]:
+    """The value of a feature in every case that states it as of a stage, by case id."""
     measure = catalogue()[feature].measure
-    values = ((each.case.case_id, measure(each.tender, NO_RECORD)) for each in known(stage))
+    values = ((known.case.case_id, measure(known.tender, NO_RECORD)) for known in known_cases(stage))
     return {case: value for case, value in values if value is not None}
 
 
-@lru_cache(MOST_CHANGES)
-def _had(lever: Lever, new: Value, stage: Stage) -> frozenset[str]:
-    wanted = new if isinstance(new, int | float) else 1.0
-    return frozenset(case for case, value in _told(lever.told_by, stage).items() if lever.with_it(value, wanted))
+@lru_cache(MAX_CACHED)
+def _cases_with(lever: Lever, value: FactValue, stage: Stage) -> frozenset[str]:
+    measured = _feature_values(lever.feature, stage)
+    return frozenset(case for case, its_value in measured.items() if lever.reached(its_value, value))
 
 
-def _counted(cases: Sequence[Known]) -> tuple[int, int]:
-    return sum(each.failed for each in cases), len(cases)
+def _counts(cases: Sequence[KnownCase]) -> tuple[int, int]:
+    return sum(known.failed for known in cases), len(cases)
 
 
-def _precedent(each: Known) -> Precedent:
-    case = each.case
+def _precedent(known: KnownCase) -> Precedent:
+    case = known.case
     return Precedent(
         case=case.case_id,
         name=case.name,
         outcome=case.outcome,
         account=case.account,
         cohort=case.cohort,
-        sources=tuple(sources(case)),
+        sources=tuple(citations(case)),
     )

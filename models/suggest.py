@@ -1,13 +1,13 @@
 """Suggest: which changes within a commissioner's reach lower the failure probability, and what past cases say of them.
 
-Only facts that the tender states are changed, and a change is left out if it would also make a fact known to the model
-that was unknown, or unknown that was known: its effect would be partly that of telling, not of changing. A difference
-is what `scoring.score` says of the changed tender less what it says of this one: an association, never a cause.
+Only facts that the tender states are changed. A change is left out if it also makes an unknown fact known to the model
+or a known one unknown, because part of its effect would then be that of the missing fact. A difference is the score of
+the changed tender less the score of this one: an association, never a cause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, groupby
 from typing import Any
 
@@ -17,16 +17,15 @@ from features.catalogue import catalogue
 from features.track_records.case_records import NO_RECORD
 from models import score as scoring
 from models.bundle import FAILURE_OUTCOMES, Bundle
-from models.comparables import Known, nearest
-from models.levers import Lever, Value, levers
+from models.comparables import KnownCase, nearest_cases
+from models.levers import FactValue, Lever, features_moved, levers
 from models.precedents import Change, Precedents, precedents
 from models.score import Score
-from models.settable import features_of
-from models.what_if import with_facts
+from models.what_if import with_overrides
 from tenders.facts import Stage
 from tenders.process import Process
 
-LEAST = 0.0005
+MIN_DIFFERENCE = 0.0005
 """Less than half a tenth of a percentage point is not worth a change."""
 
 NOTE = (
@@ -46,11 +45,11 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
-    """What lowers a tender's failure probability at a stage: single changes, largest first, and the best pair.
+    """What lowers a tender's failure probability at a stage: single changes, largest effect first, and the best pair.
 
-    `text` says it in one sentence, also that nothing does. `without_effect` are changes that were tried and do not
-    lower it; `entangled` those whose effect cannot be told from that of a fact left open; `unweighed` those that were
-    not tried, because the model knows too little of such facts to weigh them.
+    `text` sums it up in one sentence, also if nothing does. `without_effect` are changes that were tried and do not
+    lower it; `entangled` those whose effect cannot be separated from that of a fact left open; `unweighed` those that
+    were not tried, because the model does not weigh such facts.
     """
 
     ocid: str | None
@@ -67,53 +66,63 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Tried(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True):
     """A change of one or two levers, with the failure probability; None if the change is entangled."""
 
-    chosen: tuple[Change, ...]
+    changes: tuple[Change, ...]
     failure: float | None
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def overrides(self) -> dict[str, Any]:
         """The changes as `models.what_if` takes them."""
-        return {key: value for lever, option in self.chosen for key, value in lever.settings(option).items()}
+        return {key: value for lever, option in self.changes for key, value in lever.overrides(option).items()}
+
+    @property
+    def text(self) -> str:
+        """The changes as sentences."""
+        return " ".join(lever.text(value) for lever, value in self.changes)
+
+    @property
+    def rank(self) -> float:
+        """The failure probability to order by: entangled changes come last."""
+        return 1.0 if self.failure is None else self.failure
 
 
-class Desk:
+class Trials:
     """One process at the stage of its score under one bundle, to try changes on."""
 
     def __init__(self, bundle: Bundle, process: Process, score: Score) -> None:
         self.bundle, self.process, self.score, self.stage = bundle, process, score, score.stage
-        self.now = scoring.case(bundle, process, self.stage)
-        self.tender = self.now.tender
+        self._unchanged = scoring.case(bundle, process, self.stage)
 
-    def options(self, lever: Lever) -> Iterator[Value]:
+    def options(self, lever: Lever) -> Iterator[FactValue]:
         """The values to try, smallest change first; none if the tender does not state the lever's fact."""
-        now = catalogue()[lever.feature].measure(self.tender, NO_RECORD)
+        now = catalogue()[lever.feature].measure(self._unchanged.tender, NO_RECORD)
         if now is not None:
             yield from lever.options(now)
 
     def weighs(self, lever: Lever) -> bool:
         """Whether what the lever changes can move the score. A register's records weigh whatever a tender states."""
-        bundle = self.now.bundle
-        return bool(bundle.histories) or not features_of(lever.key).isdisjoint(each.name for each in bundle.weighed)
+        bundle = self._unchanged.bundle
+        weighed = {feature.name for feature in bundle.weighed}
+        return bool(bundle.histories) or not features_moved(lever.key).isdisjoint(weighed)
 
-    def tried(self, chosen: Iterable[tuple[Change, ...]]) -> list[Tried]:
-        """What the model says with each of several choices: all scored at once, beside the tender as it is."""
-        asked = [Tried(each, None) for each in chosen]
-        if not asked:
+    def run(self, changes: Iterable[tuple[Change, ...]]) -> list[Trial]:
+        """The failure probability with each of several changes, all scored at once beside the unchanged tender."""
+        trials = [Trial(change, None) for change in changes]
+        if not trials:
             return []
-        changed = (with_facts(self.process, each.settings, self.stage) for each in asked)
-        cases = (scoring.case(self.bundle, each, self.stage) for each in changed)
-        now, *found = scoring.numbers([self.now, *cases], FAILURE_OUTCOMES)
+        changed = (with_overrides(self.process, trial.overrides, self.stage) for trial in trials)
+        cases = (scoring.case(self.bundle, process, self.stage) for process in changed)
+        unchanged, *scores = scoring.numbers([self._unchanged, *cases], FAILURE_OUTCOMES)
         return [
-            msgspec.structs.replace(each, failure=told.failure) if told.unknown == now.unknown else each
-            for each, told in zip(asked, found, strict=True)
+            msgspec.structs.replace(trial, failure=score.failure) if score.unknown == unchanged.unknown else trial
+            for trial, score in zip(trials, scores, strict=True)
         ]
 
-    def lowers(self, tried: Tried) -> bool:
-        """Whether it is lower by an amount worth naming."""
-        return tried.failure is not None and self.score.failure - tried.failure >= LEAST
+    def lowers(self, trial: Trial) -> bool:
+        """Whether a change lowers the probability by an amount worth naming."""
+        return trial.failure is not None and self.score.failure - trial.failure >= MIN_DIFFERENCE
 
 
 def suggest(bundle: Bundle, process: Process, stage: Stage | None = None) -> Suggestions:
@@ -121,60 +130,51 @@ def suggest(bundle: Bundle, process: Process, stage: Stage | None = None) -> Sug
 
     Deterministic. Raises DataError as `scoring.score` does.
     """
-    return suggested(bundle, process, scoring.score(bundle, process, stage, explain=False))
+    return suggest_for(bundle, process, scoring.score(bundle, process, stage, explain=False))
 
 
-def suggested(bundle: Bundle, process: Process, score: Score) -> Suggestions:
+def suggest_for(bundle: Bundle, process: Process, score: Score) -> Suggestions:
     """The same for a process that has its score already."""
-    desk = Desk(bundle, process, score)
-    open_to = {lever: values for lever in levers(desk.stage) if (values := list(desk.options(lever)))}
-    weighed = [lever for lever in open_to if desk.weighs(lever)]
-    single = (((lever, value),) for lever in weighed for value in open_to[lever])
-    best = [_best(list(each)) for _, each in groupby(desk.tried(single), key=lambda each: list(each.settings))]
-    lowering = sorted((each for each in best if desk.lowers(each)), key=_failure)
-    pair = _best(desk.tried((*one.chosen, *other.chosen) for one, other in combinations(lowering, 2)))
-    worth = pair.failure is not None and bool(lowering) and _failure(lowering[0]) - pair.failure >= LEAST
-    cases = nearest(process, desk.stage) if lowering else []
+    trials = Trials(bundle, process, score)
+    options = {lever: values for lever in levers(trials.stage) if (values := list(trials.options(lever)))}
+    weighed = [lever for lever in options if trials.weighs(lever)]
+    single = trials.run(((lever, value),) for lever in weighed for value in options[lever])
+    best = [_best(list(group)) for _, group in groupby(single, key=lambda trial: trial.changes[0][0])]
+    lowering = sorted((trial for trial in best if trials.lowers(trial)), key=lambda trial: trial.rank)
+    pair = _best(trials.run((*one.changes, *other.changes) for one, other in combinations(lowering, 2)))
+    better = pair.failure is not None and lowering[0].rank - pair.failure >= MIN_DIFFERENCE
+    cases = nearest_cases(process, trials.stage) if lowering else []
     return Suggestions(
         ocid=process.ocid,
-        stage=desk.stage,
+        stage=trials.stage,
         failure=score.failure,
-        text=_text(lowering, best, len(open_to)),
-        single=tuple(_suggestion(desk, each, cases) for each in lowering),
-        pair=_suggestion(desk, pair, cases) if worth else None,
-        without_effect=tuple(_words(each) for each in best if each.failure is not None and not desk.lowers(each)),
-        entangled=tuple(_words(each) for each in best if each.failure is None),
-        unweighed=tuple(lever.text(values[0]) for lever, values in open_to.items() if lever not in weighed),
+        text=_summary(lowering, best, len(options)),
+        single=tuple(_suggestion(trials, trial, cases) for trial in lowering),
+        pair=_suggestion(trials, pair, cases) if better else None,
+        without_effect=tuple(trial.text for trial in best if trial.failure is not None and not trials.lowers(trial)),
+        entangled=tuple(trial.text for trial in best if trial.failure is None),
+        unweighed=tuple(lever.text(values[0]) for lever, values in options.items() if lever not in weighed),
         evidence=score.evidence,
         warnings=score.warnings,
     )
 
 
-def _best(tried: list[Tried]) -> Tried:
+def _best(trials: Sequence[Trial]) -> Trial:
     """The lowest; of equals the first, which is the smallest change."""
-    return min(tried, key=_failure, default=Tried((), None))
+    return min(trials, key=lambda trial: trial.rank, default=Trial((), None))
 
 
-def _failure(tried: Tried) -> float:
-    return 1.0 if tried.failure is None else tried.failure
-
-
-def _words(tried: Tried) -> str:
-    return " ".join(lever.text(value) for lever, value in tried.chosen)
-
-
-def _suggestion(desk: Desk, tried: Tried, cases: list[Known]) -> Suggestion:
-    failure = _failure(tried)
+def _suggestion(trials: Trials, trial: Trial, cases: list[KnownCase]) -> Suggestion:
     return Suggestion(
-        settings=tried.settings,
-        text=_words(tried),
-        failure=failure,
-        difference=round(failure - desk.score.failure, 4),
-        cases=precedents(cases, desk.stage, tried.chosen),
+        settings=trial.overrides,
+        text=trial.text,
+        failure=trial.rank,
+        difference=round(trial.rank - trials.score.failure, 4),
+        cases=precedents(cases, trials.stage, trial.changes),
     )
 
 
-def _text(lowering: list[Tried], best: list[Tried], stated: int) -> str:
+def _summary(lowering: Sequence[Trial], best: Sequence[Trial], stated: int) -> str:
     if lowering:
         goes = "goes" if len(lowering) == 1 else "go"
         return f"{len(lowering)} of {len(best)} kinds of change that were tried {goes} with a lower probability."

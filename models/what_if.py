@@ -1,6 +1,6 @@
-"""What if: the same tender with some facts set otherwise, scored by the same function.
+"""What if: the same tender with some facts changed, scored by the same function.
 
-A difference says what the model would say of another draft. It is an association in past cases: it does not say that
+A difference is what the model would say of another draft. It is an association in past cases: it does not say that
 changing the fact changes what happens.
 """
 
@@ -13,8 +13,8 @@ import msgspec
 
 from models import score as scoring
 from models.bundle import Bundle
+from models.levers import form_keys
 from models.score import Score
-from models.settable import as_keys
 from tenders.edited import Edited, Given, edited
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
@@ -55,39 +55,39 @@ def what_if(
     stage: Stage | None = None,
     explain: bool = True,
 ) -> WhatIf:
-    """The score of a process and of each scenario, in the order given, at a stage (by default the latest known).
+    """The score of a process and of each scenario, in their order, at a stage (by default the latest known).
 
-    A scenario maps keys of the flat form, or names of features that one key decides, to values. One without settings
-    is the tender as it is. Raises DataError whose paths are the keys that cannot be set, and what to do; under
-    `/scenarios/N` where there are several. It also raises what `scoring.score` does.
+    A scenario maps keys of the flat form, or names of features that one key decides, to values. A scenario without
+    settings is the tender as it is. Raises DataError with the keys that cannot be set as paths (under `/scenarios/N`
+    if there are several) and what to do, and whatever `scoring.score` raises.
     """
     if len(scenarios) > MAX_SCENARIOS:
         raise DataError.at("", f"{len(scenarios)} scenarios; at most {MAX_SCENARIOS} are scored at once", "Ask twice")
     base = scoring.score(bundle, process, stage, explain)
     changed = []
-    for number, each in enumerate(scenarios):
+    for number, settings in enumerate(scenarios):
         try:
-            changed.append(with_facts(process, each, base.stage))
+            changed.append(with_overrides(process, settings, base.stage))
         except DataError as error:
             raise error.under(f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
-    cases = [scoring.case(bundle, each, base.stage) for each in changed]
-    found = [scoring.explained(each) for each in cases] if explain else scoring.scores(cases)
-    beside = (
-        Scenario(settings=dict(each), score=score, difference=round(score.failure - base.failure, 4))
-        for each, score in zip(scenarios, found, strict=True)
+    cases = [scoring.case(bundle, edit, base.stage) for edit in changed]
+    scores = [scoring.explained(case) for case in cases] if explain else scoring.scores(cases)
+    compared = (
+        Scenario(settings=dict(settings), score=score, difference=round(score.failure - base.failure, 4))
+        for settings, score in zip(scenarios, scores, strict=True)
     )
-    return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(beside))
+    return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(compared))
 
 
-def with_facts(process: Process, settings: Given, stage: Stage) -> Edited:
-    """The process with facts set by key or feature name, for a stage. Raises DataError as `what_if` does."""
+def with_overrides(process: Process, settings: Given, stage: Stage) -> Edited:
+    """The process with facts set by form key or feature name, for a stage. Raises DataError as `what_if` does."""
     if len(settings) > MAX_SETTINGS:
         raise DataError.at("", f"{len(settings)} facts to set; at most {MAX_SETTINGS} are", "Set fewer")
     keys: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, value in settings.items():
         try:
-            keys |= as_keys(name, value)
+            keys |= form_keys(name, value)
         except DataError as error:
             problems += error.problems
     if problems:

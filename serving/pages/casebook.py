@@ -11,8 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.cited import sources
-from models.comparables import known
+from models.comparables import citations, known_cases
 from serving.pages.drafts import Draft
 from serving.pages.filling import filled
 from serving.pages.rendering import page
@@ -61,7 +60,7 @@ async def one(request: Request) -> Response:
         case=case,
         ended=ENDED[ended(case)],
         facts=[(form.BY_KEY[key].label, text) for key, text in stated.items()],
-        sources=list(sources(case)),
+        sources=list(citations(case)),
         draft=Draft(document=msgspec.json.encode(case.release()).decode(), name=case.name, values=stated),
     )
 
@@ -79,7 +78,7 @@ def sectors() -> tuple[str, ...]:
 
 @cache
 def _failed() -> Mapping[str, bool]:
-    return {each.case.case_id: each.failed for each in known("awarded")}
+    return {each.case.case_id: each.failed for each in known_cases("awarded")}
 
 
 def _is_asked(case: Case, asked: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from functools import cache
 import msgspec
 
 from models.bundle import Bundle
-from models.peers import Peers, peers
+from models.comparables import Peers, peers
 from models.score import Score
 from serving.answers import held
 from serving.pages.result import Scale, scale

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from models import comparables, suggest
 from models import score as scoring
 from models.bundle import Bundle
-from models.peers import Peers
+from models.comparables import Peers
 from models.score import Score
 from models.signs.judging import CAVEAT, Judged
 from serving.answers import held
@@ -86,7 +86,7 @@ def html(bundle: Bundle, process: Process, stage: Stage | None, peers: Callable[
         few_signs=SIGNS,
         caveat=CAVEAT,
         found=comparables.comparables(process, at, CASES),
-        suggestions=suggest.suggested(bundle, process, score),
+        suggestions=suggest.suggest_for(bundle, process, score),
         few=SUGGESTIONS,
         limits=LIMITS,
         today=datetime.now(UTC).date().isoformat(),

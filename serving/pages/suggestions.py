@@ -16,5 +16,5 @@ def answer(sent: Received) -> Response:
     stage = sent.draft.at()
     process = sent.draft.process(stage)
     score = scoring.score(held(), process, stage, explain=False)
-    found = suggest.suggested(held(), process, score)
+    found = suggest.suggest_for(held(), process, score)
     return page("suggestions.html", here="/", draft=sent.draft, score=score, found=found)

@@ -17,9 +17,9 @@ from features.catalogue import catalogue
 from features.track_records.case_records import NO_RECORD
 from models import score as scoring
 from models.bundle import Bundle
-from models.comparables import known
+from models.comparables import known_cases
 from models.score import Score
-from models.what_if import with_facts
+from models.what_if import with_overrides
 from serving.answers import held
 from serving.pages import result
 from serving.pages.filling import filled, number
@@ -110,7 +110,7 @@ def _move(key: str, tried: list[tuple[str, float]], score: Score) -> Move:
 def _told(process: Process, stage: Stage, key: str, value: str) -> Process | None:
     """The process with one more fact; None if it contradicts what is stated."""
     try:
-        return with_facts(process, {key: value}, stage)
+        return with_overrides(process, {key: value}, stage)
     except DataError:
         return None
 
@@ -118,7 +118,7 @@ def _told(process: Process, stage: Stage, key: str, value: str) -> Process | Non
 @cache
 def plausible(stage: Stage) -> Mapping[str, tuple[tuple[str, ...], int]]:
     """For each key that can be tried: the values to try, and how many casebook cases state it at the stage."""
-    stated = [{**filled(case.tender), **_measured(case.tender)} for case in known(stage)]
+    stated = [{**filled(case.tender), **_measured(case.tender)} for case in known_cases(stage)]
     values = {field: [each[field.key] for each in stated if field.key in each] for field in form.FIELDS}
     return {field.key: (tried, len(given)) for field, given in values.items() if (tried := _values(field, given))}
 

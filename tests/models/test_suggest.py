@@ -15,8 +15,8 @@ from features.track_records.case_records import NO_RECORD
 from models.bundle import Bundle
 from models.levers import LEVERS, levers
 from models.score import score
-from models.suggest import LEAST, Desk, suggest
-from models.what_if import what_if, with_facts
+from models.suggest import MIN_DIFFERENCE, Trials, suggest
+from models.what_if import what_if, with_overrides
 from tenders import casebook
 from tenders.facts import STAGES, Stage
 from tenders.io import form
@@ -33,8 +33,7 @@ each_lever = pytest.mark.parametrize("lever", LEVERS, ids=lambda lever: lever.ke
 @each_lever
 def test_a_lever_is_a_key_of_the_form_and_its_facts_are_features(lever: Any) -> None:
     assert lever.key in form.BY_KEY and lever.text(2).endswith(".")
-    for name in (lever.feature, lever.told_by):
-        assert catalogue()[name].evidence is None
+    assert catalogue()[lever.feature].evidence is None
     assert all(STAGES.index(form.BY_KEY[lever.key].stage) <= STAGES.index(stage) for stage in lever.stages)
 
 
@@ -55,7 +54,9 @@ def test_each_suggestion_lowers_the_number_that_what_if_gives(bundle: Bundle, st
     assert differences == sorted(differences)
     for each in (*found.single, *([found.pair] if found.pair else [])):
         scenario = what_if(bundle, process, [each.settings], stage).scenarios[0]
-        assert each.failure == scenario.score.failure and each.difference == scenario.difference <= -LEAST + 1e-9
+        assert (
+            each.failure == scenario.score.failure and each.difference == scenario.difference <= -MIN_DIFFERENCE + 1e-9
+        )
     if found.pair:
         assert found.pair.difference < differences[0] and len(found.pair.settings) == 2
 
@@ -71,7 +72,7 @@ def test_nothing_is_suggested_that_the_tender_does_not_state(bundle: Bundle, sta
     found = suggest(bundle, process, stage)
     for each in (*found.single, *([found.pair] if found.pair else [])):
         assert set(each.settings) <= told
-        assert score(bundle, with_facts(process, each.settings, stage), stage).unknown == unknown
+        assert score(bundle, with_overrides(process, each.settings, stage), stage).unknown == unknown
 
 
 def test_a_tender_of_which_nothing_is_known_gets_no_suggestion_and_is_told_so(bundle: Bundle) -> None:
@@ -102,11 +103,11 @@ def test_what_the_model_does_not_weigh_is_not_tried_and_that_is_said(bundle: Bun
 def test_what_is_not_weighed_moves_no_score(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = one(data.draw(made.known_at(stage)))
     plain = score(bundle, process, stage, explain=False)
-    desk = Desk(bundle, process, plain)
+    trials = Trials(bundle, process, plain)
     for lever in levers(stage):
-        if not desk.weighs(lever):
-            for value in desk.options(lever):
-                changed = with_facts(process, lever.settings(value), stage)
+        if not trials.weighs(lever):
+            for value in trials.options(lever):
+                changed = with_overrides(process, lever.overrides(value), stage)
                 assert score(bundle, changed, stage, explain=False).failure == plain.failure
 
 

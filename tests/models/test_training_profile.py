@@ -58,7 +58,9 @@ def test_a_bundle_without_one_is_read_too(bundle: Bundle, tmp_path: Path) -> Non
     assert bundles.load(tmp_path / "old").training_profile is None
 
 
-def test_a_training_profile_that_cannot_be_read_is_refused(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_profile_that_cannot_be_read_is_refused(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(msgspec.json, "encode", lambda given: b"{}" if given is PROFILE else ENCODED(given))
     bundles.save(replace(bundle, training_profile=PROFILE, registers={}), tmp_path / "saved")
     with pytest.raises(BundleError, match=r"reference\.json.*rows"):

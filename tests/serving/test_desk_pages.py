@@ -10,8 +10,7 @@ import httpx
 import pytest
 
 from models.bundle import Bundle
-from models.comparables import comparables
-from models.peers import peers
+from models.comparables import comparables, peers
 from models.suggest import suggest
 from serving.pages import reporting
 from tenders.io import form

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from models.comparables import known
+from models.comparables import known_cases
 from tenders import casebook
 from tests.serving.made import HOSTILE, Page, carried, failure_on
 
@@ -23,7 +23,7 @@ def test_it_is_light_and_loads_nothing_from_elsewhere(http: httpx.Client, path: 
 
 @pytest.mark.parametrize(("ended", "failed"), [("failed", True), ("held", False)])
 def test_the_casebook_is_filtered_by_how_cases_ended(http: httpx.Client, ended: str, failed: bool) -> None:
-    expected = sum(each.failed is failed for each in known("awarded"))
+    expected = sum(each.failed is failed for each in known_cases("awarded"))
     assert f"{expected} of {len(casebook.cases())} cases" in http.get("/casebook", params={"ended": ended}).text
 
 

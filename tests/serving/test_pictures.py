@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from models.bundle import Bundle
-from models.peers import Peers
+from models.comparables import Peers
 from models.score import Score, score
 from serving.pages import about, peers, stages
 from tenders.io.reading import one
