@@ -47,9 +47,11 @@ from portfolio.table import Lines
 from portfolio.work import CHUNK, Asked, held
 from portfolio.workers import local
 from tenders.bid_counts import bid_count
-from tenders.io import form, reading, typed
+from tenders.io import form
 from tenders.io.blocks import Block, blocks
 from tenders.io.lines import lines
+from tenders.io.ocds import decode_releases
+from tenders.io.read import to_process
 from tenders.process import published_on
 from tenders.tender import Tender
 
@@ -190,7 +192,7 @@ def features(source: Path, bundle: str) -> Shown:
     rows = Rows([feature for feature in loaded.weighed if feature.column and feature.stage == "draft"], "draft")
     for at in range(0, len(texts), CHUNK):
         steps = _Steps(cost)
-        found = steps.taken("decoding and checking", typed.sound_releases, texts[at : at + CHUNK], CHECKED)
+        found = steps.taken("decoding and checking", decode_releases, texts[at : at + CHUNK], CHECKED)
         days = steps.taken("days of publication", lambda each: list(map(published_on, each)), found)
         records = steps.taken("track records", lambda each: list(map(loaded.log.on, each)), days)
         steps.taken("columns", rows.add, found, records)
@@ -259,7 +261,7 @@ def predicted(asked: tuple[str, int]) -> float:
     """Seconds that the boosters take for so many rows of the matrix that the made-up releases give."""
     bundle, rows = asked
     loaded = held(bundle)
-    made = [reading.one(release) for release in made_tenders.releases(200)]
+    made = [to_process(release) for release in made_tenders.releases(200)]
     cases = [scoring.case(loaded, process, "draft") for process in made]
     tenders = [case.tender for case in cases]
     records = knowing.records_of(loaded, tenders, [case.published for case in cases])

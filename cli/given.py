@@ -14,7 +14,6 @@ from tenders.errors import UsageError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
 
-WORKBOOKS = (".xlsx", ".xlsm")
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -26,17 +25,9 @@ AtStage = Annotated[str | None, typer.Option("--stage", help="draft, bids_in or 
 
 def read(file: str) -> list[Process]:
     """The processes of a file, or of standard input for `-`. Raises DataError or UnreachableError."""
-    from tenders.io import reading
+    from tenders.io.read import read_bytes, read_file
 
-    if file == "-":
-        return reading.read(sys.stdin.buffer.read())
-    path = Path(file)
-    if path.suffix.lower() not in WORKBOOKS:
-        return reading.read_file(path)
-    from tenders.io import spreadsheets
-
-    forms = spreadsheets.rows(reading.content(path))
-    return reading.processes(forms[0] if len(forms) == 1 else forms)
+    return read_bytes(sys.stdin.buffer.read()) if file == "-" else read_file(Path(file))
 
 
 def stage_of(text: str | None) -> Stage | None:

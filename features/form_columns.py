@@ -16,8 +16,8 @@ from features.table import Floats, floats
 from tenders import dates
 from tenders.codelists import CURRENCIES
 from tenders.io import arrow, form
-from tenders.io.checks import MAX_LOTS
 from tenders.io.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, Column, Field, texted
+from tenders.io.ocds import MAX_LOTS
 from tenders.tender import LARGEST
 
 PLAIN = frozenset(field.key for field in form.FIELDS if field.kind != "list")

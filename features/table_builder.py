@@ -32,7 +32,7 @@ CHECKED = frozenset(
         *((Lot, name) for name in ("value", "contract_period")),
     }
 )
-"""The fields, by struct and name, of which `Reader.add` notices what `tenders.io.checks` would find wrong."""
+"""The fields, by struct and name, of which `Reader.add` notices what `tenders.io.ocds` would find wrong."""
 
 
 class Reader:

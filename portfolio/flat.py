@@ -26,7 +26,7 @@ from tenders import dates
 from tenders.facts import STAGES, Stage
 from tenders.io import arrow, form
 from tenders.io.blocks import Block
-from tenders.io.reading import unread_warning
+from tenders.io.read import unread_warnings
 from tenders.io.tables import Cells
 from tenders.process import AWARD_LAG
 
@@ -56,7 +56,7 @@ def flat(block: Block, most: int, stage: Callable[[Stage], Stage | None]) -> Ite
     `stage` tells at which one what has reached a stage is scored, or None if it is not to be read here.
     """
     table, unread, odd = _table(block)
-    warnings = tuple(unread_warning([f"/{name}" for name in unread]))
+    warnings = tuple(unread_warnings([f"/{name}" for name in unread]))
     for at in range(0, table.num_rows, most):
         cells = FormColumns(table.slice(at, most), odd[at : at + most])
         first = block.first + at

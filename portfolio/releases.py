@@ -9,10 +9,10 @@ import msgspec
 
 from features.table_builder import CHECKED
 from tenders.facts import STAGES, Stage
-from tenders.io import typed
 from tenders.io.blocks import Block
 from tenders.io.bounds import BOUNDS, Bounds
 from tenders.io.lines import lines
+from tenders.io.ocds import decode_releases, only_valid
 from tenders.io.rows import Row, of_line, reached, released
 from tenders.tender import Tender
 
@@ -46,14 +46,14 @@ def releases(
     with reached(block):
         given = lines(block, bounds)
         while some := list(islice(given, most)):
-            found = typed.sound_releases([line for _, line in some], CHECKED)
+            found = decode_releases([line for _, line in some], CHECKED)
             stages = [None if release is None else stage(release) for release in found]
             for each in [each for each in STAGES if each in stages] or STAGES[:1]:
                 yield _kept(some, found, [at == each for at in stages], each)
             if None in stages:
                 kept = [at is not None for at in stages]
                 # Whoever reads the columns of the others is not told, and would not notice.
-                others = typed.sound_among([None if keep else each for each, keep in zip(found, kept, strict=True)])
+                others = only_valid([None if keep else each for each, keep in zip(found, kept, strict=True)])
                 yield list(_others(some, others, kept, bounds))
             # The next are read into the memory that these leave, while it is in the cache.
             del some, found
@@ -62,7 +62,7 @@ def releases(
 def sound_ones(given: Releases, bounds: Bounds = BOUNDS) -> tuple[Releases, list[Row]]:
     """Those of some releases that are sound through and through, and the rows of the others."""
     some = list(zip(given.lines, given.texts, strict=True))
-    found = typed.sound_among(given.tenders)
+    found = only_valid(given.tenders)
     kept = [release is not None for release in found]
     return _kept(some, found, kept, given.stage), list(_others(some, found, kept, bounds))
 

@@ -17,7 +17,7 @@ from models.bundle import Bundle
 from models.score import Score
 from serving import body
 from tenders.errors import DataError, Problem, TenderRiskError
-from tenders.io import reading
+from tenders.io.read import to_process
 
 # A young collection every ten scores or so, not several a score.
 COLLECT = (50_000, 20, 50)
@@ -37,7 +37,7 @@ def held() -> Bundle:
     """
     loaded = bundles.load(bundles.released())
     # The first prediction sets up threads and buffers; no user should wait for that.
-    scoring.score(loaded, reading.one({"title": "warming up", "lots": 1}))
+    scoring.score(loaded, to_process({"title": "warming up", "lots": 1}))
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT)
@@ -64,7 +64,7 @@ def score_many(raw: bytes) -> Response:
 def scored(asked: body.Asked) -> Score:
     """The score of one request. Raises DataError with paths into the body."""
     try:
-        score = scoring.score(held(), reading.one(asked.document), stage=asked.stage, explain=asked.explain)
+        score = scoring.score(held(), to_process(asked.document), stage=asked.stage, explain=asked.explain)
     except DataError as error:
         raise error.under(asked.where) from None
     if asked.warnings:

@@ -14,30 +14,15 @@ import msgspec
 
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES, Stage
-from tenders.io import decoding, form
-from tenders.io.checks import named
+from tenders.io import form
+from tenders.io.detection import RELEASE_KEYS
+from tenders.io.ocds import json_type
+from tenders.io.text import parse_json
 
 OPTIONS = ("stage", "explain")
 # More are a portfolio: 10,000 take most of a minute, longer than clients wait.
 MAX_MANY = 10_000
 MAX_NAMED = 20
-# What only a release, a record or a package has at its top. `tender` and `buyer` are left out: the body
-# of a request and the flat form have them too.
-RELEASE_KEYS = frozenset(
-    {
-        "ocid",
-        "releases",
-        "records",
-        "compiledRelease",
-        "versionedRelease",
-        "parties",
-        "awards",
-        "contracts",
-        "tag",
-        "bids",
-        "planning",
-    }
-)
 EXAMPLE = 'Send {"tender": {…}, "stage": "draft"}'
 
 
@@ -69,7 +54,7 @@ def decoded(raw: bytes) -> Any:
         raise DataError.at("", f"byte {error.start} is not UTF-8", "Encode the body as UTF-8") from None
     if not text.strip():
         raise DataError.at("", "the body is empty", EXAMPLE)
-    return decoding.from_json(text)
+    return parse_json(text)
 
 
 def asked(body: Any, where: str = "", default: Asked = NOTHING_SAID, more: tuple[str, ...] = ()) -> Asked:
@@ -78,7 +63,7 @@ def asked(body: Any, where: str = "", default: Asked = NOTHING_SAID, more: tuple
     `more` names what the endpoint takes beside `stage` and `explain`. Raises DataError with paths into the body.
     """
     if not isinstance(body, Mapping):
-        raise DataError.at(where, f"expected an object, got {named(body)}", EXAMPLE)
+        raise DataError.at(where, f"expected an object, got {json_type(body)}", EXAMPLE)
     stage, explain = _options(body, where, default)
     read = {name: body[name] for name in more if name in body}
     if _is_bare(body):
@@ -105,7 +90,7 @@ def asked_many(body: Any) -> tuple[list[Any], str, Asked]:
         default = Asked(document=None, stage=stage, explain=explain, warnings=_unread(body, ("tenders",), ""))
         body, where = body["tenders"], "/tenders"
     if not isinstance(body, list):
-        raise DataError.at(where, f"expected an array, got {named(body)}", 'Send [{"tender": {…}}, …]')
+        raise DataError.at(where, f"expected an array, got {json_type(body)}", 'Send [{"tender": {…}}, …]')
     if len(body) > MAX_MANY:
         problem = f"{len(body)} tenders; at most {MAX_MANY} are scored at once"
         raise TooLargeError(Problem(path=where, problem=problem, remedy="Use tender-risk portfolio for more"))
@@ -119,7 +104,7 @@ def _options(body: Mapping[str, Any], where: str, default: Asked) -> tuple[Stage
         problem = f"{stage!r:.40} is no stage"
         problems.append(Problem(path=f"{where}/stage", problem=problem, remedy=f"Use {', '.join(STAGES)}"))
     if not isinstance(explain, bool):
-        problem = f"expected true or false, got {named(explain)}"
+        problem = f"expected true or false, got {json_type(explain)}"
         problems.append(Problem(path=f"{where}/explain", problem=problem))
     if problems:
         raise DataError(problems)

@@ -18,8 +18,8 @@ from serving import body
 from serving.answers import answer, held, refusal
 from serving.body import Asked
 from tenders.errors import DataError, TenderRiskError
-from tenders.io import reading
-from tenders.io.checks import named
+from tenders.io.ocds import json_type
+from tenders.io.read import to_process
 from tenders.process import Process
 
 Answer = WhatIf | Suggestions | Comparables
@@ -55,7 +55,7 @@ def _answered(raw: bytes, more: tuple[str, ...], found: Callable[[Asked], Answer
 def _process(asked: Asked) -> Process:
     """The tender of a request, compiled once for its stage. Raises DataError with paths into the body."""
     try:
-        process = reading.one(asked.document)
+        process = to_process(asked.document)
         process.as_of(asked.stage or process.latest_stage())
     except DataError as error:
         raise error.under(asked.where) from None
@@ -79,14 +79,14 @@ def _scenarios(asked: Asked) -> tuple[str, Settings]:
         return "/set", [_settings(asked.more["set"], "/set")]
     listed = asked.more["scenarios"]
     if not isinstance(listed, list) or not listed:
-        raise DataError.at("/scenarios", f"expected an array of objects, got {named(listed)}", EXAMPLE)
+        raise DataError.at("/scenarios", f"expected an array of objects, got {json_type(listed)}", EXAMPLE)
     found = [_settings(each, f"/scenarios/{number}") for number, each in enumerate(listed)]
     return "/scenarios/0" if len(found) == 1 else "", found
 
 
 def _settings(given: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
-        raise DataError.at(where, f"expected an object, got {named(given)}", EXAMPLE)
+        raise DataError.at(where, f"expected an object, got {json_type(given)}", EXAMPLE)
     return given
 
 

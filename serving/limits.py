@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.answers import answer, refusal
 from serving.jobs.settings import settings
 from tenders.errors import Problem, TenderRiskError, TooLargeError
-from tenders.io import reading
+from tenders.io.read import MAX_BYTES, too_many_bytes
 
 UPLOADS = frozenset({"/jobs", "/portfolio"})
 # A client that is still sending does not read: it would see a broken connection, not the 413. So the rest
 # is received and thrown away, up to this many bytes.
-DRAIN_BYTES = 8 * reading.MAX_BYTES
+DRAIN_BYTES = 8 * MAX_BYTES
 # A form's fields around the file.
 AROUND = 2**20
 SECONDS_TO_SEND = 60
@@ -50,7 +50,7 @@ class BodyLimit:
             await answer({"error": said, "problems": []}, 408)(scope, receive, send)
             return
         if body is None:
-            await refusal(reading.too_large(size))(scope, receive, send)
+            await refusal(too_many_bytes(size))(scope, receive, send)
             return
         await self.app(scope, _replayed(body, receive), send)
 
@@ -75,13 +75,13 @@ async def _received(receive: Receive) -> tuple[bytes | None, int]:
         message = await receive()
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size <= reading.MAX_BYTES:
+        if size <= MAX_BYTES:
             chunks.append(chunk)
         else:
             chunks.clear()
         if not message.get("more_body", False) or size > DRAIN_BYTES:
             break
-    return (b"".join(chunks) if size <= reading.MAX_BYTES else None), size
+    return (b"".join(chunks) if size <= MAX_BYTES else None), size
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -18,8 +18,8 @@ from tenders import clearing, settings, stages
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.checks import converted
 from tenders.io.fields import Field, parsed
+from tenders.io.ocds import to_tender
 from tenders.process import Process, plain
 from tenders.tender import Tender
 
@@ -79,7 +79,7 @@ def changed(document: settings.Json, given: Given) -> Tender:
     clearing.clear(document, given.keys() - stated.keys())
     settings.apply(document, fresh, stated)
     try:
-        return converted(document)
+        return to_tender(document)
     except DataError as error:
         raise DataError([msgspec.structs.replace(p, path=form.key_of(p.path)) for p in error.problems]) from None
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from tenders import dates
 from tenders.codelists import CLOSING_DOCUMENTS
-from tenders.io.checks import known_part
+from tenders.io.ocds import parse_release
 from tenders.process import Process
 from tenders.tender import Document, Tender
 
@@ -78,7 +78,7 @@ def steps(process: Process) -> list[Step]:
     """The releases of a process in time order. Raises DataError if one cannot be read."""
     found = []
     for release, where in zip(process.releases, process.where, strict=True):
-        tender = known_part(release, where)[1]
+        tender = parse_release(release, where)[1]
         found.append(Step(where=where, date=tender.date, tags=frozenset(tender.tag), tender=tender))
     return found
 

@@ -21,7 +21,7 @@ from ocdsmerge.merge import CompiledRelease
 from tenders import dates, stages
 from tenders.codelists import AFTER_SIGNATURE_TAGS, AWARD_TAGS, CLOSING_TAGS, CONTRACT_TAGS
 from tenders.facts import Stage, StructureChange, Touches
-from tenders.io.checks import converted, known_part
+from tenders.io.ocds import parse_release, to_tender
 from tenders.tender import Tender
 
 Release = Mapping[str, Any]
@@ -74,6 +74,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     warnings: tuple[str, ...] = ()
     form: tuple[str, ...] | None = None
     typed: Tender | None = None
+
+    @classmethod
+    def of_tender(cls, tender: Tender) -> Process:
+        """The process of a valid release that `tenders.io.ocds.decode_releases` decoded straight into its types."""
+        return cls(where=("",), typed=tender)
 
     @property
     def ocid(self) -> str | None:
@@ -137,14 +142,14 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def _compile(self, chosen: Sequence[int]) -> Tender:
         if len(chosen) == 1:
-            return converted(self.releases[chosen[0]], self.where[chosen[0]])
+            return to_tender(self.releases[chosen[0]], self.where[chosen[0]])
         if (merge := tuple(chosen)) not in self._merges:
             self._merges[merge] = self._merged(merge)
         return self._merges[merge]
 
     def _merged(self, chosen: Sequence[int]) -> Tender:
-        known = [known_part(self.releases[i], self.where[i])[0] for i in chosen]
-        tender = converted(_merged(known), self.where[chosen[-1]])
+        known = [parse_release(self.releases[i], self.where[i])[0] for i in chosen]
+        tender = to_tender(_merged(known), self.where[chosen[-1]])
         changes = tender.tender_risk.structure_changes + _changes(known, [self.where[i] for i in chosen])
         facts = replace(tender.tender_risk, structure_changes=changes, changes_counted=True)
         return replace(tender, tender_risk=facts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tenders.io.reading import MAX_BYTES
+from tenders.io.read import MAX_BYTES
 from tests import samples
 
 
@@ -187,7 +187,7 @@ TABLES = [
     _text("a CSV row with too many cells", "title,lots\nNursing,1\nNursing, at home,2\n", "row 3", ".csv"),
     _text("a CSV cell that is wrong", "title,lots\nNursing,1\nNursing,many\n", "row 3, column lots", ".csv"),
     _text("a CSV date that does not exist", "title,published\nNursing,2024-02-31\n", "row 2, column published", ".csv"),
-    _text("a CSV cell of 200,000 characters", f"title\n{'x' * 200_000}\n", "line 2", ".csv"),
+    _text("a CSV cell of 200,000 characters", f"title\n{'x' * 200_000}\n", "row 2", ".csv"),
     _text("broken YAML", "title: [1, 2", "", ".yaml"),
     _text("an empty YAML", "# nothing\n", "", ".yaml"),
     _text("a Python object in YAML", "title: x\nvalue: !!python/object/apply:os.getcwd []\n", "line 2", ".yaml"),

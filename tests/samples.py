@@ -6,7 +6,7 @@ import copy
 import json
 from typing import Any
 
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.process import Process
 
 Json = dict[str, Any]
@@ -97,7 +97,7 @@ def count(value: float, lot: str | None = None, measure: str = "bids") -> Json:
 def process(*releases: Json) -> Process:
     """One process, read as from a package if there are several releases."""
     given = copy.deepcopy(list(releases))
-    return one(given[0] if len(given) == 1 else {"releases": given})
+    return to_process(given[0] if len(given) == 1 else {"releases": given})
 
 
 def data(document: Any) -> bytes:

@@ -104,9 +104,9 @@ def test_yaml_is_read_by_a_safe_loader_that_is_named(file: Path) -> None:
 def test_the_loader_of_yaml_is_safe() -> None:
     import yaml
 
-    from tenders.io import decoding
+    from tenders.io.text import _TextLoader
 
-    assert issubclass(decoding._TextLoader, yaml.CSafeLoader)
+    assert issubclass(_TextLoader, yaml.CSafeLoader)
 
 
 @each_file

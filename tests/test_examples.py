@@ -14,7 +14,7 @@ import pytest
 from models.bundle import Bundle
 from models.score import Score, score
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one, read_file
+from tenders.io.read import read_file, to_process
 
 HOME = Path(__file__).parents[1] / "examples"
 
@@ -132,4 +132,4 @@ def test_the_draft_score_is_the_same_without_the_later_facts(bundle: Bundle, nam
     """Where the day of publication is stated: else the day is reckoned back from the award, and with it the record."""
     draft = stripped(name)
     if "datePublished" in draft["tender"]:
-        assert score(bundle, one(draft), "draft") == scored(bundle, name, "draft")
+        assert score(bundle, to_process(draft), "draft") == scored(bundle, name, "draft")

@@ -17,7 +17,9 @@ from serving.pages.filling import MAX_ENTERED, filled
 from tenders.edited import Given, edited
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
-from tenders.io import decoding, form, reading
+from tenders.io import form
+from tenders.io.read import to_process
+from tenders.io.text import parse_json
 from tenders.process import Process
 
 MAX_CARRIED = 2 * 2**20
@@ -50,7 +52,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if not self.values:
                 remedy = "Fill what is known; whatever is empty counts as unknown"
                 raise DataError.at("", "nothing is filled in", remedy)
-            return reading.one(dict(self.values))
+            return to_process(dict(self.values))
         known = STAGES[: STAGES.index(stage) + 1]
         changes = {key: value for key, value in self._changes.items() if form.BY_KEY[key].stage in known}
         return edited(self._held, changes, stage) if changes else self._held
@@ -65,7 +67,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _held(self) -> Process | None:
-        return reading.one(decoding.from_json(self.document)) if self.document else None
+        return to_process(parse_json(self.document)) if self.document else None
 
     @cached_property
     def _changes(self) -> Given:
@@ -78,7 +80,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 def with_told(draft: Draft) -> Draft:
     """The draft with the form filled from its document. Raises DataError if that is no tender."""
-    held = reading.one(decoding.from_json(draft.document))
+    held = to_process(parse_json(draft.document))
     return msgspec.structs.replace(draft, values={**filled(held.compiled()), **draft.values})
 
 
@@ -89,7 +91,7 @@ def kept(draft: Draft) -> Any:
     """
     if not draft.document:
         return dict(draft.values)
-    return {"tender": decoding.from_json(draft.document), "set": dict(draft.changed), "stage": draft.stage}
+    return {"tender": parse_json(draft.document), "set": dict(draft.changed), "stage": draft.stage}
 
 
 def _check(values: Mapping[str, str]) -> None:

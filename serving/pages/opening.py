@@ -18,10 +18,11 @@ from serving.pages import uploads
 from serving.pages.drafts import Draft, with_told
 from serving.pages.filling import filled
 from tenders.errors import DataError, Problem
-from tenders.io import decoding, documents
+from tenders.io import documents
 from tenders.io.blocks import Block, blocks
 from tenders.io.lines import counted, lines
 from tenders.io.rows import rows
+from tenders.io.text import parse_json
 from tenders.process import Process
 
 QUICK = 16 * 2**20
@@ -87,7 +88,7 @@ def _piece(pieces: list[documents.Piece], place: str) -> Any:
     """The document of a piece, alone in the kind of package that it stood in."""
     for piece in pieces:
         if piece.places[0] == place:
-            values = [decoding.from_json(value.decode()) for value in piece.values]
+            values = [parse_json(value.decode()) for value in piece.values]
             return values[0] if piece.how == "document" else {_WITHIN[piece.how]: values}
     raise DataError.at(place, "nothing is found there")
 

@@ -11,7 +11,8 @@ from serving.pages.drafts import MAX_CARRIED, Draft
 from serving.pages.filling import MAX_ENTERED, tidy
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES
-from tenders.io import form, reading
+from tenders.io import form
+from tenders.io.read import MAX_BYTES
 
 # The form itself, its scenarios, and a document.
 MAX_FIELDS = 12 * len(form.FIELDS)
@@ -28,7 +29,7 @@ class Received(msgspec.Struct, frozen=True):
 async def received(request: Request) -> Received:
     """What a posted form brings. Raises DataError if it is no form, TooLargeError if no page can carry it."""
     try:
-        sent = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=reading.MAX_BYTES)
+        sent = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_BYTES)
     except (HTTPException, UnicodeDecodeError):
         raise DataError.at("", "the form cannot be read", "Send it again from this page") from None
     file = sent.get("file")

@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
-from serving.body import RELEASE_KEYS
 from serving.pages.drafts import MAX_CARRIED, Draft, with_told
 from serving.pages.filling import tidy, typed
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES
-from tenders.io import decoding, form, reading, spreadsheets
+from tenders.io import form
+from tenders.io.detection import document_kind
+from tenders.io.read import decode, to_process, to_processes
 
 MAX_NAMED = 20
 
@@ -29,34 +30,26 @@ def read(name: str, content: bytes) -> Draft:
 
 def documents(name: str, content: bytes) -> list[Any]:
     """What a file holds, decoded: one entry a tender where they are listed, one where it is a package."""
-    suffix = PurePath(name).suffix.lower()
-    if suffix in (".xlsx", ".xlsm"):
-        return spreadsheets.rows(content)
-    text = _text(content)
-    if suffix == ".csv":
-        rows = decoding.csv_rows(text)
-        return [{key: spreadsheets.meant(str(each or "")) for key, each in row.items()} for row in rows]
-    if not text.strip():
-        raise DataError.at("", "the file is empty", "Give a release, record, package or filled form")
-    document = decoding.from_yaml(text) if suffix in (".yaml", ".yml") else decoding.from_json(text)
+    document = decode(content, PurePath(name).suffix.lower())
     return document if isinstance(document, list) and document else [document]
 
 
 def drafted(document: Any) -> Draft:
     """The draft in one decoded document. Raises DataError, TooLargeError."""
     if not isinstance(document, Mapping):
-        reading.one(document)
-    if isinstance(document.get("tender"), Mapping) and isinstance(document.get("set"), Mapping):
+        to_process(document)
+    kind = document_kind(document)
+    if kind == "kept draft":
         held = drafted(document["tender"])
         stage = next((each for each in STAGES if each == document.get("stage")), None)
         emptied = [key for key, value in document["set"].items() if value is None]
         values = {key: value for key, value in held.values.items() if key not in emptied}
         return msgspec.structs.replace(held, values={**values, **_values(document["set"])}, stage=stage)
-    if not (RELEASE_KEYS | {"tender"}).isdisjoint(document):
+    if kind != "form":
         return _of_ocds(document)
     values = _values(document)
     if not values:
-        reading.one(document)
+        to_process(document)
     unread = [str(key)[:80] for key in document if key not in form.BY_KEY][:MAX_NAMED]
     notes = (f"not part of the score, because the name is unknown: {', '.join(unread)}",) if unread else ()
     return Draft(values=values, notes=notes)
@@ -65,7 +58,7 @@ def drafted(document: Any) -> Draft:
 def _of_ocds(document: Mapping[str, Any]) -> Draft:
     text = msgspec.json.encode(document).decode()
     # Read first: what is wrong with it says more than its size.
-    if len(found := reading.processes(document)) > 1:
+    if len(found := to_processes(document)) > 1:
         raise DataError.at("", f"{len(found)} tenders in the file; this page scores one", "Use the portfolio page")
     found[0].compiled()
     if len(text) > MAX_CARRIED:
@@ -78,12 +71,3 @@ def _values(document: Mapping[str, Any]) -> dict[str, str]:
     read = ((key, typed(document.get(key))) for key in form.BY_KEY)
     # Not cut to length: what is too long is refused beside its field.
     return {key: tidied for key, text in read if (tidied := tidy(key, text) if len(text) < 20_000 else text)}
-
-
-def _text(content: bytes) -> str:
-    if len(content) > reading.MAX_BYTES:
-        raise reading.too_large(len(content))
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError.at("", f"byte {error.start} is not UTF-8", "Save the file as UTF-8") from None

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from tenders.errors import DataError
-from tenders.io.checks import named
+from tenders.io.ocds import json_type
 
 PACKAGE = "100"
 """Releases of a package that are asked for: the most that is answered."""
@@ -72,5 +72,5 @@ def listed(document: Any, name: str) -> list[dict[str, Any]]:
     """The objects of an array in an answer. Raises DataError if they are none."""
     found = document.get(name) if isinstance(document, dict) else None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise DataError.at(f"/{name}", f"expected an array of objects, got {named(found)}", "Has the API changed?")
+        raise DataError.at(f"/{name}", f"expected an array of objects, got {json_type(found)}", "Has the API changed?")
     return found

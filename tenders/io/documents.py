@@ -1,7 +1,7 @@
 """JSON documents cut into pieces that are read one by one, so that what is wrong with one costs no other.
 
 A piece is a record, the releases of one ocid, or a document of another kind, as the bytes that it was written in; what
-stands in it is asked later, by `tenders.io.reading`.
+stands in it is asked later, by `tenders.io.read`.
 """
 
 from __future__ import annotations

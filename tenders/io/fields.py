@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from tenders.facts import Stage
-from tenders.io.checks import named
+from tenders.io.ocds import json_type
 from tenders.memo import Memo
 from tenders.tender import LARGEST
 
@@ -115,7 +115,7 @@ class Remembered:
 
 
 def _wrong(expected: str, raw: Any) -> ValueError:
-    got = repr(raw)[:40] if isinstance(raw, str | int | float) else named(raw)
+    got = repr(raw)[:40] if isinstance(raw, str | int | float) else json_type(raw)
     return ValueError(f"{expected}, got {got}")
 
 

@@ -6,7 +6,7 @@ and a reason can name the key that the user filled.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, get_args
 
@@ -225,6 +225,17 @@ def key_of(path: str, given: Collection[str] = ()) -> str:
         return "/lot_values"
     above = [f for f in FIELDS if path == f.path or path.startswith(f"{f.path}/")]
     return f"/{max(above, key=lambda f: len(f.path)).key}" if above else path
+
+
+def known_columns(names: Sequence[str]) -> list[str]:
+    """The columns of a table that are keys of the form. Raises DataError if there are none, or one occurs twice."""
+    known = [name for name in names if name in BY_KEY]
+    if not known:
+        remedy = "See docs/form.md for the keys of the form; a register's own file is read by the register's name"
+        raise DataError.at("row 1", "no column is a key of the form", remedy)
+    if repeated := [name for name in known if known.count(name) > 1]:
+        raise DataError.at("row 1", f"two columns are called {repeated[0]}", "Keep the one that is meant")
+    return known
 
 
 def put(target: Any, path: str, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The rows of a block: each becomes a `Process` through `tenders.io.reading`, or says what is wrong with it."""
+"""The rows of a block: each becomes a `Process` through `tenders.io.read`, or says what is wrong with it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from tenders.errors import DataError, Problem, UnreachableError
-from tenders.io import arrow, documents, form, reading, streams, typed
+from tenders.io import arrow, documents, form, streams
 from tenders.io.blocks import Block
 from tenders.io.bounds import BOUNDS, Bounds
 from tenders.io.fields import Remembered
 from tenders.io.lines import lines
+from tenders.io.ocds import decode_releases
+from tenders.io.read import decode, process_of_form, process_of_record, process_of_releases, to_processes
 from tenders.io.registers import Case
 from tenders.io.tables import Cells
 from tenders.process import Process
@@ -72,7 +74,7 @@ def _of_lines(block: Block, bounds: Bounds, whole: bool, only: Container[int] | 
         return
     given = lines(block, bounds)
     while some := list(islice(given, _AT_ONCE)):
-        for (number, line), release in zip(some, typed.sound_releases([line for _, line in some]), strict=True):
+        for (number, line), release in zip(some, decode_releases([line for _, line in some]), strict=True):
             if release is None:
                 yield from of_line(number, line, bounds)
             else:
@@ -81,7 +83,7 @@ def _of_lines(block: Block, bounds: Bounds, whole: bool, only: Container[int] | 
 
 def released(line: int, release: Tender) -> Row:
     """The row of a sound release that stands alone in its line."""
-    return Row(line=line, place="", process=typed.process(release))
+    return Row(line=line, place="", process=Process.of_tender(release))
 
 
 @contextmanager
@@ -102,7 +104,7 @@ def of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
         return
     document = _decoded(line)
     if isinstance(document, dict) and "records" not in document and _is_one(document):
-        yield _row(number, "", reading.processes, document)
+        yield _row(number, "", to_processes, document)
     elif line and not line.isspace():
         for piece in documents.pieces(line):
             yield _of_piece(number, piece, bounds)
@@ -135,17 +137,17 @@ def _read(piece: documents.Piece, bounds: Bounds) -> list[Process]:
         raise _too_long(bounds, "process")
     values = [_placed(value, place) for value, place in zip(piece.values, piece.places, strict=True)]
     if piece.how == "releases":
-        return [reading.released(values, piece.places)]
+        return [process_of_releases(values, piece.places)]
     if piece.how == "record":
-        return [reading.record(values[0], piece.places[0])]
+        return [process_of_record(values[0], piece.places[0])]
     if isinstance(values[0], list) and values[0]:
         raise DataError.at(piece.places[0], "expected an object, got array")
-    return reading.processes(values[0], piece.places[0])
+    return to_processes(values[0], piece.places[0])
 
 
 def _placed(value: bytes, place: str) -> Any:
     try:
-        return reading.decoded(value)
+        return decode(value)
     except DataError as error:
         # What is no JSON has no places within.
         raise DataError([replace(each, path=place) for each in error.problems]) from None
@@ -182,7 +184,7 @@ def _filled(
 ) -> list[Process]:
     given = {name: cell for name, cell in zip(columns, row, strict=False) if cell is not None and cell != ""}
     try:
-        return [reading.filled(given, unread, remembered(row) if given else None)]
+        return [process_of_form(given, unread, remembered(row) if given else None)]
     except DataError as error:
         raise DataError([_in_column(each, place) for each in error.problems]) from None
 

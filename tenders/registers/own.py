@@ -28,7 +28,9 @@ import msgspec
 from tenders import dates
 from tenders.errors import DataError, Problem, UnreachableError
 from tenders.history import UNDATED, Past, Read, Source
-from tenders.io import checks, form, reading
+from tenders.io import form
+from tenders.io.ocds import find_problems
+from tenders.io.read import MAX_BYTES, decode, process_of_releases, read_file, to_processes, too_many_bytes
 from tenders.outcomes import Outcome
 from tenders.process import Process
 from tenders.registers.columns import columns
@@ -80,7 +82,7 @@ def read(path: Path) -> Read:
         raise DataError.at(
             path.name, "a table without a mapping", "Give the TOML file that names it and maps its columns"
         )
-    held, problems = _lines(path) if ending in LINES else (reading.read_file(path), [])
+    held, problems = _lines(path) if ending in LINES else (read_file(path), [])
     processes = _together(held, problems)
     found = outcomes_of(processes)
     cases = [_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, found, strict=True))]
@@ -93,7 +95,7 @@ def _lines(path: Path) -> tuple[list[Process], list[Problem]]:
     try:
         with path.open("rb") as file:
             for number in count(1):
-                line = file.readline(reading.MAX_BYTES + 1)
+                line = file.readline(MAX_BYTES + 1)
                 if not line:
                     break
                 try:
@@ -101,7 +103,7 @@ def _lines(path: Path) -> tuple[list[Process], list[Problem]]:
                 except DataError as error:
                     problems += error.problems
                 while line and not line.endswith(b"\n"):
-                    line = file.readline(reading.MAX_BYTES)
+                    line = file.readline(MAX_BYTES)
     except OSError as error:
         raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
     if not found:
@@ -113,12 +115,12 @@ def _of_line(line: bytes, place: str) -> list[Process]:
     if not line.strip():
         return []
     try:
-        if len(line) > reading.MAX_BYTES:
-            raise reading.too_large(len(line))
-        document = reading.decoded(line)
+        if len(line) > MAX_BYTES:
+            raise too_many_bytes(len(line))
+        document = decode(line)
     except DataError as error:
         raise error.under(place) from None
-    return reading.processes(document, place)
+    return to_processes(document, place)
 
 
 def _together(processes: Sequence[Process], problems: list[Problem]) -> list[Process]:
@@ -131,7 +133,7 @@ def _together(processes: Sequence[Process], problems: list[Problem]) -> list[Pro
         releases = [release for part in parts for release in part.releases]
         places = [place for part in parts for place in part.where]
         try:
-            one = parts[0] if len(parts) == 1 else reading.released(releases, places)
+            one = parts[0] if len(parts) == 1 else process_of_releases(releases, places)
             one.compiled()
         except DataError as error:
             problems += error.problems
@@ -254,7 +256,7 @@ def _tender(name: str, published: date, cells: Row, given: Mapped) -> Tender:
         tender = msgspec.convert(built, Tender, strict=False)
     except msgspec.ValidationError as error:
         raise DataError.at("facts", str(error)) from None
-    if problems := list(checks.problems(tender)):
+    if problems := list(find_problems(tender)):
         raise DataError(problems)
     return tender
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from features.catalogue import THEMES, Feature, catalogue, feature, known_at, pounds
 from features.track_records.case_records import TrackRecord
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.tender import Tender
 from tests.features import made
 
@@ -117,7 +117,7 @@ def test_an_empty_tender_is_unknown(each: Feature) -> None:
 @settings(max_examples=150)
 @given(data=st.data())
 def test_a_value_is_unknown_or_a_finite_number_in_the_range_of_its_unit(stage: Stage, data: Any) -> None:
-    tender = one(data.draw(made.known_at(stage))).as_of(stage)
+    tender = to_process(data.draw(made.known_at(stage))).as_of(stage)
     for each in FEATURES:
         value = each.measure(tender, RECORD)
         if value is not None:

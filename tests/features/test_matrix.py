@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from features.catalogue import catalogue, known_at
 from features.matrix import Rows, measured
 from features.track_records.case_records import NO_RECORD
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.tender import Tender
 from tests.features import made
 
-FORM = one({"lots": 3, "value": 9e8, "currency": "GBP"}).as_of("draft")
+FORM = to_process({"lots": 3, "value": 9e8, "currency": "GBP"}).as_of("draft")
 RECORD = made.record()
 EVERY = known_at("awarded")
 whole = made.known_at("awarded")
@@ -37,7 +37,7 @@ def test_no_tender_is_no_row_and_keeps_the_width() -> None:
 @settings(max_examples=40, deadline=None)
 @given(tenders=st.lists(whole, max_size=6), cut=st.integers(0, 6))
 def test_a_tender_is_measured_as_if_it_were_alone(tenders: list[made.Json], cut: int) -> None:
-    read = [one(each).as_of("awarded") for each in tenders]
+    read = [to_process(each).as_of("awarded") for each in tenders]
     alone = [measured(EVERY, [each], [RECORD], "awarded") for each in read]
     rows = Rows(EVERY)
     rows.add(read[:cut], [RECORD] * len(read[:cut]))

@@ -8,7 +8,7 @@ import pytest
 
 from features.remarks import remarks
 from features.table_builder import read
-from tenders.io.checks import converted
+from tenders.io.ocds import to_tender
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from tenders.io.checks import converted
     ],
 )
 def test_what_looks_wrong_is_remarked_on(section: dict[str, Any], remark: str) -> None:
-    found = remarks(read([converted({"tender": each}) for each in ({"title": "t"}, section, section)]))
+    found = remarks(read([to_tender({"tender": each}) for each in ({"title": "t"}, section, section)]))
     assert list(found) == [1, 2]
     assert [each[: len(remark)] for each in found[1]] == [remark]
     assert found[1] == found[2]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from features.catalogue import known_at
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.process import Process
 from tests import samples
 from tests.features import made
@@ -30,7 +30,7 @@ def measured(process: Process, stage: Stage) -> dict[str, float | None]:
 def test_no_later_fact_in_the_same_release_moves_a_feature(stage: Stage, data: Any) -> None:
     release = data.draw(made.known_at(stage))
     later = made.with_facts(release, data.draw(made.later_than(stage)))
-    assert measured(one(later), stage) == measured(one(release), stage)
+    assert measured(to_process(later), stage) == measured(to_process(release), stage)
 
 
 LATER_NOTICES: dict[Stage, list[samples.Json]] = {
@@ -84,7 +84,7 @@ def test_the_order_of_lots_items_parties_awards_and_advisers_moves_no_feature(da
         home = shuffled[above[0]] if above else shuffled
         if last in home:
             home[last] = data.draw(st.permutations(home[last]))
-    before, after = measured(one(release), "awarded"), measured(one(shuffled), "awarded")
+    before, after = measured(to_process(release), "awarded"), measured(to_process(shuffled), "awarded")
     assert set(before) > OF_THE_FIRST
     for name in set(before) - OF_THE_FIRST:
         assert after[name] == pytest.approx(before[name]), name
@@ -98,7 +98,7 @@ def test_naming_an_adviser_or_supplier_twice_counts_once() -> None:
     }
     twice = {**once, "awards": [*once["awards"], samples.award("2", suppliers=[{"name": "A Ltd"}])]}
     twice["tenderRisk"] = {"advisers": [{"name": "a"}, {"name": "A."}]}
-    one_record, two_records = (measured(one(each), "awarded") for each in (once, twice))
+    one_record, two_records = (measured(to_process(each), "awarded") for each in (once, twice))
     for name in ("supplier_record", "adviser_record", "adviser_cases", "adviser_specialism"):
         assert one_record[name] is not None or name == "adviser_specialism"
         assert two_records[name] == one_record[name]

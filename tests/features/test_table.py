@@ -14,7 +14,7 @@ from features.table import Columns, joined
 from features.table_builder import Reader, read
 from features.track_records.case_records import TrackRecord
 from tenders.facts import STAGES
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tests.features import made
 
 RECORD = made.record()
@@ -29,7 +29,7 @@ def told(columns: Columns) -> str:
 @settings(max_examples=60, deadline=None)
 @given(document=whole)
 def test_what_came_later_is_not_in_columns_as_of_a_stage(document: made.Json) -> None:
-    process = one(document)
+    process = to_process(document)
     for stage in STAGES:
         whole = read([process.compiled()], [RECORD], stage)
         assert told(read([process.as_of(stage)], [RECORD], stage)) == told(whole)
@@ -38,7 +38,7 @@ def test_what_came_later_is_not_in_columns_as_of_a_stage(document: made.Json) ->
 @settings(max_examples=60, deadline=None)
 @given(document=whole)
 def test_features_that_a_stage_knows_are_the_same_of_a_tender_alone(document: made.Json) -> None:
-    process = one(document)
+    process = to_process(document)
     for stage in STAGES:
         columns = read([process.compiled()] * 2, [RECORD] * 2, stage)
         tender = process.as_of(stage)
@@ -50,7 +50,7 @@ def test_features_that_a_stage_knows_are_the_same_of_a_tender_alone(document: ma
 
 
 def test_parts_are_joined_one_below_the_other() -> None:
-    tenders = [one({"lots": n, "value": 10 * n, "published": f"2024-01-0{n}"}).compiled() for n in (1, 2, 3)]
+    tenders = [to_process({"lots": n, "value": 10 * n, "published": f"2024-01-0{n}"}).compiled() for n in (1, 2, 3)]
     records = [TrackRecord()] * 3
     parts = [read(tenders[:1], records[:1]), read([]), read(tenders[1:], records[1:])]
     assert told(joined(parts)) == told(read(tenders, records))
@@ -58,7 +58,7 @@ def test_parts_are_joined_one_below_the_other() -> None:
 
 def test_what_is_read_bit_by_bit_is_what_is_read_at_once() -> None:
     forms = [{"value": 5, "contract_start": "2024-05-01"}, {"title": "x"}, {"tender_end": "2024-03-01", "cpv": "85"}]
-    tenders = [one({**form, "buyer": f"Buyer {n}"}).compiled() for n, form in enumerate(forms)]
+    tenders = [to_process({**form, "buyer": f"Buyer {n}"}).compiled() for n, form in enumerate(forms)]
     reader = Reader()
     for tender in tenders:
         reader.add([tender], [RECORD])
@@ -81,5 +81,5 @@ def test_a_column_has_a_number_a_tender(name: str) -> None:
     column = catalogue()[name].column
     assert column is not None
     for count in (0, 1, 3):
-        found = column(read([one({"title": "x"}).compiled()] * count, [TrackRecord()] * count))
+        found = column(read([to_process({"title": "x"}).compiled()] * count, [TrackRecord()] * count))
         assert found.shape == (count,) and found.dtype == np.float64

@@ -9,7 +9,7 @@ import pytest
 
 from features.catalogue import catalogue
 from features.track_records.case_records import Log, Resolved, TrackRecord
-from tenders.io.reading import one
+from tenders.io.read import to_process
 
 Json = dict[str, Any]
 
@@ -301,7 +301,7 @@ TABLE: list[tuple[str, Json, float | None]] = [
 @pytest.mark.parametrize(("name", "document", "expected"), TABLE, ids=[f"{n}-{e}" for n, _, e in TABLE])
 def test_feature(name: str, document: Json, expected: float | None) -> None:
     each = catalogue()[name]
-    assert each.measure(one(document).as_of(each.stage), RECORD) == pytest.approx(expected)
+    assert each.measure(to_process(document).as_of(each.stage), RECORD) == pytest.approx(expected)
 
 
 def test_the_table_has_a_known_value_of_every_feature_and_no_other() -> None:

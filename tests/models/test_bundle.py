@@ -15,7 +15,7 @@ from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
 from tenders.errors import BundleError
-from tenders.io.reading import read_file
+from tenders.io.read import read_file
 
 ROOT = Path(__file__).parents[2]
 MANCHESTER = read_file(ROOT / "examples/manchester-lco.json")[0]

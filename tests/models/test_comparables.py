@@ -12,7 +12,7 @@ from models.comparables import NEAREST, Peers, citations, comparables, known_cas
 from models.score import score
 from tenders import casebook
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one, read_file
+from tenders.io.read import read_file, to_process
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 each_stage = pytest.mark.parametrize("stage", STAGES)
@@ -56,8 +56,8 @@ def test_sources_are_addresses_with_their_titles() -> None:
 
 
 def test_it_says_that_comparables_are_no_rate() -> None:
-    assert "not evidence of a rate" in comparables(one({"lots": 1})).note
-    assert msgspec.json.encode(comparables(one({"tender": {}}), "draft", 2))
+    assert "not evidence of a rate" in comparables(to_process({"lots": 1})).note
+    assert msgspec.json.encode(comparables(to_process({"tender": {}}), "draft", 2))
 
 
 def test_peers_are_the_cohort_cases_with_the_scores_of_score(bundle: Bundle) -> None:

@@ -19,7 +19,7 @@ from models import score as scoring
 from models.bundle import Bundle
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tests.features.made import with_facts
 
 Json = dict[str, Any]
@@ -152,7 +152,9 @@ def failure(bundle: Bundle, context: Json, moved: Json, stage: Stage) -> float:
     """The failure probability of the filled form with one fact moved."""
     keys = {**context, **{key: value for key, value in moved.items() if key != "release"}}
     release, _ = form.release(keys)
-    return scoring.score(bundle, one(with_facts(release, moved.get("release", {}))), stage, explain=False).failure
+    return scoring.score(
+        bundle, to_process(with_facts(release, moved.get("release", {}))), stage, explain=False
+    ).failure
 
 
 def test_every_feature_with_a_direction_is_moved() -> None:
@@ -180,7 +182,7 @@ def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
         values = []
         for facts in pair:
             keys = {key: value for key, value in facts.items() if key != "release"}
-            tender = one(with_facts(form.release(keys)[0], facts.get("release", {}))).as_of(each.stage)
+            tender = to_process(with_facts(form.release(keys)[0], facts.get("release", {}))).as_of(each.stage)
             values.append(each.measure(tender, Log().on(None)))
         riskier, safer = values
         if riskier is not None and safer is not None:

@@ -18,7 +18,7 @@ from models.drift import (
     smallest_visible_shift,
 )
 from models.training_profile import TrainingProfile, quantiles
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tests import samples
 from tests.models import drifted
 from tests.models.drifted import FEATURES, NAMES, compared, scores, table
@@ -190,7 +190,10 @@ def test_a_share_that_was_rounded_is_still_the_same_value() -> None:
 def test_codes_are_counted_where_they_are_stated() -> None:
     counts = DriftCounts(drifted.training_profile(100, np.random.default_rng(2)))
     counts.add_tenders(
-        [one(samples.draft()).as_of("draft"), one(samples.plain(mainProcurementCategory=None)).as_of("draft")]
+        [
+            to_process(samples.draft()).as_of("draft"),
+            to_process(samples.plain(mainProcurementCategory=None)).as_of("draft"),
+        ]
     )
     assert counts.rows == 2
     assert counts.codes["category"] == {"services": 1}

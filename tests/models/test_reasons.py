@@ -13,7 +13,7 @@ from models.bundle import Bundle
 from models.reasons import SMALLEST_EFFECT, path_in
 from models.score import score
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one, processes
+from tenders.io.read import to_process, to_processes
 from tenders.process import Process
 from tests import samples
 from tests.features import made
@@ -29,7 +29,7 @@ BLOCK: Json = {
 @settings(max_examples=60)
 @given(data=st.data())
 def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bundle, stage: Stage, data: Any) -> None:
-    process = one(data.draw(made.known_at(stage)))
+    process = to_process(data.draw(made.known_at(stage)))
     found = score(bundle, process, stage)
     tender, record = process.as_of(stage), bundle.log.on(process.published_on())
     effects = [abs(reason.effect) for reason in found.reasons]
@@ -49,7 +49,7 @@ def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bund
 @settings(max_examples=40)
 @given(data=st.data())
 def test_what_is_unknown_is_listed_with_why(bundle: Bundle, stage: Stage, data: Any) -> None:
-    process = one(data.draw(made.known_at(stage)))
+    process = to_process(data.draw(made.known_at(stage)))
     tender, record = process.as_of(stage), bundle.log.on(process.published_on())
     for each in score(bundle, process, stage).unknown:
         feature = catalogue()[each.feature]
@@ -61,19 +61,19 @@ def test_what_is_unknown_is_listed_with_why(bundle: Bundle, stage: Stage, data: 
 
 
 def test_a_reason_names_the_single_bidder(bundle: Bundle) -> None:
-    found = score(bundle, one(BLOCK), "bids_in")
+    found = score(bundle, to_process(BLOCK), "bids_in")
     texts = {reason.feature: reason.text for reason in found.reasons}
     assert any("single bidder" in text or text == "Bidders: 1." for text in texts.values())
 
 
 def test_effects_have_the_sign_of_what_they_do(bundle: Bundle) -> None:
-    effects = {reason.feature: reason.effect for reason in score(bundle, one(BLOCK), "draft").reasons}
+    effects = {reason.feature: reason.effect for reason in score(bundle, to_process(BLOCK), "draft").reasons}
     assert effects["term_years"] > 0
     assert effects["largest_contract"] > 0
 
 
 def _path(document: Any, name: str) -> str:
-    return path_in(one(document), catalogue()[name])
+    return path_in(to_process(document), catalogue()[name])
 
 
 RELEASE = {
@@ -108,7 +108,7 @@ RELEASE = {
     ],
 )
 def test_a_path_leads_to_the_fact_in_what_was_given(document: Any, name: str, path: str) -> None:
-    process: Process = processes(document)[-1]
+    process: Process = to_processes(document)[-1]
     assert path_in(process, catalogue()[name]) == path
 
 

@@ -19,7 +19,7 @@ from models.score import Score, bands, score
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.reading import one, processes
+from tenders.io.read import to_process, to_processes
 from tests import samples
 from tests.features import made
 from tests.models.test_directions import CONTEXT
@@ -42,7 +42,7 @@ def without_places(found: Score) -> Json:
 @settings(max_examples=80)
 @given(data=st.data())
 def test_a_score_adds_up_for_any_tender(bundle: Bundle, stage: Stage, data: Any) -> None:
-    found = score(bundle, one(data.draw(made.known_at(stage))), stage)
+    found = score(bundle, to_process(data.draw(made.known_at(stage))), stage)
     parts = found.outcomes
     assert found.failure == pytest.approx(failure_probability(parts.no_award, parts.early_end), abs=2 * PLACES)
     low, high = found.interval
@@ -57,7 +57,7 @@ def test_a_score_adds_up_for_any_tender(bundle: Bundle, stage: Stage, data: Any)
 @settings(max_examples=40)
 @given(data=st.data())
 def test_asking_for_reasons_does_not_change_the_number(bundle: Bundle, stage: Stage, data: Any) -> None:
-    process = one(data.draw(made.known_at(stage)))
+    process = to_process(data.draw(made.known_at(stage)))
     plain, explained = (score(bundle, process, stage, explain=explain) for explain in (False, True))
     assert plain.failure == pytest.approx(explained.failure, abs=PLACES)
     assert plain.interval == pytest.approx(explained.interval, abs=PLACES)
@@ -70,14 +70,16 @@ def test_asking_for_reasons_does_not_change_the_number(bundle: Bundle, stage: St
 def test_a_form_scores_as_the_release_with_the_same_facts(bundle: Bundle, stage: Stage, context: Json) -> None:
     release, unknown = form.release(context)
     assert not unknown
-    assert without_places(score(bundle, one(context), stage)) == without_places(score(bundle, one(release), stage))
+    assert without_places(score(bundle, to_process(context), stage)) == without_places(
+        score(bundle, to_process(release), stage)
+    )
 
 
 @each_stage
 def test_a_file_scores_as_the_same_release_in_a_package_record_or_list(bundle: Bundle, stage: Stage) -> None:
     release = samples.draft(awards=[samples.award()], contracts=[samples.contract()])
     release["tender"]["numberOfTenderers"] = 1
-    alone = without_places(score(bundle, one(release), stage))
+    alone = without_places(score(bundle, to_process(release), stage))
     assert alone["reasons"]
     for document in (
         {"releases": [release]},
@@ -85,13 +87,13 @@ def test_a_file_scores_as_the_same_release_in_a_package_record_or_list(bundle: B
         {"ocid": samples.OCID, "releases": [release]},
         [release],
     ):
-        assert without_places(score(bundle, one(document), stage)) == alone
+        assert without_places(score(bundle, to_process(document), stage)) == alone
 
 
 def test_a_tender_scores_in_company_as_alone(bundle: Bundle) -> None:
     documents = [samples.draft(), {"lots": 1, "value": 5.9e9, "currency": "GBP"}, samples.plain()]
-    together = [without_places(score(bundle, each)) for each in processes(documents)]
-    assert together == [without_places(score(bundle, one(each))) for each in documents]
+    together = [without_places(score(bundle, each)) for each in to_processes(documents)]
+    assert together == [without_places(score(bundle, to_process(each))) for each in documents]
 
 
 @each_stage
@@ -101,7 +103,9 @@ def test_a_name_that_is_not_on_record_moves_nothing(
     bundle: Bundle, stage: Stage, context: Json, names: list[str]
 ) -> None:
     first, second = (
-        score(bundle, one({**context, "buyer": name, "supplier": name, "advisers": name}), stage, explain=False).failure
+        score(
+            bundle, to_process({**context, "buyer": name, "supplier": name, "advisers": name}), stage, explain=False
+        ).failure
         for name in names
     )
     assert first == second
@@ -111,7 +115,7 @@ def test_a_name_that_is_not_on_record_moves_nothing(
 def test_a_tender_of_which_nothing_is_known_scores_near_the_base_rate_without_reasons(
     bundle: Bundle, stage: Stage
 ) -> None:
-    found = score(bundle, one({"tender": {}}), stage)
+    found = score(bundle, to_process({"tender": {}}), stage)
     assert found.reasons == ()
     assert found.failure == pytest.approx(found.base_rate, rel=0.35)
     weighed = {name for part in bundle.manifest.parts for name in part.features}
@@ -123,24 +127,24 @@ def test_a_tender_of_which_nothing_is_known_scores_near_the_base_rate_without_re
 def test_once_bids_are_counted_a_single_bid_is_a_fact(
     bundle: Bundle, stage: Stage, bidders: int, single: float
 ) -> None:
-    assert score(bundle, one({"bidders": bidders}), stage).outcomes.single_bid == single
+    assert score(bundle, to_process({"bidders": bidders}), stage).outcomes.single_bid == single
 
 
 def test_at_draft_a_bid_count_is_not_read(bundle: Bundle) -> None:
-    one_bidder, unknown = (score(bundle, one({"title": "x", **keys}), "draft") for keys in ({"bidders": 1}, {}))
+    one_bidder, unknown = (score(bundle, to_process({"title": "x", **keys}), "draft") for keys in ({"bidders": 1}, {}))
     assert without_places(one_bidder) == without_places(unknown)
     assert one_bidder.outcomes.single_bid is not None and 0 < one_bidder.outcomes.single_bid < 1
 
 
 def test_with_no_bid_at_all_there_is_no_award_and_that_is_said_to_be_a_rule(bundle: Bundle) -> None:
-    found = score(bundle, one({"bidders": 0}), "bids_in")
+    found = score(bundle, to_process({"bidders": 0}), "bids_in")
     assert found.outcomes.no_award == found.failure == 1
     assert found.interval == (1, 1)
     assert any("a rule, not a prediction" in warning for warning in found.warnings)
 
 
 def test_once_awarded_no_award_is_out_of_the_question(bundle: Bundle) -> None:
-    found = score(bundle, one({"title": "x"}), "awarded")
+    found = score(bundle, to_process({"title": "x"}), "awarded")
     assert found.outcomes.no_award == 0
     assert found.failure == found.outcomes.early_end
 
@@ -154,12 +158,12 @@ def test_once_awarded_no_award_is_out_of_the_question(bundle: Bundle) -> None:
     ],
 )
 def test_without_a_stage_it_is_the_latest_that_the_file_knows(bundle: Bundle, document: Json, stage: Stage) -> None:
-    assert score(bundle, one(document)).stage == stage
+    assert score(bundle, to_process(document)).stage == stage
 
 
 def test_a_stage_that_is_none_is_refused(bundle: Bundle) -> None:
     with pytest.raises(DataError, match="/stage: 'signed' is no stage"):
-        score(bundle, one({"lots": 1}), "signed")  # type: ignore[arg-type]
+        score(bundle, to_process({"lots": 1}), "signed")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ def test_a_band_is_how_often_the_base_rate(times: float, name: str) -> None:
 def test_an_outcome_of_the_case_itself_is_not_on_record_when_its_draft_is_scored(bundle: Bundle) -> None:
     """A tender of 2013 is scored by what was resolved before it."""
     early, today = (
-        score(bundle, one({"published": day, "cpv": "85140000", "title": "x"}), "draft")
+        score(bundle, to_process({"published": day, "cpv": "85140000", "title": "x"}), "draft")
         for day in ("1995-01-01", "2026-01-01")
     )
     assert "market_record" not in {reason.feature for reason in early.reasons}
@@ -188,7 +192,7 @@ BESIDE = {"base_rate", "evidence"}
 
 
 def test_the_json_has_the_keys_that_the_contract_names(bundle: Bundle) -> None:
-    found = json.loads(msgspec.json.encode(score(bundle, one(samples.draft()), "draft")))
+    found = json.loads(msgspec.json.encode(score(bundle, to_process(samples.draft()), "draft")))
     assert CONTRACT <= set(found) <= CONTRACT | BESIDE
     assert set(found["outcomes"]) == {"no_award", "early_end", "single_bid"}
     assert all(set(reason) == {"feature", "value", "effect", "text", "path"} for reason in found["reasons"])

@@ -20,7 +20,7 @@ from models.what_if import what_if, with_overrides
 from tenders import casebook
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.reading import one, read_file
+from tenders.io.read import read_file, to_process
 from tests.features import made
 from tests.models.test_directions import CONTEXT
 
@@ -47,7 +47,7 @@ def test_once_bids_are_in_little_is_left_to_change() -> None:
 @settings(max_examples=25)
 @given(context=CONTEXT)
 def test_each_suggestion_lowers_the_number_that_what_if_gives(bundle: Bundle, stage: Stage, context: Any) -> None:
-    process = one(context)
+    process = to_process(context)
     found = suggest(bundle, process, stage)
     assert found.failure == score(bundle, process, stage).failure
     differences = [each.difference for each in found.single]
@@ -65,7 +65,7 @@ def test_each_suggestion_lowers_the_number_that_what_if_gives(bundle: Bundle, st
 @settings(max_examples=40)
 @given(data=st.data())
 def test_nothing_is_suggested_that_the_tender_does_not_state(bundle: Bundle, stage: Stage, data: Any) -> None:
-    process = one(data.draw(made.known_at(stage)))
+    process = to_process(data.draw(made.known_at(stage)))
     tender = process.as_of(stage)
     told = {lever.key for lever in LEVERS if catalogue()[lever.feature].measure(tender, NO_RECORD) is not None}
     unknown = score(bundle, process, stage).unknown
@@ -76,20 +76,20 @@ def test_nothing_is_suggested_that_the_tender_does_not_state(bundle: Bundle, sta
 
 
 def test_a_tender_of_which_nothing_is_known_gets_no_suggestion_and_is_told_so(bundle: Bundle) -> None:
-    found = suggest(bundle, one({"title": "Community nursing"}))
+    found = suggest(bundle, to_process({"title": "Community nursing"}))
     assert (found.single, found.pair, found.without_effect) == ((), None, ())
     assert found.text == "Nothing lowers the probability: no fact is stated that can still be changed."
 
 
 def test_where_nothing_lowers_it_that_is_said(bundle: Bundle) -> None:
     # A change that tells what is open is tried, and not told apart.
-    found = suggest(bundle, one({"title": "x", "lots": 1}), "draft")
+    found = suggest(bundle, to_process({"title": "x", "lots": 1}), "draft")
     assert not found.single and len(found.entangled) == 1
     assert found.text == "Nothing lowers the probability: one kind of change was tried, and none does."
 
 
 def test_what_the_model_does_not_weigh_is_not_tried_and_that_is_said(bundle: Bundle) -> None:
-    found = suggest(bundle, one({"title": "x", "market_engagement": "no"}), "draft")
+    found = suggest(bundle, to_process({"title": "x", "market_engagement": "no"}), "draft")
     assert not found.single and not found.without_effect
     assert found.unweighed == ("Engage the market before the notice.",)
     assert found.text == (
@@ -101,7 +101,7 @@ def test_what_the_model_does_not_weigh_is_not_tried_and_that_is_said(bundle: Bun
 @settings(max_examples=40)
 @given(data=st.data())
 def test_what_is_not_weighed_moves_no_score(bundle: Bundle, stage: Stage, data: Any) -> None:
-    process = one(data.draw(made.known_at(stage)))
+    process = to_process(data.draw(made.known_at(stage)))
     plain = score(bundle, process, stage, explain=False)
     trials = Trials(bundle, process, plain)
     for lever in levers(stage):
@@ -113,18 +113,18 @@ def test_what_is_not_weighed_moves_no_score(bundle: Bundle, stage: Stage, data: 
 
 def test_a_change_whose_effect_is_partly_that_of_telling_is_held_back(bundle: Bundle) -> None:
     """Dividing a block of unknown term also tells that it is no long, large block."""
-    told = suggest(bundle, one(BLOCK), "draft")
+    told = suggest(bundle, to_process(BLOCK), "draft")
     assert any("lots" in each.settings for each in told.single) and not told.entangled
-    untold = suggest(bundle, one({key: value for key, value in BLOCK.items() if key != "term_years"}), "draft")
+    untold = suggest(bundle, to_process({key: value for key, value in BLOCK.items() if key != "term_years"}), "draft")
     assert not any("lots" in each.settings for each in untold.single)
     assert len(untold.entangled) == 1 and "Divide the scope" in untold.entangled[0]
 
 
 def test_of_two_equal_changes_the_smaller_is_suggested(bundle: Bundle) -> None:
-    found = suggest(bundle, one(BLOCK), "draft")
+    found = suggest(bundle, to_process(BLOCK), "draft")
     (lots,) = [each for each in found.single if "lots" in each.settings]
     best = lots.settings["lots"]
-    tried = what_if(bundle, one(BLOCK), [{"lots": n} for n in range(2, 9)], "draft", explain=False).scenarios
+    tried = what_if(bundle, to_process(BLOCK), [{"lots": n} for n in range(2, 9)], "draft", explain=False).scenarios
     assert all(
         each.score.failure > lots.failure
         for each in tried
@@ -150,9 +150,9 @@ def test_cases_for_and_against_are_those_that_had_it(bundle: Bundle, name: str) 
 
 
 def test_no_cause_is_claimed(bundle: Bundle) -> None:
-    found = suggest(bundle, one(BLOCK), "draft")
+    found = suggest(bundle, to_process(BLOCK), "draft")
     assert "not causes" in found.note and found.evidence
     said = msgspec.json.encode([found.text, [each.text for each in found.single]]).decode().lower()
     for word in ("because", "cause", "reduce", "prevent", "will"):
         assert word not in said
-    assert suggest(bundle, one(BLOCK), "draft") == found
+    assert suggest(bundle, to_process(BLOCK), "draft") == found

@@ -23,7 +23,7 @@ from models.training_profile import (
     quantiles,
 )
 from tenders.errors import BundleError
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.tender import OrganizationReference, Procedure, Tender
 from tests import samples
 from tests.training import made
@@ -116,7 +116,7 @@ def test_of_many_codes_the_commonest_are_kept() -> None:
 
 
 def test_codes_are_those_of_the_lot_that_the_case_is_about() -> None:
-    assert codes_of(one(samples.draft()).as_of("draft")) == {
+    assert codes_of(to_process(samples.draft()).as_of("draft")) == {
         "procurement_method": "open", "category": "services", "cpv_division": "85", "region": None, "currency": "GBP",
     }  # fmt: skip
     assert codes_of(Tender(buyer=OrganizationReference(name="x"))) == dict.fromkeys(CODES)

@@ -14,7 +14,7 @@ from models.score import score
 from models.what_if import MAX_SCENARIOS, MAX_SETTINGS, what_if
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one, read_file
+from tenders.io.read import read_file, to_process
 from tenders.process import Process
 from tests.features import made
 from tests.models.test_directions import CONTEXT
@@ -44,7 +44,7 @@ def manchester() -> Process:
 @settings(max_examples=40)
 @given(data=st.data())
 def test_nothing_set_is_the_score_of_score(bundle: Bundle, stage: Stage, data: Any) -> None:
-    process = one(data.draw(made.known_at(stage)))
+    process = to_process(data.draw(made.known_at(stage)))
     found = what_if(bundle, process, [{}], stage)
     assert found.base == score(bundle, process, stage)
     assert found.scenarios[0].difference == 0 and found.scenarios[0].score == found.base
@@ -56,11 +56,13 @@ def test_nothing_set_is_the_score_of_score(bundle: Bundle, stage: Stage, data: A
 def test_the_number_is_that_of_the_tender_with_the_facts_filled_in(
     bundle: Bundle, stage: Stage, context: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    found = what_if(bundle, one(context), [changes], stage).scenarios[0]
-    filled = score(bundle, one({**context, **changes}), stage)
+    found = what_if(bundle, to_process(context), [changes], stage).scenarios[0]
+    filled = score(bundle, to_process({**context, **changes}), stage)
     assert found.score.failure == filled.failure
     assert found.score.interval == filled.interval and found.score.outcomes == filled.outcomes
-    assert found.difference == pytest.approx(filled.failure - score(bundle, one(context), stage).failure, abs=SAME)
+    assert found.difference == pytest.approx(
+        filled.failure - score(bundle, to_process(context), stage).failure, abs=SAME
+    )
 
 
 @each_stage
@@ -72,7 +74,7 @@ def test_a_fact_set_to_its_present_value_changes_nothing(
     later = {"bidders", "bidders_interested", "structure_changes", "award_date", "supplier"}
     keys = [key for key in context if stage == "awarded" or key not in later]
     key = data.draw(st.sampled_from(keys))
-    assert what_if(bundle, one(context), [{key: context[key]}], stage).scenarios[0].difference == 0
+    assert what_if(bundle, to_process(context), [{key: context[key]}], stage).scenarios[0].difference == 0
 
 
 @each_stage
@@ -98,7 +100,7 @@ def test_scenarios_stand_side_by_side_in_their_order(bundle: Bundle) -> None:
 
 
 def test_a_feature_that_one_fact_decides_can_be_set_by_its_name(bundle: Bundle) -> None:
-    process = one({"title": "x", "value": 5e8, "lots": 1, "term_years": 10})
+    process = to_process({"title": "x", "value": 5e8, "lots": 1, "term_years": 10})
 
     def failure(**facts: Any) -> float:
         return what_if(bundle, process, [facts], "draft").scenarios[0].score.failure

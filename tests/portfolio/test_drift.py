@@ -20,7 +20,7 @@ from models.training_profile import TrainingProfile, code_shares, feature_quanti
 from portfolio import drift as drifting
 from portfolio.drift import Answer, answer, cases, weights
 from tenders.errors import BundleError
-from tenders.io.reading import processes
+from tenders.io.read import to_processes
 
 MADE = list(made_tenders.releases(500, seed=3))
 
@@ -48,7 +48,7 @@ def training_profile(bundle: Bundle, found: Sequence[Case]) -> TrainingProfile:
 
 
 def drafts(bundle: Bundle, releases: Iterable[Any]) -> list[Case]:
-    return [scoring.case(bundle, process, "draft") for release in releases for process in processes(release)]
+    return [scoring.case(bundle, process, "draft") for release in releases for process in to_processes(release)]
 
 
 @pytest.fixture(scope="module")

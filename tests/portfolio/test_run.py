@@ -27,9 +27,9 @@ from portfolio.run import run
 from portfolio.table import JOINT
 from portfolio.work import Asked, Refused
 from tenders.errors import UsageError
-from tenders.io import reading
 from tenders.io.blocks import blocks
 from tenders.io.bounds import Bounds
+from tenders.io.read import read_bytes
 from tests import samples
 from tests.bad_input import BAD
 from tests.portfolio import made
@@ -79,7 +79,7 @@ def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle
     assert run(of, here).counts.scored == 150
     table = pq.read_table(of.out).to_pylist()
     for line, row in zip(source.read_bytes().splitlines(), table, strict=True):
-        score = scoring.score(bundle, reading.read(line)[0], "draft")
+        score = scoring.score(bundle, read_bytes(line)[0], "draft")
         told = [
             row[name] for name in ("ocid", "stage", "failure", "low", "high", "band", "base_rate", "register", "bundle")
         ]
@@ -96,7 +96,7 @@ def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle
 def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bundle) -> None:
     of = given(source, asked=msgspec.structs.replace(ASKED, explain=True))
     run(of, here)
-    score = scoring.score(bundle, reading.read(source.read_bytes().splitlines()[0])[0], "draft")
+    score = scoring.score(bundle, read_bytes(source.read_bytes().splitlines()[0])[0], "draft")
     (row,) = pq.read_table(of.out).slice(0, 1).to_pylist()
     assert row["reasons"].split(JOINT)[0].startswith(score.reasons[0].text)
 

@@ -12,7 +12,7 @@ from models import score as scoring
 from models.bundle import Bundle
 from portfolio.table import LONGEST, SCHEMA, Lines, region
 from tenders.facts import Stage
-from tenders.io import reading
+from tenders.io.read import to_process
 from tenders.process import Process
 from tests import samples
 
@@ -31,7 +31,7 @@ def told(bundle: Bundle, process: Process, reasons: str | None = None) -> dict[s
 def test_a_row_says_where_it_stood_and_what_it_is(bundle: Bundle) -> None:
     release = samples.draft()
     release["tender"]["items"][0]["deliveryAddresses"] = [{"region": "UKD"}]
-    found = told(bundle, reading.one(release), "Why not")
+    found = told(bundle, to_process(release), "Why not")
     assert (found["file"], found["line"], found["place"]) == PLACE
     assert found["ocid"] == samples.OCID
     assert found["title"] == "Community nursing"
@@ -42,7 +42,7 @@ def test_a_row_says_where_it_stood_and_what_it_is(bundle: Bundle) -> None:
 
 
 def test_what_is_unknown_is_null(bundle: Bundle) -> None:
-    found = told(bundle, reading.one({"tender": {"title": "x"}}))
+    found = told(bundle, to_process({"tender": {"title": "x"}}))
     assert {name for name, value in found.items() if value is None} >= {
         "buyer", "category", "region", "published", "value_gbp", "reasons"
     }  # fmt: skip
@@ -51,14 +51,14 @@ def test_what_is_unknown_is_null(bundle: Bundle) -> None:
 def test_long_names_are_cut_and_odd_characters_stay(bundle: Bundle) -> None:
     release = samples.draft(buyer={"name": "𝔘\u202e✓" + "x" * 1000})
     release["tender"]["title"] = "y" * 1000
-    found = told(bundle, reading.one(release))
+    found = told(bundle, to_process(release))
     assert found["title"] == "y" * LONGEST
     assert found["buyer"].startswith("𝔘\u202e✓x") and len(found["buyer"]) == LONGEST
 
 
 def test_a_value_in_another_currency_is_in_pounds(bundle: Bundle) -> None:
     release = samples.plain(value={"amount": 1_000_000, "currency": "EUR"})
-    assert 500_000 < told(bundle, reading.one(release))["value_gbp"] < 1_000_000
+    assert 500_000 < told(bundle, to_process(release))["value_gbp"] < 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_value_in_another_currency_is_in_pounds(bundle: Bundle) -> None:
     ],
 )
 def test_where_nothing_is_delivered_the_buyers_region_stands(parties: list[samples.Json], expected: str | None) -> None:
-    assert region(reading.one({"tender": {"title": "x"}, "parties": parties}).compiled()) == expected
+    assert region(to_process({"tender": {"title": "x"}, "parties": parties}).compiled()) == expected
 
 
 def test_no_rows_are_a_table_of_the_same_columns() -> None:
@@ -82,7 +82,7 @@ def test_rows_stay_in_their_order_whatever_model_scores_them(bundle: Bundle) -> 
     stages: list[Stage] = ["draft", "bids_in", "draft", "awarded", "bids_in"]
     lines, alone = Lines("a"), []
     for line, stage in enumerate(stages, start=1):
-        case = scoring.case(bundle, reading.one(samples.draft(ocid=f"x-{line}")), stage)
+        case = scoring.case(bundle, to_process(samples.draft(ocid=f"x-{line}")), stage)
         lines.add([(line, "")], [case], [None])
         single = Lines("a")
         single.add([(line, "")], [case], [None])

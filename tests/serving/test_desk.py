@@ -16,7 +16,7 @@ from models.bundle import Bundle
 from models.comparables import comparables
 from models.suggest import suggest
 from models.what_if import what_if
-from tenders.io.reading import one, too_large
+from tenders.io.read import to_process, too_many_bytes
 from tests import samples
 from tests.bad_input import BAD, Bad, ids
 from tests.serving.test_bad_bodies import _check_refusal, _is_json
@@ -31,17 +31,19 @@ each_endpoint = pytest.mark.parametrize("path", ENDPOINTS)
 
 def test_what_if_answers_what_the_function_gives(http: httpx.Client, bundle: Bundle) -> None:
     body = {"tender": MANCHESTER, "stage": "draft", "set": SET}
-    expected = what_if(bundle, one(MANCHESTER), [SET], "draft")
+    expected = what_if(bundle, to_process(MANCHESTER), [SET], "draft")
     assert http.post("/what_if", json=body).content == msgspec.json.encode(expected)
 
 
 def test_suggest_answers_what_the_function_gives(http: httpx.Client, bundle: Bundle) -> None:
     body = {"tender": MANCHESTER, "stage": "draft"}
-    assert http.post("/suggest", json=body).content == msgspec.json.encode(suggest(bundle, one(MANCHESTER), "draft"))
+    assert http.post("/suggest", json=body).content == msgspec.json.encode(
+        suggest(bundle, to_process(MANCHESTER), "draft")
+    )
 
 
 def test_comparables_answers_what_the_function_gives(http: httpx.Client) -> None:
-    expected = comparables(one(MANCHESTER), "draft", 3)
+    expected = comparables(to_process(MANCHESTER), "draft", 3)
     body = {"tender": MANCHESTER, "stage": "draft", "count": 3}
     assert http.post("/comparables", json=body).content == msgspec.json.encode(expected)
 
@@ -118,7 +120,10 @@ def test_a_bad_tender_is_refused_where_it_is_wrong(http: httpx.Client, path: str
 @each_endpoint
 def test_a_body_over_the_limit_is_413(http: httpx.Client, path: str) -> None:
     size = 33 * 2**20
-    assert http.post(path, content=b" " * size).json()["problems"][0]["problem"] == too_large(size).problems[0].problem
+    assert (
+        http.post(path, content=b" " * size).json()["problems"][0]["problem"]
+        == too_many_bytes(size).problems[0].problem
+    )
 
 
 any_value = st.recursive(

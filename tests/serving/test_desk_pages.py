@@ -14,7 +14,7 @@ from models.comparables import comparables, peers
 from models.suggest import suggest
 from serving.pages import reporting
 from tenders.io import form
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tests import samples
 from tests.serving.made import (
     CAMBRIDGESHIRE,
@@ -51,7 +51,9 @@ def test_the_number_is_the_same_everywhere(http: httpx.Client, bundle: Bundle, d
         assert answer.status_code == 200
         exact, rounded = f"{score['failure']:.1%}", percent(score["failure"])
         assert rounded in answer.text if step == "report" else exact in answer.text, step
-    assert failure_on(reporting.html(bundle, one(document), None, partial(peers, bundle))) == percent(score["failure"])
+    assert failure_on(reporting.html(bundle, to_process(document), None, partial(peers, bundle))) == percent(
+        score["failure"]
+    )
 
 
 def test_a_file_that_is_not_changed_is_scored_as_the_api_scores_it(http: httpx.Client) -> None:
@@ -143,7 +145,7 @@ def test_a_wrong_scenario_is_refused_beside_its_field_and_nothing_is_lost(http: 
 def test_suggestions_are_the_functions_and_name_only_what_was_told(http: httpx.Client, bundle: Bundle) -> None:
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
     text = Page(http.post("/desk/suggestions", data={**sent, "stage": "draft"}).text).text
-    found = suggest(bundle, one(MANCHESTER), "draft")
+    found = suggest(bundle, to_process(MANCHESTER), "draft")
     assert found.text in text
     assert found.note in text
     for each in found.single:
@@ -154,7 +156,7 @@ def test_suggestions_are_the_functions_and_name_only_what_was_told(http: httpx.C
 def test_comparables_link_to_the_casebook(http: httpx.Client) -> None:
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
     text = http.post("/desk/comparables", data=sent).text
-    for each in comparables(one(MANCHESTER)).cases:
+    for each in comparables(to_process(MANCHESTER)).cases:
         assert f'href="/casebook/{each.case}"' in text
         assert each.account in Page(text).text
         assert http.get(f"/casebook/{each.case}").status_code == 200
@@ -272,6 +274,6 @@ def test_the_report_says_all_of_it(http: httpx.Client) -> None:
         "725,500,000",
     ):
         assert part in text
-    for each in comparables(one(CAMBRIDGESHIRE)).cases[:4]:
+    for each in comparables(to_process(CAMBRIDGESHIRE)).cases[:4]:
         assert each.name in text
     assert not re.search(r"(src|href|action)=\"(https?:)?/", answer.text), "complete in itself"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tenders.io.reading import MAX_BYTES
+from tenders.io.read import MAX_BYTES
 
 
 def _chunks(size: int) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from models.bundle import Bundle
 from models.comparables import Peers
 from models.score import Score, score
 from serving.pages import about, peers, stages
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tests import samples
 from tests.serving.made import CAMBRIDGESHIRE, FILLED, Page, carried, uploaded
 
@@ -20,7 +20,7 @@ PEERS = Peers(stage="draft", failed=(0.1, 0.105, 0.9), held=(0.1, 0.2))
 
 
 def scored(bundle: Bundle, **facts: object) -> Score:
-    return msgspec.structs.replace(score(bundle, one({"title": "x"}), "draft"), **facts)
+    return msgspec.structs.replace(score(bundle, to_process({"title": "x"}), "draft"), **facts)
 
 
 def test_peers_stand_in_columns_of_a_fiftieth_of_the_scale_and_the_tallest_fills_it(bundle: Bundle) -> None:

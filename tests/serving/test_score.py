@@ -8,7 +8,7 @@ import pytest
 
 from models import bundle
 from models import score as scoring
-from tenders.io import reading
+from tenders.io.read import to_process
 from tests import samples
 
 FORM = {"title": "Community nursing", "value": "5,900,000", "currency": "GBP", "lots": 1, "tender_period_days": 35}
@@ -21,7 +21,7 @@ CONTRACT = {
 def test_it_is_what_scoring_says(http: httpx.Client) -> None:
     answer = http.post("/score", json={"tender": samples.draft(), "stage": "draft", "explain": True})
     held = bundle.load(bundle.released())
-    direct = scoring.score(held, reading.one(samples.draft()), stage="draft", explain=True)
+    direct = scoring.score(held, to_process(samples.draft()), stage="draft", explain=True)
     assert answer.status_code == 200
     assert answer.content == msgspec.json.encode(direct)
 

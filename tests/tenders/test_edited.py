@@ -14,7 +14,7 @@ from tenders.edited import edited
 from tenders.errors import DataError
 from tenders.facts import STAGES, IncumbentKind, Touches, Vehicle
 from tenders.io import form
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.process import Process
 from tests import samples
 
@@ -81,8 +81,8 @@ def test_every_key_of_the_form_is_tried() -> None:
 def test_setting_a_key_is_filling_it_in_the_form(key: str, data: Any) -> None:
     filled = data.draw(beside(key))
     value = data.draw(VALUES[key])
-    assert without_nones(edited(one({"title": "x", **filled}), {key: value}, "awarded")) == without_nones(
-        one({"title": "x", **filled, key: value})
+    assert without_nones(edited(to_process({"title": "x", **filled}), {key: value}, "awarded")) == without_nones(
+        to_process({"title": "x", **filled, key: value})
     )
 
 
@@ -91,7 +91,7 @@ def test_setting_a_key_is_filling_it_in_the_form(key: str, data: Any) -> None:
 @given(data=st.data())
 def test_setting_a_fact_to_what_it_is_changes_nothing(key: str, data: Any) -> None:
     filled = {**data.draw(beside(key)), key: data.draw(VALUES[key])}
-    process = one({"title": "x", **filled})
+    process = to_process({"title": "x", **filled})
     assert without_nones(edited(process, {key: filled[key]}, "awarded")) == without_nones(process)
 
 
@@ -100,8 +100,8 @@ def test_setting_a_fact_to_what_it_is_changes_nothing(key: str, data: Any) -> No
 @given(data=st.data())
 def test_what_is_set_last_wins_over_what_was_there(key: str, data: Any) -> None:
     first, second = data.draw(VALUES[key]), data.draw(VALUES[key])
-    twice = edited(one({"title": "x", key: first}), {key: second}, "awarded")
-    assert without_nones(twice) == without_nones(one({"title": "x", key: second}))
+    twice = edited(to_process({"title": "x", key: first}), {key: second}, "awarded")
+    assert without_nones(twice) == without_nones(to_process({"title": "x", key: second}))
 
 
 def test_lots_that_are_told_apart_become_equal_ones_and_the_whole_stays() -> None:
@@ -109,53 +109,59 @@ def test_lots_that_are_told_apart_become_equal_ones_and_the_whole_stays() -> Non
     del release["tender"]["value"], release["tender"]["contractPeriod"]
     for lot in release["tender"]["lots"]:
         lot.update(contractPeriod={"durationInDays": 730}, hasRenewal=True)
-    tender = edited(one(release), {"lots": 4}, "draft").as_of("draft").tender
+    tender = edited(to_process(release), {"lots": 4}, "draft").as_of("draft").tender
     assert len(tender.lots) == 4 and all(lot.has_renewal for lot in tender.lots)
     assert tender.value and (tender.value.amount, tender.value.currency) == (900_000, "GBP")
     assert tender.contract_period and tender.contract_period.duration_in_days == 730
 
 
 def test_the_same_number_of_lots_keeps_each_of_them() -> None:
-    process = one(samples.draft())
+    process = to_process(samples.draft())
     assert edited(process, {"lots": 2}, "draft").as_of("draft").tender.lots == process.as_of("draft").tender.lots
 
 
 def test_one_block_of_several_lots_is_one_lot_and_the_other_way_asks_how_many() -> None:
-    process = one(samples.draft())
+    process = to_process(samples.draft())
     assert len(edited(process, {"single_block": "yes"}, "draft").as_of("draft").tender.lots) == 1
     assert edited(process, {"single_block": "no"}, "draft").as_of("draft").tender.lots[0].title == "North"
     with pytest.raises(DataError, match="/single_block: how many lots instead"):
-        edited(one({"title": "x", "lots": 1}), {"single_block": "no"}, "draft")
+        edited(to_process({"title": "x", "lots": 1}), {"single_block": "no"}, "draft")
 
 
 def test_an_amount_keeps_the_tender_s_currency() -> None:
-    process = one({"title": "x", "value": 5, "currency": "EUR"})
+    process = to_process({"title": "x", "value": 5, "currency": "EUR"})
     value = edited(process, {"value": 7}, "draft").as_of("draft").tender.value
     assert value and (value.amount, value.currency) == (7, "EUR")
 
 
 def test_a_day_that_is_set_stands_over_the_stated_length_and_a_length_over_the_days() -> None:
-    process = one({"title": "x", "tender_start": "2024-03-01", "tender_period_days": 20})
+    process = to_process({"title": "x", "tender_start": "2024-03-01", "tender_period_days": 20})
     moved = edited(process, {"tender_end": "2024-04-15"}, "draft").as_of("draft").tender.tender_period
     assert moved and moved.duration_in_days is None and moved.end_date == "2024-04-15"
-    longer = edited(one(samples.draft()), {"tender_period_days": 60}, "draft").as_of("draft").tender.tender_period
+    longer = (
+        edited(to_process(samples.draft()), {"tender_period_days": 60}, "draft").as_of("draft").tender.tender_period
+    )
     assert longer and longer.duration_in_days == 60
 
 
 def test_a_fact_that_says_otherwise_goes() -> None:
-    competed = edited(one({"title": "x", "procurement_method": "open"}), {"competition": "no"}, "draft").as_of("draft")
+    competed = edited(to_process({"title": "x", "procurement_method": "open"}), {"competition": "no"}, "draft").as_of(
+        "draft"
+    )
     assert competed.tender.procurement_method is None and competed.tender_risk.competition is False
-    saving = edited(one({"title": "x", "savings_assumed": "yes"}), {"price_to_former_cost": 1}, "draft").as_of("draft")
+    saving = edited(to_process({"title": "x", "savings_assumed": "yes"}), {"price_to_former_cost": 1}, "draft").as_of(
+        "draft"
+    )
     assert saving.tender_risk.savings_assumed is None
 
 
 def test_another_buyer_has_not_the_first_one_s_id() -> None:
-    buyer = edited(one(samples.draft()), {"buyer": "Another"}, "draft").as_of("draft").buyer
+    buyer = edited(to_process(samples.draft()), {"buyer": "Another"}, "draft").as_of("draft").buyer
     assert buyer and (buyer.id, buyer.name) == (None, "Another")
 
 
 def test_counted_bidders_stand_over_the_statistics_of_the_whole() -> None:
-    process = one(samples.plain(numberOfTenderers=3) | {"bids": {"statistics": [samples.count(3)]}})
+    process = to_process(samples.plain(numberOfTenderers=3) | {"bids": {"statistics": [samples.count(3)]}})
     tender = edited(process, {"bidders": 1}, "bids_in").as_of("bids_in")
     assert tender.tender.number_of_tenderers == 1 and not (tender.bids and tender.bids.statistics)
 
@@ -180,7 +186,7 @@ def test_a_fact_is_refused_before_its_stage(stage: str) -> None:
     for key, field in form.BY_KEY.items():
         if STAGES.index(field.stage) > STAGES.index(stage):  # type: ignore[arg-type]
             with pytest.raises(DataError, match=f"/{key}: known at {field.stage} only.*Score it at the stage"):
-                edited(one({"title": "x"}), {key: "1"}, stage)  # type: ignore[arg-type]
+                edited(to_process({"title": "x"}), {key: "1"}, stage)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -200,12 +206,12 @@ def test_a_fact_is_refused_before_its_stage(stage: str) -> None:
 )
 def test_what_cannot_be_set_is_refused_by_its_key(given_facts: Json, said: str) -> None:
     with pytest.raises(DataError) as refused:
-        edited(one({"title": "x"}), given_facts, "draft")
+        edited(to_process({"title": "x"}), given_facts, "draft")
     assert str(refused.value).startswith(said)
 
 
 def test_the_tender_itself_is_left_as_it_was() -> None:
-    process = one(samples.draft())
+    process = to_process(samples.draft())
     before = msgspec.json.encode([process.compiled(), process.document, process.as_of("draft")])
     for facts in ({"lots": 9, "value": 1, "cpv": "72000000"}, {"title": None, "buyer": None}):
         edited(process, facts, "draft").as_of("awarded")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
-from tenders.io.checks import converted
+from tenders.io.ocds import to_tender
 from tenders.process import Process, published_each, published_on
 from tenders.tender import AwardCriteria, Criterion, Tender
 from tests import samples
@@ -158,6 +158,6 @@ def test_the_days_of_many_drafts_are_those_of_each() -> None:
         {"tender": {"title": "x"}, "contracts": [signed]},
         {"tender": {"title": "x"}},
     ]
-    tenders = [converted(release) for release in releases]
+    tenders = [to_tender(release) for release in releases]
     assert published_each(tenders) == [published_on(tender) for tender in tenders]
     assert published_each(tenders[:3]) == [date(2024, 2, 1), date(2024, 1, 5), date(2024, 3, 1)]

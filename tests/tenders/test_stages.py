@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tenders.facts import STAGES, Stage
-from tenders.io.checks import converted
+from tenders.io.ocds import to_tender
 from tenders.stages import LATER_ROLES, as_of, latest_stage, stage_on
 from tenders.tender import Tender
 from tests import samples
@@ -78,12 +78,12 @@ def _with(later: Json) -> Tender:
         target[last] = [*target.get(last, []), *fact] if path.endswith("+") else fact
     for made in release.get("awards", []):
         made["status"] = made["status"] if made["suppliers"] else "pending"
-    return converted(copy.deepcopy(release))
+    return to_tender(copy.deepcopy(release))
 
 
 @given(LATER)
 def test_no_later_fact_changes_the_draft(later: Json) -> None:
-    assert as_of(_with(later), "draft") == as_of(converted(samples.draft()), "draft")
+    assert as_of(_with(later), "draft") == as_of(to_tender(samples.draft()), "draft")
 
 
 @given(LATER)
@@ -151,7 +151,7 @@ def test_the_earlier_day_wins_among_dated_facts(later: Json, one: date, other: d
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_buyer_that_is_also_paid_stays_a_buyer(stage: Stage) -> None:
     release = samples.draft(parties=[{"id": "b", "roles": ["buyer", "payer"]}])
-    assert [party.roles for party in as_of(converted(release), stage).parties] == [("buyer",)]
+    assert [party.roles for party in as_of(to_tender(release), stage).parties] == [("buyer",)]
 
 
 @pytest.mark.parametrize(
@@ -159,13 +159,13 @@ def test_a_buyer_that_is_also_paid_stays_a_buyer(stage: Stage) -> None:
 )
 def test_a_party_appears_with_its_role(stage: Stage, roles: list[str]) -> None:
     release = samples.draft(parties=[{"id": role, "roles": [role]} for role in ("tenderer", "supplier", "payee")])
-    assert [role for party in as_of(converted(release), stage).parties for role in party.roles] == roles
+    assert [role for party in as_of(to_tender(release), stage).parties for role in party.roles] == roles
 
 
 @pytest.mark.parametrize(("stage", "names"), [("draft", ["A"]), ("bids_in", ["A", "B"]), ("awarded", ["A", "B", "C"])])
 def test_an_adviser_is_known_since_the_stage_it_says(stage: Stage, names: list[str]) -> None:
     advisers = [{"name": "A"}, {"name": "B", "since": "bids_in"}, {"name": "C", "since": "awarded"}]
-    tender = converted(samples.draft(tenderRisk={"advisers": advisers}))
+    tender = to_tender(samples.draft(tenderRisk={"advisers": advisers}))
     assert [adviser.name for adviser in as_of(tender, stage).tender_risk.advisers] == names
 
 
@@ -180,7 +180,7 @@ def test_an_adviser_is_known_since_the_stage_it_says(stage: Stage, names: list[s
     ],
 )
 def test_the_stage_on_a_day_follows_the_tenders_own_dates(day: date, stage: Stage) -> None:
-    tender = converted(samples.draft(awards=[award()]))
+    tender = to_tender(samples.draft(awards=[award()]))
     assert stage_on(tender, day) == stage
     assert bool(as_of(tender, day).awards) == (stage == "awarded")
 
@@ -197,4 +197,4 @@ def test_the_stage_on_a_day_follows_the_tenders_own_dates(day: date, stage: Stag
     ],
 )
 def test_the_latest_stage_is_the_furthest_with_a_fact(facts: Json, stage: Stage) -> None:
-    assert latest_stage(converted(samples.draft(**facts))) == stage
+    assert latest_stage(to_tender(samples.draft(**facts))) == stage

@@ -23,7 +23,7 @@ from features.track_records.attributes import (
 )
 from tenders import stages
 from tenders.facts import STAGES
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.tender import Tender
 from tests import samples
 from tests.features import made
@@ -42,7 +42,7 @@ def alike(one_: Described, other: Described) -> bool:
 
 def attribute(document: Any, name: str) -> int:
     """The hash of an attribute of a document's draft, 0 for unknown."""
-    found = describe([one(document).as_of("draft")]).hashes
+    found = describe([to_process(document).as_of("draft")]).hashes
     return int(found[name][0]) if name in found else 0
 
 
@@ -51,14 +51,14 @@ def attribute(document: Any, name: str) -> int:
 @given(data=st.data())
 def test_no_fact_later_than_the_draft_is_read(stage: Any, data: Any) -> None:
     release = made.with_facts(data.draw(made.known_at(stage)), data.draw(made.later_than(stage)))
-    tender = one(release).as_of("awarded")
+    tender = to_process(release).as_of("awarded")
     assert alike(describe([tender]), describe([stages.as_of(tender, "draft")]))
 
 
 @settings(max_examples=50)
 @given(data=st.data())
 def test_tenders_are_described_in_company_as_alone(data: Any) -> None:
-    tenders = [one(data.draw(made.known_at("draft"))).as_of("draft") for _ in range(3)]
+    tenders = [to_process(data.draw(made.known_at("draft"))).as_of("draft") for _ in range(3)]
     together = describe(tenders)
     for row, tender in enumerate(tenders):
         alone = describe([tender])
@@ -118,7 +118,7 @@ def test_every_attribute_can_be_known() -> None:
             }
         ],
     ) | {"tenderRisk": {"retender": False, "codes": code}}
-    assert set(describe([one(document).as_of("draft")]).hashes) == set(NAMES)
+    assert set(describe([to_process(document).as_of("draft")]).hashes) == set(NAMES)
 
 
 def test_a_hash_is_the_same_in_every_run_and_never_that_of_nothing() -> None:
@@ -157,15 +157,15 @@ def test_words_have_no_accents_case_or_digits_and_content_no_function_words(
 
 
 def test_what_is_said_twice_is_read_once_and_not_without_end() -> None:
-    twice = one({"tender": {"title": "Road works", "description": "Road works"}}).as_of("draft")
+    twice = to_process({"tender": {"title": "Road works", "description": "Road works"}}).as_of("draft")
     assert list(spoken(twice)) == ["road", "works"]
-    long = one({"tender": {"title": "road " * 500}}).as_of("draft")
+    long = to_process({"tender": {"title": "road " * 500}}).as_of("draft")
     assert len(spoken(long)) == MOST_WORDS
 
 
 def test_the_amount_is_the_lot_s_else_the_tender_s_else_the_budget_s() -> None:
     budget = {"planning": {"budget": {"amount": {"amount": 7, "currency": "EUR"}}}, "tender": {}}
-    assert amount(one(samples.draft()).as_of("draft")) == 500_000
-    assert amount(one(samples.plain()).as_of("draft")) == 900_000
-    assert amount(one(budget).as_of("draft")) == 7
+    assert amount(to_process(samples.draft()).as_of("draft")) == 500_000
+    assert amount(to_process(samples.plain()).as_of("draft")) == 900_000
+    assert amount(to_process(budget).as_of("draft")) == 7
     assert amount(Tender()) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from features.track_records.keys import adviser_keys, buyer_keys, keys_of, market_keys, supplier_keys
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tenders.tender import Tender
 
 
@@ -19,14 +19,14 @@ from tenders.tender import Tender
     ],
 )
 def test_spellings_of_a_name_meet(name: str, other: str) -> None:
-    assert buyer_keys(one({"buyer": name}).compiled()) == buyer_keys(one({"buyer": other}).compiled())
+    assert buyer_keys(to_process({"buyer": name}).compiled()) == buyer_keys(to_process({"buyer": other}).compiled())
 
 
 def test_a_name_of_nothing_but_legal_form_is_no_key() -> None:
-    assert buyer_keys(one({"buyer": "The Council"}).compiled()) == ()
+    assert buyer_keys(to_process({"buyer": "The Council"}).compiled()) == ()
 
 
-FULL = one(
+FULL = to_process(
     {
         "buyer": {"name": "A Council"},
         "tender": {
@@ -58,7 +58,7 @@ def test_a_party_whose_role_is_described_as_advising_is_an_adviser() -> None:
     parties = [
         {"id": "1", "name": "The Advice Ltd", "roles": ["buyer"], "roleDetails": "Procurement adviser to the lead"}
     ]
-    tender = one(
+    tender = to_process(
         {"ocid": "x", "tender": {}, "parties": parties, "tenderRisk": {"advisers": [{"name": "Advice"}]}}
     ).as_of("draft")
     assert adviser_keys(tender) == ["adviser:advice"]

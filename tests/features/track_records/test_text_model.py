@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from features.track_records.attributes import Described, describe
 from features.track_records.text_model import CROSSES, Language, tokens
-from tenders.io.reading import one
+from tenders.io.read import to_process
 
 DAY = 730_000
 titles = st.lists(st.text("abc ", max_size=12), min_size=1, max_size=6)
 
 
 def described(*given_titles: str) -> Described:
-    return describe([one({"tender": {"title": title}}).as_of("draft") for title in given_titles])
+    return describe([to_process({"tender": {"title": title}}).as_of("draft") for title in given_titles])
 
 
 def taught(said: Described, y: list[float], model: Language | None = None, day: int = DAY) -> Language:
@@ -67,7 +67,7 @@ def test_tokens_are_words_and_pairs_of_words_laid_out_row_by_row(given_titles: l
 
 def test_crossed_tokens_add_who_buys_what_and_how() -> None:
     document = {"buyer": {"id": "b", "name": "B"}, "tender": {"title": "road", "procurementMethod": "open"}}
-    said = describe([one(document).as_of("draft")])
+    said = describe([to_process(document).as_of("draft")])
     known = sum(all(name in said.hashes for name in names) for names in CROSSES)
     assert len(tokens(said, True).slots) == 1 + 1 + known  # the word, the word with the buyer, the crosses
     assert known >= 3

@@ -12,13 +12,13 @@ from models.signs.judging import judged
 from models.signs.record import records
 from models.signs.register import register
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tests import samples
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_score_lists_every_sign_in_the_order_of_the_register(bundle: Bundle, stage: Stage) -> None:
-    found = score(bundle, one(samples.draft()), stage).signs
+    found = score(bundle, to_process(samples.draft()), stage).signs
     assert [each.sign for each in found] == list(register())
     for each in found:
         assert each.record == records()[each.sign]
@@ -27,11 +27,11 @@ def test_a_score_lists_every_sign_in_the_order_of_the_register(bundle: Bundle, s
 
 
 def test_without_reasons_there_are_no_signs(bundle: Bundle) -> None:
-    assert score(bundle, one(samples.draft()), explain=False).signs == ()
+    assert score(bundle, to_process(samples.draft()), explain=False).signs == ()
 
 
 def test_it_says_what_is_not_known_yet(bundle: Bundle) -> None:
-    found = {each.sign: each for each in score(bundle, one(samples.draft()), "draft").signs}
+    found = {each.sign: each for each in score(bundle, to_process(samples.draft()), "draft").signs}
     assert found["lone_bidder_open_competition"].shown is None
     assert "known at bids_in" in found["lone_bidder_open_competition"].text
     assert found["one_block"].shown is False
@@ -40,7 +40,7 @@ def test_it_says_what_is_not_known_yet(bundle: Bundle) -> None:
 
 
 def test_the_contract_s_shape_is_kept() -> None:
-    tender = one({"bidders": 1, "competition": "yes"}).as_of("bids_in")
+    tender = to_process({"bidders": 1, "competition": "yes"}).as_of("bids_in")
     said = msgspec.to_builtins(judged(tender, TrackRecord(), "bids_in"))
     (lone,) = [each for each in said if each["sign"] == "lone_bidder_open_competition"]
     assert lone["shown"] is True and lone["source"]
@@ -50,7 +50,7 @@ def test_the_contract_s_shape_is_kept() -> None:
 def test_manchester_shows_its_lone_bidder_and_cambridgeshire_its_changed_form(bundle: Bundle) -> None:
     from pathlib import Path
 
-    from tenders.io.reading import read_file
+    from tenders.io.read import read_file
 
     home = Path(__file__).parents[3] / "examples"
     for name, sign in (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from features.track_records.case_records import Record, TrackRecord
 from models.signs.register import Sign, register, sign
 from tenders.facts import STAGES, Stage
-from tenders.io.reading import one
+from tenders.io.read import to_process
 from tests.features import made
 
 NOBODY = TrackRecord()
@@ -19,7 +19,7 @@ each_sign = pytest.mark.parametrize("each", register().values(), ids=register())
 
 
 def shown(name: str, document: dict[str, Any], stage: Stage = "awarded", record: TrackRecord = NOBODY) -> bool | None:
-    return register()[name].rule(one(document).as_of(stage), record)
+    return register()[name].rule(to_process(document).as_of(stage), record)
 
 
 @each_sign
@@ -43,7 +43,7 @@ def test_a_name_is_taken_once() -> None:
 
 @each_sign
 def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Sign) -> None:
-    assert each.rule(one({"tender": {}}).as_of("awarded"), NOBODY) is None
+    assert each.rule(to_process({"tender": {}}).as_of("awarded"), NOBODY) is None
     assert each.text(None).startswith("Cannot be judged: ")
 
 
@@ -51,7 +51,7 @@ def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Sign) -> 
 @settings(max_examples=30)
 @given(data=st.data())
 def test_a_sign_judges_any_tender(each: Sign, data: Any) -> None:
-    assert each.rule(one(data.draw(made.known_at("awarded"))).as_of("awarded"), NOBODY) in (True, False, None)
+    assert each.rule(to_process(data.draw(made.known_at("awarded"))).as_of("awarded"), NOBODY) in (True, False, None)
 
 
 @each_sign
@@ -59,7 +59,7 @@ def test_a_sign_judges_any_tender(each: Sign, data: Any) -> None:
 @given(data=st.data())
 def test_a_sign_is_not_judged_before_its_stage(each: Sign, data: Any) -> None:
     """A fact that comes later shows nothing earlier; that a sign cannot come any more may be known at once."""
-    process = one(data.draw(made.known_at("awarded")))
+    process = to_process(data.draw(made.known_at("awarded")))
     for stage in STAGES[: STAGES.index(each.stage)]:
         assert each.rule(process.as_of(stage), NOBODY) in (None, False)
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from tenders import apis
 from tenders.apis import pulling
 from tenders.errors import UnreachableError, UsageError
-from tenders.io import reading
+from tenders.io.read import read_file
 from tests.tenders.apis.served import Api, release, served
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +60,7 @@ def test_each_process_is_a_line_with_its_releases_in_order(tmp_path: Path, name:
 def test_what_was_pulled_is_read_as_processes(tmp_path: Path) -> None:
     with served(DAYS) as api:
         pull(api, tmp_path / "out.jsonl")
-    found = reading.read_file(tmp_path / "out.jsonl")
+    found = read_file(tmp_path / "out.jsonl")
     assert [process.ocid for process in found] == ["a", "b", "c", "d0", "d1", "d2", "d3", "d4"]
     assert [len(process.releases) for process in found] == [2, 2, 1, 1, 1, 1, 1, 1]
 
@@ -138,7 +138,7 @@ def test_broken_numbers_cost_themselves_alone(tmp_path: Path) -> None:
         found = pull(api, tmp_path / "out.jsonl", last=2)
     assert found.unread == 1
     assert lines(tmp_path / "out.jsonl")[0]["tender"]["value"] == {"amount": None, "currency": "GBP"}
-    reading.read_file(tmp_path / "out.jsonl")
+    read_file(tmp_path / "out.jsonl")
 
 
 def test_a_day_of_ted_ends_when_all_it_has_are_there(tmp_path: Path) -> None:

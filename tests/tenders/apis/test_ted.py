@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tenders import outcomes
 from tenders.apis import ted
 from tenders.errors import DataError
-from tenders.io import reading
+from tenders.io.read import to_processes
 
 CALL: dict[str, Any] = {
     "publication-number": "712345-2026",
@@ -102,7 +102,7 @@ def test_a_result_tells_how_each_lot_ended() -> None:
 
 
 def test_call_and_result_are_one_process_whose_lots_ended_as_they_did() -> None:
-    (process,) = reading.processes({"releases": [ted.release(CALL), {**ted.release(RESULT), "date": "2027-01-05"}]})
+    (process,) = to_processes({"releases": [ted.release(CALL), {**ted.release(RESULT), "date": "2027-01-05"}]})
     assert process.ocid == "ted-0f7a-1"
     ended = {each.lot: (each.no_award, each.single_bid) for each in outcomes.outcomes(process)}
     assert ended == {"LOT-0001": (False, False), "LOT-0002": (True, None)}
@@ -152,4 +152,4 @@ ANY = st.recursive(
 def test_whatever_is_answered_becomes_a_release_that_is_read_or_refused(notice: dict[str, Any]) -> None:
     found = ted.release(notice)
     with suppress(DataError):
-        reading.processes(found)
+        to_processes(found)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tenders.errors import DataError
 from tenders.io import fields, form
-from tenders.io.checks import converted
 from tenders.io.fields import Field
 from tenders.io.form import BY_KEY, FIELDS
-from tenders.io.reading import one, read
+from tenders.io.ocds import to_tender
+from tenders.io.read import read_bytes, to_process
 from tests import samples
 
 WORDS = st.from_regex(r"[A-Z][a-z]{1,8}( [a-z]{1,8}){0,3}", fullmatch=True).filter(
@@ -57,7 +57,7 @@ def _at(document: Any, path: str) -> Any:
 def test_every_answer_stands_at_its_path_in_the_release(answers: dict[str, Any]) -> None:
     release, unknown = form.release(answers)
     assert unknown == []
-    converted(release)
+    to_tender(release)
     for key, answer in answers.items():
         field = BY_KEY[key]
         if key == "lot_values":
@@ -68,10 +68,10 @@ def test_every_answer_stands_at_its_path_in_the_release(answers: dict[str, Any])
 
 @given(FORMS)
 def test_json_yaml_and_csv_forms_give_the_same_tender(answers: dict[str, Any]) -> None:
-    expected = one(answers).compiled()
-    assert read(samples.data(answers))[0].compiled() == expected
-    assert read(yaml.safe_dump(answers).encode(), ".yaml")[0].compiled() == expected
-    assert read(_csv(answers), ".csv")[0].compiled() == expected
+    expected = to_process(answers).compiled()
+    assert read_bytes(samples.data(answers))[0].compiled() == expected
+    assert read_bytes(yaml.safe_dump(answers).encode(), ".yaml")[0].compiled() == expected
+    assert read_bytes(_csv(answers), ".csv")[0].compiled() == expected
 
 
 def _csv(answers: dict[str, Any]) -> bytes:
@@ -85,7 +85,7 @@ def _csv(answers: dict[str, Any]) -> bytes:
 
 @given(FORMS)
 def test_the_order_of_the_answers_changes_nothing(answers: dict[str, Any]) -> None:
-    assert one(dict(reversed(answers.items()))).compiled() == one(answers).compiled()
+    assert to_process(dict(reversed(answers.items()))).compiled() == to_process(answers).compiled()
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
@@ -151,25 +151,25 @@ def test_every_wrong_answer_is_named() -> None:
 
 
 def test_unknown_keys_are_named_and_the_rest_is_read() -> None:
-    process = one({"title": "Nursing", "mood": "good"})
+    process = to_process({"title": "Nursing", "mood": "good"})
     assert process.form
     assert process.compiled().tender.title == "Nursing"
     assert "/mood" in process.warnings[0]
 
 
 def test_the_values_of_lots_stand_whatever_is_said_of_their_number() -> None:
-    lots = one({"lot_values": "5;7", "lots": 2}).compiled().tender.lots
+    lots = to_process({"lot_values": "5;7", "lots": 2}).compiled().tender.lots
     assert [lot.value.amount for lot in lots if lot.value] == [5, 7]
 
 
 def test_an_amount_without_a_currency_is_in_pounds() -> None:
-    tender = one({"value": 5, "lot_values": "2;3", "award_value": 4}).compiled()
+    tender = to_process({"value": 5, "lot_values": "2;3", "award_value": 4}).compiled()
     found = [tender.tender.value, *(lot.value for lot in tender.tender.lots), tender.awards[0].value]
     assert [value and value.currency for value in found] == ["GBP"] * 4
 
 
 def test_an_amount_keeps_the_currency_that_is_given() -> None:
-    value = one({"value": 5, "currency": "EUR"}).compiled().tender.value
+    value = to_process({"value": 5, "currency": "EUR"}).compiled().tender.value
     assert value is not None
     assert value.currency == "EUR"
 

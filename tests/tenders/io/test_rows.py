@@ -15,7 +15,7 @@ from tenders.errors import UnreachableError
 from tenders.io import rows as module
 from tenders.io.blocks import blocks
 from tenders.io.bounds import Bounds
-from tenders.io.reading import processes
+from tenders.io.read import to_processes
 from tenders.registers import source
 from tenders.tender import Tender
 from tests import bad_input, samples
@@ -57,13 +57,13 @@ TABLES = {
 @pytest.mark.parametrize("name", OCDS)
 def test_releases_are_the_same_tenders_in_every_format(tmp_path: Path, name: str) -> None:
     found = made.read(made.written(tmp_path, name, OCDS[name]))
-    assert made.tenders(found) == [process.compiled() for process in processes(RELEASES)]
+    assert made.tenders(found) == [process.compiled() for process in to_processes(RELEASES)]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_forms_are_the_same_tenders_in_every_format(tmp_path: Path, name: str) -> None:
     found = made.read(made.written(tmp_path, name, TABLES[name]))
-    assert made.tenders(found) == [process.compiled() for process in processes(FORMS)]
+    assert made.tenders(found) == [process.compiled() for process in to_processes(FORMS)]
 
 
 @settings(max_examples=12)
@@ -169,9 +169,9 @@ def test_our_own_mistakes_are_rows_too(
     def broken(document: Any) -> Any:
         if document["ocid"].endswith("3"):
             raise ZeroDivisionError
-        return processes(document)
+        return to_processes(document)
 
-    monkeypatch.setattr(module.reading, "processes", broken)
+    monkeypatch.setattr(module, "to_processes", broken)
     found = made.read(made.written(tmp_path, "a.jsonl", PLAIN))
     assert [row.line for row in found if not row.process] == [4]
     assert "an unexpected error, ZeroDivisionError" in made.said(found[3])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tenders.errors import DataError
 from tenders.history import Read
-from tenders.io import checks
+from tenders.io.ocds import find_problems
 from tenders.registers import source
 from tenders.registers.columns import as_clock, as_day, as_number, as_text, cells
 from tests.tenders.registers import made
@@ -100,7 +100,7 @@ def test_no_cell_breaks_a_reader(tmp_path, register, data):
     replaced = register == "dncp_py" and len(kept) == 1
     assert kept | named == set(range(len(broken))) or replaced
     for case in found.cases:
-        assert not list(checks.problems(case.as_of("draft")))
+        assert not list(find_problems(case.as_of("draft")))
 
 
 def read(register: str, path: Path) -> Read:

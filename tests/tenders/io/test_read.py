@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tenders.errors import DataError, TenderRiskError, TooLargeError, UnreachableError
 from tenders.facts import STAGES
-from tenders.io import reading
-from tenders.io.reading import one, processes, read, read_file
+from tenders.io import read
+from tenders.io.read import read_bytes, read_file, to_process, to_processes
 from tenders.outcomes import outcome, outcomes
 from tenders.process import Process
 from tenders.relaunches import relaunches
@@ -147,7 +147,7 @@ def test_a_release_with_anything_in_any_place_is_read_or_refused(document: Any) 
 @given(mutated())
 def test_a_decoded_document_is_read_or_refused(document: Any) -> None:
     try:
-        _use(processes(document))
+        _use(to_processes(document))
     except TenderRiskError:
         return
 
@@ -161,7 +161,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 def _read_or_refuse(data: bytes, suffix: str = ".json") -> None:
     try:
-        found = read(data, suffix)
+        found = read_bytes(data, suffix)
     except TenderRiskError:
         return
     _use(found)
@@ -184,7 +184,7 @@ def test_depth_is_read_or_refused_in_every_place(depth: int, place: str) -> None
     (release[above[0]] if above else release)[last] = deep
     for document in (release, {"releases": [release, {**release, "date": "2025-01-01"}]}, {last: deep}):
         try:
-            _use(processes(document))
+            _use(to_processes(document))
         except TenderRiskError:
             continue
 
@@ -213,26 +213,28 @@ def _wrapped(release: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("form", list(_wrapped(samples.draft())))
 def test_the_same_tender_comes_out_of(form: str) -> None:
-    found = read(_wrapped(samples.draft())[form], ".yaml" if form == "YAML" else ".json")
-    assert [process.compiled() for process in found] == [one(samples.draft()).compiled()]
+    found = read_bytes(_wrapped(samples.draft())[form], ".yaml" if form == "YAML" else ".json")
+    assert [process.compiled() for process in found] == [to_process(samples.draft()).compiled()]
 
 
 def test_json_lines_hold_one_tender_a_line() -> None:
     releases = [samples.draft(ocid=f"ocds-{i}") for i in range(3)]
     lines = b"\n\n".join(map(samples.data, releases)) + b"\n"
-    assert [p.compiled() for p in read(lines, ".jsonl")] == [one(release).compiled() for release in releases]
+    assert [p.compiled() for p in read_bytes(lines, ".jsonl")] == [
+        to_process(release).compiled() for release in releases
+    ]
 
 
 def test_a_separator_inside_a_text_is_no_end_of_line() -> None:
     line = '{"tender": {"title": "one\u2028two"}}\n'.encode()
-    assert [p.compiled().tender.title for p in read(line * 2)] == ["one\u2028two"] * 2
+    assert [p.compiled().tender.title for p in read_bytes(line * 2)] == ["one\u2028two"] * 2
 
 
 def test_releases_of_one_ocid_are_one_process_and_the_others_stand_alone() -> None:
     other = samples.draft(ocid="ocds-other")
     nameless = {"tender": {"title": "x"}}
     later = samples.update("2024-04-01T09:00:00Z", "tenderUpdate", tender={"title": "New"})
-    found = processes({"releases": [later, other, nameless, samples.draft(), nameless]})
+    found = to_processes({"releases": [later, other, nameless, samples.draft(), nameless]})
     assert [len(process.releases) for process in found] == [2, 1, 1, 1]
     assert found[0].where == ("/releases/3", "/releases/0")
     assert found[0].ocid == samples.OCID
@@ -241,29 +243,29 @@ def test_releases_of_one_ocid_are_one_process_and_the_others_stand_alone() -> No
 
 def test_unknown_names_are_a_warning_with_their_place() -> None:
     release = samples.draft(colour="red", **{f"f{i}": i for i in range(30)})
-    (warning,) = one({"releases": [release]}).warnings
+    (warning,) = to_process({"releases": [release]}).warnings
     assert "/releases/0/colour" in warning
     assert warning.endswith("and 11 more")
 
 
 def test_a_wild_number_is_refused_only_where_it_is_read() -> None:
-    assert read(b'{"tender": {"title": "x"}, "x_score": 1e999}')[0].compiled().tender.title == "x"
+    assert read_bytes(b'{"tender": {"title": "x"}, "x_score": 1e999}')[0].compiled().tender.title == "x"
 
 
 def test_every_wrong_csv_row_is_named() -> None:
     with pytest.raises(DataError) as refused:
-        read(b"title,value,lots\na,1,1\nb,many,1\nc,1,some\n", ".csv")
+        read_bytes(b"title,value,lots\na,1,1\nb,many,1\nc,1,some\n", ".csv")
     assert [p.path for p in refused.value.problems] == ["row 3, column value", "row 4, column lots"]
 
 
 def test_a_yaml_date_is_the_text_it_is() -> None:
-    (process,) = read(b"tender: {datePublished: 2024-03-01}\n", ".yaml")
+    (process,) = read_bytes(b"tender: {datePublished: 2024-03-01}\n", ".yaml")
     assert process.compiled().tender.date_published == "2024-03-01"
 
 
 def test_one_means_one() -> None:
     with pytest.raises(DataError) as refused:
-        one([samples.draft(), samples.draft()])
+        to_process([samples.draft(), samples.draft()])
     assert "2 tenders" in str(refused.value)
 
 
@@ -271,7 +273,7 @@ def test_one_means_one() -> None:
 def test_a_file_is_read_by_its_ending(ending: str, tmp_path: Path) -> None:
     file = tmp_path / f"tender.{ending}"
     file.write_bytes(samples.data(samples.draft()))
-    assert read_file(file)[0].compiled() == one(samples.draft()).compiled()
+    assert read_file(file)[0].compiled() == to_process(samples.draft()).compiled()
 
 
 @pytest.mark.parametrize("name", ["missing.json", "."])
@@ -281,7 +283,7 @@ def test_a_file_that_cannot_be_read_is_unreachable(name: str, tmp_path: Path) ->
 
 
 def test_a_file_above_the_limit_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_BYTES", 10)
+    monkeypatch.setattr(read, "MAX_BYTES", 10)
     (tmp_path / "large.json").write_bytes(b" " * 11)
     with pytest.raises(TooLargeError):
         read_file(tmp_path / "large.json")

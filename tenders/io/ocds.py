@@ -1,0 +1,423 @@
+"""OCDS releases: decoded JSON or bytes to `Tender`s, every value checked, and every wrong one named by its JSON path.
+
+There are three ways in: one release at a time (`to_tender`), many JSON lines at once (`decode_releases`), and versioned
+releases, which hold a record's whole history field by field (`split_versions`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import chain
+from operator import attrgetter
+from typing import Any, get_origin
+
+import msgspec
+
+from tenders import dates
+from tenders.codelists import CURRENCIES, STANDARD_FIELDS
+from tenders.errors import DataError, Problem
+from tenders.tender import Tender
+
+# Larger than any tender in the registers read so far (the largest has 1,124 lots), and small enough that one tender
+# cannot hold up a server.
+MAX_LOTS = 2000
+
+Check = Callable[[str], str | None]
+"""Says what is wrong with a text; None if nothing is."""
+Fields = frozenset[tuple[type, str]]
+"""Fields of structs, each as (struct, attribute name)."""
+NO_FIELDS: Fields = frozenset()
+BROKEN_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON."""
+
+_AT = re.compile(r" - at `(?:key in )?\$(.*)`$")
+
+
+def to_tender(release: Any, where: str = "") -> Tender:
+    """The release as a `Tender`. `where` is the JSON path of the release, and is put before every path in an error.
+
+    Raises DataError with the first wrong type, or with all wrong values.
+    """
+    if not isinstance(release, Mapping):
+        raise DataError.at(where, f"expected an object, got {json_type(release)}")
+    if release.get("tender") is None:
+        raise DataError.at(
+            f"{where}/tender", "the release has no tender", "Add the tender object: what is bought, and how"
+        )
+    tender = _convert(release, where)
+    # `are_valid` is for many tenders: for one alone it takes several times as long.
+    if problems := list(find_problems(tender, where)):
+        raise DataError(problems)
+    return tender
+
+
+def parse_release(release: Any, where: str) -> tuple[dict[str, Any], Tender]:
+    """One release of several: the fields of it that are read, as plain JSON and as a `Tender`.
+
+    Raises DataError with the first wrong type, or with all wrong values. It does not check that there is a tender, nor
+    what only the merged releases can show: an update holds only what changed.
+    """
+    if not isinstance(release, Mapping):
+        raise DataError.at(where, f"expected an object, got {json_type(release)}")
+    tender = _convert(release, where)
+    if problems := list(_value_problems(tender, where)):
+        raise DataError(problems)
+    return _prune(release, Tender), tender
+
+
+def json_type(value: Any) -> str:
+    """What JSON calls the type of a value."""
+    names = {dict: "object", list: "array", str: "string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "number" if isinstance(value, int | float) else type(value).__name__)
+
+
+# Checks.
+
+
+def are_valid(tenders: Sequence[Tender], skip: Fields = NO_FIELDS) -> bool:
+    """Whether `find_problems` finds nothing in any of many tenders, in a small part of the time that it would take.
+
+    The fields in `skip`, and what they hold, are not checked: the caller does it.
+    """
+    return _validator(Tender, skip)(tenders) and not any(
+        any(_tender_problems(tender, "")) for tender in tenders if _needs_tender_checks(tender)
+    )
+
+
+def find_problems(tender: Tender, where: str = "") -> Iterator[Problem]:
+    """Everything that makes a tender unfit to score: impossible values, dates that do not exist, two buyers."""
+    yield from _value_problems(tender, where)
+    yield from _tender_problems(tender, where)
+
+
+def _needs_tender_checks(tender: Tender) -> bool:
+    """Whether `_tender_problems` can find anything: not with one buyer, no award and few lots."""
+    buyers = ["buyer" in party.roles for party in tender.parties]
+    return buyers.count(True) > 1 or bool(tender.awards) or len(tender.tender.lots) > MAX_LOTS
+
+
+def _tender_problems(tender: Tender, where: str) -> Iterator[Problem]:
+    if len(tender.tender.lots) > MAX_LOTS:
+        yield Problem(
+            path=f"{where}/tender/lots",
+            problem=f"{len(tender.tender.lots)} lots; at most {MAX_LOTS} are read",
+            remedy="Score the parts that will be let together",
+        )
+    buyers = [i for i, party in enumerate(tender.parties) if "buyer" in party.roles]
+    if len(buyers) > 1 and len({tender.parties[i].id for i in buyers}) > 1:
+        yield Problem(
+            path=f"{where}/parties/{buyers[1]}/roles",
+            problem="a second party has the role buyer",
+            remedy="Name the lead as buyer and give the others the role procuringEntity or centralPurchasingBody",
+        )
+    for i, award in enumerate(tender.awards):
+        if award.status == "active" and not award.suppliers:
+            yield Problem(
+                path=f"{where}/awards/{i}/suppliers",
+                problem="an active award without a supplier",
+                remedy="Name the supplier, or give the award's true status",
+            )
+
+
+def _value_problems(tender: Tender, where: str) -> Iterator[Problem]:
+    for path, problem, remedy in _walk(tender):
+        yield Problem(path=where + path, problem=problem, remedy=remedy)
+
+
+def _walk(part: msgspec.Struct) -> Iterator[tuple[str, str, str]]:
+    for attribute, name, check, remedy in _checked_fields(type(part)):
+        value = getattr(part, attribute)
+        if value is None or value == ():
+            continue
+        if check:
+            problem = check(value)
+            if problem:
+                yield f"/{name}", problem, remedy
+        elif isinstance(value, tuple):
+            for i, child in enumerate(value):
+                for path, problem, remedy_inside in _walk(child):
+                    yield f"/{name}/{i}{path}", problem, remedy_inside
+        elif isinstance(value, msgspec.Struct):
+            for path, problem, remedy_inside in _walk(value):
+                yield f"/{name}{path}", problem, remedy_inside
+
+
+@cache
+def _validator(part: type, skip: Fields) -> Callable[[Sequence[Any]], bool]:
+    """A function that says whether `_walk` finds nothing in many structs of a type, but for the fields in `skip`.
+
+    It goes through the structs field by field, not one by one, so that the interpreter's own loops do the work.
+    """
+    checked = [field for field in _checked_fields(part) if (part, field[0]) not in skip]
+    leaves = [(attrgetter(name), _CHECKS_OF_MANY[check]) for name, _, check, _ in checked if check]
+    parents = {name for name, _, check, _ in checked if not check}
+    inner = [(field, _struct_in(field.type)) for field in msgspec.structs.fields(part) if field.name in parents]
+    children = [
+        (attrgetter(field.name), _is_tuple(field.type), _validator(kind, skip))
+        for field, kind in inner
+        if kind and _has_checks(kind, skip)
+    ]
+
+    def valid(parts: Sequence[Any]) -> bool:
+        for read, are_fine in leaves:
+            if not are_fine(list(map(read, parts))):
+                return False
+        for read, is_tuple, children_valid in children:
+            values = list(chain.from_iterable(map(read, parts)) if is_tuple else filter(None, map(read, parts)))
+            if values and not children_valid(values):
+                return False
+        return True
+
+    return valid
+
+
+def _has_checks(part: type, skip: Fields) -> bool:
+    return any((part, name) not in skip for name, *_ in _checked_fields(part))
+
+
+def _is_tuple(annotation: Any) -> bool:
+    """Whether a field holds `tuple[X, ...]` and not `X | None`."""
+    return get_origin(annotation) is tuple
+
+
+@cache
+def _checked_fields(part: type) -> tuple[tuple[str, str, Check | None, str], ...]:
+    """The fields of a struct that hold a date, a currency or another struct: attribute, JSON name, check, remedy."""
+    checked: list[tuple[str, str, Check | None, str]] = []
+    for field in msgspec.structs.fields(part):
+        inner = _struct_in(field.type)
+        if inner and _checked_fields(inner):
+            checked.append((field.name, field.encode_name, None, ""))
+        elif field.name == "date" or field.name.startswith("date_") or field.name.endswith(("_date", "_deadline")):
+            checked.append((field.name, field.encode_name, dates.problem, "Write dates as YYYY-MM-DD"))
+        elif field.name == "currency":
+            checked.append((field.name, field.encode_name, _currency_problem, "Use an ISO 4217 code such as GBP"))
+    return tuple(checked)
+
+
+def _currency_problem(text: str) -> str | None:
+    return None if text in CURRENCIES else f"{text[:20]!r} is no currency"
+
+
+def _are_dates(texts: Sequence[str | None]) -> bool:
+    try:
+        dates.ordinals(texts)
+    except ValueError:
+        return False
+    return True
+
+
+_CHECKS_OF_MANY: dict[Check, Callable[[Sequence[str | None]], bool]] = {
+    dates.problem: _are_dates,
+    _currency_problem: frozenset({None, *CURRENCIES}).issuperset,
+}
+"""For each check, a function that says of many texts at once whether none is wrong; None is an absent text."""
+
+
+# From JSON to types.
+
+
+def unread_fields(release: Any, where: str = "") -> list[str]:
+    """JSON paths of the fields that OCDS, the UK extension and `tenderRisk` do not know."""
+    return [where + path for path in _unread(release, Tender)]
+
+
+def _unread(value: Any, part: type) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        return
+    known = _json_fields(part)
+    for name, inside in value.items():
+        inner = known.get(name)
+        if inner:
+            for place, child in _children(inside):
+                for path in _unread(child, inner):
+                    yield f"/{name}{place}{path}"
+        elif name not in known and name not in STANDARD_FIELDS and not str(name).startswith("x_"):
+            yield f"/{str(name)[:80]}"
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list | tuple):
+        yield from ((f"/{i}", child) for i, child in enumerate(value))
+    else:
+        yield "", value
+
+
+@cache
+def _json_fields(part: type) -> dict[str, type | None]:
+    """The JSON names of a struct's fields, each with the struct inside it; None for a leaf."""
+    return {field.encode_name: _struct_in(field.type) for field in msgspec.structs.fields(part)}
+
+
+def _struct_in(annotation: Any) -> type | None:
+    """The struct inside `X | None` or `tuple[X, ...]`, or None for a leaf."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return annotation
+    return next(filter(None, map(_struct_in, getattr(annotation, "__args__", ()))), None)
+
+
+def _convert(release: Mapping[str, Any], where: str) -> Tender:
+    try:
+        return msgspec.convert(release, Tender)
+    except msgspec.ValidationError as error:
+        first = error
+    # OCDS writes null for "not there". Absent is our only word for that.
+    try:
+        return msgspec.convert(_prune(release, Tender, nulls=False), Tender)
+    except msgspec.ValidationError as second:
+        problem = _type_problem(second if "got `null`" in str(first) else first, where)
+    raise DataError(problem)
+
+
+def _type_problem(error: msgspec.ValidationError, where: str) -> Problem:
+    text = str(error)
+    at = _AT.search(text)
+    path = re.sub(r"\[(\d+)\]", r"/\1", at[1].replace(".", "/")) if at else ""
+    return Problem(path=where + path, problem=_AT.sub("", text).replace("`", "").replace("Expected", "expected"))
+
+
+def _prune(value: Mapping[str, Any], part: type, *, nulls: bool = True) -> dict[str, Any]:
+    """Only the fields that `part` holds; without nulls in arrays, and without any if `nulls` is false."""
+    known = _json_fields(part)
+    return {
+        name: _prune_inside(inside, known[name], nulls)
+        for name, inside in value.items()
+        if name in known and (nulls or inside is not None)
+    }
+
+
+def _prune_inside(value: Any, part: type | None, nulls: bool) -> Any:
+    if isinstance(value, list | tuple):
+        children = [child for child in value if child is not None]
+        return [_prune(c, part, nulls=nulls) if part and isinstance(c, Mapping) else c for c in children]
+    return _prune(value, part, nulls=nulls) if part and isinstance(value, Mapping) else value
+
+
+# Many JSON lines at once: how a portfolio of a million releases is read.
+
+
+class _Line(Tender, frozen=True, kw_only=True):
+    """A line of JSON lines: a release, unless it has one of these."""
+
+    releases: msgspec.Raw | None = None
+    records: msgspec.Raw | None = None
+    compiled_release: msgspec.Raw | None = None
+    versioned_release: msgspec.Raw | None = None
+
+
+_EMPTY_LINE = _Line()
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+def decode_releases(texts: Sequence[bytes], skip: Fields = NO_FIELDS) -> list[Tender | None]:
+    """For each text the one valid release in it; None for a text that holds anything else.
+
+    Each is decoded straight into its types, which is enough to score it but not to explain it, and unknown fields are
+    not looked for. `tenders.io.read` reads what is None here. The caller checks the fields in `skip` (`are_valid`).
+    """
+    try:
+        lines: list[_Line | None] = list(map(_decode_line, texts))
+    except BROKEN_JSON:
+        lines = [_decode_or_none(text) for text in texts]
+    return only_valid([line if line and _is_release(line) else None for line in lines], skip)
+
+
+def only_valid(releases: Sequence[Tender | None], skip: Fields = NO_FIELDS) -> list[Tender | None]:
+    """The releases, with None in place of those that have problems outside the fields in `skip`."""
+    present = [release for release in releases if release is not None]
+    # Nearly always all are valid, and then none is checked by itself.
+    if are_valid(present, skip):
+        return list(releases)
+    return [None if release is None or any(find_problems(release)) else release for release in releases]
+
+
+def _decode_or_none(text: bytes) -> _Line | None:
+    try:
+        return _decode_line(text)
+    except BROKEN_JSON:
+        return None
+
+
+def _is_release(line: _Line) -> bool:
+    others = line.releases or line.records or line.compiled_release or line.versioned_release
+    return not others and line.tender is not _EMPTY_LINE.tender
+
+
+# Versioned releases, which Find a Tender's record packages hold in place of releases. Every leaf is a list of
+# {releaseID, releaseDate, releaseTag, value}; objects in arrays are matched by their id, which has no versions.
+# Source: OCDS 1.1, versioned releases.
+
+_Place = tuple[tuple[str, Any], ...]
+"""Steps to a leaf: a member's name with None, or an array's name with the id of the object in it."""
+
+_VERSION = frozenset({"releaseID", "releaseDate", "releaseTag", "value"})
+
+
+def split_versions(versioned: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
+    """The releases that made a versioned release, in time order, each with what it stated.
+
+    Raises DataError that names a leaf that holds no versions.
+    """
+    releases: dict[tuple[str, str], dict[str, Any]] = {}
+    only_ids: list[_Place] = []
+    for place, path, version in _versions(versioned, (), where):
+        if not version:
+            only_ids.append(place)
+            continue
+        date, release_id = version.get("releaseDate"), version.get("releaseID")
+        if not isinstance(date, str):
+            raise DataError.at(f"{path}/releaseDate", f"expected a date, got {json_type(date)}")
+        release = releases.setdefault(
+            (date, str(release_id)),
+            {"ocid": versioned.get("ocid"), "id": release_id, "date": date, "tag": version.get("releaseTag") or []},
+        )
+        if version.get("value") is not None:
+            _put(release, place, version["value"])
+    ordered = [release for _, release in sorted(releases.items(), key=lambda item: item[0])]
+    for place in only_ids if ordered else ():
+        # No version says when an object with nothing but an id appeared. The last release is the safe choice.
+        _put(ordered[-1], (*place, ("id", None)), place[-1][1])
+    return ordered
+
+
+def _versions(value: Any, place: _Place, path: str) -> Iterator[tuple[_Place, str, Mapping[str, Any]]]:
+    """Every version of every leaf, with the steps to the leaf and the JSON path of the version.
+
+    An object that has nothing but an id comes with an empty version.
+    """
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name not in ("ocid", "id") or isinstance(inner, list):
+                yield from _versions(inner, (*place, (name, None)), f"{path}/{name}")
+    elif not isinstance(value, list):
+        raise DataError.at(path, f"expected the versions of a field, got {json_type(value)}")
+    elif all(isinstance(item, Mapping) and _VERSION.issuperset(item) for item in value):
+        for i, version in enumerate(value):
+            yield place, f"{path}/{i}", version
+    else:
+        for i, member in enumerate(value):
+            if not isinstance(member, Mapping):
+                raise DataError.at(f"{path}/{i}", f"expected an object, got {json_type(member)}")
+            inside = (*place[:-1], (place[-1][0], member.get("id", i)))
+            yield from _versions(member, inside, f"{path}/{i}")
+            if member.keys() == {"id"}:
+                yield inside, f"{path}/{i}", {}
+
+
+def _put(target: dict[str, Any], place: _Place, value: Any) -> None:
+    *steps, (last, _) = place
+    for name, member_id in steps:
+        inside = target.setdefault(name, {} if member_id is None else [])
+        target = inside if member_id is None else _member(inside, member_id)
+    target[last] = value
+
+
+def _member(members: list[dict[str, Any]], member_id: Any) -> dict[str, Any]:
+    """The object with that id in an array, added if it is not there."""
+    for member in members:
+        if member["id"] == member_id:
+            return member
+    members.append({"id": member_id})
+    return members[-1]
