@@ -19,7 +19,7 @@ def report(
     bundle: BundleDir = None,
     json: Json = False,
 ) -> None:
-    """Write one self-contained HTML file that prints to two pages: score, reasons, signs, comparables, limits."""
+    """Write one self-contained HTML file that prints to two pages: score, reasons, factors, comparables, limits."""
     from models import bundle as bundles
     from models import score as scoring
     from models.comparables import peers

@@ -44,7 +44,7 @@ def score(out: Console, found: Score, everything: bool) -> None:
     if everything:
         for each in found.unknown:
             out.print(f"    unknown  {each.feature}: {each.why}")
-        show_desk.signs(out, found.signs)
+        show_desk.factors(out, found.factors)
     elif found.unknown:
         out.print(f"  unknown: {len(found.unknown)} features that the model weighs (--explain lists them)")
     for warning in found.warnings:

@@ -1,4 +1,4 @@
-"""How what-if, suggestions, comparables and signs look on a terminal."""
+"""How what-if, suggestions, comparables and factors look on a terminal."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ from rich.table import Table
 if TYPE_CHECKING:
     # Importing these takes longer than printing them.
     from models.comparables import Comparables
+    from models.factors import Factor, State
     from models.precedents import Precedent, Precedents
-    from models.signs.judging import Judged
     from models.suggest import Suggestion, Suggestions
     from models.what_if import WhatIf
 
-GROUPS: tuple[tuple[str, bool | None], ...] = (("shown", True), ("not shown", False), ("cannot be judged", None))
+GROUPS: tuple[tuple[State, str], ...] = (("shown", "shown"), ("absent", "not shown"), ("unknown", "cannot be judged"))
 FEW_WORDS = 6
 
 
-def signs(out: Console, found: Sequence[Judged]) -> None:
-    """Signs by judgement; those that cannot be judged by title only."""
-    from models.signs.judging import CAVEAT
+def factors(out: Console, found: Sequence[Factor]) -> None:
+    """Factors by state; the unknown ones by title only."""
+    from models.factors import CAVEAT
 
-    out.print("  warning signs, beside the probability and no part of it")
-    for group, shown in GROUPS:
-        here = [each for each in found if each.shown is shown]
-        if shown is None:
-            out.print(f"    {group}: {escape('; '.join(each.title for each in here)) or 'none'}")
+    out.print("  documented factors, each with its record in the casebook")
+    for state, heading in GROUPS:
+        here = [factor for factor in found if factor.state == state]
+        if state == "unknown":
+            out.print(f"    {heading}: {escape('; '.join(factor.title for factor in here)) or 'none'}")
             continue
-        out.print(f"    {group}: {len(here)}")
-        for each in here:
-            mark = "  (seen with survival)" if each.seen_with == "survival" else ""
-            out.print(f"      {escape(each.text)}{mark}\n        [dim]{each.record.words}. {escape(each.source)}[/dim]")
+        out.print(f"    {heading}: {len(here)}")
+        for factor in here:
+            mark = "  (seen with survival)" if factor.seen_with == "survival" else ""
+            record = f"{factor.cases.words}. {escape('; '.join(factor.sources))}"
+            out.print(f"      {escape(factor.text)}{mark}\n        [dim]{record}[/dim]")
     out.print(f"    {CAVEAT}")
 
 

@@ -1,5 +1,5 @@
-"""Writes the pages that follow from the code: features.md from the catalogue, form.md from the form's fields, signs.md
-from the register of warning signs and their records in the casebook.
+"""Writes the pages that follow from the code: features.md from the catalogue, form.md from the form's fields, and
+factors.md from the documented factors and their records in the casebook.
 
     python docs/build.py
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.catalogue import THEMES, Feature, catalogue
-from models.signs.judging import CAVEAT
-from models.signs.record import Record, records
+from models.factor_records import FactorRecord, factor_records
+from models.factors import CAVEAT
 from models.signs.register import Sign, register
 from tenders.io.form import FIELDS
 
@@ -74,46 +74,47 @@ def form() -> str:
     return "\n".join(lines) + "\n"
 
 
-def signs() -> str:
-    """docs/signs.md."""
+def factors() -> str:
+    """docs/factors.md."""
     parts = [
-        "# Warning signs",
-        f"{len(register())} signs that people who looked into failures wrote down, each a rule in `models/signs/` with "
-        "its source: shown, not shown, or not to be judged from what the tender states. `score` lists them beside the "
-        "probability; none is part of it.",
-        "The records say how each did in the casebook: failed / all, among the cohort cases that show it and among "
-        "those that do not, judged by the same rule at the stage named. The difference is in percentage points with "
-        "its 95 % interval (Newcombe's, on Wilson's). Cases of one programme and buyer share their fate, so they count "
-        "as Kish's effective number; *events* says how many programmes and buyers they are. Left out are picked cases, "
-        "those too recent to tell, and those without any bid, which fail by definition.",
+        "# Documented factors",
+        f"{len(register())} factors that people who looked into failures wrote down, each with its rule and its "
+        "sources. A tender shows a factor, or it is absent, or unknown because the tender does not state the fact. "
+        "`score --explain` lists them beside the probability.",
+        "The record of a factor says how the casebook's cohort cases ended, measured by the same rule at the stage "
+        "named: failed / all, with the factor and without it. The difference is in percentage points with its 95 % "
+        "interval (Newcombe's, on Wilson's). Cases of one programme or buyer share their outcome, so they count as "
+        "Kish's effective number; *events* says how many programmes and buyers they are. Left out are picked cases, "
+        "cases too recent to tell, and cases without any bid, which fail by definition.",
         CAVEAT,
-        "| sign | with it | without it | events | difference | verdict |\n|---|---|---|---|---|---|\n"
-        + "\n".join(_record_row(each, records()[each.name]) for each in register().values()),
+        "| factor | with it | without it | events | difference | verdict |\n|---|---|---|---|---|---|\n"
+        + "\n".join(_record_row(each, factor_records()[each.name]) for each in register().values()),
     ]
-    parts += [_sign(each) for each in register().values()]
+    parts += [_factor(each) for each in register().values()]
     return "\n\n".join(parts) + "\n"
 
 
-def _record_row(sign: Sign, found: Record) -> str:
+def _record_row(factor: Sign, record: FactorRecord) -> str:
     span = ""
-    if found.difference is not None and found.interval is not None:
-        low, high = found.interval
-        span = f"{100 * found.difference:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
-    sides = (f"{failed} / {cases}" for failed, cases in (found.with_, found.without))
-    events = f"{found.events[0]}, {found.events[1]}"
-    return f"| [{sign.title}](#{sign.name}) | {' | '.join(sides)} | {events} | {span} | {found.verdict} |"
+    if record.difference is not None and record.interval is not None:
+        low, high = record.interval
+        span = f"{100 * record.difference:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
+    sides = (f"{failed} / {cases}" for failed, cases in (record.with_, record.without))
+    events = f"{record.events[0]}, {record.events[1]}"
+    return f"| [{factor.title}](#{factor.name}) | {' | '.join(sides)} | {events} | {span} | {record.verdict} |"
 
 
-def _sign(sign: Sign) -> str:
-    place = f"from `{sign.path}`" if sign.path else "told by no field of a notice"
-    counted = f", counted at {sign.counted_at}" if sign.counted_at != sign.stage else ""
+def _factor(factor: Sign) -> str:
+    place = f"from `{factor.path}`" if factor.path else "told by no field of a notice"
+    counted = f", counted at {factor.counted_at}" if factor.counted_at != factor.stage else ""
+    known = f"known at {factor.stage}{counted}, {place}; seen with {factor.seen_with}"
     return (
-        f"## {sign.name}\n\n*{sign.title}*, known at {sign.stage}{counted}, {place}; seen with {sign.seen_with}.\n\n"
-        f"{sign.doc}\n\n- Shown: {sign.says}\n- Not shown: {sign.says_not}\n- Source: {sign.source}."
+        f"## {factor.name}\n\n*{factor.title}*, {known}.\n\n"
+        f"{factor.doc}\n\n- Shown: {factor.says}\n- Absent: {factor.says_not}\n- Sources: {factor.source}."
     )
 
 
-PAGES = {"features.md": features, "form.md": form, "signs.md": signs}
+PAGES = {"features.md": features, "form.md": form, "factors.md": factors}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -21,10 +21,10 @@ from features.remarks import remarks
 from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.calibration import Floats, failure_probability
 from models.cases import Case, Queue, case
+from models.factors import Factor, factors
 from models.knowing import record_of
 from models.predict import Batch, Predictions, measured, predictions
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
-from models.signs.judging import Judged, judged
 from tenders.facts import Stage
 from tenders.process import Process
 
@@ -61,7 +61,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     evidence: str
     reasons: tuple[Reason, ...] = ()
-    signs: tuple[Judged, ...] = ()
+    factors: tuple[Factor, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -125,7 +125,7 @@ def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain:
 
 
 def explained(one: Case) -> Score:
-    """The score of one case with its reasons, its signs and what is unknown."""
+    """The score of one case with its reasons, its factors and what is unknown."""
     record = record_of(one.bundle, one.tender, one.published)
     batch = measured(one.bundle, one.stage, [one.tender], [record])
     found = predictions(batch)
@@ -136,7 +136,7 @@ def explained(one: Case) -> Score:
     return msgspec.structs.replace(
         _score(one, numbers),
         reasons=tuple(reasons(margins, values, one.tender, record, one.process)),
-        signs=judged(one.tender, record, one.stage),
+        factors=factors(one.tender, record, one.stage),
         unknown=tuple(unknowns(values, one.stage)),
     )
 

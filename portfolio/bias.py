@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from models.signs.interval import wilson
+from models.factor_records import wilson
 from portfolio.groups import Table
 
 SIZES = ((1, "1 tender"), (9, "2 to 9 tenders"), (99, "10 to 99 tenders"), (math.inf, "100 tenders and more"))

@@ -63,8 +63,8 @@ class Unknown(BaseModel):
     why: str
 
 
-class SignRecord(BaseModel):
-    """How a sign did in the casebook's cohorts."""
+class FactorRecord(BaseModel):
+    """How a factor did in the casebook's cohorts."""
 
     with_: tuple[int, int] = Field(alias="with", description="Failed and all, of the cases that show it")
     without: tuple[int, int] = Field(description="Failed and all, of the cases that do not")
@@ -74,17 +74,17 @@ class SignRecord(BaseModel):
     verdict: str
 
 
-class Sign(BaseModel):
-    """One documented warning sign, beside the probability."""
+class Factor(BaseModel):
+    """One documented factor, with its record in the casebook."""
 
-    sign: str
-    shown: bool | None = Field(description="null where it cannot be judged")
+    feature: str
+    state: str = Field(description="shown, absent or unknown")
     title: str
     text: str
-    stage: Stage = Field(description="The first stage at which it can be judged")
-    seen_with: str = Field(description="failure or survival, as the source says")
-    source: str
-    record: SignRecord
+    stage: Stage = Field(description="The first stage at which it can be known")
+    seen_with: str = Field(description="failure or survival, as the sources say")
+    sources: list[str]
+    cases: FactorRecord
 
 
 class Place(BaseModel):
@@ -109,7 +109,7 @@ class Scored(bentoml.IODescriptor):  # type: ignore[misc]
     register_: str = Field(alias="register", description="The register that the score is calibrated for")
     bundle: str = Field(description="The model that scored")
     reasons: list[Reason]
-    signs: list[Sign] = Field(description="Documented warning signs, no part of the probability; empty without reasons")
+    factors: list[Factor] = Field(description="Documented factors with their records; empty without reasons")
     unknown: list[Unknown]
     warnings: list[str] = Field(description="What was not read, and other remarks")
     evidence: str = Field(description="How much the probability rests on")

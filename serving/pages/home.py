@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from models import score as scoring
+from models.factors import CAVEAT
 from models.score import Score
-from models.signs.judging import CAVEAT
 from serving.answers import held
 from serving.pages import layout, peers, result, uploads
 from serving.pages.drafts import Draft
@@ -57,7 +57,7 @@ def shown(draft: Draft, score: Score | None = None, error: TenderRiskError | Non
         refused=error is not None,
         result=result.shown(score, by_label=not draft.document) if score else None,
         strip=peers.strip(score, held(), peers.of_held) if score else None,
-        signs=result.signs(score) if score else [],
+        factors=result.factors(score) if score else [],
         caveat=CAVEAT,
         notes=draft.notes,
         back=back,

@@ -18,8 +18,8 @@ from models import comparables, suggest
 from models import score as scoring
 from models.bundle import Bundle
 from models.comparables import Peers
+from models.factors import CAVEAT, Factor
 from models.score import Score
-from models.signs.judging import CAVEAT, Judged
 from serving.answers import held
 from serving.pages import result, stages
 from serving.pages.filling import filled
@@ -31,7 +31,7 @@ from tenders.io import form
 from tenders.process import Process
 
 REASONS, CASES, SUGGESTIONS, INPUTS, UNKNOWN = 6, 4, 3, 27, 14
-SIGNS = {"failure": 5, "survival": 2}
+FACTORS = {"failure": 5, "survival": 2}
 LONGEST = {"title": 150, "description": 200}
 PATH_HEIGHT = 124
 OTHERWISE = 44
@@ -40,7 +40,7 @@ LIMITS = (
     "A probability from past cases, not a verdict on this tender or on anyone.",
     "Reasons and differences are associations, not causes: changing a fact need not change what happens.",
     "UK scores rest on a small casebook; part of its cases were picked because of how they ended.",
-    "Warning signs stand beside the probability and are no part of it; most are not told from chance.",
+    "The records of factors stand beside the probability and are no part of it; most are not told from chance.",
     "What is unknown was left unknown and never counted as zero.",
 )
 
@@ -82,8 +82,8 @@ def html(bundle: Bundle, process: Process, stage: Stage | None, peers: Callable[
         more_inputs=len(inputs) - INPUTS,
         unknown=[result.label(each.feature) for each in score.unknown],
         most_unknown=UNKNOWN,
-        signs=_signs(score),
-        few_signs=SIGNS,
+        factors=_factors(score),
+        few_factors=FACTORS,
         caveat=CAVEAT,
         found=comparables.comparables(process, at, CASES),
         suggestions=suggest.suggest_for(bundle, process, score),
@@ -100,13 +100,13 @@ def _reached(bundle: Bundle, process: Process, score: Score) -> list[Score]:
     return [*(scoring.score(bundle, process, stage, explain=False) for stage in before), score]
 
 
-def _signs(score: Score) -> Mapping[str, list[Judged] | int]:
-    shown = [each for each in score.signs if each.shown]
+def _factors(score: Score) -> Mapping[str, list[Factor] | int]:
+    shown = [each for each in score.factors if each.state == "shown"]
     return {
         "failure": [each for each in shown if each.seen_with == "failure"],
         "survival": [each for each in shown if each.seen_with == "survival"],
-        "absent": sum(each.shown is False for each in score.signs),
-        "open": sum(each.shown is None for each in score.signs),
+        "absent": sum(each.state == "absent" for each in score.factors),
+        "unknown": sum(each.state == "unknown" for each in score.factors),
     }
 
 

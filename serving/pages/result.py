@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from features.catalogue import catalogue
+from models.factors import Factor, State
 from models.reasons import Reason
 from models.score import Score
-from models.signs.judging import Judged
 from portfolio.rendering import chance, percent, points
 from tenders.facts import Stage
 from tenders.io import form
@@ -20,7 +20,7 @@ OUTCOMES = {
 # Less would be shown as 0.0 points.
 LEAST_SHOWN = 0.0005
 STAGES: dict[Stage, str] = {"draft": "as a draft", "bids_in": "with bids in", "awarded": "at award"}
-GROUPS: tuple[tuple[bool | None, str], ...] = ((True, "Shown"), (False, "Not shown"), (None, "Cannot be judged"))
+GROUPS: tuple[tuple[State, str], ...] = (("shown", "Shown"), ("absent", "Not shown"), ("unknown", "Cannot be judged"))
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -89,14 +89,14 @@ def scale(*scores: Score) -> Scale:
     return Scale(end=f"{end:.0%}", low=low, at=at, high=high, usual=usual)
 
 
-def signs(score: Score) -> list[tuple[str, str, list[Judged]]]:
-    """(what they were seen with, judgement, signs) of a score's warning signs; empty groups left out."""
-    found = [
-        (kind, said, [each for each in score.signs if each.seen_with == kind and each.shown is judgement])
+def factors(score: Score) -> list[tuple[str, str, list[Factor]]]:
+    """(what they were seen with, state, factors) of a score's factors; empty groups left out."""
+    groups = [
+        (kind, heading, [each for each in score.factors if each.seen_with == kind and each.state == state])
         for kind in ("failure", "survival")
-        for judgement, said in GROUPS
+        for state, heading in GROUPS
     ]
-    return [group for group in found if group[2]]
+    return [group for group in groups if group[2]]
 
 
 def source(path: str, by_label: bool) -> str:

@@ -92,17 +92,17 @@ def test_compare_shows_how_the_nearest_cases_ended_and_where_that_is_written(run
     assert len(found["cases"]) == 2
 
 
-def test_explain_shows_the_signs_with_their_record_beside_the_probability(run: Run) -> None:
+def test_explain_shows_the_factors_with_their_record_beside_the_probability(run: Run) -> None:
     said = run("score", MANCHESTER, "--explain")
     for text in (
-        "warning signs",
+        "documented factors",
         "no part of it",
-        "in the cohorts",
+        "cohort cases with it",
         "cannot be judged:",
         "One bidder or none answered",
     ):
         assert text in said.out
-    assert "warning signs" not in run("score", MANCHESTER).out
+    assert "documented factors" not in run("score", MANCHESTER).out
 
 
 @pytest.mark.parametrize("command", ["what-if", "suggest", "compare"])

@@ -94,7 +94,7 @@ def test_score_as_json_is_one_object_a_tender(run: Run) -> None:
     assert found["stage"] == "bids_in"
     assert found["outcomes"]["single_bid"] == 1
     assert found["interval"][0] <= found["failure"] <= found["interval"][1]
-    assert {"band", "register", "bundle", "reasons", "signs", "unknown", "warnings"} <= set(found)
+    assert {"band", "register", "bundle", "reasons", "factors", "unknown", "warnings"} <= set(found)
 
 
 def test_standard_input_is_a_file_called_dash(run: Run) -> None:

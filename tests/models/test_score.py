@@ -185,7 +185,7 @@ def test_an_outcome_of_the_case_itself_is_not_on_record_when_its_draft_is_scored
 
 
 CONTRACT = {
-    "ocid", "stage", "failure", "interval", "outcomes", "band", "register", "bundle", "reasons", "signs", "unknown",
+    "ocid", "stage", "failure", "interval", "outcomes", "band", "register", "bundle", "reasons", "factors", "unknown",
     "warnings",
 }  # fmt: skip
 BESIDE = {"base_rate", "evidence"}

@@ -77,7 +77,7 @@ def test_from_an_empty_form_to_two_printed_pages(page: Page, tmp_path: Path) -> 
     page.get_by_role("button", name="Score", exact=True).last.click()
     headline = page.locator(".number").inner_text()
     assert headline.endswith("%")
-    assert page.get_by_role("heading", name="Warning signs").is_visible()
+    assert page.get_by_role("heading", name="Documented factors").is_visible()
     step(page, "What if")
     page.locator('[id="a.lots"]').fill("4")
     page.locator('[id="b.term_years"]').fill("3")
@@ -116,7 +116,7 @@ def test_a_report_is_two_pages_whatever_was_entered(
 
 
 def everything() -> dict[str, str]:
-    """A form with every field filled, as long as people write, and every sign that can be shown."""
+    """A form with every field filled, as long as people write, and every factor that can be shown."""
     name = "Northern, Eastern and Western Example Integrated Care Board and Council"
     return {
         **dict.fromkeys(("title", "buyer", "procuring_entity", "region", "supplier"), f"{name} and {name}"),

@@ -61,7 +61,7 @@ def test_several_scenarios_come_back_in_their_order(http: httpx.Client) -> None:
     scenarios = [{"lots": 2}, {"lots": 8}, {}]
     found = http.post("/what_if", json={"tender": FORM, "scenarios": scenarios, "explain": False}).json()
     assert [each["settings"] for each in found["scenarios"]] == scenarios
-    assert not found["base"]["reasons"] and not found["base"]["signs"]
+    assert not found["base"]["reasons"] and not found["base"]["factors"]
 
 
 @each_endpoint

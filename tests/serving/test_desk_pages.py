@@ -108,8 +108,8 @@ def test_the_stages_stand_side_by_side(http: httpx.Client) -> None:
     for stage in ("draft", "bids_in", "awarded"):
         score = http.post("/score", json={"tender": CAMBRIDGESHIRE, "stage": stage}).json()
         assert f"{score['failure']:.1%}" in page.text
-    for sign in ("Legal form changed since the bid", "Bidders lost on the way", "Unsigned, or price items open"):
-        assert sign in page.text
+    for factor in ("Legal form changed since the bid", "Bidders lost on the way", "Unsigned, or price items open"):
+        assert factor in page.text
     assert "known now" in page.text
     assert "can no longer end without a contract" in page.text
 
@@ -175,13 +175,13 @@ def test_what_is_unknown_is_tried_by_the_same_function(http: httpx.Client) -> No
     assert "Bidders" in text
 
 
-def test_signs_stand_apart_by_what_they_were_seen_with(http: httpx.Client) -> None:
+def test_factors_stand_apart_by_what_they_were_seen_with(http: httpx.Client) -> None:
     text = Page(uploaded(http, "m.json", samples.data(MANCHESTER)).text).text
     score = http.post("/score", json={"tender": MANCHESTER}).json()
-    failing, surviving = text.index("Signs seen with failure"), text.index("Signs seen with survival")
-    for sign in score["signs"]:
-        assert sign["source"] in text
-        assert (failing < text.index(f"{sign['title']}.") < surviving) is (sign["seen_with"] == "failure")
+    failing, surviving = text.index("Seen with failure"), text.index("Seen with survival")
+    for factor in score["factors"]:
+        assert "; ".join(factor["sources"]) in text
+        assert (failing < text.index(f"{factor['title']}.") < surviving) is (factor["seen_with"] == "failure")
     for said in ("Shown: ", "Not shown: ", "Cannot be judged: "):
         assert said in text
 

@@ -13,7 +13,7 @@ from tests import samples
 
 FORM = {"title": "Community nursing", "value": "5,900,000", "currency": "GBP", "lots": 1, "tender_period_days": 35}
 CONTRACT = {
-    "ocid", "stage", "failure", "interval", "outcomes", "band", "register", "bundle", "reasons", "signs", "unknown",
+    "ocid", "stage", "failure", "interval", "outcomes", "band", "register", "bundle", "reasons", "factors", "unknown",
     "warnings", "evidence",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Records count what they say they count, and their intervals are Wilson's and Newcombe's on cases that share fate."""
+"""Records of factors count what they say they count, and their intervals are Wilson's and Newcombe's on cases that share fate."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from hypothesis import strategies as st
 
 from features.competition import bidders
 from features.track_records.case_records import TrackRecord
-from models.signs.interval import newcombe, wilson
-from models.signs.record import Judgement, effective, record, records
+from models.factor_records import FactorCase, effective_cases, factor_record, factor_records, newcombe, wilson
 from models.signs.register import register
 from tenders import casebook
 
 ONE_BLOCK, STAGED = register()["one_block"], register()["staged_term"]
 
 
-def judged(shown: bool, failed: int, held: int, fate: str = "") -> list[Judgement]:
-    return [Judgement(shown, i < failed, fate or f"{shown}{i}") for i in range(failed + held)]
+def cases_of(shown: bool, failed: int, held: int, fate: str = "") -> list[FactorCase]:
+    return [FactorCase(shown, i < failed, fate or f"{shown}{i}") for i in range(failed + held)]
 
 
-def test_every_sign_has_a_record_and_those_no_field_tells_have_an_empty_one() -> None:
-    assert list(records()) == list(register())
+def test_every_factor_has_a_record_and_those_no_field_tells_have_an_empty_one() -> None:
+    assert list(factor_records()) == list(register())
     for name, each in register().items():
         if not each.path:
-            assert (records()[name].with_, records()[name].without) == ((0, 0), (0, 0))
+            assert (factor_records()[name].with_, factor_records()[name].without) == ((0, 0), (0, 0))
 
 
 def test_a_record_is_what_a_count_by_hand_over_the_cohort_cases_gives() -> None:
@@ -38,13 +37,13 @@ def test_a_record_is_what_a_count_by_hand_over_the_cohort_cases_gives() -> None:
             continue
         if case.lots or case.single_block:
             told[case.lots == "1" if case.lots else case.single_block == "yes"].append(case.fail == "1")
-    found = records()["one_block"]
+    found = factor_records()["one_block"]
     assert found.with_ == (sum(told[True]), len(told[True])) and found.without == (sum(told[False]), len(told[False]))
 
 
-def test_no_sign_counts_more_cases_or_events_than_there_are() -> None:
+def test_no_factor_counts_more_cases_or_events_than_there_are() -> None:
     cohort = [case for case in casebook.cases() if not case.picked and case.fail]
-    for found in records().values():
+    for found in factor_records().values():
         assert found.with_[1] + found.without[1] <= len(cohort)
         assert found.with_[0] <= found.with_[1] and found.without[0] <= found.without[1]
         assert found.events[0] <= found.with_[1] and found.events[1] <= found.without[1]
@@ -72,28 +71,28 @@ def test_the_interval_holds_the_difference_and_is_no_wider_than_can_be(f: int, n
 
 
 def test_cases_that_share_their_fate_are_one_event_more_than_many() -> None:
-    alone, together = judged(True, 5, 5), judged(True, 5, 5, "one programme")
-    assert effective(alone) == pytest.approx(10) and effective(together) == pytest.approx(1)
-    rest = judged(False, 10, 90)
-    narrow, wide = (record(ONE_BLOCK, [*each, *rest]) for each in (alone, together))
+    alone, together = cases_of(True, 5, 5), cases_of(True, 5, 5, "one programme")
+    assert effective_cases(alone) == pytest.approx(10) and effective_cases(together) == pytest.approx(1)
+    rest = cases_of(False, 10, 90)
+    narrow, wide = (factor_record(ONE_BLOCK, [*each, *rest]) for each in (alone, together))
     assert narrow.interval and wide.interval
     assert wide.interval[0] < narrow.interval[0] and narrow.interval[1] < wide.interval[1]
     assert narrow.verdict == "supported" and wide.verdict == "not told from chance"
 
 
 def test_the_verdict_follows_what_the_source_saw_it_with() -> None:
-    cases = [*judged(True, 10, 0), *judged(False, 0, 10)]
-    assert record(ONE_BLOCK, cases).verdict == "supported"
-    assert record(STAGED, cases).verdict == "contradicted"
+    cases = [*cases_of(True, 10, 0), *cases_of(False, 0, 10)]
+    assert factor_record(ONE_BLOCK, cases).verdict == "supported"
+    assert factor_record(STAGED, cases).verdict == "contradicted"
 
 
 def test_without_cases_on_both_sides_nothing_is_compared() -> None:
-    found = record(ONE_BLOCK, judged(True, 3, 1))
+    found = factor_record(ONE_BLOCK, cases_of(True, 3, 1))
     assert (found.difference, found.interval, found.verdict) == (None, None, "not compared")
-    assert "3 of 4 with it failed" in found.words and "nothing to compare" in found.words
+    assert "Of 4 cohort cases with it, 3 failed" in found.words and "nothing to compare" in found.words
 
 
 def test_words_say_the_difference_in_points() -> None:
-    found = record(ONE_BLOCK, [*judged(True, 10, 10), *judged(False, 5, 15)])
+    found = factor_record(ONE_BLOCK, [*cases_of(True, 10, 10), *cases_of(False, 5, 15)])
     assert found.difference is not None and math.isclose(found.difference, 0.25)
     assert "+25 points" in found.words
