@@ -1,8 +1,8 @@
 """Bundles: one released model with everything that scoring needs, on disk and in memory.
 
-A bundle is a directory: `manifest.json`, one `.ubj` a booster, `calibration.json`, `track_records.parquet`,
-`reference.json` (what it learnt from, for telling drift) and `MODEL_CARD.md`. It is the bundle of the UK, and holds one
-directory of the same shape for every other register that was learnt from, with the register's records as parquet. The
+A bundle is a directory: `manifest.json`, one `.ubj` file for each booster, `calibration.json`, `track_records.parquet`,
+`reference.json` (the training profile, for drift) and `MODEL_CARD.md`. It is the bundle of the UK. For every other
+register that was trained on it holds a directory of the same shape, with the register's records as parquet. The
 manifest holds the digest of every file. No pickle anywhere.
 """
 
@@ -31,26 +31,27 @@ from tenders.history import beginnings
 
 FORMAT = 3
 READABLE = (2, FORMAT)
-"""Formats that can be read: 2 is that of bundles without a training profile."""
+"""Formats that can be read. Bundles of format 2 have no training profile."""
 RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
-MANIFEST, CALIBRATION, RECORDS, CARD = "manifest.json", "calibration.json", "track_records.parquet", "MODEL_CARD.md"
-TRAINING_PROFILE = "reference.json"
+MANIFEST, CARD, CALIBRATION = "manifest.json", "MODEL_CARD.md", "calibration.json"
+TRACK_RECORDS, TRAINING_PROFILE = "track_records.parquet", "reference.json"
 FAILURE_OUTCOMES = ("no_award", "early_end")
-"""The outcomes that are failure."""
+"""The outcomes that count as failure."""
 UNRELEASED = "unreleased"
-"""The version of a bundle that was trained and not released."""
+"""The version of a bundle that was trained but not released."""
 ANY = "any"
-"""The register whose models have learnt from all others: for a register that the bundle does not know."""
+"""The bundle whose models learnt from all registers, for tenders of a register that has no bundle of its own."""
 PICTURES = ("reliability.svg",)
 
 
 class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
-    """One booster: what it predicts, when, and the names of its columns in order.
+    """One booster: what it predicts, at which stage, and the names of its columns in order.
 
-    To its margin come `level` times the log-odds of the register's rate of the last year, and `drift` times how far the
-    last quarter's stands from it, and `profile` times what the register's online model thinks: what its records say on
-    the tender's day (`features.track_records.register_history`).
+    Three terms are added to its margin, read from the register's history as of the tender's day
+    (`features.track_records.register_history`): `level` times the log-odds of the register's rate of the last year,
+    `drift` times the last quarter's log-odds less those of the year, and `profile` times the log-odds of the register's
+    online model.
     """
 
     outcome: str
@@ -62,7 +63,7 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What it goes by wherever outcome and stage are one word."""
+        """Outcome and stage in one word."""
         return f"{self.outcome}-{self.stage}"
 
     @property
@@ -72,7 +73,7 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingSource(msgspec.Struct, frozen=True, kw_only=True):
-    """One history the bundle learnt from: its digest, rows, and the span of its publication dates."""
+    """One history that the bundle learnt from: its digest, rows, and first and last publication dates (ISO)."""
 
     name: str
     sha256: str
@@ -82,7 +83,7 @@ class TrainingSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the bundle says of itself. `prefixes` begin its register's ocids; `digests` is filled on saving."""
+    """The manifest of a bundle. `prefixes` begin its register's ocids; `save` fills `digests`."""
 
     version: str
     created: str
@@ -99,11 +100,11 @@ class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """A bundle in memory; boosters by (outcome, stage), calibration by the same.
+    """A bundle in memory, with boosters and calibration by (outcome, stage).
 
     `histories` are the register's records by outcome, `registers` the bundles of other registers by name, `pictures`
-    those of the card by file name. `training_profile` is None for the model of unknown registers: no rows can be
-    compared with it.
+    those of the card by file name. The bundle for unknown registers has no `training_profile`: there are no rows to
+    compare with.
     """
 
     manifest: BundleManifest
@@ -165,7 +166,7 @@ def released() -> Path:
 
 
 def save(bundle: Bundle, directory: Path) -> None:
-    """Writes a bundle whole or not at all: into a sibling first, then renamed into place."""
+    """Writes a bundle whole or not at all: into a sibling directory that is then renamed."""
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     _write(bundle, partial)
@@ -177,9 +178,9 @@ def _write(bundle: Bundle, directory: Path) -> None:
     directory.mkdir(parents=True)
     for part in bundle.manifest.parts:
         bundle.boosters[part.outcome, part.stage].save_model(directory / part.file)
-    lines = {f"{outcome}-{stage}": each for (outcome, stage), each in bundle.calibration.items()}
-    (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(lines), indent=1))
-    pq.write_table(_table(bundle.log), directory / RECORDS, compression="zstd")
+    calibration = {f"{outcome}-{stage}": fitted for (outcome, stage), fitted in bundle.calibration.items()}
+    (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1))
+    pq.write_table(_table(bundle.log), directory / TRACK_RECORDS, compression="zstd")
     if bundle.training_profile:
         (directory / TRAINING_PROFILE).write_bytes(msgspec.json.encode(bundle.training_profile))
     for outcome, history in bundle.histories.items():
@@ -190,7 +191,7 @@ def _write(bundle: Bundle, directory: Path) -> None:
     for name, other in bundle.registers.items():
         _write(other, directory / name)
     files = sorted(file for file in directory.rglob("*") if file.is_file())
-    digests = {file.relative_to(directory).as_posix(): _digest(file.read_bytes()) for file in files}
+    digests = {file.relative_to(directory).as_posix(): _file_digest(file) for file in files}
     manifest = msgspec.structs.replace(bundle.manifest, digests=digests, registers=tuple(bundle.registers))
     (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
@@ -208,34 +209,34 @@ def load(directory: Path) -> Bundle:
 def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path) -> Bundle:
     """The bundle from the contents of its files, by their names in its directory."""
     boosters, calibration = {}, {}
-    lines = msgspec.json.decode(files[CALIBRATION], type=dict[str, Calibration])
+    fitted = msgspec.json.decode(files[CALIBRATION], type=dict[str, Calibration])
     for part in manifest.parts:
         booster = xgb.Booster({"nthread": 1})
         booster.load_model(bytearray(files[part.file]))
         if tuple(booster.feature_names or ()) != part.features:
             raise BundleError(f"{directory}: {part.file} reads other features than the manifest says")
-        if part.name not in lines:
+        if part.name not in fitted:
             raise BundleError(f"{directory}: {CALIBRATION} has no line for {part.name}")
         boosters[part.outcome, part.stage] = booster
-        calibration[part.outcome, part.stage] = lines[part.name]
+        calibration[part.outcome, part.stage] = fitted[part.name]
     return Bundle(
         manifest=manifest,
         boosters=boosters,
         calibration=calibration,
-        log=_log(pq.read_table(pa.BufferReader(files[RECORDS]))),
+        log=_log(pq.read_table(pa.BufferReader(files[TRACK_RECORDS]))),
         histories=register_histories.Held(files),
         training_profile=_training_profile(files[TRAINING_PROFILE], directory) if TRAINING_PROFILE in files else None,
-        registers={name: _below(files, name, directory) for name in manifest.registers},
+        registers={name: _register_bundle(files, name, directory) for name in manifest.registers},
         pictures={name: files[name] for name in PICTURES if name in files},
         card=files[CARD].decode(),
     )
 
 
-def _below(files: Mapping[str, bytes], name: str, directory: Path) -> Bundle:
-    """The bundle of another register, in the directory of its name."""
+def _register_bundle(files: Mapping[str, bytes], name: str, directory: Path) -> Bundle:
+    """The bundle of another register, from the files in the directory of its name."""
     own = {path.removeprefix(f"{name}/"): content for path, content in files.items() if path.startswith(f"{name}/")}
     manifest = _manifest(own[MANIFEST], directory / name)
-    if wrong := _unheard(manifest):
+    if wrong := _unknown_features(manifest):
         raise BundleError(f"{directory / name}: {'; '.join(wrong)}")
     return _read(own, manifest, directory / name)
 
@@ -259,7 +260,7 @@ def _manifest(data: bytes, directory: Path) -> BundleManifest:
 
 
 def _verified(directory: Path, manifest: BundleManifest) -> dict[str, bytes]:
-    """The contents of all files, each read once: what is used later is what was verified."""
+    """The contents of all files. Each is read once, so that what is used is what was verified."""
     files: dict[str, bytes] = {}
     wrong: list[str] = []
     for name, digest in manifest.digests.items():
@@ -268,30 +269,31 @@ def _verified(directory: Path, manifest: BundleManifest) -> dict[str, bytes]:
         except OSError:
             wrong.append(f"{name} is missing")
             continue
-        if _digest(files[name]) != digest:
+        if hashlib.sha256(files[name]).hexdigest() != digest:
             wrong.append(f"{name} is not the file that was released")
-    wrong += [f"{name} has no digest" for name in _needed(manifest) if name not in manifest.digests]
-    wrong += _unheard(manifest)
+    wrong += [f"{name} has no digest" for name in _required_files(manifest) if name not in manifest.digests]
+    wrong += _unknown_features(manifest)
     if wrong:
         raise BundleError(f"{directory}: {'; '.join(wrong)}")
     return files
 
 
-def _needed(manifest: BundleManifest) -> list[str]:
-    """The files that a bundle cannot do without."""
-    below = [f"{name}/{MANIFEST}" for name in manifest.registers]
+def _required_files(manifest: BundleManifest) -> list[str]:
+    """The files that a bundle must have."""
+    manifests = [f"{name}/{MANIFEST}" for name in manifest.registers]
     outcomes = register_histories.outcomes(manifest.digests)
     histories = [name for outcome in outcomes for name in register_histories.files(outcome)]
-    return [*(part.file for part in manifest.parts), CALIBRATION, RECORDS, CARD, *histories, *below]
+    return [*(part.file for part in manifest.parts), CALIBRATION, TRACK_RECORDS, CARD, *histories, *manifests]
 
 
-def _unheard(manifest: BundleManifest) -> list[str]:
+def _unknown_features(manifest: BundleManifest) -> list[str]:
     read = ((part.file, name) for part in manifest.parts for name in part.features)
     return [f"{file} reads the unknown feature {name}" for file, name in read if name not in catalogue()]
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _file_digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _table(log: Log) -> pa.Table:

@@ -1,8 +1,9 @@
-"""Calibration as numbers: from a booster's margin to a probability, with an interval.
+"""Calibration: from a booster's margin to a probability with an interval, by a few numbers.
 
-`p = 1 / (1 + exp(-(intercept + slope * margin)))`, the slope never negative, so that a rule the booster keeps (more
-lots never raise the risk) survives calibration. The interval comes from the same two numbers fitted on
-resampled groups of cases: few groups, wide interval.
+`p = 1 / (1 + exp(-(intercept + slope * margin)))`. The slope is never negative, so that calibration keeps the booster's
+order (more lots never raise the risk). The interval comes from the same two numbers, fitted on resampled groups of
+cases: the fewer the groups, the wider the interval. By hand, because the fit has priors and the resamples must be
+applied to millions of rows (`training.calibrate` has the fit).
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ from numpy.typing import NDArray
 Precision = TypeVar("Precision", np.float32, np.float64)
 Floats = NDArray[np.float64]
 Draws = NDArray[np.float32]
-"""Single precision: a bound is shown to 4 places, and a portfolio makes hundreds of millions of draws."""
+"""In single precision: a bound is shown to 4 places, and a portfolio makes hundreds of millions of draws."""
 
 INTERVAL = (2.5, 97.5)
 """Percentiles of the resampled probabilities that the interval spans: 95 %."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """One (register, outcome, stage): the line, its resamples, and the evidence it rests on.
+    """The calibration of one register, outcome and stage: the fitted line, its resamples, and what it was fitted on.
 
-    `base_rate` is the share of positives among the `cases` calibrated on; `groups` how many of them do not share fate.
+    `base_rate` is the share of positives among the `cases`; `groups` is the number of clusters of cases that share
+    their outcome. `resampled` holds (intercept, slope) pairs.
     """
 
     intercept: float
@@ -62,7 +64,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def sigmoid(logit: NDArray[Precision]) -> NDArray[Precision]:
-    """Log-odds to probabilities, in their place; what overflows is 0."""
+    """Log-odds to probabilities, in place. Values that overflow become 0."""
     with np.errstate(over="ignore"):
         np.exp(np.negative(logit, out=logit), out=logit)
         logit += 1
@@ -70,5 +72,5 @@ def sigmoid(logit: NDArray[Precision]) -> NDArray[Precision]:
 
 
 def failure_probability(no_award: float, early_end: float) -> float:
-    """Probability of failure: no award, or an award that ends early (`early_end` is given an award)."""
+    """The probability of failure: no award, or an award that ends early (`early_end` is conditional on an award)."""
     return 1 - (1 - no_award) * (1 - early_end)

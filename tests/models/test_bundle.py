@@ -123,7 +123,7 @@ def test_a_bundle_of_another_format_is_refused(saved: Path) -> None:
         bundles.load(saved)
 
 
-@pytest.mark.parametrize("name", [bundles.CALIBRATION, bundles.RECORDS, bundles.CARD, "no_award-draft.ubj"])
+@pytest.mark.parametrize("name", [bundles.CALIBRATION, bundles.TRACK_RECORDS, bundles.CARD, "no_award-draft.ubj"])
 def test_a_file_without_a_digest_is_named(saved: Path, name: str) -> None:
     _rewritten(saved, lambda manifest: manifest["digests"].pop(name))
     with pytest.raises(BundleError, match=f"{name} has no digest"):
