@@ -23,7 +23,7 @@ from scipy.special import expit
 
 from benchmarks.histories import Case, arguments, cases
 from benchmarks.intervals import Bounds, Method, by_step, lines
-from benchmarks.showing import Row, Shown, show, write
+from benchmarks.tables import ResultTable, Row, show, write
 from training import metrics
 from training.calibrate import calibration
 from training.frames import Frame
@@ -54,7 +54,7 @@ def methods(table: Frame, recipe: Recipe) -> Mapping[str, Method]:
     }
 
 
-def compared(case: Case, recipe: Recipe) -> Shown:
+def compared(case: Case, recipe: Recipe) -> ResultTable:
     """The table of one (register, outcome, stage)."""
     table = case.frame
     plain = forecast(
@@ -66,7 +66,7 @@ def compared(case: Case, recipe: Recipe) -> Shown:
         forecasts = msgspec.structs.replace(plain, margin=margin)
         for name, method in methods(table, recipe).items():
             rows.append({"calibration": name, "drift": drift, **figures(table, forecasts, method)})
-    return Shown(title=f"{' '.join(case.name.values())}: {len(np.unique(plain.slice))} windows", rows=rows)
+    return ResultTable(title=f"{' '.join(case.name.values())}: {len(np.unique(plain.slice))} windows", rows=rows)
 
 
 def figures(table: Frame, found: Forecast, method: Method) -> Row:
@@ -92,7 +92,7 @@ def main() -> None:
     for case in cases(chosen.history, chosen.register):
         tables.append(compared(case, Recipe()))
         show(tables[-1])
-    write(tables, chosen.json, chosen.markdown)
+    write("calibrations", tables, chosen)
 
 
 if __name__ == "__main__":

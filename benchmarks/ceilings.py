@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from benchmarks import noise
 from benchmarks.histories import Case, arguments, cases, clusters, latest
-from benchmarks.showing import Row, Shown, show, write
+from benchmarks.tables import ResultTable, Row, show, write
 from benchmarks.ties import ties
 from features.track_records.attributes import describe
 from features.track_records.register_history import keys_of
@@ -36,22 +36,22 @@ FEWEST = 30
 """Cases of either kind below which a month or an ending is not judged."""
 
 
-def ceilings(case: Case, recipe: Recipe, rows: int) -> list[Shown]:
+def ceilings(case: Case, recipe: Recipe, rows: int) -> list[ResultTable]:
     """All tables of one (register, outcome, stage)."""
     *_, last = slices(case.frame, STEPS)
     chosen = latest(case.frame, last, recipe.boost(case.frame.register, case.frame.outcome), rows)
     curve, margin = learning_curve(case, last, chosen, recipe)
     name = " ".join(case.name.values())
     tables = [
-        Shown(title=f"{name}: last window, {len(last.test):,} cases", rows=bounds(case, last, margin)),
-        Shown(title=f"{name}: learning curve, rows drawn at random from the latest {len(chosen):,}", rows=curve),
+        ResultTable(title=f"{name}: last window, {len(last.test):,} cases", rows=bounds(case, last, margin)),
+        ResultTable(title=f"{name}: learning curve, rows drawn at random from the latest {len(chosen):,}", rows=curve),
     ]
     if not case.frame.snapshot:
         tables += [*_ties(case, last, margin, name), *_broken_down(case, last, margin, name)]
     return tables
 
 
-def _ties(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[Shown]:
+def _ties(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[ResultTable]:
     """What the forecasts leave over and calls of one unit share."""
     table, described = case.frame, describe(case.past[row].tender for row in last.test)
     for names in (("unit",), ("buyer",)):
@@ -59,7 +59,7 @@ def _ties(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[Shown]
         if keys.tables and len(np.unique(keys.place[1])) > 1:
             residual = table.y[last.test] - expit(margin)
             shared = ties(residual, keys.place[1].astype(np.int64), table.published[last.test], table.known[last.test])
-            yield Shown(title=f"{name}: what is left over, between two calls of a {names[0]}", rows=shared)
+            yield ResultTable(title=f"{name}: what is left over, between two calls of a {names[0]}", rows=shared)
             return
 
 
@@ -154,7 +154,7 @@ def learning_curve(case: Case, last: Slice, chosen: Numbers, recipe: Recipe) -> 
     return found, margin
 
 
-def _broken_down(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[Shown]:
+def _broken_down(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[ResultTable]:
     """By month of publication, and by kind of ending against all that did not end so."""
     y = case.frame.y[last.test]
     months = np.array([f"{case.past[row].published:%Y-%m}" for row in last.test])
@@ -164,7 +164,7 @@ def _broken_down(case: Case, last: Slice, margin: Floats, name: str) -> Iterator
         for month in np.unique(months)
     ]
     if 2 * sum(row["AUC"] is not None for row in by_month) >= len(by_month):
-        yield Shown(title=f"{name}: by month", rows=by_month)
+        yield ResultTable(title=f"{name}: by month", rows=by_month)
     endings = case.frame.groups["ending"][last.test]
     failed = [kind for kind in np.unique(endings[y == 1]) if (endings == kind).sum() >= FEWEST]
     if len(failed) < 2:
@@ -175,7 +175,7 @@ def _broken_down(case: Case, last: Slice, margin: Floats, name: str) -> Iterator
         share = float((endings == kind)[y == 1].mean())
         each = {"ending": str(kind), "cases": int(y[rows].sum()), "share of failures": share}
         by_ending.append(each | _either(y[rows], margin[rows]))
-    yield Shown(title=f"{name}: each kind of failure against all successes", rows=by_ending)
+    yield ResultTable(title=f"{name}: each kind of failure against all successes", rows=by_ending)
 
 
 def _either(y: Floats, score: Floats) -> Mapping[str, float | None]:
@@ -197,7 +197,7 @@ def main() -> None:
         for each in ceilings(case, Recipe(), chosen.rows):
             tables.append(each)
             show(each)
-    write(tables, chosen.json, chosen.markdown)
+    write("ceilings", tables, chosen)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ values, as those of one buyer do in part: a portfolio of few buyers does differ 
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.tables import ResultTable, add_output_options, show, write
 from models.drift import Drift, smallest_visible_shift
 from models.training_profile import TrainingProfile
 from tests.models.drifted import FEATURES, NAMES, Table, compared, scores, table, training_profile
@@ -41,24 +43,47 @@ class Alarms(NamedTuple):
 
 
 def main() -> None:
-    """Prints both tables in Markdown."""
-    _row("learnt from", "tenders", "alike", "portfolios", "a finding", "answer no", "seen from")
-    _row(*["---"] * 7)
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_output_options(parser)
+    options = parser.parse_args()
+    tables = [false_alarms(), detections()]
+    for result in tables:
+        show(result)
+    write("drift", tables, options)
+
+
+def false_alarms() -> ResultTable:
+    """How often portfolios without drift are reported to have some."""
+    rows = []
     for past in PAST:
-        for rows, runs in RUNS.items():
+        for size, runs in RUNS.items():
             for alike in ALIKE:
-                found = alarms(past, rows, runs, alike)
-                least = min(smallest_visible_shift(rows, past, 2 * FEATURES), 1.0)
-                shown = f"{found.found:.1%}", f"{found.answered_no:.1%}", f"{least:.0%}"
-                _row(f"{past:,}", f"{rows:,}", str(alike), str(runs), *shown)
-    print()
-    _row("learnt from", "tenders", "what moved", *(f"{size:.0%}" for size in SHIFTS))
-    _row(*["---"] * (3 + len(SHIFTS)))
+                rates = alarms(past, size, runs, alike)
+                least = min(smallest_visible_shift(size, past, 2 * FEATURES), 1.0)
+                rows.append(
+                    {
+                        "learnt from": past,
+                        "tenders": size,
+                        "alike": alike,
+                        "portfolios": runs,
+                        "a finding": f"{rates.found:.1%}",
+                        "answer no": f"{rates.answered_no:.1%}",
+                        "seen from": f"{least:.0%}",
+                    }
+                )
+    return ResultTable(title="Portfolios without drift", rows=rows)
+
+
+def detections() -> ResultTable:
+    """How often a shift of one thing by a share of all tenders is detected."""
+    rows = []
     for past in PAST:
-        for rows, runs in POWER.items():
+        for size, runs in POWER.items():
             for what in WHAT:
-                found_of = (power(past, rows, runs, size, what) for size in SHIFTS)
-                _row(f"{past:,}", f"{rows:,}", what, *(f"{each:.0%}" for each in found_of))
+                shares = {f"{shift:.0%}": f"{power(past, size, runs, shift, what):.0%}" for shift in SHIFTS}
+                rows.append({"learnt from": past, "tenders": size, "what moved": what, **shares})
+    return ResultTable(title="Portfolios that shifted by a share of all tenders", rows=rows)
 
 
 def alarms(past: int, rows: int, runs: int, alike: int) -> Alarms:
@@ -104,10 +129,6 @@ def _move(matrix: Table, size: float, what: str, made: np.random.Generator) -> N
     else:
         # Of two normal laws this far apart, the shares below the point between them differ by `size`.
         matrix[:, 0] *= math.exp(SIGMA * 2 * NormalDist().inv_cdf((1 + size) / 2))
-
-
-def _row(*cells: str) -> None:
-    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.showing import CONSOLE
+from benchmarks.tables import CONSOLE, add_output_options
 from tenders import registers as sources
 from tenders.errors import TenderRiskError
 from tenders.history import Past, Source
@@ -46,8 +46,7 @@ def arguments(about: str | None, capped: bool = True) -> argparse.ArgumentParser
     parser.add_argument("--register", action="append", metavar="NAME", help="only this register (may repeat)")
     if capped:
         parser.add_argument("--rows", type=int, default=ROWS, help="rows to fit on at most: the latest")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables here")
+    add_output_options(parser)
     return parser
 
 

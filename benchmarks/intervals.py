@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from benchmarks.histories import Case, arguments, cases, latest
-from benchmarks.showing import Shown, show, write
+from benchmarks.tables import ResultTable, show, write
 from benchmarks.venn_abers import venn_abers
 from training import metrics
 from training.boosting import fit
@@ -108,7 +108,7 @@ def strictly(each: Judged) -> float:
     return float(np.mean([each.low[p].mean() <= each.y[p].mean() <= each.high[p].mean() for p in parts]))
 
 
-def compared(case: Case, recipe: Recipe, rows: int) -> Shown:
+def compared(case: Case, recipe: Recipe, rows: int) -> ResultTable:
     """The table of one (register, outcome, stage)."""
     table = case.frame
     figures = []
@@ -125,10 +125,10 @@ def compared(case: Case, recipe: Recipe, rows: int) -> Shown:
                 "cases": len(each.y),
             }
         )
-    return Shown(title=" ".join(case.name.values()), rows=figures)
+    return ResultTable(title=" ".join(case.name.values()), rows=figures)
 
 
-def overall(tables: Sequence[Shown]) -> Shown:
+def overall(tables: Sequence[ResultTable]) -> ResultTable:
     """The mean over all tables, and which method is better."""
     figures = []
     for at, method in enumerate((SERVED, HELD, SINGLE, VENN_ABERS)):
@@ -142,7 +142,7 @@ def overall(tables: Sequence[Shown]) -> Shown:
         f"Better: {best['intervals']} (nearest to {PROMISED:.0%} of bins covered, allowing for counting; of equals the "
         "narrower)."
     )
-    return Shown(title=f"all {len(tables)}, mean", rows=figures, said=[said])
+    return ResultTable(title=f"all {len(tables)}, mean", rows=figures, notes=[said])
 
 
 def main() -> None:
@@ -155,7 +155,7 @@ def main() -> None:
     if tables:
         tables.append(overall(tables))
         show(tables[-1])
-    write(tables, chosen.json, chosen.markdown)
+    write("intervals", tables, chosen)
 
 
 if __name__ == "__main__":

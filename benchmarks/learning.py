@@ -21,7 +21,7 @@ from unittest.mock import patch
 import xgboost as xgb
 
 from benchmarks.histories import arguments, found
-from benchmarks.showing import Shown, show, write
+from benchmarks.tables import ResultTable, show, write
 from features.track_records import register_features as records
 from features.track_records import register_history as standing
 from features.track_records.counts import Ledger
@@ -88,7 +88,7 @@ def _timed(call: Callable[..., Any], part: str, spent: Seconds) -> Callable[...,
     return timed
 
 
-def measured(source: Source, past: list[Past], read: float, recipe: Recipe) -> list[Shown]:
+def measured(source: Source, past: list[Past], read: float, recipe: Recipe) -> list[ResultTable]:
     """Times the first (outcome, stage) of a register, whose file took `read` seconds to read."""
     outcome, stage = next(iter(told(source, past)))
     boost = recipe.boost(source.name, outcome)
@@ -114,7 +114,7 @@ def measured(source: Source, past: list[Past], read: float, recipe: Recipe) -> l
         {"step": "binning, within that fit", "seconds": parts["quantile matrix"]},
     ]
     return [
-        Shown(title=f"{source.name} {outcome} {stage}: {shape}", rows=steps, said=_said(total, whole, alone)),
+        ResultTable(title=f"{source.name} {outcome} {stage}: {shape}", rows=steps, notes=_said(total, whole, alone)),
         _profile(parts, made, len(past), replay),
     ]
 
@@ -140,7 +140,7 @@ def _said(total: float, whole: float, alone: float) -> list[str]:
     ]
 
 
-def _profile(parts: Seconds, made: float, rows: int, replay: float) -> Shown:
+def _profile(parts: Seconds, made: float, rows: int, replay: float) -> ResultTable:
     names = [part for _, _, part in PARTS if parts[part]]
     figures = [{"part": n, "seconds": parts[n], "share of the table": f"{parts[n] / made:.0%}"} for n in names]
     figures = [row for row in figures if not row["part"].startswith(("xgb", "quantile"))]
@@ -148,7 +148,7 @@ def _profile(parts: Seconds, made: float, rows: int, replay: float) -> Shown:
     if replay:
         said.append(f"Replayed {rows / replay:,.0f} rows a second, {rows:,} in {replay:.1f} s.")
         said.append(f"{REPLAYED * rows / replay:,.0f} rows would replay in {REPLAYED:.0f} s.")
-    return Shown(title=f"where the table's {made:.1f} s go", rows=figures, said=said)
+    return ResultTable(title=f"where the table's {made:.1f} s go", rows=figures, notes=said)
 
 
 def main() -> None:
@@ -161,7 +161,7 @@ def main() -> None:
         tables += measured(source, past, perf_counter() - started, Recipe())
     for each in tables:
         show(each)
-    write(tables, chosen.json, chosen.markdown)
+    write("learning", tables, chosen)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ on all alike.
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
 import statistics
@@ -15,10 +16,8 @@ from collections.abc import Callable
 from time import perf_counter
 from urllib.parse import urlencode, urlsplit
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.service import DRAFT
+from benchmarks.tables import ResultTable, add_output_options, show, write
 
 REPEATS, REQUESTS, WARM_UP = 20, 5, 10
 # What is promised: a page takes less than this many times /score, at the median, and weighs less than this.
@@ -73,20 +72,26 @@ def _timed(connection: http.client.HTTPConnection, path: str, body: bytes | None
 
 def main() -> None:
     """Starts the service, measures, prints; exit 1 if a page is dearer or heavier than promised."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_output_options(parser)
+    options = parser.parse_args()
     start = "from serving.running import serve; serve('127.0.0.1', 0, lambda url: print(url, flush=True))"
     server = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        found = measured(server.stdout.readline().strip())
+        medians = measured(server.stdout.readline().strip())
     finally:
         server.terminate()
         server.wait()
-    table = Table("request", "p50 ms", "p50 / score", "bytes")
-    score = found["/score"][0]
-    for kind, (taken, size) in found.items():
-        table.add_row(kind, f"{taken:.2f}", f"{taken / score:.2f}", f"{size:,}")
-    Console().print(table)
-    pages = [each for kind, each in found.items() if kind.startswith("page")]
+    score = medians["/score"][0]
+    rows = [
+        {"request": kind, "p50 ms": taken, "p50 / score": taken / score, "bytes": size}
+        for kind, (taken, size) in medians.items()
+    ]
+    table = ResultTable(title=f"one client, {REPEATS} x {REQUESTS} requests of each kind", rows=rows)
+    show(table)
+    write("pages", [table], options)
+    pages = [costs for kind, costs in medians.items() if kind.startswith("page")]
     raise SystemExit(0 if all(taken < BAR * score and size < LIGHT for taken, size in pages) else 1)
 
 

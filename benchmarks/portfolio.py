@@ -33,7 +33,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks import made_tenders
-from benchmarks.showing import Row, Shown, show, write
+from benchmarks.tables import ResultTable, Row, add_output_options, show, write
 from features.matrix import Rows
 from features.table_builder import CHECKED
 from models import bundle as bundles
@@ -64,31 +64,30 @@ MB = 1e6
 
 def main() -> None:
     """Runs the benchmark, prints its tables and writes what was asked for."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--size", type=int, default=100_000, help="tenders of the largest portfolio")
-    asked.add_argument("--repeats", type=int, default=3)
-    asked.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    asked.add_argument("--json", type=Path)
-    asked.add_argument("--markdown", type=Path)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=100_000, help="tenders of the largest portfolio")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    add_output_options(parser)
+    options = parser.parse_args()
     bundle = str(bundles.released())
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         source = home / "tenders.jsonl"
-        made_tenders.write(source, given.size)
+        made_tenders.write(source, options.size)
         tables = []
         for made in (
-            partial(side_by_side, home, source, bundle, given.size, given.workers, given.repeats),
-            partial(yardstick, home, source, bundle, given.repeats),
-            partial(growth, home, source, given.size, given.workers),
+            partial(side_by_side, home, source, bundle, options.size, options.workers, options.repeats),
+            partial(yardstick, home, source, bundle, options.repeats),
+            partial(growth, home, source, options.size, options.workers),
             partial(features, source, bundle),
         ):
             tables.append(made())
             show(tables[-1])
-    write(tables, given.json, given.markdown)
+    write("portfolio", tables, options)
 
 
-def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int, repeats: int) -> Shown:
+def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int, repeats: int) -> ResultTable:
     """The run, its floors and the same from Parquet, taking turns; medians."""
     files = {
         "JSON lines": source,
@@ -112,17 +111,17 @@ def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int,
         {"what": name, "seconds": value, "µs a tender": 1e6 * value / size, "times the floors": value / floors}
         for name, value in taken.items()
     ]
-    return Shown(
+    return ResultTable(
         title=f"{size:,} tenders of {source.stat().st_size / size:,.0f} bytes, {workers} workers, median of {repeats}",
         rows=rows,
-        said=[
+        notes=[
             f"Times the floors: {taken['JSON lines'] / floors:.2f} (promised: at most {FLOORS}).",
             f"JSON lines over Parquet: {taken['JSON lines'] / taken['Parquet']:.2f} (promised: at least {PARQUET}).",
         ],
     )
 
 
-def yardstick(home: Path, source: Path, bundle: str, repeats: int) -> Shown:
+def yardstick(home: Path, source: Path, bundle: str, repeats: int) -> ResultTable:
     """MB/s on one thread each: the run, and the Rust library that reads the same file and counts its fields."""
     script = "import ocdscardinal, sys; ocdscardinal.coverage(sys.argv[1])"
     read, scored = [], []
@@ -136,14 +135,14 @@ def yardstick(home: Path, source: Path, bundle: str, repeats: int) -> Shown:
     size = source.stat().st_size / MB
     rate = {"ocdscardinal.coverage": size / statistics.median(read), "scoring": size / statistics.median(scored)}
     times = rate["scoring"] / rate["ocdscardinal.coverage"]
-    return Shown(
+    return ResultTable(
         title="One thread each",
         rows=[{"what": name, "MB/s": value} for name, value in rate.items()],
-        said=[f"Scoring moves {times:.2f} times what the yardstick reads (promised: at least {YARDSTICK})."],
+        notes=[f"Scoring moves {times:.2f} times what the yardstick reads (promised: at least {YARDSTICK})."],
     )
 
 
-def growth(home: Path, source: Path, size: int, workers: int) -> Shown:
+def growth(home: Path, source: Path, size: int, workers: int) -> ResultTable:
     """Seconds and peak memory of the real command, from a thousand tenders up to all of them."""
     rows: list[Row] = []
     counts = [count for count in (1_000, 10_000, 100_000, 1_000_000) if count < size] + [size]
@@ -156,10 +155,10 @@ def growth(home: Path, source: Path, size: int, workers: int) -> Shown:
         rows.append({"tenders": count, "seconds": seconds, "µs a tender": 1e6 * seconds / count, "peak MB": peak})
     line = np.polyfit([row["tenders"] for row in rows], [row["seconds"] for row in rows], 1)
     off = max(abs(np.polyval(line, row["tenders"]) / row["seconds"] - 1) for row in rows)
-    return Shown(
+    return ResultTable(
         title="How it grows: the whole command",
         rows=rows,
-        said=[
+        notes=[
             f"A line fits: {line[1]:.1f} s to start and {1e6 * line[0]:.0f} µs a tender, off by at most {off:.0%}.",
             f"Peak memory, of all processes together: {max(row['peak MB'] for row in rows):.0f} MB (promised: under "
             f"{MEMORY}).",
@@ -180,7 +179,7 @@ def _command(source: Path, out: Path, workers: int) -> tuple[float, float]:
     return perf_counter() - began, peak / MB
 
 
-def features(source: Path, bundle: str) -> Shown:
+def features(source: Path, bundle: str) -> ResultTable:
     """What each step and each feature costs, in microseconds a tender, in chunks and batches as a worker makes them."""
     loaded = held(bundle)
     with source.open("rb") as file:
@@ -203,7 +202,7 @@ def features(source: Path, bundle: str) -> Shown:
             cost[f"feature {feature.name}"] = _timed(partial(feature.column, columns))
     cost["all that is predicted and told, as a table"] = _timed(lines.table)
     floor = cost["decoding (floor)"]
-    return Shown(
+    return ResultTable(
         title="Where the time goes, one thread",
         rows=[
             {"step": name, "µs a tender": 1e6 * each / len(texts), "times decoding": each / floor}

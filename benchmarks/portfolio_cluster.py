@@ -18,16 +18,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks import made_tenders
+from benchmarks.tables import ResultTable, add_output_options, show, write
 
 HERE = Path(sys.executable)
 PORT = 18787
 ADDRESS = f"tcp://127.0.0.1:{PORT}"
 NATIONAL = 1_000_000
-console = Console()
 
 
 class Measured(NamedTuple):
@@ -45,41 +42,53 @@ def main() -> None:
     """Measures, compares the bytes and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    asked = parser.parse_args()
+    add_output_options(parser)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "made.jsonl"
-        size = made_tenders.write(source, asked.rows)
-        found = [on_processes(source), *(on_cluster(source, count) for count in (1, 2))]
-        same = len({(source.parent / f"{each.name}.parquet").read_bytes() for each in found}) == 1
-    console.print(measured(found, asked.rows, size), f"outputs the same: {'yes' if same else 'NO'}")
-    console.print(national(found[-1], asked.rows, size))
+        size = made_tenders.write(source, options.rows)
+        runs = [on_processes(source), *(on_cluster(source, count) for count in (1, 2))]
+        same = len({(source.parent / f"{run.name}.parquet").read_bytes() for run in runs}) == 1
+    tables = [measured(runs, options.rows, size, same), national(runs[-1], options.rows, size)]
+    for table in tables:
+        show(table)
+    write("portfolio_cluster", tables, options)
     sys.exit(not same)
 
 
-def measured(found: list[Measured], rows: int, size: int) -> Table:
+def measured(runs: list[Measured], rows: int, size: int, same: bool) -> ResultTable:
     """The runs as a table."""
-    table = Table("run", "seconds", "tenders a second", "command, MB", "a worker, MB", "scheduler, MB")
-    table.title = f"{rows:,} tenders of {size / rows:,.0f} bytes"
-    for each in found:
-        memory = [f"{mb:,.0f}" if mb is not None else "–" for mb in (each.command, each.worker, each.scheduler)]
-        table.add_row(each.name, f"{each.seconds:.1f}", f"{rows / each.seconds:,.0f}", *memory)
-    return table
+    lines = [
+        {
+            "run": run.name,
+            "seconds": run.seconds,
+            "tenders a second": round(rows / run.seconds),
+            "command, MB": run.command,
+            "a worker, MB": run.worker,
+            "scheduler, MB": run.scheduler,
+        }
+        for run in runs
+    ]
+    title = f"{rows:,} tenders of {size / rows:,.0f} bytes"
+    return ResultTable(title=title, rows=lines, notes=[f"Outputs the same: {'yes' if same else 'NO'}."])
 
 
-def national(last: Measured, rows: int, size: int) -> Table:
+def national(last: Measured, rows: int, size: int) -> ResultTable:
     """What a register of NATIONAL tenders takes, by workers."""
     rate = rows / last.seconds / last.workers
-    table = Table("workers", "minutes", "worker-hours", "MB a second through the scheduler")
-    table.title = f"{NATIONAL:,} tenders, {NATIONAL * size / rows / 1e9:.1f} GB, at {rate:,.0f} a second a worker"
+    lines = []
     for workers in (2, 4, 8, 16):
         seconds = NATIONAL / rate / workers
-        table.add_row(
-            str(workers),
-            f"{seconds / 60:.1f}",
-            f"{workers * seconds / 3600:.2f}",
-            f"{rate * workers * size / rows / 1e6:.0f}",
+        lines.append(
+            {
+                "workers": workers,
+                "minutes": seconds / 60,
+                "worker-hours": workers * seconds / 3600,
+                "MB a second through the scheduler": rate * workers * size / rows / 1e6,
+            }
         )
-    return table
+    title = f"{NATIONAL:,} tenders, {NATIONAL * size / rows / 1e9:.1f} GB, at {rate:,.0f} a second a worker"
+    return ResultTable(title=title, rows=lines)
 
 
 def on_processes(source: Path) -> Measured:

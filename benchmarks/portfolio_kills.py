@@ -23,16 +23,14 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks import made_tenders
+from benchmarks.tables import CONSOLE, ResultTable, add_output_options, show, write
 from tests.bad_input import BAD
 
 COMMAND = str(Path(sys.executable).with_name("tender-risk"))
 KINDS = [bad for bad in BAD if bad.suffix == ".json" and b"\n" not in bad.data and bad.data.strip(b"\xef\xbb\xbf \t")]
 """What is wrong within one line; blank lines are no rows."""
-console = Console()
 
 
 class Held(NamedTuple):
@@ -50,18 +48,19 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--bad", type=float, default=0.01, help="the share of bad rows")
-    asked = parser.parse_args()
+    add_output_options(parser)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "made.jsonl"
-        made_tenders.write(source, asked.rows, asked.seed)
+        made_tenders.write(source, options.rows, options.seed)
         seconds = scored(source, source.with_name("whole.parquet"))
-        found = [killed(source, seconds, asked.kills, random.Random(asked.seed))]
-        found += sprinkled(source, asked.bad, random.Random(asked.seed))
-    table = Table("what must hold", "seen", "held", title=f"{asked.rows:,} tenders, seed {asked.seed}")
-    for each in found:
-        table.add_row(each.what, each.seen, "yes" if each.held else "NO")
-    console.print(table)
-    sys.exit(not all(each.held for each in found))
+        laws = [killed(source, seconds, options.kills, random.Random(options.seed))]
+        laws += sprinkled(source, options.bad, random.Random(options.seed))
+    rows = [{"what must hold": law.what, "seen": law.seen, "held": "yes" if law.held else "NO"} for law in laws]
+    table = ResultTable(title=f"{options.rows:,} tenders, seed {options.seed}", rows=rows)
+    show(table)
+    write("portfolio_kills", [table], options)
+    sys.exit(not all(law.held for law in laws))
 
 
 def command(source: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
@@ -93,7 +92,7 @@ def killed(source: Path, seconds: float, kills: int, chance: random.Random) -> H
     done = same = runs = 0
     through = False
     whole, out = source.with_name("whole.parquet"), source.with_name("killed.parquet")
-    with console.status("") as status:
+    with CONSOLE.status("") as status:
         while done < kills or not through:
             status.update(f"{done} of {kills} kills, {same} of {runs} runs the same")
             running = command(source, out, "--resume")

@@ -17,7 +17,7 @@ from pyarrow import csv
 
 from benchmarks import made_tenders
 from benchmarks.portfolio import flattened
-from benchmarks.showing import Row, Shown, show, write
+from benchmarks.tables import ResultTable, Row, add_output_options, show, write
 from models import bundle as bundles
 from portfolio.work import Asked, held, scored
 from tenders.facts import STAGES
@@ -28,19 +28,18 @@ ODD_EVERY = 100
 
 def main() -> None:
     """Runs the benchmark, prints its table and writes what was asked for."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--size", type=int, default=50_000)
-    asked.add_argument("--repeats", type=int, default=3)
-    asked.add_argument("--json", type=Path)
-    asked.add_argument("--markdown", type=Path)
-    given = asked.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=50_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    add_output_options(parser)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        table = stages(Path(folder), given.size, given.repeats)
+        table = stages(Path(folder), options.size, options.repeats)
     show(table)
-    write([table], given.json, given.markdown)
+    write("portfolio_stages", [table], options)
 
 
-def stages(home: Path, size: int, repeats: int) -> Shown:
+def stages(home: Path, size: int, repeats: int) -> ResultTable:
     """A row a stage: microseconds a tender from each kind of file."""
     bundle = str(bundles.released())
     held(bundle)
@@ -55,7 +54,7 @@ def stages(home: Path, size: int, repeats: int) -> Shown:
         taken = {name: _taken(list(blocks(each)), bundle, repeats) for name, each in files.items()}
         costs = {name: 1e6 * each / size for name, each in taken.items()}
         rows.append({"stage": stage, **costs, "JSON over Parquet": taken["JSON lines"] / taken["Parquet"]})
-    return Shown(title=f"{size:,} tenders a stage, microseconds a tender, one process", rows=rows, said=[])
+    return ResultTable(title=f"{size:,} tenders a stage, microseconds a tender, one process", rows=rows, notes=[])
 
 
 def _taken(cut: Sequence[Block], bundle: str, repeats: int) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.histories import Case, arguments, cases, clusters, latest
 from benchmarks.peers import PEERS, RULES, SERVED, Peer, Task
-from benchmarks.showing import CONSOLE, Shown, show, write
+from benchmarks.tables import CONSOLE, ResultTable, show, write
 from training import metrics
 from training.calibrate import level_of
 from training.frames import Frame
@@ -41,7 +41,7 @@ class Forecasts(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def compared(case: Case, recipe: Recipe, rows: int) -> Shown:
+def compared(case: Case, recipe: Recipe, rows: int) -> ResultTable:
     """The table of one (register, outcome, stage)."""
     table, boost = case.frame, recipe.boost(case.frame.register, case.frame.outcome)
     most = max(len(latest(table, part, boost, len(table.y))) for part in slices(table, STEPS))
@@ -55,7 +55,7 @@ def compared(case: Case, recipe: Recipe, rows: int) -> Shown:
     draws = paired(list(found.values()))
     figures = [row(name, each, found[SERVED], draws[:, [at, 0]]) for at, (name, each) in enumerate(found.items())]
     title = " ".join(case.name.values()) + f": {len(found[SERVED].y):,} cases, fitted on up to {min(rows, most):,}"
-    return Shown(title=title, rows=figures, said=[verdict(figures)])
+    return ResultTable(title=title, rows=figures, notes=[verdict(figures)])
 
 
 def forecasts(table: Frame, own: Sequence[Boost], peer: Peer, recipe: Recipe, rows: int) -> Forecasts:
@@ -159,7 +159,7 @@ def main() -> None:
     for case in cases(chosen.history, chosen.register):
         tables.append(compared(case, recipe, chosen.rows))
         show(tables[-1])
-    write(tables, chosen.json, chosen.markdown)
+    write("quality", tables, chosen)
 
 
 if __name__ == "__main__":

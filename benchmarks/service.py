@@ -17,8 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from urllib.parse import urlsplit
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks.tables import ResultTable, add_output_options, show, write
 
 REPEATS, REQUESTS, WARM_UP = 40, 25, 100
 # What is promised: /score takes less than this many times the empty endpoint, at the median.
@@ -89,16 +88,19 @@ def _timed(connection: http.client.HTTPConnection, path: str, body: bytes) -> fl
     return taken * 1000
 
 
-def _show(times: dict[str, list[float]]) -> bool:
-    """Prints the table; whether the bar is held by both kinds of score."""
-    title = f"one client, {REPEATS} x {REQUESTS} requests of each kind"
-    table = Table("request", "p50 ms", "p99 ms", "p50 / ping", title=title)
-    medians = {kind: statistics.median(each) for kind, each in times.items()}
-    for kind, each in times.items():
-        p99 = statistics.quantiles(each, n=100)[98]
-        table.add_row(kind, f"{medians[kind]:.2f}", f"{p99:.2f}", f"{medians[kind] / medians['ping']:.2f}")
-    Console().print(table)
-    return all(median < BAR * medians["ping"] for median in medians.values())
+def compared(times: dict[str, list[float]]) -> ResultTable:
+    """Each kind of request beside the empty endpoint."""
+    medians = {kind: statistics.median(taken) for kind, taken in times.items()}
+    rows = [
+        {
+            "request": kind,
+            "p50 ms": medians[kind],
+            "p99 ms": statistics.quantiles(taken, n=100)[98],
+            "p50 / ping": medians[kind] / medians["ping"],
+        }
+        for kind, taken in times.items()
+    ]
+    return ResultTable(title=f"one client, {REPEATS} x {REQUESTS} requests of each kind", rows=rows)
 
 
 def main() -> None:
@@ -106,6 +108,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("release", nargs="?", type=Path, help="an OCDS file to score instead of a form")
     arguments.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    add_output_options(arguments)
     chosen = arguments.parse_args()
     if chosen.serve:
         serve_with_ping()
@@ -115,11 +118,13 @@ def main() -> None:
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
-        held = _show(measured(server.stdout.readline().strip(), document))
+        table = compared(measured(server.stdout.readline().strip(), document))
     finally:
         server.terminate()
         server.wait()
-    raise SystemExit(0 if held else 1)
+    show(table)
+    write("service", [table], chosen)
+    raise SystemExit(0 if all(row["p50 / ping"] < BAR for row in table.rows) else 1)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.showing import Row
+from benchmarks.tables import Row
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]

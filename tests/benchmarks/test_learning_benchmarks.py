@@ -29,7 +29,7 @@ def run(monkeypatch, capsys, tmp_path):
 
     def once(benchmark, *options):
         file = tmp_path / "figures.json"
-        given = [benchmark.__name__, *map(str, options), "--json", str(file), "--markdown", str(tmp_path / "page.md")]
+        given = [benchmark.__name__, *map(str, options), "--json", str(file), "--save", str(tmp_path)]
         monkeypatch.setattr(sys, "argv", given)
         monkeypatch.setattr(benchmark, "Recipe", lambda: QUICK)
         benchmark.main()
