@@ -48,10 +48,10 @@ from portfolio.work import CHUNK, Asked, held
 from portfolio.workers import local
 from tenders.bid_counts import bid_count
 from tenders.io import form
-from tenders.io.blocks import Block, blocks
-from tenders.io.lines import lines
+from tenders.io.blocks import blocks
 from tenders.io.ocds import decode_releases
 from tenders.io.read import to_process
+from tenders.io.streams import Block, block_lines
 from tenders.process import published_on
 from tenders.tender import Tender
 
@@ -251,7 +251,7 @@ def _dated(schema: pa.Schema, names: list[str]) -> pa.Schema:
 
 def decoded(block: Block) -> int:
     """Decodes every line of a block into the product's own types, and keeps nothing."""
-    for _, line in lines(block):
+    for _, line in block_lines(block):
         _decode(line)
     return block.number
 

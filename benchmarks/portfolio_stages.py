@@ -21,7 +21,8 @@ from benchmarks.tables import ResultTable, Row, add_output_options, show, write
 from models import bundle as bundles
 from portfolio.work import Asked, held, scored
 from tenders.facts import STAGES
-from tenders.io.blocks import Block, blocks
+from tenders.io.blocks import blocks
+from tenders.io.streams import Block
 
 ODD_EVERY = 100
 

@@ -15,9 +15,10 @@ from features.categorical import Categorical
 from features.table import Floats, floats
 from tenders import dates
 from tenders.codelists import CURRENCIES
-from tenders.io import arrow, form
+from tenders.io import form
 from tenders.io.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, Column, Field, texted
 from tenders.io.ocds import MAX_LOTS
+from tenders.io.tables import form_values
 from tenders.tender import LARGEST
 
 PLAIN = frozenset(field.key for field in form.FIELDS if field.kind != "list")
@@ -140,7 +141,7 @@ class FormColumns:
     def _values(self, field: Field, column: pa.Array) -> Categorical[Any]:
         cells = column.dictionary_encode()
         read = _known(field.key, column.type)
-        found = [*map(read.__getitem__, arrow.values(field.key, cells.dictionary)), None]
+        found = [*map(read.__getitem__, form_values(field.key, cells.dictionary)), None]
         place = cells.indices.fill_null(len(found) - 1).to_numpy()
         wrong = np.array([value is WRONG for value in found])
         if wrong.any():

@@ -23,8 +23,7 @@ from portfolio.run import RESUME
 from portfolio.work import Asked
 from tenders import files
 from tenders.errors import UnreachableError, UsageError
-from tenders.io.blocks import Block
-from tenders.io.lines import lines
+from tenders.io.streams import Block, block_lines
 
 LOCAL = "local"
 """The address that stands for a cluster on this machine, started for the run."""
@@ -187,7 +186,7 @@ def carried(block: Block) -> Block:
     """The block with the bytes of its range, numbered as before: a worker may not reach the file, or find another."""
     if block.kind != "range":
         return block
-    return msgspec.structs.replace(block, kind="lines", data=b"".join(line for _, line in lines(block)))
+    return msgspec.structs.replace(block, kind="lines", data=b"".join(line for _, line in block_lines(block)))
 
 
 def done_there(expected: Expected, call: Callable[..., Any], asked: Asked, *given: Any) -> Any:

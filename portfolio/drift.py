@@ -19,7 +19,7 @@ from models.score import Case
 from tenders.errors import BundleError, DataError
 from tenders.facts import Stage
 from tenders.io.blocks import blocks
-from tenders.io.rows import rows
+from tenders.io.rows import read_rows
 
 BATCH = 2_000
 NOTE = (
@@ -56,7 +56,7 @@ def cases(
 ) -> Iterator[Case | None]:
     """The tenders of a portfolio, ready to be scored; None for a row that is refused. Raises as `blocks` does."""
     for block in blocks(source, register):
-        for row in rows(block, whole=False):
+        for row in read_rows(block, whole=False):
             try:
                 yield scoring.case(bundle, row.process, stage) if row.process else None
             except DataError:

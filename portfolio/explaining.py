@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from models import score as scoring
 from portfolio.work import Asked, Scored, held, reasons_text
 from portfolio.workers import answered
-from tenders.io.blocks import Block
-from tenders.io.rows import rows
+from tenders.io.rows import read_rows
+from tenders.io.streams import Block
 
 Place = tuple[str, int, str]
 """File, line and JSON path of a row."""
@@ -74,6 +74,6 @@ def explained(asked: Asked, block: Block, places: Sequence[Place]) -> list[tuple
     bundle = held(asked.bundle)
     return [
         ((row.line, row.place), reasons_text(scoring.explained(scoring.case(bundle, row.process, asked.stage))))
-        for row in rows(block, only={line for line, _ in wanted})
+        for row in read_rows(block, only={line for line, _ in wanted})
         if row.process is not None and (row.line, row.place) in wanted
     ]

@@ -24,8 +24,7 @@ from portfolio.work import Scored, held
 from portfolio.worklist import LISTED, Wish, Worklist, worklist
 from tenders import files
 from tenders.errors import DataError, UnreachableError
-from tenders.io.blocks import blocks
-from tenders.io.files import described
+from tenders.io.blocks import blocks, describe_file
 
 
 def finish(given: Run, begun: Future[Begun], found: Iterable[tuple[int, Scored]], executor: Executor) -> Manifest:
@@ -59,7 +58,7 @@ def finish(given: Run, begun: Future[Begun], found: Iterable[tuple[int, Scored]]
         currency=CURRENCY,
         versions=known.versions,
         worklist=listed.summary if listed else None,
-        since=described(given.since) if listed and given.since else None,
+        since=describe_file(given.since) if listed and given.since else None,
     )
     if listed and given.report:
         html = report(

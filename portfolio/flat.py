@@ -24,10 +24,10 @@ from features.table_builder import nobody
 from features.track_records.keys import BUYERS, MARKETS, SUPPLIERS
 from tenders import dates
 from tenders.facts import STAGES, Stage
-from tenders.io import arrow, form
-from tenders.io.blocks import Block
+from tenders.io import form
 from tenders.io.read import unread_warnings
-from tenders.io.tables import Cells
+from tenders.io.streams import Block
+from tenders.io.tables import FormRows, read_arrow
 from tenders.process import AWARD_LAG
 
 ABOUT = ("title", "buyer", "region", "category")
@@ -78,9 +78,9 @@ def flat(block: Block, most: int, stage: Callable[[Stage], Stage | None]) -> Ite
 def _table(block: Block) -> tuple[pa.Table, list[str], NDArray[np.bool_]]:
     """The rows of a block, the names of the columns that are not read, and which rows are no rows of cells."""
     if block.kind == "arrow":
-        table, unread = arrow.table(block.data)
+        table, unread = read_arrow(block.data)
         return table, unread, np.zeros(table.num_rows, dtype=bool)
-    cells = msgspec.msgpack.decode(block.data, type=Cells)
+    cells = msgspec.msgpack.decode(block.data, type=FormRows)
     nothing = [""] * len(cells.columns)
     # A row of text says why it is none; one that is short lacks its last cells.
     rows = [nothing if isinstance(row, str) else [*row, *nothing[len(row) :]] for row in cells.rows]

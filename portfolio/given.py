@@ -8,7 +8,7 @@ import msgspec
 
 from portfolio.work import Asked
 from portfolio.worklist import Wish
-from tenders.io.bounds import BOUNDS, Bounds
+from tenders.io.streams import BOUNDS, Bounds
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

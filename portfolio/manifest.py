@@ -18,7 +18,7 @@ from models.bundle import MANIFEST
 from portfolio.work import Asked, Scored
 from portfolio.worklist import Summary
 from tenders.errors import UnreachableError
-from tenders.io.files import InputFile
+from tenders.io.blocks import InputFile
 
 ROOT = Path(__file__).parents[1]
 CODE = ("tenders", "features", "models", "portfolio")

@@ -18,7 +18,7 @@ from portfolio.work import Asked
 from tenders import files
 from tenders.errors import UsageError
 from tenders.io.blocks import InputFile
-from tenders.io.bounds import Bounds
+from tenders.io.streams import Bounds
 
 ABOUT = "run.json"
 LOCK = "lock"

@@ -9,11 +9,9 @@ import msgspec
 
 from features.table_builder import CHECKED
 from tenders.facts import STAGES, Stage
-from tenders.io.blocks import Block
-from tenders.io.bounds import BOUNDS, Bounds
-from tenders.io.lines import lines
 from tenders.io.ocds import decode_releases, only_valid
-from tenders.io.rows import Row, of_line, reached, released
+from tenders.io.rows import Row, reachable, row_of_release, rows_of_line
+from tenders.io.streams import BOUNDS, Block, Bounds, block_lines
 from tenders.tender import Tender
 
 Lines = Sequence[tuple[int, bytes]]
@@ -43,8 +41,8 @@ def releases(
     no part of a score is not looked for. Those of one `stage` need not be rows; None is no stage. Raises
     UnreachableError as `rows` does, and passes on a mistake of ours.
     """
-    with reached(block):
-        given = lines(block, bounds)
+    with reachable(block):
+        given = block_lines(block, bounds)
         while some := list(islice(given, most)):
             found = decode_releases([line for _, line in some], CHECKED)
             stages = [None if release is None else stage(release) for release in found]
@@ -81,4 +79,4 @@ def _kept(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], sta
 def _others(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], bounds: Bounds) -> Iterator[Row]:
     for (number, line), release, keep in zip(some, found, kept, strict=True):
         if not keep:
-            yield from of_line(number, line, bounds) if release is None else (released(number, release),)
+            yield from rows_of_line(number, line, bounds) if release is None else (row_of_release(number, release),)

@@ -22,8 +22,8 @@ from portfolio.parts import Begun
 from portfolio.work import Scored, opened, scored
 from portfolio.workers import answered
 from tenders.errors import UnreachableError, UsageError
-from tenders.io.blocks import Block, blocks, inputs
-from tenders.io.files import size
+from tenders.io.blocks import blocks, input_files, input_size
+from tenders.io.streams import Block
 
 RESUME = "What was scored is kept: run again with --resume"
 
@@ -80,7 +80,7 @@ def _check(given: Run) -> None:
 
 def _begun(given: Run, bundle: str) -> Begun:
     return Begun(
-        inputs=inputs(given.source),
+        inputs=input_files(given.source),
         asked=given.asked,
         bundle=bundle,
         bounds=given.bounds,
@@ -95,7 +95,7 @@ def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) ->
     """
     before = parts.done(given.parts)
     there = dict(before)
-    progress = Progress(size=size(given.source))
+    progress = Progress(size=input_size(given.source))
 
     def todo() -> Iterator[Block]:
         for block in blocks(given.source, given.asked.register, before, given.bounds):

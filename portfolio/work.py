@@ -23,9 +23,8 @@ from portfolio.table import JOINT, Lines, of_flat
 from tenders import files
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
-from tenders.io.blocks import Block
-from tenders.io.lines import counted
-from tenders.io.rows import OF_FORMS, OF_LINES, Row, rows
+from tenders.io.rows import FORM_BLOCKS, LINE_BLOCKS, Row, read_rows
+from tenders.io.streams import Block, count_lines
 from tenders.stages import latest_stage
 from tenders.tender import Tender
 
@@ -94,7 +93,7 @@ def scored(asked: Asked, block: Block, to: Path | None = None) -> bytes:
     about = {
         "file": block.file,
         "refused": msgspec.json.encode(refused).decode(),
-        "lines": str(0 if block.first else last or counted(block)),
+        "lines": str(0 if block.first else last or count_lines(block)),
         "unnumbered": str(int(not block.first)),
     }
     made = made.replace_schema_metadata(about)
@@ -174,15 +173,15 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tu
 def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | list[Row]]:
     """What is read of a block, some of it at a time: many together where that can be, but never in chunks of one."""
     able, odd = _by_column(asked) if chunk > 1 else {}, None
-    if block.kind in OF_LINES and able:
+    if block.kind in LINE_BLOCKS and able:
         yield from releases(block, chunk, _stages(asked, able))
         return
-    if block.kind in OF_FORMS and able:
+    if block.kind in FORM_BLOCKS and able:
         odd = set[int]()
         for each in flat(block, BATCH, lambda reached: able.get(asked.stage or reached)):
             odd |= each.odd
             yield each
-    given = rows(block, whole=asked.explain, only=odd)
+    given = read_rows(block, whole=asked.explain, only=odd)
     while some := list(islice(given, chunk)):
         yield some
 

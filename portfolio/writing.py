@@ -21,7 +21,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 
 from tenders import files
 from tenders.errors import UsageError
-from tenders.io.spreadsheets import FORMULA
+from tenders.io.text import FORMULA_STARTS
 
 GROUP = 100_000
 """Rows of a Parquet row group."""
@@ -139,7 +139,7 @@ def neutral(table: pa.Table) -> pa.Table:
 
 
 def _marked(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    runs = pc.match_substring_regex(column, pattern=f"^[{''.join(FORMULA)}]".replace("-", r"\-"))
+    runs = pc.match_substring_regex(column, pattern=f"^[{''.join(FORMULA_STARTS)}]".replace("-", r"\-"))
     if not pc.any(runs).as_py():
         return column
     return pc.if_else(runs, pc.binary_join_element_wise("'", column, ""), column)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tenders.errors import DataError
-from tenders.io.files import ENDINGS, PACKED
+from tenders.io.detection import BULK_SUFFIXES, CODECS
 
 LONGEST = 150
 """Bytes of a file's name that are kept: what is put before and behind it fits into the 255 that systems take."""
@@ -124,8 +124,8 @@ def safe_name(given: str) -> str:
 
 
 def _endings() -> list[str]:
-    return [*(f"{kind}{packed}" for kind in ENDINGS for packed in PACKED), *ENDINGS]
+    return [*(f"{kind}{packed}" for kind in BULK_SUFFIXES for packed in CODECS), *BULK_SUFFIXES]
 
 
 def _known() -> str:
-    return f"{', '.join(ENDINGS)}, also with {' or '.join(PACKED)} behind"
+    return f"{', '.join(BULK_SUFFIXES)}, also with {' or '.join(CODECS)} behind"

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 from portfolio import writing
 from serving.jobs.aside import aside, step_back
 from tenders.errors import DataError, Problem, TooLargeError
-from tenders.io import spreadsheets
+from tenders.io.xlsx import MEDIA_TYPE
 
 KINDS = {
     "parquet": "application/vnd.apache.parquet",
     "csv": "text/csv; charset=utf-8",
-    "xlsx": spreadsheets.KIND,
+    "xlsx": MEDIA_TYPE,
     "jsonl": "application/jsonl",
 }
 MOST_IN_A_WORKBOOK = 100_000

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from serving.pages.drafts import kept
 from serving.pages.received import Received
-from tenders.io import spreadsheets
+from tenders.io import xlsx as workbooks
 
 MARK = "\ufeff"
 """Tells Excel that a CSV is UTF-8."""
@@ -25,27 +25,27 @@ def json(sent: Received) -> Response:
 
 def xlsx(sent: Received) -> Response:
     """POST /desk/save.xlsx: the form's facts; an OCDS file has more."""
-    return taken(spreadsheets.template_xlsx(sent.draft.values), "tender.xlsx", spreadsheets.KIND)
+    return taken(workbooks.template_xlsx(sent.draft.values), "tender.xlsx", workbooks.MEDIA_TYPE)
 
 
 def csv(sent: Received) -> Response:
     """POST /desk/save.csv: the form's facts; an OCDS file has more."""
-    return taken(MARK + spreadsheets.template_csv(sent.draft.values), "tender.csv", CSV)
+    return taken(MARK + workbooks.template_csv(sent.draft.values), "tender.csv", CSV)
 
 
 async def template_xlsx(_: Request) -> Response:
     """GET /template.xlsx."""
-    return taken(_template(), "tender-risk-form.xlsx", spreadsheets.KIND)
+    return taken(_template(), "tender-risk-form.xlsx", workbooks.MEDIA_TYPE)
 
 
 async def template_csv(_: Request) -> Response:
     """GET /template.csv."""
-    return taken(MARK + spreadsheets.template_csv(), "tender-risk-form.csv", CSV)
+    return taken(MARK + workbooks.template_csv(), "tender-risk-form.csv", CSV)
 
 
 @functools.cache
 def _template() -> bytes:
-    return spreadsheets.template_xlsx()
+    return workbooks.template_xlsx()
 
 
 def taken(content: bytes | str, name: str, kind: str) -> Response:

@@ -18,10 +18,10 @@ from serving.pages import uploads
 from serving.pages.drafts import Draft, with_told
 from serving.pages.filling import filled
 from tenders.errors import DataError, Problem
-from tenders.io import documents
-from tenders.io.blocks import Block, blocks
-from tenders.io.lines import counted, lines
-from tenders.io.rows import rows
+from tenders.io.blocks import blocks
+from tenders.io.json_documents import DocumentPiece, split_document
+from tenders.io.rows import read_rows
+from tenders.io.streams import Block, block_lines, count_lines
 from tenders.io.text import parse_json
 from tenders.process import Process
 
@@ -54,12 +54,12 @@ def draft(source: Path, register: str | None, line: int, place: str) -> Draft:
     """
     for block, before in _placed(source, register, line):
         if block.kind in ("range", "lines"):
-            written = next((text for number, text in lines(block) if number + before == line), b"")
-            return uploads.drafted(_piece(list(documents.pieces(written)), place))
+            written = next((text for number, text in block_lines(block) if number + before == line), b"")
+            return uploads.drafted(_piece(list(split_document(written)), place))
         if block.kind == "documents":
-            held = msgspec.msgpack.decode(block.data, type=list[documents.Piece])
+            held = msgspec.msgpack.decode(block.data, type=list[DocumentPiece])
             return uploads.drafted(_piece(held, place))
-        for row in rows(block):
+        for row in read_rows(block):
             if row.line == line and row.place == place and row.process:
                 return _drafted(row.process)
     raise DataError.at(place, f"nothing is found at {line}")
@@ -71,7 +71,7 @@ def _placed(source: Path, register: str | None, line: int) -> Iterator[tuple[Blo
     held: Block | None = None
     for block in blocks(source, register):
         if block.kind == "range":
-            count = counted(block)
+            count = count_lines(block)
             if before < line <= before + count:
                 yield block, before
                 return
@@ -84,12 +84,12 @@ def _placed(source: Path, register: str | None, line: int) -> Iterator[tuple[Blo
         yield held, 0
 
 
-def _piece(pieces: list[documents.Piece], place: str) -> Any:
+def _piece(pieces: list[DocumentPiece], place: str) -> Any:
     """The document of a piece, alone in the kind of package that it stood in."""
     for piece in pieces:
         if piece.places[0] == place:
             values = [parse_json(value.decode()) for value in piece.values]
-            return values[0] if piece.how == "document" else {_WITHIN[piece.how]: values}
+            return values[0] if piece.kind == "document" else {_WITHIN[piece.kind]: values}
     raise DataError.at(place, "nothing is found there")
 
 

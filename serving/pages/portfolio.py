@@ -20,7 +20,7 @@ from serving.pages import worklists
 from serving.pages.rendering import HEADERS, page
 from tenders.errors import Problem, TenderRiskError
 from tenders.facts import STAGES
-from tenders.io.files import ENDINGS, PACKED
+from tenders.io.detection import BULK_SUFFIXES, CODECS
 
 # The form says where it comes from, by which other sites' forms are told from it.
 UPLOADING = {**HEADERS, "Referrer-Policy": "same-origin"}
@@ -132,7 +132,7 @@ def _form(fields: Mapping[str, str], error: TenderRiskError | None = None, earli
         most=MOST_CAPACITY,
         upload=given.upload // 2**20,
         days=given.days,
-        endings=[*ENDINGS, *PACKED],
+        endings=[*BULK_SUFFIXES, *CODECS],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePath
 from typing import Any
 
 import msgspec
@@ -30,7 +29,7 @@ def read(name: str, content: bytes) -> Draft:
 
 def documents(name: str, content: bytes) -> list[Any]:
     """What a file holds, decoded: one entry a tender where they are listed, one where it is a package."""
-    document = decode(content, PurePath(name).suffix.lower())
+    document = decode(content, name)
     return document if isinstance(document, list) and document else [document]
 
 

@@ -1,8 +1,13 @@
-"""A portfolio's files cut into blocks: what one worker scores at once, the same whatever the number of workers."""
+"""A portfolio's files, and the blocks that they are cut into: what one worker scores at once.
+
+The blocks are the same whatever the number of workers, so that a run can be resumed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 from collections.abc import Callable, Container, Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,22 +16,69 @@ import msgspec
 
 from tenders.errors import DataError, TenderRiskError, UnreachableError
 from tenders.history import Source
-from tenders.io import documents, registers, streams, tables, workbooks
-from tenders.io.bounds import BOUNDS, Bounds
-from tenders.io.cuts import Cut, gathered, refused
-from tenders.io.files import ENDINGS, LINES, InputFile, ending, found, inputs
+from tenders.io.detection import BULK_SUFFIXES, JSON_LINES, is_json_lines, split_suffix, starts_json_lines
+from tenders.io.json_documents import piece_size, split_document
+from tenders.io.rows import cut_register, has_register_columns
+from tenders.io.streams import BOUNDS, Block, Bounds, Cut, batches, file_lines, problems_cut, read_whole
+from tenders.io.tables import cut_csv, cut_parquet
+from tenders.io.xlsx import cut_workbook
 from tenders.registers import source as source_of
-
-__all__ = ["Block", "InputFile", "blocks", "inputs"]
 
 log = logging.getLogger(__name__)
 
 
-class Block(Cut, frozen=True, kw_only=True):
-    """A piece of the input: see `Cut`. `number` counts from 0 in the order of the input; `file` is relative to it."""
+class InputFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of the input: its path relative to the input, its size in bytes, and its SHA-256 in hexadecimal."""
 
-    number: int
     file: str
+    size: int
+    sha256: str
+
+
+def input_files(source: Path) -> list[InputFile]:
+    """Every file of the input in the order in which it is read, those that no reader knows included.
+
+    Raises UnreachableError if the input, or a file that is the whole of it, cannot be read. A file of a folder that
+    cannot be read has no digest, and `blocks` reports it.
+    """
+    return [_describe(name, path, path == source) for name, path in _files(source)]
+
+
+def input_size(source: Path) -> int:
+    """Bytes of the input, without those of files that cannot be read."""
+    return sum(path.stat().st_size for _, path in _files(source) if path.is_file())
+
+
+def describe_file(path: Path) -> InputFile:
+    """One file under its own name. Raises UnreachableError if it cannot be read."""
+    return _describe(path.name, path, alone=True)
+
+
+def _describe(name: str, path: Path, alone: bool) -> InputFile:
+    try:
+        if not path.is_file():
+            raise OSError(0, "not a file")
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return InputFile(file=name, size=file.tell(), sha256=digest)
+    except OSError as error:
+        if alone:
+            raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
+        return InputFile(file=name, size=0, sha256="")
+
+
+def _files(source: Path) -> Iterator[tuple[str, Path]]:
+    """The name and path of the input itself, or of every file below it in order of its relative path.
+
+    Links to folders are not followed, so that no folder is read twice. Raises UnreachableError if there is nothing.
+    """
+    if not source.is_dir():
+        if not source.exists():
+            raise UnreachableError(f"{source}: no such file. Check the name")
+        yield source.name, source
+        return
+    below = (Path(folder, name) for folder, _, names in os.walk(source) for name in names)
+    yield from sorted((path.relative_to(source).as_posix(), path) for path in below)
 
 
 def blocks(
@@ -34,83 +86,84 @@ def blocks(
 ) -> Iterator[Block]:
     """The blocks of a file, or of every file below a folder in order of its relative path.
 
-    With a `register`, tables have that register's own columns. Blocks whose numbers are in `skip` come without their
-    data, numbered as ever. What cannot be read of a folder, or not to its end, is a block of problems. Raises
-    UnreachableError, DataError or TooLargeError where the input is one file of which nothing is read; UsageError for a
-    register that there is not.
+    With a `register`, tables have that register's own columns. Blocks whose numbers are in `skip` have no data, and are
+    numbered all the same. What cannot be read of a folder, or not to its end, is a block of problems. Raises
+    UnreachableError, DataError or TooLargeError where the input is one file of which nothing is read, and UsageError if
+    there is no such register.
     """
     columns = source_of(register) if register else None
     number = 0
-    for file, path in found(source):
-        for cut in _cuts(path, columns, bounds, alone=path == source):
+    for file, path in _files(source):
+        for cut in _cut_file(path, columns, bounds, alone=path == source):
             data = b"" if number in skip else cut.data
             yield Block(number=number, file=file, **(msgspec.structs.asdict(cut) | {"data": data}))
             number += 1
 
 
-def _cuts(path: Path, register: Source | None, bounds: Bounds, alone: bool) -> Iterator[Cut]:
-    any_yet = False
+def _cut_file(path: Path, register: Source | None, bounds: Bounds, alone: bool) -> Iterator[Cut]:
+    empty = True
     try:
-        for cut in _reader(path, register)(path, bounds):
+        for cut in _cutter(path, register)(path, bounds):
             yield cut
-            any_yet = True
+            empty = False
     except (DataError, OSError) as error:
-        if alone and not any_yet:
-            raise _named(error, path) from error
-        yield refused(error if isinstance(error, DataError) else DataError.at("", str(error)))
+        if alone and empty:
+            raise _with_file(error, path) from error
+        problems = error.problems if isinstance(error, DataError) else DataError.at("", str(error)).problems
+        yield problems_cut(problems)
     except Exception as error:
         log.exception("%s", path)
-        yield refused(DataError.at("", f"an unexpected error, {type(error).__name__}", "Tell who runs Tender Risk"))
+        unexpected = DataError.at("", f"an unexpected error, {type(error).__name__}", "Tell who runs Tender Risk")
+        yield problems_cut(unexpected.problems)
 
 
-def _named(error: DataError | OSError, path: Path) -> TenderRiskError:
-    """The error of a file that is read alone: no column `file` says which it was."""
+def _with_file(error: DataError | OSError, path: Path) -> TenderRiskError:
+    """The error of a file that is read alone, with its name, which no column `file` shows."""
     if isinstance(error, DataError):
-        return type(error)([msgspec.structs.replace(each, path=each.path or path.name) for each in error.problems])
+        return type(error)([msgspec.structs.replace(p, path=p.path or path.name) for p in error.problems])
     return error if isinstance(error, TenderRiskError) else UnreachableError(str(error))
 
 
-def _reader(path: Path, register: Source | None) -> Callable[[Path, Bounds], Iterator[Cut]]:
-    """What cuts a file of this name. Raises DataError if nothing does, UnreachableError if it is no file."""
-    kind, codec = ending(path)
+def _cutter(path: Path, register: Source | None) -> Callable[[Path, Bounds], Iterator[Cut]]:
+    """The function that cuts a file of this name. Raises DataError if there is none, UnreachableError if no file."""
+    suffix, codec = split_suffix(path)
     if not path.is_file():
         raise UnreachableError(f"{path.name}: not a file that can be read")
-    if register and registers.reads(register, kind):
-        return lambda file, bounds: registers.cases(file, register, bounds)
-    if kind in LINES:
-        return _packed_lines if codec else _ranges
-    readers = {".parquet": tables.parquet, ".csv": tables.comma_separated, ".xlsx": workbooks.workbook}
-    if kind == ".json":
-        return _json
-    if kind not in readers:
-        raise DataError.at("", f"no reader for {kind or 'files without an ending'}", f"Use one of {', '.join(ENDINGS)}")
-    return readers[kind]
+    if register and has_register_columns(register, suffix):
+        return lambda file, bounds: cut_register(file, register, bounds)
+    if suffix in JSON_LINES:
+        return _cut_packed_lines if codec else _cut_ranges
+    cutters = {".json": _cut_json, ".parquet": cut_parquet, ".csv": cut_csv, ".xlsx": cut_workbook}
+    if suffix not in cutters:
+        problem = f"no reader for {suffix or 'files without an ending'}"
+        raise DataError.at("", problem, f"Use one of {', '.join(BULK_SUFFIXES)}")
+    return cutters[suffix]
 
 
-def _ranges(path: Path, bounds: Bounds) -> Iterator[Cut]:
+def _cut_ranges(path: Path, bounds: Bounds) -> Iterator[Cut]:
     size = path.stat().st_size
     for start in range(0, size, bounds.block):
         end = min(start + bounds.block, size)
         yield Cut(kind="range", first=0, start=start, end=end, path=str(path.resolve()))
 
 
-def _packed_lines(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    for first, held in gathered(streams.lines(path, bounds), len, bounds.block):
-        yield Cut(kind="lines", first=first, data=b"\n".join(held) + b"\n")
+def _cut_packed_lines(path: Path, bounds: Bounds) -> Iterator[Cut]:
+    for first, lines in batches(file_lines(path, bounds), len, bounds.block):
+        yield Cut(kind="lines", first=first, data=b"\n".join(lines) + b"\n")
 
 
-def _json(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    """One JSON document, or JSON lines that are called .json."""
-    as_lines = _packed_lines if ending(path)[1] else _ranges
-    begin = list(islice((line for line in streams.lines(path, bounds) if line.strip()), 2))
-    if not begin:
+def _cut_json(path: Path, bounds: Bounds) -> Iterator[Cut]:
+    """One JSON document, or JSON lines in a file that is called .json."""
+    cut_lines = _cut_packed_lines if split_suffix(path)[1] else _cut_ranges
+    beginning = list(islice((line for line in file_lines(path, bounds) if line.strip()), 2))
+    if not beginning:
         raise DataError.at("", "the file is empty", "Give releases, records or packages")
-    if documents.begin_lines(begin):
-        yield from as_lines(path, bounds)
+    if starts_json_lines(beginning):
+        yield from cut_lines(path, bounds)
         return
-    whole = streams.whole(path, bounds)
-    if documents.are_lines(whole):
-        yield from as_lines(path, bounds)
+    document = read_whole(path, bounds)
+    if is_json_lines(document):
+        yield from cut_lines(path, bounds)
         return
-    for first, held in gathered(documents.pieces(whole), documents.size, bounds.block, bounds.documents):
-        yield Cut(kind="documents", first=first, data=msgspec.msgpack.encode(held))
+    for first, pieces in batches(split_document(document), piece_size, bounds.block, bounds.documents):
+        yield Cut(kind="documents", first=first, data=msgspec.msgpack.encode(pieces))

@@ -37,10 +37,15 @@ _WHOLE_OBJECT = re.compile(rb"\s*\{.*\}\s*", re.S)
 
 
 def split_suffix(name: str | PurePath) -> tuple[str, str | None]:
-    """The suffix that says what a file is, such as `.csv`, and the codec that it is compressed with, if it is."""
-    path = PurePath(name)
-    codec = CODECS.get(path.suffix.lower())
-    return (PurePath(path.stem) if codec else path).suffix.lower(), codec
+    """The suffix that says what a file is, such as `.csv`, and the codec that it is compressed with, if it is.
+
+    A name may be a suffix alone.
+    """
+    stem, dot, last = PurePath(name).name.lower().rpartition(".")
+    codec = CODECS.get(f"{dot}{last}")
+    if codec:
+        _, dot, last = stem.rpartition(".")
+    return f"{dot}{last}" if dot else "", codec
 
 
 def document_kind(document: Mapping[str, Any]) -> DocumentKind:

@@ -32,51 +32,53 @@ def read_file(path: Path) -> list[Process]:
 
     Raises UnreachableError if it cannot be read, DataError that names the place, TooLargeError over MAX_BYTES.
     """
-    suffix, codec = split_suffix(path)
-    return read_bytes(_unpacked(path) if codec else file_bytes(path), suffix)
-
-
-def file_bytes(path: Path) -> bytes:
-    """The bytes of a file. Raises UnreachableError, and TooLargeError over MAX_BYTES."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise too_many_bytes(path.stat().st_size)
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
+    return read_bytes(data, path.name)
 
 
-def _unpacked(path: Path) -> bytes:
-    # Arrow unpacks; it is loaded only where something is packed.
-    from tenders.io.bounds import Bounds
-    from tenders.io.streams import whole
-
-    return whole(path, Bounds(unpacked=MAX_BYTES, document=MAX_BYTES))
-
-
-def read_bytes(data: bytes, suffix: str = ".json") -> list[Process]:
-    """All processes in `data`. Raises DataError that names the place, TooLargeError over MAX_BYTES."""
+def read_bytes(data: bytes, name: str = ".json") -> list[Process]:
+    """All processes in the bytes of a file of this name. Raises DataError that names the place, TooLargeError."""
+    data, suffix = _unpack(data, name)
     return _csv_processes(parse_csv(_text(data))) if suffix == ".csv" else to_processes(decode(data, suffix))
 
 
-def decode(data: bytes, suffix: str = ".json") -> Any:
-    """The plain value of JSON or YAML; of JSON lines, CSV and XLSX a list of values, or the only form of a table.
+def decode(data: bytes, name: str = ".json") -> Any:
+    """The plain value in the bytes of a file of this name; of JSON lines, CSV and XLSX a list, or a table's only form.
 
-    Raises DataError that names the place, TooLargeError over MAX_BYTES.
+    Raises DataError that names the place, TooLargeError if it is more than MAX_BYTES, or unpacks to more.
     """
+    data, suffix = _unpack(data, name)
     if suffix in WORKBOOKS:
-        # A workbook has a library of its own, which few documents need.
-        from tenders.io.spreadsheets import rows as read_forms
+        # openpyxl is loaded only for a workbook.
+        from tenders.io.xlsx import read_forms
 
-        forms = read_forms(data)
-        return forms[0] if len(forms) == 1 else forms
+        return _only(read_forms(data))
     text = _text(data)
     if suffix == ".csv":
-        rows = list(parse_csv(text).values())
-        return rows[0] if len(rows) == 1 else rows
+        return _only(list(parse_csv(text).values()))
     if not text.strip():
         raise DataError.at("", "the file is empty", "Give a release, record, package or filled form")
     return parse_yaml(text) if suffix in YAML else parse_json(text)
+
+
+def _unpack(data: bytes, name: str) -> tuple[bytes, str]:
+    """The bytes without compression, and the suffix that says what they are."""
+    suffix, codec = split_suffix(name)
+    if codec is None:
+        return data, suffix
+    # Arrow is loaded only where something is compressed.
+    from tenders.io.streams import unpack
+
+    return unpack(data, codec, MAX_BYTES), suffix
+
+
+def _only(forms: list[dict[str, str]]) -> Any:
+    return forms[0] if len(forms) == 1 else forms
 
 
 def _text(data: bytes) -> str:

@@ -1,31 +1,49 @@
-"""The rows of a block: each becomes a `Process` through `tenders.io.read`, or says what is wrong with it."""
+"""The rows of a block: each becomes a `Process`, by `tenders.io.read` or its register, or says what is wrong with it.
+
+A register reads its whole file at once, because a row may replace another, share its outcome, or say what another
+means. So whoever cuts such a file into blocks reads it (`cut_register`), and it is bounded by rows.
+"""
 
 from __future__ import annotations
 
+import csv
 import logging
+import re
+import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from tenders.errors import DataError, Problem, UnreachableError
-from tenders.io import arrow, documents, form, streams
-from tenders.io.blocks import Block
-from tenders.io.bounds import BOUNDS, Bounds
+from tenders.history import Source
+from tenders.io import form
+from tenders.io.detection import document_kind
 from tenders.io.fields import Remembered
-from tenders.io.lines import lines
-from tenders.io.ocds import decode_releases
+from tenders.io.json_documents import DocumentPiece, piece_size, split_document
+from tenders.io.ocds import BROKEN_JSON, decode_releases
 from tenders.io.read import decode, process_of_form, process_of_record, process_of_releases, to_processes
-from tenders.io.registers import Case
-from tenders.io.tables import Cells
+from tenders.io.streams import BOUNDS, MIB, Block, Bounds, Cut, block_lines, read_chunks, too_large, unpacked
+from tenders.io.tables import FormRows, arrow_rows, read_arrow
+from tenders.io.xlsx import read_sheets
 from tenders.process import Process
+from tenders.registers import own
 from tenders.tender import Tender
 
 log = logging.getLogger(__name__)
+
+LINE_BLOCKS = ("range", "lines")
+"""The kinds of block that are JSON lines."""
+FORM_BLOCKS = ("arrow", "cells")
+"""The kinds of block that are rows of a table, each a form."""
+_LINES_AT_ONCE = 32
+_ROW = re.compile(r"row (\d+)")
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,24 +59,24 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-def rows(
+def read_rows(
     block: Block, bounds: Bounds = BOUNDS, whole: bool = True, only: Container[int] | None = None
 ) -> Iterator[Row]:
-    """The rows of a block in the order of the input; blank lines and rows are none. With `only`, those of some lines.
+    """The rows of a block in the order of the input, without blank lines and rows. With `only`, those of some lines.
 
-    If they need not be `whole`, all those of JSON lines are read straight into their types. Whatever is wrong with a
-    row, a mistake of ours included, becomes its problems. Raises UnreachableError if the file of a range is not there
-    any more: the row that could say so would stand for thousands.
+    If they need not be `whole`, releases of JSON lines are decoded straight into their types, to be scored but not
+    explained. Whatever is wrong with a row, a mistake of ours included, becomes its problems. Raises UnreachableError
+    if the file of a range is gone: the row that could say so would stand for thousands.
     """
     try:
-        with reached(block):
-            if block.kind in OF_FORMS:
-                yield from _of_forms(block, only)
-            elif block.kind in OF_LINES:
-                yield from _of_lines(block, bounds, whole, only)
+        with reachable(block):
+            if block.kind in FORM_BLOCKS:
+                yield from _form_rows(block, only)
+            elif block.kind in LINE_BLOCKS:
+                yield from _line_rows(block, bounds, whole, only)
             else:
-                found = _READERS[block.kind](block, bounds)
-                yield from found if only is None else (row for row in found if row.line in only)
+                rows = _READERS[block.kind](block, bounds)
+                yield from rows if only is None else (row for row in rows if row.line in only)
     except UnreachableError:
         raise
     except Exception as error:
@@ -66,28 +84,8 @@ def rows(
         yield _unexpected(block.first, "", error)
 
 
-def _of_lines(block: Block, bounds: Bounds, whole: bool, only: Container[int] | None) -> Iterator[Row]:
-    if whole or only is not None:
-        for number, line in lines(block, bounds):
-            if only is None or number in only:
-                yield from of_line(number, line, bounds)
-        return
-    given = lines(block, bounds)
-    while some := list(islice(given, _AT_ONCE)):
-        for (number, line), release in zip(some, decode_releases([line for _, line in some]), strict=True):
-            if release is None:
-                yield from of_line(number, line, bounds)
-            else:
-                yield released(number, release)
-
-
-def released(line: int, release: Tender) -> Row:
-    """The row of a sound release that stands alone in its line."""
-    return Row(line=line, place="", process=Process.of_tender(release))
-
-
 @contextmanager
-def reached(block: Block) -> Iterator[None]:
+def reachable(block: Block) -> Iterator[None]:
     """Raises UnreachableError where the file of a block cannot be read any more."""
     try:
         yield
@@ -97,96 +95,117 @@ def reached(block: Block) -> Iterator[None]:
         ) from None
 
 
-def of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
-    """The rows of one line, whatever stands in it."""
+# JSON lines and documents.
+
+
+def _line_rows(block: Block, bounds: Bounds, whole: bool, only: Container[int] | None) -> Iterator[Row]:
+    lines = block_lines(block, bounds)
+    if whole or only is not None:
+        for number, line in lines:
+            if only is None or number in only:
+                yield from rows_of_line(number, line, bounds)
+        return
+    while some := list(islice(lines, _LINES_AT_ONCE)):
+        for (number, line), release in zip(some, decode_releases([line for _, line in some]), strict=True):
+            if release is None:
+                yield from rows_of_line(number, line, bounds)
+            else:
+                yield row_of_release(number, release)
+
+
+def row_of_release(line: int, release: Tender) -> Row:
+    """The row of a valid release that stands alone in its line."""
+    return Row(line=line, place="", process=Process.of_tender(release))
+
+
+def rows_of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
+    """The rows of one line, whatever is in it."""
     if len(line.rstrip(b"\n")) > bounds.line:
         yield _refused(number, "", _too_long(bounds, "line"))
         return
-    document = _decoded(line)
-    if isinstance(document, dict) and "records" not in document and _is_one(document):
+    document = _decode_or_none(line)
+    if isinstance(document, dict) and document_kind(document) not in ("record package", "release package"):
         yield _row(number, "", to_processes, document)
     elif line and not line.isspace():
-        for piece in documents.pieces(line):
-            yield _of_piece(number, piece, bounds)
+        for piece in split_document(line):
+            yield _row_of_piece(number, piece, bounds)
 
 
-def _is_one(document: dict[str, Any]) -> bool:
-    return "releases" not in document or "compiledRelease" in document
-
-
-def _decoded(line: bytes) -> Any:
-    """The value of a line, None if it is none that can be read at once."""
+def _decode_or_none(line: bytes) -> Any:
     try:
         return msgspec.json.decode(line)
-    except documents.BROKEN:
+    except BROKEN_JSON:
         return None
 
 
-def _of_documents(block: Block, bounds: Bounds) -> Iterator[Row]:
-    pieces = msgspec.msgpack.decode(block.data, type=list[documents.Piece])
+def _document_rows(block: Block, bounds: Bounds) -> Iterator[Row]:
+    pieces = msgspec.msgpack.decode(block.data, type=list[DocumentPiece])
     for number, piece in enumerate(pieces, start=block.first):
-        yield _of_piece(number, piece, bounds)
+        yield _row_of_piece(number, piece, bounds)
 
 
-def _of_piece(line: int, piece: documents.Piece, bounds: Bounds) -> Row:
-    return _row(line, piece.places[0], _read, piece, bounds)
+def _row_of_piece(line: int, piece: DocumentPiece, bounds: Bounds) -> Row:
+    return _row(line, piece.places[0], _read_piece, piece, bounds)
 
 
-def _read(piece: documents.Piece, bounds: Bounds) -> list[Process]:
-    if documents.size(piece) > bounds.line:
+def _read_piece(piece: DocumentPiece, bounds: Bounds) -> list[Process]:
+    if piece_size(piece) > bounds.line:
         raise _too_long(bounds, "process")
-    values = [_placed(value, place) for value, place in zip(piece.values, piece.places, strict=True)]
-    if piece.how == "releases":
+    values = [_decode_at(value, place) for value, place in zip(piece.values, piece.places, strict=True)]
+    if piece.kind == "releases":
         return [process_of_releases(values, piece.places)]
-    if piece.how == "record":
+    if piece.kind == "record":
         return [process_of_record(values[0], piece.places[0])]
     if isinstance(values[0], list) and values[0]:
         raise DataError.at(piece.places[0], "expected an object, got array")
     return to_processes(values[0], piece.places[0])
 
 
-def _placed(value: bytes, place: str) -> Any:
+def _decode_at(value: bytes, place: str) -> Any:
     try:
         return decode(value)
     except DataError as error:
-        # What is no JSON has no places within.
-        raise DataError([replace(each, path=place) for each in error.problems]) from None
+        # What is not JSON has no places within.
+        raise DataError([replace(problem, path=place) for problem in error.problems]) from None
 
 
-def _of_forms(block: Block, only: Container[int] | None) -> Iterator[Row]:
+# Tables of forms.
+
+
+def _form_rows(block: Block, only: Container[int] | None) -> Iterator[Row]:
     if block.kind == "cells":
-        cells = msgspec.msgpack.decode(block.data, type=Cells)
+        cells = msgspec.msgpack.decode(block.data, type=FormRows)
         chosen = [(n, row) for n, row in enumerate(cells.rows, start=block.first) if only is None or n in only]
-        return _of_table([n for n, _ in chosen], cells.columns, cells.unread, [row for _, row in chosen])
-    table, unread = arrow.table(block.data)
+        return _table_rows([n for n, _ in chosen], cells.columns, cells.unread, [row for _, row in chosen])
+    table, unread = read_arrow(block.data)
     numbers: Sequence[int] = range(block.first, block.first + table.num_rows)
     if only is not None:
         numbers = [number for number in numbers if number in only]
         table = table.take(pa.array([number - block.first for number in numbers], pa.int64()))
-    return _of_table(numbers, table.column_names, unread, arrow.cells(table))
+    return _table_rows(numbers, table.column_names, unread, arrow_rows(table))
 
 
-def _of_table(
-    numbers: Iterable[int], columns: Sequence[str], unread: Sequence[str], table: Iterable[Sequence[Any] | str]
+def _table_rows(
+    numbers: Iterable[int], columns: Sequence[str], unread: Sequence[str], rows: Iterable[Sequence[Any] | str]
 ) -> Iterator[Row]:
-    remembered = Remembered([form.BY_KEY[name] for name in columns])
+    parse = Remembered([form.BY_KEY[name] for name in columns])
     paths = [f"/{name}" for name in unread]
-    for number, row in zip(numbers, table, strict=False):
+    for number, row in zip(numbers, rows, strict=False):
         place = f"row {number}"
         if isinstance(row, str):
             yield _refused(number, place, DataError.at(place, row))
         elif row:
-            yield _row(number, place, _filled, row, columns, paths, remembered, place)
+            yield _row(number, place, _read_form, row, columns, paths, parse, place)
 
 
-def _filled(
-    row: Sequence[Any], columns: Sequence[str], unread: Sequence[str], remembered: Remembered, place: str
+def _read_form(
+    row: Sequence[Any], columns: Sequence[str], unread: Sequence[str], parse: Remembered, place: str
 ) -> list[Process]:
-    given = {name: cell for name, cell in zip(columns, row, strict=False) if cell is not None and cell != ""}
+    cells = {name: cell for name, cell in zip(columns, row, strict=False) if cell is not None and cell != ""}
     try:
-        return [process_of_form(given, unread, remembered(row) if given else None)]
+        return [process_of_form(cells, unread, parse(row) if cells else None)]
     except DataError as error:
-        raise DataError([_in_column(each, place) for each in error.problems]) from None
+        raise DataError([_in_column(problem, place) for problem in error.problems]) from None
 
 
 def _in_column(problem: Problem, place: str) -> Problem:
@@ -194,29 +213,96 @@ def _in_column(problem: Problem, place: str) -> Problem:
     return replace(problem, path=f"{place}, column {column}" if column else place)
 
 
-def _of_cases(block: Block, bounds: Bounds) -> Iterator[Row]:
-    for case in msgspec.msgpack.decode(block.data, type=list[Case]):
+# A register's own columns.
+
+
+class RegisterCase(msgspec.Struct, frozen=True, array_like=True):
+    """One row of a register's file, numbered from 1: its tender with remarks, or None and what is wrong with it."""
+
+    row: int
+    tender: Tender | None
+    lot: str | None
+    problems: list[Problem]
+
+
+def has_register_columns(register: Source, suffix: str) -> bool:
+    """Whether a file of this suffix has the register's own columns; every other file is OCDS or forms."""
+    return suffix == ".toml" if register.name == own.NAME else suffix in (".parquet", ".csv", ".xlsx")
+
+
+def cut_register(path: Path, register: Source, bounds: Bounds) -> Iterator[Cut]:
+    """The cases of a register's file in the order of its rows, with the rows that could not be read among them.
+
+    Raises as the register's reader does, and TooLargeError above `bounds.register_rows`.
+    """
+    with unpacked(path, bounds) as plain, _without_workbook(plain, bounds) as table:
+        rows = _count_rows(table, bounds)
+        if rows > bounds.register_rows:
+            raise too_large(f"{rows:,} rows; at most {bounds.register_rows:,} are read", "Split it by year")
+        read = register.read(table)
+    problems: dict[int, list[Problem]] = {}
+    for problem in read.problems:
+        row = _ROW.match(problem.path)
+        problems.setdefault(int(row[1]) if row else 0, []).append(problem)
+    cases = [RegisterCase(case.row + 1, case.tender, case.lot, problems.pop(case.row + 1, [])) for case in read.cases]
+    cases += [RegisterCase(number, None, None, wrong) for number, wrong in problems.items()]
+    cases.sort(key=lambda case: case.row)
+    for at in range(0, len(cases), bounds.documents):
+        some = cases[at : at + bounds.documents]
+        yield Cut(kind="cases", first=some[0].row, data=msgspec.msgpack.encode(some))
+
+
+@contextmanager
+def _without_workbook(path: Path, bounds: Bounds) -> Iterator[Path]:
+    """A workbook's first sheet as CSV in a temporary folder, for registers do not read workbooks; other files stay."""
+    if path.suffix.lower() != ".xlsx":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / f"{path.stem}.csv"
+        # The workbook is open for as long as its sheets are held.
+        sheets = read_sheets(path, bounds)
+        with plain.open("w", encoding="utf-8", newline="") as out:
+            csv.writer(out).writerows(next(sheets)[1])
+        yield plain
+
+
+def _count_rows(path: Path, bounds: Bounds) -> int:
+    """The rows of a Parquet file, or the lines of any other, which are no fewer than its rows."""
+    if path.suffix.lower() != ".parquet":
+        return sum(chunk.count(b"\n") for chunk in read_chunks(path, bounds))
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError.at("", f"not Parquet, or damaged: {str(error).splitlines()[0][:200]}") from None
+
+
+def _case_rows(block: Block, bounds: Bounds) -> Iterator[Row]:
+    for case in msgspec.msgpack.decode(block.data, type=list[RegisterCase]):
         place = f"row {case.row}" if case.row else ""
         if case.tender is None:
             yield Row(line=case.row, place=place, process=None, problems=tuple(case.problems))
         else:
             place = f"{place}, lot {case.lot}" if case.lot else place
-            yield _row(case.row, place, _of_tender, case.tender, tuple(map(str, case.problems)))
+            yield _row(case.row, place, _read_case, case.tender, tuple(map(str, case.problems)))
 
 
-def _of_tender(tender: Tender, warnings: tuple[str, ...]) -> list[Process]:
+def _read_case(tender: Tender, warnings: tuple[str, ...]) -> list[Process]:
     process = Process(releases=(msgspec.to_builtins(tender),), where=("",), warnings=warnings)
     return [process.holding(tender)]
 
 
-def _of_problems(block: Block, bounds: Bounds) -> Iterator[Row]:
+# Rows and their problems.
+
+
+def _problem_rows(block: Block, bounds: Bounds) -> Iterator[Row]:
     problems = msgspec.json.decode(block.data, type=tuple[Problem, ...])
     yield Row(line=block.first, place="", process=None, problems=problems)
 
 
-def _row(line: int, place: str, make: Callable[..., list[Process]], *given: Any) -> Row:
+def _row(line: int, place: str, read: Callable[..., list[Process]], *arguments: Any) -> Row:
     try:
-        (process,) = make(*given)
+        (process,) = read(*arguments)
         process.compiled()
     except DataError as error:
         return _refused(line, place, error)
@@ -231,7 +317,7 @@ def _refused(line: int, place: str, error: DataError) -> Row:
 
 
 def _too_long(bounds: Bounds, what: str) -> DataError:
-    return streams.too_large(f"more than {bounds.line / 2**20:.0f} MB in one {what}", "Split it")
+    return too_large(f"more than {bounds.line / MIB:.0f} MB in one {what}", "Split it")
 
 
 def _unexpected(line: int, place: str, error: Exception) -> Row:
@@ -241,13 +327,8 @@ def _unexpected(line: int, place: str, error: Exception) -> Row:
     return Row(line=line, place=place, process=None, problems=(problem,))
 
 
-_AT_ONCE = 32
-OF_LINES = ("range", "lines")
-"""The kinds of block that are JSON lines."""
-OF_FORMS = ("arrow", "cells")
-"""The kinds of block that are rows of a table, a form each."""
 _READERS: dict[str, Callable[[Block, Bounds], Iterator[Row]]] = {
-    "documents": _of_documents,
-    "cases": _of_cases,
-    "problems": _of_problems,
+    "documents": _document_rows,
+    "cases": _case_rows,
+    "problems": _problem_rows,
 }

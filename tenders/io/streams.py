@@ -1,93 +1,114 @@
-"""Bytes of a file as they come: unpacked on the way, within bounds, and cut into whole lines."""
+"""Bytes of a portfolio's files as they come: unpacked on the way, within bounds, in lines and in blocks.
+
+Whatever comes in, memory stays where it is: a file is read in chunks, a line or document above its bound is refused by
+itself, and what is compressed may unpack only so far.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal, TypeVar
 
+import msgspec
 import pyarrow as pa
 
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
-from tenders.io.bounds import Bounds
-from tenders.io.files import ending
+from tenders.io.detection import split_suffix
 
-# A stream that breaks off loses what was unpacked of the piece in which it does.
-PIECE = 2**18
+MIB = 2**20
+# A damaged stream loses the chunk in which it breaks off. Lines of a chunk are still cached when they are decoded.
+CHUNK = 2**18
+
+Item = TypeVar("Item")
+BlockKind = Literal["range", "lines", "documents", "arrow", "cells", "cases", "problems"]
+"""How a block is read: `range` is lines of a plain file, `lines` are lines; `documents` are pieces of JSON documents
+(`json_documents.DocumentPiece`); rows are an `arrow` IPC stream, `cells` (`tables.FormRows`), or `cases` of a register
+(`rows.RegisterCase`); `problems` say what is wrong with a file.
+"""
 
 
-def pieces(path: Path, bounds: Bounds) -> Iterator[bytes]:
-    """The content of a file in pieces of up to PIECE bytes, unpacked if it is packed.
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is read of a portfolio at most, and in how large pieces. In bytes unless the name says otherwise.
 
-    Raises UnreachableError if it cannot be read, DataError where it is damaged, TooLargeError where it unpacks to more
-    than `bounds.unpacked` and `bounds.ratio` times its size.
+    A `block` ends after so many bytes, or `documents`, or `rows` of a table. A `line`, document of a package or cell
+    above `line` is refused by itself, and a whole JSON `document` above `document`. A compressed file may unpack to
+    `unpacked`, and beyond that to `ratio` times its size. A workbook may unpack to `unpacked` and to `workbook_ratio`
+    times its size, in up to `workbook_parts` parts; what is not a sheet is held in memory, and may have `shared`. A
+    table has up to `columns`, and a register's file, which is read whole, up to `register_rows`.
     """
-    codec = ending(path)[1]
+
+    block: int = 16 * MIB
+    documents: int = 2_000
+    rows: int = 25_000
+    line: int = 32 * MIB
+    document: int = 256 * MIB
+    unpacked: int = 1024 * MIB
+    ratio: int = 1_000
+    workbook_ratio: int = 200
+    workbook_parts: int = 10_000
+    shared: int = 256 * MIB
+    columns: int = 1_000
+    register_rows: int = 600_000
+
+
+BOUNDS = Bounds()
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a file. `first` is the number of its first line, row or record from 1, or 0 if that is not known.
+
+    A `range` is the lines that start in the bytes from `start` up to `end` of the file at `path`; every other kind has
+    its content in `data`.
+    """
+
+    kind: BlockKind
+    first: int
+    start: int = 0
+    end: int = 0
+    path: str = ""
+    data: bytes = b""
+
+
+class Block(Cut, frozen=True, kw_only=True):
+    """A piece of the whole input. `number` counts from 0 in the order of the input; `file` is relative to the input."""
+
+    number: int
+    file: str
+
+
+def problems_cut(problems: list[Problem], first: int = 0) -> Cut:
+    """Problems in place of what they are about: the row `first`, or the file as a whole."""
+    return Cut(kind="problems", first=first, data=msgspec.json.encode(problems))
+
+
+def batches(
+    items: Iterable[Item], size: Callable[[Item], int], most: int, count: int | None = None, first: int = 1
+) -> Iterator[tuple[int, list[Item]]]:
+    """Items in lists, each with the number of its first item. A list ends with the item that fills `most` bytes or
+    `count` items.
+
+    A DataError of `items` is passed on after what came before it.
+    """
+    held: list[Item] = []
+    left = most
     try:
-        with path.open("rb") as raw:
-            most = max(bounds.unpacked, bounds.ratio * path.stat().st_size)
-            stream: Any = pa.CompressedInputStream(raw, codec) if codec else raw
-            read = 0
-            while piece := _next(stream, codec):
-                read += len(piece)
-                if codec and read > most:
-                    raise too_large(f"it unpacks to more than {most / 2**20:,.0f} MB", "Check what it is")
-                yield piece
+        for item in items:
+            held.append(item)
+            left -= size(item)
+            if left <= 0 or len(held) == count:
+                yield first, held
+                first += len(held)
+                held, left = [], most
     except DataError:
+        if held:
+            yield first, held
         raise
-    except OSError as error:
-        raise UnreachableError(f"{path.name}: {error.strerror or error}. Check the name and the permissions") from None
-
-
-def whole(path: Path, bounds: Bounds) -> bytes:
-    """The content of a file, unpacked. Raises as `pieces` does, and TooLargeError above `bounds.document`."""
-    parts, size = [], 0
-    for piece in pieces(path, bounds):
-        size += len(piece)
-        if size > bounds.document:
-            raise too_large(
-                f"one JSON document of more than {bounds.document // 2**20} MB",
-                "Convert it to JSON lines (.jsonl), one release or record a line",
-            )
-        parts.append(piece)
-    return b"".join(parts)
-
-
-def lines(path: Path, bounds: Bounds) -> Iterator[bytes]:
-    """Each line of a file without its end. A line above `bounds.line` is cut one byte above it, by which it is told.
-
-    Raises as `pieces` does, with the number of the line at which it broke off.
-    """
-    held, number, most = bytearray(), 0, bounds.line + 1
-    try:
-        for piece in pieces(path, bounds):
-            *complete, rest = piece.split(b"\n")
-            if complete:
-                complete[0] = bytes(held + complete[0])[:most] if held else complete[0][:most]
-                held.clear()
-                yield from complete
-                number += len(complete)
-            held += rest[: most - len(held)]
-    except DataError as error:
-        raise type(error)([_placed(each, number + 1) for each in error.problems]) from None
     if held:
-        yield bytes(held)
-
-
-@contextmanager
-def unpacked(path: Path, bounds: Bounds) -> Iterator[Path]:
-    """A packed file as a plain one, in a temporary folder; a plain file as it is. Raises as `pieces` does."""
-    if not ending(path)[1]:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / path.stem
-        with plain.open("wb") as out:
-            for piece in pieces(path, bounds):
-                out.write(piece)
-        yield plain
+        yield first, held
 
 
 def too_large(problem: str, remedy: str) -> TooLargeError:
@@ -95,14 +116,152 @@ def too_large(problem: str, remedy: str) -> TooLargeError:
     return TooLargeError(Problem(path="", problem=problem, remedy=remedy))
 
 
-def _next(stream: Any, codec: str | None) -> bytes:
+# Files.
+
+
+def read_chunks(path: Path, bounds: Bounds) -> Iterator[bytes]:
+    """The content of a file in chunks of up to CHUNK bytes, unpacked if it is compressed.
+
+    Raises UnreachableError if it cannot be read, DataError where it is damaged, TooLargeError where it unpacks to more
+    than `bounds.unpacked` and `bounds.ratio` times its size.
+    """
+    codec = split_suffix(path)[1]
     try:
-        return bytes(stream.read(PIECE))
+        with path.open("rb") as raw:
+            yield from _chunks(raw, codec, max(bounds.unpacked, bounds.ratio * path.stat().st_size))
+    except DataError:
+        raise
+    except OSError as error:
+        raise UnreachableError(f"{path.name}: {error.strerror or error}. Check the name and the permissions") from None
+
+
+def _chunks(raw: BinaryIO, codec: str | None, most: int) -> Iterator[bytes]:
+    stream: Any = pa.CompressedInputStream(raw, codec) if codec else raw
+    read = 0
+    while chunk := _next_chunk(stream, codec):
+        read += len(chunk)
+        if codec and read > most:
+            raise too_large(f"it unpacks to more than {most / MIB:,.0f} MB", "Check what it is")
+        yield chunk
+
+
+def _next_chunk(stream: Any, codec: str | None) -> bytes:
+    try:
+        return bytes(stream.read(CHUNK))
     except OSError as error:
         if codec is None or error.errno:
             raise
         raise DataError.at("", f"damaged: {error}", "Fetch the file again") from None
 
 
-def _placed(problem: Problem, line: int) -> Problem:
-    return Problem(path=f"line {line}", problem=problem.problem, remedy=problem.remedy)
+def unpack(data: bytes, codec: str, most: int) -> bytes:
+    """Compressed bytes, unpacked. Raises DataError if they are damaged, TooLargeError above `most` bytes."""
+    return b"".join(_chunks(BytesIO(data), codec, most))
+
+
+def read_whole(path: Path, bounds: Bounds) -> bytes:
+    """The content of a file, unpacked. Raises as `read_chunks` does, and TooLargeError above `bounds.document`."""
+    chunks, size = [], 0
+    for chunk in read_chunks(path, bounds):
+        size += len(chunk)
+        if size > bounds.document:
+            raise too_large(
+                f"one JSON document of more than {bounds.document // MIB} MB",
+                "Convert it to JSON lines (.jsonl), one release or record a line",
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def file_lines(path: Path, bounds: Bounds) -> Iterator[bytes]:
+    """Each line of a file without its end. A line above `bounds.line` is cut one byte above it, which shows that it is
+    too long.
+
+    Raises as `read_chunks` does, with the number of the line at which the file broke off.
+    """
+    held, number, most = bytearray(), 0, bounds.line + 1
+    try:
+        for chunk in read_chunks(path, bounds):
+            *complete, rest = chunk.split(b"\n")
+            if complete:
+                complete[0] = bytes(held + complete[0])[:most] if held else complete[0][:most]
+                held.clear()
+                yield from complete
+                number += len(complete)
+            held += rest[: most - len(held)]
+    except DataError as error:
+        raise type(error)([msgspec.structs.replace(p, path=f"line {number + 1}") for p in error.problems]) from None
+    if held:
+        yield bytes(held)
+
+
+@contextmanager
+def unpacked(path: Path, bounds: Bounds) -> Iterator[Path]:
+    """A compressed file as a plain one in a temporary folder, a plain file as it is. Raises as `read_chunks` does."""
+    if not split_suffix(path)[1]:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / path.stem
+        with plain.open("wb") as out:
+            for chunk in read_chunks(path, bounds):
+                out.write(chunk)
+        yield plain
+
+
+# The lines of a block of JSON lines: of a range of a plain file, or lines that were unpacked before.
+
+
+def block_lines(block: Block, bounds: Bounds = BOUNDS) -> Iterator[tuple[int, bytes]]:
+    """Each line with its end and its number, from `block.first`, or from 1 where that is not known; blank lines too.
+
+    A line above `bounds.line` comes cut one byte above it, and no more of it is held. Of a range, the lines that start
+    in it. Raises OSError if the file cannot be read.
+    """
+    most = bounds.line
+    lines = _range_lines(block, most) if block.kind == "range" else BytesIO(block.data)
+    for number, line in enumerate(lines, start=block.first or 1):
+        # The end of a line does not count towards its bound, but to take it off is to copy the line.
+        yield number, line if len(line) <= most else line.rstrip(b"\n")[: most + 1] + b"\n"
+
+
+def count_lines(block: Block) -> int:
+    """How many lines `block_lines` gives. Raises OSError if the file cannot be read."""
+    if block.kind == "range":
+        return _count_range(block)
+    return block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
+
+
+def _range_lines(block: Block, most: int) -> Iterator[bytes]:
+    with Path(block.path).open("rb", CHUNK) as file:
+        at = block.start
+        if at:
+            # What stands before the first line end started before the range.
+            file.seek(at - 1)
+            at += _skip_line(file) - 1
+        while at < block.end and (line := file.readline(most + 1)):
+            at += len(line)
+            if not line.endswith(b"\n"):
+                at += _skip_line(file)
+            yield line
+
+
+def _count_range(block: Block) -> int:
+    """How many lines start in a range of bytes: one after each line end that stands before its last byte."""
+    with Path(block.path).open("rb", buffering=0) as file:
+        at = file.seek(max(block.start - 1, 0))
+        count = int(not block.start and block.end > 0)
+        while at < block.end - 1 and (chunk := file.read(min(CHUNK, block.end - 1 - at))):
+            at += len(chunk)
+            count += chunk.count(b"\n")
+    return count
+
+
+def _skip_line(file: BinaryIO) -> int:
+    """Reads to the end of the line at which a file stands and holds none of it. Returns the bytes that were read."""
+    skipped = 0
+    while chunk := file.readline(CHUNK):
+        skipped += len(chunk)
+        if chunk.endswith(b"\n"):
+            break
+    return skipped

@@ -1,130 +1,106 @@
-"""Tables of forms, one a row: Parquet and CSV, cut into blocks of rows.
+"""Tables of forms, one a row, cut into blocks of rows: Parquet and CSV, and what Arrow holds as the form takes it.
 
 A column is a key of the form, or it is not read; a file of which no column is one is refused. Rows are numbered as
-people see them: in Parquet from 1, in CSV and spreadsheets from 2, below the column names.
+people see them: in Parquet from 1, in CSV and workbooks from 2, below the column names.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tenders.errors import DataError
-from tenders.io import form, streams
-from tenders.io.bounds import Bounds
-from tenders.io.cuts import Cut, gathered
+from tenders.io import form
+from tenders.io.streams import Bounds, Cut, batches, file_lines, too_large, unpacked
+from tenders.io.text import csv_rows
 
-NO_COLUMN = "row 1", "no column is a key of the form", "See docs/form.md for the keys, or name the register"
 NO_ROW = "row 2", "no row below the column names", "Give one row a tender"
+_UNREAD = b"unread"
 
 
-class Cells(msgspec.Struct, frozen=True, array_like=True):
-    """Rows of text, each with a cell a column, or with fewer, or what is wrong with it; and the columns not read."""
+class FormRows(msgspec.Struct, frozen=True, array_like=True):
+    """Rows of text: each has a cell for each of `columns`, or fewer, or is a text that says what is wrong with it.
+
+    `unread` are the names of the columns that are not read.
+    """
 
     columns: list[str]
     unread: list[str]
     rows: list[list[str] | str]
 
 
-def parquet(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    """Batches of up to `bounds.rows` rows of the columns that are read; the schema's metadata names the others.
-
-    Raises DataError if it is no Parquet file of forms, TooLargeError above `bounds.columns`.
-    """
-    with streams.unpacked(path, bounds) as plain:
-        try:
-            yield from _batches(plain, bounds)
-        except (pa.ArrowException, OSError) as error:
-            raise DataError.at("", f"not Parquet, or damaged: {str(error).splitlines()[0][:200]}") from None
+def read_columns(names: Sequence[str], bounds: Bounds) -> list[str]:
+    """The columns that are keys of the form. Raises DataError if there is none, TooLargeError if there are too many."""
+    if len(names) > bounds.columns:
+        raise too_large(f"{len(names):,} columns; at most {bounds.columns:,} are read", "Keep the form's")
+    return form.known_columns(names)
 
 
-def _batches(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        names = list(file.schema_arrow.names)
-        read = known(names, bounds)
-        about = {"unread": msgspec.json.encode([name for name in names if name not in form.BY_KEY])}
-        first = 1
-        if not file.metadata.num_rows:
-            raise DataError.at(*NO_ROW)
-        for batch in file.iter_batches(bounds.rows, columns=read, use_threads=False):
-            sink = pa.BufferOutputStream()
-            # A column without a cell says as much as none. The first stays, for the rows are counted by it.
-            stated = [name for name in read if batch[name].null_count < batch.num_rows]
-            kept = batch.select(stated or read[:1]).replace_schema_metadata(about)
-            with pa.ipc.new_stream(sink, kept.schema) as stream:
-                stream.write_batch(kept)
-            yield Cut(kind="arrow", first=first, data=sink.getvalue().to_pybytes())
-            first += batch.num_rows
-
-
-def comma_separated(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    """The rows of a CSV in UTF-8 as `Cells`; a row that cannot be read costs itself alone.
+def cut_csv(path: Path, bounds: Bounds) -> Iterator[Cut]:
+    """The rows of a CSV in UTF-8 as `FormRows`; a row that cannot be read costs only itself.
 
     Raises DataError if its first row is not the columns of forms, TooLargeError above `bounds.columns`.
     """
-    reader = csv.reader(_texts(path, bounds))
-    try:
-        names = [name.strip() for name in next(reader, [])]
-        known(names, bounds)
-    except csv.Error as error:
-        raise DataError.at("row 1", f"not CSV: {error}") from None
-    yield from cut(names, _rows(reader), bounds)
+    rows = csv_rows(_text_lines(path, bounds))
+    header = next(rows, [])
+    if isinstance(header, str):
+        raise DataError.at("row 1", header)
+    names = [name.strip() for name in header]
+    read_columns(names, bounds)
+    yield from cut_rows(names, rows, bounds)
 
 
-def known(names: Sequence[str], bounds: Bounds) -> list[str]:
-    """The columns that are keys of the form. Raises DataError if there is none, TooLargeError if there are too many."""
-    if len(names) > bounds.columns:
-        raise streams.too_large(f"{len(names):,} columns; at most {bounds.columns:,} are read", "Keep the form's")
-    read = [name for name in names if name in form.BY_KEY]
-    if twice := [name for name in read if read.count(name) > 1]:
-        raise DataError.at("row 1", f"two columns are called {twice[0]}", "Keep the one that is meant")
-    if not read:
-        raise DataError.at(*NO_COLUMN)
-    return read
+def _text_lines(path: Path, bounds: Bounds) -> Iterator[str]:
+    """Lines of text; bytes that are not UTF-8 are marked, and refused with their row."""
+    mark = "\ufeff"
+    for line in file_lines(path, bounds):
+        yield line.decode("utf-8", "surrogateescape").removeprefix(mark) + "\n"
+        mark = ""
 
 
-def cut(names: Sequence[str], rows: Iterable[Sequence[str] | str], bounds: Bounds, first: int = 2) -> Iterator[Cut]:
-    """Rows below column names, cut into blocks; of each row the cells that are read. Text is what is wrong with a row.
+def cut_rows(
+    names: Sequence[str], rows: Iterable[Sequence[str] | str], bounds: Bounds, first: int = 2
+) -> Iterator[Cut]:
+    """Rows below column names, cut into blocks of the cells that are read. A text in place of a row says what is wrong.
 
-    A row without any text stays as an empty one, for the sake of the numbers. Passes on a DataError of `rows` after
+    A row without any text stays as an empty one, for the sake of the numbers. A DataError of `rows` is passed on after
     what came before it.
     """
     places = [place for place, name in enumerate(names) if name in form.BY_KEY]
     columns = [names[place] for place in places]
     unread = [name for name in names if name and name not in form.BY_KEY]
-    kept = (row if isinstance(row, str) else _kept(row, places, len(names)) for row in rows)
+    read = (row if isinstance(row, str) else _read_cells(row, places, len(names)) for row in rows)
     number = 0
-    for number, held in gathered(kept, _size, bounds.block, bounds.rows, first):
-        yield _cells(columns, unread, held, number)
+    for number, held in batches(read, _row_size, bounds.block, bounds.rows, first):
+        yield Cut(kind="cells", first=number, data=_encode(columns, unread, held))
     if not number:
         raise DataError.at(*NO_ROW)
 
 
-def _size(row: list[str] | str) -> int:
+def _row_size(row: list[str] | str) -> int:
     return sum(map(len, row))
 
 
-def _kept(row: Sequence[str], places: Sequence[int], width: int) -> list[str] | str:
+def _read_cells(row: Sequence[str], places: Sequence[int], width: int) -> list[str] | str:
     if any(row[width:]):
         return f"{len(row)} cells where there are {width} columns"
-    kept = [row[place] for place in places if place < len(row)]
-    if any(kept):
-        return kept
+    cells = [row[place] for place in places if place < len(row)]
+    if any(cells):
+        return cells
     return "no column that is read has a value" if any(row) else []
 
 
-def _cells(columns: list[str], unread: list[str], rows: list[list[str] | str], first: int) -> Cut:
+def _encode(columns: list[str], unread: list[str], rows: list[list[str] | str]) -> bytes:
     try:
-        data = msgspec.msgpack.encode(Cells(columns, unread, rows))
+        return msgspec.msgpack.encode(FormRows(columns, unread, rows))
     except UnicodeEncodeError:
         checked = [row if _is_text(row) else "not UTF-8" for row in rows]
-        data = msgspec.msgpack.encode(Cells(columns, unread, checked))
-    return Cut(kind="cells", first=first, data=data)
+        return msgspec.msgpack.encode(FormRows(columns, unread, checked))
 
 
 def _is_text(row: list[str] | str) -> bool:
@@ -135,19 +111,92 @@ def _is_text(row: list[str] | str) -> bool:
     return True
 
 
-def _rows(reader: Iterator[list[str]]) -> Iterator[list[str] | str]:
-    while True:
+def cut_parquet(path: Path, bounds: Bounds) -> Iterator[Cut]:
+    """Batches of up to `bounds.rows` rows of the columns that are read; the schema's metadata names the others."""
+    with unpacked(path, bounds) as plain:
         try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield f"not CSV: {error}"
+            yield from _cut_batches(plain, bounds)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError.at("", f"not Parquet, or damaged: {str(error).splitlines()[0][:200]}") from None
 
 
-def _texts(path: Path, bounds: Bounds) -> Iterator[str]:
-    """Lines for `csv`; what is no UTF-8 is marked, and refused with its row."""
-    mark = "\ufeff"
-    for line in streams.lines(path, bounds):
-        yield line.decode("utf-8", "surrogateescape").removeprefix(mark) + "\n"
-        mark = ""
+def _cut_batches(path: Path, bounds: Bounds) -> Iterator[Cut]:
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        names = list(file.schema_arrow.names)
+        read = read_columns(names, bounds)
+        metadata = {_UNREAD: msgspec.json.encode([name for name in names if name not in form.BY_KEY])}
+        first = 1
+        if not file.metadata.num_rows:
+            raise DataError.at(*NO_ROW)
+        for batch in file.iter_batches(bounds.rows, columns=read, use_threads=False):
+            sink = pa.BufferOutputStream()
+            # A column without a cell is as good as none. The first one stays, because the rows are counted by it.
+            stated = [name for name in read if batch[name].null_count < batch.num_rows]
+            kept = batch.select(stated or read[:1]).replace_schema_metadata(metadata)
+            with pa.ipc.new_stream(sink, kept.schema) as stream:
+                stream.write_batch(kept)
+            yield Cut(kind="arrow", first=first, data=sink.getvalue().to_pybytes())
+            first += batch.num_rows
+
+
+def read_arrow(data: bytes) -> tuple[pa.Table, list[str]]:
+    """Of an Arrow IPC stream of `cut_parquet`: the columns that are read, and the names of those that are not."""
+    with pa.ipc.open_stream(data) as stream:
+        table = stream.read_all()
+    plain = pa.table({name: _plain(column) for name, column in zip(table.column_names, table.columns, strict=True)})
+    return plain, msgspec.json.decode(table.schema.metadata[_UNREAD], type=list[str])
+
+
+def _plain(column: Any) -> Any:
+    """A column in the one layout of its type with which pyarrow can do everything."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column.cast(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    return column.cast(pa.binary()) if pa.types.is_binary_view(kind) else column
+
+
+def arrow_rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    """The rows of a table as the form takes their cells; None is empty."""
+    columns = [form_values(name, column) for name, column in zip(table.column_names, table.columns, strict=True)]
+    return zip(*columns, strict=True)
+
+
+def form_values(name: str, column: Any) -> list[Any]:
+    """A column's values as the form takes them: days as ISO 8601, whole numbers without a point where text is meant."""
+    kind = column.type
+    if pa.types.is_date(kind):
+        return list(column.cast(pa.date32()).cast(pa.string()).to_pylist())
+    if pa.types.is_timestamp(kind):
+        return _day_texts(column)
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    if pa.types.is_floating(column.type) and form.BY_KEY[name].kind not in ("number", "count"):
+        return [int(value) if value is not None and value.is_integer() else value for value in column.to_pylist()]
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(column)
+    return list(column.to_pylist())
+
+
+def _day_texts(column: Any) -> list[Any]:
+    days = column.cast(pa.date32(), safe=False)
+    if days.cast(column.type).equals(column):
+        return list(days.cast(pa.string()).to_pylist())
+    instants = column.cast(pa.timestamp("us", column.type.tz), safe=False).to_pylist()
+    return [instant and instant.isoformat() for instant in instants]
+
+
+def _texts(column: Any) -> list[Any]:
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        # Bytes that are not UTF-8 stay bytes, which the form refuses in their row.
+        return [_text(value) for value in column.cast(pa.large_binary()).to_pylist()]
+
+
+def _text(value: bytes | None) -> str | bytes | None:
+    try:
+        return value and value.decode()
+    except UnicodeDecodeError:
+        return value

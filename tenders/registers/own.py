@@ -19,7 +19,6 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,8 +28,10 @@ from tenders import dates
 from tenders.errors import DataError, Problem, UnreachableError
 from tenders.history import UNDATED, Past, Read, Source
 from tenders.io import form
+from tenders.io.detection import JSON_LINES, split_suffix
 from tenders.io.ocds import find_problems
-from tenders.io.read import MAX_BYTES, decode, process_of_releases, read_file, to_processes, too_many_bytes
+from tenders.io.read import MAX_BYTES, decode, process_of_releases, read_file, to_processes
+from tenders.io.streams import Bounds, file_lines
 from tenders.outcomes import Outcome
 from tenders.process import Process
 from tenders.registers.columns import columns
@@ -39,7 +40,7 @@ from tenders.tender import Tender
 
 NAME = "own"
 OUTCOMES = ("no_award", "early_end", "single_bid")
-LINES, TABLES = (".jsonl", ".ndjson"), (".csv", ".parquet", ".xlsx")
+TABLES = (".csv", ".parquet", ".xlsx")
 Row = Mapping[str, Any]
 LATE, UNSEEN = 0.95, 365
 """The share of dated outcomes that are known by the time at which an undated one counts as known, in days after it was
@@ -75,14 +76,14 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def read(path: Path) -> Read:
     """Every process or row as a case. Raises as `Source` says; a wrong mapping is a DataError that names the key."""
-    ending = path.suffix.lower()
-    if ending == ".toml":
+    suffix, _ = split_suffix(path)
+    if suffix == ".toml":
         return _of_table(path)
-    if ending in TABLES:
+    if suffix in TABLES:
         raise DataError.at(
             path.name, "a table without a mapping", "Give the TOML file that names it and maps its columns"
         )
-    held, problems = _lines(path) if ending in LINES else (read_file(path), [])
+    held, problems = _lines(path) if suffix in JSON_LINES else (read_file(path), [])
     processes = _together(held, problems)
     found = outcomes_of(processes)
     cases = [_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, found, strict=True))]
@@ -92,20 +93,11 @@ def read(path: Path) -> Read:
 def _lines(path: Path) -> tuple[list[Process], list[Problem]]:
     """The processes of JSON lines, one line at a time, and what is wrong with the lines that cannot be read."""
     found, problems = list[Process](), list[Problem]()
-    try:
-        with path.open("rb") as file:
-            for number in count(1):
-                line = file.readline(MAX_BYTES + 1)
-                if not line:
-                    break
-                try:
-                    found += _of_line(line, f"line {number}")
-                except DataError as error:
-                    problems += error.problems
-                while line and not line.endswith(b"\n"):
-                    line = file.readline(MAX_BYTES)
-    except OSError as error:
-        raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
+    for number, line in enumerate(file_lines(path, Bounds(line=MAX_BYTES)), start=1):
+        try:
+            found += _of_line(line, f"line {number}")
+        except DataError as error:
+            problems += error.problems
     if not found:
         raise DataError(problems or [Problem(path=path.name, problem="the file is empty")])
     return found, problems
@@ -115,8 +107,6 @@ def _of_line(line: bytes, place: str) -> list[Process]:
     if not line.strip():
         return []
     try:
-        if len(line) > MAX_BYTES:
-            raise too_many_bytes(len(line))
         document = decode(line)
     except DataError as error:
         raise error.under(place) from None

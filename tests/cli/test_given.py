@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tenders.io import spreadsheets
+from tenders.io.xlsx import template_xlsx
 from tests.cli.test_main import FORM, MANCHESTER, Run, run
 from tests.serving.made import bomb, workbook
 
@@ -17,7 +17,7 @@ __all__ = ["run"]
 @pytest.mark.parametrize("command", ["score", "suggest", "compare", "what-if"])
 def test_a_workbook_is_read_as_the_form_that_it_holds(run: Run, tmp_path: Path, command: str) -> None:
     file = tmp_path / "filled.XLSX"
-    file.write_bytes(spreadsheets.template_xlsx({key: str(value) for key, value in FORM.items()}))
+    file.write_bytes(template_xlsx({key: str(value) for key, value in FORM.items()}))
     from_book, from_form = (
         run(command, str(file), "--json"),
         run(command, "-", "--json", given=json.dumps(FORM).encode()),

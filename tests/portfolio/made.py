@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from openpyxl import Workbook
 
 from tenders.io.blocks import blocks
-from tenders.io.bounds import BOUNDS, Bounds
-from tenders.io.rows import Row, rows
+from tenders.io.rows import Row, read_rows
+from tenders.io.streams import BOUNDS, Bounds
 from tenders.tender import Tender
 from tests import samples
 from tests.samples import Json
@@ -94,16 +94,16 @@ def written(folder: Path, name: str, content: bytes) -> Path:
 
 def read(path: Path, register: str | None = None, bounds: Bounds = BOUNDS) -> list[Row]:
     """All rows, their lines counted over the blocks of a file as the engine counts them."""
-    from tenders.io.lines import counted
+    from tenders.io.streams import count_lines
 
     found, before = [], 0
     for block in blocks(path, register, bounds=bounds):
         before = 0 if block.start == 0 else before
         found += [
             Row(line=row.line + before, place=row.place, process=row.process, problems=row.problems)
-            for row in rows(block, bounds)
+            for row in read_rows(block, bounds)
         ]
-        before += counted(block) if block.kind == "range" else 0
+        before += count_lines(block) if block.kind == "range" else 0
     return found
 
 

@@ -32,8 +32,7 @@ from portfolio.work import Asked, scored
 from portfolio.worklist import Wish
 from tenders.errors import UnreachableError
 from tenders.io.blocks import blocks
-from tenders.io.bounds import Bounds
-from tenders.io.lines import counted, lines
+from tenders.io.streams import Bounds, block_lines, count_lines
 from tests.portfolio import made
 
 ROOT = Path(__file__).parents[2]
@@ -179,8 +178,8 @@ def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -
 def test_a_block_carries_the_lines_of_its_range(tmp_path: Path, content: bytes) -> None:
     for block in blocks(made.written(tmp_path, "a.jsonl", content), bounds=Bounds(block=3)):
         sent = carried(block)
-        assert list(lines(sent)) == list(lines(block))
-        assert counted(sent) == counted(block)
+        assert list(block_lines(sent)) == list(block_lines(block))
+        assert count_lines(sent) == count_lines(block)
 
 
 def test_a_worker_answers_what_a_process_does_without_the_input(tmp_path: Path) -> None:

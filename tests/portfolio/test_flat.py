@@ -20,8 +20,8 @@ from portfolio.flat import flat
 from portfolio.work import Asked, Refused
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.blocks import Block
-from tenders.io.tables import Cells
+from tenders.io.streams import Block
+from tenders.io.tables import FormRows
 
 ASKED = Asked(bundle=str(bundles.released()))
 
@@ -96,7 +96,7 @@ def test_rows_of_text_too(table: pa.Table, stage: Stage | None, data: st.DataObj
     full = [[cell or "" for cell in row.values()] for row in table.to_pylist()]
     short = st.sampled_from(full).map(lambda row: row[:-1])
     rows = data.draw(st.permutations([*full, data.draw(short), [], "12 cells where there are 3 columns"]))
-    cells = msgspec.msgpack.encode(Cells(table.column_names, ["other"], rows))
+    cells = msgspec.msgpack.encode(FormRows(table.column_names, ["other"], rows))
     given_block = Block(kind="cells", first=2, number=0, file="a.csv", data=cells)
     asked = msgspec.structs.replace(ASKED, stage=stage)
     assert scored(given_block, asked) == one_by_one(given_block, asked)

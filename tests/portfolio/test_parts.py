@@ -14,7 +14,7 @@ from portfolio.work import Asked
 from tenders import files
 from tenders.errors import UsageError
 from tenders.io.blocks import InputFile
-from tenders.io.bounds import Bounds
+from tenders.io.streams import Bounds
 
 BEGUN = Begun(
     inputs=[InputFile(file="a", size=1, sha256="0")],

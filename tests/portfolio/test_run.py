@@ -28,8 +28,8 @@ from portfolio.table import JOINT
 from portfolio.work import Asked, Refused
 from tenders.errors import UsageError
 from tenders.io.blocks import blocks
-from tenders.io.bounds import Bounds
 from tenders.io.read import read_bytes
+from tenders.io.streams import Bounds
 from tests import samples
 from tests.bad_input import BAD
 from tests.portfolio import made

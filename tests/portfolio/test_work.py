@@ -21,7 +21,7 @@ from portfolio import work
 from portfolio.work import Asked, Scored, held, opened, scored
 from tenders.facts import STAGES, Stage
 from tenders.io.blocks import blocks
-from tenders.io.bounds import BOUNDS, Bounds
+from tenders.io.streams import BOUNDS, Bounds
 from tenders.tender import Tender
 from tests import samples
 from tests.features import made as facts

@@ -11,7 +11,8 @@ import pytest
 from openpyxl import load_workbook
 
 from tenders.errors import DataError, TooLargeError
-from tenders.io import form, spreadsheets
+from tenders.io import form
+from tenders.io.xlsx import read_forms, template_csv, template_xlsx
 from tests import samples
 from tests.serving.made import FILLED, HOSTILE, MANCHESTER, Page, bomb, carried, uploaded, workbook
 
@@ -56,11 +57,11 @@ def test_a_filled_template_is_scored(http: httpx.Client) -> None:
 
 def test_formulas_are_written_as_text() -> None:
     values = {"title": "=HYPERLINK(1)", "buyer": "@SUM(1)", "description": "+1", "supplier": "-1", "region": HOSTILE}
-    book = load_workbook(io.BytesIO(spreadsheets.template_xlsx(values)))
+    book = load_workbook(io.BytesIO(template_xlsx(values)))
     cells = {row[0].value: row[1] for row in book.worksheets[0].iter_rows(min_row=2)}
     assert {key: cells[key].value for key in values} == values
     assert {cells[key].data_type for key in values} == {"s"}
-    for line in spreadsheets.template_csv(values).splitlines()[1:]:
+    for line in template_csv(values).splitlines()[1:]:
         assert not any(cell.lstrip('"').startswith(("=", "@", "+", "-")) for cell in line.split(","))
 
 
@@ -92,7 +93,7 @@ def test_a_bomb_that_lies_about_its_size_gives_no_more_than_it_says() -> None:
     size = (40 * 2**20).to_bytes(4, "little")
     assert honest.count(size) >= 1
     with pytest.raises((DataError, TooLargeError)):
-        spreadsheets.rows(honest.replace(size, (100).to_bytes(4, "little")).replace(b"sheet1.xml", b"sheet2.xml"))
+        read_forms(honest.replace(size, (100).to_bytes(4, "little")).replace(b"sheet1.xml", b"sheet2.xml"))
 
 
 def test_entities_do_not_unfold() -> None:
@@ -103,11 +104,11 @@ def test_entities_do_not_unfold() -> None:
         for part in source.infolist():
             packed.writestr(part, sheet if part.filename.endswith("sheet1.xml") else source.read(part))
     with pytest.raises(DataError):
-        spreadsheets.rows(out.getvalue())
+        read_forms(out.getvalue())
 
 
 def test_rows_of_forms_are_read_too() -> None:
-    assert spreadsheets.rows(workbook([["title", "lots"], ["a", 1], ["b", None]])) == [
+    assert read_forms(workbook([["title", "lots"], ["a", 1], ["b", None]])) == [
         {"title": "a", "lots": "1"},
         {"title": "b"},
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tenders.io.bounds import BOUNDS
+from tenders.io.streams import BOUNDS
 from tests import samples
 from tests.portfolio.made import lines
 from tests.serving.made import HOSTILE

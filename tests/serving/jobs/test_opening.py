@@ -13,7 +13,7 @@ from serving.pages import opening
 from serving.pages.opening import draft
 from tenders.errors import DataError
 from tenders.io.blocks import blocks
-from tenders.io.lines import counted
+from tenders.io.streams import count_lines
 from tests import samples
 from tests.portfolio.made import FORMS, as_csv, as_parquet, as_xlsx, lines, read, written
 from tests.serving.jobs.made import BROKEN, long, tender
@@ -47,7 +47,7 @@ def test_every_row_opens_as_the_tender_that_was_scored(name: str, tmp_path: Path
 def test_a_line_of_a_later_block_is_found(tmp_path: Path) -> None:
     plain = gzip.decompress(long(2))
     file = written(tmp_path, "a.jsonl", plain)
-    assert len([each for each in blocks(file) if counted(each)]) > 1
+    assert len([each for each in blocks(file) if count_lines(each)]) > 1
     last = plain.count(b"\n")
     assert json.loads(draft(file, None, last, "").document)["ocid"] == f"ocds-h6vhtk-{last - 1}"
 

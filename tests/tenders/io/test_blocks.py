@@ -13,10 +13,9 @@ import pyarrow as pa
 import pytest
 
 from tenders.errors import DataError, TooLargeError, UnreachableError, UsageError
-from tenders.io.blocks import Block, blocks, inputs
-from tenders.io.bounds import Bounds
-from tenders.io.lines import counted, lines
-from tenders.io.rows import rows
+from tenders.io.blocks import blocks, input_files
+from tenders.io.rows import read_rows
+from tenders.io.streams import Block, Bounds, block_lines, count_lines
 from tests import samples
 from tests.portfolio import made
 
@@ -82,18 +81,18 @@ def test_a_file_that_no_reader_knows_is_an_entry_and_stops_nothing(tmp_path: Pat
 
 def test_inputs_have_size_and_digest(tmp_path: Path) -> None:
     source = folder(tmp_path)
-    listed = inputs(source)
+    listed = input_files(source)
     assert [each.file for each in listed] == sorted([*EVERY, "2023/more.ndjson", "README.md"])
     one = next(each for each in listed if each.file == "forms.csv")
     assert (one.size, one.sha256) == (len(EVERY["forms.csv"]), hashlib.sha256(EVERY["forms.csv"]).hexdigest())
-    assert [each.file for each in inputs(source / "forms.csv")] == ["forms.csv"]
+    assert [each.file for each in input_files(source / "forms.csv")] == ["forms.csv"]
 
 
 def test_one_file_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="no such file"):
         small(tmp_path / "nothing.jsonl")
     with pytest.raises(UnreachableError):
-        inputs(tmp_path / "nothing.jsonl")
+        input_files(tmp_path / "nothing.jsonl")
     with pytest.raises(DataError, match=r"^a\.pdf: no reader"):
         small(made.written(tmp_path, "a.pdf", b"%PDF"))
     with pytest.raises(DataError, match=r"^a\.xlsx: not a workbook"):
@@ -107,16 +106,16 @@ def test_one_file_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None
 def test_every_line_begins_in_one_range_and_ranges_are_counted_alike(tmp_path: Path, content: bytes, size: int) -> None:
     path = made.written(tmp_path, "a.jsonl", content)
     cut = small(path, Bounds(block=size))
-    found = [[line for _, line in lines(block)] for block in cut]
+    found = [[line for _, line in block_lines(block)] for block in cut]
     assert [line for part in found for line in part] == re.findall(rb"[^\n]*\n|[^\n]+", content)
-    assert [counted(block) for block in cut] == [len(part) for part in found]
+    assert [count_lines(block) for block in cut] == [len(part) for part in found]
 
 
 def test_a_line_above_the_bound_is_cut_in_every_reader(tmp_path: Path) -> None:
     content = b"{}\n" + b"x" * 1000 + b"\n{}\n"
     for name, packed in (("a.jsonl", content), ("a.jsonl.gz", made.packed(content, "gz"))):
         cut = small(made.written(tmp_path, name, packed), Bounds(block=64, line=100))
-        found = [line for block in cut for _, line in lines(block, Bounds(line=100))]
+        found = [line for block in cut for _, line in block_lines(block, Bounds(line=100))]
         assert found == [b"{}\n", b"x" * 101 + b"\n", b"{}\n"]
 
 
@@ -124,7 +123,7 @@ def test_the_end_of_a_line_does_not_count_towards_its_bound(tmp_path: Path) -> N
     content = b"\n".join(b"x" * size for size in (100, 101, 100))
     for name, packed in (("a.jsonl", content), ("a.jsonl.gz", made.packed(content, "gz"))):
         cut = small(made.written(tmp_path, name, packed), Bounds(line=100))
-        found = [made.said(row) for block in cut for row in rows(block, Bounds(line=100))]
+        found = [made.said(row) for block in cut for row in read_rows(block, Bounds(line=100))]
         assert [" in one line" in each for each in found] == [False, True, False]
 
 

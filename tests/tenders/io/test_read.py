@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -18,7 +20,9 @@ from hypothesis import strategies as st
 from tenders.errors import DataError, TenderRiskError, TooLargeError, UnreachableError
 from tenders.facts import STAGES
 from tenders.io import read
+from tenders.io.detection import CODECS
 from tenders.io.read import read_bytes, read_file, to_process, to_processes
+from tenders.io.xlsx import template_xlsx
 from tenders.outcomes import outcome, outcomes
 from tenders.process import Process
 from tenders.relaunches import relaunches
@@ -287,3 +291,24 @@ def test_a_file_above_the_limit_is_not_opened(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "large.json").write_bytes(b" " * 11)
     with pytest.raises(TooLargeError):
         read_file(tmp_path / "large.json")
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv", "a.yaml", "a.xlsx"])
+@pytest.mark.parametrize("codec", ["", ".gz", ".zst"])
+def test_every_format_is_read_also_compressed(name: str, codec: str, tmp_path: Path) -> None:
+    form = {"title": "Nursing", "lots": "2"}
+    content = {
+        "a.csv": b"title,lots\nNursing,2\n", "a.yaml": b"title: Nursing\nlots: 2\n", "a.xlsx": template_xlsx(form)
+    }.get(name, json.dumps(form).encode())  # fmt: skip
+    file = tmp_path / f"{name}{codec}"
+    file.write_bytes(pa.compress(content, codec=CODECS[codec], asbytes=True) if codec else content)
+    assert [process.compiled() for process in read_file(file)] == [to_process(form).compiled()]
+
+
+def test_what_unpacks_to_more_than_is_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bomb.json.gz").write_bytes(gzip.compress(b" " * (read.MAX_BYTES + 1)))
+    with pytest.raises(TooLargeError, match="it unpacks to more than 32 MB"):
+        read_file(tmp_path / "bomb.json.gz")
+    (tmp_path / "cut.json.gz").write_bytes(gzip.compress(b'{"title": "x"}')[:-9])
+    with pytest.raises(DataError, match="damaged"):
+        read_file(tmp_path / "cut.json.gz")

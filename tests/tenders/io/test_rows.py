@@ -1,4 +1,4 @@
-"""Every format gives the same tenders, and every bad row is told with its line and reason while its neighbours stay."""
+"""Every format gives the same tenders, and every bad row is reported with its line and reason while its neighbours stay."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,14 +15,16 @@ from hypothesis import strategies as st
 from tenders.errors import UnreachableError
 from tenders.io import rows as module
 from tenders.io.blocks import blocks
-from tenders.io.bounds import Bounds
 from tenders.io.read import to_processes
+from tenders.io.rows import RegisterCase, cut_register
+from tenders.io.streams import BOUNDS, Bounds
 from tenders.registers import source
 from tenders.tender import Tender
 from tests import bad_input, samples
 from tests.bad_input import Bad
 from tests.portfolio import made
 from tests.tenders.registers import made as registers
+from tests.tenders.registers.test_columns import ROWS, as_csv, as_parquet
 
 RELEASES, FORMS = made.releases(), made.FORMS
 RECORDS = [{"ocid": each["ocid"], "compiledRelease": each} for each in RELEASES]
@@ -183,7 +186,7 @@ def test_a_file_that_is_gone_is_no_row(tmp_path: Path) -> None:
     cut = list(blocks(path))
     path.unlink()
     with pytest.raises(UnreachableError, match="Is it reachable here"):
-        list(module.rows(cut[0]))
+        list(module.read_rows(cut[0]))
 
 
 SOURCES = {
@@ -221,3 +224,40 @@ def test_with_a_register_ocds_is_read_as_ever(tmp_path: Path) -> None:
     path = made.written(tmp_path, "a.jsonl", PLAIN)
     assert len(made.tenders(made.read(path, "sicoes_bo"))) == 7
     assert next(blocks(path, "sicoes_bo")).kind == "range"
+
+
+def as_workbook(folder: Path, rows: list[registers.Row]) -> Path:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet
+    sheet.append(list(rows[0]))
+    for row in rows:
+        sheet.append(list(row.values()))
+    path = folder / "register.xlsx"
+    book.save(path)
+    return path
+
+
+def cases(register: str, path: Path) -> list[RegisterCase]:
+    cuts = cut_register(path, source(register), BOUNDS)
+    return [case for cut in cuts for case in msgspec.msgpack.decode(cut.data, type=list[RegisterCase])]
+
+
+@pytest.mark.parametrize("saved", [as_csv, as_workbook], ids=lambda form: form.__name__)
+@pytest.mark.parametrize("register", ROWS)
+def test_a_register_in_another_form_is_the_same(tmp_path, register, saved):
+    rows = ROWS[register]
+    expected = cases(register, as_parquet(tmp_path, rows))
+    assert len(expected) == len(rows)
+    assert cases(register, saved(tmp_path, rows)) == expected
+
+
+def test_a_cell_that_cannot_be_read_is_a_remark_and_one_that_is_needed_costs_its_row(tmp_path):
+    rows = [registers.placsp(lot_value_eur="plenty"), registers.placsp(id=901, lot_value_eur="7", published=None)]
+    read, lost = cases("placsp_es", as_csv(tmp_path, rows))
+    assert read.tender
+    assert [str(problem) for problem in read.problems] == [
+        "row 1, column lot_value_eur: 'plenty' is no number. Taken as not given"
+    ]
+    assert lost.tender is None
+    assert [str(problem) for problem in lost.problems] == ["row 2, column published: no publication day"]

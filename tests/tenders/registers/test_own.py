@@ -10,6 +10,7 @@ import pytest
 
 from tenders.errors import DataError, UnreachableError
 from tenders.history import UNDATED
+from tenders.io import read
 from tenders.registers import own, quality, source
 from tests import samples
 from tests.tenders.registers.made import table
@@ -171,6 +172,7 @@ def test_releases_of_one_ocid_on_several_lines_are_one_case(tmp_path):
 
 def test_a_bad_line_is_named_and_costs_itself_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(own, "MAX_BYTES", 20_000)
+    monkeypatch.setattr(read, "MAX_BYTES", 20_000)
     good = samples.plain()
     lines = [good, "{", "", {"ocid": "b", "tender": {"lots": "x"}}, "[" * 50_000, good | {"ocid": "c"}]
     found = own.read(history(tmp_path, *lines))
@@ -182,6 +184,7 @@ def test_a_bad_line_is_named_and_costs_itself_alone(tmp_path, monkeypatch):
 def test_a_history_may_be_larger_than_a_document(tmp_path, monkeypatch):
     path = history(tmp_path, *(samples.plain() | {"ocid": str(n)} for n in range(30)))
     monkeypatch.setattr(own, "MAX_BYTES", path.stat().st_size // 10)
+    monkeypatch.setattr(read, "MAX_BYTES", path.stat().st_size // 10)
     assert len(own.read(path).cases) == 30
 
 
