@@ -40,12 +40,11 @@ from models import bundle as bundles
 from models import knowing
 from models import score as scoring
 from models.predict import measured, predictions
-from portfolio.given import Run
 from portfolio.releases import Releases
-from portfolio.run import run
+from portfolio.run import PortfolioRun, run_portfolio
 from portfolio.table import Lines
 from portfolio.work import CHUNK, Asked, held
-from portfolio.workers import local
+from portfolio.workers import local_workers
 from tenders.bid_counts import bid_count
 from tenders.io import form
 from tenders.io.blocks import blocks
@@ -96,7 +95,7 @@ def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int,
     }
     cut = list(blocks(source))
     seconds: dict[str, list[float]] = {name: [] for name in ("decoding", "predicting", *files)}
-    with _pool(workers) as floor, local(workers, bundle) as executor:
+    with _pool(workers) as floor, local_workers(workers, bundle) as executor:
         list(floor.map(_ready, [bundle] * workers * 2))
         list(executor.map(_ready, [bundle] * workers * 2))
         for _ in range(repeats):
@@ -125,7 +124,7 @@ def yardstick(home: Path, source: Path, bundle: str, repeats: int) -> ResultTabl
     """MB/s on one thread each: the run, and the Rust library that reads the same file and counts its fields."""
     script = "import ocdscardinal, sys; ocdscardinal.coverage(sys.argv[1])"
     read, scored = [], []
-    with local(1, bundle) as executor:
+    with local_workers(1, bundle) as executor:
         executor.submit(_ready, bundle).result()
         for _ in range(repeats):
             command = [sys.executable, "-c", script, str(source)]
@@ -278,7 +277,8 @@ _decode = msgspec.json.Decoder(Tender).decode
 
 def _run(home: Path, source: Path, bundle: str, workers: int, executor: Executor) -> None:
     asked = Asked(bundle=bundle, stage="draft")
-    run(Run(source=source, out=home / "out.parquet", asked=asked, format="parquet", workers=workers), executor)
+    run = PortfolioRun(source=source, out=home / "out.parquet", options=asked, format="parquet", workers=workers)
+    run_portfolio(run, executor)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

@@ -11,7 +11,7 @@ from rich.console import Console
 from cli.given import AtStage, BundleDir, Json, err, out, print_json, stage_of
 
 if TYPE_CHECKING:
-    from portfolio.drift import Answer
+    from portfolio.drift import DriftReport
 
 
 def drift(
@@ -27,16 +27,16 @@ def drift(
 
     loaded = bundles.load(bundle or bundles.released())
     with err.status(f"comparing {source}"):
-        found = drifting.answer(loaded, drifting.cases(source, loaded, stage_of(stage), register))
+        found = drifting.measure_drift(loaded, drifting.read_cases(source, loaded, stage_of(stage), register))
     print_json(found) if json else show(out, found)
 
 
-def show(console: Console, found: Answer) -> None:
+def show(console: Console, found: DriftReport) -> None:
     """The answer, then each register and stage with what moved."""
     console.print(found.answer, style="bold", markup=False)
     for each in found.compared:
         console.print(f"{each.register} at {each.stage}: {each.rows:,} tenders", markup=False)
-        for line in each.said:
+        for line in each.sentences:
             console.print(f"  {line}", markup=False)
     if found.refused:
         console.print(f"{found.refused:,} rows were refused: tender-risk portfolio says why.", markup=False)

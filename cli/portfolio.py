@@ -62,55 +62,55 @@ def portfolio(
     json: Json = False,
 ) -> None:
     """Score every tender of a file, as many as there are, and list those worth a review."""
-    from portfolio.workers import begin_server, local
+    from portfolio.workers import local_workers, start_fork_server
 
     if not cluster:
-        begin_server()
+        start_fork_server()
     from models import bundle as bundles
-    from portfolio import clusters, writing
-    from portfolio.given import Run
-    from portfolio.run import run
+    from portfolio import cluster as clusters
+    from portfolio.output import output_format
+    from portfolio.run import PortfolioRun, run_portfolio
     from portfolio.work import Asked
-    from portfolio.worklist import CAPACITY, Wish
+    from portfolio.worklist import DEFAULT_CAPACITY, WorklistOptions
 
     if workers and cluster not in (None, clusters.LOCAL):
         raise UsageError("a cluster has its own workers: leave out --workers")
     directory = str((bundle or bundles.released()).resolve())
     wish = None
     if capacity is not None or report:
-        wish = Wish(
-            capacity=CAPACITY if capacity is None else capacity,
+        wish = WorklistOptions(
+            capacity=DEFAULT_CAPACITY if capacity is None else capacity,
             rank_by=rank_by.value,
             most_per_buyer=most_per_buyer,
             sample=sample,
             seed=seed,
         )
     count = workers or os.cpu_count() or 1
-    given = Run(
+    given = PortfolioRun(
         source=source,
         out=output,
-        asked=Asked(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == Reasons.all),
-        format=writing.format_of(output, format),
+        options=Asked(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == Reasons.all),
+        format=output_format(output, format),
         workers=count,
-        wish=wish,
-        explains_worklist=reasons != Reasons.none,
+        worklist=wish,
+        explain_worklist=reasons != Reasons.none,
         since=since,
         report=report,
         outcomes=outcomes,
     )
     with ExitStack() as stack:
         if cluster:
-            executor, count = stack.enter_context(clusters.cluster(cluster, directory, count))
+            executor, count = stack.enter_context(clusters.cluster_workers(cluster, directory, count))
             given = structs.replace(given, workers=count)
         else:
-            executor = stack.enter_context(local(count, directory))
+            executor = stack.enter_context(local_workers(count, directory))
         shown = stack.enter_context(_progress())
         task = shown.add_task("scoring", total=None, rows="")
 
         def rows(count: int) -> str:
             return f"{count:,} tenders, {count / (shown.tasks[task].elapsed or math.inf):,.0f} a second"
 
-        manifest = run(
+        manifest = run_portfolio(
             given,
             executor,
             resume,

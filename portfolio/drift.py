@@ -1,4 +1,7 @@
-"""A portfolio against what its models learnt from, in words: do scores still mean what they meant?"""
+"""A portfolio compared with the tenders that its models were trained on: do scores still mean what they meant?
+
+The comparison itself is `models.drift`; here it is made per register and stage, and put into sentences.
+"""
 
 from __future__ import annotations
 
@@ -22,36 +25,44 @@ from tenders.io.blocks import blocks
 from tenders.io.rows import read_rows
 
 BATCH = 2_000
+"""Tenders of one register and stage that are scored at once."""
 NOTE = (
-    "This compares what tenders look like. Whether they end as foreseen, only their outcomes tell: use 'tender-risk "
-    "evaluate' once they are known."
+    "This compares what tenders look like. It cannot say whether they end as predicted. Once outcomes are known, use "
+    "'tender-risk evaluate'."
 )
-REMEDY = "Train and release it anew with 'tender-risk train' and 'tender-risk release', or give another with --bundle"
+REMEDY = "Train and release a new one with 'tender-risk train' and 'tender-risk release', or use --bundle"
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenders of one register and stage and their drift: None if the model has no training profile."""
+class StageDrift(msgspec.Struct, frozen=True, kw_only=True):
+    """The tenders of one register and stage. `drift` is None if the model has no training profile."""
 
     register: str
     stage: Stage
     rows: int
     drift: Drift | None
-    said: tuple[str, ...]
+    sentences: tuple[str, ...]
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether scores still mean what they meant: not if any model's do not; None where no model's can be told."""
+class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The drift of a portfolio. `same` is false if any model's scores drifted, None if no model could be compared."""
 
     rows: int
     refused: int
     bundle: str
     same: bool | None
     answer: str
-    compared: tuple[Compared, ...]
+    compared: tuple[StageDrift, ...]
     note: str = NOTE
 
 
-def cases(
+ANSWERS: Mapping[bool | None, str] = {
+    True: "Yes: scores still mean what they meant.",
+    False: "No: scores no longer mean what they meant.",
+    None: "It is not known whether scores still mean what they meant.",
+}
+
+
+def read_cases(
     source: Path, bundle: Bundle, stage: Stage | None = None, register: str | None = None
 ) -> Iterator[Case | None]:
     """The tenders of a portfolio, ready to be scored; None for a row that is refused. Raises as `blocks` does."""
@@ -63,38 +74,46 @@ def cases(
                 yield None
 
 
-def answer(bundle: Bundle, given: Iterable[Case | None]) -> Answer:
-    """What moved, of each register and stage. Raises BundleError if no model that scores them has a training profile.
+def measure_drift(bundle: Bundle, cases: Iterable[Case | None]) -> DriftReport:
+    """What changed, for each register and stage. Of rows that share an ocid only the first counts.
 
-    Of rows that share an ocid the first counts: many releases of one tender are no many tenders.
+    Raises BundleError if no model that scores the tenders has a training profile to compare with.
     """
-    refused = Refusals(given)
-    found = _once(refused)
-    held: dict[tuple[str, Stage], list[Case]] = defaultdict(list)
-    tallies: dict[tuple[str, Stage], DriftCounts | None] = {}
+    refused = 0
+    ocids: set[str] = set()
+    pending: dict[tuple[str, Stage], list[Case]] = defaultdict(list)
+    drift_counts: dict[tuple[str, Stage], DriftCounts | None] = {}
     counts: dict[tuple[str, Stage], int] = defaultdict(int)
     models: dict[str, Bundle] = {}
-    for case in found:
+    for case in cases:
+        if case is None:
+            refused += 1
+            continue
+        if case.process.ocid is not None:
+            if case.process.ocid in ocids:
+                continue
+            ocids.add(case.process.ocid)
         key = case.bundle.manifest.register, case.stage
         models[key[0]] = case.bundle
         counts[key] += 1
-        if key not in tallies:
-            tallies[key] = DriftCounts(case.bundle.training_profile) if case.bundle.training_profile else None
-        held[key].append(case)
-        if len(held[key]) == BATCH:
-            _count(tallies[key], held.pop(key))
-    for key, few in held.items():
-        _count(tallies[key], few)
-    if not any(tallies.values()) and (counts or bundle.training_profile is None):
+        if key not in drift_counts:
+            drift_counts[key] = DriftCounts(case.bundle.training_profile) if case.bundle.training_profile else None
+        pending[key].append(case)
+        if len(pending[key]) == BATCH:
+            _count(drift_counts[key], pending.pop(key))
+    for key, rest in pending.items():
+        _count(drift_counts[key], rest)
+    if not any(drift_counts.values()) and (counts or bundle.training_profile is None):
         raise BundleError(
             f"bundle {bundle.manifest.version} does not hold what its models learnt from, so nothing can be "
             f"compared with it. {REMEDY}"
         )
-    compared = tuple(_compared(models[key[0]], key, counts[key], tallies[key]) for key in sorted(counts))
-    same = _together([each.drift for each in compared])
-    return Answer(
+    compared = tuple(_stage_drift(models[key[0]], key, counts[key], drift_counts[key]) for key in sorted(counts))
+    answers = [each.drift.same for each in compared if each.drift and each.drift.same is not None]
+    same = all(answers) if answers else None
+    return DriftReport(
         rows=sum(counts.values()),
-        refused=refused.count,
+        refused=refused,
         bundle=bundle.manifest.version,
         same=same,
         answer=ANSWERS[same],
@@ -102,105 +121,73 @@ def answer(bundle: Bundle, given: Iterable[Case | None]) -> Answer:
     )
 
 
-class Refusals:
-    """The cases that are there, and how many were not."""
-
-    def __init__(self, given: Iterable[Case | None]) -> None:
-        self._given = given
-        self.count = 0
-
-    def __iter__(self) -> Iterator[Case]:
-        for case in self._given:
-            if case is None:
-                self.count += 1
-            else:
-                yield case
-
-
-def _once(found: Iterable[Case]) -> Iterator[Case]:
-    seen: set[str] = set()
-    for case in found:
-        ocid = case.process.ocid
-        if ocid is None or ocid not in seen:
-            yield case
-        if ocid is not None:
-            seen.add(ocid)
-
-
-def _together(found: Iterable[Drift | None]) -> bool | None:
-    told = [each.same for each in found if each and each.same is not None]
-    return all(told) if told else None
-
-
-ANSWERS: Mapping[bool | None, str] = {
-    True: "Yes: scores still mean what they meant.",
-    False: "No: scores no longer mean what they meant.",
-    None: "It cannot be told whether scores still mean what they meant.",
-}
-
-
-def _count(counts: DriftCounts | None, found: list[Case]) -> None:
-    """Adds tenders of one model and stage to what is counted."""
+def _count(counts: DriftCounts | None, cases: list[Case]) -> None:
+    """Adds tenders of one model and stage to the counts."""
     if counts is None:
         return
-    bundle, stage, tenders = found[0].bundle, found[0].stage, [case.tender for case in found]
-    records = records_of(bundle, tenders, [case.published for case in found])
-    told = predictions(measured(bundle, stage, tenders, records))
+    bundle, stage, tenders = cases[0].bundle, cases[0].stage, [case.tender for case in cases]
+    records = records_of(bundle, tenders, [case.published for case in cases])
+    predicted = predictions(measured(bundle, stage, tenders, records))
     counts.add_tenders(tenders)
     for part in bundle.manifest.parts:
         if part.stage == stage and part.outcome in FAILURE_OUTCOMES:
-            counts.add_features(part.name, part.features, told.matrix[part.outcome])
-            # What a rule ends is no forecast.
-            counts.add_scores(part.name, told.probability[part.outcome][~told.no_bid])
+            counts.add_features(part.name, part.features, predicted.matrix[part.outcome])
+            # A tender that a rule decides has no prediction.
+            counts.add_scores(part.name, predicted.probability[part.outcome][~predicted.no_bid])
 
 
-def _compared(bundle: Bundle, key: tuple[str, Stage], rows: int, counts: DriftCounts | None) -> Compared:
+def _stage_drift(bundle: Bundle, key: tuple[str, Stage], rows: int, counts: DriftCounts | None) -> StageDrift:
     register, stage = key
-    drift = drifting.drift(counts, weights(bundle, stage)) if counts else None
-    said = tuple(_said(drift)) if drift else (f"The model has no training profile, so nothing can be told. {REMEDY}.",)
-    return Compared(register=register, stage=stage, rows=rows, drift=drift, said=said)
+    drift = drifting.drift(counts, feature_weights(bundle, stage)) if counts else None
+    sentences = tuple(_sentences(drift)) if drift else (f"The model has no training profile. {REMEDY}.",)
+    return StageDrift(register=register, stage=stage, rows=rows, drift=drift, sentences=sentences)
 
 
-def weights(bundle: Bundle, stage: Stage) -> dict[str, float]:
-    """What the models of failure at a stage lean on, by feature, adding up to 1: their gain in training."""
-    found: dict[str, float] = defaultdict(float)
+def feature_weights(bundle: Bundle, stage: Stage) -> dict[str, float]:
+    """How much the models of failure at a stage rely on each feature: shares of their gain in training, in total 1."""
+    weights: dict[str, float] = defaultdict(float)
     parts = [part for part in bundle.manifest.parts if part.stage == stage and part.outcome in FAILURE_OUTCOMES]
     for part in parts:
-        scored = bundle.boosters[part.outcome, stage].get_score(importance_type="total_gain")
-        gains = {name: gain for name, gain in scored.items() if isinstance(gain, float)}
+        scores = bundle.boosters[part.outcome, stage].get_score(importance_type="total_gain")
+        gains = {name: gain for name, gain in scores.items() if isinstance(gain, float)}
         for name, gain in gains.items():
-            found[name] += gain / sum(gains.values()) / len(parts)
-    return dict(found)
+            weights[name] += gain / sum(gains.values()) / len(parts)
+    return dict(weights)
 
 
-def _said(drift: Drift) -> Iterator[str]:
+def _sentences(drift: Drift) -> Iterator[str]:
     yield (
-        f"Compared with {drift.reference_rows:,} that the model learnt from, published {drift.first} to {drift.last}."
+        f"Compared with {drift.reference_rows:,} tenders that the model learnt from, published {drift.first} to "
+        f"{drift.last}."
     )
     if drift.same is None:
-        yield f"{drift.rows} tenders are too few to tell anything: at least {MIN_TENDERS} are needed."
+        yield f"{drift.rows} tenders are too few to compare: at least {MIN_TENDERS} are needed."
         return
     if drift.why:
         yield f"Why not: {'; '.join(drift.why)}."
     elif drift.shifts:
         yield (
-            f"What moved carries {drift.weight_moved:.0%} of the model's weight: too little to change what scores mean."
+            f"The features that changed carry {drift.weight_moved:.0%} of the model's weight. That is too little to "
+            "change what scores mean."
         )
     else:
-        yield f"None of {drift.compared} things compared moved by more than chance makes and a tenth of tenders."
+        yield (
+            f"{drift.compared} features, scores and codes were compared. None changed by more than chance explains and "
+            f"by at least {drifting.MIN_SHIFT:.0%} of tenders."
+        )
     if drift.seen_from > drifting.MIN_SHIFT:
-        yield f"With so few tenders, shifts of a feature below {drift.seen_from:.0%} of them cannot be seen."
-    yield from (_shift(each) for each in drift.shifts)
+        yield f"With so few tenders, changes of a feature in fewer than {drift.seen_from:.0%} of them cannot be seen."
+    yield from (_shift_sentence(shift) for shift in drift.shifts)
 
 
-def _shift(each: Shift) -> str:
+def _shift_sentence(shift: Shift) -> str:
     known = catalogue()
-    name = known[each.name].label if each.name in known else each.name.replace("_", " ")
-    lies = "below" if each.now > each.was else "at or below"
+    name = known[shift.name].label if shift.name in known else shift.name.replace("_", " ")
+    side = "below" if shift.now > shift.was else "at or below"
     return {
-        "values": f"{name}: {each.now:.0%} of tenders lie {lies} {each.at or 0:.4g}; {each.was:.0%} did.",
-        "unknown": f"{name}: unknown of {each.now:.0%} of tenders; it was of {each.was:.0%}.",
-        "score": f"Scores of {name}: {each.now:.0%} lie {lies} {each.at or 0:.1%}; {each.was:.0%} did.",
-        "new codes": f"{name}: {each.now:.0%} of the tenders that state one state one that was never seen.",
-        "code": f"{name} {each.code[:60]!r}: {each.now:.0%} of the tenders that state one; it was {each.was:.0%}.",
-    }[each.kind]
+        "values": f"{name}: {shift.now:.0%} of tenders are {side} {shift.at or 0:.4g}; it was {shift.was:.0%}.",
+        "unknown": f"{name}: unknown for {shift.now:.0%} of tenders; it was {shift.was:.0%}.",
+        "score": f"Scores of {name}: {shift.now:.0%} are {side} {shift.at or 0:.1%}; it was {shift.was:.0%}.",
+        "new codes": f"{name}: {shift.now:.0%} of the tenders that state one state one that was never seen.",
+        "code": f"{name} {shift.code[:60]!r}: {shift.now:.0%} of the tenders that state one; it was {shift.was:.0%}.",
+    }[shift.kind]

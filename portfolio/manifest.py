@@ -1,4 +1,4 @@
-"""The manifest of a portfolio run: what was scored, by what, and how it was put, so that it can be defended later."""
+"""The manifest of a portfolio run: what was scored with which bundle, options and versions, to be checked later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from models.bundle import MANIFEST
 from portfolio.work import Asked, Scored
-from portfolio.worklist import Summary
+from portfolio.worklist import WorklistSummary
 from tenders.errors import UnreachableError
 from tenders.io.blocks import InputFile
 
@@ -24,13 +24,14 @@ ROOT = Path(__file__).parents[1]
 CODE = ("tenders", "features", "models", "portfolio")
 """The packages that a score depends on."""
 LIBRARIES = ("tender-risk", "xgboost-cpu", "numpy", "pyarrow", "msgspec", "ocdsmerge")
-CURRENCY = "value_gbp is in pounds sterling at the average rate of the tender's year; null where it cannot be told"
+CURRENCY = "value_gbp is in pounds sterling at the average rate of the tender's year; null where it is unknown"
 
 
-class Counts(msgspec.Struct, kw_only=True):
-    """Tenders scored and rows refused, as counted while the output is written.
+class RunCounts(msgspec.Struct, kw_only=True):
+    """Tenders scored and rows refused.
 
-    `repeated` counts tenders whose ocid stood before: they are scored again, for each row is.
+    `repeated` counts rows whose ocid an earlier row has already: each row is scored. `without_value` counts rows
+    without a value in pounds.
     """
 
     scored: int = 0
@@ -42,64 +43,64 @@ class Counts(msgspec.Struct, kw_only=True):
     stages: dict[str, int] = {}
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was. `created` is the only fact in it that differs when the same is run again.
+class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What was run on what. Only `created` differs when the same is run again.
 
-    `since` is the earlier output or worklist that it was compared with, by its name and not by where it lay.
+    `since` is the earlier output or worklist that the run was compared with, by its name without its folder.
     """
 
     created: str
     inputs: list[InputFile]
     bundle: str
     bundle_sha256: str
-    asked: Asked
-    counts: Counts
+    options: Asked
+    counts: RunCounts
     output: str
     output_sha256: str
     currency: str
     versions: dict[str, str]
-    worklist: Summary | None = None
+    worklist: WorklistSummary | None = None
     since: InputFile | None = None
 
 
-class Counting:
-    """Counts parts as they pass."""
+class PartCounter:
+    """Counts the rows of a run, part by part."""
 
     def __init__(self) -> None:
-        self.counts = Counts()
+        self._counts = RunCounts()
         self._ocids: list[np.ndarray[Any, Any]] = []
 
     def add(self, part: Scored) -> None:
-        """Takes in one part."""
-        counts, table = self.counts, part.table
+        """Counts one part."""
+        counts, table = self._counts, part.table
         counts.scored += table.num_rows
         # A row with several problems is one row.
-        counts.refused += len({(each.file, each.line, each.place) for each in part.refused})
+        counts.refused += len({(row.file, row.line, row.place) for row in part.refused})
         counts.without_value += table["value_gbp"].null_count
-        for name, held in (("band", counts.bands), ("register", counts.registers), ("stage", counts.stages)):
-            for each in pc.value_counts(table[name]).to_pylist():
-                held[each["values"]] = held.get(each["values"], 0) + each["counts"]
-        told = table["ocid"].drop_null().to_pylist()
-        # Eight bytes that stand for a text: among a million, two are alike once in tens of millions of runs.
-        self._ocids.append(np.fromiter(map(hash, told), dtype=np.int64, count=len(told)))
+        for column, count in (("band", counts.bands), ("register", counts.registers), ("stage", counts.stages)):
+            for row in pc.value_counts(table[column]).to_pylist():
+                count[row["values"]] = count.get(row["values"], 0) + row["counts"]
+        ocids = table["ocid"].drop_null().to_pylist()
+        # Hashes of 8 bytes: among a million ocids, two collide in one of tens of millions of runs.
+        self._ocids.append(np.fromiter(map(hash, ocids), dtype=np.int64, count=len(ocids)))
 
-    def counted(self) -> Counts:
-        """The counts, once all parts have passed."""
-        every = np.concatenate([*self._ocids, np.zeros(0, dtype=np.int64)])
-        # Numbers are put in order in a small part of the time that `np.unique` takes to tell them apart.
-        every.sort()
-        self.counts.repeated = int((every[1:] == every[:-1]).sum())
-        return self.counts
+    def total(self) -> RunCounts:
+        """The counts of all parts."""
+        ocids = np.concatenate([*self._ocids, np.zeros(0, dtype=np.int64)])
+        # Sorting takes a small part of the time of `np.unique`.
+        ocids.sort()
+        self._counts.repeated = int((ocids[1:] == ocids[:-1]).sum())
+        return self._counts
 
 
 def digest(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def bundle_digest(bundle: Path) -> str:
-    """What stands for a bundle: its manifest holds the digest of every other file.
+    """The digest of a bundle's manifest, which holds the digests of its other files.
 
     Raises UnreachableError if there is none.
     """
@@ -110,20 +111,20 @@ def bundle_digest(bundle: Path) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of the libraries that a number depends on, and the digest of our own code."""
-    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}, "code": code()}
+    """The versions of Python and of the libraries that a score depends on, and the digest of our own code."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}, "code": code_digest()}
 
 
 @cache
-def code() -> str:
-    """What stands for the code that scores, changed or not since its version: the beginning of its files' SHA-256."""
-    every = hashlib.sha256()
+def code_digest() -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of the code that scores: two runs of one version may differ."""
+    sha256 = hashlib.sha256()
     for package in CODE:
         for path in sorted((ROOT / package).rglob("*.py")):
-            every.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return every.hexdigest()[:16]
+            sha256.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha256.hexdigest()[:16]
 
 
-def now() -> str:
-    """The instant, in UTC."""
+def utc_now() -> str:
+    """The time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,6 +1,7 @@
-"""The folder of a run's parts, beside its output: what a run that was killed finds again.
+"""The folder of a run's parts, beside its output, from which a run that was killed goes on.
 
-Each part is a scored block in a file of its own, written whole or not at all; beside them stands what they are of.
+Each part is a scored block in a file of its own, written whole or not at all. The folder also holds the fingerprint of
+the run, so that no part is used in a run that it does not belong to.
 """
 
 from __future__ import annotations
@@ -20,99 +21,106 @@ from tenders.errors import UsageError
 from tenders.io.blocks import InputFile
 from tenders.io.streams import Bounds
 
-ABOUT = "run.json"
+FINGERPRINT = "run.json"
 LOCK = "lock"
-WHOLE = "scored.parquet"
-"""All rows: what the other formats, the worklist and the report are made from."""
+ALL_ROWS = "scored.parquet"
+"""All scored rows: the other formats, the worklist and the report are made from it."""
 REFUSED = "refused.jsonl"
-"""The refused rows, until all are there."""
+"""The refused rows, while the run goes on."""
 _PART = re.compile(r"\.?\d{9}\.arrow(\.partial)?")
-_BESIDE = (LOCK, REFUSED, *(f".{name}.partial" for name in (ABOUT, WHOLE)))
-"""What a run can have left that was killed before it was known what it was of, its parts apart."""
+_OTHER_FILES = (LOCK, REFUSED, *(f".{name}.partial" for name in (FINGERPRINT, ALL_ROWS)))
+"""What a run that was killed before its fingerprint was known can have left, besides parts."""
 
 
-class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a part depends on. Parts of another input, bundle, question or program are not taken up again."""
+class RunFingerprint(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the parts of a run depend on. Parts with another fingerprint are not used."""
 
     inputs: list[InputFile]
-    asked: Asked
+    options: Asked
     bundle: str
     bounds: Bounds
     versions: dict[str, str]
     columns: tuple[str, ...] = tuple(SCHEMA.names)
 
 
-WORDS = {"inputs": "input", "asked": "question", "bundle": "bundle", "versions": "version of the program"}
+DIFFERENCES = {
+    "inputs": "input",
+    "options": "options",
+    "bundle": "bundle",
+    "bounds": "block sizes",
+    "versions": "version of the program",
+    "columns": "columns",
+}
+"""What to call a fingerprint's fields in a message."""
 
 
 @contextmanager
-def kept(folder: Path, begun: Callable[[], Begun], resume: bool) -> Iterator[Future[Begun]]:
-    """The folder, for this run alone, with what is begun in it; it is cleared when the run ends well, or without a
-    part.
+def open_parts(
+    folder: Path, fingerprint: Callable[[], RunFingerprint], resume: bool
+) -> Iterator[Future[RunFingerprint]]:
+    """The folder, locked for this run; it is removed when the run ends well, or without a part.
 
-    What is begun is made out aside, for that takes a digest of the whole input, and is written into the folder as soon
-    as it is known. Parts without it are not taken up again. Raises UsageError if a run was begun there and `resume` is
-    not said, if what was begun is not this, if another process is at it, or if the folder has what no run wrote.
+    The fingerprint is computed in a thread, because it needs a digest of the whole input, and written into the folder
+    as soon as it is known. Parts without a fingerprint are deleted. Raises UsageError if a run was begun there and
+    `resume` is false, if its fingerprint is not this, if another process is using the folder, or if the folder has
+    files that no run wrote.
     """
-    if not (folder / ABOUT).exists():
-        _check_ours(folder)
+    if not (folder / FINGERPRINT).exists():
+        _check_only_ours(folder)
         folder.mkdir(parents=True, exist_ok=True)
     elif not resume:
         raise UsageError(f"a run into {folder.stem} was begun. Add --resume, or delete {folder.name}")
     with files.locked(folder / LOCK, f"another process is running into {folder.stem}. Wait for it"):
-        with ThreadPoolExecutor(1) as aside:
-            if (folder / ABOUT).exists():
-                known = aside.submit(begun)
+        with ThreadPoolExecutor(1) as thread:
+            if (folder / FINGERPRINT).exists():
+                known = thread.submit(fingerprint)
                 _check_same(folder, known.result())
             else:
-                for part in done(folder).values():
+                for part in existing(folder).values():
                     part.unlink()
-                known = aside.submit(_told, folder, begun)
+                known = thread.submit(_write_fingerprint, folder, fingerprint)
             try:
                 yield known
             except BaseException:
                 wait([known])
-                if not done(folder):
-                    files.clear(folder, ABOUT)
+                if not existing(folder):
+                    files.clear(folder, FINGERPRINT)
                 raise
-        files.clear(folder, ABOUT)
+        files.clear(folder, FINGERPRINT)
 
 
-def done(folder: Path) -> dict[int, Path]:
-    """The parts that are there, by the number of their block, in order."""
+def existing(folder: Path) -> dict[int, Path]:
+    """The parts in the folder, by the number of their block, in order."""
     return {int(path.stem): path for path in sorted(folder.glob("*.arrow"))}
 
 
-def path(folder: Path, number: int) -> Path:
+def part_path(folder: Path, number: int) -> Path:
     """Where the part of a block is."""
     return folder / f"{number:09}.arrow"
 
 
-def _check_ours(folder: Path) -> None:
-    """A run that was killed at its very beginning has left a folder without a word in it; all else is not ours."""
-    if folder.exists() and (not folder.is_dir() or any(not _is_ours(each.name) for each in folder.iterdir())):
+def _check_only_ours(folder: Path) -> None:
+    """A folder without a fingerprint must hold only what a run leaves that was killed at its very beginning."""
+    if folder.exists() and (not folder.is_dir() or any(not _is_ours(path.name) for path in folder.iterdir())):
         raise UsageError(f"{folder.name} is in the way, and no run wrote it. Move it, or choose another output")
 
 
 def _is_ours(name: str) -> bool:
-    return name in _BESIDE or bool(_PART.fullmatch(name))
+    return name in _OTHER_FILES or bool(_PART.fullmatch(name))
 
 
-def _told(folder: Path, begun: Callable[[], Begun]) -> Begun:
-    """What is begun, once it is written down."""
-    found = begun()
-    files.whole(folder / ABOUT, msgspec.json.format(msgspec.json.encode(found)))
-    return found
+def _write_fingerprint(folder: Path, fingerprint: Callable[[], RunFingerprint]) -> RunFingerprint:
+    known = fingerprint()
+    files.whole(folder / FINGERPRINT, msgspec.json.format(msgspec.json.encode(known)))
+    return known
 
 
-def _check_same(folder: Path, begun: Begun) -> None:
-    about = folder / ABOUT
+def _check_same(folder: Path, now: RunFingerprint) -> None:
+    remedy = "Delete it, and run without --resume"
     try:
-        before: Begun | None = msgspec.json.decode(about.read_bytes(), type=Begun)
+        before = msgspec.json.decode((folder / FINGERPRINT).read_bytes(), type=RunFingerprint)
     except msgspec.DecodeError:
-        before = None
-    if before != begun:
-        differs = [word for name, word in WORDS.items() if not before or getattr(before, name) != getattr(begun, name)]
-        raise UsageError(
-            f"{folder.name} is of another {', '.join(differs) or 'kind'}. Delete it, and run without --resume"
-        )
+        raise UsageError(f"{folder.name} was begun by another version of the program. {remedy}") from None
+    differences = [text for name, text in DIFFERENCES.items() if getattr(before, name) != getattr(now, name)]
+    if differences:
+        raise UsageError(f"{folder.name} was begun with different {', '.join(differences)}. {remedy}")

@@ -1,4 +1,7 @@
-"""Templates to text: everything escaped, and a name that a template needs and does not get is an error."""
+"""Templates to HTML, and the numbers in them as people read them.
+
+Every value is escaped, and a name that a template needs and does not get is an error.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,23 @@ import jinja2
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def rendered(template: str, **content: Any) -> str:
+def render(template: str, **content: Any) -> str:
     """A template of this package with its content, every value escaped."""
-    return _own().get_template(template).render(content)
+    return _own_templates().get_template(template).render(content)
 
 
-def text(name: str) -> str:
+def read_asset(name: str) -> str:
     """A file beside the templates, such as a style sheet."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 @functools.cache
-def _own() -> jinja2.Environment:
+def _own_templates() -> jinja2.Environment:
     return environment(TEMPLATES)
 
 
 def environment(*folders: Path) -> jinja2.Environment:
-    """How the templates of these folders are read, with the filters for probabilities."""
+    """A template environment for these folders, with the filters below."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
@@ -36,11 +39,8 @@ def environment(*folders: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["percent"] = percent
-    made.filters["exact"] = exact
-    made.filters["chance"] = chance
-    made.filters["points"] = points
-    made.filters["plain"] = plain
+    for function in (percent, exact, chance, points, plain, pounds):
+        made.filters[function.__name__] = function
     return made
 
 
@@ -53,12 +53,12 @@ def percent(share: float) -> str:
 
 
 def exact(share: float) -> str:
-    """0.3141 as "31.4%": where scores stand beside each other."""
+    """0.3141 as "31.4%", for scores that stand beside each other."""
     return f"{share:.1%}"
 
 
 def chance(share: float | None) -> str:
-    """A part of a score. Exactly 0 or 1 is no prediction any more: the bids are counted, or there is an award."""
+    """A probability, or "no" and "yes" where it is exactly 0 or 1: then the outcome is known already."""
     known = {None: "unknown", 0.0: "no", 1.0: "yes"}
     return known[share] if share in known else percent(share or 0.0)
 
@@ -73,3 +73,14 @@ def points(difference: float) -> str:
 def plain(code: str) -> str:
     """A codelist's word as people write it."""
     return code.replace("_", " ")
+
+
+def pounds(amount: float | None) -> str:
+    """1234567.0 as "£1.2m"; None as "unknown"."""
+    if amount is None:
+        return "unknown"
+    for unit, name in ((1e12, "tn"), (1e9, "bn"), (1e6, "m"), (1e3, "k")):
+        # What would be rounded up to 1,000 of a unit is 1 of the next.
+        if abs(amount) >= unit * 0.9995:
+            return f"£{amount / unit:,.1f}{name}"
+    return f"£{amount:,.0f}"

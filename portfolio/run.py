@@ -1,37 +1,92 @@
-"""A portfolio run: every block of the input scored by some worker, and the parts put together in the input's order.
+"""A portfolio run: workers score every block of the input, and the parts become the output in the input's order.
 
-Each scored block is a part, a file of its own that is written whole or not at all; a run that was killed finds the
-parts again and scores only what is missing. What a block is does not depend on the workers, so neither does the result.
+Each scored block is a part: a file of its own, written whole or not at all. A run that was killed uses its parts again
+and scores only what is missing. How the input is cut into blocks does not depend on the number of workers, so the
+output does not either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import BrokenExecutor, Executor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
-from portfolio import parts
-from portfolio.finishing import finish
-from portfolio.given import Run
-from portfolio.manifest import Manifest, bundle_digest, versions
-from portfolio.parts import Begun
-from portfolio.work import Scored, opened, scored
-from portfolio.workers import answered
-from tenders.errors import UnreachableError, UsageError
-from tenders.io.blocks import blocks, input_files, input_size
-from tenders.io.streams import Block
+from portfolio import explain, output, parts
+from portfolio.expectations import validation_metrics
+from portfolio.explain import LineRange
+from portfolio.manifest import CURRENCY, PartCounter, RunManifest, bundle_digest, digest, utc_now, versions
+from portfolio.parts import RunFingerprint
+from portfolio.report import render_report
+from portfolio.table import SCHEMA
+from portfolio.work import Asked, Scored, held, opened, scored
+from portfolio.workers import completed
+from portfolio.worklist import EARLIER_COLUMNS, WORKLIST_SCHEMA, Worklist, WorklistOptions, build_worklist
+from tenders import files
+from tenders.errors import DataError, UnreachableError, UsageError
+from tenders.io.blocks import blocks, describe_file, input_files, input_size
+from tenders.io.streams import BOUNDS, Block, Bounds
 
 RESUME = "What was scored is kept: run again with --resume"
 
 
-class Progress(msgspec.Struct, kw_only=True):
-    """How far a run is: the tenders scored in it, and the bytes done of those of the input.
+class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What to score, how, and where to write the results.
 
-    The bytes of packed files and tables count when their last block is done with, for nobody knows before.
+    `format` is one of `output.FORMATS`. `since` is an earlier run's output or worklist as Parquet, `outcomes` a Parquet
+    file with the columns `ocid` and `failed`. `report` is where the report goes; it needs `worklist`.
+    """
+
+    source: Path
+    out: Path
+    options: Asked
+    format: str
+    workers: int = 1
+    bounds: Bounds = BOUNDS
+    worklist: WorklistOptions | None = None
+    explain_worklist: bool = True
+    since: Path | None = None
+    report: Path | None = None
+    outcomes: Path | None = None
+
+    @property
+    def parts_folder(self) -> Path:
+        """The folder of the scored blocks, beside the output."""
+        return self.out.with_name(f"{self.out.name}.parts")
+
+    @property
+    def errors_file(self) -> Path:
+        """The rows that could not be scored, as JSON lines."""
+        return self.out.with_name(f"{self.out.name}.errors")
+
+    @property
+    def manifest_file(self) -> Path:
+        """The record of what was run on what."""
+        return self.out.with_name(f"{self.out.name}.manifest.json")
+
+    @property
+    def worklist_file(self) -> Path:
+        """The worklist."""
+        return self.out.with_name(f"{self.out.stem}.worklist.{self.format}")
+
+    @property
+    def gone_file(self) -> Path:
+        """The tenders that an earlier run had and this one has not."""
+        return self.out.with_name(f"{self.out.stem}.gone.{self.format}")
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """The tenders scored so far, and the bytes of the input that are done, of its `size`.
+
+    The bytes of compressed files and tables count when their last block is done, because nobody knows before.
     """
 
     size: int
@@ -39,28 +94,31 @@ class Progress(msgspec.Struct, kw_only=True):
     bytes: int = 0
 
     def add(self, block: Block, rows: int) -> None:
-        """One more block is done."""
+        """Counts a finished block."""
         self.rows += rows
         self.bytes += block.end - block.start
 
 
-def run(
-    given: Run, executor: Executor, resume: bool = False, shown: Callable[[Progress], None] = lambda _: None
-) -> Manifest:
-    """Scores the input and writes the output, its errors and its manifest.
+def run_portfolio(
+    run: PortfolioRun,
+    executor: Executor,
+    resume: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> RunManifest:
+    """Scores the input and writes the output, its errors, the worklist, the report and the manifest.
 
-    Raises UsageError if a run of that output was begun and `resume` is not said; UnreachableError if the input cannot
-    be read or a worker dies.
+    Raises UsageError if a run into that output was begun and `resume` is false; UnreachableError if the input cannot be
+    read or a worker dies.
     """
-    _check(given)
+    _check_output(run)
     try:
-        bundle = bundle_digest(Path(given.asked.bundle))
+        bundle = bundle_digest(Path(run.options.bundle))
         with (
-            parts.kept(given.parts, partial(_begun, given, bundle), resume) as begun,
-            # Whoever still writes a part is waited for while the folder is this run's.
-            closing(_parts(given, executor, shown)) as found,
+            parts.open_parts(run.parts_folder, partial(_fingerprint, run, bundle), resume) as fingerprint,
+            # When this is closed no worker writes a part any more, and the folder can be let go.
+            closing(_score_blocks(run, executor, on_progress)) as scored_parts,
         ):
-            return finish(given, begun, found, executor)
+            return _write_outputs(run, fingerprint, scored_parts, executor)
     except UnreachableError:
         raise
     except BrokenExecutor:
@@ -69,52 +127,180 @@ def run(
         raise UnreachableError(f"{error}. {RESUME}") from error
 
 
-def _check(given: Run) -> None:
-    """Refuses an output that would become input, or that cannot be written when all is scored."""
-    source, out = given.source.resolve(), given.out.resolve()
+def _check_output(run: PortfolioRun) -> None:
+    """Refuses an output that would become input, or that could not be written at the end."""
+    source, out = run.source.resolve(), run.out.resolve()
     if out == source or source in out.parents:
-        raise UsageError(f"{given.out} lies in the input. Choose an output outside it")
+        raise UsageError(f"{run.out} is inside the input. Choose an output outside it")
     if out.is_dir():
-        raise UsageError(f"{given.out} is a folder. Name a file")
+        raise UsageError(f"{run.out} is a folder. Name a file")
 
 
-def _begun(given: Run, bundle: str) -> Begun:
-    return Begun(
-        inputs=input_files(given.source),
-        asked=given.asked,
+def _fingerprint(run: PortfolioRun, bundle: str) -> RunFingerprint:
+    return RunFingerprint(
+        inputs=input_files(run.source),
+        options=run.options,
         bundle=bundle,
-        bounds=given.bounds,
+        bounds=run.bounds,
         versions=versions(),
     )
 
 
-def _parts(given: Run, executor: Executor, shown: Callable[[Progress], None]) -> Generator[tuple[int, Scored]]:
-    """The parts with their numbers, in order, as soon as they are there: what is made of them is made meanwhile.
+def _score_blocks(
+    run: PortfolioRun, executor: Executor, on_progress: Callable[[Progress], None]
+) -> Generator[tuple[int, Scored]]:
+    """The parts with their block numbers, in order, each as soon as it and all before it are there.
 
-    Every block is scored of which there is no part; nobody is at it any more when this is closed.
+    Blocks that have a part already are not scored again.
     """
-    before = parts.done(given.parts)
-    there = dict(before)
-    progress = Progress(size=input_size(given.source))
+    before = parts.existing(run.parts_folder)
+    paths = dict(before)
+    progress = Progress(size=input_size(run.source))
 
-    def todo() -> Iterator[Block]:
-        for block in blocks(given.source, given.asked.register, before, given.bounds):
+    def missing() -> Iterator[Block]:
+        for block in blocks(run.source, run.options.register, before, run.bounds):
             if block.number in before:
                 progress.add(block, 0)
             else:
                 yield block
 
-    number = 0
-    calls = ((block, (scored, given.asked, block, parts.path(given.parts, block.number))) for block in todo())
-    for block, _ in answered(executor, given.workers, calls):
-        path = there[block.number] = parts.path(given.parts, block.number)
+    calls = (
+        (block, (scored, run.options, block, parts.part_path(run.parts_folder, block.number))) for block in missing()
+    )
+    following = 0
+    for block, _ in completed(executor, run.workers, calls):
+        path = paths[block.number] = parts.part_path(run.parts_folder, block.number)
         part = opened(path)
         progress.add(block, part.table.num_rows)
-        shown(progress)
-        while number in there:
-            # What is in its turn need not be read again from its file.
-            yield number, part if number == block.number else opened(there[number])
-            number += 1
-    while number in there:
-        yield number, opened(there[number])
-        number += 1
+        on_progress(progress)
+        while following in paths:
+            # The part that was just opened need not be read again.
+            yield following, part if following == block.number else opened(paths[following])
+            following += 1
+    while following in paths:
+        yield following, opened(paths[following])
+        following += 1
+
+
+def _write_outputs(
+    run: PortfolioRun,
+    fingerprint: Future[RunFingerprint],
+    scored_parts: Iterable[tuple[int, Scored]],
+    executor: Executor,
+) -> RunManifest:
+    """Writes every output, each whole or not at all, and the manifest last.
+
+    `scored_parts` come in order, each with its block number. The fingerprint is awaited only at the end.
+    """
+    counter = PartCounter()
+    lines: list[LineRange] = []
+    rows = run.parts_folder / parts.ALL_ROWS
+    refused = run.parts_folder / parts.REFUSED
+    with refused.open("wb") as refusals:
+        numbered = _with_file_lines(scored_parts, lines)
+        output.write_tables(rows, "parquet", SCHEMA, _tables(numbered, counter, refusals))
+    refused.replace(run.errors_file)
+    worklist = _write_worklist(run, run.worklist, ds.dataset(rows), executor, lines) if run.worklist else None
+    if run.format == "parquet":
+        rows.replace(run.out)
+        rows = run.out
+    else:
+        output.convert_parquet(rows, run.out, run.format)
+    known = fingerprint.result()
+    manifest = RunManifest(
+        created=utc_now(),
+        inputs=known.inputs,
+        bundle=run.options.bundle,
+        bundle_sha256=known.bundle,
+        options=run.options,
+        counts=counter.total(),
+        output=run.out.name,
+        output_sha256=digest(run.out),
+        currency=CURRENCY,
+        versions=known.versions,
+        worklist=worklist.summary if worklist else None,
+        since=describe_file(run.since) if worklist and run.since else None,
+    )
+    if worklist and run.report:
+        bundle, outcomes = held(run.options.bundle), _read_outcomes(run.outcomes)
+        html = render_report(ds.dataset(rows), worklist, msgspec.to_builtins(manifest), bundle, outcomes)
+        files.whole(run.report, html.encode())
+    files.whole(run.manifest_file, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    return manifest
+
+
+def _with_file_lines(scored_parts: Iterable[tuple[int, Scored]], lines: list[LineRange]) -> Iterator[Scored]:
+    """The parts with lines counted from the beginning of their file; which lines each block has goes into `lines`.
+
+    The lines of a block that is a range of bytes were counted from its own first line.
+    """
+    before, file = 0, ""
+    for number, part in scored_parts:
+        before = before if part.file == file else 0
+        file = part.file
+        shift = before if part.unnumbered else 0
+        shifted = _shift_lines(part, shift) if shift else part
+        if shifted.table.num_rows:
+            lines.append(explain.line_range(number, shifted, shift))
+        yield shifted
+        before += part.lines
+
+
+def _shift_lines(part: Scored, lines: int) -> Scored:
+    at = SCHEMA.get_field_index("line")
+    return msgspec.structs.replace(
+        part,
+        table=part.table.set_column(at, "line", pc.add(part.table["line"], lines)),
+        refused=[msgspec.structs.replace(row, line=row.line + lines) for row in part.refused],
+    )
+
+
+def _tables(scored_parts: Iterable[Scored], counter: PartCounter, refusals: BinaryIO) -> Iterator[pa.Table]:
+    """The tables of the parts. On the way the parts are counted and their refused rows written."""
+    for part in scored_parts:
+        counter.add(part)
+        refusals.writelines(msgspec.json.encode(row) + b"\n" for row in part.refused)
+        yield part.table
+
+
+def _write_worklist(
+    run: PortfolioRun, options: WorklistOptions, scored_rows: ds.Dataset, executor: Executor, lines: list[LineRange]
+) -> Worklist:
+    """Writes the worklist with its reasons, and what is gone since the earlier run."""
+    earlier = _read_parquet(run.since, "an earlier run's output", EARLIER_COLUMNS) if run.since else None
+    manifest = held(run.options.bundle).manifest
+    worklist = build_worklist(scored_rows, options, earlier, validation_metrics(manifest.register, manifest.metrics))
+    if run.explain_worklist:
+        places = list(zip(*(worklist.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))
+        by_block = explain.places_by_block(lines, places)
+        skip = {block.number for block in lines} - set(by_block)
+        cut = blocks(run.source, run.options.register, skip, run.bounds)
+        reasons = explain.explain_rows(run.options, executor, run.workers, cut, lines, by_block)
+        column = pa.array([reasons.get(place) for place in places], pa.string())
+        at = WORKLIST_SCHEMA.get_field_index("reasons")
+        worklist = msgspec.structs.replace(worklist, rows=worklist.rows.set_column(at, "reasons", column))
+    output.write_tables(run.worklist_file, run.format, WORKLIST_SCHEMA, [worklist.rows])
+    if worklist.gone is not None:
+        output.write_tables(run.gone_file, run.format, worklist.gone.schema, [worklist.gone])
+    return worklist
+
+
+def _read_outcomes(path: Path | None) -> pa.Table | None:
+    """How tenders are known to have ended."""
+    if path is None:
+        return None
+    outcomes = _read_parquet(path, "a table of ocid and failed")
+    if not {"ocid", "failed"} <= set(outcomes.column_names):
+        raise DataError.at(path.name, "no columns ocid and failed", "Give one row a tender, failed true or false")
+    return outcomes
+
+
+def _read_parquet(path: Path, what: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file, or those of some columns that it has. Raises UnreachableError or DataError."""
+    try:
+        names = pq.read_schema(path).names
+        return pq.read_table(path, columns=[name for name in names if columns is None or name in columns])
+    except pa.ArrowInvalid:
+        raise DataError.at(path.name, "not a Parquet file", f"Give {what} as Parquet") from None
+    except OSError as error:
+        raise UnreachableError(f"{path}: {error.strerror or error}. Check the name") from None

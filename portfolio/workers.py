@@ -1,4 +1,4 @@
-"""Who scores the blocks on this machine: processes that have the bundle loaded."""
+"""The processes of this machine that score blocks, each with the bundle loaded."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from multiprocessing.forkserver import ensure_running
 from typing import Any, TypeVar
 
 Key = TypeVar("Key")
-AHEAD = 3
-"""Calls a worker that are made before they are answered: they bound what is held at once."""
+CALLS_AHEAD = 3
+"""Calls per worker that are submitted before their results are there. They bound what is in memory at once."""
 
 
-def answered(
+def completed(
     executor: Executor, workers: int, calls: Iterable[tuple[Key, tuple[Any, ...]]]
 ) -> Iterator[tuple[Key, Any]]:
-    """Each key with what its call, a function and its arguments, gave: as the answers come.
+    """Each key with the result of its call (a function and its arguments), in the order in which calls complete.
 
-    When this is closed no call is under way any more.
+    When this is closed no call is running any more.
     """
-    waiting: dict[Future[Any], Key] = {}
+    pending: dict[Future[Any], Key] = {}
     try:
         for key, call in calls:
-            waiting[executor.submit(*call)] = key
-            if len(waiting) >= AHEAD * workers:
-                yield from _finished(waiting)
-        while waiting:
-            yield from _finished(waiting)
+            pending[executor.submit(*call)] = key
+            if len(pending) >= CALLS_AHEAD * workers:
+                yield from _finished(pending)
+        while pending:
+            yield from _finished(pending)
     finally:
-        wait([future for future in waiting if not future.cancel()])
+        wait([future for future in pending if not future.cancel()])
 
 
-def _finished(waiting: dict[Future[Any], Key]) -> Iterator[tuple[Key, Any]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        yield waiting.pop(future), future.result()
+def _finished(pending: dict[Future[Any], Key]) -> Iterator[tuple[Key, Any]]:
+    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+        yield pending.pop(future), future.result()
 
 
-def begin_server() -> None:
-    """Starts the server that `local` takes its processes from, which imports while the caller does."""
+def start_fork_server() -> None:
+    """Starts the server that forks the workers. It imports the libraries while the caller does other things."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["portfolio.work"])
     ensure_running()
 
 
 @contextmanager
-def local(workers: int, bundle: str) -> Iterator[Executor]:
+def local_workers(count: int, bundle: str) -> Iterator[Executor]:
     """Processes of this machine, each with the bundle loaded.
 
-    They come from a server that has the libraries imported and nothing else, so that they share that memory.
+    They are forked from a server that has only the libraries imported, so that they share that memory.
     """
-    _keep_memory()
-    begin_server()
+    _keep_freed_memory()
+    start_fork_server()
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(workers, context, _begin, (bundle,)) as executor:
+    with ProcessPoolExecutor(count, context, _start_worker, (bundle,)) as executor:
         try:
             yield executor
         except BaseException:
@@ -65,29 +65,32 @@ def local(workers: int, bundle: str) -> Iterator[Executor]:
             raise
 
 
-def _keep_memory() -> None:
-    """Has the C library keep what is freed for the next block: to return it and be given it anew is a fifth of the time
-    that a table takes. Where it is not the GNU library, nothing changes."""
+def _keep_freed_memory() -> None:
+    """Makes the GNU C library keep freed memory for the next block.
+
+    Returning it to the system and asking for it again takes a fifth of the time of a table. Other C libraries have no
+    `mallopt`, and nothing changes.
+    """
     with suppress(AttributeError):
         library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, 2**25)
-        library.mallopt(_TRIM_THRESHOLD, 2**30)
+        library.mallopt(_M_MMAP_THRESHOLD, 2**25)
+        library.mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Names of mallopt(3) in numbers."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Parameters of mallopt(3)."""
 
 
-def _begin(bundle: str) -> None:
+def _start_worker(bundle: str) -> None:
     from portfolio import work
 
-    _keep_memory()
+    _keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work.held(bundle)
 
 
 def _end_with_parent() -> None:
-    """A worker whose run was killed has nobody to give its result to."""
+    """Ends a worker whose run was killed: nobody would take its results."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()

@@ -1,4 +1,4 @@
-"""The worklist: of all scored tenders those to review, in order, with what to expect of them and what has changed."""
+"""The worklist: the tenders to review, in order, with what to expect of them and what changed since an earlier run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Literal, TypeAlias
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from portfolio import changes, expected, ranking
-from portfolio.expected import Metrics, Precision, Validated
-from portfolio.ranking import Choice, Floats, Standing
+from portfolio import expectations, ranking
+from portfolio.expectations import ExpectedPrecision, ValidationMetrics, ValidationResult
+from portfolio.ranking import Floats, Hashes, Indices, RankingKeys, Selection
 from portfolio.table import SCHEMA
 from tenders.errors import UsageError
 
-ColumnSource: TypeAlias = ds.Dataset | pa.Table
-"""Rows of SCHEMA: a Parquet or Arrow dataset, of which a part is in memory at a time, or a table."""
+ScoredRows: TypeAlias = ds.Dataset | pa.Table
+"""Rows of SCHEMA: a Parquet or Arrow dataset, read a part at a time, or a table."""
 
-SINCE = ("change", "earlier_failure", "earlier_rank")
-LISTED = pa.schema(
+CHANGE_COLUMNS = ("change", "earlier_failure", "earlier_rank")
+WORKLIST_SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
         ("chosen", pa.string()),
@@ -33,21 +34,24 @@ LISTED = pa.schema(
     ]
 )
 """A worklist's columns. `chosen` is "risk" or "random"; `inclusion` the probability with which the draw chose this row,
-null for those chosen by risk: only the drawn speak for the whole portfolio, each for 1 / inclusion tenders. SINCE is
-null where there was no earlier run, or where it did not hold the tender."""
-
+null for those chosen by risk: only the drawn speak for the whole portfolio, each for 1 / inclusion tenders.
+CHANGE_COLUMNS are null where there was no earlier run, or where it did not hold the tender."""
 
 RankBy = Literal["failure", "expected_loss"]
-CAPACITY = 200
-"""Tenders that are listed where nobody says how many there are people for."""
+DEFAULT_CAPACITY = 200
+"""Tenders on the worklist where nobody says how many can be reviewed."""
+GONE_COLUMNS = ("ocid", "title", "buyer", "failure")
+EARLIER_COLUMNS = (*GONE_COLUMNS, "file", "line", "place", "rank")
+"""The columns of an earlier run that the comparison needs. An output of millions of rows has many others."""
+NOT_IN_PORTFOLIO, NOT_SELECTED = "no longer in the portfolio", "no longer on the worklist"
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What an office asks for: how many tenders it can review, and by what they are ranked.
+class WorklistOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tenders an office can review, and how they are selected.
 
     `rank_by` is the probability of failure, or that times the value in pounds. `sample` is the share (0 to 1) of the
-    capacity that is drawn at random from all tenders, so that the next model can be judged without selection. The
-    `seed` settles the draw and who comes first among equals. Raises UsageError for what cannot be.
+    capacity that is drawn at random from all tenders, so that the next model can be judged without selection bias. The
+    `seed` decides the draw and the order of ties. Raises UsageError for options out of range.
     """
 
     capacity: int
@@ -58,32 +62,37 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
-            raise UsageError(f"a worklist of {self.capacity}. Give the number of tenders that can be reviewed")
+            raise UsageError(f"a capacity of {self.capacity}. Give the number of tenders that can be reviewed")
         if self.most_per_buyer is not None and self.most_per_buyer < 1:
-            raise UsageError(f"at most {self.most_per_buyer} a buyer leaves none. Give 1 or more")
+            raise UsageError(f"at most {self.most_per_buyer} tenders per buyer leaves none. Give 1 or more")
         if not 0 <= self.sample <= 1:
-            raise UsageError(f"{self.sample} of the worklist at random. Give a share between 0 and 1")
+            raise UsageError(f"{self.sample} is not a share of the worklist. Give a number from 0 to 1")
         if not 0 <= self.seed < 2**64:
-            raise UsageError(f"{self.seed} is no seed. Give a whole number from 0 up")
+            raise UsageError(f"{self.seed} is not a seed. Give a whole number from 0 up")
 
     @property
-    def drawn(self) -> int:
-        """How many are drawn at random: one at least, if any are wanted."""
+    def by_loss(self) -> bool:
+        """Whether tenders are ranked by expected loss."""
+        return self.rank_by == "expected_loss"
+
+    @property
+    def sample_size(self) -> int:
+        """How many tenders are drawn at random: at least one, if any share is asked for."""
         return max(round(self.sample * self.capacity), 1) if self.sample else 0
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What has to be known to read a worklist.
+class WorklistSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reader of the worklist has to know.
 
-    `rows` were scored, of `tenders` by ocid; a tender is listed once, by the row that ranks first. `passed_over` were
-    kept off by the limit a buyer. `tied` tenders stand level with the last one chosen by risk, of which `tied_chosen`
-    are on the list. `unvalued` tenders have no known value: by expected loss they rank after all others. `inclusion` is
-    the probability with which any tender was drawn. `money_at_risk_gbp` is the sum of probability x value in pounds
-    over all tenders, and over the list. `base` is the mean probability over all tenders. `changes` counts new, up, down
-    and same on the list, and the gone; it is None where there was no earlier run.
+    `rows` were scored, of `tenders` by ocid; a tender is listed once, by its highest-ranking row. `passed_over` were
+    kept off by the limit per buyer. `tied` tenders rank equal to the last one chosen by risk; `tied_chosen` of them are
+    on the list. `unvalued` tenders have no known value: by expected loss they rank after all others. `inclusion` is the
+    probability with which any tender was drawn. `money_at_risk_gbp` is the sum of probability x value in pounds over
+    all tenders, `money_listed_gbp` over the list. `base` is the mean probability over all tenders. `changes` counts
+    new, up, down and same on the list, and gone; None where there was no earlier run.
     """
 
-    wish: Wish
+    options: WorklistOptions
     rows: int
     tenders: int
     by_risk: int
@@ -97,99 +106,147 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     money_at_risk_gbp: float
     money_listed_gbp: float
     base: float
-    precision: Precision | None
-    validated: tuple[Validated, ...]
+    precision: ExpectedPrecision | None
+    validated: tuple[ValidationResult, ...]
     changes: dict[str, int] | None
+
+    @property
+    def listed(self) -> int:
+        """How many tenders are on the list."""
+        return self.by_risk + self.at_random
 
 
 class Worklist(msgspec.Struct, frozen=True, kw_only=True):
-    """The rows to review (LISTED), first those chosen by risk; how they were chosen; and what an earlier run had."""
+    """The rows to review (WORKLIST_SCHEMA), first those chosen by risk; their summary; and what an earlier run had."""
 
     rows: pa.Table
-    summary: Summary
+    summary: WorklistSummary
     gone: pa.Table | None = None
 
 
-def worklist(
-    scored: ColumnSource, wish: Wish, earlier: pa.Table | None = None, metrics: Metrics | None = None
+def build_worklist(
+    scored: ScoredRows,
+    options: WorklistOptions,
+    earlier: pa.Table | None = None,
+    metrics: ValidationMetrics | None = None,
 ) -> Worklist:
-    """The worklist of scored rows: the same whatever their order, for the same seed.
+    """The worklist of scored rows. It is the same whatever the order of the rows, for the same seed.
 
-    `earlier` is an earlier worklist or whole output, joined by ocid, else by file, line and place. `metrics` are those
-    of the bundle's manifest, for what validation found.
+    `earlier` is an earlier worklist or a whole earlier output; tenders are matched by ocid, else by file, line and
+    place. `metrics` are the bundle's validation metrics.
     """
     source = ds.dataset(scored) if isinstance(scored, pa.Table) else scored
-    standing = ranking.standing(source, wish.seed)
-    by_loss = wish.rank_by == "expected_loss"
-    choice = ranking.choose(standing, by_loss, wish.capacity, wish.drawn, wish.most_per_buyer)
-    chosen = np.concatenate([choice.risk, choice.random])
-    inclusion = len(choice.random) / max(len(choice.tenders), 1)
-    since = {name: pa.nulls(len(chosen), LISTED.field(name).type) for name in SINCE}
+    keys = ranking.read_ranking_keys(source, options.seed)
+    selection = ranking.select(keys, options.by_loss, options.capacity, options.sample_size, options.most_per_buyer)
+    selected = selection.rows
+    changes = {name: pa.nulls(len(selected), WORKLIST_SCHEMA.field(name).type) for name in CHANGE_COLUMNS}
     gone = None
     if earlier is not None:
-        tenders = standing.tender[chosen]
-        since = changes.compared(tenders, standing.failure[chosen], earlier, wish.seed)
-        gone = changes.gone(tenders, standing.tender, earlier, wish.seed)
-    by_risk = [True] * len(choice.risk) + [False] * len(choice.random)
-    new = {
-        "rank": pa.array(range(1, len(chosen) + 1), pa.int64()),
-        "chosen": pa.array(["risk" if each else "random" for each in by_risk], pa.string()),
-        "inclusion": pa.array([None if each else inclusion for each in by_risk], pa.float64()),
-        "expected_loss_gbp": pa.array(_loss(standing)[chosen], from_pandas=True),
-        **since,
+        changes = compare_with_earlier(keys.tender[selected], keys.failure[selected], earlier, options.seed)
+        gone = gone_tenders(keys.tender[selected], keys.tender, earlier, options.seed)
+    count, inclusion = len(selected), len(selection.at_random) / max(len(selection.tenders), 1)
+    by_risk = np.arange(count) < len(selection.by_risk)
+    columns = {
+        "rank": pa.array(np.arange(1, count + 1)),
+        "chosen": pa.array(np.where(by_risk, "risk", "random").tolist(), pa.string()),
+        "inclusion": pa.array(np.full(count, inclusion), mask=by_risk),
+        "expected_loss_gbp": pa.array(ranking.expected_loss(keys)[selected], from_pandas=True),
+        **changes,
     }
-    fetched = _fetched(source, chosen)
-    rows = pa.table({**new, **{name: fetched[name] for name in SCHEMA.names}}, schema=LISTED)
-    return Worklist(
-        rows=rows, summary=_summary(wish, standing, choice, rows, inclusion, gone, metrics or {}), gone=gone
-    )
+    scored_columns = _take(source, selected)
+    rows = pa.table({**columns, **{name: scored_columns[name] for name in SCHEMA.names}}, schema=WORKLIST_SCHEMA)
+    return Worklist(rows=rows, summary=_summary(options, keys, selection, rows, gone, metrics or {}), gone=gone)
 
 
-def _fetched(source: ds.Dataset, rows: ranking.Numbers) -> pa.Table:
-    """Whole rows by their numbers, in that order."""
+def _take(source: ds.Dataset, rows: Indices) -> pa.Table:
+    """All columns of some rows, in the order of `rows`."""
     ordered = np.argsort(rows)
     return ranking.scanner(source, SCHEMA.names).take(pa.array(rows[ordered])).take(pa.array(np.argsort(ordered)))
 
 
-def _loss(standing: Standing) -> Floats:
-    return standing.failure * standing.value
-
-
 def _summary(
-    wish: Wish,
-    standing: Standing,
-    choice: Choice,
+    options: WorklistOptions,
+    keys: RankingKeys,
+    selection: Selection,
     rows: pa.Table,
-    inclusion: float,
     gone: pa.Table | None,
-    metrics: Metrics,
-) -> Summary:
-    by_risk = rows.slice(0, len(choice.risk))
-    loss, listed = _loss(standing), np.concatenate([choice.risk, choice.random])
-    unvalued = np.isnan(standing.value)
-    share = len(choice.risk) / max(len(choice.tenders), 1)
+    metrics: ValidationMetrics,
+) -> WorklistSummary:
+    by_risk, tenders = rows.slice(0, len(selection.by_risk)), selection.tenders
+    loss, unvalued = ranking.expected_loss(keys), np.isnan(keys.value)
+    share = len(selection.by_risk) / max(len(tenders), 1)
     groups = Counter(zip(by_risk["register"].to_pylist(), by_risk["stage"].to_pylist(), strict=True))
-    found = (expected.validated(metrics, register, stage, share) for (register, stage), _ in groups.most_common())
-    return Summary(
-        wish=wish,
-        rows=len(standing.failure),
-        tenders=len(choice.tenders),
-        by_risk=len(choice.risk),
-        at_random=len(choice.random),
-        inclusion=inclusion,
-        passed_over=choice.passed_over,
-        tied=choice.tied,
-        tied_chosen=choice.tied_chosen,
-        unvalued=int(unvalued[choice.tenders].sum()),
-        unvalued_listed=int(unvalued[listed].sum()),
-        money_at_risk_gbp=round(float(np.nansum(loss[choice.tenders])), 2),
-        money_listed_gbp=round(float(np.nansum(loss[listed])), 2),
-        base=round(float(standing.failure[choice.tenders].mean()), 4) if len(choice.tenders) else 0.0,
-        precision=expected.precision(*(_numbers(by_risk, name) for name in ("failure", "low", "high"))),
-        validated=tuple(each for each in found if each),
+    results = (expectations.validation_result(metrics, *group, share) for group, _ in groups.most_common())
+    failure, low, high = (ranking.float_array(by_risk[name].combine_chunks()) for name in ("failure", "low", "high"))
+    return WorklistSummary(
+        options=options,
+        rows=len(keys.failure),
+        tenders=len(tenders),
+        by_risk=len(selection.by_risk),
+        at_random=len(selection.at_random),
+        inclusion=len(selection.at_random) / max(len(tenders), 1),
+        passed_over=selection.passed_over,
+        tied=selection.tied,
+        tied_chosen=selection.tied_chosen,
+        unvalued=int(unvalued[tenders].sum()),
+        unvalued_listed=int(unvalued[selection.rows].sum()),
+        money_at_risk_gbp=round(float(np.nansum(loss[tenders])), 2),
+        money_listed_gbp=round(float(np.nansum(loss[selection.rows])), 2),
+        base=round(float(keys.failure[tenders].mean()), 4) if len(tenders) else 0.0,
+        precision=expectations.expected_precision(failure, low, high),
+        validated=tuple(result for result in results if result),
         changes=None if gone is None else {**Counter(rows["change"].to_pylist()), "gone": len(gone)},
     )
 
 
-def _numbers(rows: pa.Table, name: str) -> Floats:
-    return ranking.floats(rows[name].combine_chunks())
+def compare_with_earlier(tenders: Hashes, failure: Floats, earlier: pa.Table, seed: int) -> dict[str, pa.Array]:
+    """CHANGE_COLUMNS for tenders, given by hash, with their probability of failure now: an array each.
+
+    `earlier` is an earlier worklist or a whole earlier output. `change` is "new" for a tender that it does not hold,
+    "up" or "down" if the probability rose or fell to 4 decimals, else "same". Ranks are not compared: a tender's rank
+    changes with its neighbours'.
+    """
+    first = _by_failure(earlier)
+    known, at = np.unique(ranking.tender_hashes(earlier, seed)[first], return_index=True)
+    if len(known):
+        found = np.minimum(np.searchsorted(known, tenders), len(known) - 1)
+        is_known, rows = known[found] == tenders, first[at[found]]
+    else:
+        is_known, rows = np.zeros(len(tenders), dtype=bool), np.zeros(len(tenders), dtype=np.int64)
+    before = np.full(len(tenders), np.nan)
+    before[is_known] = ranking.float_array(earlier["failure"].combine_chunks())[rows[is_known]]
+    difference = np.round(failure - before, 4)
+    change = np.select([~is_known, difference > 0, difference < 0], ["new", "up", "down"], "same")
+    ranks = pa.nulls(len(tenders), pa.int64())
+    if "rank" in earlier.column_names:
+        ranks = earlier["rank"].cast(pa.int64()).combine_chunks().take(pa.array(rows, mask=~is_known))
+    return {
+        "change": pa.array(change.tolist(), pa.string()),
+        "earlier_failure": pa.array(before, from_pandas=True),
+        "earlier_rank": ranks,
+    }
+
+
+def gone_tenders(selected: Hashes, present: Hashes, earlier: pa.Table, seed: int) -> pa.Table:
+    """The tenders of an earlier run that are gone: GONE_COLUMNS, `rank` and `why`, one row a tender.
+
+    Of an earlier worklist these are the tenders that are not `selected` now, by their rank; of a whole output, those
+    that are not `present` in the portfolio, highest probability first.
+    """
+    tenders = ranking.tender_hashes(earlier, seed)
+    is_present = np.isin(tenders, present)
+    is_worklist = "rank" in earlier.column_names
+    missing = ~np.isin(tenders, selected) if is_worklist else ~is_present
+    order = np.arange(len(tenders)) if is_worklist else _by_failure(earlier)
+    candidates = order[missing[order]]
+    rows = candidates[np.sort(np.unique(tenders[candidates], return_index=True)[1])]
+    taken = earlier.take(pa.array(rows))
+    ranks = taken["rank"].cast(pa.int64()) if is_worklist else pa.nulls(len(rows), pa.int64())
+    why = pa.array(np.where(is_present[rows], NOT_SELECTED, NOT_IN_PORTFOLIO).tolist(), pa.string())
+    return taken.select(GONE_COLUMNS).append_column("rank", ranks).append_column("why", why)
+
+
+def _by_failure(earlier: pa.Table) -> Indices:
+    """Row numbers, highest probability of failure first: a tender's first row stands for it, as on today's list."""
+    order: Indices = pc.sort_indices(earlier["failure"], sort_keys=[("", "descending")]).to_numpy().astype(np.int64)
+    return order

@@ -69,7 +69,7 @@ def _count(text: str) -> int:
 
 
 def _share(text: str) -> float:
-    """0.1 or 10%, within the bounds of `Wish`."""
+    """0.1 or 10%, within the bounds of `WorklistOptions`."""
     number = text.removesuffix("%").rstrip()
     try:
         share = float(number) / (100 if number != text else 1)

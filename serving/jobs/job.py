@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from portfolio.worklist import CAPACITY, RankBy
+from portfolio.worklist import DEFAULT_CAPACITY, RankBy
 from tenders.facts import Stage
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -41,7 +41,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     stage: Stage | None = None
     register: str | None = None
-    capacity: int = CAPACITY
+    capacity: int = DEFAULT_CAPACITY
     rank_by: RankBy = "failure"
     most_per_buyer: int | None = None
     sample: float = 0.0

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from portfolio import changes, ranking
-from portfolio.ranking import Choice, Numbers, Standing
+from portfolio import ranking
+from portfolio.ranking import Indices, RankingKeys, Selection
 from portfolio.table import SCHEMA
-from portfolio.worklist import Wish
+from portfolio.worklist import EARLIER_COLUMNS, WorklistOptions, compare_with_earlier
 from tenders import files
 
 RANKED = pa.schema(
@@ -47,16 +47,16 @@ Choices = dict[str, list[str]]
 """The values of each column of FILTERED, the commonest first."""
 
 
-def ranked(scored: Path, listed: Path, wish: Wish, out: Path, since: Path | None = None) -> Choices:
+def ranked(scored: Path, listed: Path, wish: WorklistOptions, out: Path, since: Path | None = None) -> Choices:
     """Writes every row of `scored` by rank, whole or not at all; those of the worklist `listed` with its reasons.
 
     `since` are the scored rows of an earlier job.
     """
     by_loss = wish.rank_by == "expected_loss"
-    standing = ranking.standing(ds.dataset(scored), wish.seed)
-    choice = ranking.choose(standing, by_loss, wish.capacity, wish.drawn, wish.most_per_buyer)
-    order = ranking.order(standing, by_loss)
-    on_list = np.concatenate([choice.risk, choice.random])
+    keys = ranking.read_ranking_keys(ds.dataset(scored), wish.seed)
+    choice = ranking.select(keys, by_loss, wish.capacity, wish.sample_size, wish.most_per_buyer)
+    order = ranking.rank_order(keys, by_loss)
+    on_list = choice.rows
     reasons = np.full(len(order), None, dtype=object)
     reasons[on_list] = pq.read_table(listed, columns=["reasons"])["reasons"].to_pylist()
     table = pq.read_table(scored, read_dictionary=list(REPEATED)).take(pa.array(order))
@@ -64,8 +64,8 @@ def ranked(scored: Path, listed: Path, wish: Wish, out: Path, since: Path | None
     table = table.append_column("expected_loss_gbp", pc.multiply(table["failure"], table["value_gbp"]))
     table = table.append_column("rank", pa.array(np.arange(1, len(order) + 1)))
     table = table.append_column("chosen", pa.array(np.isin(order, on_list)))
-    table = table.append_column("drawn", pa.array(np.isin(order, choice.random)))
-    for name, column in _changes(standing, choice, order, wish.seed, since).items():
+    table = table.append_column("drawn", pa.array(np.isin(order, choice.at_random)))
+    for name, column in _changes(keys, choice, order, wish.seed, since).items():
         table = table.append_column(name, column)
     unfinished = files.partial(out)
     with pq.ParquetWriter(unfinished, RANKED, compression="zstd") as writer:
@@ -75,14 +75,16 @@ def ranked(scored: Path, listed: Path, wish: Wish, out: Path, since: Path | None
     return {name: _values(table[name]) for name in FILTERED}
 
 
-def _changes(standing: Standing, choice: Choice, order: Numbers, seed: int, since: Path | None) -> dict[str, pa.Array]:
+def _changes(
+    keys: RankingKeys, choice: Selection, order: Indices, seed: int, since: Path | None
+) -> dict[str, pa.Array]:
     """The columns `change`, `earlier_failure` and `moved` of rows in `order`."""
     names = ("change", "earlier_failure", "moved")
     if since is None:
         return {name: pa.nulls(len(order), RANKED.field(name).type) for name in names}
-    earlier = pq.read_table(since, columns=[name for name in changes.READ if name in SCHEMA.names])
-    found = changes.compared(standing.tender[order], standing.failure[order], earlier, seed)
-    found["moved"] = pc.round(pc.subtract(pa.array(standing.failure[order]), found["earlier_failure"]), 4)
+    earlier = pq.read_table(since, columns=[name for name in EARLIER_COLUMNS if name in SCHEMA.names])
+    found = compare_with_earlier(keys.tender[order], keys.failure[order], earlier, seed)
+    found["moved"] = pc.round(pc.subtract(pa.array(keys.failure[order]), found["earlier_failure"]), 4)
     # Other rows of a tender were scored on less or more of it: beside the earlier one they would seem to have moved.
     first = pa.array(np.isin(order, choice.tenders))
     return {name: pc.if_else(first, found[name], pa.scalar(None, found[name].type)) for name in names}

@@ -17,10 +17,9 @@ from pathlib import Path
 import msgspec
 
 from portfolio import workers
-from portfolio.given import Run
-from portfolio.run import Progress, run
+from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import Asked
-from portfolio.worklist import Wish
+from portfolio.worklist import WorklistOptions
 from serving.jobs.aside import step_back
 from serving.jobs.job import Options
 from serving.jobs.places import Places
@@ -62,7 +61,7 @@ class Noting:
 
 
 def score(places: Places, order: Order) -> None:
-    """Scores and ranks, going on with what is there. Raises as `portfolio.run` does."""
+    """Scores and ranks, going on with what is there. Raises as `run_portfolio` does."""
     if places.choices.exists():
         # Killed when all was done and nobody had been told.
         return
@@ -70,28 +69,28 @@ def score(places: Places, order: Order) -> None:
     bundle = Path(order.bundle)
     os.chdir(bundle.parent)
     options = order.options
-    wish = Wish(
+    wish = WorklistOptions(
         capacity=options.capacity,
         rank_by=options.rank_by,
         most_per_buyer=options.most_per_buyer,
         sample=options.sample,
         seed=options.seed,
     )
-    given = Run(
+    given = PortfolioRun(
         source=places.upload,
         out=places.scored,
-        asked=Asked(bundle=bundle.name, stage=options.stage, register=options.register),
+        options=Asked(bundle=bundle.name, stage=options.stage, register=options.register),
         format="parquet",
         workers=order.workers,
-        wish=wish,
+        worklist=wish,
         since=_earlier(places, options),
         report=places.report,
     )
-    if not given.manifest.exists():
+    if not given.manifest_file.exists():
         _run(given, Noting(places.progress))
     # Killed after the manifest was written, before what it was made of was taken away.
-    shutil.rmtree(given.parts, ignore_errors=True)
-    found = ranked(places.scored, given.listed, wish, places.worklist, given.since)
+    shutil.rmtree(given.parts_folder, ignore_errors=True)
+    found = ranked(places.scored, given.worklist_file, wish, places.worklist, given.since)
     files.whole(places.choices, msgspec.json.encode(found))
 
 
@@ -103,14 +102,14 @@ def _earlier(places: Places, options: Options) -> Path | None:
         raise UnreachableError("what it is to be compared with is gone. Upload it again") from None
 
 
-def _run(given: Run, noting: Noting) -> None:
-    with workers.local(given.workers, given.asked.bundle) as executor:
+def _run(given: PortfolioRun, noting: Noting) -> None:
+    with workers.local_workers(given.workers, given.options.bundle) as executor:
         try:
-            run(given, executor, resume=True, shown=noting)
+            run_portfolio(given, executor, resume=True, on_progress=noting)
         except UsageError:
             # The service came back with another bundle or version: one job is scored by one.
-            shutil.rmtree(given.parts, ignore_errors=True)
-            run(given, executor, shown=noting)
+            shutil.rmtree(given.parts_folder, ignore_errors=True)
+            run_portfolio(given, executor, on_progress=noting)
 
 
 def main(folder: Path) -> int:

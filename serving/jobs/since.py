@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from portfolio.manifest import Manifest
+from portfolio.manifest import RunManifest
 from serving.jobs.job import Job, Since, is_id
 from serving.jobs.places import Places
 from tenders.errors import DataError
@@ -44,7 +44,7 @@ def taken_along(earlier: Job, its: Places, ours: Places) -> Since:
     try:
         ours.since.mkdir(mode=0o700, exist_ok=True)
         _linked(its.scored, to)
-        bundle = msgspec.json.decode(its.manifest.read_bytes(), type=Manifest).asked.bundle
+        bundle = msgspec.json.decode(its.manifest.read_bytes(), type=RunManifest).options.bundle
     except FileNotFoundError:
         raise DataError.at(PATH, f"the files of the job of {earlier.name} are gone", ELSE) from None
     return Since(

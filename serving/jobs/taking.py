@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from portfolio import writing
+from portfolio.output import convert_parquet
 from serving.jobs.aside import aside, step_back
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.io.xlsx import MEDIA_TYPE
@@ -44,7 +44,7 @@ async def taken(rows: Path, format: str) -> Path:
 def write(rows: Path, out: Path, format: str) -> None:
     """Writes them, whole or not at all, however many do at once."""
     partial = out.with_name(f".{secrets.token_hex(4)}.{out.name}")
-    writing.convert(rows, partial, format)
+    convert_parquet(rows, partial, format)
     partial.replace(out)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from models import bundle as bundles
-from portfolio.manifest import Manifest
+from portfolio.manifest import RunManifest
 from serving.jobs import scoring, since
 from serving.jobs.aside import environment
 from serving.jobs.home import LOCK, Home, locked
@@ -185,7 +185,7 @@ class Worker(threading.Thread):
 
     def _ended(self, job: Job, places: Places, code: int) -> None:
         if code == 0:
-            counts = msgspec.json.decode(places.manifest.read_bytes(), type=Manifest).counts
+            counts = msgspec.json.decode(places.manifest.read_bytes(), type=RunManifest).counts
             self.store.end(job.id, self.runner, "done", rows=counts.scored)
         elif code == scoring.REFUSED and places.why.is_file():
             self.store.end(job.id, self.runner, "failed", places.why.read_text(encoding="utf-8")[:2000])

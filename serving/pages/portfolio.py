@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from portfolio.rendering import plain
-from portfolio.worklist import CAPACITY
+from portfolio.worklist import DEFAULT_CAPACITY
 from serving.jobs import api, asked, office, since
 from serving.jobs.job import MOST_CAPACITY, Job
 from serving.jobs.receiving import LONGEST_FIELD
@@ -120,7 +120,7 @@ def _form(fields: Mapping[str, str], error: TenderRiskError | None = None, earli
         error.http_status if error else HTTPStatus.OK,
         UPLOADING,
         here=HERE,
-        fields={"capacity": str(CAPACITY), **fields},
+        fields={"capacity": str(DEFAULT_CAPACITY), **fields},
         wrong={each.path.removeprefix("/"): _told(each) for each in problems if each.path.removeprefix("/") in FIELDS},
         elsewhere=[each for each in problems if each.path.removeprefix("/") not in FIELDS],
         labels=FIELDS,

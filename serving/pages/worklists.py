@@ -11,9 +11,9 @@ import msgspec
 from starlette.responses import Response
 
 from models import score as scoring
-from portfolio.manifest import Manifest
-from portfolio.rendering import plain
-from portfolio.saying import pounds, said
+from portfolio.manifest import RunManifest
+from portfolio.rendering import plain, pounds
+from portfolio.report import summary_sentences
 from serving.answers import held
 from serving.jobs import listing
 from serving.jobs.job import Job
@@ -65,12 +65,12 @@ class Heading(msgspec.Struct, frozen=True):
 def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, Any]) -> Response:
     """The worklist as the query asks. Raises FileNotFoundError when its files are gone."""
     view = listing.view(query)
-    manifest = msgspec.json.decode(places.manifest.read_bytes(), type=Manifest)
+    manifest = msgspec.json.decode(places.manifest.read_bytes(), type=RunManifest)
     return page(
         "worklist.html",
         **about,
         counts=manifest.counts,
-        bundle=manifest.asked.bundle,
+        bundle=manifest.options.bundle,
         view=view,
         listed=listing.listed(places.worklist, view),
         headings=[_heading(name, said, view) for name, said in _columns(job).items()],
@@ -78,10 +78,10 @@ def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, A
         changes=CHANGES,
         which=ROWS,
         gone=Gone(*listing.first(places.gone, MOST_GONE)) if job.options.since else None,
-        said=[*(said(manifest.worklist) if manifest.worklist else ()), *_differs(job, manifest)],
+        said=[*(summary_sentences(manifest.worklist) if manifest.worklist else ()), *_differs(job, manifest)],
         values={name: said for name, (said, _, _) in VALUES.items()},
         formats=list(KINDS),
-        money=_money,
+        money=pounds,
     )
 
 
@@ -108,10 +108,6 @@ def _scored(draft: Draft, back: str) -> Response:
     return home.shown(draft, scoring.score(held(), draft.process(stage), stage), back=back)
 
 
-def _money(amount: float | None) -> str:
-    return "unknown" if amount is None else pounds(amount)
-
-
 def _columns(job: Job) -> dict[str, str]:
     """The columns of its table; after the interval stands what has changed."""
     if job.options.since is None:
@@ -121,10 +117,10 @@ def _columns(job: Job) -> dict[str, str]:
     return {name: COLUMNS.get(name, "Change") for name in (*names[:after], SINCE, *names[after:])}
 
 
-def _differs(job: Job, manifest: Manifest) -> list[str]:
+def _differs(job: Job, manifest: RunManifest) -> list[str]:
     """Why a probability may have changed though the tender did not, a sentence each."""
     since, found = job.options.since, []
-    if since and since.bundle != manifest.asked.bundle:
+    if since and since.bundle != manifest.options.bundle:
         found.append(f"The earlier file was scored by model {since.bundle}: some changes are the model's.")
     if since and since.stage != job.options.stage:
         was = plain(since.stage) if since.stage else "the furthest stage of each"

@@ -39,14 +39,14 @@ def test_people_read_the_answer_first(run: Run, learnt: Path, portfolio: Path) -
     first, *rest = said.out.splitlines()
     assert first.startswith(("Yes: ", "No: "))
     assert any(line.startswith("uk at ") for line in rest)
-    assert "only their outcomes tell" in rest[-1]
+    assert "Once outcomes are known" in rest[-1]
 
 
 def test_programs_read_one_object(run: Run, learnt: Path, portfolio: Path) -> None:
     (found,) = run("drift", portfolio, "--bundle", learnt, "--json").lines
     assert found["rows"] == 120
     assert found["same"] in (True, False)
-    assert {"register", "stage", "rows", "drift", "said"} == set(found["compared"][0])
+    assert {"register", "stage", "rows", "drift", "sentences"} == set(found["compared"][0])
 
 
 def test_a_bundle_without_a_reference_is_exit_3_and_what_to_do(

@@ -67,7 +67,7 @@ def test_against_an_earlier_output_the_manifest_says_which_and_not_where_it_lay(
     told = json.loads(text)
     assert (told["since"]["file"], told["since"]["sha256"]) == ("out.parquet", before["output_sha256"])
     assert told["worklist"]["changes"] == {"same": 2, "gone": 1}
-    assert str(source.parent) not in text.replace(told["asked"]["bundle"], "")
+    assert str(source.parent) not in text.replace(told["options"]["bundle"], "")
     (gone,) = source.with_name("now.gone.jsonl").read_text().splitlines()
     assert json.loads(gone)["why"] == "no longer in the portfolio"
 
@@ -79,7 +79,7 @@ WRONG = [
     ("no worker", ["out.csv", "--workers", "0"], 2, "workers"),
     ("workers of a cluster", ["out.csv", "--workers", "2", "--cluster", "tcp://127.0.0.1:9"], 2, "leave out"),
     ("a register that there is not", ["out.csv", "--register", "atlantis"], 2, "no register"),
-    ("the input as output", ["in.jsonl", "--format", "jsonl"], 2, "lies in the input"),
+    ("the input as output", ["in.jsonl", "--format", "jsonl"], 2, "is inside the input"),
     ("a folder as output", ["folder", "--format", "csv"], 2, "is a folder"),
     ("a bundle that there is not", ["out.csv", "--bundle", "nowhere"], 3, "no bundle at"),
     ("a cluster that there is not", ["out.csv", "--cluster", "nonsense"], 2, "is no address"),

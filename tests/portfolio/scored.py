@@ -34,7 +34,7 @@ def portfolio(rows: int, seed: int = 0) -> pa.Table:
     buyer = made.zipf(1.4, rows) % 400
     return pa.Table.from_pydict(
         {
-            **{name: [BASE[name]] * rows for name in SCHEMA.names},
+            **{name: [BASE.get(name)] * rows for name in SCHEMA.names},
             "line": range(1, rows + 1),
             "ocid": [f"ocds-made-{at}" for at in range(rows)],
             "buyer": [f"Buyer {at}" if known else None for at, known in zip(buyer, named, strict=True)],

@@ -18,7 +18,7 @@ from models.predict import measured, predictions
 from models.score import Case
 from models.training_profile import TrainingProfile, code_shares, feature_quantiles, quantiles
 from portfolio import drift as drifting
-from portfolio.drift import Answer, answer, cases, weights
+from portfolio.drift import DriftReport, feature_weights, measure_drift, read_cases
 from tenders.errors import BundleError
 from tenders.io.read import to_processes
 
@@ -57,44 +57,44 @@ def learnt(bundle: Bundle) -> Bundle:
     return msgspec.structs.replace(bundle, training_profile=training_profile(bundle, drafts(bundle, MADE[:250])))
 
 
-def words(found: Answer) -> str:
-    return " ".join(line for each in found.compared for line in each.said)
+def words(found: DriftReport) -> str:
+    return " ".join(line for each in found.compared for line in each.sentences)
 
 
 def test_more_of_the_same_means_the_same(learnt: Bundle) -> None:
-    found = answer(learnt, drafts(learnt, MADE[250:]))
+    found = measure_drift(learnt, drafts(learnt, MADE[250:]))
     assert (found.same, found.rows, found.answer) == (True, 250, "Yes: scores still mean what they meant.")
     (only,) = found.compared
     assert (only.register, only.stage, only.rows) == ("uk", "draft", 250)
-    assert "250 that the model learnt from, published 2022-01-01 to 2025-12-31" in words(found)
+    assert "250 tenders that the model learnt from, published 2022-01-01 to 2025-12-31" in words(found)
     assert "cannot be seen" in words(found)
 
 
 def test_tenders_of_another_kind_mean_something_else_and_it_says_why(learnt: Bundle) -> None:
     odd = [{**each, "tender": {"id": "1", "title": "Works", "mainProcurementCategory": "vessels"}} for each in MADE]
-    found = answer(learnt, drafts(learnt, odd))
+    found = measure_drift(learnt, drafts(learnt, odd))
     assert found.same is False
     text = words(found)
     assert "Why not: " in text
     assert "of the tenders that state a category, 100% state one that the model never saw" in text
-    assert "Days to bid: unknown of 100% of tenders" in text
+    assert "Days to bid: unknown for 100% of tenders" in text
 
 
 def test_few_tenders_tell_nothing(learnt: Bundle) -> None:
-    found = answer(learnt, drafts(learnt, MADE[:49]))
-    assert (found.same, found.answer) == (None, "It cannot be told whether scores still mean what they meant.")
-    assert "49 tenders are too few to tell anything: at least 50 are needed" in words(found)
+    found = measure_drift(learnt, drafts(learnt, MADE[:49]))
+    assert (found.same, found.answer) == (None, "It is not known whether scores still mean what they meant.")
+    assert "49 tenders are too few to compare: at least 50 are needed" in words(found)
 
 
 def test_each_register_and_stage_is_compared_with_its_own_model(learnt: Bundle) -> None:
     foreign = [{**each, "ocid": f"sicoes_bo-{at}"} for at, each in enumerate(MADE[250:320])]
-    found = answer(learnt, drafts(learnt, [*foreign, *MADE[250:]]))
+    found = measure_drift(learnt, drafts(learnt, [*foreign, *MADE[250:]]))
     assert [(each.register, each.rows, each.drift is None) for each in found.compared] == [
         ("sicoes_bo", 70, False),
         ("uk", 250, False),
     ]
     own = learnt.registers["sicoes_bo"].training_profile
-    assert own and f"{own.rows:,} that the model learnt from" in found.compared[0].said[0]
+    assert own and f"{own.rows:,} tenders that the model learnt from" in found.compared[0].sentences[0]
     # British notices are nothing like those that Bolivia's model learnt from, and one model that is lost is a no.
     assert [each.drift and each.drift.same for each in found.compared] == [False, True]
     assert found.same is False
@@ -103,30 +103,30 @@ def test_each_register_and_stage_is_compared_with_its_own_model(learnt: Bundle) 
 def test_a_bundle_without_a_reference_is_refused_with_what_to_do(bundle: Bundle) -> None:
     bare = msgspec.structs.replace(bundle, training_profile=None)
     with pytest.raises(BundleError, match=r"does not hold what its models learnt from.*tender-risk train") as refused:
-        answer(bare, drafts(bare, MADE[:60]))
+        measure_drift(bare, drafts(bare, MADE[:60]))
     assert refused.value.exit_code == 3
 
 
 def test_the_releases_of_one_tender_count_once(learnt: Bundle) -> None:
     some = drafts(learnt, MADE[250:300])
-    assert answer(learnt, [*some, *some]) == answer(learnt, some)
+    assert measure_drift(learnt, [*some, *some]) == measure_drift(learnt, some)
 
 
 def test_blocks_are_counted_as_one(learnt: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = answer(learnt, drafts(learnt, MADE[250:]))
+    whole = measure_drift(learnt, drafts(learnt, MADE[250:]))
     monkeypatch.setattr(drifting, "BATCH", 33)
-    assert answer(learnt, drafts(learnt, MADE[250:])) == whole
+    assert measure_drift(learnt, drafts(learnt, MADE[250:])) == whole
 
 
 def test_tenders_come_from_a_file_at_the_latest_stage_of_each(learnt: Bundle, tmp_path: Path) -> None:
     made_tenders.write(tmp_path / "made.jsonl", 60)
-    found = list(cases(tmp_path / "made.jsonl", learnt))
+    found = list(read_cases(tmp_path / "made.jsonl", learnt))
     assert len(found) == 60
     assert {case.stage for case in found} <= {"draft", "bids_in", "awarded"}
 
 
 def test_weights_are_shares_of_what_the_models_lean_on(bundle: Bundle) -> None:
-    found = weights(bundle, "draft")
+    found = feature_weights(bundle, "draft")
     assert sum(found.values()) == pytest.approx(1)
     assert np.all(np.array(list(found.values())) >= 0)
     assert found.keys() <= {name for part in bundle.manifest.parts for name in part.features}

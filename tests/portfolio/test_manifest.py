@@ -10,7 +10,7 @@ import pytest
 
 from models import bundle as bundles
 from portfolio import manifest
-from portfolio.manifest import Counting, Counts, bundle_digest, digest, versions
+from portfolio.manifest import PartCounter, RunCounts, bundle_digest, digest, versions
 from portfolio.table import SCHEMA
 from portfolio.work import Refused, Scored
 from tenders.errors import UnreachableError
@@ -24,11 +24,11 @@ def part(ocids: list[str | None] = [], refused: list[tuple[int, str, str]] = [])
     return Scored(file="a", table=rows, refused=refusals, lines=0, unnumbered=False)
 
 
-def counted(*parts: Scored) -> Counts:
-    counting = Counting()
+def counted(*parts: Scored) -> RunCounts:
+    counter = PartCounter()
     for each in parts:
-        counting.add(each)
-    return counting.counted()
+        counter.add(each)
+    return counter.total()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_row_is_refused_once_however_much_is_wrong_with_it(refused: list[tuple
 
 def test_counts_add_up_over_parts() -> None:
     found = counted(part(["a", "b"]), part(), part(["c"], [(9, "", "")]))
-    assert found == Counts(
+    assert found == RunCounts(
         scored=3, refused=1, without_value=3, bands={"high": 3}, registers={"uk": 3}, stages={"draft": 3}
     )
 
@@ -59,7 +59,7 @@ def test_an_ocid_counts_as_repeated_wherever_it_stood_and_none_is_no_ocid() -> N
 
 
 def test_nothing_counts_nothing() -> None:
-    assert counted() == Counts()
+    assert counted() == RunCounts()
 
 
 def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_versions_name_the_code_itself(tmp_path: Path, monkeypatch: pytest.Monke
     seen = set()
     for text in ("a = 1", "a = 2", "a = 1"):
         module.write_text(text)
-        manifest.code.cache_clear()
-        seen.add(manifest.code())
-    manifest.code.cache_clear()
+        manifest.code_digest.cache_clear()
+        seen.add(manifest.code_digest())
+    manifest.code_digest.cache_clear()
     assert len(seen) == 2

@@ -9,36 +9,36 @@ import msgspec
 import pytest
 
 from portfolio import parts
-from portfolio.parts import ABOUT, Begun, kept
+from portfolio.parts import FINGERPRINT, RunFingerprint, open_parts
 from portfolio.work import Asked
 from tenders import files
 from tenders.errors import UsageError
 from tenders.io.blocks import InputFile
 from tenders.io.streams import Bounds
 
-BEGUN = Begun(
+EXPECTED = RunFingerprint(
     inputs=[InputFile(file="a", size=1, sha256="0")],
-    asked=Asked(bundle="b"),
+    options=Asked(bundle="b"),
     bundle="1",
     bounds=Bounds(),
     versions={"python": "3.11"},
 )
 
 
-def begun() -> Begun:
-    """What is begun, as it is made out."""
-    return BEGUN
+def fingerprint() -> RunFingerprint:
+    """The fingerprint, as it is computed."""
+    return EXPECTED
 
 
 class Killed(Exception):
     """The end of a run at a moment of chance."""
 
 
-def begin(folder: Path, of: Begun = BEGUN, resume: bool = False, done: int = 1) -> None:
+def begin(folder: Path, of: RunFingerprint = EXPECTED, resume: bool = False, done: int = 1) -> None:
     """A run that makes parts and is killed."""
-    with pytest.raises(Killed), kept(folder, lambda: of, resume):
+    with pytest.raises(Killed), open_parts(folder, lambda: of, resume):
         for number in range(done):
-            files.whole(parts.path(folder, number), b"x")
+            files.whole(parts.part_path(folder, number), b"x")
         raise Killed
 
 
@@ -49,15 +49,15 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_run_that_ends_well_leaves_nothing(folder: Path) -> None:
     begin(folder)
-    with kept(folder, begun, resume=True):
-        assert list(parts.done(folder)) == [0]
-        files.partial(parts.path(folder, 1)).write_bytes(b"half")
+    with open_parts(folder, fingerprint, resume=True):
+        assert list(parts.existing(folder)) == [0]
+        files.partial(parts.part_path(folder, 1)).write_bytes(b"half")
     assert not folder.exists()
 
 
 def test_parts_come_in_the_order_of_their_blocks(folder: Path) -> None:
     begin(folder, done=12)
-    assert list(parts.done(folder)) == list(range(12))
+    assert list(parts.existing(folder)) == list(range(12))
 
 
 def test_a_run_that_was_refused_before_its_first_part_leaves_nothing(folder: Path) -> None:
@@ -67,36 +67,36 @@ def test_a_run_that_was_refused_before_its_first_part_leaves_nothing(folder: Pat
 
 def test_what_was_begun_is_taken_up_when_asked_to_alone(folder: Path) -> None:
     begin(folder)
-    with pytest.raises(UsageError, match=r"Add --resume, or delete out\.csv\.parts"), kept(folder, begun, False):
+    with pytest.raises(UsageError, match=r"Add --resume, or delete out\.csv\.parts"), open_parts(folder, fingerprint, False):
         pass
-    assert list(parts.done(folder)) == [0]
+    assert list(parts.existing(folder)) == [0]
 
 
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"inputs": []}, "another input"),
-        ({"asked": Asked(bundle="b", stage="draft")}, "another question"),
-        ({"bundle": "2"}, "another bundle"),
-        ({"versions": {"python": "3.12"}}, "another version of the program"),
-        ({"inputs": [], "bundle": "2"}, "another input, bundle"),
-        ({"columns": ("line",)}, "another kind"),
+        ({"inputs": []}, "different input"),
+        ({"options": Asked(bundle="b", stage="draft")}, "different options"),
+        ({"bundle": "2"}, "different bundle"),
+        ({"versions": {"python": "3.12"}}, "different version of the program"),
+        ({"inputs": [], "bundle": "2"}, "different input, bundle"),
+        ({"columns": ("line",)}, "different columns"),
     ],
 )
 def test_parts_of_another_run_are_not_taken_up_and_it_is_said_what_differs(
     folder: Path, changes: dict[str, object], told: str
 ) -> None:
     begin(folder)
-    replaced = msgspec.structs.replace(BEGUN, **changes)
-    with pytest.raises(UsageError, match=told), kept(folder, lambda: replaced, True):
+    replaced = msgspec.structs.replace(EXPECTED, **changes)
+    with pytest.raises(UsageError, match=told), open_parts(folder, lambda: replaced, True):
         pass
-    assert list(parts.done(folder)) == [0]
+    assert list(parts.existing(folder)) == [0]
 
 
 def test_a_description_that_cannot_be_read_is_of_another_run(folder: Path) -> None:
     begin(folder)
-    (folder / ABOUT).write_bytes(b"{}")
-    with pytest.raises(UsageError, match="another"), kept(folder, begun, True):
+    (folder / FINGERPRINT).write_bytes(b"{}")
+    with pytest.raises(UsageError, match="another version of the program"), open_parts(folder, fingerprint, True):
         pass
 
 
@@ -105,7 +105,7 @@ def test_a_description_that_cannot_be_read_is_of_another_run(folder: Path) -> No
     [
         [],
         ["lock"],
-        ["lock", f".{ABOUT}.partial"],
+        ["lock", f".{FINGERPRINT}.partial"],
         ["lock", "000000000.arrow", ".000000001.arrow.partial", parts.REFUSED],
     ],
 )
@@ -114,9 +114,9 @@ def test_a_run_that_was_killed_at_its_very_beginning_is_begun_anew(folder: Path,
     folder.mkdir()
     for name in left:
         (folder / name).write_bytes(b"")
-    with kept(folder, begun, resume) as known:
-        assert known.result() == BEGUN
-        assert (folder / ABOUT).exists() and not parts.done(folder)
+    with open_parts(folder, fingerprint, resume) as known:
+        assert known.result() == EXPECTED
+        assert (folder / FINGERPRINT).exists() and not parts.existing(folder)
     assert not folder.exists()
 
 
@@ -124,35 +124,35 @@ def test_a_run_that_was_killed_at_its_very_beginning_is_begun_anew(folder: Path,
 def test_a_folder_that_no_run_wrote_is_left_alone(folder: Path, resume: bool) -> None:
     folder.mkdir()
     (folder / "thesis.docx").write_bytes(b"x")
-    with pytest.raises(UsageError, match="in the way"), kept(folder, begun, resume):
+    with pytest.raises(UsageError, match="in the way"), open_parts(folder, fingerprint, resume):
         pass
     assert [each.name for each in folder.iterdir()] == ["thesis.docx"]
 
 
 def test_a_file_in_its_place_is_left_alone(folder: Path) -> None:
     folder.write_bytes(b"x")
-    with pytest.raises(UsageError, match="in the way"), kept(folder, begun, False):
+    with pytest.raises(UsageError, match="in the way"), open_parts(folder, fingerprint, False):
         pass
 
 
 def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> None:
     digested = Event()
 
-    def slow() -> Begun:
+    def slow() -> RunFingerprint:
         digested.wait()
-        return BEGUN
+        return EXPECTED
 
-    with pytest.raises(Killed), kept(folder, slow, False):
-        files.whole(parts.path(folder, 0), b"x")
-        assert not (folder / ABOUT).exists()
+    with pytest.raises(Killed), open_parts(folder, slow, False):
+        files.whole(parts.part_path(folder, 0), b"x")
+        assert not (folder / FINGERPRINT).exists()
         digested.set()
         raise Killed
-    with kept(folder, begun, True):
-        assert list(parts.done(folder)) == [0]
+    with open_parts(folder, fingerprint, True):
+        assert list(parts.existing(folder)) == [0]
 
 
 def test_one_process_alone_is_at_it(folder: Path) -> None:
-    with kept(folder, begun, False):
-        files.whole(parts.path(folder, 0), b"x")
-        with pytest.raises(UsageError, match=r"another process is running into out\.csv"), kept(folder, begun, True):
+    with open_parts(folder, fingerprint, False):
+        files.whole(parts.part_path(folder, 0), b"x")
+        with pytest.raises(UsageError, match=r"another process is running into out\.csv"), open_parts(folder, fingerprint, True):
             pass

@@ -1,4 +1,4 @@
-"""What rows are ordered by: one number a tender that only the seed decides, and one name a buyer."""
+"""What rows are ordered by: hashes of a tender that only the seed decides, and one code a buyer."""
 
 from __future__ import annotations
 
@@ -6,31 +6,37 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from portfolio.ranking import UNNAMED, hashed, order, standing
+from portfolio.ranking import NO_BUYER, RankingKeys, rank_order, read_ranking_keys, tender_hashes
 from tests.portfolio.scored import portfolio, table
 
 
-def test_a_tender_has_the_same_numbers_wherever_it_stands_and_others_for_another_seed() -> None:
+def keys(rows: pa.Table, seed: int = 0) -> RankingKeys:
+    return read_ranking_keys(ds.dataset(rows), seed)
+
+
+def test_a_tender_has_the_same_hashes_wherever_it_stands_and_others_for_another_seed() -> None:
     rows = table({"ocid": "a"}, {"ocid": "b"}, {"ocid": "a", "file": "other"})
-    found = hashed(rows, 1)
-    assert found[0].tolist() == found[2].tolist() != found[1].tolist()
-    assert hashed(rows, 2)[0].tolist() != found[0].tolist()
+    found = keys(rows, 1)
+    for hashes in (found.tender, found.draw):
+        assert hashes[0] == hashes[2] != hashes[1]
+    assert found.tender[0] != found.draw[0]
+    assert tender_hashes(rows, 1).tolist() == found.tender.tolist()
+    assert keys(rows, 2).tender[0] != found.tender[0]
 
 
 def test_without_an_ocid_the_place_stands_for_the_tender() -> None:
     rows = table({"ocid": None, "line": 1}, {"ocid": "", "line": 2}, {"ocid": None, "line": 1, "place": "/records/1"})
-    assert len({tuple(each) for each in hashed(rows, 0).tolist()}) == 3
+    assert len(set(tender_hashes(rows, 0).tolist())) == 3
 
 
 def test_unknown_values_and_buyers_stay_unknown() -> None:
-    found = standing(ds.dataset(table({"buyer": None, "value_gbp": None}, {"buyer": "Leeds", "value_gbp": 5.0})), 0)
-    assert found.buyer.tolist() == [UNNAMED, 0]
+    found = keys(table({"buyer": None, "value_gbp": None}, {"buyer": "Leeds", "value_gbp": 5.0}))
+    assert found.buyer.tolist() == [NO_BUYER, 0]
     assert np.isnan(found.value).tolist() == [True, False]
 
 
 def test_a_buyer_is_one_over_all_batches() -> None:
     rows = portfolio(500)
-    parts = pa.Table.from_batches(rows.to_batches(max_chunksize=7))
-    whole, pieces = standing(ds.dataset(rows), 0), standing(ds.dataset(parts), 0)
+    whole, pieces = keys(rows), keys(pa.Table.from_batches(rows.to_batches(max_chunksize=7)))
     assert whole.buyer.tolist() == pieces.buyer.tolist()
-    assert order(whole, True).tolist() == order(pieces, True).tolist()
+    assert rank_order(whole, True).tolist() == rank_order(pieces, True).tolist()

@@ -20,10 +20,9 @@ from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
 from portfolio import workers
-from portfolio.given import Run
-from portfolio.manifest import Manifest
-from portfolio.parts import done
-from portfolio.run import run
+from portfolio.manifest import RunManifest
+from portfolio.parts import existing
+from portfolio.run import PortfolioRun, run_portfolio
 from portfolio.table import JOINT
 from portfolio.work import Asked, Refused
 from tenders.errors import UsageError
@@ -51,12 +50,13 @@ def source(tmp_path: Path) -> Path:
     return made.written(tmp_path, "in.jsonl", made.lines(made.releases(150)))
 
 
-def given(source: Path, name: str = "out.parquet", asked: Asked = ASKED) -> Run:
+def given(source: Path, name: str = "out.parquet", asked: Asked = ASKED) -> PortfolioRun:
     """A run in small blocks, into a file beside its input."""
-    return Run(source=source, out=source.with_name(name), asked=asked, format=name.rsplit(".", 1)[1], bounds=SMALL)
+    out = source.with_name(name)
+    return PortfolioRun(source=source, out=out, options=asked, format=out.suffix[1:], bounds=SMALL)
 
 
-def stopped(of: Run, by: Executor) -> None:
+def stopped(of: PortfolioRun, by: Executor) -> None:
     """A run that is ended from outside when its first block is done."""
 
     class Stopped(Exception):
@@ -66,17 +66,17 @@ def stopped(of: Run, by: Executor) -> None:
         raise Stopped
 
     with pytest.raises(Stopped):
-        run(of, by, shown=stop)
+        run_portfolio(of, by, on_progress=stop)
 
 
-def refused(of: Run) -> list[Refused]:
+def refused(of: PortfolioRun) -> list[Refused]:
     """The refusals of a run."""
-    return [msgspec.json.decode(line, type=Refused) for line in of.refused.read_bytes().splitlines()]
+    return [msgspec.json.decode(line, type=Refused) for line in of.errors_file.read_bytes().splitlines()]
 
 
 def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle: Bundle) -> None:
     of = given(source)
-    assert run(of, here).counts.scored == 150
+    assert run_portfolio(of, here).counts.scored == 150
     table = pq.read_table(of.out).to_pylist()
     for line, row in zip(source.read_bytes().splitlines(), table, strict=True):
         score = scoring.score(bundle, read_bytes(line)[0], "draft")
@@ -95,7 +95,7 @@ def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle
 
 def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bundle) -> None:
     of = given(source, asked=msgspec.structs.replace(ASKED, explain=True))
-    run(of, here)
+    run_portfolio(of, here)
     score = scoring.score(bundle, read_bytes(source.read_bytes().splitlines()[0])[0], "draft")
     (row,) = pq.read_table(of.out).slice(0, 1).to_pylist()
     assert row["reasons"].split(JOINT)[0].startswith(score.reasons[0].text)
@@ -103,33 +103,33 @@ def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bund
 
 def test_the_workers_do_not_change_a_byte(source: Path, here: Executor) -> None:
     alone, together = given(source), msgspec.structs.replace(given(source, "together.parquet"), workers=2)
-    run(alone, here)
-    with workers.local(2, ASKED.bundle) as two:
-        run(together, two)
+    run_portfolio(alone, here)
+    with workers.local_workers(2, ASKED.bundle) as two:
+        run_portfolio(together, two)
     assert alone.out.read_bytes() == together.out.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.xlsx", "out.jsonl"])
 def test_a_run_that_ended_goes_on_to_the_same_bytes(source: Path, here: Executor, name: str) -> None:
     of = given(source, name)
-    run(of, here)
-    whole = of.out.read_bytes(), of.refused.read_bytes()
+    run_portfolio(of, here)
+    whole = of.out.read_bytes(), of.errors_file.read_bytes()
     again = given(source, f"stopped-{name}")
     stopped(again, here)
     # Those that were under way when it was ended are there too.
-    assert not again.out.exists() and 1 <= len(done(again.parts)) <= workers.AHEAD
-    assert len(list(blocks(source, bounds=SMALL))) > workers.AHEAD
-    run(again, here, resume=True)
-    assert (again.out.read_bytes(), again.refused.read_bytes()) == whole
-    assert not again.parts.exists()
+    assert not again.out.exists() and 1 <= len(existing(again.parts_folder)) <= workers.CALLS_AHEAD
+    assert len(list(blocks(source, bounds=SMALL))) > workers.CALLS_AHEAD
+    run_portfolio(again, here, resume=True)
+    assert (again.out.read_bytes(), again.errors_file.read_bytes()) == whole
+    assert not again.parts_folder.exists()
 
 
 def test_nobody_is_at_a_run_that_has_ended(source: Path) -> None:
     of = given(source)
     with ThreadPoolExecutor(2) as two:
         stopped(of, two)
-        left = done(of.parts)
-    assert left and done(of.parts) == left
+        left = existing(of.parts_folder)
+    assert left and existing(of.parts_folder) == left
 
 
 def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor) -> None:
@@ -139,7 +139,7 @@ def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor
     out = source.with_name("killed.parquet")
     killed = 0
     while not out.exists():
-        resume = ["--resume"] if out.with_name("killed.parquet.parts").exists() else []
+        resume = ["--resume"] if out.with_name("killed.parquet.parts_folder").exists() else []
         running = subprocess.Popen([*command, str(out), *resume], start_new_session=True)
         try:
             running.wait(timeout=1 + 4 * moment.random() if killed < 2 else 120)
@@ -148,14 +148,14 @@ def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor
             running.wait()
             killed += 1
     of = msgspec.structs.replace(given(source), bounds=Bounds())
-    run(of, here)
+    run_portfolio(of, here)
     assert out.read_bytes() == of.out.read_bytes()
 
 
 def test_workers_end_with_a_run_that_is_killed(source: Path) -> None:
     script = (
         "import time\nfrom portfolio import workers\nfrom models import bundle\n"
-        "with workers.local(1, str(bundle.released())) as one:\n"
+        "with workers.local_workers(1, str(bundle.released())) as one:\n"
         "    import os; print(one.submit(os.getpid).result(), flush=True); time.sleep(60)"
     )
     running = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
@@ -176,7 +176,7 @@ def test_a_bad_row_costs_that_row_only_and_is_reported(tmp_path: Path, here: Exe
     good = samples.data(samples.draft())
     content = b"".join(good + b"\n" + each.data + b"\n" for each in bad)
     of = given(made.written(tmp_path, "in.jsonl", content))
-    counts = run(of, here).counts
+    counts = run_portfolio(of, here).counts
     assert {each.line for each in refused(of)} == set(range(2, 2 * len(bad) + 1, 2))
     assert all(each.problem for each in refused(of))
     # A bad package may hold a good release, which stands on a line with an even number.
@@ -189,23 +189,23 @@ def test_a_run_that_was_begun_is_not_overwritten(source: Path, here: Executor) -
     of = given(source)
     stopped(of, here)
     with pytest.raises(UsageError, match="--resume"):
-        run(of, here)
+        run_portfolio(of, here)
 
 
 def test_parts_of_another_question_are_not_taken_up(source: Path, here: Executor) -> None:
     of = given(source)
     stopped(of, here)
-    with pytest.raises(UsageError, match="another question"):
-        run(msgspec.structs.replace(of, asked=msgspec.structs.replace(ASKED, stage="awarded")), here, resume=True)
+    with pytest.raises(UsageError, match="different options"):
+        run_portfolio(msgspec.structs.replace(of, options=msgspec.structs.replace(ASKED, stage="awarded")), here, resume=True)
     source.write_bytes(source.read_bytes() + made.GOOD + b"\n")
-    with pytest.raises(UsageError, match="another input"):
-        run(of, here, resume=True)
+    with pytest.raises(UsageError, match="different input"):
+        run_portfolio(of, here, resume=True)
 
 
 def test_the_manifest_tells_what_was_run_on_what(source: Path, here: Executor) -> None:
     of = given(source)
-    found = run(of, here)
-    assert msgspec.json.decode(of.manifest.read_bytes(), type=Manifest) == found
+    found = run_portfolio(of, here)
+    assert msgspec.json.decode(of.manifest_file.read_bytes(), type=RunManifest) == found
     assert found.inputs[0].size == source.stat().st_size and len(found.inputs[0].sha256) == 64
     assert found.counts.scored == sum(found.counts.bands.values()) == sum(found.counts.stages.values()) == 150
     assert found.counts.repeated == 0 and found.versions["python"]
@@ -213,11 +213,11 @@ def test_the_manifest_tells_what_was_run_on_what(source: Path, here: Executor) -
 
 def test_an_ocid_that_stood_before_is_counted(tmp_path: Path, here: Executor) -> None:
     content = made.lines(made.releases(3)) * 2
-    assert run(given(made.written(tmp_path, "in.jsonl", content)), here).counts.repeated == 3
+    assert run_portfolio(given(made.written(tmp_path, "in.jsonl", content)), here).counts.repeated == 3
 
 
 def test_nothing_to_score_is_an_empty_table(tmp_path: Path, here: Executor) -> None:
     of = given(made.written(tmp_path, "in.jsonl", b'{"no": "tender"}\n'))
-    counts = run(of, here).counts
+    counts = run_portfolio(of, here).counts
     assert (counts.scored, counts.refused) == (0, 1)
     assert pq.read_table(of.out).num_rows == 0

@@ -1,4 +1,4 @@
-"""The worklist: the tenders most worth a review, fairly chosen, and what to expect of them."""
+"""The worklist: the tenders most worth a review, fairly chosen, what to expect of them, and what changed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio.ranking import buyer_names
-from portfolio.worklist import LISTED, Wish, worklist
+from portfolio.ranking import normalised_buyers
+from portfolio.worklist import (
+    NOT_IN_PORTFOLIO,
+    NOT_SELECTED,
+    WORKLIST_SCHEMA,
+    WorklistOptions,
+    build_worklist,
+)
 from tenders.errors import UsageError
 from tests.portfolio.scored import ocids, portfolio, table
 
@@ -30,8 +36,8 @@ ROWS = st.lists(
     ),
     max_size=30,
 )
-WISHES = st.builds(
-    Wish,
+OPTIONS = st.builds(
+    WorklistOptions,
     capacity=st.integers(1, 12),
     rank_by=st.sampled_from(["failure", "expected_loss"]),
     most_per_buyer=st.none() | st.integers(1, 3),
@@ -44,42 +50,42 @@ def by_chosen(rows: pa.Table, how: str) -> list[dict[str, Any]]:
     return [row for row in rows.to_pylist() if row["chosen"] == how]
 
 
-@given(ROWS, WISHES, st.randoms())
-def test_the_order_of_the_input_changes_nothing(rows: list[dict[str, Any]], wish: Wish, random: Any) -> None:
+@given(ROWS, OPTIONS, st.randoms())
+def test_the_order_of_the_input_changes_nothing(rows: list[dict[str, Any]], options: WorklistOptions, random: Any) -> None:
     scored = table(*rows)
     order = list(range(len(rows)))
     random.shuffle(order)
-    one, other = worklist(scored, wish), worklist(scored.take(pa.array(order, pa.int64())), wish)
+    one, other = build_worklist(scored, options), build_worklist(scored.take(pa.array(order, pa.int64())), options)
     assert one.rows.equals(other.rows)
     assert one.summary == other.summary
 
 
-@given(ROWS, WISHES)
+@given(ROWS, OPTIONS)
 def test_there_is_no_more_than_can_be_reviewed_and_no_less_without_a_limit(
-    rows: list[dict[str, Any]], wish: Wish
+    rows: list[dict[str, Any]], options: WorklistOptions
 ) -> None:
-    found = worklist(table(*rows), wish)
-    assert len(found.rows) <= wish.capacity
-    assert found.rows.schema == LISTED
+    found = build_worklist(table(*rows), options)
+    assert len(found.rows) <= options.capacity
+    assert found.rows.schema == WORKLIST_SCHEMA
     assert found.rows["rank"].to_pylist() == list(range(1, len(found.rows) + 1))
-    if wish.most_per_buyer is None:
-        assert len(found.rows) == min(wish.capacity, len(rows))
+    if options.most_per_buyer is None:
+        assert len(found.rows) == min(options.capacity, len(rows))
 
 
-@given(ROWS, WISHES)
-def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(rows: list[dict[str, Any]], wish: Wish) -> None:
-    found = worklist(table(*rows), wish).rows
-    names = buyer_names(found["buyer"].combine_chunks()).to_pylist()
+@given(ROWS, OPTIONS)
+def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(rows: list[dict[str, Any]], options: WorklistOptions) -> None:
+    found = build_worklist(table(*rows), options).rows
+    names = normalised_buyers(found["buyer"].combine_chunks()).to_pylist()
     counted = Counter(name for name in names if name)
     drawn = Counter(n for n, how in zip(names, found["chosen"].to_pylist(), strict=True) if n and how == "random")
-    if wish.most_per_buyer:
-        assert all(count <= max(wish.most_per_buyer, drawn[name]) for name, count in counted.items())
+    if options.most_per_buyer:
+        assert all(count <= max(options.most_per_buyer, drawn[name]) for name, count in counted.items())
 
 
-@given(ROWS, WISHES)
-def test_whoever_is_left_out_is_not_ahead_of_one_chosen_by_risk(rows: list[dict[str, Any]], wish: Wish) -> None:
+@given(ROWS, OPTIONS)
+def test_whoever_is_left_out_is_not_ahead_of_one_chosen_by_risk(rows: list[dict[str, Any]], options: WorklistOptions) -> None:
     scored = table(*rows)
-    found = worklist(scored, Wish(capacity=wish.capacity, rank_by=wish.rank_by, sample=wish.sample)).rows
+    found = build_worklist(scored, WorklistOptions(capacity=options.capacity, rank_by=options.rank_by, sample=options.sample)).rows
     chosen = set(ocids(found))
     left = [row for row in scored.to_pylist() if row["ocid"] not in chosen]
     for taken in by_chosen(found, "risk"):
@@ -94,7 +100,7 @@ def test_expected_loss_is_probability_times_pounds_and_unknown_values_come_after
         {"failure": 0.1, "value_gbp": 10_000.0},
         {"failure": 0.95, "value_gbp": None},
     )
-    found = worklist(scored, Wish(capacity=3, rank_by="expected_loss"))
+    found = build_worklist(scored, WorklistOptions(capacity=3, rank_by="expected_loss"))
     assert found.rows["expected_loss_gbp"].to_pylist() == [1000.0, 50.0, None]
     assert found.rows["failure"].to_pylist()[-1] == 0.95
     assert (found.summary.unvalued, found.summary.unvalued_listed) == (2, 1)
@@ -103,7 +109,7 @@ def test_expected_loss_is_probability_times_pounds_and_unknown_values_come_after
 
 def test_equals_are_told_and_each_seed_settles_them_its_own_way() -> None:
     scored = table({"failure": 0.9}, *[{"failure": 0.4}] * 10)
-    lists = [worklist(scored, Wish(capacity=4, seed=seed)) for seed in range(20)]
+    lists = [build_worklist(scored, WorklistOptions(capacity=4, seed=seed)) for seed in range(20)]
     assert {(each.summary.tied, each.summary.tied_chosen) for each in lists} == {(10, 3)}
     assert all(ocids(each.rows)[0] == "ocds-made-1" for each in lists)
     assert len({tuple(ocids(each.rows)) for each in lists}) > 10
@@ -111,20 +117,20 @@ def test_equals_are_told_and_each_seed_settles_them_its_own_way() -> None:
 
 def test_a_tender_is_listed_once_by_the_row_that_ranks_first() -> None:
     scored = table({"ocid": "a", "failure": 0.3}, {"ocid": "a", "failure": 0.6}, {"ocid": "b", "failure": 0.5})
-    found = worklist(scored, Wish(capacity=3))
+    found = build_worklist(scored, WorklistOptions(capacity=3))
     assert (ocids(found.rows), found.rows["failure"].to_pylist()) == (["a", "b"], [0.6, 0.5])
     assert (found.summary.rows, found.summary.tenders) == (3, 2)
 
 
 def test_rows_without_an_ocid_are_tenders_of_their_own() -> None:
-    found = worklist(table({"ocid": None}, {"ocid": None}), Wish(capacity=5))
+    found = build_worklist(table({"ocid": None}, {"ocid": None}), WorklistOptions(capacity=5))
     assert sorted(found.rows["line"].to_pylist()) == [1, 2]
 
 
 def test_spellings_of_a_buyer_are_one_buyer_and_unknown_buyers_are_not() -> None:
     names = ["The Leeds Council", "LEEDS", None, None, "東京都", "東京都 "]
     scored = table(*({"buyer": name, "failure": 0.9 - at / 10} for at, name in enumerate(names)))
-    found = worklist(scored, Wish(capacity=6, most_per_buyer=1))
+    found = build_worklist(scored, WorklistOptions(capacity=6, most_per_buyer=1))
     assert found.rows["buyer"].to_pylist() == ["The Leeds Council", None, None, "東京都"]
     assert found.summary.passed_over == 2
 
@@ -134,7 +140,7 @@ def test_the_drawn_are_a_fair_sample_of_all_and_say_how_likely_they_were() -> No
     whole = float(np.mean(scored["failure"].to_pylist()))
     means, seen = [], Counter[str]()
     for seed in range(300):
-        rows = by_chosen(worklist(scored, Wish(capacity=40, sample=0.25, most_per_buyer=2, seed=seed)).rows, "random")
+        rows = by_chosen(build_worklist(scored, WorklistOptions(capacity=40, sample=0.25, most_per_buyer=2, seed=seed)).rows, "random")
         assert len(rows) == 10
         assert {row["inclusion"] for row in rows} == {10 / 400}
         means.append(np.mean([row["failure"] for row in rows]))
@@ -147,14 +153,14 @@ def test_the_drawn_are_a_fair_sample_of_all_and_say_how_likely_they_were() -> No
 def test_the_summary_says_what_to_expect_of_those_chosen_by_risk_and_what_validation_found() -> None:
     metrics = {"dncp_py/no_award/draft": {"n": 500.0, "base_rate": 0.1, "lift_at_5": 3.0}}
     scored = table(*[{"register": "dncp_py", "failure": 0.9}] * 4, *[{"register": "dncp_py", "failure": 0.1}] * 96)
-    found = worklist(scored, Wish(capacity=4), metrics=metrics).summary
+    found = build_worklist(scored, WorklistOptions(capacity=4), metrics=metrics).summary
     assert found.precision is not None
     assert (found.precision.expected, found.base) == (0.9, pytest.approx(0.132))
     assert [each.precision for each in found.validated] == [0.3]
 
 
 def test_nothing_scored_is_an_empty_worklist() -> None:
-    found = worklist(table(), Wish(capacity=10, sample=0.5, rank_by="expected_loss"), earlier=table({}))
+    found = build_worklist(table(), WorklistOptions(capacity=10, sample=0.5, rank_by="expected_loss"), earlier=table({}))
     assert (len(found.rows), found.summary.precision, found.summary.changes) == (0, None, {"gone": 1})
 
 
@@ -162,13 +168,86 @@ def test_a_dataset_of_many_files_gives_what_a_table_gives(tmp_path: Path) -> Non
     scored = portfolio(3000)
     for at in range(3):
         pq.write_table(scored.slice(at * 1000, 1000), tmp_path / f"{at}.parquet", row_group_size=300)
-    wish = Wish(capacity=50, sample=0.2, most_per_buyer=3)
-    assert worklist(ds.dataset(tmp_path), wish).rows.equals(worklist(scored, wish).rows)
+    options = WorklistOptions(capacity=50, sample=0.2, most_per_buyer=3)
+    assert build_worklist(ds.dataset(tmp_path), options).rows.equals(build_worklist(scored, options).rows)
 
 
 @pytest.mark.parametrize(
     "wrong", [{"capacity": 0}, {"most_per_buyer": 0}, {"sample": -0.1}, {"sample": 1.5}, {"seed": -1}]
 )
-def test_a_wish_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        Wish(**{"capacity": 10, **wrong})
+        WorklistOptions(**{"capacity": 10, **wrong})
+
+
+BEFORE = table(
+    {"ocid": "rose", "failure": 0.3},
+    {"ocid": "fell", "failure": 0.9},
+    {"ocid": "stayed", "failure": 0.5},
+    {"ocid": "sank", "failure": 0.8},
+    {"ocid": "left", "failure": 0.7},
+    {"ocid": "unlisted", "failure": 0.01},
+)
+NOW = table(
+    {"ocid": "rose", "failure": 0.8},
+    {"ocid": "fell", "failure": 0.6},
+    {"ocid": "stayed", "failure": 0.5},
+    {"ocid": "sank", "failure": 0.1},
+    {"ocid": "came", "failure": 0.4},
+)
+
+
+def changed(rows: pa.Table) -> dict[str, tuple[str, float | None, int | None]]:
+    names = ("change", "earlier_failure", "earlier_rank")
+    return dict(zip(ocids(rows), zip(*(rows[name].to_pylist() for name in names), strict=True), strict=True))
+
+
+def test_against_an_earlier_worklist() -> None:
+    earlier = build_worklist(BEFORE, WorklistOptions(capacity=5)).rows
+    found = build_worklist(NOW, WorklistOptions(capacity=4), earlier)
+    assert changed(found.rows) == {
+        "rose": ("up", 0.3, 5),
+        "fell": ("down", 0.9, 1),
+        "stayed": ("same", 0.5, 4),
+        "came": ("new", None, None),
+    }
+    assert found.gone is not None
+    assert dict(zip(ocids(found.gone), found.gone["why"].to_pylist(), strict=True)) == {"sank": NOT_SELECTED, "left": NOT_IN_PORTFOLIO}
+    assert found.summary.changes == {"up": 1, "down": 1, "same": 1, "new": 1, "gone": 2}
+
+
+def test_against_a_whole_earlier_output_gone_is_what_the_portfolio_lacks() -> None:
+    found = build_worklist(NOW, WorklistOptions(capacity=2), BEFORE)
+    assert changed(found.rows) == {"rose": ("up", 0.3, None), "fell": ("down", 0.9, None)}
+    assert found.gone is not None
+    assert ocids(found.gone) == ["left", "unlisted"]
+    assert set(found.gone["why"].to_pylist()) == {NOT_IN_PORTFOLIO}
+
+
+def test_gone_from_a_whole_output_begins_with_the_likeliest_to_fail_and_has_a_tender_once() -> None:
+    before = table(*({"ocid": name, "failure": p} for name, p in (("a", 0.1), ("b", 0.7), ("a", 0.9), ("c", 0.3))))
+    found = build_worklist(NOW, WorklistOptions(capacity=2), before)
+    assert found.gone is not None
+    assert [*zip(ocids(found.gone), found.gone["failure"].to_pylist(), strict=True)] == [
+        ("a", 0.9),
+        ("b", 0.7),
+        ("c", 0.3),
+    ]
+
+
+def test_the_seed_of_the_earlier_run_does_not_matter() -> None:
+    earlier = build_worklist(BEFORE, WorklistOptions(capacity=5, seed=1)).rows
+    assert changed(build_worklist(NOW, WorklistOptions(capacity=4, seed=2), earlier).rows)["rose"] == ("up", 0.3, 5)
+
+
+def test_without_an_ocid_tenders_meet_by_file_and_line() -> None:
+    before = table({"ocid": None, "line": 7, "failure": 0.2}, {"ocid": "a", "line": 8})
+    now = table({"ocid": None, "line": 7, "failure": 0.3}, {"ocid": "b", "line": 8, "failure": 0.1})
+    rows = build_worklist(now, WorklistOptions(capacity=2), before).rows
+    assert rows["change"].to_pylist() == ["up", "new"]
+
+
+def test_without_an_earlier_run_nothing_is_said() -> None:
+    found = build_worklist(NOW, WorklistOptions(capacity=2))
+    assert set(changed(found.rows).values()) == {(None, None, None)}
+    assert (found.gone, found.summary.changes) == (None, None)

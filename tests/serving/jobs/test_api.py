@@ -88,7 +88,7 @@ def test_the_manifest_tells_what_was_run_and_not_where(service: httpx.Client, jo
     assert manifest["inputs"][0]["file"] == "register.jsonl"
     assert manifest["counts"]["refused"] == 1
     assert str(data) not in answer.text
-    assert "/" not in manifest["asked"]["bundle"]
+    assert "/" not in manifest["options"]["bundle"]
 
 
 def test_a_format_that_is_not_written_is_refused(service: httpx.Client, job: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from portfolio.worklist import Wish
+from portfolio.worklist import WorklistOptions
 from serving.jobs.asked import fields, options, wanted
 from serving.jobs.job import Options
 from tenders.errors import DataError, UsageError
@@ -60,14 +60,14 @@ def test_a_share_beyond_the_bounds_of_the_command_line_is_refused(text: str) -> 
         options({"sample": text})
     assert [each.path for each in caught.value.problems] == ["/sample"]
     with suppress(ValueError), pytest.raises(UsageError):
-        Wish(capacity=1, sample=float(text))
+        WorklistOptions(capacity=1, sample=float(text))
 
 
 @pytest.mark.parametrize("text", ["-1", "1.0", str(2**64), "9" * 5000, "x", "²"])
 def test_a_seed_is_one_that_a_worklist_takes(text: str) -> None:
     with pytest.raises(DataError, match="/seed"):
         options({"seed": text})
-    assert Wish(capacity=1, seed=options({"seed": str(2**64 - 1)}).seed).seed == 2**64 - 1
+    assert WorklistOptions(capacity=1, seed=options({"seed": str(2**64 - 1)}).seed).seed == 2**64 - 1
 
 
 def test_what_is_wrong_with_the_earlier_job_is_said_with_everything_else() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from portfolio import worklist as portfolio_worklist
 from portfolio.table import SCHEMA
-from portfolio.worklist import Wish
+from portfolio.worklist import WorklistOptions
 from serving.jobs.ranking import RANKED, ranked
 
 ROWS = [
@@ -40,10 +40,10 @@ def worklist(folder: Path, rows: list[dict[str, Any]] = ROWS, **wish: Any) -> li
     return list(found.to_pylist())
 
 
-def made_by(folder: Path, rows: list[dict[str, Any]], **wish: Any) -> tuple[Path, Path, Wish]:
+def made_by(folder: Path, rows: list[dict[str, Any]], **wish: Any) -> tuple[Path, Path, WorklistOptions]:
     """What a run leaves: the scored rows, and the worklist with reasons."""
-    given, listed, asked = scored(folder, rows), folder / "listed.parquet", Wish(**{"capacity": 9, **wish})
-    found = portfolio_worklist.worklist(ds.dataset(given), asked).rows
+    given, listed, asked = scored(folder, rows), folder / "listed.parquet", WorklistOptions(**{"capacity": 9, **wish})
+    found = portfolio_worklist.build_worklist(ds.dataset(given), asked).rows
     reasons = pa.array([f"because of {line}" for line in found["line"].to_pylist()], pa.string())
     pq.write_table(found.set_column(found.column_names.index("reasons"), "reasons", reasons), listed)
     return given, listed, asked

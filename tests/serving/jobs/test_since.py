@@ -161,7 +161,7 @@ def test_the_manifest_names_the_earlier_output_by_its_digest(
     answer = service.get(later["links"]["manifest"])
     told, earlier = answer.json(), service.get(job["links"]["manifest"]).json()
     assert (told["since"]["file"], told["since"]["sha256"]) == ("register-scored.parquet", earlier["output_sha256"])
-    assert told["worklist"]["wish"]["sample"] == 0.2
+    assert told["worklist"]["options"]["sample"] == 0.2
     assert str(data) not in answer.text
 
 

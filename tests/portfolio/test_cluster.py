@@ -24,12 +24,11 @@ import pytest
 pytest.importorskip("distributed")
 
 from models import bundle as bundles
-from portfolio import clusters
-from portfolio.clusters import carried, cluster, done_there, owned
-from portfolio.given import Run
-from portfolio.run import Progress, run
+from portfolio import cluster
+from portfolio.cluster import cluster_workers, requirements, run_call, with_data
+from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import Asked, scored
-from portfolio.worklist import Wish
+from portfolio.worklist import WorklistOptions
 from tenders.errors import UnreachableError
 from tenders.io.blocks import blocks
 from tenders.io.streams import Bounds, block_lines, count_lines
@@ -50,12 +49,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(source: Path) -> bytes:
     """What a run in this process writes."""
     with ThreadPoolExecutor(1) as executor:
-        run(given(source, "alone.parquet"), executor)
+        run_portfolio(given(source, "alone.parquet"), executor)
     return source.with_name("alone.parquet").read_bytes()
 
 
-def given(source: Path, name: str) -> Run:
-    return Run(source=source, out=source.with_name(name), asked=ASKED, format="parquet", workers=2, bounds=SMALL)
+def given(source: Path, name: str) -> PortfolioRun:
+    out = source.with_name(name)
+    return PortfolioRun(source=source, out=out, options=ASKED, format="parquet", workers=2, bounds=SMALL)
 
 
 @contextmanager
@@ -110,10 +110,10 @@ def test_a_worker_that_is_killed_costs_no_byte(source: Path, alone: bytes) -> No
         scheduler() as (address, _),
         worker(address) as one,
         worker(address),
-        cluster(address, ASKED.bundle) as (executor, _),
+        cluster_workers(address, ASKED.bundle) as (executor, _),
     ):
         executor._client.wait_for_workers(2, timeout=30)
-        run(of, executor, shown=after(5, lambda: os.kill(one.pid, signal.SIGKILL)))
+        run_portfolio(of, executor, on_progress=after(5, lambda: os.kill(one.pid, signal.SIGKILL)))
         assert one.poll() == -signal.SIGKILL
     assert of.out.read_bytes() == alone
 
@@ -123,35 +123,35 @@ def test_a_scheduler_that_goes_away_says_how_to_go_on(source: Path, alone: bytes
     with (
         scheduler() as (address, running),
         worker(address),
-        cluster(address, ASKED.bundle) as (executor, _),
+        cluster_workers(address, ASKED.bundle) as (executor, _),
         pytest.raises(UnreachableError, match=r"the scheduler is gone\. What was scored is kept: .* --resume"),
     ):
-        run(of, executor, shown=after(3, running.kill))
-    assert len(list(of.parts.glob("*.arrow"))) >= 3
+        run_portfolio(of, executor, on_progress=after(3, running.kill))
+    assert len(list(of.parts_folder.glob("*.arrow"))) >= 3
     with ThreadPoolExecutor(1) as executor:
-        run(of, executor, resume=True)
+        run_portfolio(of, executor, resume=True)
     assert of.out.read_bytes() == alone
 
 
 def test_a_cluster_without_workers_is_not_waited_for_in_vain(source: Path) -> None:
     with scheduler() as (address, _):
-        with pytest.raises(UnreachableError, match="no worker in 1 seconds"), cluster(address, ASKED.bundle, 1, 1):
+        with pytest.raises(UnreachableError, match="no worker in 1 seconds"), cluster_workers(address, ASKED.bundle, 1, 1):
             pass
         with (
             worker(address) as only,
-            cluster(address, ASKED.bundle, patience=20) as (executor, count),
+            cluster_workers(address, ASKED.bundle, patience=20) as (executor, count),
         ):
             assert count == 1
             executor._patience = 2
             with pytest.raises(UnreachableError, match=r"no worker for 2 seconds\. What was scored is kept"):
-                run(given(source, "empty.parquet"), executor, shown=after(2, only.kill))
+                run_portfolio(given(source, "empty.parquet"), executor, on_progress=after(2, only.kill))
 
 
 def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "CONNECT", 1)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with (
         pytest.raises(UnreachableError, match=r"tcp://127\.0\.0\.1:9: no cluster answers"),
-        cluster("tcp://127.0.0.1:9", ASKED.bundle),
+        cluster_workers("tcp://127.0.0.1:9", ASKED.bundle),
     ):
         pass
 
@@ -166,18 +166,18 @@ def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "600 tenders scored" in done.stdout
     with ThreadPoolExecutor(1) as executor:
-        of = msgspec.structs.replace(given(source, here.name), bounds=Bounds(), workers=1, wish=Wish(capacity=3))
-        run(of, executor)
+        of = msgspec.structs.replace(given(source, here.name), bounds=Bounds(), workers=1, worklist=WorklistOptions(capacity=3))
+        run_portfolio(of, executor)
     assert out.read_bytes() == of.out.read_bytes()
     listed = out.with_name("out.worklist.parquet")
-    assert listed.read_bytes() == of.listed.read_bytes()
+    assert listed.read_bytes() == of.worklist_file.read_bytes()
     assert all(pq.read_table(listed)["reasons"].to_pylist())
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a", b"a\n\n\nb", b"\xef\xbb\xbf{}\r\n{}\n\n"])
 def test_a_block_carries_the_lines_of_its_range(tmp_path: Path, content: bytes) -> None:
     for block in blocks(made.written(tmp_path, "a.jsonl", content), bounds=Bounds(block=3)):
-        sent = carried(block)
+        sent = with_data(block)
         assert list(block_lines(sent)) == list(block_lines(block))
         assert count_lines(sent) == count_lines(block)
 
@@ -185,32 +185,32 @@ def test_a_block_carries_the_lines_of_its_range(tmp_path: Path, content: bytes) 
 def test_a_worker_answers_what_a_process_does_without_the_input(tmp_path: Path) -> None:
     path = made.written(tmp_path, "a.jsonl", made.lines(made.releases(5)))
     (block,) = blocks(path)
-    here, sent = scored(ASKED, block), carried(block)
+    here, sent = scored(ASKED, block), with_data(block)
     path.unlink()
-    assert done_there(owned(ASKED.bundle), scored, ASKED, sent) == here
+    assert run_call(requirements(ASKED.bundle), scored, ASKED, sent) == here
 
 
-def differing(**changes: Any) -> clusters.Expected:
+def differing(**changes: Any) -> cluster.WorkerRequirements:
     """What is expected of a worker that differs from this machine."""
-    return msgspec.structs.replace(owned(ASKED.bundle), **changes)
+    return msgspec.structs.replace(requirements(ASKED.bundle), **changes)
 
 
 @pytest.mark.parametrize(
     ("expected", "told"),
     [
-        (differing(versions=(("numpy", "1.0"),)), r"the worker on .* has numpy .* for 1\.0\. Install the same there"),
-        (differing(bundle="0" * 64), r"the worker on .* has another bundle as"),
+        (differing(versions=(("numpy", "1.0"),)), r"the worker on .* has numpy .* instead of 1\.0\. Install the same versions there"),
+        (differing(bundle="0" * 64), r"the worker on .* has a different bundle at"),
     ],
     ids=["a library", "a bundle"],
 )
-def test_a_worker_that_differs_refuses_to_score(tmp_path: Path, expected: clusters.Expected, told: str) -> None:
+def test_a_worker_that_differs_refuses_to_score(tmp_path: Path, expected: cluster.WorkerRequirements, told: str) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
     with pytest.raises(UnreachableError, match=told):
-        done_there(expected, scored, ASKED, carried(block))
+        run_call(expected, scored, ASKED, with_data(block))
 
 
 def test_a_worker_without_the_bundle_says_so(tmp_path: Path) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
     asked = msgspec.structs.replace(ASKED, bundle=str(tmp_path / "nowhere"))
     with pytest.raises(UnreachableError, match=r"the worker on .*: no bundle at .*nowhere"):
-        done_there(owned(ASKED.bundle), scored, asked, carried(block))
+        run_call(requirements(ASKED.bundle), scored, asked, with_data(block))

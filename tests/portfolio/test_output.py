@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from openpyxl import load_workbook
 
-from portfolio import writing
+from portfolio import output
 from tenders.errors import UsageError
 
 SCHEMA = pa.schema(
@@ -38,7 +38,7 @@ def table(buyers: list[str | None]) -> pa.Table:
 
 def written(tmp_path: Path, format: str, *tables: pa.Table, name: str = "out") -> bytes:
     out = tmp_path / f"{name}.{format}"
-    writing.write(out, format, SCHEMA, tables)
+    output.write_tables(out, format, SCHEMA, tables)
     return out.read_bytes()
 
 
@@ -91,7 +91,7 @@ def test_what_no_workbook_can_hold_is_left_out_of_it(tmp_path: Path) -> None:
 
 
 def test_rows_beyond_one_sheet_go_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "SHEET", 3)
+    monkeypatch.setattr(output, "SHEET_ROWS", 3)
     sheets = as_sheets(written(tmp_path, "xlsx", table([str(i) for i in range(7)])))
     assert [[row[0] for row in sheet] for sheet in sheets] == [
         ["buyer", "0", "1", "2"], ["buyer", "3", "4", "5"], ["buyer", "6"]
@@ -109,9 +109,9 @@ def test_parquet_holds_the_table(tmp_path: Path) -> None:
     assert pq.read_table(io.BytesIO(written(tmp_path, "parquet", expected))).equals(expected)
 
 
-@pytest.mark.parametrize("format", writing.FORMATS)
+@pytest.mark.parametrize("format", output.FORMATS)
 def test_how_the_rows_come_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
-    monkeypatch.setattr(writing, "GROUP", 1_000)
+    monkeypatch.setattr(output, "ROW_GROUP", 1_000)
     whole = table([f"=Council {i % 50}" for i in range(2_500)])
     cut = [whole.slice(0, 1), whole.slice(1, 0), whole.slice(1, 1_700), whole.slice(1_701)]
     once = written(tmp_path, format, whole)
@@ -127,7 +127,7 @@ def test_a_workbook_does_not_tell_when_it_was_made(tmp_path: Path) -> None:
         assert book.read("docProps/core.xml").count(b"2000-01-01T00:00:00Z") == 2
 
 
-@pytest.mark.parametrize("format", writing.FORMATS)
+@pytest.mark.parametrize("format", output.FORMATS)
 def test_no_rows_are_a_file_with_columns(tmp_path: Path, format: str) -> None:
     content = written(tmp_path, format, table([]))
     if format == "parquet":
@@ -142,7 +142,7 @@ def test_no_rows_are_a_file_with_columns(tmp_path: Path, format: str) -> None:
 
 # openpyxl's own generator complains when it is given up.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("format", writing.FORMATS)
+@pytest.mark.parametrize("format", output.FORMATS)
 def test_what_breaks_off_leaves_the_former_file(tmp_path: Path, format: str) -> None:
     def broken() -> Iterator[pa.Table]:
         yield table(["x"])
@@ -150,15 +150,15 @@ def test_what_breaks_off_leaves_the_former_file(tmp_path: Path, format: str) -> 
 
     before = written(tmp_path, format, table(["before"]))
     with pytest.raises(KeyboardInterrupt):
-        writing.write(tmp_path / f"out.{format}", format, SCHEMA, broken())
+        output.write_tables(tmp_path / f"out.{format}", format, SCHEMA, broken())
     assert (tmp_path / f"out.{format}").read_bytes() == before
-    writing.write(tmp_path / f"out.{format}", format, SCHEMA, [table(["before"])])
+    output.write_tables(tmp_path / f"out.{format}", format, SCHEMA, [table(["before"])])
     assert [each.name for each in tmp_path.iterdir()] == [f"out.{format}"]
 
 
 def test_the_format_is_what_is_named_or_what_the_file_is_called() -> None:
-    assert writing.format_of(Path("a.CSV")) == "csv"
-    assert writing.format_of(Path("a"), "parquet") == "parquet"
+    assert output.output_format(Path("a.CSV")) == "csv"
+    assert output.output_format(Path("a"), "parquet") == "parquet"
     for out, named in (("a.txt", None), ("a", None), ("a.csv", "excel")):
         with pytest.raises(UsageError, match="Use parquet, csv, xlsx, jsonl"):
-            writing.format_of(Path(out), named)
+            output.output_format(Path(out), named)

@@ -1,0 +1,111 @@
+"""What to expect of the scores: the mean probability with its bounds, and what validation found; weak groups."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+
+from models.bundle import Bundle
+from portfolio.expectations import (
+    WeakGroup,
+    expected_precision,
+    model_evidence,
+    validation_metrics,
+    validation_result,
+    weak_groups,
+)
+
+METRICS = validation_metrics(
+    "uk",
+    {
+        "dncp_py/no_award/draft": {"n": 500.0, "base_rate": 0.1, "lift_at_5": 3.0, "lift_at_10": 2.0},
+        "failure/draft/cohort": {"n": 231.0, "base_rate": 0.218},
+        "fpds_dod_us/early_end/awarded": {"n": 90.0, "base_rate": None},
+    },
+)
+
+
+def test_what_is_expected_is_the_mean_probability_with_bounds_that_chance_widens() -> None:
+    found = expected_precision(np.full(100, 0.4), np.full(100, 0.3), np.full(100, 0.5))
+    assert found is not None
+    assert (found.rows, found.expected, found.interval) == (100, 0.4, (0.3, 0.5))
+    # 1.96 standard deviations of a share of 100.
+    assert found.found == pytest.approx((0.3 - 1.96 * 0.0458, 0.5 + 1.96 * 0.05), abs=1e-3)
+
+
+def test_of_no_tender_nothing_is_expected() -> None:
+    assert expected_precision(np.empty(0), np.empty(0), np.empty(0)) is None
+
+
+@pytest.mark.parametrize(("length", "share", "found"), [(0.04, 0.05, 0.3), (0.09, 0.1, 0.2), (0.5, None, None)])
+def test_validation_counted_at_some_shares(length: float, share: float | None, found: float | None) -> None:
+    told = validation_result(METRICS, "dncp_py", "draft", length)
+    assert told is not None
+    assert (told.outcome, told.rows, told.base_rate, told.share, told.precision) == ("no_award", 500, 0.1, share, found)
+
+
+def test_the_bundles_own_register_is_judged_on_its_cohorts() -> None:
+    told = validation_result(METRICS, "uk", "draft", 0.01)
+    assert told is not None
+    assert (told.outcome, told.rows, told.precision) == ("failure", 231, None)
+
+
+@pytest.mark.parametrize(("register", "stage"), [("uk", "awarded"), ("elsewhere", "draft"), ("fpds_dod_us", "awarded")])
+def test_what_the_bundle_does_not_say_stays_open(register: str, stage: str) -> None:
+    assert validation_result(METRICS, register, stage, 0.01) is None
+
+
+CARD = """# Card
+
+## Results by group: no_award at draft
+
+| cases | n | positives | base rate | AUC | ECE |
+|---|---|---|---|---|---|
+| Category: goods | 1,000 | 100 | 0.1 | 0.690 | 0.010 |
+| Category: works | 500 | 50 | 0.1 | 0.590 | 0.010 |
+| Category: services | 400 | 40 | 0.1 | 0.660 | 0.010 |
+| Year of publication: 2019 | 300 | 30 | 0.1 | 0.720 | 0.090 |
+| Year of publication: 2015 | 3 | too few | – | – | – |
+| Kind of ending: void, against all others | 300 | 30 | 0.1 | 0.500 | 0.250 |
+
+## Reliability
+"""
+
+
+def test_weak_is_told_apart_worse_or_off_by_much() -> None:
+    assert weak_groups(CARD, "no_award", "draft", 0.7) == (
+        WeakGroup(name="Category: works", rows="500", auc=0.59, ece=0.01),
+        WeakGroup(name="Category: services", rows="400", auc=0.66, ece=0.01),
+        WeakGroup(name="Year of publication: 2019", rows="300", auc=0.72, ece=0.09),
+    )
+
+
+def test_a_card_without_the_table_leaves_it_unknown() -> None:
+    assert weak_groups(CARD, "no_award", "bids_in", 0.7) is None
+    assert weak_groups("", "no_award", "draft", None) is None
+
+
+def test_a_register_has_its_figures_its_sentence_and_its_picture(bundle: Bundle) -> None:
+    name = "sicoes_bo"
+    found = model_evidence(bundle, name, "draft", 10, 0.01)
+    own = bundle.registers[name]
+    assert (found.statement, found.rows) == (own.manifest.evidence, 10)
+    assert found.validated is not None
+    assert found.validated.rows == bundle.manifest.metrics[f"{name}/no_award/draft"]["n"]
+    assert base64.b64decode(found.picture.removeprefix("data:image/svg+xml;base64,")) == own.pictures["reliability.svg"]
+    assert found.weak is not None
+
+
+def test_the_uk_is_judged_on_its_cohorts_and_by_group_not_at_all(bundle: Bundle) -> None:
+    found = model_evidence(bundle, "uk", "awarded", 10, 0.01)
+    assert found.validated is not None
+    assert (found.validated.outcome, found.validated.precision) == ("failure", None)
+    assert found.positives == bundle.manifest.metrics["failure/awarded/cohort"]["positives"]
+    assert found.weak is None
+
+
+def test_of_a_register_that_was_never_judged_nothing_is_said(bundle: Bundle) -> None:
+    found = model_evidence(bundle, "any", "draft", 10, 0.01)
+    assert (found.validated, found.auc, found.ece) == (None, None, None)
