@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.tables import CONSOLE, add_output_options
 from tenders import registers as sources
 from tenders.errors import TenderRiskError
-from tenders.history import Past, Source
+from tenders.history import LabelledTender, Register
 from training import registers
 from training.frames import Frame, frame
 from training.recipe import Boost
@@ -31,7 +31,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One (register, outcome, stage): its table, and the cases that its rows are, in the same order."""
 
     frame: Frame
-    past: Sequence[Past]
+    past: Sequence[LabelledTender]
 
     @property
     def name(self) -> dict[str, Any]:
@@ -50,11 +50,11 @@ def arguments(about: str | None, capped: bool = True) -> argparse.ArgumentParser
     return parser
 
 
-def found(directory: Path, wanted: Sequence[str] | None) -> list[tuple[Source, Path]]:
+def found(directory: Path, wanted: Sequence[str] | None) -> list[tuple[Register, Path]]:
     """The registers asked for that the directory has; none, and a line that says so, if it has none."""
     try:
         for name in wanted or ():
-            sources.source(name)
+            sources.find_register(name)
         there = [each for each in registers.found(directory) if wanted is None or each[0].name in wanted]
     except TenderRiskError as error:
         CONSOLE.print(f"No data, so nothing was measured: {error}")

@@ -26,7 +26,7 @@ from features.track_records import register_features as records
 from features.track_records import register_history as standing
 from features.track_records.counts import Ledger
 from features.track_records.text_model import Language
-from tenders.history import Past, Source
+from tenders.history import LabelledTender, Register
 from training import boosting, frames
 from training.frames import Frame
 from training.recipe import Recipe
@@ -42,7 +42,7 @@ REPLAYED = 60.0
 # What is timed: where it is looked up when it is called, and how the part is called. Parts nest: the replay holds
 # what stands indented under it.
 PARTS: tuple[tuple[Any, str, str], ...] = (
-    (Past, "as_of", "as_of"),
+    (LabelledTender, "as_of", "as_of"),
     (frames, "describe", "describe"),
     (frames, "cases_of", "cases (with describe)"),
     (frames, "buyers", "buyers"),
@@ -88,7 +88,7 @@ def _timed(call: Callable[..., Any], part: str, spent: Seconds) -> Callable[...,
     return timed
 
 
-def measured(source: Source, past: list[Past], read: float, recipe: Recipe) -> list[ResultTable]:
+def measured(source: Register, past: list[LabelledTender], read: float, recipe: Recipe) -> list[ResultTable]:
     """Times the first (outcome, stage) of a register, whose file took `read` seconds to read."""
     outcome, stage = next(iter(told(source, past)))
     boost = recipe.boost(source.name, outcome)

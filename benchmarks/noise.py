@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from tenders.history import Past
+from tenders.history import LabelledTender
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -42,11 +42,11 @@ class Repeats(msgspec.Struct, frozen=True, kw_only=True):
     bound_ci: tuple[float, float] | None = None
 
 
-def repeats(past: Sequence[Past], outcome: str) -> Repeats:
+def repeats(past: Sequence[LabelledTender], outcome: str) -> Repeats:
     """The noise among all told cases of a register."""
     told = [case for case in past if case.known_on and case.outcomes.get(outcome) is not None]
     y = np.array([float(bool(case.outcomes[outcome])) for case in told])
-    group, fate = _numbers([_identity(case) for case in told]), _numbers([case.shares_fate for case in told])
+    group, fate = _numbers([_identity(case) for case in told]), _numbers([case.cluster_id for case in told])
     day = np.array([case.published.toordinal() for case in told])
     order = np.lexsort((day, group))
     first, second = order[:-1], order[1:]
@@ -69,7 +69,7 @@ def _discordant(base: float, failed: float) -> float:
     return 2 * (1 - base) * failed
 
 
-def _identity(case: Past) -> tuple[object, ...]:
+def _identity(case: LabelledTender) -> tuple[object, ...]:
     tender, facts = case.tender, case.tender.tender_risk
     own = tender.tender.lots[0].title if case.lot and tender.tender.lots else None
     title = WORD.sub(" ", (own or tender.tender.title or f"row {case.row}").casefold()).strip()

@@ -82,10 +82,10 @@ def check(
 ) -> None:
     """Say what is missing or wrong in an OCDS file, by JSON path; or what a register's history holds."""
     if register:
-        from tenders.registers import quality, source
+        from tenders.registers import find_register, quality
 
         with err.status(f"reading {file}"):
-            report = quality.report(source(register), Path(file))
+            report = quality.quality_report(find_register(register), Path(file))
         print_json(report) if json else show.history(out, report)
         return
     from features.catalogue import known_at
@@ -165,12 +165,12 @@ def evaluate(
 ) -> None:
     """Judge a bundle on cases that it has not seen."""
     from models import bundle as bundles
-    from tenders.registers import source
+    from tenders.registers import find_register
     from training import evaluate as evaluation
 
     loaded = bundles.load(bundle or bundles.released())
     with err.status(f"scoring {test}"):
-        found = evaluation.evaluate(loaded, source(register), history, test, outcome, stage_of(stage))
+        found = evaluation.evaluate(loaded, find_register(register), history, test, outcome, stage_of(stage))
     print_json(found) if json else show.evaluated(out, found)
 
 

@@ -14,7 +14,7 @@ from cli import show_desk
 if TYPE_CHECKING:
     # Importing these takes longer than most commands.
     from models.score import Score
-    from tenders.registers.quality import Report
+    from tenders.registers.quality import QualityReport
     from training.evaluate import Evaluation
 
 FEW_REASONS = 6
@@ -67,9 +67,9 @@ def checked(out: Console, found: Sequence[Mapping[str, Any]]) -> None:
             out.print(f"    {path}  [dim]{', '.join(labels)}[/dim]")
 
 
-def history(out: Console, found: Report) -> None:
+def history(out: Console, found: QualityReport) -> None:
     """What a history holds, what is doubtful in it, and how it changes from year to year."""
-    read = f"{found.rows:,} rows, {found.cases:,} cases in {found.fates:,} groups that share fate"
+    read = f"{found.rows:,} rows, {found.cases:,} cases in {found.clusters:,} groups that share fate"
     out.print(f"[bold]{escape(found.register)}[/bold]: {read}, {found.first or '?'} to {found.last or '?'}")
     for name, each in found.outcomes.items():
         out.print(f"  {name}: {_share(each.rate)} of {each.told:,} told, {each.censored:,} censored")

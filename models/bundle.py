@@ -27,7 +27,7 @@ from models.calibration import Calibration
 from models.training_profile import TrainingProfile
 from tenders.errors import BundleError
 from tenders.facts import STAGES, Stage
-from tenders.history import beginnings
+from tenders.history import ocid_prefixes
 
 FORMAT = 3
 READABLE = (2, FORMAT)
@@ -130,7 +130,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def for_ocid(self, ocid: str | None) -> Bundle:
         """The bundle of the register whose name or prefix begins an ocid; this one for any other tender."""
-        return next((self.by_prefix[start] for start in beginnings(ocid or "") if start in self.by_prefix), self)
+        return next((self.by_prefix[start] for start in ocid_prefixes(ocid or "") if start in self.by_prefix), self)
 
     @cached_property
     def by_prefix(self) -> dict[str, Bundle]:

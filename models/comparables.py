@@ -21,7 +21,7 @@ from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import Stage
 from tenders.process import Process
-from tenders.registers.casebook_uk import past
+from tenders.registers.casebook_uk import labelled_tender
 from tenders.tender import Tender
 
 NEAREST = 6
@@ -120,11 +120,11 @@ def known_cases(stage: Stage) -> tuple[KnownCase, ...]:
     """Every case with known outcome, as of a stage, in the order of their ids."""
     known = []
     for row, case in enumerate(casebook.cases()):
-        labelled = past(case, row)
+        labelled = labelled_tender(case, row)
         failed, tender = labelled.outcomes["failure"], labelled.as_of(stage)
         if failed is not None:
             known.append(
-                KnownCase(case=case, tender=tender, failed=failed, cluster_id=labelled.shares_fate, picked=case.picked)
+                KnownCase(case=case, tender=tender, failed=failed, cluster_id=labelled.cluster_id, picked=case.picked)
             )
     return tuple(sorted(known, key=lambda known: known.case.case_id))
 

@@ -27,8 +27,8 @@ from models.signs.register import Sign, register
 from tenders import casebook
 from tenders.bid_counts import bidders
 from tenders.facts import STAGES
-from tenders.history import Past
-from tenders.registers.casebook_uk import past
+from tenders.history import LabelledTender
+from tenders.registers.casebook_uk import labelled_tender
 
 Verdict = Literal["supported", "contradicted", "not told from chance", "not compared"]
 Interval = tuple[float, float]
@@ -90,7 +90,7 @@ def factor_records() -> Mapping[str, FactorRecord]:
         for name, sign in register().items():
             shown = sign.rule(tenders[sign.counted_at], state)
             if shown is not None:
-                cases[name].append(FactorCase(shown, failed, case.shares_fate))
+                cases[name].append(FactorCase(shown, failed, case.cluster_id))
     return {name: factor_record(sign, cases[name]) for name, sign in register().items()}
 
 
@@ -140,11 +140,11 @@ def _verdict(sign: Sign, interval: Interval | None) -> Verdict:
     return "supported" if low > 0 else "contradicted" if high < 0 else "not told from chance"
 
 
-def _cases() -> list[Past]:
-    return [past(case, row) for row, case in enumerate(casebook.cases())]
+def _cases() -> list[LabelledTender]:
+    return [labelled_tender(case, row) for row, case in enumerate(casebook.cases())]
 
 
-def _in_time(cases: Sequence[Past]) -> Iterator[tuple[Past, TrackRecord]]:
+def _in_time(cases: Sequence[LabelledTender]) -> Iterator[tuple[LabelledTender, TrackRecord]]:
     """Each case with the track records of its day, learnt from the casebook alone."""
     log = Log.of(resolutions(cases))
     for case in cases:

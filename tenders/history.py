@@ -1,6 +1,6 @@
 """Histories: procurement that has ended, with how it ended and when that became known.
 
-Every history is read by a `Source`: a register (see `tenders.registers`), the casebook, or a user's own files.
+Every history is read by a `Register` (see `tenders.registers`): an official source, the casebook, or the user's own.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from tenders.tender import Tender
 log = logging.getLogger("tender_risk")
 
 UNDATED = date.min
-"""The publication day of a case that has none: it stands before every other, so that no track record reaches it."""
+"""The publication day of a case that has none: it is before every other day, so that no track record reaches it."""
 
 
-class Past(msgspec.Struct, frozen=True, kw_only=True):
+class LabelledTender(msgspec.Struct, frozen=True, kw_only=True):
     """One case of a history: a tender or lot with every fact known by its award, and its outcomes.
 
-    `outcomes` holds no_award, early_end, single_bid or failure as the register can tell them; None is censored.
-    `published` and `known_on` are clocks: a source that wants the day used as a fact gives it in the tender too.
-    `known_on` is the day on which the outcomes became known: the clock of track records, never a feature; without it
-    no track record learns from the case. `kind` is the register's own class of ending. Cases with the same
-    `shares_fate` ended, or may have ended, by one decision. `row` counts from 0. `lot` is the id of the lot that the
-    case is about, which then stands first in `tender.tender.lots`; None is the whole. `cohort` says how the case
-    entered a history that was picked; else it is empty. `process` holds the releases, where there are several.
+    `outcomes` holds those of no_award, early_end, single_bid and failure that the register can tell; None is censored.
+    `published` and `known_on` are clocks: a register that wants a day used as a fact also states it in the tender.
+    `known_on` is the day on which the outcomes became known. It is never a feature, and no track record learns from a
+    case without it. `kind` is the register's own class of ending. Cases of one `cluster_id` ended, or may have ended,
+    by one decision: split and resample them together. `row` counts from 0. `lot` is the id of the lot that the case is
+    about, which then is the first of `tender.tender.lots`; None is the whole tender. `cohort` says how the case entered
+    a history that was picked; else it is empty. `process` holds the releases, where there are several.
     """
 
     tender: Tender
@@ -41,7 +41,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     known_on: date | None
     outcomes: Mapping[str, bool | None]
     kind: str
-    shares_fate: str
+    cluster_id: str
     row: int
     lot: str | None = None
     cohort: str = ""
@@ -52,45 +52,45 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
         return self.process.as_of(stage) if self.process else stages.as_of(self.tender, stage)
 
 
-def beginnings(ocid: str) -> tuple[str, str]:
-    """What may name a register in an ocid: its first part, and its first two, such as `ocds-h6vhtk`."""
-    first, _, rest = ocid.partition("-")
-    return first, f"{first}-{rest.partition('-')[0]}"
-
-
-class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What one file gave: its cases in the order of their rows, how many rows it had, and what was wrong with which.
+class HistoryFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of one file: its cases in the order of their rows, how many rows it has, and its problems.
 
     A row that cannot be read is a problem and no case. A problem may also say how a doubtful cell was taken.
     """
 
-    cases: list[Past]
+    cases: list[LabelledTender]
     rows: int
     problems: list[Problem] = []
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A register: its name, the outcomes it can tell with the stages at which they are open, and its reader.
+class Register(msgspec.Struct, frozen=True, kw_only=True):
+    """A source of histories: its name, the outcomes it can tell with the stages at which each is open, and its reader.
 
     `snapshot` says that all cases ended within one short window, so that time cannot order them: what is learnt of one
-    buyer's cases is then judged on other buyers'. `gaps_tell` are OCDS paths whose being empty tells the outcome: no
-    model may learn from their missing values.
+    buyer's cases is then judged on other buyers' cases. `gaps_tell` are OCDS paths that are empty because of the
+    outcome: no model may learn from their missing values.
     The reader raises UnreachableError if the file cannot be read, DataError if it is not a file of this register.
     """
 
     name: str
     outcomes: Mapping[str, tuple[Stage, ...]]
-    read: Callable[[Path], Read]
+    read: Callable[[Path], HistoryFile]
     gaps_tell: tuple[str, ...] = ()
     snapshot: bool = False
 
-    def cases(self, path: Path) -> list[Past]:
-        """The cases of a file. How many problems it has, and the first of them, is logged as a warning.
+    def cases(self, path: Path) -> list[LabelledTender]:
+        """The cases of a file. The number of its problems, and the first of them, is logged as a warning.
 
         Raises as the reader does.
         """
-        found = self.read(path)
-        if found.problems:
-            count, first = f"{len(found.problems):,}", found.problems[0]
+        file = self.read(path)
+        if file.problems:
+            count, first = f"{len(file.problems):,}", file.problems[0]
             log.warning("%s: problems: %s. The first is at %s. tender-risk check tells more", path.name, count, first)
-        return found.cases
+        return file.cases
+
+
+def ocid_prefixes(ocid: str) -> tuple[str, str]:
+    """The beginnings of an ocid that may name a register: its first part, and its first two, such as `ocds-h6vhtk`."""
+    first, _, rest = ocid.partition("-")
+    return first, f"{first}-{rest.partition('-')[0]}"

@@ -18,7 +18,7 @@ from models.bundle import TrainingSource
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import STAGES, Stage
-from tenders.registers.casebook_uk import past
+from tenders.registers.casebook_uk import labelled_tender
 from training.splits import components, numbered
 
 OUTCOMES = ("no_award", "early_end", "single_bid")
@@ -64,7 +64,7 @@ def history(cases: Sequence[Case] | None = None) -> History:
     processes = [process for _, process, _ in dated]
     days = [day for _, _, day in dated]
     known = {stage: known_at(stage) for stage in STAGES}
-    log = Log.of(resolutions(past(case, row) for row, case in enumerate(chosen)))
+    log = Log.of(resolutions(labelled_tender(case, row) for row, case in enumerate(chosen)))
     records = [log.on(day) for day in days]
     return History(
         cases=tuple(chosen),

@@ -24,7 +24,7 @@ from models.bundle import ANY, Bundle
 from models.predict import measured, predictions
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
-from tenders.history import Past, Source
+from tenders.history import LabelledTender, Register
 from training import metrics
 from training.frames import cases_of, fresh
 from training.splits import numbered
@@ -60,7 +60,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def evaluate(
-    bundle: Bundle, source: Source, history: Path, test: Path, outcome: str | None, stage: Stage | None
+    bundle: Bundle, source: Register, history: Path, test: Path, outcome: str | None, stage: Stage | None
 ) -> Evaluation:
     """The figures. Without an outcome or stage, the first that the register can tell.
 
@@ -86,7 +86,12 @@ def evaluate(
 
 
 def probabilities(
-    bundle: Bundle, source: Source, before: Sequence[Past], cases: Sequence[Past], outcome: str, stage: Stage
+    bundle: Bundle,
+    source: Register,
+    before: Sequence[LabelledTender],
+    cases: Sequence[LabelledTender],
+    outcome: str,
+    stage: Stage,
 ) -> Floats:
     """The predicted probability of an outcome for each case that can tell it, as it was on its publication day."""
     told = [row for row, case in enumerate(cases) if case.outcomes.get(outcome) is not None]
@@ -99,7 +104,12 @@ def probabilities(
 
 
 def known(
-    own: Bundle, source: Source, before: Sequence[Past], cases: Sequence[Past], rows: Sequence[int], outcome: str
+    own: Bundle,
+    source: Register,
+    before: Sequence[LabelledTender],
+    cases: Sequence[LabelledTender],
+    rows: Sequence[int],
+    outcome: str,
 ) -> list[TrackRecord]:
     """For each of `rows` the track record of that case's day: replayed from both files, or, where time cannot
     order a register, as the bundle holds it."""
@@ -119,15 +129,21 @@ def known(
     return [TrackRecord(numbers=numbers) for numbers in knowing.numbers(read, at)]
 
 
-def _censored(cases: Sequence[Past], outcome: str, kind: bool) -> int:
+def _censored(cases: Sequence[LabelledTender], outcome: str, kind: bool) -> int:
     return sum(case.outcomes.get(outcome) is None for case in cases if picked(case) == kind)
 
 
 def _figures(
-    register: str, outcome: str, stage: Stage, cases: Sequence[Past], p: Floats, rows: NDArray[np.int64], censored: int
+    register: str,
+    outcome: str,
+    stage: Stage,
+    cases: Sequence[LabelledTender],
+    p: Floats,
+    rows: NDArray[np.int64],
+    censored: int,
 ) -> Evaluation:
     y = np.array([float(bool(cases[row].outcomes[outcome])) for row in rows])
-    cluster = numbered([cases[row].shares_fate for row in rows])
+    cluster = numbered([cases[row].cluster_id for row in rows])
     # In the casebook one decision is one case; in a register every row is one.
     decided = numbered([decision(cases[row]) if cases[row].cohort else (int(row),) for row in rows])
     found = metrics.summary(y, p[rows], cluster, weight=1 / np.bincount(decided)[decided])

@@ -23,8 +23,8 @@ from features.track_records.case_records import NO_RECORD
 from features.track_records.register_history import Cases, Read, State
 from tenders.bid_counts import bidders
 from tenders.facts import Stage
-from tenders.history import Past, Source
-from tenders.registers.columns import uncollected
+from tenders.history import LabelledTender, Register
+from tenders.registers.columns import gc_paused
 from tenders.tender import Tender
 from training.splits import grouped_folds, numbered
 
@@ -75,11 +75,11 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         return ~np.isnan(self.y)
 
 
-@uncollected()
-def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> Frame:
+@gc_paused()
+def frame(source: Register, past: Sequence[LabelledTender], outcome: str, stage: Stage) -> Frame:
     """The table of a register. `past` needs no order; rows keep theirs."""
     cases, buyer = cases_of(past, outcome), buyers(past)
-    fate = numbered([case.shares_fate for case in past])
+    fate = numbered([case.cluster_id for case in past])
     if source.snapshot:
         cases = msgspec.structs.replace(cases, weight=np.bincount(fate)[fate] ** -0.5)
     state = fresh(cases)
@@ -113,7 +113,7 @@ def frame(source: Source, past: Sequence[Past], outcome: str, stage: Stage) -> F
     )
 
 
-def cases_of(past: Sequence[Past], outcome: str) -> Cases:
+def cases_of(past: Sequence[LabelledTender], outcome: str) -> Cases:
     """What the replay walks: every case with its days, its outcome and what else its end showed."""
     y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in past])
     published = np.array([case.published.toordinal() for case in past], dtype=np.int64)
@@ -184,7 +184,7 @@ def _learn(state: State, read: Read, published: Numbers, told: Numbers) -> None:
     standing.study(state, read, told)
 
 
-def buyers(past: Sequence[Past]) -> Numbers:
+def buyers(past: Sequence[LabelledTender]) -> Numbers:
     """A number a buyer; a case without one stands alone."""
     keys = [(c.tender.buyer and (c.tender.buyer.id or c.tender.buyer.name)) or f"row {c.row}" for c in past]
     names = list(map(str, keys))
@@ -196,7 +196,7 @@ def _number(value: bool | None) -> float:
     return np.nan if value is None else float(value)
 
 
-def _other(case: Past, outcome: str) -> float:
+def _other(case: LabelledTender, outcome: str) -> float:
     """For no_award whether the buyer called it off, for the rest the logarithm of the bidders; 0 if not told."""
     if outcome == "no_award":
         return float(case.kind.lower().startswith(CALLED_OFF))
@@ -204,7 +204,7 @@ def _other(case: Past, outcome: str) -> float:
     return float(np.log(count)) if count else 0.0
 
 
-def groups(past: Sequence[Past], buyer: Numbers) -> dict[str, NDArray[np.str_]]:
+def groups(past: Sequence[LabelledTender], buyer: Numbers) -> dict[str, NDArray[np.str_]]:
     """What figures are given by: year, category, value band, size of the buyer and kind of ending, each (rows,).
 
     `buyer` numbers the buyers, shape (rows,).

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from features.matrix import Matrix
 from models.training_profile import FeatureQuantiles, TrainingProfile, code_shares, feature_quantiles, quantiles
-from tenders.history import Past
+from tenders.history import LabelledTender
 from training.dataset import History
 
 Floats = NDArray[np.float64]
@@ -22,7 +22,9 @@ FEWEST = 2000
 """Rows of a year below which all rows count: the ends of a spread rest on one in twenty."""
 
 
-def of_register(past: Sequence[Past], features: Mapping[str, Spreads], p: Mapping[str, Floats]) -> TrainingProfile:
+def of_register(
+    past: Sequence[LabelledTender], features: Mapping[str, Spreads], p: Mapping[str, Floats]
+) -> TrainingProfile:
     """The reference of a register's bundle: the `spreads` of its models and what they forecast, by part."""
     told = [case for case in past if case.known_on and any(end is not None for end in case.outcomes.values())]
     rows = [told[row] for row in latest(np.array([case.published.toordinal() for case in told]))]

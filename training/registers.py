@@ -16,7 +16,7 @@ from tenders import casebook
 from tenders import registers as sources
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import Stage
-from tenders.history import UNDATED, Past, Source, beginnings
+from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
 from tenders.registers import casebook_uk
 from training import metrics
 from training.ablation import Ablated, ablated
@@ -59,18 +59,22 @@ class Registers(msgspec.Struct, frozen=True, kw_only=True):
     searched: tuple[Searched, ...] = ()
 
 
-def found(directory: Path) -> list[tuple[Source, Path]]:
+def found(directory: Path) -> list[tuple[Register, Path]]:
     """The files of a directory that are named as a register is, in the order of their names.
 
     Raises UnreachableError if there is no such directory, DataError if none of its files is a register's.
     """
     if not directory.is_dir():
         raise UnreachableError(f"{directory}: no such directory. Check the name")
-    files = [file for file in sorted(directory.iterdir()) if file.stem in sources.names() and file.suffix in SUFFIXES]
+    files = [
+        file
+        for file in sorted(directory.iterdir())
+        if file.stem in sources.register_names() and file.suffix in SUFFIXES
+    ]
     if not files:
-        known = ", ".join(f"{name}.parquet" for name in sources.names())
+        known = ", ".join(f"{name}.parquet" for name in sources.register_names())
         raise DataError.at(str(directory), "no history in it", f"Name files after their register: {known}")
-    return [(sources.source(file.stem), file) for file in files]
+    return [(sources.find_register(file.stem), file) for file in files]
 
 
 def train(directory: Path, recipe: Recipe, progress: Progress) -> Registers:
@@ -128,7 +132,7 @@ def _alike(shares: Sequence[Sample]) -> Iterator[tuple[str, list[Sample]]]:
 def _strangers(outcome: str) -> Iterator[Rows]:
     """The casebook's dated cases that were not picked by how they ended, with its own records, where FEW have the
     outcome: does what the registers know together hold there?"""
-    source = sources.source(casebook_uk.NAME)
+    source = sources.find_register(casebook_uk.NAME)
     past = [case for case in source.cases(casebook.CASES) if case.published > UNDATED]
     table = frame(source, past, outcome, "draft")
     rows = np.flatnonzero(table.told & [case.cohort != casebook.PICKED for case in past])
@@ -136,7 +140,7 @@ def _strangers(outcome: str) -> Iterator[Rows]:
         yield rows_of(table, rows)
 
 
-def told(source: Source, past: list[Past]) -> Iterator[tuple[str, Stage]]:
+def told(source: Register, past: list[LabelledTender]) -> Iterator[tuple[str, Stage]]:
     """The outcomes that these cases can tell both ways often enough, with the stages at which they are open."""
     for outcome, stages in source.outcomes.items():
         ends = [case.outcomes.get(outcome) for case in past if case.known_on]
@@ -166,7 +170,9 @@ def figures(each: Judged) -> Figures:
     )
 
 
-def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tuple[TrainingSource, ...]) -> Bundle:
+def _bundle(
+    name: str, past: Sequence[LabelledTender], learnt: Sequence[Learnt], data: tuple[TrainingSource, ...]
+) -> Bundle:
     keys = [(each.part.outcome, each.part.stage) for each in learnt]
     return Bundle(
         manifest=msgspec.structs.replace(
@@ -184,9 +190,9 @@ def _bundle(name: str, past: Sequence[Past], learnt: Sequence[Learnt], data: tup
     )
 
 
-def _prefixes(past: Sequence[Past]) -> tuple[str, ...]:
+def _prefixes(past: Sequence[LabelledTender]) -> tuple[str, ...]:
     """The prefixes that OCDS has given the publishers of nearly all of a register's ocids."""
-    found = Counter(beginnings(case.tender.ocid or "")[1] for case in past)
+    found = Counter(ocid_prefixes(case.tender.ocid or "")[1] for case in past)
     return tuple(
         sorted(prefix for prefix, count in found.items() if prefix.startswith("ocds-") and count >= SHARE * len(past))
     )
@@ -260,7 +266,7 @@ def evidence(register: str, judged: Sequence[Judged]) -> str:
     )
 
 
-def _fingerprint(source: Source, file: Path, past: Sequence[Past]) -> TrainingSource:
+def _fingerprint(source: Register, file: Path, past: Sequence[LabelledTender]) -> TrainingSource:
     days = [case.published for case in past]
     return TrainingSource(
         name=source.name,

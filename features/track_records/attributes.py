@@ -26,7 +26,7 @@ from features.track_records.keys import buyer_keys
 from tenders import dates
 from tenders.facts import Facts
 from tenders.memo import Memo
-from tenders.registers.columns import uncollected
+from tenders.registers.columns import gc_paused
 from tenders.tender import Tender, Value
 
 Hashes = NDArray[np.uint64]
@@ -177,7 +177,7 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
 
 def describe(tenders: Iterable[Tender]) -> Described:
     """The attributes of tenders as of draft, in their order. What is known later is not read."""
-    with uncollected():
+    with gc_paused():
         parts = [_described(some) for some in _some(iter(tenders))] or [_described(())]
     made, words, sizes, numbers = (np.concatenate(each) for each in zip(*parts, strict=True))
     log_value, windows, again = np.ascontiguousarray(numbers.T)

@@ -10,10 +10,10 @@ from features.track_records.keys import keys_of
 from features.value import value_gbp
 from tenders import casebook
 from tenders.bid_counts import bidders
-from tenders.history import Past
+from tenders.history import LabelledTender
 
 
-def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
+def resolutions(cases: Iterable[LabelledTender]) -> Iterator[Resolved]:
     """One resolution a case of which it is known whether it failed, and when. One decision is learnt once.
 
     A case that is too recent to have failed tells nothing yet.
@@ -36,12 +36,12 @@ def resolutions(cases: Iterable[Past]) -> Iterator[Resolved]:
         )
 
 
-def decision(case: Past) -> tuple[object, ...]:
+def decision(case: LabelledTender) -> tuple[object, ...]:
     """What is the same for failures by one decision: those of one fate and day. Survivors survive one by one."""
-    return (case.shares_fate, case.known_on) if failure(case) else (case.row, case.shares_fate, case.known_on)
+    return (case.cluster_id, case.known_on) if failure(case) else (case.row, case.cluster_id, case.known_on)
 
 
-def failure(case: Past) -> bool | None:
+def failure(case: LabelledTender) -> bool | None:
     """Whether a case failed: as it is told, else as its parts tell; None if none does."""
     if "failure" in case.outcomes:
         return case.outcomes["failure"]
@@ -50,6 +50,6 @@ def failure(case: Past) -> bool | None:
     return any(told) if told else None
 
 
-def picked(case: Past) -> bool:
+def picked(case: LabelledTender) -> bool:
     """Whether a case of the casebook entered because of how it ended."""
     return case.cohort == casebook.PICKED

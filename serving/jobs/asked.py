@@ -11,9 +11,9 @@ from serving.jobs import since
 from serving.jobs.job import MOST_CAPACITY, Job, Options
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES
-from tenders.registers import names, own
+from tenders.registers import own, register_names
 
-REGISTERS = tuple(name for name in names() if name != own.NAME)
+REGISTERS = tuple(name for name in register_names() if name != own.NAME)
 """Whose columns an upload may have. An office's own come with a mapping that names files of the machine it runs on."""
 
 

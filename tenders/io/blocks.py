@@ -15,14 +15,14 @@ from pathlib import Path
 import msgspec
 
 from tenders.errors import DataError, TenderRiskError, UnreachableError
-from tenders.history import Source
+from tenders.history import Register
 from tenders.io.detection import BULK_SUFFIXES, JSON_LINES, is_json_lines, split_suffix, starts_json_lines
 from tenders.io.json_documents import piece_size, split_document
 from tenders.io.rows import cut_register, has_register_columns
 from tenders.io.streams import BOUNDS, Block, Bounds, Cut, batches, file_lines, problems_cut, read_whole
 from tenders.io.tables import cut_csv, cut_parquet
 from tenders.io.xlsx import cut_workbook
-from tenders.registers import source as source_of
+from tenders.registers import find_register as source_of
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def blocks(
             number += 1
 
 
-def _cut_file(path: Path, register: Source | None, bounds: Bounds, alone: bool) -> Iterator[Cut]:
+def _cut_file(path: Path, register: Register | None, bounds: Bounds, alone: bool) -> Iterator[Cut]:
     empty = True
     try:
         for cut in _cutter(path, register)(path, bounds):
@@ -124,7 +124,7 @@ def _with_file(error: DataError | OSError, path: Path) -> TenderRiskError:
     return error if isinstance(error, TenderRiskError) else UnreachableError(str(error))
 
 
-def _cutter(path: Path, register: Source | None) -> Callable[[Path, Bounds], Iterator[Cut]]:
+def _cutter(path: Path, register: Register | None) -> Callable[[Path, Bounds], Iterator[Cut]]:
     """The function that cuts a file of this name. Raises DataError if there is none, UnreachableError if no file."""
     suffix, codec = split_suffix(path)
     if not path.is_file():

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from tenders.errors import DataError, Problem, UnreachableError
-from tenders.history import Source
+from tenders.history import Register
 from tenders.io import form
 from tenders.io.detection import document_kind
 from tenders.io.fields import Remembered
@@ -225,12 +225,12 @@ class RegisterCase(msgspec.Struct, frozen=True, array_like=True):
     problems: list[Problem]
 
 
-def has_register_columns(register: Source, suffix: str) -> bool:
+def has_register_columns(register: Register, suffix: str) -> bool:
     """Whether a file of this suffix has the register's own columns; every other file is OCDS or forms."""
     return suffix == ".toml" if register.name == own.NAME else suffix in (".parquet", ".csv", ".xlsx")
 
 
-def cut_register(path: Path, register: Source, bounds: Bounds) -> Iterator[Cut]:
+def cut_register(path: Path, register: Register, bounds: Bounds) -> Iterator[Cut]:
     """The cases of a register's file in the order of its rows, with the rows that could not be read among them.
 
     Raises as the register's reader does, and TooLargeError above `bounds.register_rows`.

@@ -25,13 +25,13 @@ import msgspec
 from tenders import dates
 from tenders.casebook import Case, research
 from tenders.errors import DataError, Problem, UnreachableError
-from tenders.history import UNDATED, Past, Read, Source
+from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 
 NAME = "casebook_uk"
 
 
-def read(path: Path) -> Read:
-    """Every row of the file as a case. Raises as `Source` says."""
+def read(path: Path) -> HistoryFile:
+    """Every row of the file as a case. Raises as `Register` says."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file)
@@ -41,20 +41,20 @@ def read(path: Path) -> Read:
         raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError.at(path.name, f"no CSV in UTF-8: {error}") from None
-    cases: list[Past] = []
+    cases: list[LabelledTender] = []
     problems: list[Problem] = []
     for number, row in enumerate(rows):
         try:
-            cases.append(past(made(row), number))
+            cases.append(labelled_tender(made(row), number))
         except (ValueError, KeyError, TypeError) as error:
             problems += _problems(number, error)
-    return Read(cases=cases, rows=len(rows), problems=problems)
+    return HistoryFile(cases=cases, rows=len(rows), problems=problems)
 
 
-def past(case: Case, row: int) -> Past:
+def labelled_tender(case: Case, row: int) -> LabelledTender:
     """One case of the casebook. Raises DataError or ValueError if a cell cannot be what it should be."""
     process = case.process()
-    return Past(
+    return LabelledTender(
         tender=process.compiled(),
         published=process.published_on() or UNDATED,
         known_on=dates.latest(case.outcome_date) if case.outcome_date else None,
@@ -65,7 +65,7 @@ def past(case: Case, row: int) -> Past:
             "failure": None if not case.fail or (case.censored and case.fail == "0") else case.fail == "1",
         },
         kind=case.outcome or "not told",
-        shares_fate=case.case_id if case.picked else f"{case.cohort}|{case.buyer}",
+        cluster_id=case.case_id if case.picked else f"{case.cohort}|{case.buyer}",
         row=row,
         cohort=case.cohort,
     )
@@ -86,7 +86,7 @@ def _problems(row: int, error: Exception) -> list[Problem]:
     return [Problem(path=f"row {row + 1}", problem=str(error) or type(error).__name__)]
 
 
-SOURCE = Source(
+REGISTER = Register(
     name=NAME,
     outcomes={
         "no_award": ("draft", "bids_in"),

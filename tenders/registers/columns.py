@@ -22,11 +22,11 @@ from tenders.tender import LARGEST, Value
 
 Made = TypeVar("Made")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?:$|[T ])", re.ASCII)
-Kind = Callable[[Any], Any]
+CellReader = Callable[[Any], Any]
 """What a column's cells should be: makes it of a cell as it stands, and raises ValueError where that cannot be."""
 
 
-class Shared:
+class Interner:
     """Keeps one of each: rows that say the same thing hold the same object, which saves memory and time."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Shared:
         return made
 
 
-class Cells(msgspec.Struct, frozen=True):
+class RegisterCells(msgspec.Struct, frozen=True):
     """Columns with their cells as what they should be, one value a row, and what is wrong with which cell."""
 
     columns: dict[str, list[Any]]
@@ -50,7 +50,7 @@ class Cells(msgspec.Struct, frozen=True):
 
     def lacks(self, row: int, column: str, problem: str) -> None:
         """Says of a row that it cannot do without a cell, unless it is said already that this cell cannot be read."""
-        lacking = wrong(row, column, problem)
+        lacking = cell_problem(row, column, problem)
         if lacking.path not in self.unread:
             self.problems.append(lacking)
 
@@ -60,7 +60,7 @@ class Cells(msgspec.Struct, frozen=True):
         return (dict(zip(names, row, strict=True)) for row in zip(*self.columns.values(), strict=True))
 
 
-def cells(path: Path, needed: Mapping[str, Kind], wanted: Mapping[str, Kind]) -> Cells:
+def read_cells(path: Path, needed: Mapping[str, CellReader], wanted: Mapping[str, CellReader]) -> RegisterCells:
     """Columns of a parquet or CSV file, whatever types it has them in; a `wanted` one that is not there is all None.
 
     A cell that cannot be what its column should be is None and a problem. Raises as `columns` does.
@@ -74,10 +74,10 @@ def cells(path: Path, needed: Mapping[str, Kind], wanted: Mapping[str, Kind]) ->
             problems += wrong_here
         else:
             found[name] = [None] * table.num_rows
-    return Cells(found, problems, frozenset(each.path for each in problems))
+    return RegisterCells(found, problems, frozenset(each.path for each in problems))
 
 
-def columns(path: Path, needed: Sequence[str]) -> dict[str, list[Any]]:
+def read_columns(path: Path, needed: Sequence[str]) -> dict[str, list[Any]]:
     """Columns of a parquet or CSV file as they stand, one value a row.
 
     Time stamps come as dates; of a CSV everything comes as text, and an empty cell as None. Raises UnreachableError,
@@ -163,7 +163,7 @@ def _csv(path: Path) -> Any:
     return pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(newlines_in_values=True), convert_options=options)
 
 
-def _read(column: Any, name: str, kind: Kind) -> tuple[list[Any], list[Problem]]:
+def _read(column: Any, name: str, kind: CellReader) -> tuple[list[Any], list[Problem]]:
     """The cells of one column as what they should be. Each distinct one is read once."""
     distinct, places = _coded(column)
     made: list[Any] = [None] * (len(distinct) + 1)
@@ -173,7 +173,9 @@ def _read(column: Any, name: str, kind: Kind) -> tuple[list[Any], list[Problem]]
             made[at] = kind(cell)
         except ValueError as error:
             unread[at] = str(error)
-    problems = [wrong(row, name, unread[at], "Taken as not given") for row, at in enumerate(places) if at in unread]
+    problems = [
+        cell_problem(row, name, unread[at], "Taken as not given") for row, at in enumerate(places) if at in unread
+    ]
     return [made[at] for at in places], problems if unread else []
 
 
@@ -213,7 +215,7 @@ def _spelt(scalar: Any) -> Any:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Without garbage collection, which would walk hundreds of thousands of lasting objects again and again."""
     was = gc.isenabled()
     gc.disable()
@@ -247,6 +249,6 @@ def iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def wrong(row: int, column: str, problem: str, taken: str = "") -> Problem:
+def cell_problem(row: int, column: str, problem: str, taken: str = "") -> Problem:
     """What is wrong with one cell (rows are counted from 1 for people), and how it was taken."""
     return Problem(path=f"row {row + 1}, column {column}", problem=problem, remedy=taken)

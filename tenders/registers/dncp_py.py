@@ -28,8 +28,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tenders.history import Past, Read, Source
-from tenders.registers.columns import Kind, as_day, as_number, as_text, cells, iso, money, text
+from tenders.history import HistoryFile, LabelledTender, Register
+from tenders.registers.columns import CellReader, as_day, as_number, as_text, iso, money, read_cells, text
 from tenders.tender import Budget, OrganizationReference, Period, Planning, Procedure, Tender
 
 NAME = "dncp_py"
@@ -37,13 +37,13 @@ WHOLE_SINCE = date(2024, 10, 1)
 DAY = timedelta(days=1)
 
 NO_AWARD = {"complete": False, "unsuccessful": True, "cancelled": True}
-NEEDED: Mapping[str, Kind] = {
+NEEDED: Mapping[str, CellReader] = {
     "ocid": as_text,
     "id_llamado": as_text,
     "estado": as_text,
     "fecha_publicacion": as_day,
 }
-WANTED: Mapping[str, Kind] = {
+WANTED: Mapping[str, CellReader] = {
     "titulo": as_text,
     "monto_estimado": as_number,
     "presupuesto": as_number,
@@ -60,9 +60,9 @@ _MILLISECONDS = re.compile(r"-(1\d{9})\d{3}$")
 _NUMBER = re.compile(r"(\d{4,})-")
 
 
-def read(path: Path) -> Read:
-    """The last release of every call as a case. Raises as `Source` says."""
-    found = cells(path, NEEDED, WANTED)
+def read(path: Path) -> HistoryFile:
+    """The last release of every call as a case. Raises as `Register` says."""
+    found = read_cells(path, NEEDED, WANTED)
     rows = list(found.rows())
     last: dict[str, tuple[datetime, int]] = {}
     for number, row in enumerate(rows):
@@ -73,7 +73,7 @@ def read(path: Path) -> Read:
         seen = (at or datetime.min.replace(tzinfo=UTC), number)
         last[key] = max(last.get(key, seen), seen)
     cases = [_case(number, rows[number]) for number in sorted(number for _, number in last.values())]
-    return Read(cases=cases, rows=len(rows), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(rows), problems=found.problems)
 
 
 def written(ocid: str) -> datetime | None:
@@ -87,20 +87,20 @@ def written(ocid: str) -> datetime | None:
     return datetime.fromtimestamp(int(seconds[1]), UTC) if seconds else None
 
 
-def _case(number: int, row: Row) -> Past:
+def _case(number: int, row: Row) -> LabelledTender:
     published: date = row["fecha_publicacion"]
     no_award = NO_AWARD.get(row["estado"]) if published >= WHOLE_SINCE else None
     release = written(str(row["ocid"]))
     known = max(release.date() if release else published, published + DAY)
     call = str(row["id_llamado"] or row["ocid"])
     root = _NUMBER.match(call)
-    return Past(
+    return LabelledTender(
         tender=_tender(call, row, published),
         published=published,
         known_on=None if no_award is None else known,
         outcomes={"no_award": no_award},
         kind=str(row["estado"]),
-        shares_fate=root[1] if root else call,
+        cluster_id=root[1] if root else call,
         row=number,
     )
 
@@ -123,4 +123,4 @@ def _tender(call: str, row: Row, published: date) -> Tender:
     )
 
 
-SOURCE = Source(name=NAME, outcomes={"no_award": ("draft",)}, read=read)
+REGISTER = Register(name=NAME, outcomes={"no_award": ("draft",)}, read=read)

@@ -37,8 +37,8 @@ from pathlib import Path
 from typing import Any
 
 from tenders.facts import Facts
-from tenders.history import Past, Read, Source
-from tenders.registers.columns import Kind, as_clock, as_day, as_number, as_text, cells, money
+from tenders.history import HistoryFile, LabelledTender, Register
+from tenders.registers.columns import CellReader, as_clock, as_day, as_number, as_text, money, read_cells
 from tenders.tender import Award, Contract, OrganizationReference, Procedure, Tender
 
 NAME = "fpds_dod_us"
@@ -46,14 +46,14 @@ CEILING, BASE = "SumOfUnmodifiedbaseandalloptionsvalue", "SumOfUnmodifiedbaseand
 COMMITTED = "SumOfUnmodifiedobligatedAmount"
 COMMONEST = {"TypeOfContractPricing": "J", "systemequipmentcode": "000", "extentcompeted": "A"}
 METHODS = {"A": "open", "D": "selective", "E": "direct", "F": "open", "B": "direct", "C": "direct", "G": "direct"}
-NEEDED: Mapping[str, Kind] = {
+NEEDED: Mapping[str, CellReader] = {
     "piid": as_text,
     "idvpiid": as_text,
     "MinOfEffectiveDate": as_day,
     "MaxOfEffectiveDate": as_clock,
     "IsTerminated": as_number,
 }
-WANTED: Mapping[str, Kind] = {
+WANTED: Mapping[str, CellReader] = {
     **dict.fromkeys(COMMONEST, as_text),
     "statutoryexceptiontofairopportunity": as_text,
     CEILING: as_number,
@@ -66,10 +66,10 @@ _PIID = re.compile(r"(?P<office>[A-Z0-9]{6})(?P<year>\d\d)(?P<instrument>[A-Z])[
 _SCHEDULE = re.compile(r"(?P<office>GS\d\d)(?P<instrument>[A-Z])[A-Z0-9]{5}$")
 
 
-def read(path: Path) -> Read:
-    """Every row of the file as a case. Raises as `Source` says."""
-    found = cells(path, NEEDED, WANTED)
-    cases: list[Past] = []
+def read(path: Path) -> HistoryFile:
+    """Every row of the file as a case. Raises as `Register` says."""
+    found = read_cells(path, NEEDED, WANTED)
+    cases: list[LabelledTender] = []
     for number, row in enumerate(found.rows()):
         signed, last = row["MinOfEffectiveDate"], row["MaxOfEffectiveDate"]
         if signed is None or last is None:
@@ -77,19 +77,19 @@ def read(path: Path) -> Read:
             found.lacks(number, column, f"no day of {what}")
             continue
         cases.append(_case(number, row, signed, last))
-    return Read(cases=cases, rows=len(found.columns["piid"]), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(found.columns["piid"]), problems=found.problems)
 
 
-def _case(number: int, row: Row, signed: date, last: date) -> Past:
+def _case(number: int, row: Row, signed: date, last: date) -> LabelledTender:
     ended = row["IsTerminated"]
     early = None if ended is None else bool(ended)
-    return Past(
+    return LabelledTender(
         tender=_tender(row, signed),
         published=signed,
         known_on=None if early is None else max(signed, last),
         outcomes={"early_end": early},
         kind="terminated" if early else "held",
-        shares_fate=str(row["idvpiid"] or row["piid"]),
+        cluster_id=str(row["idvpiid"] or row["piid"]),
         row=number,
     )
 
@@ -149,4 +149,4 @@ def _order(vehicle: str | None, number: str) -> str:
     return "numbered" if number.isdigit() else "lettered" if len(number) < 9 else "own number"
 
 
-SOURCE = Source(name=NAME, outcomes={"early_end": ("awarded",)}, read=read, gaps_tell=("/contracts/0/value",))
+REGISTER = Register(name=NAME, outcomes={"early_end": ("awarded",)}, read=read, gaps_tell=("/contracts/0/value",))

@@ -40,8 +40,19 @@ from pathlib import Path
 from typing import Any
 
 from tenders.facts import Facts
-from tenders.history import Past, Read, Source
-from tenders.registers.columns import Shared, as_day, as_text, cells, count, iso, money, text, uncollected, wrong
+from tenders.history import HistoryFile, LabelledTender, Register
+from tenders.registers.columns import (
+    Interner,
+    as_day,
+    as_text,
+    cell_problem,
+    count,
+    gc_paused,
+    iso,
+    money,
+    read_cells,
+    text,
+)
 from tenders.tender import (
     Address,
     Award,
@@ -113,19 +124,19 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _DATE = re.compile(r"(\d{1,2})-([A-Z][a-z]{2})-(\d{4})\b")
 
 
-def read(path: Path) -> Read:
-    """Every row of the file as a case. Raises as `Source` says."""
-    found = cells(path, dict.fromkeys(NEEDED, as_text), dict.fromkeys(WANTED, as_text))
-    shared, problems = Shared(), found.problems
-    cases: list[Past] = []
-    with uncollected():
+def read(path: Path) -> HistoryFile:
+    """Every row of the file as a case. Raises as `Register` says."""
+    found = read_cells(path, dict.fromkeys(NEEDED, as_text), dict.fromkeys(WANTED, as_text))
+    shared, problems = Interner(), found.problems
+    cases: list[LabelledTender] = []
+    with gc_paused():
         for number, row in enumerate(found.rows()):
             published = day(row["Publish Date"])
             if published is None:
-                problems.append(wrong(number, "Publish Date", f"{row['Publish Date']!r} is no date"))
+                problems.append(cell_problem(number, "Publish Date", f"{row['Publish Date']!r} is no date"))
                 continue
             cases.append(_case(number, row, published, shared))
-    return Read(cases=cases, rows=len(found.columns["state"]), problems=problems)
+    return HistoryFile(cases=cases, rows=len(found.columns["state"]), problems=problems)
 
 
 @lru_cache(maxsize=65536)
@@ -148,22 +159,22 @@ def rupees(written: str | None) -> Value | None:
         return None
 
 
-def _case(number: int, row: Row, published: date, shared: Shared) -> Past:
+def _case(number: int, row: Row, published: date, shared: Interner) -> LabelledTender:
     bidders = count(row["n_bidders"]) or None
     outcomes = ALONE if bidders == 1 else RIVALS if bidders else UNKNOWN
     opened = day(row["Bid Opening Date"]) or day(row["Bid Submission End Date"]) or published
-    return Past(
+    return LabelledTender(
         tender=_tender(row, published, bidders, shared),
         published=published,
         known_on=None if bidders is None else max(opened, published) + DAY,
         outcomes=outcomes,
         kind="awarded",
-        shares_fate=f"{row['state']}:{str(row['Tender ID']).rsplit('_', 1)[0]}",
+        cluster_id=f"{row['state']}:{str(row['Tender ID']).rsplit('_', 1)[0]}",
         row=number,
     )
 
 
-def _tender(row: Row, published: date, bidders: int | None, shared: Shared) -> Tender:
+def _tender(row: Row, published: date, bidders: int | None, shared: Interner) -> Tender:
     state, chain = row["state"], row["Organisation Chain"] or ""
     buyer = shared(_organization, state, chain.split("||")[0])
     return Tender(
@@ -200,7 +211,7 @@ def _organization(state: str, chain: str) -> OrganizationReference:
     return OrganizationReference(id=f"IN-{state}:{'/'.join(levels)}", name=levels[-1] or None)
 
 
-def _period(row: Row, which: str, shared: Shared) -> Period | None:
+def _period(row: Row, which: str, shared: Interner) -> Period | None:
     start, end = day(row[f"{which} Start Date"]), day(row[f"{which} End Date"])
     return Period(start_date=shared(iso, start), end_date=shared(iso, end)) if start or end else None
 
@@ -259,4 +270,4 @@ def _facts(division: str | None, *codes: str | None) -> Facts:
     return Facts(codes=given | {"division": division} if division else given)
 
 
-SOURCE = Source(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)
+REGISTER = Register(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)

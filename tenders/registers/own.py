@@ -26,7 +26,7 @@ import msgspec
 
 from tenders import dates
 from tenders.errors import DataError, Problem, UnreachableError
-from tenders.history import UNDATED, Past, Read, Source
+from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.io import form
 from tenders.io.detection import JSON_LINES, split_suffix
 from tenders.io.ocds import find_problems
@@ -34,7 +34,7 @@ from tenders.io.read import MAX_BYTES, decode, process_of_releases, read_file, t
 from tenders.io.streams import Bounds, file_lines
 from tenders.outcomes import Outcome
 from tenders.process import Process
-from tenders.registers.columns import columns
+from tenders.registers.columns import read_columns
 from tenders.relaunches import outcomes_of
 from tenders.tender import Tender
 
@@ -47,7 +47,7 @@ LATE, UNSEEN = 0.95, 365
 published; and that time where none is dated."""
 
 
-class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OutcomeLabels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The column that tells an outcome, and its values that say that it happened and that it did not."""
 
     column: str
@@ -55,7 +55,7 @@ class Labels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no: tuple[str, ...]
 
 
-class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class HistoryMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file. `file` stands beside it; `facts` are columns with a key of the form or an OCDS path.
 
     `values` translates cells by column; `date_format` is that of `strptime`, ISO 8601 without; `id` names the case and
@@ -66,7 +66,7 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     published: str
     known_on: str
     facts: dict[str, str]
-    outcomes: dict[Literal["no_award", "early_end", "single_bid"], Labels]
+    outcomes: dict[Literal["no_award", "early_end", "single_bid"], OutcomeLabels]
     id: str | None = None
     together: str | None = None
     date_format: str | None = None
@@ -74,8 +74,8 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, dict[str, str]] = {}
 
 
-def read(path: Path) -> Read:
-    """Every process or row as a case. Raises as `Source` says; a wrong mapping is a DataError that names the key."""
+def read(path: Path) -> HistoryFile:
+    """Every process or row as a case. Raises as `Register` says; a wrong mapping is a DataError that names the key."""
     suffix, _ = split_suffix(path)
     if suffix == ".toml":
         return _of_table(path)
@@ -87,7 +87,7 @@ def read(path: Path) -> Read:
     processes = _together(held, problems)
     found = outcomes_of(processes)
     cases = [_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, found, strict=True))]
-    return _all_dated(Read(cases=cases, rows=len(cases) + len(problems), problems=problems))
+    return _all_dated(HistoryFile(cases=cases, rows=len(cases) + len(problems), problems=problems))
 
 
 def _lines(path: Path) -> tuple[list[Process], list[Problem]]:
@@ -132,7 +132,7 @@ def _together(processes: Sequence[Process], problems: list[Problem]) -> list[Pro
     return whole
 
 
-def _all_dated(read: Read) -> Read:
+def _all_dated(read: HistoryFile) -> HistoryFile:
     """Every outcome that is told with the day from which it counts as known, if the case was published on one."""
     dated = [case for case in read.cases if case.published != UNDATED]
     told = [case for case in dated if any(value is not None for value in case.outcomes.values())]
@@ -151,26 +151,26 @@ def _all_dated(read: Read) -> Read:
     )
 
 
-def _of_process(row: int, process: Process, found: Outcome) -> Past:
+def _of_process(row: int, process: Process, found: Outcome) -> LabelledTender:
     outcomes = {name: getattr(found, name) for name in OUTCOMES}
     told = any(value is not None for value in outcomes.values())
     ocid = process.ocid or f"row {row}"
-    return Past(
+    return LabelledTender(
         tender=process.compiled(),
         published=process.published_on() or UNDATED,
         known_on=dates.latest(found.known_on) if told and found.known_on else None,
         outcomes=outcomes,
         kind=found.kind or ("awarded" if found.no_award is False else "not told"),
-        shares_fate=ocid,
+        cluster_id=ocid,
         row=row,
         process=process,
     )
 
 
-def mapping(path: Path) -> Mapped:
+def read_mapping(path: Path) -> HistoryMapping:
     """The mapping in a file. Raises UnreachableError, or DataError that names the key that is wrong."""
     try:
-        given = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Mapped)
+        given = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), HistoryMapping)
     except OSError as error:
         raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
@@ -181,22 +181,22 @@ def mapping(path: Path) -> Mapped:
     return given
 
 
-def _of_table(path: Path) -> Read:
-    given = mapping(path)
+def _of_table(path: Path) -> HistoryFile:
+    given = read_mapping(path)
     named = [given.published, given.known_on, given.id, given.together, *given.facts]
     needed = dict.fromkeys(name for name in (*named, *(o.column for o in given.outcomes.values())) if name)
-    table = columns(path.parent / given.file, list(needed))
-    cases, problems = list[Past](), list[Problem]()
+    table = read_columns(path.parent / given.file, list(needed))
+    cases, problems = list[LabelledTender](), list[Problem]()
     count = 0
     for count, cells in enumerate(zip(*table.values(), strict=True), start=1):
         try:
             cases.append(_of_row(count - 1, dict(zip(table, cells, strict=True)), given))
         except DataError as error:
             problems += [msgspec.structs.replace(p, path=f"row {count}, {p.path}") for p in error.problems]
-    return _all_dated(Read(cases=cases, rows=count, problems=problems))
+    return _all_dated(HistoryFile(cases=cases, rows=count, problems=problems))
 
 
-def _of_row(row: int, cells: Row, given: Mapped) -> Past:
+def _of_row(row: int, cells: Row, given: HistoryMapping) -> LabelledTender:
     published, known = (_day(cells, column, given) for column in (given.published, given.known_on))
     if published is None:
         raise DataError.at(f"column {given.published}", "no publication day")
@@ -204,22 +204,22 @@ def _of_row(row: int, cells: Row, given: Mapped) -> Past:
     name = str(cells[given.id]) if given.id else f"row {row + 1}"
     told = any(value is not None for value in outcomes.values())
     first = next(iter(given.outcomes.values()), None)
-    return Past(
+    return LabelledTender(
         tender=_tender(name, published, cells, given),
         published=published,
         known_on=known if told else None,
         outcomes=outcomes,
         kind=str(cells[first.column]) if first else "",
-        shares_fate=str(cells[given.together]) if given.together else name,
+        cluster_id=str(cells[given.together]) if given.together else name,
         row=row,
     )
 
 
-def _label(cell: object, labels: Labels) -> bool | None:
+def _label(cell: object, labels: OutcomeLabels) -> bool | None:
     return True if str(cell) in labels.yes else False if str(cell) in labels.no else None
 
 
-def _day(cells: Row, column: str, given: Mapped) -> date | None:
+def _day(cells: Row, column: str, given: HistoryMapping) -> date | None:
     cell = cells[column]
     if cell is None or cell == "":
         return None
@@ -233,7 +233,7 @@ def _day(cells: Row, column: str, given: Mapped) -> date | None:
         raise DataError.at(f"column {column}", f"{str(cell)[:40]!r} is no date", "Set date_format") from None
 
 
-def _tender(name: str, published: date, cells: Row, given: Mapped) -> Tender:
+def _tender(name: str, published: date, cells: Row, given: HistoryMapping) -> Tender:
     filled = {to: value for to, value in _facts(cells, given) if value is not None}
     keys = {to: value for to, value in filled.items() if not to.startswith("/")}
     built, _ = form.release({"published": published.isoformat(), "currency": given.currency, **keys})
@@ -251,7 +251,7 @@ def _tender(name: str, published: date, cells: Row, given: Mapped) -> Tender:
     return tender
 
 
-def _facts(cells: Row, given: Mapped) -> Iterator[tuple[str, Any]]:
+def _facts(cells: Row, given: HistoryMapping) -> Iterator[tuple[str, Any]]:
     for column, to in given.facts.items():
         cell = cells[column]
         if cell is None or cell == "":
@@ -269,7 +269,7 @@ def _holds_date(to: str) -> bool:
     return field.kind == "date" if field else last.startswith("date") or last.endswith(("date", "deadline"))
 
 
-SOURCE = Source(
+REGISTER = Register(
     name=NAME,
     outcomes={"no_award": ("draft", "bids_in"), "early_end": ("draft", "bids_in", "awarded"), "single_bid": ("draft",)},
     read=read,

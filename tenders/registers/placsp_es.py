@@ -38,8 +38,19 @@ from statistics import median
 from typing import Any
 
 from tenders.facts import Facts
-from tenders.history import Past, Read, Source
-from tenders.registers.columns import Kind, as_clock, as_day, as_number, as_text, cells, count, money, text, wrong
+from tenders.history import HistoryFile, LabelledTender, Register
+from tenders.registers.columns import (
+    CellReader,
+    as_clock,
+    as_day,
+    as_number,
+    as_text,
+    cell_problem,
+    count,
+    money,
+    read_cells,
+    text,
+)
 from tenders.tender import (
     Address,
     Bids,
@@ -85,8 +96,8 @@ CELEX = {"2014/23/EU": "32014L0023", "2014/24/EU": "32014L0024", "2014/25/EU": "
 FRAMEWORK = {"Establecimiento del Acuerdo Marco": True}
 CODES = ("buyer_type", "contract_type", "contracting_system", "submission_form", "urgency")
 
-NEEDED: Mapping[str, Kind] = {"id": as_text, "lot_id": as_text, "result": as_text, "published": as_day}
-WANTED: Mapping[str, Kind] = {
+NEEDED: Mapping[str, CellReader] = {"id": as_text, "lot_id": as_text, "result": as_text, "published": as_day}
+WANTED: Mapping[str, CellReader] = {
     "lot_title": as_text,
     "title": as_text,
     "lot_value_eur": as_number,
@@ -106,24 +117,24 @@ WANTED: Mapping[str, Kind] = {
 Row = Mapping[str, Any]
 
 
-def read(path: Path) -> Read:
-    """Every row of the file as a case. Raises as `Source` says."""
-    found = cells(path, NEEDED, WANTED)
+def read(path: Path) -> HistoryFile:
+    """Every row of the file as a case. Raises as `Register` says."""
+    found = read_cells(path, NEEDED, WANTED)
     rows = list(found.rows())
     together: dict[object, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         if row["published"] is None:
             found.lacks(number, "published", "no publication day")
         elif row["result"] not in NO_AWARD:
-            found.problems.append(wrong(number, "result", f"{row['result']!r} is no known result"))
+            found.problems.append(cell_problem(number, "result", f"{row['result']!r} is no known result"))
         else:
             together[row["id"]].append(number)
     last = max((row["decision_date"] for row in rows if row["decision_date"]), default=date.max)
     cases = [case for numbers in together.values() for case in _cases(numbers, [rows[i] for i in numbers], last)]
-    return Read(cases=sorted(cases, key=lambda case: case.row), rows=len(rows), problems=found.problems)
+    return HistoryFile(cases=sorted(cases, key=lambda case: case.row), rows=len(rows), problems=found.problems)
 
 
-def _cases(numbers: Sequence[int], rows: Sequence[Row], last: date) -> list[Past]:
+def _cases(numbers: Sequence[int], rows: Sequence[Row], last: date) -> list[LabelledTender]:
     lots = {str(row["lot_id"]): row for row in rows if row["lot_id"] != ONE_BLOCK}
     known = [row["bids_received"] for row in lots.values() if row["bids_received"] is not None]
     counts = {lot: row["bids_received"] for lot, row in lots.items()}
@@ -132,17 +143,19 @@ def _cases(numbers: Sequence[int], rows: Sequence[Row], last: date) -> list[Past
     return [_case(number, row, lots, counts, last) for number, row in zip(numbers, rows, strict=True)]
 
 
-def _case(number: int, row: Row, lots: Mapping[str, Row], counts: Mapping[str, float | None], last: date) -> Past:
+def _case(
+    number: int, row: Row, lots: Mapping[str, Row], counts: Mapping[str, float | None], last: date
+) -> LabelledTender:
     own = None if row["lot_id"] == ONE_BLOCK else str(row["lot_id"])
     bids = row["bids_received"]
     no_award = NO_AWARD[row["result"]]
-    return Past(
+    return LabelledTender(
         tender=_tender(row, own, lots, counts),
         published=row["published"],
         known_on=max(row["decision_date"] or last, row["published"] + DAY),
         outcomes={"no_award": no_award, "single_bid": bids == 1 if bids else None},
         kind=row["result"],
-        shares_fate=str(row["id"]),
+        cluster_id=str(row["id"]),
         row=number,
         lot=own,
     )
@@ -221,7 +234,7 @@ def _techniques(system: str | None) -> Techniques | None:
     return None if system is None else Techniques(has_framework_agreement=FRAMEWORK.get(system, False))
 
 
-SOURCE = Source(
+REGISTER = Register(
     name=NAME,
     outcomes={"no_award": ("draft", "bids_in"), "single_bid": ("draft",)},
     read=read,

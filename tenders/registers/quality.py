@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tenders import dates
-from tenders.history import UNDATED, Past, Source
+from tenders.history import UNDATED, LabelledTender, Register
 from tenders.money import stated
 from tenders.tender import Tender
 
@@ -44,7 +44,7 @@ FACTS: Mapping[str, Filled] = {
 """The facts whose fill is reported, by OCDS path."""
 
 
-class Rate(msgspec.Struct, frozen=True, kw_only=True):
+class OutcomeRate(msgspec.Struct, frozen=True, kw_only=True):
     """An outcome over some cases: how many have it told, in how many it happened, how many are censored."""
 
     told: int
@@ -57,15 +57,15 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
         return self.happened / self.told if self.told else None
 
 
-class Year(msgspec.Struct, frozen=True, kw_only=True):
+class YearQuality(msgspec.Struct, frozen=True, kw_only=True):
     """The cases published in one year: how many, the share in which each fact is filled, and each outcome."""
 
     cases: int
     fill: Mapping[str, float]
-    outcomes: Mapping[str, Rate]
+    outcomes: Mapping[str, OutcomeRate]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a history holds and what is doubtful in it.
 
     `rows` are the file's, `cases` those read of them; the difference is in `problems` (counts by kind, with
@@ -78,36 +78,36 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     cases: int
     undated: int
     repeated: int
-    fates: int
+    clusters: int
     first: str | None
     last: str | None
     kinds: Mapping[str, int]
     cohorts: Mapping[str, int]
-    outcomes: Mapping[str, Rate]
+    outcomes: Mapping[str, OutcomeRate]
     impossible: Mapping[str, int]
     problems: Mapping[str, int]
     examples: tuple[str, ...]
     fill: Mapping[str, float]
-    years: Mapping[int, Year]
+    years: Mapping[int, YearQuality]
 
 
-def report(source: Source, path: Path) -> Report:
+def quality_report(source: Register, path: Path) -> QualityReport:
     """The report on one file of a register. Raises as the source's reader does."""
     read = source.read(path)
     cases, names = read.cases, tuple(source.outcomes)
     dated = [case.published for case in cases if case.published != UNDATED]
-    by_year: dict[int, list[Past]] = {}
+    by_year: dict[int, list[LabelledTender]] = {}
     for case in cases:
         by_year.setdefault(0 if case.published == UNDATED else case.published.year, []).append(case)
     counted = {year: _filled(each) for year, each in sorted(by_year.items())}
     problems = Counter(problem.problem for problem in read.problems)
-    return Report(
+    return QualityReport(
         register=source.name,
         rows=read.rows,
         cases=len(cases),
         undated=len(cases) - len(dated),
         repeated=len(cases) - len({(case.tender.ocid or case.row, case.lot) for case in cases}),
-        fates=len({case.shares_fate for case in cases}),
+        clusters=len({case.cluster_id for case in cases}),
         first=min(dated).isoformat() if dated else None,
         last=max(dated).isoformat() if dated else None,
         kinds=dict(Counter(case.kind for case in cases).most_common()),
@@ -118,7 +118,7 @@ def report(source: Source, path: Path) -> Report:
         examples=tuple(str(problem) for problem in read.problems[:NAMED_PROBLEMS]),
         fill=_shares(sum(counted.values(), Counter[str]()), len(cases)),
         years={
-            year: Year(
+            year: YearQuality(
                 cases=len(by_year[year]),
                 fill=_shares(found, len(by_year[year])),
                 outcomes={name: _rate(by_year[year], name) for name in names},
@@ -128,7 +128,7 @@ def report(source: Source, path: Path) -> Report:
     )
 
 
-def _filled(cases: Iterable[Past]) -> Counter[str]:
+def _filled(cases: Iterable[LabelledTender]) -> Counter[str]:
     found: Counter[str] = Counter()
     for case in cases:
         tender = case.tender
@@ -140,12 +140,12 @@ def _shares(found: Mapping[str, int], cases: int) -> dict[str, float]:
     return {name: round(found[name] / cases, 4) for name in FACTS if cases and found.get(name)}
 
 
-def _rate(cases: Iterable[Past], outcome: str) -> Rate:
+def _rate(cases: Iterable[LabelledTender], outcome: str) -> OutcomeRate:
     counted = Counter(case.outcomes.get(outcome) for case in cases)
-    return Rate(told=counted[True] + counted[False], happened=counted[True], censored=counted[None])
+    return OutcomeRate(told=counted[True] + counted[False], happened=counted[True], censored=counted[None])
 
 
-def _impossible(cases: Iterable[Past]) -> Counter[str]:
+def _impossible(cases: Iterable[LabelledTender]) -> Counter[str]:
     found: Counter[str] = Counter()
     for case in cases:
         known, published = case.known_on, case.published

@@ -28,19 +28,19 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from tenders.facts import Facts
-from tenders.history import Past, Read, Source
+from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers.columns import (
-    Cells,
-    Kind,
-    Shared,
+    CellReader,
+    Interner,
+    RegisterCells,
     as_clock,
     as_day,
     as_text,
-    cells,
+    cell_problem,
+    gc_paused,
     iso,
+    read_cells,
     text,
-    uncollected,
-    wrong,
 )
 from tenders.tender import (
     Address,
@@ -80,8 +80,8 @@ WORKS = frozenset({"Obras"})
 GOODS = frozenset({"Bienes", "Bienes muebles y de consumo", "Bienes inmuebles", "Medicamentos"})
 AUCTION = {"False": False, "No": False, "True": True, "Si": True, "Sí": True}
 
-NEEDED: Mapping[str, Kind] = {"cuce": as_text, "estado": as_text, "fecha_publicacion": as_day}
-WANTED: Mapping[str, Kind] = {
+NEEDED: Mapping[str, CellReader] = {"cuce": as_text, "estado": as_text, "fecha_publicacion": as_day}
+WANTED: Mapping[str, CellReader] = {
     "fecha_adjudicacion_desierta": as_clock,
     "fecha_presentacion": as_day,
     "entidad": as_text,
@@ -97,32 +97,36 @@ WANTED: Mapping[str, Kind] = {
 class _Reader:
     """Makes cases of rows; keeps what rows have in common, and what was wrong."""
 
-    def __init__(self, found: Cells) -> None:
+    def __init__(self, found: RegisterCells) -> None:
         self.found = found
         self.again = _calls(found.columns["cuce"], found.columns["fecha_publicacion"])
-        self.shared = Shared()
+        self.shared = Interner()
 
-    def case(self, row: int, cuce: str, estado: str, published: date | None, *rest: object) -> Past | None:
+    def case(self, row: int, cuce: str, estado: str, published: date | None, *rest: object) -> LabelledTender | None:
         parts = cuce.split("-")
         if len(parts) != 6 or not (parts[4].isdigit() and parts[5].isdigit()):
-            self.found.problems.append(wrong(row, "cuce", f"{cuce[:40]!r} is not YY-entity-unit-number-call-subcall"))
+            self.found.problems.append(
+                cell_problem(row, "cuce", f"{cuce[:40]!r} is not YY-entity-unit-number-call-subcall")
+            )
             return None
         if published is None:
             self.found.lacks(row, "fecha_publicacion", "no publication day")
             return None
         outcomes = OUTCOMES.get(estado)
         if outcomes is None:
-            self.found.problems.append(wrong(row, "estado", f"{estado!r} is no known state", "Taken as censored"))
+            self.found.problems.append(
+                cell_problem(row, "estado", f"{estado!r} is no known state", "Taken as censored")
+            )
             outcomes = CENSORED
         decided, *facts = rest
         unit = f"{parts[1]}-{parts[2]}"
-        return Past(
+        return LabelledTender(
             tender=self._tender(cuce, parts, published, *facts),
             published=published,
             known_on=None if outcomes is CENSORED else self._known_on(row, parts, published, decided, outcomes),
             outcomes=outcomes,
             kind=estado,
-            shares_fate=f"{unit}|{published}",
+            cluster_id=f"{unit}|{published}",
             row=row,
         )
 
@@ -133,7 +137,7 @@ class _Reader:
             if decided >= published:
                 return decided
             problem = "decided before it was published"
-            self.found.problems.append(wrong(row, "fecha_adjudicacion_desierta", problem, "Taken as undated"))
+            self.found.problems.append(cell_problem(row, "fecha_adjudicacion_desierta", problem, "Taken as undated"))
         latest = published + KNOWN_AFTER
         if outcomes is FAILED:
             called = self.again.get("-".join(parts[:4]), ())
@@ -201,16 +205,16 @@ def _calls(cuces: list[str], published: list[date | None]) -> dict[str, list[tup
     return found
 
 
-def read(path: Path) -> Read:
-    """Every call of the file as a case. Raises as `Source` says."""
-    found = cells(path, NEEDED, WANTED)
+def read(path: Path) -> HistoryFile:
+    """Every call of the file as a case. Raises as `Register` says."""
+    found = read_cells(path, NEEDED, WANTED)
     given = found.columns
     reader = _Reader(found)
-    with uncollected():
+    with gc_paused():
         rows = zip(*(given[name] for name in (*NEEDED, *WANTED)), strict=True)
         made = (reader.case(number, cuce or "", *rest) for number, (cuce, *rest) in enumerate(rows))
         cases = [case for case in made if case]
-    return Read(cases=cases, rows=len(given["cuce"]), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(given["cuce"]), problems=found.problems)
 
 
-SOURCE = Source(name=NAME, outcomes={"no_award": ("draft",)}, read=read)
+REGISTER = Register(name=NAME, outcomes={"no_award": ("draft",)}, read=read)

@@ -27,8 +27,18 @@ from pathlib import Path
 from typing import Any
 
 from tenders.facts import Facts
-from tenders.history import Past, Read, Source
-from tenders.registers.columns import Kind, Shared, as_day, as_number, as_text, cells, count, money, uncollected
+from tenders.history import HistoryFile, LabelledTender, Register
+from tenders.registers.columns import (
+    CellReader,
+    Interner,
+    as_day,
+    as_number,
+    as_text,
+    count,
+    gc_paused,
+    money,
+    read_cells,
+)
 from tenders.tender import Award, Procedure, Tender
 
 NAME = "ted_de"
@@ -54,8 +64,8 @@ def _as_year(cell: Any) -> int | None:
     return first.year if first else None
 
 
-NEEDED: Mapping[str, Kind] = {"YEAR": _as_year, "NUMBER_OFFERS": as_number}
-WANTED: Mapping[str, Kind] = {
+NEEDED: Mapping[str, CellReader] = {"YEAR": _as_year, "NUMBER_OFFERS": as_number}
+WANTED: Mapping[str, CellReader] = {
     "TYPE_OF_CONTRACT": as_text,
     "TOP_TYPE": as_text,
     "CRIT_PRICE_WEIGHT": as_number,
@@ -67,13 +77,13 @@ WANTED: Mapping[str, Kind] = {
 }
 
 
-def read(path: Path) -> Read:
-    """Every row of the file as a case. Raises as `Source` says."""
-    found = cells(path, NEEDED, WANTED)
-    shared = Shared()
-    cases: list[Past] = []
+def read(path: Path) -> HistoryFile:
+    """Every row of the file as a case. Raises as `Register` says."""
+    found = read_cells(path, NEEDED, WANTED)
+    shared = Interner()
+    cases: list[LabelledTender] = []
     notice, before = "", None
-    with uncollected():
+    with gc_paused():
         for row, (year, offers, *facts, price) in enumerate(zip(*found.columns.values(), strict=True)):
             if year is None:
                 found.lacks(row, "YEAR", "no year")
@@ -81,14 +91,16 @@ def read(path: Path) -> Read:
             if (year, facts) != before:
                 notice, before = f"notice at row {row}", (year, facts)
             cases.append(_case(row, notice, year, count(offers), facts, price, shared))
-    return Read(cases=cases, rows=len(found.columns["YEAR"]), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(found.columns["YEAR"]), problems=found.problems)
 
 
-def _case(row: int, notice: str, year: int, offers: int | None, facts: list[Any], price: Any, shared: Shared) -> Past:
+def _case(
+    row: int, notice: str, year: int, offers: int | None, facts: list[Any], price: Any, shared: Interner
+) -> LabelledTender:
     outcomes = ALONE if offers == 1 else RIVALS if offers else UNKNOWN
     kind, route, weight, flag, group, authority, topic = facts
     value = money(price, "EUR")
-    return Past(
+    return LabelledTender(
         tender=Tender(
             ocid=f"{NAME}-{row + 1}",
             tender=shared(_procedure, year, offers or None, kind, route, weight),
@@ -99,7 +111,7 @@ def _case(row: int, notice: str, year: int, offers: int | None, facts: list[Any]
         known_on=shared(date, year, 12, 31) if offers else None,
         outcomes=outcomes,
         kind="awarded",
-        shares_fate=notice,
+        cluster_id=notice,
         row=row,
     )
 
@@ -128,4 +140,4 @@ def _facts(
     return Facts(codes={name: str(as_text(code)) for name, code in codes.items() if code is not None})
 
 
-SOURCE = Source(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)
+REGISTER = Register(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)

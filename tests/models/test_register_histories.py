@@ -22,7 +22,7 @@ NEW = [case.tender for case in (*made.register(30, seed=9), *CASES[-10:])]
 """Tenders of their own, and some that were called for before."""
 
 
-def walked(cases: list[made.Past]) -> State:
+def walked(cases: list[made.LabelledTender]) -> State:
     known = cases_of(cases, "no_award")
     state = fresh(known)
     standing.replay(state, known)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tenders.errors import Problem
-from tenders.history import Read, Source
+from tenders.history import HistoryFile, Register
 
 PROBLEMS = [Problem(path=f"row {row}, /category", problem="'Consultoria' is none of goods, works") for row in (8, 9)]
 
 
-def source(problems: list[Problem]) -> Source:
-    return Source(name="made", outcomes={}, read=lambda _: Read(cases=[], rows=2, problems=problems))
+def source(problems: list[Problem]) -> Register:
+    return Register(name="made", outcomes={}, read=lambda _: HistoryFile(cases=[], rows=2, problems=problems))
 
 
 def test_problems_are_counted_and_the_first_is_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tenders.facts import Facts, Stage
-from tenders.history import Past, Read, Source
+from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.tender import Classification, Item, OrganizationReference, Period, Procedure, Tender, Value
 
 NAME = "made"
@@ -28,7 +28,7 @@ def register(
     buyers: int = 20,
     outcome: str = "no_award",
     name: str = NAME,
-) -> list[Past]:
+) -> list[LabelledTender]:
     """Cases of four years, in the order of publication. Without `signal` every case fails as often as every other."""
     rng = np.random.default_rng(seed)
     habit = rng.normal(0, 1.5, buyers)
@@ -68,10 +68,10 @@ def case(
     outcome: str = "no_award",
     name: str = NAME,
     facts: Facts | None = None,
-) -> Past:
+) -> LabelledTender:
     """One case with its tender, of which everything is known at draft."""
     day = published.isoformat()
-    return Past(
+    return LabelledTender(
         tender=Tender(
             ocid=f"{name}-{row}",
             buyer=OrganizationReference(id=buyer, name=buyer),
@@ -90,25 +90,25 @@ def case(
         known_on=known_on,
         outcomes={outcome: failed},
         kind="failed" if failed else "held",
-        shares_fate=f"{name}-{row}",
+        cluster_id=f"{name}-{row}",
         row=row,
     )
 
 
 def source(
-    cases: Sequence[Past] = (),
+    cases: Sequence[LabelledTender] = (),
     *,
     name: str = NAME,
     outcome: str = "no_award",
     stages: tuple[Stage, ...] = ("draft",),
     snapshot: bool = False,
     gaps: tuple[str, ...] = (),
-    held: dict[str, Sequence[Past]] | None = None,
-) -> Source:
+    held: dict[str, Sequence[LabelledTender]] | None = None,
+) -> Register:
     """A register whose file holds these cases; `held` gives other cases to files by their stem."""
 
-    def read(path: Path) -> Read:
+    def read(path: Path) -> HistoryFile:
         found = list((held or {}).get(path.stem, cases))
-        return Read(cases=found, rows=len(found))
+        return HistoryFile(cases=found, rows=len(found))
 
-    return Source(name=name, outcomes={outcome: stages}, read=read, snapshot=snapshot, gaps_tell=gaps)
+    return Register(name=name, outcomes={outcome: stages}, read=read, snapshot=snapshot, gaps_tell=gaps)

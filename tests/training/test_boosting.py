@@ -104,7 +104,7 @@ def test_what_is_known_beforehand_is_not_learnt_again() -> None:
 
 
 def test_rows_count_by_age_and_in_a_snapshot_by_how_many_share_their_fate() -> None:
-    cases = [replace(case, shares_fate="one" if case.row < 4 else case.shares_fate) for case in made.register(30)]
+    cases = [replace(case, cluster_id="one" if case.row < 4 else case.cluster_id) for case in made.register(30)]
     table = frame(made.source(), cases, "no_award", "draft")
     rows, cut = np.arange(30), int(table.published.max())
     assert (weights(table, rows, cut, Boost()) == 1).all()

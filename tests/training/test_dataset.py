@@ -88,7 +88,7 @@ def test_picked_and_cohort_cases_are_told_apart(history: History) -> None:
     assert 0 < history.picked.sum() < len(history.cases)
 
 
-def test_what_shares_fate_is_in_one_group(history: History) -> None:
+def test_what_cluster_id_is_in_one_group(history: History) -> None:
     """Cases of one buyer, and cohort cases of one programme, are never split; picked cases are no programme."""
     for key in ("buyer", "cohort"):
         groups: dict[str, set[int]] = {}

@@ -16,22 +16,26 @@ from models import score as scoring
 from models.bundle import Bundle
 from tenders import casebook
 from tenders.errors import DataError, UsageError
-from tenders.history import Past, Read, Source
+from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers import casebook_uk
 from training.evaluate import Evaluation, evaluate, probabilities
 
 FILE = Path("made.csv")
-CASES = [casebook_uk.past(case, row) for row, case in enumerate(casebook.cases())]
+CASES = [casebook_uk.labelled_tender(case, row) for row, case in enumerate(casebook.cases())]
 DATED = [case for case in CASES if case.published > date(1990, 1, 1)]
 
 
-def source(history: list[Past], test: list[Past]) -> Source:
+def source(history: list[LabelledTender], test: list[LabelledTender]) -> Register:
     """A register whose files hold these cases."""
     held = {"history": history, "test": test}
-    return replace(casebook_uk.SOURCE, read=lambda path: Read(cases=held[path.stem], rows=len(held[path.stem])))
+    return replace(
+        casebook_uk.REGISTER, read=lambda path: HistoryFile(cases=held[path.stem], rows=len(held[path.stem]))
+    )
 
 
-def judged(bundle: Bundle, history: list[Past], test: list[Past], outcome: str = "failure") -> Evaluation:
+def judged(
+    bundle: Bundle, history: list[LabelledTender], test: list[LabelledTender], outcome: str = "failure"
+) -> Evaluation:
     return evaluate(bundle, source(history, test), Path("history.csv"), Path("test.csv"), outcome, "draft")
 
 
@@ -64,7 +68,7 @@ def test_the_contract_s_keys_are_printed(bundle: Bundle) -> None:
 def test_a_probability_is_what_scoring_says_of_the_case_on_its_day(bundle: Bundle) -> None:
     log = Log(resolved=tuple(in_order(resolutions(CASES))))
     told = [case for case in DATED[:40] if case.outcomes["failure"] is not None]
-    found = probabilities(bundle, casebook_uk.SOURCE, CASES, DATED[:40], "failure", "draft")
+    found = probabilities(bundle, casebook_uk.REGISTER, CASES, DATED[:40], "failure", "draft")
     for case, p in zip(told, found, strict=True):
         scored = scoring.score(replace(bundle, log=log), casebook.cases()[case.row].process(), "draft")
         assert round(p, 4) == scored.failure
@@ -76,16 +80,16 @@ def test_what_was_resolved_on_or_after_the_day_changes_nothing(bundle: Bundle, i
     later = [c for c in CASES if c.known_on is not None and c.known_on >= case.published]
     turned = [replace(c, outcomes={"failure": not failure(c)}) if c in later else c for c in CASES]
     assert later
-    expected = probabilities(bundle, casebook_uk.SOURCE, CASES, [case], "failure", "draft")
+    expected = probabilities(bundle, casebook_uk.REGISTER, CASES, [case], "failure", "draft")
     for before in (turned, [c for c in CASES if c not in later]):
-        assert list(probabilities(bundle, casebook_uk.SOURCE, before, [case], "failure", "draft")) == list(expected)
+        assert list(probabilities(bundle, casebook_uk.REGISTER, before, [case], "failure", "draft")) == list(expected)
 
 
 def test_what_a_register_cannot_tell_is_refused(bundle: Bundle) -> None:
     with pytest.raises(UsageError, match="cannot tell no_award at awarded"):
-        evaluate(bundle, casebook_uk.SOURCE, FILE, FILE, "no_award", "awarded")
+        evaluate(bundle, casebook_uk.REGISTER, FILE, FILE, "no_award", "awarded")
     with pytest.raises(UsageError, match="cannot tell delay"):
-        evaluate(bundle, casebook_uk.SOURCE, FILE, FILE, "delay", None)
+        evaluate(bundle, casebook_uk.REGISTER, FILE, FILE, "delay", None)
 
 
 def test_a_file_without_a_told_case_is_refused(bundle: Bundle) -> None:

@@ -13,7 +13,7 @@ from models import knowing
 from models.bundle import ANY, Bundle
 from models.predict import measured, predictions
 from tenders.errors import UsageError
-from tenders.history import Past
+from tenders.history import LabelledTender
 from tests.training import made
 from training.evaluate import evaluate, known, probabilities
 from training.registers import Registers
@@ -29,11 +29,13 @@ def whole(learnt: Registers) -> Bundle:
     return replace(learnt.bundles["made"], registers=learnt.bundles)
 
 
-def judged(bundle: Bundle, before: list[Past], cases: list[Past], name: str = made.NAME) -> np.ndarray:
+def judged(
+    bundle: Bundle, before: list[LabelledTender], cases: list[LabelledTender], name: str = made.NAME
+) -> np.ndarray:
     return probabilities(bundle, made.source(name=name), before, cases, "no_award", "draft")
 
 
-def turned(case: Past) -> Past:
+def turned(case: LabelledTender) -> LabelledTender:
     return replace(case, outcomes={"no_award": not case.outcomes["no_award"]})
 
 

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from features.catalogue import catalogue
 from tenders.facts import Facts
-from tenders.history import Past
-from tenders.registers import source as register
+from tenders.history import LabelledTender
+from tenders.registers import find_register as register
 from tests.tenders.registers.test_real import HISTORY
 from tests.training import made
 from training.frames import Frame, cases_of, frame
@@ -23,7 +23,7 @@ from training.frames import Frame, cases_of, frame
 CASES = made.register(450)
 
 
-def table(cases: list[Past], snapshot: bool = False) -> Frame:
+def table(cases: list[LabelledTender], snapshot: bool = False) -> Frame:
     return frame(made.source(cases, snapshot=snapshot), cases, "no_award", "draft")
 
 
@@ -39,7 +39,7 @@ def snapshot() -> Frame:
     return table(CASES, snapshot=True)
 
 
-def turned(case: Past, how: str) -> Past:
+def turned(case: LabelledTender, how: str) -> LabelledTender:
     """A case that ended otherwise, or of which the end is not known."""
     told = case.outcomes["no_award"]
     return replace(case, outcomes={"no_award": None if how == "deleted" else not told}, kind="cancelled")
@@ -126,7 +126,7 @@ def test_a_censored_row_is_published_and_tells_nothing() -> None:
 
 
 def test_cases_that_share_fate_or_buyer_have_one_number() -> None:
-    alike = [replace(CASES[i], shares_fate="one") for i in range(3)]
+    alike = [replace(CASES[i], cluster_id="one") for i in range(3)]
     nobody = [replace(c, tender=replace(c.tender, buyer=None)) for c in CASES[3:5]]
     found = table([*alike, *nobody])
     assert len(set(found.fate[:3])) == 1 and len(set(found.fate)) == 3

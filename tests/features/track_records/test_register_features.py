@@ -13,7 +13,7 @@ from features.catalogue import catalogue
 from features.track_records import register_features as records
 from features.track_records import register_history as standing
 from features.track_records.register_history import PRIOR_BELOW, PRIOR_TOP, Read
-from tenders.history import Past
+from tenders.history import LabelledTender
 from tests.training import made
 from training.frames import cases_of, fresh
 
@@ -21,12 +21,12 @@ DAY = date(2020, 6, 1)
 ends = st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1, max_size=12)
 
 
-def walked(cases: list[Past]) -> Read:
+def walked(cases: list[LabelledTender]) -> Read:
     known = cases_of(cases, "no_award")
     return standing.replay(fresh(known), known)
 
 
-def read(cases: list[Past]) -> dict[str, float]:
+def read(cases: list[LabelledTender]) -> dict[str, float]:
     """The numbers of the last case."""
     return {name: float(column[-1]) for name, column in records.columns(walked(cases))}
 

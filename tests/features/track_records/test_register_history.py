@@ -14,7 +14,7 @@ from features.track_records import register_features as records
 from features.track_records import register_history as standing
 from features.track_records.attributes import describe
 from features.track_records.register_history import ACTIVITY, EARLY, TABLES, State, keys_of
-from tenders.history import Past
+from tenders.history import LabelledTender
 from tests.training import made
 from training.frames import cases_of, fresh
 
@@ -22,7 +22,7 @@ CASES = made.register(330)
 TURNED = {True: False, False: True}
 
 
-def columns(cases: list[Past]) -> dict[str, np.ndarray]:
+def columns(cases: list[LabelledTender]) -> dict[str, np.ndarray]:
     """Every number that the rows read, by name; with the language models' scores and the register's level."""
     walked = cases_of(cases, "no_award")
     read = standing.replay(fresh(walked), walked)

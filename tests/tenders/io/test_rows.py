@@ -18,7 +18,7 @@ from tenders.io.blocks import blocks
 from tenders.io.read import to_processes
 from tenders.io.rows import RegisterCase, cut_register
 from tenders.io.streams import BOUNDS, Bounds
-from tenders.registers import source
+from tenders.registers import find_register
 from tenders.tender import Tender
 from tests import bad_input, samples
 from tests.bad_input import Bad
@@ -202,7 +202,7 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_registers_own_columns_are_read_through_its_source(tmp_path: Path, name: str) -> None:
     path = registers.table(tmp_path, SOURCES[name])
-    cases = source(name).read(path).cases
+    cases = find_register(name).read(path).cases
     found = made.read(path, name, Bounds(documents=1))
     assert made.tenders(found) == [case.tender for case in cases]
     assert [row.line for row in found] == [case.row + 1 for case in cases]
@@ -239,7 +239,7 @@ def as_workbook(folder: Path, rows: list[registers.Row]) -> Path:
 
 
 def cases(register: str, path: Path) -> list[RegisterCase]:
-    cuts = cut_register(path, source(register), BOUNDS)
+    cuts = cut_register(path, find_register(register), BOUNDS)
     return [case for cut in cuts for case in msgspec.msgpack.decode(cut.data, type=list[RegisterCase])]
 
 

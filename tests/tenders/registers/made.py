@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tenders.history import Past, Read
-from tenders.registers import source
+from tenders.history import HistoryFile, LabelledTender
+from tenders.registers import find_register
 
 Row = dict[str, Any]
 
@@ -23,12 +23,12 @@ def table(folder: Path, rows: Sequence[Row], name: str = "register.parquet") -> 
     return path
 
 
-def read(register: str, folder: Path, *rows: Row) -> Read:
+def read(register: str, folder: Path, *rows: Row) -> HistoryFile:
     """What the register's reader makes of the rows."""
-    return source(register).read(table(folder, rows))
+    return find_register(register).read(table(folder, rows))
 
 
-def one(register: str, folder: Path, row: Row) -> Past:
+def one(register: str, folder: Path, row: Row) -> LabelledTender:
     """The only case of the row."""
     (case,) = read(register, folder, row).cases
     return case

@@ -13,7 +13,7 @@ from tenders.casebook import Case, research
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import STAGES
 from tenders.history import UNDATED
-from tenders.registers import casebook_uk, source
+from tenders.registers import casebook_uk, find_register
 
 RESEARCH = Path(__file__).parents[4] / "shared" / "casebook" / "casebook.csv"
 HEADER = """
@@ -47,7 +47,7 @@ def made(**cells: str) -> Case:
 
 
 def test_our_own_file_is_read_whole():
-    found = source("casebook_uk").read(casebook.CASES)
+    found = find_register("casebook_uk").read(casebook.CASES)
     assert len(found.cases) == found.rows == 491
     assert found.problems == []
     assert sum(case.cohort == casebook.PICKED for case in found.cases) == 128
@@ -55,7 +55,7 @@ def test_our_own_file_is_read_whole():
 
 
 def test_outcomes_are_those_of_the_case():
-    for past, case in zip(source("casebook_uk").read(casebook.CASES).cases, casebook.cases(), strict=True):
+    for past, case in zip(find_register("casebook_uk").read(casebook.CASES).cases, casebook.cases(), strict=True):
         assert past.outcomes["no_award"] == case.no_award
         assert past.outcomes["early_end"] == case.early_end
         assert past.outcomes["single_bid"] == case.single_bid
@@ -63,11 +63,11 @@ def test_outcomes_are_those_of_the_case():
 
 
 def test_the_researchers_columns_are_read_by_their_header(tmp_path):
-    (case,) = source("casebook_uk").read(written(tmp_path, INVENTED)).cases
+    (case,) = find_register("casebook_uk").read(written(tmp_path, INVENTED)).cases
     assert case.outcomes == {"no_award": False, "early_end": False, "single_bid": None, "failure": False}
     assert str(case.known_on) == "2018-12-31"
     assert str(case.published) == "2014-01-01"
-    assert case.shares_fate == "somewhere|Northfield Council"
+    assert case.cluster_id == "somewhere|Northfield Council"
     assert case.kind == "completed"
     assert case.tender.tender.items == (), "a sector never seen has no CPV code"
 
@@ -80,14 +80,14 @@ def test_the_researchers_columns_are_read_by_their_header(tmp_path):
     ],
 )  # fmt: skip
 def test_failure_is_the_label_unless_it_is_open_or_too_recent(tmp_path, cells, failure):
-    (case,) = source("casebook_uk").read(written(tmp_path, INVENTED | cells)).cases
+    (case,) = find_register("casebook_uk").read(written(tmp_path, INVENTED | cells)).cases
     assert case.outcomes["failure"] is failure
 
 
 def test_picked_cases_stand_alone(tmp_path):
     rows = [INVENTED | {"cohort": "picked", "case_id": name} for name in ("A", "B")]
-    cases = source("casebook_uk").read(written(tmp_path, *rows)).cases
-    assert [(case.cohort, case.shares_fate) for case in cases] == [("picked", "A"), ("picked", "B")]
+    cases = find_register("casebook_uk").read(written(tmp_path, *rows)).cases
+    assert [(case.cohort, case.cluster_id) for case in cases] == [("picked", "A"), ("picked", "B")]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_phrases_become_categories(cells, ours):
 
 
 def test_a_row_that_cannot_be_read_is_named(tmp_path):
-    found = source("casebook_uk").read(written(tmp_path, INVENTED | {"lots": "many"}, INVENTED))
+    found = find_register("casebook_uk").read(written(tmp_path, INVENTED | {"lots": "many"}, INVENTED))
     assert [case.row for case in found.cases] == [1]
     assert found.problems[0].path == "row 1"
 
@@ -124,9 +124,9 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path):
 def test_another_table_and_a_missing_one_are_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="no column"):
-        source("casebook_uk").read(tmp_path / "other.csv")
+        find_register("casebook_uk").read(tmp_path / "other.csv")
     with pytest.raises(UnreachableError):
-        source("casebook_uk").read(tmp_path / "none.csv")
+        find_register("casebook_uk").read(tmp_path / "none.csv")
 
 
 needs_research = pytest.mark.skipif(not RESEARCH.exists(), reason="the researchers' table is not beside the project")
@@ -150,8 +150,8 @@ def test_the_rules_agree_with_what_people_decided():
 def test_both_files_give_the_same_history():
     pairs = list(zip(casebook_uk.read(RESEARCH).cases, casebook_uk.read(casebook.CASES).cases, strict=True))
     for one, other in pairs:
-        assert (one.published, one.known_on, one.outcomes, one.kind, one.shares_fate, one.cohort) == (
-            other.published, other.known_on, other.outcomes, other.kind, other.shares_fate, other.cohort,
+        assert (one.published, one.known_on, one.outcomes, one.kind, one.cluster_id, one.cohort) == (
+            other.published, other.known_on, other.outcomes, other.kind, other.cluster_id, other.cohort,
         )  # fmt: skip
     differ = {stage: sum(one.as_of(stage) != other.as_of(stage) for one, other in pairs) for stage in STAGES}
     assert differ == {"draft": 0, "bids_in": 7, "awarded": 12}, "holds and tax questions that people placed"

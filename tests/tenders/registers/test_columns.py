@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenders.errors import DataError
-from tenders.history import Read
+from tenders.history import HistoryFile
 from tenders.io.ocds import find_problems
-from tenders.registers import source
-from tenders.registers.columns import as_clock, as_day, as_number, as_text, cells
+from tenders.registers import find_register
+from tenders.registers.columns import as_clock, as_day, as_number, as_text, read_cells
 from tests.tenders.registers import made
 
 ROWS: Mapping[str, list[made.Row]] = {
@@ -68,9 +68,9 @@ def with_another_order_and_more_columns(folder: Path, rows: list[made.Row]) -> P
 @pytest.mark.parametrize("register", ROWS)
 def test_a_register_says_the_same_in_whatever_types_its_file_has(tmp_path, register, written):
     rows = ROWS[register]
-    expected = source(register).read(as_parquet(tmp_path, rows))
+    expected = find_register(register).read(as_parquet(tmp_path, rows))
     assert expected.cases
-    assert source(register).read(written(tmp_path, rows)) == expected
+    assert find_register(register).read(written(tmp_path, rows)) == expected
 
 
 JUNK = st.one_of(
@@ -103,8 +103,8 @@ def test_no_cell_breaks_a_reader(tmp_path, register, data):
         assert not list(find_problems(case.as_of("draft")))
 
 
-def read(register: str, path: Path) -> Read:
-    return source(register).read(path)
+def read(register: str, path: Path) -> HistoryFile:
+    return find_register(register).read(path)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def table(folder: Path, **columns: Any) -> Path:
 
 
 def test_a_cell_that_cannot_be_is_named_once_and_taken_as_not_given(tmp_path):
-    found = cells(table(tmp_path, day=["soon", None, "2021-06-28"]), {"day": as_day}, {"more": as_number})
+    found = read_cells(table(tmp_path, day=["soon", None, "2021-06-28"]), {"day": as_day}, {"more": as_number})
     assert found.columns == {"day": [None, None, date(2021, 6, 28)], "more": [None, None, None]}
     for row in (0, 1):
         found.lacks(row, "day", "no day")
@@ -175,7 +175,7 @@ def test_a_cell_that_cannot_be_is_named_once_and_taken_as_not_given(tmp_path):
 
 
 def test_a_day_beyond_the_calendar_is_no_date(tmp_path):
-    found = cells(table(tmp_path, day=pa.array([4_000_000, 18_806], pa.date32())), {"day": as_day}, {})
+    found = read_cells(table(tmp_path, day=pa.array([4_000_000, 18_806], pa.date32())), {"day": as_day}, {})
     assert found.columns["day"] == [None, date(2021, 6, 28)]
     assert "is no date" in found.problems[0].problem
 
@@ -184,4 +184,4 @@ def test_a_column_that_stands_there_twice_is_refused(tmp_path):
     path = tmp_path / "register.csv"
     path.write_text("day,day\n2021-06-28,2021-06-29\n")
     with pytest.raises(DataError, match="the column day stands there twice"):
-        cells(path, {"day": as_day}, {})
+        read_cells(path, {"day": as_day}, {})

@@ -68,7 +68,7 @@ def test_facts(tmp_path):
 
 def test_calls_with_one_number_share_their_fate(tmp_path):
     rows = [dncp(id_llamado="407685-estantes-1"), dncp(id_llamado="407685-estantes-3"), dncp(id_llamado="1ef7-aa")]
-    assert [case.shares_fate for case in read("dncp_py", tmp_path, *rows).cases] == ["407685", "407685", "1ef7-aa"]
+    assert [case.cluster_id for case in read("dncp_py", tmp_path, *rows).cases] == ["407685", "407685", "1ef7-aa"]
 
 
 def test_a_call_without_day_is_named(tmp_path):

@@ -61,7 +61,7 @@ def test_the_number_tells_office_year_instrument_and_order(vehicle, number, foun
 def test_orders_under_one_vehicle_share_their_fate(tmp_path):
     rows = [fpds(idvpiid="N0018902D0037", piid=number) for number in ("0001", "0002")]
     cases = read("fpds_dod_us", tmp_path, *rows).cases
-    assert len({case.shares_fate for case in cases}) == 1
+    assert len({case.cluster_id for case in cases}) == 1
     assert {case.tender.tender_risk.codes["vehicle"] for case in cases} == {"N0018902D0037"}
 
 

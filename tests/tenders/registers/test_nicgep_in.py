@@ -91,7 +91,7 @@ def test_the_end_and_the_committee_reach_no_draft(tmp_path):
 def test_packages_of_one_tender_share_their_fate_within_a_state(tmp_path):
     rows = [nicgep(**{"Tender ID": f"2021_W_1_{i}"}) for i in (1, 2)]
     rows.append(nicgep(**{"Tender ID": "2021_W_1_1", "state": "Odisha"}))
-    one_, two, other = [case.shares_fate for case in read("nicgep_in", tmp_path, *rows).cases]
+    one_, two, other = [case.cluster_id for case in read("nicgep_in", tmp_path, *rows).cases]
     assert one_ == two != other
 
 

@@ -11,7 +11,7 @@ import pytest
 from tenders.errors import DataError, UnreachableError
 from tenders.history import UNDATED
 from tenders.io import read
-from tenders.registers import own, quality, source
+from tenders.registers import find_register, own, quality
 from tests import samples
 from tests.tenders.registers.made import table
 
@@ -46,7 +46,7 @@ def written(folder: Path, *rows: dict[str, str], mapping: str = MAPPING) -> Path
 
 
 def test_the_example():
-    found = source("own").read(EXAMPLE)
+    found = find_register("own").read(EXAMPLE)
     assert [problem.path for problem in found.problems] == ["row 5"]
     assert [case.outcomes["no_award"] for case in found.cases] == [False, True, False, True, None]
     assert [case.kind for case in found.cases] == ["Let", "No bids", "Let", "Stopped", "Pending"]
@@ -60,12 +60,12 @@ def test_the_example():
 
 
 def test_a_currency_without_an_amount_counts_as_no_value(tmp_path):
-    fill = quality.report(source("own"), written(tmp_path, {}, {"worth": ""})).fill
+    fill = quality.quality_report(find_register("own"), written(tmp_path, {}, {"worth": ""})).fill
     assert fill["/tender/value"] == 0.5
 
 
 def test_a_fact_stands_where_ocds_has_it_and_is_known_when_that_is(tmp_path):
-    (case,) = source("own").read(written(tmp_path, {})).cases
+    (case,) = find_register("own").read(written(tmp_path, {})).cases
     assert case.tender.tender.value and case.tender.tender.value.amount == 1200
     assert case.tender.tender_risk.codes == {"kind": "7"}
     assert case.as_of("draft").awards == ()
@@ -76,13 +76,13 @@ def test_a_fact_stands_where_ocds_has_it_and_is_known_when_that_is(tmp_path):
 
 @pytest.mark.parametrize(("end", "no_award"), [("let", False), ("failed", True), ("running", None), ("", None)])
 def test_what_is_in_neither_list_is_censored(tmp_path, end, no_award):
-    (case,) = source("own").read(written(tmp_path, {"end": end})).cases
+    (case,) = find_register("own").read(written(tmp_path, {"end": end})).cases
     assert case.outcomes == {"no_award": no_award}
 
 
 def test_an_outcome_without_its_day_is_known_when_nearly_all_others_are(tmp_path):
     dated = [{"done": f"2020-01-{day:02}"} for day in range(3, 22)]
-    found = source("own").read(written(tmp_path, {"end": "failed", "done": ""}, *dated, {"done": "2021-01-01"}))
+    found = find_register("own").read(written(tmp_path, {"end": "failed", "done": ""}, *dated, {"done": "2021-01-01"}))
     assert [(case.known_on - case.published).days for case in found.cases] == [19, *range(1, 20), 365]
     [problem] = found.problems
     assert (problem.path, problem.problem) == ("row 1", "an outcome without its day")
@@ -90,18 +90,18 @@ def test_an_outcome_without_its_day_is_known_when_nearly_all_others_are(tmp_path
 
 
 def test_where_no_outcome_has_its_day_they_are_known_a_year_later(tmp_path):
-    (case,) = source("own").read(written(tmp_path, {"done": ""})).cases
+    (case,) = find_register("own").read(written(tmp_path, {"done": ""})).cases
     assert case.known_on == date(2021, 1, 1)
 
 
 def test_what_is_not_told_is_never_known(tmp_path):
-    (case,) = source("own").read(written(tmp_path, {"end": "running", "done": ""})).cases
+    (case,) = find_register("own").read(written(tmp_path, {"end": "running", "done": ""})).cases
     assert case.known_on is None
 
 
 def test_rows_that_cannot_be_read_are_named_and_the_rest_is_read(tmp_path):
     rows = [{"out": ""}, {"out": "2 Jan"}, {"worth": "much"}, {"signed": "2020-02-31"}, {}]
-    found = source("own").read(written(tmp_path, *rows))
+    found = find_register("own").read(written(tmp_path, *rows))
     assert [case.row for case in found.cases] == [4]
     assert [problem.path for problem in found.problems] == [
         "row 1, column out", "row 2, column out", "row 3, /value", "row 4, column signed",
@@ -121,14 +121,14 @@ def test_rows_that_cannot_be_read_are_named_and_the_rest_is_read(tmp_path):
 )
 def test_a_wrong_mapping_is_refused_by_name(tmp_path, wrong, says):
     with pytest.raises(DataError, match=says):
-        source("own").read(written(tmp_path, {}, mapping=wrong))
+        find_register("own").read(written(tmp_path, {}, mapping=wrong))
 
 
 def test_a_missing_table_is_named(tmp_path):
     path = written(tmp_path, {})
     (tmp_path / "calls.csv").unlink()
     with pytest.raises(UnreachableError, match=r"calls\.csv"):
-        source("own").read(path)
+        find_register("own").read(path)
 
 
 def test_a_table_may_be_parquet(tmp_path):
@@ -145,7 +145,7 @@ def test_ocds_is_read_by_its_statuses(tmp_path):
     lines = [samples.draft(awards=[samples.award(lots=["north"])]), ended]
     path = tmp_path / "history.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines))
-    let, failed = source("own").read(path).cases
+    let, failed = find_register("own").read(path).cases
     assert (let.outcomes["no_award"], let.kind, let.known_on) == (False, "awarded", date(2024, 6, 1))
     assert (failed.outcomes["no_award"], failed.kind) == (True, "unsuccessful")
     assert failed.published == date(2024, 3, 1)
@@ -163,7 +163,7 @@ def test_releases_of_one_ocid_on_several_lines_are_one_case(tmp_path):
     ended = samples.update("2024-06-01T00:00:00Z", "tenderCancellation", tender={"status": "cancelled"})
     other = samples.plain() | {"ocid": "another"}
     found = own.read(history(tmp_path, samples.draft(), other, ended, moved))
-    assert not found.problems and [case.shares_fate for case in found.cases] == [samples.OCID, "another"]
+    assert not found.problems and [case.cluster_id for case in found.cases] == [samples.OCID, "another"]
     case = found.cases[0]
     assert case.outcomes["no_award"] is True
     ends = [period.end_date for stage in ("draft", "bids_in") if (period := case.as_of(stage).tender.tender_period)]
@@ -176,7 +176,7 @@ def test_a_bad_line_is_named_and_costs_itself_alone(tmp_path, monkeypatch):
     good = samples.plain()
     lines = [good, "{", "", {"ocid": "b", "tender": {"lots": "x"}}, "[" * 50_000, good | {"ocid": "c"}]
     found = own.read(history(tmp_path, *lines))
-    assert [case.shares_fate for case in found.cases] == [samples.OCID, "c"]
+    assert [case.cluster_id for case in found.cases] == [samples.OCID, "c"]
     assert {problem.path.split("/")[0] for problem in found.problems} == {"line 2", "line 4", "line 5"}
     assert any("MB" in problem.problem for problem in found.problems)
 
@@ -205,7 +205,7 @@ def test_a_stage_is_rebuilt_from_the_releases(tmp_path):
     moved = samples.update("2024-04-01T00:00:00Z", "tenderUpdate", tender={"tenderPeriod": {"endDate": "2024-05-30"}})
     path = tmp_path / "history.json"
     path.write_text(json.dumps({"releases": [samples.draft(), moved]}))
-    (case,) = source("own").read(path).cases
+    (case,) = find_register("own").read(path).cases
     ends = [period.end_date for stage in ("draft", "bids_in") if (period := case.as_of(stage).tender.tender_period)]
     assert ends == ["2024-04-15", "2024-05-30"]
 
@@ -213,4 +213,4 @@ def test_a_stage_is_rebuilt_from_the_releases(tmp_path):
 def test_a_process_without_any_day_stands_before_all_others(tmp_path):
     path = tmp_path / "history.json"
     path.write_text(json.dumps({"ocid": "x", "tender": {"title": "Roof"}}))
-    assert source("own").read(path).cases[0].published == UNDATED
+    assert find_register("own").read(path).cases[0].published == UNDATED

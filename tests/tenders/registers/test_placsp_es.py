@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from tenders.bid_counts import bid_count
-from tenders.registers import source
+from tenders.registers import find_register
 from tests.tenders.registers.made import at, one, placsp, read
 
 
@@ -29,7 +29,7 @@ def test_each_lot_is_a_case_with_all_lots_and_its_own_first(tmp_path):
     cases = read("placsp_es", tmp_path, *rows).cases
     assert [case.lot for case in cases] == ["1", "2", "3"]
     assert [[lot.id for lot in case.tender.tender.lots] for case in cases][1] == ["2", "1", "3"]
-    assert {case.shares_fate for case in cases} == {"900"}
+    assert {case.cluster_id for case in cases} == {"900"}
     own = cases[1].tender.tender
     assert own.lots[0].value and own.lots[0].value.amount == 7.0
     assert own.items[0].related_lot == "2"
@@ -58,7 +58,7 @@ def test_a_missing_count_is_that_of_the_other_lots_for_it_would_tell_the_result(
     assert gave_up.outcomes["single_bid"] is None
     alone = one("placsp_es", tmp_path, placsp(result="Renuncia", bids=None))
     assert alone.tender.bids is None
-    assert "/bids/statistics" in source("placsp_es").gaps_tell
+    assert "/bids/statistics" in find_register("placsp_es").gaps_tell
 
 
 def test_bids_are_not_known_at_draft(tmp_path):

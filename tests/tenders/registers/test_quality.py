@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from tenders.errors import UsageError
-from tenders.registers import names, quality, source
+from tenders.registers import find_register, quality, register_names
 from tests.tenders.registers.made import at, dncp, placsp, sicoes, table
 
 ROWS = [
@@ -24,7 +24,7 @@ ROWS = [
 
 @pytest.fixture
 def report(tmp_path):
-    return quality.report(source("sicoes_bo"), table(tmp_path, ROWS))
+    return quality.quality_report(find_register("sicoes_bo"), table(tmp_path, ROWS))
 
 
 def test_rows_cases_and_groups(report):
@@ -62,16 +62,18 @@ def test_fill(report):
 
 
 def test_a_repeated_lot_and_a_replaced_release_are_seen(tmp_path):
-    lots = quality.report(source("placsp_es"), table(tmp_path, [placsp("1"), placsp("1"), placsp("2")]))
+    lots = quality.quality_report(find_register("placsp_es"), table(tmp_path, [placsp("1"), placsp("1"), placsp("2")]))
     assert (lots.cases, lots.repeated, lots.fates) == (3, 1, 1)
-    calls = quality.report(source("dncp_py"), table(tmp_path, [dncp("a-1750000000"), dncp("a-1750000001")]))
+    calls = quality.quality_report(
+        find_register("dncp_py"), table(tmp_path, [dncp("a-1750000000"), dncp("a-1750000001")])
+    )
     assert (calls.rows, calls.cases) == (2, 1)
 
 
 def test_every_source_is_found_by_its_name_and_no_other_is(tmp_path):
-    assert {source(name).name for name in names()} == set(names())
+    assert {find_register(name).name for name in register_names()} == set(register_names())
     with pytest.raises(UsageError, match="sicoes_bo, ted_de"):
-        source("quality")
+        find_register("quality")
 
 
 def test_the_command_prints_it(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from tenders import stages
 from tenders.facts import STAGES
-from tenders.registers import source
+from tenders.registers import find_register
 
 HISTORY = Path(__file__).parents[4] / "shared" / "history"
 LONGEST = 40.0  # seconds, on a machine that does other things too
@@ -34,7 +34,7 @@ def test_the_register_is_read_whole(name):
         pytest.skip(f"the register {name} is not beside the project")
     rows, outcome, happened, held, censored = EXPECTED[name]
     begun = time.monotonic()
-    found = source(name).read(path)
+    found = find_register(name).read(path)
     assert time.monotonic() - begun < LONGEST
     assert (found.rows, len(found.cases)) == (rows, rows)
     counted = Counter(case.outcomes[outcome] for case in found.cases)

@@ -92,7 +92,7 @@ def test_calls_of_one_unit_on_one_day_share_their_fate(tmp_path):
         "sicoes_bo", tmp_path, sicoes("15-1-00-1-1-1"), sicoes("15-1-00-2-1-1"), sicoes("15-1-01-3-1-1"),
         sicoes("15-1-00-4-1-1", fecha_publicacion=at("2015-03-11")),
     ).cases  # fmt: skip
-    fates = [case.shares_fate for case in cases]
+    fates = [case.cluster_id for case in cases]
     assert fates[0] == fates[1]
     assert len(set(fates)) == 3
 

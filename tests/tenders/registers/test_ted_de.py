@@ -41,6 +41,6 @@ def test_facts(tmp_path):
 
 def test_neighbours_that_the_call_cannot_tell_apart_share_their_fate(tmp_path):
     rows = [ted(1), ted(4) | {"AWARD_VALUE_EURO": 5.0}, ted(1, CRIT_PRICE_WEIGHT=100), ted(1)]
-    first, second, other, again = (case.shares_fate for case in read("ted_de", tmp_path, *rows).cases)
+    first, second, other, again = (case.cluster_id for case in read("ted_de", tmp_path, *rows).cases)
     assert first == second
     assert len({first, other, again}) == 3
