@@ -66,7 +66,9 @@ def test_an_outcome_too_rare_to_learn_is_not_learnt() -> None:
     assert list(told(made.source(), enough)) == [("no_award", "draft")]
 
 
-def _trained(directory: Path, given: list[tuple[str, list[made.LabelledTender]]], monkeypatch: pytest.MonkeyPatch) -> Registers:
+def _trained(
+    directory: Path, given: list[tuple[str, list[made.LabelledTender]]], monkeypatch: pytest.MonkeyPatch
+) -> Registers:
     directory.mkdir(exist_ok=True)
     files = []
     for name, cases in given:
