@@ -28,7 +28,7 @@ def report(tmp_path):
 
 
 def test_rows_cases_and_groups(report):
-    assert (report.rows, report.cases, report.fates, report.repeated) == (6, 5, 3, 0)
+    assert (report.rows, report.cases, report.clusters, report.repeated) == (6, 5, 3, 0)
     assert (report.first, report.last, report.undated) == ("2015-03-10", "2016-05-02", 0)
     assert report.kinds["Contratado"] == 2
 
@@ -63,7 +63,7 @@ def test_fill(report):
 
 def test_a_repeated_lot_and_a_replaced_release_are_seen(tmp_path):
     lots = quality.quality_report(find_register("placsp_es"), table(tmp_path, [placsp("1"), placsp("1"), placsp("2")]))
-    assert (lots.cases, lots.repeated, lots.fates) == (3, 1, 1)
+    assert (lots.cases, lots.repeated, lots.clusters) == (3, 1, 1)
     calls = quality.quality_report(
         find_register("dncp_py"), table(tmp_path, [dncp("a-1750000000"), dncp("a-1750000001")])
     )
