@@ -43,14 +43,14 @@ def serve_with_ping() -> None:
 
     from serving import running, service
 
-    @service.guarded
+    @service.with_middleware
     @bentoml.service(**service.SETTINGS)
     class WithPing(service.TenderRisk.inner):  # type: ignore[misc, name-defined]
         @bentoml.api(route="/ping")  # type: ignore[untyped-decorator]
         async def ping(self) -> str:
             return ""
 
-    with running.listening("127.0.0.1", 0) as opened:
+    with running.listen("127.0.0.1", 0) as opened:
         address = f"http://127.0.0.1:{opened.getsockname()[1]}"
         running.run(WithPing.to_asgi(), opened, lambda: print(address, flush=True))
 

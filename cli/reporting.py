@@ -31,7 +31,7 @@ def report(
         raise DataError.at("", f"{len(processes)} tenders in the file; a report is about one", "Give one a file")
     loaded = bundles.load(bundle or bundles.released())
     score = scoring.score(loaded, processes[0], at, explain=False)
-    _write(to, reporting.html(loaded, processes[0], at, partial(peers, loaded)))
+    _write(to, reporting.report_html(loaded, processes[0], at, partial(peers, loaded)))
     if json:
         print_json({"report": str(to), "ocid": score.ocid, "stage": score.stage, "failure": score.failure})
     else:

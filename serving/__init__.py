@@ -1,1 +1,1 @@
-"""The HTTP service: the only package that imports bentoml."""
+"""The HTTP service. Only this package imports bentoml."""

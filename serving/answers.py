@@ -1,74 +1,134 @@
-"""From the bytes of a request to the bytes of its answer, the same for one tender and for many."""
+"""The endpoints for programs: from the bytes of a request to the bytes of its answer."""
 
 from __future__ import annotations
 
 import functools
 import gc
 import logging
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from starlette.responses import Response
 
 from models import bundle as bundles
+from models import comparables as comparing
 from models import score as scoring
+from models import suggest as suggesting
+from models import what_if as whatif
 from models.bundle import Bundle
+from models.comparables import Comparables
 from models.score import Score
-from serving import body
+from models.suggest import Suggestions
+from models.what_if import WhatIf
+from serving.requests import ScoreBody, ScoreRequest, TenderBody, decode, read_many, read_request
 from tenders.errors import DataError, Problem, TenderRiskError
+from tenders.io.ocds import json_type
 from tenders.io.read import to_process
+from tenders.process import Process
 
-# A young collection every ten scores or so, not several a score.
-COLLECT = (50_000, 20, 50)
+# A young collection every ten scores or so, instead of several for each score.
+GC_THRESHOLDS = (50_000, 20, 50)
 UNEXPECTED = "an unexpected error; the service's log has it"
+WHAT_IF_EXAMPLE = 'Send {"tender": {…}, "set": {"lots": 4}} or {"tender": {…}, "scenarios": [{…}, {…}]}'
+MAX_COMPARABLES = 50
 
 log = logging.getLogger("tender_risk")
 _encode = msgspec.json.Encoder().encode
 
+Facts = Mapping[str, Any]
+
+
+class WhatIfBody(ScoreBody, frozen=True, kw_only=True):
+    """One tender, and facts to change: `set` for one scenario, `scenarios` for several."""
+
+    set: Annotated[
+        dict[str, Any] | msgspec.UnsetType, msgspec.Meta(description="Keys of the flat form with their values")
+    ] = msgspec.UNSET
+    scenarios: Annotated[
+        list[dict[str, Any]] | msgspec.UnsetType,
+        msgspec.Meta(description=f"In place of set: up to {whatif.MAX_SCENARIOS} of its kind"),
+    ] = msgspec.UNSET
+
+
+class ComparablesBody(TenderBody, frozen=True, kw_only=True):
+    """One tender, and how many cases to name."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_COMPARABLES)] = comparing.NEAREST
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Why there is no answer. Paths are JSON paths into the body."""
+
+    error: str
+    problems: tuple[Problem, ...] = ()
+
 
 @functools.cache
-def held() -> Bundle:
-    """The released bundle, loaded once a process. Raises BundleError.
+def served_bundle() -> Bundle:
+    """The released bundle, loaded once in a process. Raises BundleError.
 
-    What is loaded stays: freezing it spares the garbage collector from walking it at every full
-    collection, which is what makes the slowest requests slow. And a score makes some thousands of objects and
-    no cycles, so that by default several collections a score find nothing.
+    The loaded objects are frozen: the garbage collector does not walk them at every full collection, which is what
+    makes the slowest requests slow. A score makes some thousands of objects and no cycles, so by default several
+    collections for each score would find nothing.
     """
-    loaded = bundles.load(bundles.released())
-    # The first prediction sets up threads and buffers; no user should wait for that.
-    scoring.score(loaded, to_process({"title": "warming up", "lots": 1}))
+    bundle = bundles.load(bundles.released())
+    # The first prediction sets up threads and buffers, so it is made before the first request.
+    scoring.score(bundle, to_process({"title": "warming up", "lots": 1}))
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT)
-    return loaded
+    gc.set_threshold(*GC_THRESHOLDS)
+    return bundle
 
 
 def score(raw: bytes) -> Response:
-    """Answers POST /score."""
+    """POST /score."""
     try:
-        return answer(scored(body.asked(body.decoded(raw))))
+        return answer(score_request(read_request(decode(raw))))
     except TenderRiskError as error:
         return refusal(error)
 
 
 def score_many(raw: bytes) -> Response:
-    """Answers POST /score_many: a list in, a list out, in the same order; a bad tender is an error entry."""
+    """POST /score_many: a list in, a list out, in the same order; a bad tender is an error entry."""
     try:
-        entries, where, default = body.asked_many(body.decoded(raw))
-        return answer([_entry(each, f"{where}/{i}", default) for i, each in enumerate(entries)])
+        entries, where, defaults = read_many(decode(raw))
+        return answer([_score_entry(entry, f"{where}/{i}", defaults) for i, entry in enumerate(entries)])
     except TenderRiskError as error:
         return refusal(error)
 
 
-def scored(asked: body.Asked) -> Score:
+def what_if(raw: bytes) -> Response:
+    """POST /what_if."""
+    return _answer_with(raw, WhatIfBody, _what_if)
+
+
+def suggest(raw: bytes) -> Response:
+    """POST /suggest."""
+    return _answer_with(
+        raw, TenderBody, lambda request: suggesting.suggest(served_bundle(), _process(request), request.stage)
+    )
+
+
+def comparables(raw: bytes) -> Response:
+    """POST /comparables."""
+    return _answer_with(
+        raw,
+        ComparablesBody,
+        lambda request: comparing.comparables(_process(request), request.stage, _count(request)),
+    )
+
+
+def score_request(request: ScoreRequest) -> Score:
     """The score of one request. Raises DataError with paths into the body."""
     try:
-        score = scoring.score(held(), to_process(asked.document), stage=asked.stage, explain=asked.explain)
+        process = to_process(request.document)
+        score = scoring.score(served_bundle(), process, stage=request.stage, explain=request.explain)
     except DataError as error:
-        raise error.under(asked.where) from None
-    if asked.warnings:
-        return msgspec.structs.replace(score, warnings=type(score.warnings)([*score.warnings, *asked.warnings]))
+        raise error.under(request.where) from None
+    if request.warnings:
+        return msgspec.structs.replace(score, warnings=type(score.warnings)([*score.warnings, *request.warnings]))
     return score
 
 
@@ -79,23 +139,79 @@ def answer(content: Any, status: int = HTTPStatus.OK) -> Response:
 
 def refusal(error: TenderRiskError) -> Response:
     """The answer that says what was wrong and where."""
-    return answer(error_entry(error), error.http_status)
+    return answer(error_answer(error), error.http_status)
 
 
-def error_entry(error: TenderRiskError) -> dict[str, Any]:
+def error_answer(error: TenderRiskError) -> ErrorAnswer:
     """An error in the contract's shape."""
     problems: list[Problem] = getattr(error, "problems", [])
-    said = str(problems[0]) if problems else str(error)
+    text = str(problems[0]) if problems else str(error)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return {"error": f"{said}{more}", "problems": problems}
+    return ErrorAnswer(error=f"{text}{more}", problems=tuple(problems))
 
 
-def _entry(each: Any, where: str, default: body.Asked) -> Score | dict[str, Any]:
+def _score_entry(entry: Any, where: str, defaults: ScoreRequest) -> Score | ErrorAnswer:
     try:
-        return scored(body.asked(each, where, default))
+        return score_request(read_request(entry, where, defaults))
     except TenderRiskError as error:
-        return error_entry(error)
+        return error_answer(error)
     except Exception:
         # Our mistake, not the sender's: the other tenders still get their answer.
         log.exception("score_many %s", where)
-        return {"error": UNEXPECTED, "problems": [Problem(path=where, problem=UNEXPECTED)]}
+        return ErrorAnswer(error=UNEXPECTED, problems=(Problem(path=where, problem=UNEXPECTED),))
+
+
+def _answer_with(
+    raw: bytes, body: type[TenderBody], compute: Callable[[ScoreRequest], WhatIf | Suggestions | Comparables]
+) -> Response:
+    try:
+        request = read_request(decode(raw), body_type=body)
+        result = compute(request)
+        return answer(msgspec.structs.replace(result, warnings=(*result.warnings, *request.warnings)))
+    except TenderRiskError as error:
+        return refusal(error)
+
+
+def _process(request: ScoreRequest) -> Process:
+    """The tender of a request, compiled once for its stage. Raises DataError with paths into the body."""
+    try:
+        process = to_process(request.document)
+        process.as_of(request.stage or process.latest_stage())
+    except DataError as error:
+        raise error.under(request.where) from None
+    return process
+
+
+def _what_if(request: ScoreRequest) -> WhatIf:
+    where, scenarios = _scenarios(request)
+    process = _process(request)
+    try:
+        return whatif.what_if(served_bundle(), process, scenarios, request.stage, request.explain)
+    except DataError as error:
+        raise error.under(where) from None
+
+
+def _scenarios(request: ScoreRequest) -> tuple[str, list[Facts]]:
+    """The scenarios, and the JSON path of the facts of a single one."""
+    if len(request.more) != 1:
+        raise DataError.at("/set", "expected one of set and scenarios", WHAT_IF_EXAMPLE)
+    if "set" in request.more:
+        return "/set", [_facts(request.more["set"], "/set")]
+    entries = request.more["scenarios"]
+    if not isinstance(entries, list) or not entries:
+        raise DataError.at("/scenarios", f"expected an array of objects, got {json_type(entries)}", WHAT_IF_EXAMPLE)
+    scenarios = [_facts(entry, f"/scenarios/{number}") for number, entry in enumerate(entries)]
+    return "/scenarios/0" if len(scenarios) == 1 else "", scenarios
+
+
+def _facts(value: Any, where: str) -> Facts:
+    if not isinstance(value, Mapping):
+        raise DataError.at(where, f"expected an object, got {json_type(value)}", WHAT_IF_EXAMPLE)
+    return value
+
+
+def _count(request: ScoreRequest) -> int:
+    count = request.more.get("count", comparing.NEAREST)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_COMPARABLES:
+        raise DataError.at("/count", f"expected a whole number from 1 to {MAX_COMPARABLES}")
+    return count

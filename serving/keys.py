@@ -1,7 +1,7 @@
-"""Who may ask: API keys, required on every address that is not loopback.
+"""API keys, required on every address that is not loopback.
 
-TENDER_RISK_KEYS holds keys separated by commas; TENDER_RISK_KEYS_FILE names a file with one key a line.
-Programs send `Authorization: Bearer KEY`, browsers ask for a password: the key, under any name.
+TENDER_RISK_KEYS holds keys separated by commas; TENDER_RISK_KEYS_FILE names a file with one key a line. Programs send
+`Authorization: Bearer KEY`; browsers ask for a password, which is the key, under any name.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.answers import answer
+from serving.answers import ErrorAnswer, answer
 from tenders.errors import UnreachableError
 
 KEYS, KEYS_FILE = "TENDER_RISK_KEYS", "TENDER_RISK_KEYS_FILE"
-# Whoever watches whether the service is up holds no key.
-OPEN = frozenset({"/healthz", "/livez", "/readyz"})
+# Monitoring has no key.
+OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
 
 
 def configured(environment: Mapping[str, str] = os.environ) -> frozenset[bytes]:
-    """The keys that the environment and the key file give. Raises UnreachableError if the file can't be read."""
-    given = environment.get(KEYS, "").split(",")
+    """The keys in the environment and the key file. Raises UnreachableError if the file cannot be read."""
+    keys = environment.get(KEYS, "").split(",")
     if file := environment.get(KEYS_FILE):
         try:
             lines = Path(file).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise UnreachableError(f"{KEYS_FILE}: {file} cannot be read: {type(error).__name__}") from None
-        given += [line for line in lines if not line.startswith("#")]
-    return frozenset(key.strip().encode() for key in given if key.strip())
+        keys += [line for line in lines if not line.startswith("#")]
+    return frozenset(key.strip().encode() for key in keys if key.strip())
 
 
 def is_loopback(host: str | None) -> bool:
@@ -49,8 +49,8 @@ def is_loopback(host: str | None) -> bool:
 class KeyGuard:
     """ASGI middleware: 401 without a valid key.
 
-    Without configured keys only connections that came in over loopback are answered. That is judged by
-    the address that the connection arrived at, so that it holds however the service was started.
+    Without configured keys, only connections that arrive over loopback are answered. The address at which a connection
+    arrives decides, so that this holds however the service was started.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -58,19 +58,19 @@ class KeyGuard:
         self.keys = configured()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN or self._admits(scope):
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._admits(scope):
             await self.app(scope, receive, send)
             return
-        said = "no valid key" if self.keys else f"no keys are configured, and this is not loopback: set {KEYS}"
-        refused = answer({"error": said, "problems": []}, 401)
-        refused.headers["WWW-Authenticate"] = 'Basic realm="Tender Risk", charset="UTF-8", Bearer'
-        await refused(scope, receive, send)
+        text = "no valid key" if self.keys else f"no keys are configured, and this is not loopback: set {KEYS}"
+        response = answer(ErrorAnswer(error=text), 401)
+        response.headers["WWW-Authenticate"] = 'Basic realm="Tender Risk", charset="UTF-8", Bearer'
+        await response(scope, receive, send)
 
     def _admits(self, scope: Scope) -> bool:
         if not self.keys:
             return is_loopback((scope.get("server") or (None,))[0])
         sent = _sent_key(dict(scope["headers"]).get(b"authorization", b""))
-        # Every key is compared, each in constant time: how long an answer takes tells nothing.
+        # Every key is compared, each in constant time: the time of an answer reveals nothing.
         return sum(hmac.compare_digest(sent, key) for key in self.keys) > 0
 
 

@@ -1,7 +1,7 @@
-"""Starting the service: one process, uvicorn around BentoML's own application.
+"""Starts the service in one process: uvicorn around BentoML's own application.
 
-`bentoml serve` starts a supervisor and then workers; one process is up in half the time. For several
-workers, containers or TLS use `bentoml serve serving.service:TenderRisk`.
+`bentoml serve` starts a supervisor and then workers; one process starts in half the time. For several workers,
+containers or TLS use `bentoml serve serving.service:TenderRisk`.
 """
 
 from __future__ import annotations
@@ -20,92 +20,92 @@ from serving.jobs.settings import settings
 from tenders.errors import UnreachableError, UsageError
 
 # A client that never finishes its request does not hold up the end.
-SECONDS_TO_FINISH = 10
+SHUTDOWN_SECONDS = 10
 
 
-def say(url: str) -> None:
+def print_address(url: str) -> None:
     """Prints the address at once, also into a pipe."""
     print(f"Tender Risk answers at {url} (Ctrl+C stops it)", flush=True)
 
 
-def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], None] = say) -> None:
+def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], None] = print_address) -> None:
     """Serves until SIGTERM or SIGINT; `announce` gets the address as soon as requests are answered.
 
-    Port 0 takes a free one. Raises UsageError for an address beyond loopback without keys or a setting that cannot
-    be meant, UnreachableError if the address or the key file cannot be used, BundleError without a model to serve.
+    Port 0 takes a free one. Raises UsageError for an address beyond loopback without keys or for a setting that is not
+    valid, UnreachableError if the address or the key file cannot be used, BundleError without a model to serve.
     """
     if not keys.configured() and not keys.is_loopback(host):
         raise UsageError(
             f"{host} can be reached from other machines, so keys are required: set {keys.KEYS} or {keys.KEYS_FILE}"
         )
-    # What cannot be meant is an error of the command, not of the first upload.
+    # A setting that is not valid is an error of the command, not of the first upload.
     settings()
-    with listening(host, port) as opened:
+    with listen(host, port) as listener:
         # Imported late: it takes a second or two, and the checks above should not wait for it.
-        from serving.answers import held
+        from serving.answers import served_bundle
         from serving.service import TenderRisk
 
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.
-        held()
+        served_bundle()
         # One line a request, on stderr; never headers, so never a key.
         level = os.environ.get("TENDER_RISK_LOG", "WARNING").upper()
         logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
-        url = f"http://{f'[{host}]' if ':' in host else host}:{opened.getsockname()[1]}/"
+        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         application = TenderRisk.to_asgi()  # type: ignore[attr-defined]
-        run(application, opened, lambda: announce(url))
+        run(application, listener, lambda: announce(url))
 
 
-def run(application: ASGIApp, opened: socket.socket, ready: Callable[[], None]) -> None:
-    """Runs an ASGI application on a listening socket until SIGTERM or SIGINT; `ready` is called once it answers."""
-    # `serving.observing` logs requests, and leaves out what names a job.
+def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Runs an ASGI application on a listening socket until SIGTERM or SIGINT; calls `on_ready` once it answers."""
+    # `serving.middleware` logs requests, and leaves out what names a job.
     config = uvicorn.Config(
         application,
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="on",
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    # Once it has shut down, uvicorn raises the signal again for whoever handled it before: nobody, so that
-    # the command ends with 0.
-    before = {number: signal.signal(number, _nothing) for number in (signal.SIGTERM, signal.SIGINT)}
+    # Once it has shut down, uvicorn raises the signal again for whoever handled it before: nobody, so that the command
+    # ends with 0.
+    handlers = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        _Announcing(config, ready).run(sockets=[opened])
+        _Server(config, on_ready).run(sockets=[listener])
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
-class _Announcing(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self.ready = ready
+        self.on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self.ready()
+            self.on_ready()
 
 
-def _nothing(*_: object) -> None:
+def _ignore(*_: object) -> None:
     pass
 
 
-def listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """A socket that listens; port 0 takes a free one. Raises UnreachableError."""
     try:
         # The port is left out: getaddrinfo would take 70,000 for 4,464.
         family, kind, protocol, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family, kind, protocol)
+        listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UnreachableError(f"{host!r} is no address to listen at: {error}") from None
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((address[0], port, *address[2:]))
-        # Now, not when the model is loaded: a second process would get the port as well until then.
-        opened.listen()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address[0], port, *address[2:]))
+        # Now, and not when the model is loaded: a second process would get the port as well until then.
+        listener.listen()
     except (OSError, OverflowError) as error:
-        opened.close()
+        listener.close()
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreachableError(f"cannot listen at {host}:{port}: {why}. Choose another with --port") from None
-    return opened
+    return listener

@@ -1,95 +1,156 @@
 """The service: `bentoml serve serving.service:TenderRisk`, or `tender-risk serve`.
 
-The endpoints under BentoML, the pages beside them, and around all of it what a public server needs.
+The endpoints for programs under BentoML, the pages beside them, and the middleware that a public server needs.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import anyio.to_thread
 import bentoml
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from serving import answers, desk
-from serving.desk_schema import Compared, CompareRequest, Suggested, SuggestRequest, WhatIfAnswer, WhatIfRequest
-from serving.jobs import office
+from models.comparables import Comparables
+from models.score import Score
+from models.suggest import Suggestions
+from models.what_if import WhatIf
+from serving import answers, openapi
+from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
+from serving.jobs import api, job_service
 from serving.keys import KeyGuard
-from serving.limits import BodyLimit
-from serving.observing import JsonErrors, Observed
-from serving.pages import home, peers
-from serving.pages.app import pages
+from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, metrics
+from serving.openapi import INFRASTRUCTURE, described
+from serving.pages import about, casebook, drafts, home, reporting, result, stages, unknown, what_if, worklists
 from serving.pages.drafts import Draft
-from serving.schema import ManyRequest, ManyScored, Scored, ScoreRequest
+from serving.pages.rendering import static
+from serving.requests import ManyBody, ScoreBody, TenderBody
 from tenders.facts import STAGES
 
-# Long work (many tenders, large bodies) runs in threads, so that health checks and others are answered
-# meanwhile. More would only queue for the interpreter.
+# Long work (many tenders, large bodies) runs in threads, so that health checks and other requests are answered
+# meanwhile. More threads would only wait for the interpreter.
 THREADS = 4
-# Up to this size a tender is scored faster than a thread is found for it, and no one waits noticeably.
+# Up to this size a tender is scored faster than a thread is found for it, and nobody waits noticeably.
 QUICK_BYTES = 256 * 1024
-
 
 SETTINGS: dict[str, Any] = {
     "threads": THREADS,
-    # An upload takes as long as its line; `serving.limits` sees to it that it goes on, and that others do not wait.
+    # An upload takes as long as its line; `serving.middleware` sees to it that it goes on and holds up nobody.
     "traffic": {"timeout": 6 * 3600},
     "http": {"host": "127.0.0.1"},
-    # Replaced by serving.observing, which says why.
+    # Replaced by serving.middleware, which says why.
     "metrics": {"enabled": False},
     "logging": {"access": {"enabled": False}},
 }
 
+DESK = {
+    "/desk/stages": stages.answer,
+    "/desk/what-if": what_if.answer,
+    "/desk/suggestions": what_if.suggestions,
+    "/desk/comparables": what_if.comparables,
+    "/desk/unknown": unknown.answer,
+    "/desk/report": reporting.answer,
+    "/desk/save.json": drafts.save_json,
+    "/desk/save.xlsx": drafts.save_xlsx,
+    "/desk/save.csv": drafts.save_csv,
+}
+"""Pages of one tender, which comes with the request."""
 
-def guarded(service: Any) -> Any:
-    """Decorates a BentoML service with the middleware that every one of ours runs behind, outermost first."""
-    for each in (Observed, JsonErrors, KeyGuard, BodyLimit):
-        service.add_asgi_middleware(each)
+
+async def openapi_document(_: Request) -> Response:
+    """GET /docs.json."""
+    return answers.answer(_document())
+
+
+@functools.cache
+def _document() -> dict[str, Any]:
+    return openapi.document(TenderRisk, api.ROUTES)
+
+
+pages = Starlette(
+    routes=[
+        Route("/", home.empty, methods=["GET"]),
+        Route("/", home.endpoint(home.score), methods=["POST"]),
+        *(Route(path, home.endpoint(page), methods=["POST"]) for path, page in DESK.items()),
+        *(Route(path, home.begin_again, methods=["GET"]) for path in DESK),
+        Route("/template.xlsx", drafts.template_xlsx, methods=["GET"]),
+        Route("/template.csv", drafts.template_csv, methods=["GET"]),
+        Route("/portfolio", worklists.upload_form, methods=["GET"]),
+        Route("/portfolio", worklists.upload, methods=["POST"]),
+        Route("/portfolio/{id}", worklists.job_page, methods=["GET"]),
+        Route("/portfolio/{id}/cancel", worklists.cancel, methods=["POST"]),
+        Route("/portfolio/{id}/delete", worklists.delete, methods=["POST"]),
+        Route("/portfolio/{id}/row/{rank:int}", worklists.open_row, methods=["GET"]),
+        *(route.route() for route in api.ROUTES),
+        Route("/casebook", casebook.list_cases, methods=["GET"]),
+        Route("/casebook/{case_id}", casebook.show_case, methods=["GET"]),
+        Route("/about", about.answer, methods=["GET"]),
+        Route("/about/{name}", about.picture, methods=["GET"]),
+        Route("/style.css", static("text/css", "style.css", "pictures.css"), methods=["GET"]),
+        Route("/page.js", static("text/javascript", "page.js"), methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+        Route("/docs.json", openapi_document, methods=["GET"]),
+    ]
+)
+
+
+def with_middleware(service: Any) -> Any:
+    """Decorates a BentoML service with the middleware of every service of ours, outermost first."""
+    paths = {api.route for api in service.apis.values()} | {route.path for route in pages.routes}  # type: ignore[attr-defined]
+    service.add_asgi_middleware(RequestMetrics, endpoints=[*INFRASTRUCTURE, *(p for p in paths if "{" not in p)])
+    for middleware in (JsonErrors, KeyGuard, BodyLimit):
+        service.add_asgi_middleware(middleware)
     return service
 
 
-@guarded
+@with_middleware
 @bentoml.asgi_app(pages, path="/")
 @bentoml.service(**SETTINGS)
 class TenderRisk:
     """The probability that a public tender fails, with reasons."""
 
     def __init__(self) -> None:
-        answers.held()
-        # Templates are compiled and peers are scored at their first use; no user should wait for that.
-        home.shown(Draft())
+        answers.served_bundle()
+        # Templates are compiled and peers are scored at their first use, so this comes before the first request.
+        home.render_form(Draft())
         for stage in STAGES:
-            peers.of_held(stage)
-        office.begin()
+            result.served_peers(stage)
+        job_service.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
-    def end(self) -> None:
-        """Lets the job that runs wait for the next service."""
-        office.end()
+    def stop(self) -> None:
+        """Queues the running job again, for the next service."""
+        job_service.stop()
 
-    @bentoml.api(route="/score", input_spec=ScoreRequest, output_spec=Scored)  # type: ignore[untyped-decorator]
+    @bentoml.api(route="/score", **described(ScoreBody, Score))  # type: ignore[untyped-decorator]
     async def score(self, raw: bytes) -> Response:
         """Scores one tender. 400 with JSON paths if it cannot be read, 413 if it is too large."""
         if len(raw) <= QUICK_BYTES:
             return answers.score(raw)
         return await anyio.to_thread.run_sync(answers.score, raw)
 
-    @bentoml.api(route="/score_many", input_spec=ManyRequest, output_spec=ManyScored)  # type: ignore[untyped-decorator]
+    @bentoml.api(  # type: ignore[untyped-decorator]
+        route="/score_many", **described(ManyBody | list[dict[str, Any]], list[Score | ErrorAnswer])
+    )
     def score_many(self, raw: bytes) -> Response:
         """Scores a list of tenders. The answer is a list in the same order; a bad tender is an error entry."""
         return answers.score_many(raw)
 
-    @bentoml.api(route="/what_if", input_spec=WhatIfRequest, output_spec=WhatIfAnswer)  # type: ignore[untyped-decorator]
+    @bentoml.api(route="/what_if", **described(WhatIfBody, WhatIf))  # type: ignore[untyped-decorator]
     def what_if(self, raw: bytes) -> Response:
-        """Scores one tender as it is and with facts set otherwise, in one scenario or several."""
-        return desk.what_if(raw)
+        """Scores one tender as it is and with some facts changed, in one scenario or several."""
+        return answers.what_if(raw)
 
-    @bentoml.api(route="/suggest", input_spec=SuggestRequest, output_spec=Suggested)  # type: ignore[untyped-decorator]
+    @bentoml.api(route="/suggest", **described(TenderBody, Suggestions))  # type: ignore[untyped-decorator]
     def suggest(self, raw: bytes) -> Response:
-        """Names the changes that go with a lower probability, with cases for and against."""
-        return desk.suggest(raw)
+        """Lists changes that go with a lower probability of failure, with cases for and against."""
+        return answers.suggest(raw)
 
-    @bentoml.api(route="/comparables", input_spec=CompareRequest, output_spec=Compared)  # type: ignore[untyped-decorator]
+    @bentoml.api(route="/comparables", **described(ComparablesBody, Comparables))  # type: ignore[untyped-decorator]
     def comparables(self, raw: bytes) -> Response:
-        """Names the nearest casebook cases, how they ended, and their sources."""
-        return desk.comparables(raw)
+        """Lists the nearest casebook cases, how they ended, and their sources."""
+        return answers.comparables(raw)

@@ -1,8 +1,9 @@
-"""Files that are there whole or not at all, and folders that one process has for itself."""
+"""Files that are there whole or not at all, and locks that end with the process that holds them."""
 
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,16 +23,30 @@ def partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.partial")
 
 
+def try_lock(path: Path) -> int | None:
+    """Locks a file: its open descriptor, or None if another process holds the lock. Raises FileNotFoundError.
+
+    The lock lasts until the last process that has the descriptor closes it or ends, however it ends.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 @contextmanager
-def locked(path: Path, taken: str) -> Iterator[None]:
-    """Holds a lock file. Raises UsageError that says `taken` if another process holds it."""
-    with path.open("w") as lock:
-        try:
-            # The system lets go of it however the process ends.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(taken) from None
+def locked(path: Path, message: str) -> Iterator[None]:
+    """Holds the lock of a file. Raises UsageError with `message` if another process holds it."""
+    descriptor = try_lock(path)
+    if descriptor is None:
+        raise UsageError(message)
+    try:
         yield
+    finally:
+        os.close(descriptor)
 
 
 def clear(folder: Path, about: str) -> None:

@@ -1,1 +1,1 @@
-"""Portfolios that are scored in the background: uploaded once, found by their address, alive after a restart."""
+"""Portfolios that are scored in the background: an upload becomes a job, and its address shows what becomes of it."""

@@ -1,4 +1,4 @@
-"""The jobs over HTTP, for programs. The pages ask the same office."""
+"""The jobs over HTTP, for programs. The pages call the same service."""
 
 from __future__ import annotations
 
@@ -11,57 +11,20 @@ import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
-from serving.answers import answer, refusal
-from serving.jobs import office as offices
-from serving.jobs import taking
+from serving.answers import ErrorAnswer, answer, refusal
+from serving.jobs.downloads import MEDIA_TYPES, download
 from serving.jobs.job import Job
-from serving.jobs.office import office
-from serving.jobs.places import Places
-from serving.jobs.receiving import received
-from serving.limits import drained
+from serving.jobs.job_service import JobAnswer, job_answer, job_service, newest_jobs
+from serving.jobs.paths import JobPaths
+from serving.jobs.receiving import receive_upload
+from serving.middleware import drain
+from serving.openapi import ApiRoute
 from tenders.errors import TenderRiskError
 
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 # A report has its own styles and no scripts.
-REPORT = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
-Found = Callable[[Request, Job, Places], Awaitable[Response]]
-
-
-async def uploaded(request: Request, fields: dict[str, str] | None = None) -> Job:
-    """The job of an upload, its file on disk; `fields` is filled with what comes beside the file, refused or not.
-
-    Raises TenderRiskError, once what the sender still sends has been read: until then it would not listen.
-    """
-    try:
-        return await _taken_in(request, {} if fields is None else fields)
-    except TenderRiskError:
-        await drained(request)
-        raise
-
-
-async def _taken_in(request: Request, fields: dict[str, str]) -> Job:
-    _from_us(request)
-    offered = await anyio.to_thread.run_sync(office)
-    await anyio.to_thread.run_sync(offered.check_room)
-    name, places = await anyio.to_thread.run_sync(offered.new)
-    try:
-        upload = await received(request, places.uploads, fields)
-        return await anyio.to_thread.run_sync(offered.take_in, name, upload)
-    except BaseException:
-        offered.drop(name)
-        raise
-
-
-def _from_us(request: Request) -> None:
-    """Raises CrossSiteError for a form that another site's page sent: it would fill the disk behind a user's back."""
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site is not None:
-        ours = site in ("none", "same-origin")
-    else:
-        # Browsers leave the first out where the connection is not secret; programs leave both out.
-        ours = origin is None or urlsplit(origin).netloc == request.headers.get("Host")
-    if not ours:
-        raise CrossSiteError("another site's page sent this")
+REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+Answer = Callable[[Request, Job, JobPaths], Awaitable[Response]]
 
 
 class CrossSiteError(TenderRiskError):
@@ -70,116 +33,211 @@ class CrossSiteError(TenderRiskError):
     http_status = HTTPStatus.FORBIDDEN
 
 
-async def posted(request: Request) -> Response:
+async def take_upload(request: Request, fields: dict[str, str] | None = None) -> Job:
+    """The job of an upload, once its file is on disk. `fields` is filled with the other fields, even if it is refused.
+
+    Raises TenderRiskError after it has read the rest of the body: until then the sender would not listen.
+    """
+    try:
+        return await _take_upload(request, {} if fields is None else fields)
+    except TenderRiskError:
+        await drain(request)
+        raise
+
+
+async def _take_upload(request: Request, fields: dict[str, str]) -> Job:
+    _check_site(request)
+    service = await anyio.to_thread.run_sync(job_service)
+    await anyio.to_thread.run_sync(service.check_room)
+    job_id, paths = await anyio.to_thread.run_sync(service.new)
+    try:
+        upload = await receive_upload(request, paths.uploads, fields)
+        return await anyio.to_thread.run_sync(service.submit, job_id, upload)
+    except BaseException:
+        service.discard(job_id)
+        raise
+
+
+def _check_site(request: Request) -> None:
+    """Raises CrossSiteError for a form that another site's page sent: it would fill the disk behind a user's back."""
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        is_ours = site in ("none", "same-origin")
+    else:
+        # Browsers leave the first header out where the connection is not secret; programs leave both out.
+        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("Host")
+    if not is_ours:
+        raise CrossSiteError("another site's page sent this")
+
+
+async def create(request: Request) -> Response:
     """POST /jobs: takes an upload in, as a form or as the bare body with `?name=`."""
     try:
-        job = await uploaded(request)
+        job = await take_upload(request)
     except TenderRiskError as error:
         return refusal(error)
     except ClientDisconnect:
         return Response(status_code=HTTPStatus.BAD_REQUEST)
-    made = answer(offices.told(job), HTTPStatus.ACCEPTED)
-    made.headers["Location"] = f"/jobs/{job.id}"
-    return made
+    response = answer(job_answer(job), HTTPStatus.ACCEPTED)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return response
 
 
-async def listed(_: Request) -> Response:
-    """GET /jobs: the newest, where keys are configured."""
+async def list_jobs(_: Request) -> Response:
+    """GET /jobs: the newest jobs, where keys are configured."""
     try:
-        jobs = await anyio.to_thread.run_sync(offices.listed)
+        jobs = await anyio.to_thread.run_sync(newest_jobs)
     except TenderRiskError as error:
         return refusal(error)
     if jobs is None:
-        return _said(HTTPStatus.NOT_FOUND, "jobs are not listed where no keys are configured")
-    return answer([offices.told(job) for job in jobs])
+        return _error(HTTPStatus.NOT_FOUND, "jobs are not listed where no keys are configured")
+    return answer([job_answer(job) for job in jobs])
 
 
-def of_job(found: Found, needs: str = "") -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint of one job; 404 if there is none, 409 unless it is in the state that `needs` says."""
+def job_endpoint(endpoint: Answer, state: str = "") -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of one job: 404 if there is none, 409 unless it is in `state`."""
 
-    async def endpoint(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         try:
             job = await anyio.to_thread.run_sync(find, request)
             if job is None:
-                return _said(HTTPStatus.NOT_FOUND, "no such job")
-            if needs and job.state != needs:
-                return _said(HTTPStatus.CONFLICT, f"the job is {job.state}, not {needs}")
-            return await found(request, job, office().places(job))
+                return _error(HTTPStatus.NOT_FOUND, "no such job")
+            if state and job.state != state:
+                return _error(HTTPStatus.CONFLICT, f"the job is {job.state}, not {state}")
+            return await endpoint(request, job, job_service().paths(job))
         except TenderRiskError as error:
             return refusal(error)
         except FileNotFoundError:
-            return _said(HTTPStatus.NOT_FOUND, "the job's files are gone")
+            return _error(HTTPStatus.NOT_FOUND, "the job's files are gone")
 
-    return endpoint
+    return respond
 
 
 def find(request: Request) -> Job | None:
     """The job that the address names."""
-    return office().find(request.path_params["id"])
+    return job_service().find(request.path_params["id"])
 
 
-async def shown(_: Request, job: Job, __: Places) -> Response:
+async def show(_: Request, job: Job, __: JobPaths) -> Response:
     """GET /jobs/ID."""
-    return answer(offices.told(job))
+    return answer(job_answer(job))
 
 
-async def cancelled(_: Request, job: Job, __: Places) -> Response:
-    """POST /jobs/ID/cancel: nothing more is done of it; its files stay."""
-    await anyio.to_thread.run_sync(office().cancel, job)
-    return answer(offices.told(office().find(job.id) or job))
+async def cancel(_: Request, job: Job, __: JobPaths) -> Response:
+    """POST /jobs/ID/cancel: stops the job; its files stay."""
+    await anyio.to_thread.run_sync(job_service().cancel, job)
+    return answer(job_answer(job_service().find(job.id) or job))
 
 
-async def deleted(_: Request, job: Job, __: Places) -> Response:
-    """DELETE /jobs/ID: calls it off, and takes its files away."""
-    await anyio.to_thread.run_sync(office().delete, job)
+async def delete(_: Request, job: Job, __: JobPaths) -> Response:
+    """DELETE /jobs/ID: stops the job and deletes its files."""
+    await anyio.to_thread.run_sync(job_service().delete, job)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-async def output(request: Request, job: Job, places: Places) -> Response:
+async def output(request: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/output: every scored row in the order of the upload."""
-    kind = request.query_params.get("format", "parquet")
-    return sent(await taking.taken(places.scored, kind), f"{job.stem}-scored.{kind}", taking.KINDS[kind])
+    return await _send_rows(request, paths.scored, f"{job.stem}-scored", "parquet")
 
 
-async def worklist(request: Request, job: Job, places: Places) -> Response:
-    """GET /jobs/ID/worklist: the rows that there are people for."""
-    kind = request.query_params.get("format", "csv")
-    made = await taking.taken(places.chosen, kind)
-    return sent(made, f"{job.stem}-worklist.{kind}", taking.KINDS[kind])
+async def worklist(request: Request, job: Job, paths: JobPaths) -> Response:
+    """GET /jobs/ID/worklist: the rows to review."""
+    return await _send_rows(request, paths.worklist, f"{job.stem}-worklist", "csv")
 
 
-async def gone(request: Request, job: Job, places: Places) -> Response:
-    """GET /jobs/ID/gone: what the earlier job had and this one has not."""
+async def gone(request: Request, job: Job, paths: JobPaths) -> Response:
+    """GET /jobs/ID/gone: the tenders of the earlier job that this one does not have."""
     if job.options.since is None:
-        return _said(HTTPStatus.NOT_FOUND, "the job was compared with no earlier one")
-    kind = request.query_params.get("format", "csv")
-    return sent(await taking.taken(places.gone, kind), f"{job.stem}-gone.{kind}", taking.KINDS[kind])
+        return _error(HTTPStatus.NOT_FOUND, "the job was compared with no earlier one")
+    return await _send_rows(request, paths.gone, f"{job.stem}-gone", "csv")
 
 
-async def errors(_: Request, job: Job, places: Places) -> Response:
+async def errors(_: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/errors: the rows that could not be scored, as JSON lines."""
-    return sent(places.errors, f"{job.stem}-errors.jsonl", taking.KINDS["jsonl"])
+    return send_file(paths.errors, f"{job.stem}-errors.jsonl", MEDIA_TYPES["jsonl"])
 
 
-async def manifest(_: Request, job: Job, places: Places) -> Response:
-    """GET /jobs/ID/manifest."""
-    return sent(places.manifest, f"{job.stem}-manifest.json", "application/json")
+async def manifest(_: Request, job: Job, paths: JobPaths) -> Response:
+    """GET /jobs/ID/manifest: what was run on what."""
+    return send_file(paths.manifest, f"{job.stem}-manifest.json", "application/json")
 
 
-async def report(_: Request, job: Job, places: Places) -> Response:
-    """GET /jobs/ID/report."""
-    made = sent(places.report, f"{job.stem}-report.html", "text/html", "inline")
-    made.headers["Content-Security-Policy"] = REPORT
-    return made
+async def report(_: Request, job: Job, paths: JobPaths) -> Response:
+    """GET /jobs/ID/report: the report as a page."""
+    response = send_file(paths.report, f"{job.stem}-report.html", "text/html", "inline")
+    response.headers["Content-Security-Policy"] = REPORT_POLICY
+    return response
 
 
-def sent(file: Path, name: str, kind: str, how: str = "attachment") -> Response:
-    """A file to take away. Raises FileNotFoundError."""
+def send_file(file: Path, name: str, media_type: str, disposition: str = "attachment") -> Response:
+    """A file to download. Raises FileNotFoundError."""
     stat = file.stat()
     return FileResponse(
-        file, headers=HEADERS, media_type=kind, filename=name, stat_result=stat, content_disposition_type=how
+        file,
+        headers=HEADERS,
+        media_type=media_type,
+        filename=name,
+        stat_result=stat,
+        content_disposition_type=disposition,
     )
 
 
-def _said(status: HTTPStatus, text: str) -> Response:
-    return answer({"error": text, "problems": []}, status)
+async def _send_rows(request: Request, rows: Path, name: str, default: str) -> Response:
+    """Rows in the format of the query `format`."""
+    kind = request.query_params.get("format", default)
+    return send_file(await download(rows, kind), f"{name}.{kind}", MEDIA_TYPES[kind])
+
+
+def _error(status: HTTPStatus, text: str) -> Response:
+    return answer(ErrorAnswer(error=text), status)
+
+
+ROUTES = [
+    ApiRoute(
+        path="/jobs",
+        method="POST",
+        endpoint=create,
+        description="Takes an upload in, as a form or as the bare body with `?name=`",
+        answer=JobAnswer,
+        status=HTTPStatus.ACCEPTED,
+    ),
+    ApiRoute(
+        path="/jobs",
+        method="GET",
+        endpoint=list_jobs,
+        description="The newest jobs, where keys are configured",
+        answer=list[JobAnswer],
+    ),
+    ApiRoute(path="/jobs/{id}", method="GET", endpoint=job_endpoint(show), description="The job", answer=JobAnswer),
+    ApiRoute(
+        path="/jobs/{id}",
+        method="DELETE",
+        endpoint=job_endpoint(delete),
+        description="Stops the job and deletes its files",
+        status=HTTPStatus.NO_CONTENT,
+    ),
+    ApiRoute(
+        path="/jobs/{id}/cancel",
+        method="POST",
+        endpoint=job_endpoint(cancel),
+        description="Stops the job; its files stay",
+        answer=JobAnswer,
+    ),
+    *(
+        ApiRoute(
+            path=f"/jobs/{{id}}/{endpoint.__name__}",
+            method="GET",
+            endpoint=job_endpoint(endpoint, "done"),
+            description=(endpoint.__doc__ or "").partition(": ")[2],
+            answer=media_type,
+        )
+        for endpoint, media_type in (
+            (output, "*/*"),
+            (worklist, "*/*"),
+            (gone, "*/*"),
+            (errors, MEDIA_TYPES["jsonl"]),
+            (manifest, "application/json"),
+            (report, "text/html"),
+        )
+    ),
+]

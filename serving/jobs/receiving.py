@@ -1,4 +1,4 @@
-"""An upload as it comes: to disk piece by piece, never whole in memory, whether a browser's form or a bare body."""
+"""Receives an upload piece by piece onto disk, never whole in memory, from a browser's form or a bare body."""
 
 from __future__ import annotations
 
@@ -13,63 +13,63 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from serving.jobs.places import safe_name
+from serving.jobs.paths import safe_name
 from tenders.errors import DataError
 
-PIECE = 2**20
+BUFFER_BYTES = 2**20
 """Bytes that are held before they are written."""
-MOST_FIELDS, LONGEST_FIELD = 20, 1_000
+MAX_FIELDS, MAX_FIELD_BYTES = 20, 1_000
 EXAMPLE = "Send multipart/form-data with one file, or the file as the body and ?name=tenders.jsonl"
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file that is on disk, its size in bytes, and the texts that came with it."""
+    """A file on disk, its size in bytes, and the text fields that came with it."""
 
     path: Path
     size: int
     fields: Mapping[str, str]
 
 
-async def received(request: Request, folder: Path, fields: dict[str, str]) -> Upload:
-    """The upload of a request, in `folder` under its own name; `fields` has the texts as they come.
+async def receive_upload(request: Request, folder: Path, fields: dict[str, str]) -> Upload:
+    """Receives a request's file into `folder` under its own name, and fills `fields` with the texts as they come.
 
-    Raises DataError if there is none or no reader knows its ending, TooLargeError as `serving.limits` bounds it.
+    Raises DataError without a file or for one that no reader knows, TooLargeError as `serving.middleware` limits it.
     """
-    kind, options = parse_options_header(request.headers.get("Content-Type"))
-    form = kind == b"multipart/form-data"
-    writing = _Writing(folder)
+    media_type, options = parse_options_header(request.headers.get("Content-Type"))
+    is_form = media_type == b"multipart/form-data"
+    file = _UploadFile(folder)
     try:
-        if form:
-            reading = _Form(options.get(b"boundary", b""), writing, fields)
+        if is_form:
+            form = _FormParser(options.get(b"boundary", b""), file, fields)
         else:
             fields.update(request.query_params)
-            writing.begin(request.query_params.get("name", ""))
-        async for piece in request.stream():
-            if form:
-                reading.write(piece)
+            file.begin(request.query_params.get("name", ""))
+        async for chunk in request.stream():
+            if is_form:
+                form.write(chunk)
             else:
-                writing.add(piece)
-            if len(writing.held) >= PIECE:
-                await anyio.to_thread.run_sync(writing.write)
-        await anyio.to_thread.run_sync(writing.write)
-        path = writing.end()
+                file.add(chunk)
+            if len(file.buffer) >= BUFFER_BYTES:
+                await anyio.to_thread.run_sync(file.flush)
+        await anyio.to_thread.run_sync(file.flush)
+        path = file.finish()
     finally:
-        writing.close()
-    return Upload(path, writing.size, fields)
+        file.close()
+    return Upload(path, file.size, fields)
 
 
-class _Writing:
+class _UploadFile:
     """A file on its way to disk."""
 
     def __init__(self, folder: Path) -> None:
-        self.held = bytearray()
+        self.buffer = bytearray()
         self.size = 0
         self._folder = folder
         self._path: Path | None = None
         self._file: IO[bytes] | None = None
 
     def begin(self, name: str) -> None:
-        """A file of that name comes. Raises DataError."""
+        """Opens a file for an upload of this name. Raises DataError."""
         if self._path:
             raise DataError.at("/file", "more than one file", "Upload one at a time")
         self._path = self._folder / safe_name(name)
@@ -77,35 +77,35 @@ class _Writing:
         self._file = (self._folder / ".partial").open("wb")
 
     def add(self, data: bytes) -> None:
-        """More of it."""
-        self.held += data
+        """Adds bytes to the buffer."""
+        self.buffer += data
         self.size += len(data)
 
-    def write(self) -> None:
-        """Puts what is held on disk."""
+    def flush(self) -> None:
+        """Writes the buffer to disk."""
         if self._file:
-            self._file.write(self.held)
-        self.held.clear()
+            self._file.write(self.buffer)
+        self.buffer.clear()
 
-    def end(self) -> Path:
-        """The file, whole. Raises DataError if there is none."""
+    def finish(self) -> Path:
+        """The complete file. Raises DataError if there is none or it is empty."""
         if not self._path or not self.size:
             raise DataError.at("/file", "no file was given" if not self._path else "the file is empty", EXAMPLE)
         self.close()
         return (self._folder / ".partial").replace(self._path)
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Closes the file, if one is open."""
         if self._file:
             self._file.close()
 
 
-class _Form:
-    """The parts of a form: the file goes to `writing`, short texts are kept."""
+class _FormParser:
+    """Parses a multipart form: the file part goes to `file`, short texts to `fields`."""
 
-    def __init__(self, boundary: bytes, writing: _Writing, fields: dict[str, str]) -> None:
+    def __init__(self, boundary: bytes, file: _UploadFile, fields: dict[str, str]) -> None:
         self._fields = fields
-        self._writing = writing
+        self._file = file
         self._header, self._value = b"", b""
         self._name, self._text = "", bytearray()
         self._is_file = False
@@ -125,10 +125,10 @@ class _Form:
         except FormParserError as error:
             raise _unreadable(error) from None
 
-    def write(self, piece: bytes) -> None:
-        """More of the body. Raises DataError."""
+    def write(self, chunk: bytes) -> None:
+        """Parses more of the body. Raises DataError."""
         try:
-            self._parser.write(piece)
+            self._parser.write(chunk)
         except FormParserError as error:
             raise _unreadable(error) from None
 
@@ -147,24 +147,24 @@ class _Form:
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(self._value)
             self._name = options.get(b"name", b"").decode("utf-8", "replace")
-            file = options.get(b"filename")
+            filename = options.get(b"filename")
             # A browser sends an empty name where no file was chosen.
-            if file:
+            if filename:
                 self._is_file = True
-                self._writing.begin(file.decode("utf-8", "replace"))
+                self._file.begin(filename.decode("utf-8", "replace"))
         self._header, self._value = b"", b""
 
     def _on_headers(self) -> None:
-        if not self._is_file and len(self._fields) >= MOST_FIELDS:
-            raise DataError.at("", f"more than {MOST_FIELDS} fields", EXAMPLE)
+        if not self._is_file and len(self._fields) >= MAX_FIELDS:
+            raise DataError.at("", f"more than {MAX_FIELDS} fields", EXAMPLE)
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
-            self._writing.add(data[start:end])
+            self._file.add(data[start:end])
             return
         self._text += data[start:end]
-        if len(self._text) > LONGEST_FIELD:
-            raise DataError.at(f"/{self._name[:80]}", f"more than {LONGEST_FIELD:,} bytes", EXAMPLE)
+        if len(self._text) > MAX_FIELD_BYTES:
+            raise DataError.at(f"/{self._name[:80]}", f"more than {MAX_FIELD_BYTES:,} bytes", EXAMPLE)
 
     def _end(self) -> None:
         if not self._is_file and self._name:

@@ -1,7 +1,8 @@
-"""The process that scores one job, after everything else on the machine: `python -m serving.jobs.scoring FOLDER`.
+"""The process that scores one job, at a lower priority: `python -m serving.jobs.scoring FOLDER`.
 
-It talks to nobody: what to do stands in the folder, and so does how far it is. It ends when its standard input does,
-which is when the service that began it has ended, however that was. What it had done is there for the next one.
+It needs no connection to the service: its task is a file in the job's folder, and so is its progress. It ends when its
+standard input ends, which happens when the service that started it ends, even if it was killed. Blocks that are
+written stay for the next process.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ from portfolio import workers
 from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import Asked
 from portfolio.worklist import WorklistOptions
-from serving.jobs.aside import step_back
-from serving.jobs.job import Options
-from serving.jobs.places import Places
-from serving.jobs.ranking import ranked
+from serving.jobs.job import JobOptions
+from serving.jobs.listing import write_ranked
+from serving.jobs.paths import JobPaths
+from serving.jobs.subprocess import lower_priority
 from tenders import files
 from tenders.errors import TenderRiskError, UnreachableError, UsageError
 
-EVERY = 1.0
-"""Seconds between two notes of how far it is."""
+PROGRESS_SECONDS = 1.0
+"""Seconds between two notes of progress."""
 REFUSED = 1
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be done: with which bundle, how, and by how many processes."""
+class ScoringTask(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do: with which bundle and options, and with how many processes."""
 
     bundle: str
-    options: Options
+    options: JobOptions
     workers: int
 
 
-class Noted(msgspec.Struct, frozen=True):
-    """How far it is: tenders scored, and bytes read of the upload's."""
+class ScoringProgress(msgspec.Struct, frozen=True):
+    """Tenders scored so far, and bytes of the upload read."""
 
     rows: int = 0
     bytes: int = 0
 
 
-class Noting:
-    """Writes down how far a run is, at most once in EVERY seconds."""
+class ProgressWriter:
+    """Writes the progress of a run to a file, at most once in PROGRESS_SECONDS."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -56,73 +57,73 @@ class Noting:
 
     def __call__(self, progress: Progress) -> None:
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + EVERY
-            files.whole(self._path, msgspec.json.encode(Noted(progress.rows, progress.bytes)))
+            self._next = time.monotonic() + PROGRESS_SECONDS
+            files.whole(self._path, msgspec.json.encode(ScoringProgress(progress.rows, progress.bytes)))
 
 
-def score(places: Places, order: Order) -> None:
-    """Scores and ranks, going on with what is there. Raises as `run_portfolio` does."""
-    if places.choices.exists():
-        # Killed when all was done and nobody had been told.
+def score(paths: JobPaths, task: ScoringTask) -> None:
+    """Scores and ranks the upload; continues what an earlier process began. Raises as `run_portfolio` does."""
+    if paths.choices.exists():
+        # The last process was killed after its work was done and before the service knew.
         return
-    # Told to stay out of the manifest: where this machine keeps its bundles is nobody's business.
-    bundle = Path(order.bundle)
+    # The manifest names the bundle relative to this directory: it must not tell where the machine keeps its bundles.
+    bundle = Path(task.bundle)
     os.chdir(bundle.parent)
-    options = order.options
-    wish = WorklistOptions(
+    options = task.options
+    worklist = WorklistOptions(
         capacity=options.capacity,
         rank_by=options.rank_by,
         most_per_buyer=options.most_per_buyer,
         sample=options.sample,
         seed=options.seed,
     )
-    given = PortfolioRun(
-        source=places.upload,
-        out=places.scored,
+    portfolio_run = PortfolioRun(
+        source=paths.upload,
+        out=paths.scored,
         options=Asked(bundle=bundle.name, stage=options.stage, register=options.register),
         format="parquet",
-        workers=order.workers,
-        worklist=wish,
-        since=_earlier(places, options),
-        report=places.report,
+        workers=task.workers,
+        worklist=worklist,
+        since=_earlier_rows(paths, options),
+        report=paths.report,
     )
-    if not given.manifest_file.exists():
-        _run(given, Noting(places.progress))
-    # Killed after the manifest was written, before what it was made of was taken away.
-    shutil.rmtree(given.parts_folder, ignore_errors=True)
-    found = ranked(places.scored, given.worklist_file, wish, places.worklist, given.since)
-    files.whole(places.choices, msgspec.json.encode(found))
+    if not portfolio_run.manifest_file.exists():
+        _run(portfolio_run, ProgressWriter(paths.progress))
+    # The last process may have been killed between writing the manifest and deleting the parts.
+    shutil.rmtree(portfolio_run.parts_folder, ignore_errors=True)
+    choices = write_ranked(paths.scored, portfolio_run.worklist_file, worklist, paths.ranked, portfolio_run.since)
+    files.whole(paths.choices, msgspec.json.encode(choices))
 
 
-def _earlier(places: Places, options: Options) -> Path | None:
-    """The rows that it is compared with. Raises UnreachableError rather than compare with nothing."""
+def _earlier_rows(paths: JobPaths, options: JobOptions) -> Path | None:
+    """The rows to compare with. Raises UnreachableError if they should be there and are not."""
     try:
-        return places.earlier if options.since else None
+        return paths.earlier if options.since else None
     except FileNotFoundError:
-        raise UnreachableError("what it is to be compared with is gone. Upload it again") from None
+        raise UnreachableError("the rows to compare with are gone. Upload the file again") from None
 
 
-def _run(given: PortfolioRun, noting: Noting) -> None:
-    with workers.local_workers(given.workers, given.options.bundle) as executor:
+def _run(portfolio_run: PortfolioRun, progress: ProgressWriter) -> None:
+    with workers.local_workers(portfolio_run.workers, portfolio_run.options.bundle) as executor:
         try:
-            run_portfolio(given, executor, resume=True, on_progress=noting)
+            run_portfolio(portfolio_run, executor, resume=True, on_progress=progress)
         except UsageError:
             # The service came back with another bundle or version: one job is scored by one.
-            shutil.rmtree(given.parts_folder, ignore_errors=True)
-            run_portfolio(given, executor, on_progress=noting)
+            shutil.rmtree(portfolio_run.parts_folder, ignore_errors=True)
+            run_portfolio(portfolio_run, executor, on_progress=progress)
 
 
 def main(folder: Path) -> int:
-    """Does what the folder's order says; the exit code is 0, or REFUSED with the reason in the folder."""
+    """Does the task in a job's folder; the exit code is 0, or REFUSED with the reason in the folder."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    places = Places(folder)
-    order = msgspec.json.decode(places.order.read_bytes(), type=Order)
-    step_back()
+    paths = JobPaths(folder)
+    task = msgspec.json.decode(paths.task.read_bytes(), type=ScoringTask)
+    lower_priority()
     try:
-        score(places, order)
+        score(paths, task)
     except TenderRiskError as error:
-        files.whole(places.why, str(error).encode("utf-8", "replace"))
+        files.whole(paths.refusal, str(error).encode("utf-8", "replace"))
         return REFUSED
     return 0
 

@@ -1,4 +1,4 @@
-"""What an office sets for its jobs: where files and rows are kept, how much, how long, and by how many processes."""
+"""Settings of the service for its jobs, read from the environment: where files are kept, how much, and how long."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tenders.errors import UsageError
 DATA, DATABASE = "TENDER_RISK_DATA", "TENDER_RISK_JOBS"
 UPLOAD_MB, DAYS = "TENDER_RISK_UPLOAD_MB", "TENDER_RISK_JOB_DAYS"
 WORKERS, NICENESS = "TENDER_RISK_JOB_WORKERS", "TENDER_RISK_JOB_NICENESS"
-DATABASES = ("postgresql://", "postgres://")
+POSTGRESQL = ("postgresql://", "postgres://")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings; `database` is blank for SQLite in the data directory, `upload` in bytes.
+    """The settings. `database` is blank for SQLite in the data directory; `upload` is in bytes.
 
-    `niceness` is how far jobs stand back behind everything else on the machine, from 0 to 19.
+    `niceness` is how far jobs give way to everything else on the machine, from 0 to 19.
     """
 
     data: Path
@@ -31,37 +31,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     niceness: int = 10
 
     @property
-    def kept(self) -> timedelta:
-        """How long a job and its files stay."""
+    def lifetime(self) -> timedelta:
+        """How long a job and its files are kept."""
         return timedelta(days=self.days)
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings that the environment gives. Raises UsageError for one that cannot be meant."""
+    """The settings in the environment. Raises UsageError for a value that is not valid."""
     database = environment.get(DATABASE, "")
-    if database and not database.startswith(DATABASES):
-        # Not repeated: it may hold a password.
-        raise UsageError(f"{DATABASE}: expected {DATABASES[0]}…; leave it out for SQLite")
+    if database and not database.startswith(POSTGRESQL):
+        # The value may hold a password, so the message leaves it out.
+        raise UsageError(f"{DATABASE}: expected {POSTGRESQL[0]}…; leave it out for SQLite")
+    # As the XDG base directories say: state that outlives a restart.
+    state = Path(environment.get("XDG_STATE_HOME") or "~/.local/state")
     return Settings(
-        data=Path(environment.get(DATA) or _state(environment) / "tender-risk").expanduser(),
+        data=Path(environment.get(DATA) or state / "tender-risk").expanduser(),
         database=database,
-        upload=_count(environment, UPLOAD_MB, 2048) * 2**20,
-        days=_count(environment, DAYS, 30),
-        # One core is left to those who score a single tender.
-        workers=_count(environment, WORKERS, max((os.cpu_count() or 1) - 1, 1)),
-        niceness=_count(environment, NICENESS, 10, least=0, most=19),
+        upload=_whole_number(environment, UPLOAD_MB, 2048) * 2**20,
+        days=_whole_number(environment, DAYS, 30),
+        # One core is left to requests that score a single tender.
+        workers=_whole_number(environment, WORKERS, max((os.cpu_count() or 1) - 1, 1)),
+        niceness=_whole_number(environment, NICENESS, 10, least=0, most=19),
     )
 
 
-def _state(environment: Mapping[str, str]) -> Path:
-    """Where the XDG base directories put what outlives a restart."""
-    return Path(environment.get("XDG_STATE_HOME") or "~/.local/state")
-
-
-def _count(environment: Mapping[str, str], name: str, otherwise: int, least: int = 1, most: int = 1_000_000) -> int:
+def _whole_number(
+    environment: Mapping[str, str], name: str, default: int, least: int = 1, most: int = 1_000_000
+) -> int:
     text = environment.get(name, "").strip()
     if not text:
-        return otherwise
+        return default
     if not text.isascii() or not text.isdecimal() or not least <= int(text[:10]) <= most:
         raise UsageError(f"{name}: expected a whole number from {least:,} to {most:,}, got {text[:40]!r}")
     return int(text)

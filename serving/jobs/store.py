@@ -1,19 +1,32 @@
-"""The rows of the jobs. Every change is one statement that says in which state it applies, so none undoes another."""
+"""The rows of the jobs, in SQLite or PostgreSQL.
+
+Every change is one statement that says in which state it applies, so that two services never undo each other's work.
+A connection lasts for one statement: nothing has to be reconnected after a database restarts, and threads share none.
+"""
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from serving.jobs.databases import Database, PostgreSql, Sqlite
-from serving.jobs.home import Home
-from serving.jobs.job import Job, Options, State
+from serving.jobs.job import Job, JobOptions, State
+from serving.jobs.paths import DataDirectory
 from serving.jobs.settings import Settings
+from tenders.errors import UnreachableError, UsageError
 
-_COLUMNS = "id, home, created, name, size, options, state, rows, bytes, message, runner, attempts"
+TIMEOUT_SECONDS = 30
+"""How long a statement waits for another service's write."""
+Rows = list[tuple[Any, ...]]
+_PARAMETER = re.compile(r":(\w+)")
+_COLUMNS = Job.__struct_fields__
+_ALL = ", ".join(_COLUMNS)
 _TABLE = """
     CREATE TABLE IF NOT EXISTS tender_risk_jobs (
         id TEXT PRIMARY KEY, home TEXT NOT NULL, created TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL,
@@ -23,48 +36,104 @@ _TABLE = """
 """
 
 
+class Database(Protocol):
+    """A database. `skip_locked` ends a subquery for a row that no two services may take; `lock` goes before the
+    creation of a table, which no two may do at once."""
+
+    skip_locked: ClassVar[str]
+    lock: ClassVar[str]
+
+    def run(self, sql: str, values: Mapping[str, Any] | None = None) -> Rows:
+        """The rows of one statement with `:name` in place of values. Raises UnreachableError."""
+        ...
+
+
+class Sqlite:
+    """A database in a file. SQLite runs one statement that writes at a time, so no job is taken twice."""
+
+    skip_locked: ClassVar[str] = ""
+    lock: ClassVar[str] = ""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, sql: str, values: Mapping[str, Any] | None = None) -> Rows:
+        """See Database."""
+        try:
+            with closing(sqlite3.connect(self.path, timeout=TIMEOUT_SECONDS, isolation_level=None)) as connection:
+                return connection.execute(sql, values or {}).fetchall()
+        except sqlite3.OperationalError as error:
+            raise UnreachableError(f"the jobs in {self.path.name} cannot be reached: {error}") from None
+
+
+class PostgreSql:
+    """A database on a server, by its URL."""
+
+    skip_locked: ClassVar[str] = "FOR UPDATE SKIP LOCKED"
+    # Any number, as long as all services take the same.
+    lock: ClassVar[str] = "SELECT pg_advisory_xact_lock(7274); "
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def run(self, sql: str, values: Mapping[str, Any] | None = None) -> Rows:
+        """See Database."""
+        try:
+            import psycopg
+        except ImportError:
+            raise UsageError("jobs in PostgreSQL need its driver: install tender-risk[postgresql]") from None
+        try:
+            with psycopg.connect(
+                self.url, autocommit=True, connect_timeout=TIMEOUT_SECONDS, client_encoding="utf8"
+            ) as connection:
+                cursor = connection.execute(_PARAMETER.sub(r"%(\1)s", sql).encode(), values)
+                return cursor.fetchall() if cursor.description else []
+        except psycopg.OperationalError:
+            # The driver's own message may hold the address.
+            raise UnreachableError("the database of the jobs does not answer") from None
+
+
 class Store:
-    """Jobs in a database; the table is made where there is none. Everything raises UnreachableError as it does."""
+    """The jobs in a database; creates the table if it is missing. Every method raises UnreachableError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        database.run(database.alone + _TABLE)
+        database.run(database.lock + _TABLE)
 
     def add(self, job: Job) -> None:
         """Puts a new job at the end of the queue."""
-        names = [name.strip() for name in _COLUMNS.split(",")]
-        marks = ", ".join(f":{name}" for name in names)
-        self._run(f"INSERT INTO tender_risk_jobs ({_COLUMNS}) VALUES ({marks})", _row(job))  # noqa: S608 - our own words
+        marks = ", ".join(f":{name}" for name in _COLUMNS)
+        self._database.run(f"INSERT INTO tender_risk_jobs ({_ALL}) VALUES ({marks})", _row(job))  # noqa: S608 - ours
 
     def get(self, id: str) -> Job | None:
-        """The job of that name."""
-        return _first(self._jobs("WHERE id = :id", id=id))
+        """The job with this id."""
+        return _first(self._select("WHERE id = :id", id=id))
 
     def claim(self, home: str, runner: str) -> Job | None:
-        """Takes the oldest job that waits, for `runner`: no other gets it."""
+        """Takes the oldest queued job for `runner`; no other service gets it."""
         oldest = f"""
             SELECT id FROM tender_risk_jobs WHERE home = :home AND state = 'queued'
-            ORDER BY created, id LIMIT 1 {self._database.skipping}
+            ORDER BY created, id LIMIT 1 {self._database.skip_locked}
         """  # noqa: S608 - our own words
-        taken = "state = 'running', runner = :runner, attempts = attempts + 1"
-        return _first(self._changed(taken, f"id = ({oldest})", home=home, runner=runner))
+        change = "state = 'running', runner = :runner, attempts = attempts + 1"
+        return _first(self._update(change, f"id = ({oldest})", home=home, runner=runner))
 
     def requeue(self, id: str, runner: str) -> bool:
-        """Lets a job wait again that `runner` had taken and does not run any more."""
-        held = "id = :id AND runner = :runner AND state = 'running'"
-        return bool(self._changed("state = 'queued', runner = ''", held, id=id, runner=runner))
+        """Queues a job again that `runner` had taken and does not run any more."""
+        where = "id = :id AND runner = :runner AND state = 'running'"
+        return bool(self._update("state = 'queued', runner = ''", where, id=id, runner=runner))
 
     def progress(self, id: str, runner: str, rows: int, read: int) -> bool:
-        """Notes how far `runner` is. False if it shall stop: the job was cancelled, deleted or given to another."""
-        held = "id = :id AND runner = :runner AND state = 'running'"
-        return bool(self._changed("rows = :rows, bytes = :read", held, id=id, runner=runner, rows=rows, read=read))
+        """Notes the rows and bytes done. False if `runner` must stop: the job was cancelled, deleted or reassigned."""
+        where = "id = :id AND runner = :runner AND state = 'running'"
+        return bool(self._update("rows = :rows, bytes = :read", where, id=id, runner=runner, rows=rows, read=read))
 
     def end(self, id: str, runner: str, state: State, message: str = "", rows: int | None = None) -> bool:
-        """Notes how it ended for `runner`."""
-        counted = ", rows = :rows, bytes = size" if rows is not None else ""
+        """Notes how the job ended for `runner`."""
+        counts = ", rows = :rows, bytes = size" if rows is not None else ""
         return bool(
-            self._changed(
-                f"state = :state, message = :message{counted}",
+            self._update(
+                f"state = :state, message = :message{counts}",
                 "id = :id AND runner = :runner AND state = 'running'",
                 id=id,
                 runner=runner,
@@ -75,46 +144,43 @@ class Store:
         )
 
     def cancel(self, id: str) -> bool:
-        """Ends a job that waits or runs; its runner finds out."""
-        return bool(self._changed("state = 'cancelled'", "id = :id AND state IN ('queued', 'running')", id=id))
+        """Ends a job that is queued or running; its runner finds out at its next note of progress."""
+        return bool(self._update("state = 'cancelled'", "id = :id AND state IN ('queued', 'running')", id=id))
 
     def delete(self, id: str) -> bool:
-        """Takes the row away, whatever its state."""
-        return bool(self._run("DELETE FROM tender_risk_jobs WHERE id = :id RETURNING id", {"id": id}))
+        """Deletes the row, whatever its state."""
+        return bool(self._database.run("DELETE FROM tender_risk_jobs WHERE id = :id RETURNING id", {"id": id}))
 
     def running(self, home: str) -> list[Job]:
-        """The jobs of a data directory that somebody runs, or ran when it was killed."""
-        return self._jobs("WHERE home = :home AND state = 'running' ORDER BY created, id", home=home)
+        """The jobs of a data directory that a service runs, or ran when it was killed."""
+        return self._select("WHERE home = :home AND state = 'running' ORDER BY created, id", home=home)
 
     def waiting(self, home: str) -> int:
         """How many jobs of a data directory have not ended."""
-        asked = "SELECT count(*) FROM tender_risk_jobs WHERE home = :home AND state IN ('queued', 'running')"
-        return int(self._run(asked, {"home": home})[0][0])
+        sql = "SELECT count(*) FROM tender_risk_jobs WHERE home = :home AND state IN ('queued', 'running')"
+        return int(self._database.run(sql, {"home": home})[0][0])
 
-    def newest(self, home: str, most: int) -> list[Job]:
-        """The last jobs of a data directory, the newest first."""
-        return self._jobs("WHERE home = :home ORDER BY created DESC, id LIMIT :most", home=home, most=most)
+    def newest(self, home: str, count: int) -> list[Job]:
+        """The last jobs of a data directory, newest first."""
+        return self._select("WHERE home = :home ORDER BY created DESC, id LIMIT :count", home=home, count=count)
 
     def expired(self, home: str, before: datetime) -> list[Job]:
-        """The jobs of a data directory that have ended and were made before an instant."""
+        """The jobs of a data directory that have ended and were created before a time."""
         where = "WHERE home = :home AND created < :before AND state NOT IN ('queued', 'running')"
-        return self._jobs(where, home=home, before=_text(before))
+        return self._select(where, home=home, before=_text(before))
 
-    def _jobs(self, where: str, **values: Any) -> list[Job]:
-        sql = f"SELECT {_COLUMNS} FROM tender_risk_jobs {where}"  # noqa: S608 - our own words
-        return [_job(row) for row in self._run(sql, values)]
+    def _select(self, where: str, **values: Any) -> list[Job]:
+        sql = f"SELECT {_ALL} FROM tender_risk_jobs {where}"  # noqa: S608 - our own words
+        return [_job(row) for row in self._database.run(sql, values)]
 
-    def _changed(self, change: str, where: str, **values: Any) -> list[Job]:
-        sql = f"UPDATE tender_risk_jobs SET {change} WHERE {where} RETURNING {_COLUMNS}"  # noqa: S608 - our own words
-        return [_job(row) for row in self._run(sql, values)]
-
-    def _run(self, sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        return self._database.run(sql, values)
+    def _update(self, change: str, where: str, **values: Any) -> list[Job]:
+        sql = f"UPDATE tender_risk_jobs SET {change} WHERE {where} RETURNING {_ALL}"  # noqa: S608 - our own words
+        return [_job(row) for row in self._database.run(sql, values)]
 
 
-def opened(settings: Settings, home: Home) -> Store:
+def open_store(settings: Settings, directory: DataDirectory) -> Store:
     """The store that the settings name."""
-    return Store(PostgreSql(settings.database) if settings.database else Sqlite(home.path / "jobs.sqlite"))
+    return Store(PostgreSql(settings.database) if settings.database else Sqlite(directory.path / "jobs.sqlite"))
 
 
 def _row(job: Job) -> dict[str, Any]:
@@ -123,15 +189,15 @@ def _row(job: Job) -> dict[str, Any]:
 
 
 def _job(row: tuple[Any, ...]) -> Job:
-    given = dict(zip((name.strip() for name in _COLUMNS.split(",")), row, strict=True))
-    given["options"] = msgspec.json.decode(given["options"], type=Options)
-    return msgspec.convert(given, Job)
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["options"] = msgspec.json.decode(values["options"], type=JobOptions)
+    return msgspec.convert(values, Job)
 
 
 def _first(jobs: list[Job]) -> Job | None:
     return jobs[0] if jobs else None
 
 
-def _text(instant: datetime) -> str:
-    """An instant as text that sorts as instants do: both databases know text."""
-    return instant.isoformat(timespec="microseconds")
+def _text(time: datetime) -> str:
+    """A time as text, which both databases know and which sorts in order of time."""
+    return time.isoformat(timespec="microseconds")

@@ -1,1 +1,1 @@
-"""The pages: the draft form and the result, rendered here, without scripts."""
+"""The pages: rendered on the server, and usable without scripts."""

@@ -13,60 +13,60 @@ from starlette.responses import Response
 
 from models.comparables import citations, known_cases
 from serving.pages.drafts import Draft
-from serving.pages.filling import filled
+from serving.pages.form import form_values
 from serving.pages.rendering import page
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.io import form
 
-ON_A_PAGE = 25
-ENDED = {"failed": "failed", "held": "held", "open": "not known, or too recent to tell"}
-ENTERED = {"cohort": "by a rule", "picked": "picked"}
+PAGE_CASES = 25
+ENDINGS = {"failed": "failed", "held": "held", "open": "not known, or too recent to tell"}
+ENTRIES = {"cohort": "by a rule", "picked": "picked"}
 FILTERS = ("q", "ended", "sector", "entered")
-LONGEST_SEARCH = 200
+MAX_FILTER_LENGTH = 200
 
 
-async def listed(request: Request) -> Response:
+async def list_cases(request: Request) -> Response:
     """GET /casebook, filtered by q (words), ended, sector and entered."""
-    asked = {name: request.query_params.get(name, "")[:LONGEST_SEARCH].strip() for name in FILTERS}
-    found = [case for case in casebook.cases() if _is_asked(case, asked)]
+    filters = {name: request.query_params.get(name, "")[:MAX_FILTER_LENGTH].strip() for name in FILTERS}
+    cases = [case for case in casebook.cases() if _matches(case, filters)]
     number = request.query_params.get("page", "1")
-    last = max(1, -(-len(found) // ON_A_PAGE))
+    last = max(1, -(-len(cases) // PAGE_CASES))
     at = min(int(number), last) if number.isdecimal() and len(number) < 5 and int(number) else 1
     return page(
         "casebook.html",
         here="/casebook",
-        asked=asked,
-        choices={"ended": ENDED, "sector": {name: name for name in sectors()}, "entered": ENTERED},
-        cases=[(case, ended(case)) for case in found[(at - 1) * ON_A_PAGE : at * ON_A_PAGE]],
-        count=len(found),
-        of=len(casebook.cases()),
+        filters=filters,
+        choices={"ended": ENDINGS, "sector": {name: name for name in sectors()}, "entered": ENTRIES},
+        cases=[(case, ending(case)) for case in cases[(at - 1) * PAGE_CASES : at * PAGE_CASES]],
+        count=len(cases),
+        total=len(casebook.cases()),
         at=at,
         last=last,
-        query=urlencode({name: value for name, value in asked.items() if value}),
+        query=urlencode({name: value for name, value in filters.items() if value}),
     )
 
 
-async def one(request: Request) -> Response:
-    """GET /casebook/CASE: one case with its facts, its end and where it is written."""
+async def show_case(request: Request) -> Response:
+    """GET /casebook/CASE: one case with its facts, its end and its sources."""
     try:
         case = casebook.case(request.path_params["case_id"])
     except KeyError:
         return page("missing.html", HTTPStatus.NOT_FOUND, here="/casebook")
-    stated = filled(case.process().compiled())
+    stated = form_values(case.process().compiled())
     return page(
         "case.html",
         here="/casebook",
         case=case,
-        ended=ENDED[ended(case)],
+        ended=ENDINGS[ending(case)],
         facts=[(form.BY_KEY[key].label, text) for key, text in stated.items()],
         sources=list(citations(case)),
         draft=Draft(document=msgspec.json.encode(case.release()).decode(), name=case.name, values=stated),
     )
 
 
-def ended(case: Case) -> str:
-    """How a case ended, as a key of ENDED."""
+def ending(case: Case) -> str:
+    """How a case ended, as a key of ENDINGS."""
     return {True: "failed", False: "held", None: "open"}[_failed().get(case.case_id)]
 
 
@@ -78,17 +78,17 @@ def sectors() -> tuple[str, ...]:
 
 @cache
 def _failed() -> Mapping[str, bool]:
-    return {each.case.case_id: each.failed for each in known_cases("awarded")}
+    return {case.case.case_id: case.failed for case in known_cases("awarded")}
 
 
-def _is_asked(case: Case, asked: Mapping[str, str]) -> bool:
-    if asked["ended"] in ENDED and ended(case) != asked["ended"]:
+def _matches(case: Case, filters: Mapping[str, str]) -> bool:
+    if filters["ended"] in ENDINGS and ending(case) != filters["ended"]:
         return False
-    if asked["sector"] and case.sector != asked["sector"]:
+    if filters["sector"] and case.sector != filters["sector"]:
         return False
-    if asked["entered"] in ENTERED and case.picked is not (asked["entered"] == "picked"):
+    if filters["entered"] in ENTRIES and case.picked is not (filters["entered"] == "picked"):
         return False
-    return all(word in _words(case) for word in asked["q"].casefold().split())
+    return all(word in _words(case) for word in filters["q"].casefold().split())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Pages as HTTP answers: everything escaped, nothing inline, nothing kept by the browser."""
+"""Pages as HTTP answers: every value escaped, no inline scripts or styles, nothing kept by the browser."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ HEADERS = {
 
 def page(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, **content: Any) -> Response:
     """The answer that shows a template."""
-    return Response(rendered(template, **content), status, media_type="text/html", headers=headers)
+    return Response(render(template, **content), status, media_type="text/html", headers=headers)
 
 
-def rendered(template: str, **content: Any) -> str:
+def render(template: str, **content: Any) -> str:
     """A template with its content, every value escaped."""
-    return _pages().get_template(template).render(content)
+    return _environment().get_template(template).render(content)
 
 
-def fixed(kind: str, *names: str) -> Callable[[Any], Any]:
-    """The endpoint that gives files beside the templates as they are, one after the other."""
+def static(media_type: str, *names: str) -> Callable[[Any], Any]:
+    """The endpoint that gives files beside the templates, one after the other."""
 
-    async def given(_: object) -> Response:
-        return Response("".join(map(text, names)), media_type=kind, headers={"X-Content-Type-Options": "nosniff"})
+    async def respond(_: object) -> Response:
+        content = "".join(map(read_static, names))
+        return Response(content, media_type=media_type, headers={"X-Content-Type-Options": "nosniff"})
 
-    return given
+    return respond
 
 
 @functools.cache
-def text(name: str) -> str:
-    """A file beside the templates; style sheets that the portfolio's report shares are looked up there."""
+def read_static(name: str) -> str:
+    """The text of a file beside the templates; style sheets shared with the portfolio's report are looked up there."""
     folder = next(folder for folder in (TEMPLATES, rendering.TEMPLATES) if (folder / name).is_file())
     return (folder / name).read_text(encoding="utf-8")
 
 
 @functools.cache
-def _pages() -> jinja2.Environment:
+def _environment() -> jinja2.Environment:
     return rendering.environment(TEMPLATES, rendering.TEMPLATES)

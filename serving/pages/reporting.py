@@ -1,6 +1,6 @@
-"""The report: one self-contained file that prints to two A4 pages. The same for the page and the command line.
+"""The report: one self-contained file that prints to two A4 pages. The page and the command line share it.
 
-What goes on it is bounded, so that it stays on two pages whatever was entered: long texts are cut, with a mark.
+What goes on it is limited, so that it stays on two pages whatever was entered: long texts are cut, with a mark.
 """
 
 from __future__ import annotations
@@ -20,35 +20,33 @@ from models.bundle import Bundle
 from models.comparables import Peers
 from models.factors import CAVEAT, Factor
 from models.score import Score
-from serving.answers import held
+from serving.answers import served_bundle
 from serving.pages import result, stages
-from serving.pages.filling import filled
-from serving.pages.peers import of_held, strip
-from serving.pages.received import Received
-from serving.pages.rendering import HEADERS, rendered, text
+from serving.pages.drafts import DraftRequest
+from serving.pages.form import form_values
+from serving.pages.rendering import HEADERS, read_static, render
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.process import Process
 
-REASONS, CASES, SUGGESTIONS, INPUTS, UNKNOWN = 6, 4, 3, 27, 14
-FACTORS = {"failure": 5, "survival": 2}
-LONGEST = {"title": 150, "description": 200}
+MAX_REASONS, MAX_CASES, MAX_SUGGESTIONS, MAX_INPUTS, MAX_UNKNOWN = 6, 4, 3, 27, 14
+MAX_FACTORS = {"failure": 5, "survival": 2}
+MAX_CHARACTERS = {"title": 150, "description": 200}
+MAX_OTHER_CHARACTERS = 44
 PATH_HEIGHT = 124
-OTHERWISE = 44
-"""Characters of a fact that are shown."""
 LIMITS = (
     "A probability from past cases, not a verdict on this tender or on anyone.",
     "Reasons and differences are associations, not causes: changing a fact need not change what happens.",
     "UK scores rest on a small casebook; part of its cases were picked because of how they ended.",
-    "The records of factors stand beside the probability and are no part of it; most are not told from chance.",
+    "The records of factors stand beside the probability and are no part of it; most could be due to chance.",
     "What is unknown was left unknown and never counted as zero.",
 )
 
 
-def answer(sent: Received) -> Response:
+def answer(request: DraftRequest) -> Response:
     """POST /desk/report."""
-    stage = sent.draft.at()
-    made = html(held(), sent.draft.process(stage), stage, of_held)
+    stage = request.draft.latest_stage()
+    html = report_html(served_bundle(), request.draft.process(stage), stage, result.served_peers)
     style = f"style-src 'sha256-{_digest()}'"
     policy = f"default-src 'none'; img-src data:; {style}; base-uri 'none'; frame-ancestors 'none'"
     headers = {
@@ -56,69 +54,64 @@ def answer(sent: Received) -> Response:
         "Content-Security-Policy": policy,
         "Content-Disposition": 'inline; filename="tender-risk-report.html"',
     }
-    return Response(made, media_type="text/html", headers=headers)
+    return Response(html, media_type="text/html", headers=headers)
 
 
-def html(bundle: Bundle, process: Process, stage: Stage | None, peers: Callable[[Stage], Peers]) -> str:
-    """The report on a process at a stage, by default the latest it has reached, with its `peers` at that stage.
+def report_html(bundle: Bundle, process: Process, stage: Stage | None, peers: Callable[[Stage], Peers]) -> str:
+    """The report on a process at a stage, by default the latest it has reached. `peers` gives its peers at a stage.
 
     Raises DataError as scoring does.
     """
     score = scoring.score(bundle, process, stage)
-    at = score.stage
-    stated = filled(process.as_of(at))
-    inputs = [(form.BY_KEY[key].label, _cut(key, value)) for key, value in stated.items() if key != "title"]
-    return rendered(
+    stated = form_values(process.as_of(score.stage))
+    inputs = [(form.BY_KEY[key].label, _shortened(key, value)) for key, value in stated.items() if key != "title"]
+    earlier = STAGES[: STAGES.index(score.stage)]
+    scores = [*(scoring.score(bundle, process, before, explain=False) for before in earlier), score]
+    return render(
         "report.html",
         css=Markup(_css()),  # noqa: S704 - our own file
         digest=_digest(),
-        title=_cut("title", stated.get("title") or score.ocid or "Tender"),
-        result=result.shown(score, by_label=process.form is not None),
+        title=_shortened("title", stated.get("title") or score.ocid or "Tender"),
+        result=result.result_view(score, by_label=process.form is not None),
         score=score,
-        reasons=REASONS,
-        path=stages.path(_reached(bundle, process, score), PATH_HEIGHT),
-        strip=strip(score, bundle, peers),
-        inputs=inputs[:INPUTS],
-        more_inputs=len(inputs) - INPUTS,
-        unknown=[result.label(each.feature) for each in score.unknown],
-        most_unknown=UNKNOWN,
+        max_reasons=MAX_REASONS,
+        path=stages.stage_path(scores, PATH_HEIGHT),
+        strip=result.peer_strip(score, bundle, peers),
+        inputs=inputs[:MAX_INPUTS],
+        more_inputs=len(inputs) - MAX_INPUTS,
+        unknown=[result.feature_label(feature.feature) for feature in score.unknown],
+        max_unknown=MAX_UNKNOWN,
         factors=_factors(score),
-        few_factors=FACTORS,
+        max_factors=MAX_FACTORS,
         caveat=CAVEAT,
-        found=comparables.comparables(process, at, CASES),
+        comparables=comparables.comparables(process, score.stage, MAX_CASES),
         suggestions=suggest.suggest_for(bundle, process, score),
-        few=SUGGESTIONS,
+        max_suggestions=MAX_SUGGESTIONS,
         limits=LIMITS,
         today=datetime.now(UTC).date().isoformat(),
         created=bundle.manifest.created,
     )
 
 
-def _reached(bundle: Bundle, process: Process, score: Score) -> list[Score]:
-    """The scores of the stages before, and this one."""
-    before = STAGES[: STAGES.index(score.stage)]
-    return [*(scoring.score(bundle, process, stage, explain=False) for stage in before), score]
-
-
 def _factors(score: Score) -> Mapping[str, list[Factor] | int]:
-    shown = [each for each in score.factors if each.state == "shown"]
+    shown = [factor for factor in score.factors if factor.state == "shown"]
     return {
-        "failure": [each for each in shown if each.seen_with == "failure"],
-        "survival": [each for each in shown if each.seen_with == "survival"],
-        "absent": sum(each.state == "absent" for each in score.factors),
-        "unknown": sum(each.state == "unknown" for each in score.factors),
+        "failure": [factor for factor in shown if factor.seen_with == "failure"],
+        "survival": [factor for factor in shown if factor.seen_with == "survival"],
+        "absent": sum(factor.state == "absent" for factor in score.factors),
+        "unknown": sum(factor.state == "unknown" for factor in score.factors),
     }
 
 
-def _cut(key: str, value: str) -> str:
-    most = LONGEST.get(key, OTHERWISE)
+def _shortened(key: str, value: str) -> str:
+    most = MAX_CHARACTERS.get(key, MAX_OTHER_CHARACTERS)
     line = " ".join(value.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 @functools.cache
 def _css() -> str:
-    return text("report.css") + text("pictures.css")
+    return read_static("report.css") + read_static("pictures.css")
 
 
 @functools.cache

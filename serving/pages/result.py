@@ -1,14 +1,20 @@
-"""A score in the words and numbers of the page."""
+"""A score in the words and numbers of a page: the result section, its scale, and the tender among its peers."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
 
 import msgspec
 
 from features.catalogue import catalogue
+from models.bundle import Bundle
+from models.comparables import Peers, peers
 from models.factors import Factor, State
 from models.reasons import Reason
 from models.score import Score
 from portfolio.rendering import chance, percent, points
+from serving.answers import served_bundle
 from tenders.facts import Stage
 from tenders.io import form
 
@@ -17,13 +23,19 @@ OUTCOMES = {
     "early_end": "Once awarded, ends early",
     "single_bid": "Only one bid (not part of the above)",
 }
-# Less would be shown as 0.0 points.
-LEAST_SHOWN = 0.0005
+# A smaller effect would be shown as 0.0 points.
+MIN_EFFECT = 0.0005
 STAGES: dict[Stage, str] = {"draft": "as a draft", "bids_in": "with bids in", "awarded": "at award"}
-GROUPS: tuple[tuple[State, str], ...] = (("shown", "Shown"), ("absent", "Not shown"), ("unknown", "Cannot be judged"))
+FACTOR_STATES: tuple[tuple[State, str], ...] = (
+    ("shown", "Shown"),
+    ("absent", "Not shown"),
+    ("unknown", "Cannot be judged"),
+)
+STRIP_COLUMNS, STRIP_HEIGHT = 50, 40
+"""Columns of the strip of peers, and how high one may be, in the units of the picture."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class ReasonLine(msgspec.Struct, frozen=True):
     """One reason: the sentence, its effect, its bar (from, width; in percent), and where the fact stands."""
 
     text: str
@@ -34,7 +46,7 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """A probability on a picture from 0 to `end`: where it stands, its interval and the base rate, in percent of it."""
+    """A probability on a picture from 0 to `end`: its point, interval and base rate in percent of the width."""
 
     end: str
     low: float
@@ -43,8 +55,8 @@ class Scale(msgspec.Struct, frozen=True):
     usual: float
 
 
-class Shown(msgspec.Struct, frozen=True):
-    """What the result section of the page needs beside the score itself; every number is text already."""
+class ResultView(msgspec.Struct, frozen=True):
+    """What the result section needs beside the score; every number is text already."""
 
     score: Score
     stage: str
@@ -53,19 +65,38 @@ class Shown(msgspec.Struct, frozen=True):
     high: str
     usual: str
     scale: Scale
-    beside: list[tuple[str, str]]
-    lines: list[Line]
+    outcomes: list[tuple[str, str]]
+    lines: list[ReasonLine]
     unknown: dict[str, list[str]]
 
 
-def shown(score: Score, by_label: bool) -> Shown:
-    """The result section's content for one score; `by_label` names the form's fields instead of JSON paths."""
-    told = [each for each in score.reasons if abs(each.effect) >= LEAST_SHOWN]
-    largest = max((abs(each.effect) for each in told), default=1.0)
+class StripColumn(msgspec.Struct, frozen=True):
+    """Cases of about the same score: their place in percent, and the heights of the failed and the held ones."""
+
+    x: float
+    up: float
+    down: float
+
+
+class PeerStrip(msgspec.Struct, frozen=True):
+    """The peers of one score as a picture, and how many failed and held, in all and below this score."""
+
+    scale: Scale
+    columns: list[StripColumn]
+    failed: int
+    held: int
+    failed_below: int
+    held_below: int
+
+
+def result_view(score: Score, by_label: bool) -> ResultView:
+    """The content of the result section; `by_label` names the form's fields instead of JSON paths."""
+    reasons = [reason for reason in score.reasons if abs(reason.effect) >= MIN_EFFECT]
+    largest = max((abs(reason.effect) for reason in reasons), default=1.0)
     unknown: dict[str, list[str]] = {}
-    for each in score.unknown:
-        unknown.setdefault(each.why.replace("_", " "), []).append(label(each.feature))
-    return Shown(
+    for feature in score.unknown:
+        unknown.setdefault(feature.why.replace("_", " "), []).append(feature_label(feature.feature))
+    return ResultView(
         score=score,
         stage=STAGES[score.stage],
         percent=percent(score.failure),
@@ -73,28 +104,33 @@ def shown(score: Score, by_label: bool) -> Shown:
         high=percent(score.interval[1]),
         usual=percent(score.base_rate),
         scale=scale(score),
-        beside=[(said, chance(getattr(score.outcomes, name))) for name, said in OUTCOMES.items()],
-        lines=[_line(each, by_label, largest) for each in told],
+        outcomes=[(label, chance(getattr(score.outcomes, name))) for name, label in OUTCOMES.items()],
+        lines=[_reason_line(reason, by_label, largest) for reason in reasons],
         unknown=unknown,
     )
 
 
 def scale(*scores: Score) -> Scale:
-    """The first of some scores on a scale that holds them all: half, or the whole if one goes further."""
-    end = 0.5 if max(each.interval[1] for each in scores) <= 0.5 else 1.0
+    """The first of some scores on a scale that holds them all: to 50%, or to 100% if an interval goes further."""
+    end = scale_end(*scores)
     low, at, high, usual = (
-        round(100 * min(each / end, 1.0), 1)
-        for each in (scores[0].interval[0], scores[0].failure, scores[0].interval[1], scores[0].base_rate)
+        round(100 * min(value / end, 1.0), 1)
+        for value in (scores[0].interval[0], scores[0].failure, scores[0].interval[1], scores[0].base_rate)
     )
     return Scale(end=f"{end:.0%}", low=low, at=at, high=high, usual=usual)
 
 
-def factors(score: Score) -> list[tuple[str, str, list[Factor]]]:
-    """(what they were seen with, state, factors) of a score's factors; empty groups left out."""
+def scale_end(*scores: Score) -> float:
+    """The probability at the end of a scale that holds the intervals of some scores."""
+    return 0.5 if max(score.interval[1] for score in scores) <= 0.5 else 1.0
+
+
+def factor_groups(score: Score) -> list[tuple[str, str, list[Factor]]]:
+    """(what they were seen with, heading, factors) of a score's factors by state; empty groups are left out."""
     groups = [
-        (kind, heading, [each for each in score.factors if each.seen_with == kind and each.state == state])
+        (kind, heading, [f for f in score.factors if f.seen_with == kind and f.state == state])
         for kind in ("failure", "survival")
-        for state, heading in GROUPS
+        for state, heading in FACTOR_STATES
     ]
     return [group for group in groups if group[2]]
 
@@ -105,18 +141,56 @@ def source(path: str, by_label: bool) -> str:
     return form.BY_KEY[key].label if by_label and key in form.BY_KEY else path
 
 
-def label(feature: str) -> str:
+def feature_label(name: str) -> str:
     """A feature by the name that people know."""
-    declared = catalogue().get(feature)
-    return declared.label if declared else feature
+    feature = catalogue().get(name)
+    return feature.label if feature else name
 
 
-def _line(reason: Reason, by_label: bool, largest: float) -> Line:
+def _reason_line(reason: Reason, by_label: bool, largest: float) -> ReasonLine:
     width = round(50 * abs(reason.effect) / largest, 1)
-    return Line(
+    return ReasonLine(
         text=reason.text,
         points=points(reason.effect),
         raises=reason.effect > 0,
         source=source(reason.path, by_label),
         bar=(50.0 if reason.effect > 0 else round(50 - width, 1), width),
     )
+
+
+@cache
+def served_peers(stage: Stage) -> Peers:
+    """The peers under the bundle that is served, computed once: they are some hundreds of scores."""
+    return peers(served_bundle(), stage)
+
+
+def peer_strip(score: Score, bundle: Bundle, peers_at: Callable[[Stage], Peers]) -> PeerStrip | None:
+    """The casebook's cohort cases on the scale of a score, in columns; cases beyond it stand in the last column.
+
+    None for a score of another register than the bundle's own: the bundle holds no cases of it.
+    """
+    if score.register != bundle.manifest.register:
+        return None
+    cases, end = peers_at(score.stage), scale_end(score)
+    up, down = ([_column(failure, end) for failure in side] for side in (cases.failed, cases.held))
+    most = max(max(up.count(column), down.count(column), 1) for column in range(STRIP_COLUMNS))
+    failed_below, held_below = cases.below(score.failure)
+    return PeerStrip(
+        scale=scale(score),
+        columns=[
+            StripColumn(
+                x=100 * column / STRIP_COLUMNS,
+                up=round(STRIP_HEIGHT * up.count(column) / most, 1),
+                down=round(STRIP_HEIGHT * down.count(column) / most, 1),
+            )
+            for column in sorted({*up, *down})
+        ],
+        failed=len(up),
+        held=len(down),
+        failed_below=failed_below,
+        held_below=held_below,
+    )
+
+
+def _column(failure: float, end: float) -> int:
+    return min(int(failure / end * STRIP_COLUMNS), STRIP_COLUMNS - 1)

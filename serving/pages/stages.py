@@ -1,4 +1,4 @@
-"""The same tender at each stage it has reached, side by side, with what moved the score between them."""
+"""The same tender at each stage that it has reached, side by side, with what moved the score between them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from models import score as scoring
 from models.bundle import Bundle
 from models.reasons import Reason
 from models.score import Score
-from serving.answers import held
+from serving.answers import served_bundle
 from serving.pages import result
-from serving.pages.drafts import Draft
-from serving.pages.received import Received
+from serving.pages.drafts import Draft, DraftRequest
 from serving.pages.rendering import page
 from tenders.facts import STAGES, Stage
 
-LEAST, MOST = 0.0005, 8
-HEIGHT, ABOVE, BELOW = 204, 30, 34
-"""The picture in pixels, and what of it lies above the end and below the beginning of its scale."""
+MIN_CHANGE, MAX_CHANGES = 0.0005, 8
+HEIGHT, MARGIN_TOP, MARGIN_BOTTOM = 204, 30, 34
+"""The picture in pixels, and its parts above the end and below the beginning of the scale."""
 
 
-class Step(msgspec.Struct, frozen=True):
-    """One stage: its score and where it stands on the picture, across in percent and down in units."""
+class StagePoint(msgspec.Struct, frozen=True):
+    """One stage: its score, and its place on the picture, across in percent and down in pixels."""
 
     stage: Stage
     score: Score
@@ -35,18 +34,18 @@ class Step(msgspec.Struct, frozen=True):
     usual: float
 
 
-class Path(msgspec.Struct, frozen=True):
-    """A picture of the stages: its height, and where on it lie the end of the scale, as text too, and its beginning."""
+class StagePath(msgspec.Struct, frozen=True):
+    """A picture of the stages: its height, the end of the scale as text, and where its end and beginning lie."""
 
-    steps: list[Step]
+    steps: list[StagePoint]
     height: int
     end: str
     top: int
     bottom: int
 
 
-class Moved(msgspec.Struct, frozen=True):
-    """A fact whose effect is another at the later stage; `text` is what is known of it then."""
+class EffectChange(msgspec.Struct, frozen=True):
+    """A fact whose effect differs at the later stage; `text` is what is known of it then."""
 
     label: str
     text: str
@@ -60,45 +59,45 @@ class Moved(msgspec.Struct, frozen=True):
         return self.after - self.before
 
 
-class Between(msgspec.Struct, frozen=True):
+class StageChange(msgspec.Struct, frozen=True):
     """What changed from one stage to the next."""
 
-    before: Step
-    after: Step
-    moved: list[Moved]
+    before: StagePoint
+    after: StagePoint
+    changes: list[EffectChange]
 
 
-def answer(sent: Received) -> Response:
+def answer(request: DraftRequest) -> Response:
     """POST /desk/stages."""
-    found = path(reached(held(), msgspec.structs.replace(sent.draft, stage=None)))
-    steps = found.steps
+    path = stage_path(scores_by_stage(served_bundle(), msgspec.structs.replace(request.draft, stage=None)))
+    steps = path.steps
     return page(
         "stages.html",
         here="/",
-        draft=sent.draft,
-        path=found,
+        draft=request.draft,
+        path=path,
         steps=steps,
-        between=compared(steps),
+        between=stage_changes(steps),
         score=steps[-1].score,
     )
 
 
-def reached(bundle: Bundle, draft: Draft) -> list[Score]:
-    """The draft at every stage up to the furthest of which it holds a fact. Raises DataError."""
-    known = STAGES[: STAGES.index(draft.at()) + 1]
+def scores_by_stage(bundle: Bundle, draft: Draft) -> list[Score]:
+    """The draft at every stage up to the latest of which it holds a fact. Raises DataError."""
+    known = STAGES[: STAGES.index(draft.latest_stage()) + 1]
     return [scoring.score(bundle, draft.process(stage), stage) for stage in known]
 
 
-def path(scores: list[Score], height: int = HEIGHT) -> Path:
-    """Where the scores of one tender's stages stand on a picture."""
-    end = 0.5 if max(score.interval[1] for score in scores) <= 0.5 else 1.0
-    top, bottom = ABOVE, height - BELOW
+def stage_path(scores: list[Score], height: int = HEIGHT) -> StagePath:
+    """The scores of one tender's stages as a picture."""
+    end = result.scale_end(*scores)
+    top, bottom = MARGIN_TOP, height - MARGIN_BOTTOM
 
     def down(share: float) -> float:
         return round(bottom - (bottom - top) * share / end, 1)
 
     steps = [
-        Step(
+        StagePoint(
             stage=score.stage,
             score=score,
             x=round(100 * (2 * number + 1) / (2 * len(scores)), 1),
@@ -109,28 +108,28 @@ def path(scores: list[Score], height: int = HEIGHT) -> Path:
         )
         for number, score in enumerate(scores)
     ]
-    return Path(steps, height, f"{end:.0%}", top, bottom)
+    return StagePath(steps, height, f"{end:.0%}", top, bottom)
 
 
-def compared(steps: list[Step]) -> list[Between]:
+def stage_changes(steps: list[StagePoint]) -> list[StageChange]:
     """What changed between each stage and the next, largest first."""
-    return [Between(before, after, _moved(before.score, after.score)) for before, after in pairwise(steps)]
+    return [StageChange(before, after, _changes(before.score, after.score)) for before, after in pairwise(steps)]
 
 
-def _moved(before: Score, after: Score) -> list[Moved]:
-    old, new = ({each.feature: each for each in score.reasons} for score in (before, after))
-    unknown = {each.feature for each in before.unknown}
-    found = [_fact(name, old.get(name), new.get(name), name in unknown) for name in {**new, **old}]
-    told = [each for each in found if abs(each.difference) >= LEAST]
-    return sorted(told, key=lambda each: -abs(each.difference))[:MOST]
+def _changes(before: Score, after: Score) -> list[EffectChange]:
+    old, new = ({reason.feature: reason for reason in score.reasons} for score in (before, after))
+    unknown = {feature.feature for feature in before.unknown}
+    changes = [_change(name, old.get(name), new.get(name), name in unknown) for name in {**new, **old}]
+    visible = [change for change in changes if abs(change.difference) >= MIN_CHANGE]
+    return sorted(visible, key=lambda change: -abs(change.difference))[:MAX_CHANGES]
 
 
-def _fact(name: str, before: Reason | None, after: Reason | None, is_new: bool) -> Moved:
-    said = after or before
-    return Moved(
-        label=result.label(name),
-        text=said.text if said else "",
+def _change(name: str, before: Reason | None, after: Reason | None, was_unknown: bool) -> EffectChange:
+    reason = after or before
+    return EffectChange(
+        label=result.feature_label(name),
+        text=reason.text if reason else "",
         before=before.effect if before else 0.0,
         after=after.effect if after else 0.0,
-        is_new=is_new and after is not None,
+        is_new=was_unknown and after is not None,
     )

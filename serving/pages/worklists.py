@@ -1,31 +1,55 @@
-"""The worklist of a job that is done: sorted, filtered and cut on the server; a row opens as a commissioner sees it."""
+"""Portfolios as pages: the upload form, a job's progress, and its worklist, of which every row opens as one tender."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import anyio.to_thread
 import msgspec
-from starlette.responses import Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
 
 from models import score as scoring
 from portfolio.manifest import RunManifest
 from portfolio.rendering import plain, pounds
 from portfolio.report import summary_sentences
-from serving.answers import held
-from serving.jobs import listing
-from serving.jobs.job import Job
-from serving.jobs.listing import BANDS, CHANGES, ROWS, VALUES, View
-from serving.jobs.places import Places
-from serving.jobs.ranking import choices
-from serving.jobs.taking import KINDS
+from portfolio.worklist import DEFAULT_CAPACITY
+from serving.answers import served_bundle
+from serving.jobs import api, listing
+from serving.jobs.downloads import MEDIA_TYPES
+from serving.jobs.job import MAX_CAPACITY, REGISTERS, Job, earlier_job, form_fields
+from serving.jobs.job_service import job_service, newest_jobs
+from serving.jobs.listing import BANDS, CHANGES, ROWS, VALUES, WorklistView
+from serving.jobs.paths import JobPaths
+from serving.jobs.receiving import MAX_FIELD_BYTES
+from serving.jobs.settings import settings
 from serving.pages import home, opening
 from serving.pages.drafts import Draft
-from serving.pages.rendering import page
-from tenders.errors import TenderRiskError
+from serving.pages.rendering import HEADERS, page
+from tenders.errors import Problem, TenderRiskError
+from tenders.facts import STAGES
+from tenders.io.detection import BULK_SUFFIXES, CODECS
 
+# The form says where it comes from, which tells it from another site's form.
+UPLOAD_HEADERS = {**HEADERS, "Referrer-Policy": "same-origin"}
+# The page asks how far the job is.
+WAITING_HEADERS = {**HEADERS, "Content-Security-Policy": f"{HEADERS['Content-Security-Policy']}; connect-src 'self'"}
+HERE = "/portfolio"
+FIELDS = {
+    "stage": "Score them as of",
+    "register": "Columns of the table",
+    "rank_by": "Rank by",
+    "capacity": "Reviews you have people for",
+    "most_per_buyer": "At most so many of one buyer",
+    "sample": "Share drawn at random",
+    "seed": "Seed of the draw",
+    "since": "Compare with an earlier portfolio",
+    "file": "File of tenders",
+}
+"""Labels by field. The file comes last: the fields before it are read, and shown again, even if the file is refused."""
+RANKS = {"failure": "probability of failure", "expected_loss": "expected loss"}
 COLUMNS = {
     "rank": "Rank",
     "failure": "Failure",
@@ -40,96 +64,215 @@ COLUMNS = {
     "register": "Register",
     "published": "Published",
 }
-SINCE = "moved"
-"""What the column of changes is sorted by: it is there where something earlier is compared."""
-"""What is shown and can be sorted by; the largest first where that is what is looked for."""
-DOWN_FIRST = frozenset({"failure", "low", "value_gbp", "expected_loss_gbp", "published", SINCE})
-MOST_GONE = 50
+"""The table's columns, all of which can be sorted by."""
+CHANGE_COLUMN = "moved"
+"""By what the column of changes is sorted; it is there where the job is compared with an earlier one."""
+LARGEST_FIRST = frozenset({"failure", "low", "value_gbp", "expected_loss_gbp", "published", CHANGE_COLUMN})
+MAX_GONE = 50
 
 
-class Gone(msgspec.Struct, frozen=True):
-    """What is no longer there: the first rows, and how many in all."""
+class GoneTenders(msgspec.Struct, frozen=True):
+    """Tenders of the earlier job that this one does not have: the first rows, and how many in all."""
 
     rows: list[dict[str, Any]]
     count: int
 
 
-class Heading(msgspec.Struct, frozen=True):
-    """A column's head: what it says, where a click leads, and how it is sorted now, in ARIA's words."""
+class ColumnHeading(msgspec.Struct, frozen=True):
+    """A column's heading: its label, the query that a click leads to, and the value of `aria-sort`."""
 
-    said: str
+    label: str
     query: str
     sorted: str
 
 
-def shown(job: Job, places: Places, query: Mapping[str, str], about: dict[str, Any]) -> Response:
-    """The worklist as the query asks. Raises FileNotFoundError when its files are gone."""
-    view = listing.view(query)
-    manifest = msgspec.json.decode(places.manifest.read_bytes(), type=RunManifest)
+async def upload_form(request: Request) -> Response:
+    """GET /portfolio: the upload form, and the newest jobs where keys are configured.
+
+    With `?since=ID` it asks for a newer file than that of a job, to be scored with the same options.
+    """
+    return await anyio.to_thread.run_sync(_empty_form, request.query_params.get("since", "")[:MAX_FIELD_BYTES])
+
+
+async def upload(request: Request) -> Response:
+    """POST /portfolio: takes the file in, and leads to its job."""
+    fields: dict[str, str] = {}
+    try:
+        job = await api.take_upload(request, fields)
+    except TenderRiskError as error:
+        return await anyio.to_thread.run_sync(_form, fields, error)
+    except ClientDisconnect:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
+    return RedirectResponse(f"{HERE}/{job.id}", HTTPStatus.SEE_OTHER)
+
+
+def _empty_form(earlier_text: str) -> Response:
+    """The empty form; with an earlier job, its options: what is scored otherwise would seem to have changed."""
+    if not earlier_text.strip():
+        return _form({})
+    try:
+        earlier = earlier_job(earlier_text, job_service().find)
+    except TenderRiskError as error:
+        return _form({"since": earlier_text}, error)
+    return _form({**(form_fields(earlier.options) if earlier else {}), "since": earlier_text}, earlier=earlier)
+
+
+def _form(fields: Mapping[str, str], error: TenderRiskError | None = None, earlier: Job | None = None) -> Response:
+    """The form with what was entered, and what is wrong beside its field."""
+    problems = list(getattr(error, "problems", ())) or ([Problem(path="", problem=str(error))] if error else [])
+    try:
+        jobs = newest_jobs()
+    except TenderRiskError as unreachable:
+        jobs, problems = None, [*problems, Problem(path="", problem=str(unreachable))]
+    by_field = [(problem.path.removeprefix("/"), problem) for problem in problems]
+    return page(
+        "portfolio.html",
+        error.http_status if error else HTTPStatus.OK,
+        UPLOAD_HEADERS,
+        here=HERE,
+        fields={"capacity": str(DEFAULT_CAPACITY), **fields},
+        wrong={name: _message(problem) for name, problem in by_field if name in FIELDS},
+        elsewhere=[problem for name, problem in by_field if name not in FIELDS],
+        labels=FIELDS,
+        earlier=earlier,
+        jobs=jobs,
+        stages={stage: plain(stage) for stage in STAGES},
+        registers={register: register for register in REGISTERS},
+        ranks=RANKS,
+        most=MAX_CAPACITY,
+        upload=settings().upload // 2**20,
+        days=settings().days,
+        endings=[*BULK_SUFFIXES, *CODECS],
+    )
+
+
+def _message(problem: Problem) -> str:
+    return f"{problem.problem}. {problem.remedy}." if problem.remedy else f"{problem.problem}."
+
+
+async def job_page(request: Request) -> Response:
+    """GET /portfolio/ID: the job's progress, and in the end its worklist."""
+    return await anyio.to_thread.run_sync(_with_job, request, _job_page)
+
+
+async def cancel(request: Request) -> Response:
+    """POST /portfolio/ID/cancel."""
+    return await anyio.to_thread.run_sync(_with_job, request, _cancel)
+
+
+async def delete(request: Request) -> Response:
+    """POST /portfolio/ID/delete."""
+    return await anyio.to_thread.run_sync(_with_job, request, _delete)
+
+
+async def open_row(request: Request) -> Response:
+    """GET /portfolio/ID/row/RANK: the tender of a row, read again from the upload and scored at the row's stage.
+
+    The query is that of the worklist's view, to which the page leads back.
+    """
+    try:
+        job = await anyio.to_thread.run_sync(api.find, request)
+        if job is None or job.state != "done":
+            return _missing()
+        return await _open_row(job, job_service().paths(job), request.path_params["rank"], request.query_params)
+    except (TenderRiskError, FileNotFoundError):
+        return _missing()
+
+
+def _with_job(request: Request, respond: Callable[[Request, Job], Response]) -> Response:
+    try:
+        job = api.find(request)
+        return _missing() if job is None else respond(request, job)
+    except (TenderRiskError, FileNotFoundError):
+        return _missing()
+
+
+def _missing() -> Response:
+    return page("no_job.html", HTTPStatus.NOT_FOUND, here=HERE)
+
+
+def _cancel(_: Request, job: Job) -> Response:
+    job_service().cancel(job)
+    return RedirectResponse(f"{HERE}/{job.id}", HTTPStatus.SEE_OTHER)
+
+
+def _delete(_: Request, job: Job) -> Response:
+    job_service().delete(job)
+    return RedirectResponse(HERE, HTTPStatus.SEE_OTHER)
+
+
+def _job_page(request: Request, job: Job) -> Response:
+    # What every page of a job states.
+    facts = {"here": HERE, "job": job, "until": job_service().expires(job).date().isoformat()}
+    if job.state == "done":
+        return _worklist(job, job_service().paths(job), request.query_params, facts)
+    return page("waiting.html", HTTPStatus.OK, HEADERS if job.ended else WAITING_HEADERS, **facts)
+
+
+def _worklist(job: Job, paths: JobPaths, query: Mapping[str, str], facts: Mapping[str, Any]) -> Response:
+    """The worklist in the view of a query. Raises FileNotFoundError when its files are gone."""
+    view = listing.parse_view(query)
+    manifest = msgspec.json.decode(paths.manifest.read_bytes(), type=RunManifest)
     return page(
         "worklist.html",
-        **about,
+        **facts,
         counts=manifest.counts,
         bundle=manifest.options.bundle,
         view=view,
-        listed=listing.listed(places.worklist, view),
-        headings=[_heading(name, said, view) for name, said in _columns(job).items()],
-        choices={"band": BANDS, **choices(places.choices)},
+        listed=listing.read_page(paths.ranked, view),
+        headings=[_heading(name, label, view) for name, label in _columns(job).items()],
+        choices={"band": BANDS, **listing.read_choices(paths.choices)},
         changes=CHANGES,
         which=ROWS,
-        gone=Gone(*listing.first(places.gone, MOST_GONE)) if job.options.since else None,
-        said=[*(summary_sentences(manifest.worklist) if manifest.worklist else ()), *_differs(job, manifest)],
-        values={name: said for name, (said, _, _) in VALUES.items()},
-        formats=list(KINDS),
+        gone=GoneTenders(*listing.read_first(paths.gone, MAX_GONE)) if job.options.since else None,
+        summary=[*(summary_sentences(manifest.worklist) if manifest.worklist else ()), *_differences(job, manifest)],
+        values={name: label for name, (label, _, _) in VALUES.items()},
+        formats=list(MEDIA_TYPES),
         money=pounds,
     )
 
 
-async def opened(job: Job, places: Places, rank: int, query: Mapping[str, str]) -> Response:
-    """The tender of a row, read again from the upload, scored at the row's stage as everywhere else.
-
-    `query` is that of the view from which it was opened, to which it leads back.
-    """
-    row = await anyio.to_thread.run_sync(listing.row, places.worklist, rank)
-    back = f"/portfolio/{job.id}?{listing.view(query).query()}".rstrip("?")
+async def _open_row(job: Job, paths: JobPaths, rank: int, query: Mapping[str, str]) -> Response:
+    row = await anyio.to_thread.run_sync(listing.read_row, paths.ranked, rank)
+    back = f"{HERE}/{job.id}?{listing.parse_view(query).query()}".rstrip("?")
     if row is None:
-        return page("no_job.html", HTTPStatus.NOT_FOUND, here="/portfolio")
+        return _missing()
     draft = Draft(name=job.name)
     try:
-        draft = await opening.opened(places.upload, job.options.register, row["line"], row["place"])
+        draft = await opening.open_draft(paths.upload, job.options.register, row["line"], row["place"])
         draft = msgspec.structs.replace(draft, name=job.name, stage=row["stage"])
-        return await anyio.to_thread.run_sync(_scored, draft, back)
+        return await anyio.to_thread.run_sync(_score_row, draft, back)
     except TenderRiskError as error:
-        return home.shown(draft, error=error, back=back)
+        return home.render_form(draft, error=error, back=back)
 
 
-def _scored(draft: Draft, back: str) -> Response:
-    stage = draft.at()
-    return home.shown(draft, scoring.score(held(), draft.process(stage), stage), back=back)
+def _score_row(draft: Draft, back: str) -> Response:
+    stage = draft.latest_stage()
+    return home.render_form(draft, scoring.score(served_bundle(), draft.process(stage), stage), back=back)
 
 
 def _columns(job: Job) -> dict[str, str]:
-    """The columns of its table; after the interval stands what has changed."""
+    """The columns of a job's table; the column of changes follows the interval."""
     if job.options.since is None:
         return COLUMNS
     names = [*COLUMNS]
     after = names.index("low") + 1
-    return {name: COLUMNS.get(name, "Change") for name in (*names[:after], SINCE, *names[after:])}
+    return {name: COLUMNS.get(name, "Change") for name in (*names[:after], CHANGE_COLUMN, *names[after:])}
 
 
-def _differs(job: Job, manifest: RunManifest) -> list[str]:
-    """Why a probability may have changed though the tender did not, a sentence each."""
-    since, found = job.options.since, []
+def _differences(job: Job, manifest: RunManifest) -> list[str]:
+    """Why a probability may have changed though the tender did not: one sentence for each reason."""
+    since, sentences = job.options.since, []
     if since and since.bundle != manifest.options.bundle:
-        found.append(f"The earlier file was scored by model {since.bundle}: some changes are the model's.")
+        sentences.append(f"Model {since.bundle} scored the earlier file: some changes are the model's.")
     if since and since.stage != job.options.stage:
-        was = plain(since.stage) if since.stage else "the furthest stage of each"
-        found.append(f"The earlier file was scored as of {was}: some changes are the stage's.")
-    return found
+        stage = plain(since.stage) if since.stage else "the furthest stage of each"
+        sentences.append(f"The earlier file was scored as of {stage}: some changes are the stage's.")
+    return sentences
 
 
-def _heading(name: str, said: str, view: View) -> Heading:
+def _heading(name: str, label: str, view: WorklistView) -> ColumnHeading:
     if view.sort != name:
-        return Heading(said, view.query(sort=name, down=name in DOWN_FIRST, page=1), "none")
-    turned = view.query(down=not view.down, page=1)
-    return Heading(said, turned, "descending" if view.down else "ascending")
+        return ColumnHeading(label, view.query(sort=name, down=name in LARGEST_FIRST, page=1), "none")
+    query = view.query(down=not view.down, page=1)
+    return ColumnHeading(label, query, "descending" if view.down else "ascending")

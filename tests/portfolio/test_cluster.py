@@ -135,7 +135,10 @@ def test_a_scheduler_that_goes_away_says_how_to_go_on(source: Path, alone: bytes
 
 def test_a_cluster_without_workers_is_not_waited_for_in_vain(source: Path) -> None:
     with scheduler() as (address, _):
-        with pytest.raises(UnreachableError, match="no worker in 1 seconds"), cluster_workers(address, ASKED.bundle, 1, 1):
+        with (
+            pytest.raises(UnreachableError, match="no worker in 1 seconds"),
+            cluster_workers(address, ASKED.bundle, 1, 1),
+        ):
             pass
         with (
             worker(address) as only,
@@ -166,7 +169,9 @@ def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert "600 tenders scored" in done.stdout
     with ThreadPoolExecutor(1) as executor:
-        of = msgspec.structs.replace(given(source, here.name), bounds=Bounds(), workers=1, worklist=WorklistOptions(capacity=3))
+        of = msgspec.structs.replace(
+            given(source, here.name), bounds=Bounds(), workers=1, worklist=WorklistOptions(capacity=3)
+        )
         run_portfolio(of, executor)
     assert out.read_bytes() == of.out.read_bytes()
     listed = out.with_name("out.worklist.parquet")
@@ -198,12 +203,17 @@ def differing(**changes: Any) -> cluster.WorkerRequirements:
 @pytest.mark.parametrize(
     ("expected", "told"),
     [
-        (differing(versions=(("numpy", "1.0"),)), r"the worker on .* has numpy .* instead of 1\.0\. Install the same versions there"),
+        (
+            differing(versions=(("numpy", "1.0"),)),
+            r"the worker on .* has numpy .* instead of 1\.0\. Install the same versions there",
+        ),
         (differing(bundle="0" * 64), r"the worker on .* has a different bundle at"),
     ],
     ids=["a library", "a bundle"],
 )
-def test_a_worker_that_differs_refuses_to_score(tmp_path: Path, expected: cluster.WorkerRequirements, told: str) -> None:
+def test_a_worker_that_differs_refuses_to_score(
+    tmp_path: Path, expected: cluster.WorkerRequirements, told: str
+) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
     with pytest.raises(UnreachableError, match=told):
         run_call(expected, scored, ASKED, with_data(block))

@@ -47,7 +47,11 @@ def test_a_tender_that_stands_twice_counts_once() -> None:
 
 def test_years_and_value_bands_come_from_dates_and_pounds() -> None:
     assert [each.name for each in group_totals(tenders(SCORED), "year")] == ["2026", NOT_STATED]
-    assert {each.name for each in group_totals(tenders(SCORED), "value_band")} == {"under £10,000", "£10m to £100m", NOT_STATED}
+    assert {each.name for each in group_totals(tenders(SCORED), "value_band")} == {
+        "under £10,000",
+        "£10m to £100m",
+        NOT_STATED,
+    }
 
 
 @pytest.mark.parametrize(

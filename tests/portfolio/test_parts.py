@@ -67,7 +67,10 @@ def test_a_run_that_was_refused_before_its_first_part_leaves_nothing(folder: Pat
 
 def test_what_was_begun_is_taken_up_when_asked_to_alone(folder: Path) -> None:
     begin(folder)
-    with pytest.raises(UsageError, match=r"Add --resume, or delete out\.csv\.parts"), open_parts(folder, fingerprint, False):
+    with (
+        pytest.raises(UsageError, match=r"Add --resume, or delete out\.csv\.parts"),
+        open_parts(folder, fingerprint, False),
+    ):
         pass
     assert list(parts.existing(folder)) == [0]
 
@@ -154,5 +157,8 @@ def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> Non
 def test_one_process_alone_is_at_it(folder: Path) -> None:
     with open_parts(folder, fingerprint, False):
         files.whole(parts.part_path(folder, 0), b"x")
-        with pytest.raises(UsageError, match=r"another process is running into out\.csv"), open_parts(folder, fingerprint, True):
+        with (
+            pytest.raises(UsageError, match=r"another process is running into out\.csv"),
+            open_parts(folder, fingerprint, True),
+        ):
             pass

@@ -63,7 +63,9 @@ def test_error_rates_stand_where_outcomes_are_known(bundle: Bundle) -> None:
 def test_hostile_text_is_text(bundle: Bundle) -> None:
     names = ("file", "ocid", "title", "buyer", "category", "region", "reasons", "warnings", "register", "stage")
     scored = table(*[dict.fromkeys(names, HOSTILE)] * 3)
-    found = render_report(scored, build_worklist(scored, WorklistOptions(capacity=5), scored), {HOSTILE: [HOSTILE]}, bundle)
+    found = render_report(
+        scored, build_worklist(scored, WorklistOptions(capacity=5), scored), {HOSTILE: [HOSTILE]}, bundle
+    )
     assert "<script" not in found
     assert not [given for _, given in Parsed(found).elements if any(name.startswith("on") for name in given)]
     assert "alert(1)" in Parsed(found).text
@@ -103,7 +105,10 @@ def test_everyone_can_read_it_at_every_width_and_on_paper(bundle: Bundle, tmp_pa
     scored = table(*rows)
     ends = pa.table({"ocid": scored["ocid"], "failed": [True] * 60})
     file = tmp_path / "report.html"
-    file.write_text(render_report(scored, build_worklist(scored, WorklistOptions(capacity=20), scored), FACTS, bundle, ends), encoding="utf-8")
+    file.write_text(
+        render_report(scored, build_worklist(scored, WorklistOptions(capacity=20), scored), FACTS, bundle, ends),
+        encoding="utf-8",
+    )
     with browsing.chromium() as browser:
         for width, height in (browsing.DESKTOP, browsing.PHONE):
             page = browser.new_page(viewport={"width": width, "height": height})
@@ -117,7 +122,9 @@ def test_everyone_can_read_it_at_every_width_and_on_paper(bundle: Bundle, tmp_pa
 
 def test_ties_draws_limits_repeats_and_unknown_values_are_told() -> None:
     scored = table(*[{"failure": 0.4, "buyer": "Leeds"}] * 30, {"ocid": "twice"}, {"ocid": "twice", "value_gbp": 10.0})
-    found = build_worklist(scored, WorklistOptions(capacity=10, sample=0.2, most_per_buyer=3, rank_by="expected_loss"), table({}))
+    found = build_worklist(
+        scored, WorklistOptions(capacity=10, sample=0.2, most_per_buyer=3, rank_by="expected_loss"), table({})
+    )
     text = " ".join(summary_sentences(found.summary))
     for words in (
         "with the highest expected loss",
@@ -146,6 +153,10 @@ def test_validation_stands_beside_the_expectation() -> None:
         "failure/draft/cohort": {"n": 231.0, "base_rate": 0.2},
     }
     scored = table({"register": "dncp_py"}, {"register": "uk"}, *[{"failure": 0.0}] * 98)
-    text = " ".join(summary_sentences(build_worklist(scored, WorklistOptions(capacity=2), metrics=validation_metrics("uk", metrics)).summary))
+    text = " ".join(
+        summary_sentences(
+            build_worklist(scored, WorklistOptions(capacity=2), metrics=validation_metrics("uk", metrics)).summary
+        )
+    )
     assert "30% of the top 5% failed (no award), compared with 10% of all" in text
     assert "In validation on 231 unseen cases of uk at draft, 20% failed" in text

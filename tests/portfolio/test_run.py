@@ -196,7 +196,9 @@ def test_parts_of_another_question_are_not_taken_up(source: Path, here: Executor
     of = given(source)
     stopped(of, here)
     with pytest.raises(UsageError, match="different options"):
-        run_portfolio(msgspec.structs.replace(of, options=msgspec.structs.replace(ASKED, stage="awarded")), here, resume=True)
+        run_portfolio(
+            msgspec.structs.replace(of, options=msgspec.structs.replace(ASKED, stage="awarded")), here, resume=True
+        )
     source.write_bytes(source.read_bytes() + made.GOOD + b"\n")
     with pytest.raises(UsageError, match="different input"):
         run_portfolio(of, here, resume=True)

@@ -51,7 +51,9 @@ def by_chosen(rows: pa.Table, how: str) -> list[dict[str, Any]]:
 
 
 @given(ROWS, OPTIONS, st.randoms())
-def test_the_order_of_the_input_changes_nothing(rows: list[dict[str, Any]], options: WorklistOptions, random: Any) -> None:
+def test_the_order_of_the_input_changes_nothing(
+    rows: list[dict[str, Any]], options: WorklistOptions, random: Any
+) -> None:
     scored = table(*rows)
     order = list(range(len(rows)))
     random.shuffle(order)
@@ -73,7 +75,9 @@ def test_there_is_no_more_than_can_be_reviewed_and_no_less_without_a_limit(
 
 
 @given(ROWS, OPTIONS)
-def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(rows: list[dict[str, Any]], options: WorklistOptions) -> None:
+def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(
+    rows: list[dict[str, Any]], options: WorklistOptions
+) -> None:
     found = build_worklist(table(*rows), options).rows
     names = normalised_buyers(found["buyer"].combine_chunks()).to_pylist()
     counted = Counter(name for name in names if name)
@@ -83,9 +87,13 @@ def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(rows: list[dic
 
 
 @given(ROWS, OPTIONS)
-def test_whoever_is_left_out_is_not_ahead_of_one_chosen_by_risk(rows: list[dict[str, Any]], options: WorklistOptions) -> None:
+def test_whoever_is_left_out_is_not_ahead_of_one_chosen_by_risk(
+    rows: list[dict[str, Any]], options: WorklistOptions
+) -> None:
     scored = table(*rows)
-    found = build_worklist(scored, WorklistOptions(capacity=options.capacity, rank_by=options.rank_by, sample=options.sample)).rows
+    found = build_worklist(
+        scored, WorklistOptions(capacity=options.capacity, rank_by=options.rank_by, sample=options.sample)
+    ).rows
     chosen = set(ocids(found))
     left = [row for row in scored.to_pylist() if row["ocid"] not in chosen]
     for taken in by_chosen(found, "risk"):
@@ -140,7 +148,10 @@ def test_the_drawn_are_a_fair_sample_of_all_and_say_how_likely_they_were() -> No
     whole = float(np.mean(scored["failure"].to_pylist()))
     means, seen = [], Counter[str]()
     for seed in range(300):
-        rows = by_chosen(build_worklist(scored, WorklistOptions(capacity=40, sample=0.25, most_per_buyer=2, seed=seed)).rows, "random")
+        rows = by_chosen(
+            build_worklist(scored, WorklistOptions(capacity=40, sample=0.25, most_per_buyer=2, seed=seed)).rows,
+            "random",
+        )
         assert len(rows) == 10
         assert {row["inclusion"] for row in rows} == {10 / 400}
         means.append(np.mean([row["failure"] for row in rows]))
@@ -160,7 +171,9 @@ def test_the_summary_says_what_to_expect_of_those_chosen_by_risk_and_what_valida
 
 
 def test_nothing_scored_is_an_empty_worklist() -> None:
-    found = build_worklist(table(), WorklistOptions(capacity=10, sample=0.5, rank_by="expected_loss"), earlier=table({}))
+    found = build_worklist(
+        table(), WorklistOptions(capacity=10, sample=0.5, rank_by="expected_loss"), earlier=table({})
+    )
     assert (len(found.rows), found.summary.precision, found.summary.changes) == (0, None, {"gone": 1})
 
 
@@ -212,7 +225,10 @@ def test_against_an_earlier_worklist() -> None:
         "came": ("new", None, None),
     }
     assert found.gone is not None
-    assert dict(zip(ocids(found.gone), found.gone["why"].to_pylist(), strict=True)) == {"sank": NOT_SELECTED, "left": NOT_IN_PORTFOLIO}
+    assert dict(zip(ocids(found.gone), found.gone["why"].to_pylist(), strict=True)) == {
+        "sank": NOT_SELECTED,
+        "left": NOT_IN_PORTFOLIO,
+    }
     assert found.summary.changes == {"up": 1, "down": 1, "same": 1, "new": 1, "gone": 2}
 
 

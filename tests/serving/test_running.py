@@ -61,13 +61,13 @@ def test_a_missing_bundle_is_an_error_before_anything_is_served(monkeypatch: pyt
     def missing() -> None:
         raise BundleError("no bundle is released")
 
-    monkeypatch.setattr(answers, "held", missing)
+    monkeypatch.setattr(answers, "served_bundle", missing)
     with pytest.raises(BundleError):
         serve("127.0.0.1", 0)
 
 
 def test_what_was_loaded_is_frozen_out_of_garbage_collection() -> None:
-    answers.held()
+    answers.served_bundle()
     assert gc.get_freeze_count() > 10_000
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from models import score as scoring
-from serving.pages import app, home, peers
-from serving.pages.drafts import Draft, with_told
-from serving.pages.received import Received
+from serving.pages import home, result
+from serving.pages.drafts import Draft, DraftRequest, fill_from_document
+from serving.service import DESK
 from tests.serving.made import CAMBRIDGESHIRE, FILLED
 
-ANSWERS = {"/": home.scored, **{path: answer for path, answer in app.DESK.items() if "save" not in path}}
+ANSWERS = {"/": home.score, **{path: answer for path, answer in DESK.items() if "save" not in path}}
 MOST = {
     "/": (1, 0),
     "/desk/stages": (3, 0),
@@ -31,7 +31,7 @@ MOST = {
 def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts the scores that are asked for by themselves, and the batches."""
     for stage in ("draft", "bids_in", "awarded"):
-        peers.of_held(stage)
+        result.served_peers(stage)
     counted: Counter[str] = Counter()
     within: list[str] = []
 
@@ -56,10 +56,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.mark.parametrize("path", ANSWERS)
 @pytest.mark.parametrize(
-    "draft", [Draft(values=FILLED), with_told(Draft(document=json.dumps(CAMBRIDGESHIRE)))], ids=["form", "file"]
+    "draft",
+    [Draft(values=FILLED), fill_from_document(Draft(document=json.dumps(CAMBRIDGESHIRE)))],
+    ids=["form", "file"],
 )
 def test_a_page_asks_for_few_scores_and_tries_all_else_at_once(asked: Counter[str], path: str, draft: Draft) -> None:
-    answer = ANSWERS[path](Received(draft, None, {"a.lots": "4", "b.lots": "6"}))
+    answer = ANSWERS[path](DraftRequest(draft, None, {"a.lots": "4", "b.lots": "6"}))
     assert answer.status_code == 200
     most, most_batches = MOST[path]
     assert asked["one"] <= most

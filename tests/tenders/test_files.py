@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tenders import files
 from tenders.errors import UsageError
+
+HOLD = "import sys, fcntl; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
 
 
 def test_a_file_is_replaced_at_once_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -25,6 +30,28 @@ def test_a_lock_is_held_once_and_let_go_of(tmp_path: Path) -> None:
         pass
     with files.locked(lock, "taken"):
         pass
+
+
+def test_a_lock_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout
+        process.stdout.readline()
+        assert files.try_lock(path) is None
+        process.kill()
+        process.wait()
+    descriptor = files.try_lock(path)
+    assert descriptor is not None
+    assert files.try_lock(path) is None
+    os.close(descriptor)
+
+
+def test_a_lock_in_a_folder_that_is_gone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        files.try_lock(tmp_path / "gone" / "lock")
 
 
 def test_a_folder_goes_and_what_it_is_about_goes_last(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.jobs.home import Home, locked
+from serving.jobs.paths import DataDirectory
+from tenders import files
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made, postgres
 
@@ -55,14 +56,14 @@ def later(service: httpx.Client, job: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service with keys that takes 1 MB at most, where another process has the turn: jobs wait for ever."""
-    home = Home(tmp_path_factory.mktemp("idle"))
-    turn = locked(home.path / f"runner-{socket.gethostname()}.lock")
-    given = {"TENDER_RISK_DATA": str(home.path), "TENDER_RISK_KEYS": KEY, "TENDER_RISK_UPLOAD_MB": "1"}
+    directory = DataDirectory(tmp_path_factory.mktemp("idle"))
+    lock = files.try_lock(directory.path / f"runner-{socket.gethostname()}.lock")
+    given = {"TENDER_RISK_DATA": str(directory.path), "TENDER_RISK_KEYS": KEY, "TENDER_RISK_UPLOAD_MB": "1"}
     with running(**given) as process, httpx.Client(base_url=address(process), timeout=60) as http:
         http.headers["Authorization"] = f"Bearer {KEY}"
         yield http
-    assert turn is not None
-    os.close(turn)
+    assert lock is not None
+    os.close(lock)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.jobs.databases import Database, PostgreSql, Sqlite
-from serving.jobs.job import Job, Options, new_id, now
-from serving.jobs.store import Store
+from serving.jobs.job import Job, JobOptions, new_id, now
+from serving.jobs.store import Database, PostgreSql, Sqlite, Store
 from tenders.errors import UnreachableError
 
 HOME, ELSEWHERE, US, THEM = "home", "elsewhere", "us", "them"
@@ -44,7 +43,7 @@ def added(store: Store, *jobs: Job) -> list[str]:
 
 
 def test_a_job_comes_back_as_it_was_put_in(store: Store) -> None:
-    options = Options(stage="draft", register="ted_de", capacity=3, rank_by="expected_loss", most_per_buyer=1)
+    options = JobOptions(stage="draft", register="ted_de", capacity=3, rank_by="expected_loss", most_per_buyer=1)
     given = job(name="Ausgaben; DROP TABLE 'x' \u202e%s :id.csv", options=options, size=3 * 2**40)
     store.add(given)
     assert store.get(given.id) == given

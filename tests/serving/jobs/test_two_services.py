@@ -10,9 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.jobs.databases import PostgreSql
 from serving.jobs.job import Job
-from serving.jobs.store import Store
+from serving.jobs.store import PostgreSql, Store
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
 from tests.serving.jobs.test_worker import NAME, until

@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.jobs.databases import PostgreSql, Sqlite
-from serving.jobs.home import LOCK, Home, locked
 from serving.jobs.job import Job, new_id, now
+from serving.jobs.paths import LOCK, DataDirectory
 from serving.jobs.settings import Settings
-from serving.jobs.store import Store
-from serving.jobs.worker import ABANDONED, Worker
+from serving.jobs.store import PostgreSql, Sqlite, Store
+from serving.jobs.worker import ABANDONED_SECONDS, Worker
+from tenders import files
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
 
@@ -85,7 +85,7 @@ def client(service: subprocess.Popen[str]) -> httpx.Client:
 
 
 def free(path: Path) -> bool:
-    lock = locked(path)
+    lock = files.try_lock(path)
     if lock is not None:
         os.close(lock)
     return lock is not None
@@ -107,15 +107,17 @@ def scoring(folder: Path) -> list[int]:
 @pytest.fixture
 def worker(tmp_path: Path) -> Worker:
     """A worker that has not begun."""
-    home = Home(tmp_path)
-    return Worker(Settings(data=tmp_path, days=30), home, Store(Sqlite(tmp_path / "jobs.sqlite")))
+    directory = DataDirectory(tmp_path)
+    return Worker(Settings(data=tmp_path, days=30), directory, Store(Sqlite(tmp_path / "jobs.sqlite")))
 
 
 def added(worker: Worker, age: float = 0, **about: object) -> Job:
     created = now() - timedelta(days=age)
-    job = Job(**{"id": new_id(), "home": worker.home.name, "created": created, "name": "a.csv", "size": 7, **about})
+    job = Job(
+        **{"id": new_id(), "home": worker.directory.name, "created": created, "name": "a.csv", "size": 7, **about}
+    )
     worker.store.add(job)
-    worker.home.made(job.id)
+    worker.directory.create(job.id)
     return job
 
 
@@ -123,23 +125,23 @@ def test_jobs_and_their_files_go_when_they_are_old(worker: Worker) -> None:
     old, young, waiting = added(worker, 31, state="done"), added(worker, 29, state="done"), added(worker, 31)
     worker.sweep()
     assert [worker.store.get(each.id) is None for each in (old, young, waiting)] == [True, False, False]
-    assert [worker.home.folder(each.id).exists() for each in (old, young, waiting)] == [False, True, True]
+    assert [worker.directory.folder(each.id).exists() for each in (old, young, waiting)] == [False, True, True]
 
 
 def test_files_of_an_upload_that_broke_off_go_the_next_day(worker: Worker) -> None:
-    orphan, job = worker.home.made(new_id()), added(worker)
-    for folder in (orphan, worker.home.folder(job.id)):
-        os.utime(folder, (time.time() - ABANDONED - 1,) * 2)
+    orphan, job = worker.directory.create(new_id()), added(worker)
+    for folder in (orphan, worker.directory.folder(job.id)):
+        os.utime(folder, (time.time() - ABANDONED_SECONDS - 1,) * 2)
     worker.sweep()
     assert not orphan.exists()
-    assert worker.home.folder(job.id).exists()
+    assert worker.directory.folder(job.id).exists()
 
 
 def test_a_job_whose_runner_is_gone_waits_again_and_one_that_runs_does_not(worker: Worker) -> None:
     gone, alive = added(worker), added(worker)
-    assert worker.store.claim(worker.home.name, "gone")
-    assert worker.store.claim(worker.home.name, "alive")
-    held = locked(worker.home.folder(alive.id) / LOCK)
+    assert worker.store.claim(worker.directory.name, "gone")
+    assert worker.store.claim(worker.directory.name, "alive")
+    held = worker.directory.lock(alive.id)
     worker.revive()
     assert [worker.store.get(each.id).state for each in (gone, alive)] == ["queued", "running"]
     os.close(held)
@@ -147,8 +149,8 @@ def test_a_job_whose_runner_is_gone_waits_again_and_one_that_runs_does_not(worke
 
 def test_a_job_whose_files_are_gone_has_failed(worker: Worker) -> None:
     job = added(worker)
-    worker.store.claim(worker.home.name, "gone")
-    worker.home.remove(job.id)
+    worker.store.claim(worker.directory.name, "gone")
+    worker.directory.remove(job.id)
     worker.revive()
     assert worker.store.get(job.id).state == "failed"
 

@@ -13,77 +13,22 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from serving.jobs import since
-from serving.jobs.job import Job, now
-from serving.jobs.places import Places
+from serving.jobs.job import Job, new_id, now
+from serving.jobs.job_service import link_earlier
+from serving.jobs.paths import JobPaths
 from serving.jobs.worker import Worker
 from tenders.errors import DataError
 from tests.serving.conftest import ROOT, running
 from tests.serving.jobs import made
 from tests.serving.jobs.test_worker import BLOCKS, NAME, added, client, free, parts, until, worker  # noqa: F401
 
-ID, OTHER = "-aB_" * 8, "Z9" * 16
-
-
-def job(**about: Any) -> Job:
-    return Job(**{"id": ID, "home": "home", "created": now(), "name": "a.csv", "size": 7, "state": "done", **about})
-
-
-def find(id: str) -> Job | None:
-    return job() if id == ID else None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        ID,
-        f"  {ID}\n",
-        f"/portfolio/{ID}",
-        f"/jobs/{ID}",
-        f"http://127.0.0.1:3000/portfolio/{ID}?sort=failure&down=1",
-        f"https://office.example/risk/portfolio/{ID}/row/7#rows",
-        f"https://office.example/jobs/{ID}/output?format=csv",
-    ],
-)
-def test_a_job_is_named_by_its_id_or_any_address_of_it(text: str) -> None:
-    found = since.job(text, find)
-    assert found and found.id == ID
-
-
-def test_a_blank_names_none() -> None:
-    assert since.job(" ", find) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x",
-        ID[:-1],
-        f"{ID}x",
-        "../../etc/passwd",
-        f"/portfolio/{ID}x",
-        "/portfolio/",
-        "\0",
-        pytest.param("/jobs/" * 2000, id="long"),
-        OTHER,
-    ],
-)
-def test_what_names_no_job_is_refused_with_what_to_do(text: str) -> None:
-    with pytest.raises(DataError) as caught:
-        since.job(text, find)
-    (problem,) = caught.value.problems
-    assert (problem.path, bool(problem.remedy)) == ("/since", True)
-
-
-@pytest.mark.parametrize("state", ["queued", "running", "failed", "cancelled"])
-def test_a_job_that_is_not_done_is_compared_with_nothing(state: str) -> None:
-    with pytest.raises(DataError, match=f"is {state}, not done"):
-        since.job(ID, lambda _: job(state=state))
+OTHER = "Z9" * 16
+DONE = Job(id=new_id(), home="home", created=now(), name="a.csv", size=7, state="done")
 
 
 def test_a_job_whose_files_are_gone_is_compared_with_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="are gone"):
-        since.taken_along(job(), Places(tmp_path / "none"), Places(tmp_path))
+        link_earlier(DONE, JobPaths(tmp_path / "none"), JobPaths(tmp_path))
 
 
 def test_where_there_are_no_links_the_rows_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,12 +36,12 @@ def test_where_there_are_no_links_the_rows_are_copied(tmp_path: Path, monkeypatc
         raise PermissionError
 
     monkeypatch.setattr(os, "link", none)
-    its, ours = Places(tmp_path / "its"), Places(tmp_path / "ours")
+    its, ours = JobPaths(tmp_path / "its"), JobPaths(tmp_path / "ours")
     for each in (its, ours):
         each.folder.mkdir()
     its.scored.write_bytes(b"rows")
     with pytest.raises(DataError):  # for want of a manifest
-        since.taken_along(job(), its, ours)
+        link_earlier(DONE, its, ours)
     assert ours.earlier.read_bytes() == b"rows"
 
 
@@ -180,24 +125,24 @@ def test_who_is_sent_the_later_job_does_not_get_the_earlier_one(
 
 
 def test_the_earlier_rows_are_let_go_when_the_job_has_ended(later: dict[str, Any], data: Path) -> None:
-    until(lambda: not Places(data / "jobs" / later["id"]).since.exists())
+    until(lambda: not JobPaths(data / "jobs" / later["id"]).since.exists())
 
 
 def test_the_earlier_rows_are_let_go_when_the_job_is_cancelled(
     service: httpx.Client, job: dict[str, Any], data: Path
 ) -> None:
     begun = made.upload(service, made.long(BLOCKS), NAME, since=job["id"])
-    assert Places(data / "jobs" / begun["id"]).earlier.exists()
+    assert JobPaths(data / "jobs" / begun["id"]).earlier.exists()
     assert service.post(f"/jobs/{begun['id']}/cancel").json()["state"] == "cancelled"
-    assert not Places(data / "jobs" / begun["id"]).since.exists()
+    assert not JobPaths(data / "jobs" / begun["id"]).since.exists()
 
 
 def test_earlier_rows_that_were_left_are_let_go_by_the_next_sweep(worker: Worker) -> None:  # noqa: F811
     ended, waiting = added(worker, state="done"), added(worker)
     for each in (ended, waiting):
-        Places(worker.home.folder(each.id)).since.mkdir()
+        JobPaths(worker.directory.folder(each.id)).since.mkdir()
     worker.sweep()
-    assert [Places(worker.home.folder(each.id)).since.exists() for each in (ended, waiting)] == [False, True]
+    assert [JobPaths(worker.directory.folder(each.id)).since.exists() for each in (ended, waiting)] == [False, True]
 
 
 def test_it_gives_the_same_bytes_when_it_is_killed_and_the_earlier_job_deleted(tmp_path: Path) -> None:

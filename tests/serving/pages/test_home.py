@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
-from serving.pages import layout
+from serving.pages import form as form_pages
 from tenders.io import form
 from tests import samples
 from tests.bad_input import TABLES, Bad, ids
@@ -61,7 +61,7 @@ def test_the_page_is_ours_and_every_key_of_the_form_is_on_it_once(http: httpx.Cl
 
 
 def test_groups_hold_every_field_once() -> None:
-    keys = [entry.field.key for group in layout.groups({}) for entry in group.entries]
+    keys = [entry.field.key for group in form_pages.groups({}) for entry in group.entries]
     assert sorted(keys) == sorted(form.BY_KEY)
 
 

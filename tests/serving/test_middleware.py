@@ -1,11 +1,50 @@
-"""Health, metrics, OpenAPI and the log: what the service says about itself."""
+"""What every request passes: limits on the body, metrics, the log, and health."""
 
 from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from tenders.io.read import MAX_BYTES
 from tests.serving.conftest import address, running
+
+
+def _chunks(size: int) -> Iterator[bytes]:
+    for _ in range(size // 2**20):
+        yield b" " * 2**20
+
+
+@pytest.mark.parametrize("path", ["/score", "/score_many", "/"])
+def test_a_body_over_the_limit_is_413(http: httpx.Client, path: str) -> None:
+    answer = http.post(path, content=b" " * (MAX_BYTES + 1))
+    assert answer.status_code == 413
+    assert answer.json()["problems"][0]["problem"].endswith("32 MB are read")
+
+
+def test_also_in_chunks_without_a_length(http: httpx.Client) -> None:
+    answer = http.post("/score", content=_chunks(50 * 2**20))
+    assert answer.status_code == 413
+
+
+def test_a_body_of_the_limit_is_read(http: httpx.Client) -> None:
+    body = b'{"tender": {"title": "x"}}'
+    assert http.post("/score", content=body + b" " * (MAX_BYTES - len(body))).status_code == 200
+
+
+def test_a_client_that_leaves_does_no_harm(url: str, http: httpx.Client) -> None:
+    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as connection:
+        connection.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+    assert http.get("/readyz").status_code == 200
+
+
+def test_a_length_that_is_none_is_refused(url: str) -> None:
+    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10) as connection:
+        connection.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n{}")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
@@ -30,18 +69,6 @@ def test_random_paths_do_not_fill_the_metrics(http: httpx.Client) -> None:
     assert "random-path" not in said
     # One more method ("other"), one series of a histogram.
     assert said.count("\n") - before < 50
-
-
-def test_openapi_describes_the_endpoints(http: httpx.Client) -> None:
-    said = http.get("/docs.json").json()
-    assert said["openapi"].startswith("3.")
-    assert {"/score", "/score_many", "/healthz", "/metrics"} <= said["paths"].keys()
-    body = said["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert body["required"] == ["tender"]
-    assert body["properties"].keys() == {"tender", "stage", "explain"}
-    assert body["properties"]["stage"]["enum"] == ["draft", "bids_in", "awarded"]
-    answer = http.post("/score", json={"tender": {"title": "x"}}).json()
-    assert set(said["components"]["schemas"]["Scored"]["properties"]) == answer.keys()
 
 
 def test_answers_say_no_version_of_the_server(http: httpx.Client) -> None:

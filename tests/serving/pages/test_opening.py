@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from serving.pages import opening
-from serving.pages.opening import draft
+from serving.pages.opening import read_draft
 from tenders.errors import DataError
 from tenders.io.blocks import blocks
 from tenders.io.streams import count_lines
@@ -40,7 +40,7 @@ def test_every_row_opens_as_the_tender_that_was_scored(name: str, tmp_path: Path
     found = [row for row in read(file) if row.process]
     assert len(found) >= len(FORMS)
     for row in found:
-        opened = draft(file, None, row.line, row.place)
+        opened = read_draft(file, None, row.line, row.place)
         assert opened.process("draft").as_of("draft") == row.process.as_of("draft")
 
 
@@ -49,19 +49,19 @@ def test_a_line_of_a_later_block_is_found(tmp_path: Path) -> None:
     file = written(tmp_path, "a.jsonl", plain)
     assert len([each for each in blocks(file) if count_lines(each)]) > 1
     last = plain.count(b"\n")
-    assert json.loads(draft(file, None, last, "").document)["ocid"] == f"ocds-h6vhtk-{last - 1}"
+    assert json.loads(read_draft(file, None, last, "").document)["ocid"] == f"ocds-h6vhtk-{last - 1}"
 
 
 @pytest.mark.parametrize(("line", "place"), [(99, ""), (5, ""), (1, "/records/7"), (0, "")])
 def test_what_is_not_there_is_said(line: int, place: str, tmp_path: Path) -> None:
     with pytest.raises(DataError):
-        draft(written(tmp_path, "a.jsonl", FILES["a.jsonl"]), None, line, place)
+        read_draft(written(tmp_path, "a.jsonl", FILES["a.jsonl"]), None, line, place)
 
 
 def test_in_a_large_upload_a_process_of_its_own_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "QUICK", 0)
+    monkeypatch.setattr(opening, "QUICK_BYTES", 0)
     monkeypatch.setenv("TENDER_RISK_JOB_NICENESS", "0")
     file = written(tmp_path, "a.jsonl", FILES["a.jsonl"])
-    assert anyio.run(opening.opened, file, None, 2, "") == draft(file, None, 2, "")
+    assert anyio.run(opening.open_draft, file, None, 2, "") == read_draft(file, None, 2, "")
     with pytest.raises(DataError):
-        anyio.run(opening.opened, file, None, 99, "")
+        anyio.run(opening.open_draft, file, None, 99, "")

@@ -51,7 +51,7 @@ def test_the_number_is_the_same_everywhere(http: httpx.Client, bundle: Bundle, d
         assert answer.status_code == 200
         exact, rounded = f"{score['failure']:.1%}", percent(score["failure"])
         assert rounded in answer.text if step == "report" else exact in answer.text, step
-    assert failure_on(reporting.html(bundle, to_process(document), None, partial(peers, bundle))) == percent(
+    assert failure_on(reporting.report_html(bundle, to_process(document), None, partial(peers, bundle))) == percent(
         score["failure"]
     )
 

@@ -1,0 +1,204 @@
+"""The jobs of a service: taken in, found by id, cancelled, deleted. The API and the pages call this."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shutil
+import threading
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from portfolio.manifest import RunManifest
+from serving import keys
+from serving.jobs.job import EARLIER_PATH, EarlierJob, Job, JobOptions, State, is_id, new_id, now, read_options
+from serving.jobs.paths import DataDirectory, JobPaths
+from serving.jobs.receiving import Upload
+from serving.jobs.settings import Settings, settings
+from serving.jobs.store import Store, open_store
+from serving.jobs.worker import Worker
+from tenders.errors import DataError, TenderRiskError, UnreachableError
+
+MAX_WAITING = 100
+"""Jobs that have not ended; more are not taken in."""
+MAX_LISTED = 200
+
+log = logging.getLogger("tender_risk.jobs")
+
+
+class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A job, as the API shows it. `links` lead to its results once it is done."""
+
+    id: str
+    name: str
+    state: State
+    rows: int
+    bytes: int
+    size: int
+    message: str
+    created: str
+    expires: str
+    options: JobOptions
+    page: str
+    links: dict[str, str]
+
+
+class JobService:
+    """Everything about jobs that outlives a request. Made at first use: a service without jobs needs no folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.directory = DataDirectory(settings.data)
+        self.store: Store = open_store(settings, self.directory)
+        self.worker = Worker(settings, self.directory, self.store)
+        self.worker.start()
+
+    def submit(self, id: str, upload: Upload) -> Job:
+        """Queues a job for an upload that is in the folder of `id`.
+
+        Raises DataError for options that are not valid, UnreachableError if too many jobs wait.
+        """
+        options, earlier = read_options(upload.fields, self.find)
+        self.check_room()
+        if earlier:
+            compared = link_earlier(earlier, self.paths(earlier), JobPaths(self.directory.folder(id)))
+            options = msgspec.structs.replace(options, since=compared)
+        job = Job(
+            id=id,
+            home=self.directory.name,
+            created=now(),
+            name=upload.path.name,
+            size=upload.size,
+            options=options,
+        )
+        self.store.add(job)
+        self.worker.wake()
+        return job
+
+    def check_room(self) -> None:
+        """Raises UnreachableError if too many jobs wait."""
+        if self.store.waiting(self.directory.name) >= MAX_WAITING:
+            raise UnreachableError(f"{MAX_WAITING} jobs wait already. Try again later")
+
+    def new(self) -> tuple[str, JobPaths]:
+        """An id and a folder for a job whose upload begins."""
+        job_id = new_id()
+        return job_id, JobPaths(self.directory.create(job_id))
+
+    def discard(self, id: str) -> None:
+        """Deletes the folder of an upload that was refused."""
+        shutil.rmtree(self.directory.folder(id), ignore_errors=True)
+
+    def find(self, id: str) -> Job | None:
+        """The job with this id."""
+        return self.store.get(id) if is_id(id) else None
+
+    def paths(self, job: Job) -> JobPaths:
+        """The files of a job."""
+        return JobPaths(self.directory.folder(job.id))
+
+    def cancel(self, job: Job) -> None:
+        """Stops a job. Its files stay, without the rows that it was to be compared with."""
+        if self.store.cancel(job.id):
+            self.paths(job).drop_earlier()
+
+    def delete(self, job: Job) -> None:
+        """Stops a job and deletes its row and files; a worker that runs it deletes the files when it stops."""
+        self.store.delete(job.id)
+        self.directory.remove(job.id)
+
+    def expires(self, job: Job) -> datetime:
+        """When the job's files are deleted."""
+        return job.created + self.settings.lifetime
+
+
+_creation = threading.Lock()
+
+
+@functools.cache
+def _job_service() -> JobService:
+    return JobService(settings())
+
+
+def job_service() -> JobService:
+    """The job service of this process. Raises UnreachableError if its directory or database cannot be reached."""
+    with _creation:
+        return _job_service()
+
+
+def start() -> None:
+    """Continues the jobs of an earlier service. A service that cannot keep jobs still scores single tenders."""
+    if not settings().data.is_dir():
+        return
+    try:
+        job_service()
+    except TenderRiskError as error:
+        log.warning("no jobs: %s", error)
+
+
+def stop() -> None:
+    """Queues the running job again, for the next service."""
+    if _job_service.cache_info().currsize:
+        _job_service().worker.stop()
+
+
+def newest_jobs() -> list[Job] | None:
+    """The newest jobs. None where no keys are configured: everyone would see everyone's."""
+    service = job_service()
+    return service.store.newest(service.directory.name, MAX_LISTED) if keys.configured() else None
+
+
+def job_answer(job: Job) -> JobAnswer:
+    """A job, as the API shows it."""
+    names = ("output", "errors", "manifest", "worklist", *(["gone"] if job.options.since else []), "report")
+    return JobAnswer(
+        id=job.id,
+        name=job.name,
+        state=job.state,
+        rows=job.rows,
+        bytes=job.bytes,
+        size=job.size,
+        message=job.message,
+        created=job.created.isoformat(timespec="seconds"),
+        expires=job_service().expires(job).isoformat(timespec="seconds"),
+        options=job.options,
+        page=f"/portfolio/{job.id}",
+        links={name: f"/jobs/{job.id}/{name}" for name in names} if job.state == "done" else {},
+    )
+
+
+def link_earlier(earlier: Job, source: JobPaths, target: JobPaths) -> EarlierJob:
+    """Puts the scored rows of an earlier job into the folder of a new one, for the time until that one has ended.
+
+    The comparison then gives the same bytes whenever it runs, also if the earlier job is deleted meanwhile. Raises
+    DataError if the earlier rows are gone.
+    """
+    rows = target.since / f"{earlier.stem}-scored.parquet"
+    try:
+        target.since.mkdir(mode=0o700, exist_ok=True)
+        _link(source.scored, rows)
+        bundle = msgspec.json.decode(source.manifest.read_bytes(), type=RunManifest).options.bundle
+    except FileNotFoundError:
+        remedy = "Upload the earlier file again, or leave this empty"
+        raise DataError.at(EARLIER_PATH, f"the files of the job of {earlier.name} are gone", remedy) from None
+    return EarlierJob(
+        name=earlier.name,
+        created=earlier.created.replace(microsecond=0),
+        rows=earlier.rows,
+        stage=earlier.options.stage,
+        bundle=bundle,
+    )
+
+
+def _link(source: Path, target: Path) -> None:
+    """Gives a file that no process writes any more a second name, or copies it."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # Not every network file system has links.
+        shutil.copyfile(source, target)

@@ -1,0 +1,45 @@
+"""Work in a process of its own with a lower priority, so that requests that score one tender do not wait for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+
+from serving.jobs.settings import DATABASE, settings
+from tenders.errors import UnreachableError
+
+TIMEOUT_SECONDS = 600
+SECRETS = (DATABASE, "TENDER_RISK_KEYS")
+"""Beginnings of the names of environment variables that no process but the service needs."""
+ROOT = Path(__file__).parents[2]
+_one_at_a_time = anyio.CapacityLimiter(1)
+
+
+async def run_module(module: str, *arguments: str) -> bytes:
+    """The output of `python -m module`; one runs at a time. Raises UnreachableError if it fails or takes too long."""
+    name = module.rpartition(".")[2]
+    async with _one_at_a_time:
+        try:
+            with anyio.fail_after(TIMEOUT_SECONDS):
+                command = [sys.executable, "-m", module, *arguments]
+                process = await anyio.run_process(command, env=child_environment(), stderr=None)
+        except subprocess.CalledProcessError as error:
+            raise UnreachableError(f"{name} ended with {error.returncode}") from None
+        except TimeoutError:
+            raise UnreachableError(f"{name} took more than {TIMEOUT_SECONDS} seconds") from None
+    return process.stdout
+
+
+def lower_priority() -> None:
+    """Gives way to everything else on the machine, as far as the settings say."""
+    os.nice(settings().niceness)
+
+
+def child_environment() -> dict[str, str]:
+    """The environment without secrets, in which our packages are found."""
+    public = {name: value for name, value in os.environ.items() if not name.startswith(SECRETS)}
+    return {**public, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [public.get("PYTHONPATH")])])}

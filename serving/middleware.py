@@ -1,0 +1,238 @@
+"""ASGI middleware for every request: limits on the body, errors as JSON, metrics, and one log line each.
+
+BentoML's own metrics take every requested path as a label, so that a scan of random paths fills the memory, and its
+access log writes the path as it came, line breaks included. These take their place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Collection
+from http import HTTPStatus
+from time import perf_counter
+
+import prometheus_client
+from prometheus_client import multiprocess
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.answers import UNEXPECTED, ErrorAnswer, answer, refusal
+from serving.jobs.settings import settings
+from tenders.errors import Problem, TenderRiskError, TooLargeError
+from tenders.io.read import MAX_BYTES, too_many_bytes
+
+UPLOADS = frozenset({"/jobs", "/portfolio"})
+# A client that is still sending does not read: it would see a broken connection instead of the 413. So the rest is
+# received and thrown away, up to this many bytes.
+DRAIN_BYTES = 8 * MAX_BYTES
+FORM_BYTES = 2**20
+"""Bytes of an upload that are not the file: the form's other fields."""
+TIMEOUT_SECONDS = 60
+"""For a whole body, and for the next piece of an upload."""
+JOBS = ("/jobs/", "/portfolio/")
+"""Beginnings of the address of a job. Whoever knows the address sees the job, so no log and no metric has it."""
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
+# From an empty answer to 10,000 tenders on a busy machine; uploads take longer.
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60)
+
+REQUESTS = prometheus_client.Histogram(
+    "tender_risk_request_seconds", "Time to answer a request.", ("endpoint", "method", "status"), buckets=BUCKETS
+)
+log = logging.getLogger("tender_risk.access")
+
+
+async def metrics(_: Request) -> Response:
+    """All metrics in Prometheus' text format; of all workers, if BentoML runs several."""
+    registry = prometheus_client.REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = prometheus_client.CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(prometheus_client.generate_latest(registry), media_type=prometheus_client.CONTENT_TYPE_LATEST)
+
+
+class RequestMetrics:
+    """Times, counts and logs each request, and answers exceptions that nothing else caught.
+
+    Paths that are not in `endpoints` are counted together, as "other".
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Collection[str]) -> None:
+        self.app = app
+        self.endpoints = frozenset(endpoints)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = perf_counter()
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception:
+            log.exception("%s %r", scope["method"], _without_id(scope["path"]))
+            if status:
+                raise
+            await answer(ErrorAnswer(error=UNEXPECTED), 500)(scope, receive, watch)
+        finally:
+            self._note(scope, status, perf_counter() - started)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        path = _without_id(scope["path"])
+        endpoint = path if path in self.endpoints or path.startswith(JOBS) else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        REQUESTS.labels(endpoint, method, status).observe(seconds)
+        # %r: a path may hold line breaks, which would forge a line of the log.
+        log.info("%s %.200r %d %.1f ms", method, path, status, seconds * 1000)
+
+
+def _without_id(path: str) -> str:
+    """A path without the job that it names."""
+    start = next((start for start in JOBS if path.startswith(start)), None)
+    return f"{start}ID" if start else path
+
+
+class JsonErrors:
+    """Gives errors of routing (404, 405) and of BentoML (415) the shape of all our errors."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        replaced: Response | None = None
+
+        async def translate(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and _is_foreign(message):
+                status: int = message["status"]
+                text = f"{scope['path'][:200]}: {HTTPStatus(status).phrase.lower()}"
+                replaced = answer(ErrorAnswer(error=text), status)
+                replaced.raw_headers += [(k, v) for k, v in message["headers"] if k == b"allow"]
+            elif replaced is None:
+                await send(message)
+            elif not message.get("more_body", False):
+                await replaced(scope, receive, send)
+
+        await self.app(scope, receive, translate)
+
+
+def _is_foreign(message: Message) -> bool:
+    status: int = message["status"]
+    media_type: bytes = dict(message["headers"]).get(b"content-type", b"")
+    return status == 415 or (status >= 400 and media_type.startswith(b"text/plain"))
+
+
+class BodyLimit:
+    """Passes on whole bodies of at most `MAX_BYTES`; answers 413 to larger ones and 408 to slow ones.
+
+    Uploads of portfolios are passed on as they come; more than their own limit raises TooLargeError.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.upload = settings().upload
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] == "POST" and scope["path"] in UPLOADS:
+            await self.app(scope, _limited(scope, receive, self.upload), send)
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                body, size = await _receive_body(receive)
+        except TimeoutError:
+            text = f"the body did not come within {TIMEOUT_SECONDS} seconds"
+            await answer(ErrorAnswer(error=text), 408)(scope, receive, send)
+            return
+        if body is None:
+            await refusal(too_many_bytes(size))(scope, receive, send)
+            return
+        await self.app(scope, _replay(body, receive), send)
+
+
+async def drain(request: Request) -> None:
+    """Receives the rest of an upload that is refused, up to DRAIN_BYTES, so that the sender reads why."""
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > DRAIN_BYTES:
+                return
+    except (TenderRiskError, ClientDisconnect, RuntimeError):
+        return
+
+
+async def _receive_body(receive: Receive) -> tuple[bytes | None, int]:
+    """The body, or None if it is too large, and how many bytes came."""
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BYTES:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+        if not message.get("more_body", False) or size > DRAIN_BYTES:
+            break
+    return (b"".join(chunks) if size <= MAX_BYTES else None), size
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
+def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
+    """Receives an upload until it is larger than `limit`."""
+    most = limit + FORM_BYTES
+    headers = dict(scope["headers"])
+    # The server refuses a length that is no number.
+    is_over = int(headers.get(b"content-length", b"0")) > most
+    # A client that asks before it sends is told at once; one that sends anyway is heard first.
+    is_heard = b"expect" in headers
+    size = 0
+
+    async def limited() -> Message:
+        nonlocal size, is_over, is_heard
+        if is_over:
+            if not is_heard:
+                is_heard = True
+                await _discard(receive)
+            problem = f"uploads of up to {limit // 2**20:,} MB are taken"
+            remedy = "Compress it, split it, or run it where it is"
+            raise TooLargeError(Problem(path="/file", problem=problem, remedy=remedy))
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise ClientDisconnect from None
+        size += len(message.get("body", b""))
+        is_over = size > most
+        return await limited() if is_over else message
+
+    return limited
+
+
+async def _discard(receive: Receive) -> None:
+    left, more = DRAIN_BYTES, True
+    while more and left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        more = message.get("more_body", False)

@@ -1,0 +1,251 @@
+"""The form of one tender: its fields in groups, what each means for failure, and what a tender's facts fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from features.catalogue import Feature, Theme, catalogue
+from tenders.dates import moment
+from tenders.errors import Problem
+from tenders.io import form
+from tenders.io.fields import Field
+from tenders.tender import Tender
+
+MAX_FIELD_CHARACTERS = 20_000
+"""Characters of one field that a page repeats: as many as the longest description may have."""
+MULTILINE = frozenset({"description", "no_lots_rationale", "risk_details"})
+"""Fields in which a line break is kept."""
+GROUPS: tuple[tuple[Theme, str], ...] = (
+    ("wording", "What is bought"),
+    ("buyer", "Buyer, and what went before"),
+    ("value", "Value"),
+    ("lots", "Lots and scope"),
+    ("timing", "Timetable"),
+    ("procedure", "Procedure and terms"),
+    ("structure", "Legal form and guarantees"),
+    ("advisers", "Advisers"),
+    ("competition", "Competition"),
+)
+LATER_GROUPS = {"bids_in": "Once bids are in", "awarded": "At award"}
+# A draft is mostly this; the other groups start closed.
+OPEN_GROUPS = ("wording", "value", "lots")
+MAIN_FEATURE: Mapping[str, str] = {
+    "lots": "lot_count", "buyer": "buyer_record", "cpv": "expected_bidders", "supplier": "supplier_record",
+    "value": "value_gbp", "lot_values": "largest_lot_share", "procurement_method": "open_procedure",
+    "contract_start": "term_years", "contract_end": "term_years",
+}  # fmt: skip
+"""The feature that says most about a field that several features read."""
+WITHOUT_FEATURE = frozenset({"region", "currency", "category", "incumbents"})
+"""Fields whose object a feature reads without reading them."""
+FIXED_THEME: Mapping[str, Theme] = {
+    "category": "wording", "cpv": "wording", "region": "buyer", "currency": "value",
+    "incumbents": "buyer", "procuring_entity": "buyer", "risk_details": "wording",
+}  # fmt: skip
+"""Themes of fields that no feature decides, or that people look for elsewhere."""
+
+
+class FormEntry(msgspec.Struct, frozen=True):
+    """One field with what was entered and what is wrong with it."""
+
+    field: Field
+    value: str = ""
+    problem: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """What the fact means for failure."""
+        return meaning_of(self.field.key)
+
+    @property
+    def input(self) -> str:
+        """The kind of control: area, select, date or text."""
+        if self.field.key in MULTILINE:
+            return "area"
+        if self.field.kind in ("yes_no", "choice"):
+            return "select"
+        # A date input drops text that is no date, and the user would not see what to correct.
+        return "date" if self.field.kind == "date" and _is_date_or_blank(self.value) else "text"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the control takes a line of its own."""
+        return self.field.key == "title" or self.input == "area"
+
+    @property
+    def options(self) -> list[str]:
+        """The choices of a select, and whatever else was sent, so that nothing is lost."""
+        choices = ["yes", "no"] if self.field.kind == "yes_no" else list(self.field.choices)
+        return choices if self.value in ("", *choices) else [*choices, self.value]
+
+
+class FormGroup(msgspec.Struct, frozen=True):
+    """Fields under one heading, closed unless `is_first` or something is entered."""
+
+    title: str
+    entries: list[FormEntry]
+    is_first: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether the fields are seen without a click."""
+        return self.is_first or any(entry.value or entry.problem for entry in self.entries)
+
+    @property
+    def known(self) -> int:
+        """How many of the fields hold something."""
+        return sum(bool(entry.value) for entry in self.entries)
+
+
+def groups(values: Mapping[str, str], problems: Iterable[Problem] = ()) -> list[FormGroup]:
+    """All fields of the form: those of a draft by theme, then the later ones by stage.
+
+    Problems whose path is no field are left to `problems_elsewhere`.
+    """
+    messages: dict[str, str] = {}
+    for problem in problems:
+        text = f"{problem.problem}. {problem.remedy}" if problem.remedy else problem.problem
+        messages.setdefault(_key_of(problem), text)
+    entries = [
+        FormEntry(field, values.get(field.key, "")[:MAX_FIELD_CHARACTERS], messages.get(field.key, ""))
+        for field in form.FIELDS
+    ]
+    by_theme = [
+        FormGroup(
+            title,
+            [entry for entry in entries if entry.field.stage == "draft" and theme_of(entry.field.key) == theme],
+            theme in OPEN_GROUPS,
+        )
+        for theme, title in GROUPS
+    ]
+    by_stage = [
+        FormGroup(title, [e for e in entries if e.field.stage == stage]) for stage, title in LATER_GROUPS.items()
+    ]
+    return [group for group in (*by_theme, *by_stage) if group.entries]
+
+
+def problems_elsewhere(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems that belong to no field of the form."""
+    return [problem for problem in problems if _key_of(problem) not in form.BY_KEY]
+
+
+def _key_of(problem: Problem) -> str:
+    if problem.path.strip("/") in form.BY_KEY:
+        return problem.path.strip("/")
+    return form.key_of(problem.path).strip("/")
+
+
+def _is_date_or_blank(value: str) -> bool:
+    try:
+        return not value or (len(value) == len("2026-01-31") and bool(moment(value)))
+    except ValueError:
+        return False
+
+
+@cache
+def features_of(key: str) -> tuple[Feature, ...]:
+    """The features that a field decides or bears on, the closest first; not those of a register's track records."""
+    if key in WITHOUT_FEATURE:
+        return ()
+    field = form.BY_KEY[key]
+    readers = [feature for feature in catalogue().values() if not feature.family and _reads(feature, field)]
+    main = MAIN_FEATURE.get(key, key)
+    return tuple(sorted(readers, key=lambda feature: (feature.name != main, feature.path != field.path)))
+
+
+def theme_of(key: str) -> Theme:
+    """The theme under which the form asks for a field."""
+    if key in FIXED_THEME:
+        return FIXED_THEME[key]
+    features = features_of(key)
+    return features[0].theme if features else "procedure"
+
+
+@cache
+def meaning_of(key: str) -> str:
+    """Why a field matters for failure, and the source; blank where no feature that reads it says so."""
+    return next(filter(None, map(_meaning, features_of(key))), "")
+
+
+def _meaning(feature: Feature) -> str:
+    """What follows the rule in a feature's docstring; blank if that is only the source."""
+    _, _, rest = feature.doc.partition("\n\n")
+    text = " ".join(rest.replace("`", "").split())
+    return "" if text.startswith("Source:") else text
+
+
+def _reads(feature: Feature, field: Field) -> bool:
+    return any(f"{field.path}/".startswith(f"{path}/") for path in (feature.path, *feature.also))
+
+
+def form_values(tender: Tender) -> dict[str, str]:
+    """The form's values for a tender: every field that it states, as a user would have typed it."""
+    document = msgspec.to_builtins(tender)
+    texts = ((field.key, tidy(field.key, _text_of(field, value_at(document, field.path)))) for field in form.FIELDS)
+    return {key: text for key, text in texts if text}
+
+
+def tidy(key: str, text: str) -> str:
+    """A field's text as a browser sends it back: one character a line end, and none where the field has one line."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = lines if key in MULTILINE else lines.replace("\n", " ")
+    return lines.strip()[:MAX_FIELD_CHARACTERS].strip()
+
+
+def as_text(value: Any) -> str:
+    """A value of a decoded form as a user would have typed it."""
+    if isinstance(value, list | tuple):
+        return "; ".join(map(as_text, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def number_text(value: float) -> str:
+    """A number as it is typed: thousands apart, no more places than it needs."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.4g}"
+
+
+def value_at(document: Any, path: str) -> Any:
+    """The value at a JSON path of names and 0; None if there is none."""
+    for step in path.strip("/").split("/"):
+        if step == "0":
+            document = document[0] if isinstance(document, list | tuple) and document else None
+        else:
+            document = document.get(step) if isinstance(document, Mapping) else None
+    return document
+
+
+def _text_of(field: Field, value: Any) -> str:
+    if field.key in _OBJECT_TEXTS:
+        return _OBJECT_TEXTS[field.key](value or ())
+    if value is None or isinstance(value, Mapping):
+        return ""
+    if field.kind in ("number", "count"):
+        return number_text(value / form.DAYS_A_YEAR if field.key == "term_years" else value)
+    if field.kind == "choice" and value not in field.choices:
+        return ""
+    return as_text(value)
+
+
+def _names(name: str, default: str = "") -> Callable[[Any], str]:
+    return lambda objects: "; ".join(str(item.get(name) or default) for item in objects)
+
+
+def _lot_values(lots: Any) -> str:
+    amounts = [value_at(lot, "/value/amount") for lot in lots]
+    return "" if None in amounts else "; ".join(map(number_text, amounts))
+
+
+_OBJECT_TEXTS: Mapping[str, Callable[[Any], str]] = {
+    "lots": lambda lots: str(len(lots) or ""),
+    "lot_values": _lot_values,
+    "advisers": _names("name"),
+    "structure_changes": _names("touches"),
+    "assurance_holds": _names("by", "not named"),
+    "supplier": lambda suppliers: str(suppliers[0].get("name") or "") if suppliers else "",
+}
+"""Fields for which OCDS has objects where the user types words."""

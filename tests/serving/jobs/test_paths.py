@@ -1,0 +1,107 @@
+"""The data directory is private and has a name of its own; an upload keeps its name, as far as a file may have it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from serving.jobs.job import new_id
+from serving.jobs.paths import MAX_NAME_BYTES, DataDirectory, JobPaths, safe_name
+from tenders.errors import DataError, UnreachableError
+
+
+def test_nobody_else_on_the_machine_may_look(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "state" / "tender-risk")
+    folder = directory.create(new_id())
+    assert [each.stat().st_mode & 0o777 for each in (directory.path, folder.parent, folder)] == [0o700] * 3
+
+
+def test_two_services_of_one_directory_call_it_the_same(tmp_path: Path) -> None:
+    assert (
+        DataDirectory(tmp_path / "a").name == DataDirectory(tmp_path / "a").name != DataDirectory(tmp_path / "b").name
+    )
+
+
+def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnreachableError, match="TENDER_RISK_DATA"):
+        DataDirectory(tmp_path / "file" / "data")
+
+
+def test_a_jobs_files_go_unless_somebody_is_at_work_on_them(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    folder = directory.create(new_id())
+    (folder / "scored.parquet").touch()
+    at_work = directory.lock(folder.name)
+    assert not directory.remove(folder.name)
+    assert (folder / "scored.parquet").exists()
+    os.close(at_work)
+    assert directory.remove(folder.name)
+    assert [*folder.parent.iterdir()] == []
+    assert directory.remove(folder.name)
+
+
+def test_what_was_left_long_ago_is_found(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    old, young = directory.create(new_id()), directory.create(new_id())
+    os.utime(old, (time.time() - 1000,) * 2)
+    assert [*directory.untouched(seconds=500)] == [old.name]
+    assert young.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("register 2024 (final).jsonl", "register 2024 (final).jsonl"),
+        ("Vergabe-Übersicht.CSV", "Vergabe-Übersicht.csv"),
+        ("register.jsonl.gz", "register.jsonl.gz"),
+        ("../../etc/passwd.json", "passwd.json"),
+        ("C:\\Users\\me\\tenders.xlsx", "tenders.xlsx"),
+        ("..csv", "tenders.csv"),
+        (".csv", "tenders.csv"),
+        ('a"; rm -rf $HOME\r\nX: y.csv', "a__ rm -rf _HOME__X_ y.csv"),
+        ("<script>.csv", "_script_.csv"),
+        ("a\0b\u202ec.csv", "a_b_c.csv"),
+        ("\udcff.csv", "_.csv"),
+        ("-rf.csv", "-rf.csv"),
+    ],
+)
+def test_a_name_is_its_last_part_without_what_means_something(given: str, kept: str) -> None:
+    assert safe_name(given) == kept
+
+
+def test_a_long_name_is_cut_and_keeps_its_ending() -> None:
+    found = safe_name("é" * 5000 + ".parquet.zst")
+    assert found.endswith(".parquet.zst")
+    assert len(found.encode()) <= MAX_NAME_BYTES
+
+
+@pytest.mark.parametrize("given", ["", "/", "tenders", "tenders.exe", "mapping.toml", "a.csv/", ".gz", "csv"])
+def test_what_no_reader_knows_is_refused(given: str) -> None:
+    with pytest.raises(DataError, match="no reader"):
+        safe_name(given if given != "a.csv/" else "a.csv/..")
+
+
+def test_what_an_earlier_job_scored_is_there_until_it_is_let_go(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        _ = paths.earlier
+    paths.since.mkdir()
+    (paths.since / "a-scored.parquet").touch()
+    assert paths.earlier.name == "a-scored.parquet"
+    paths.drop_earlier()
+    with pytest.raises(FileNotFoundError):
+        _ = paths.earlier
+
+
+def test_a_file_that_is_still_coming_is_not_the_upload(tmp_path: Path) -> None:
+    paths = JobPaths(tmp_path)
+    paths.uploads.mkdir()
+    (paths.uploads / ".partial").touch()
+    with pytest.raises(FileNotFoundError):
+        _ = paths.upload
+    (paths.uploads / "a.csv").touch()
+    assert paths.upload.name == "a.csv"

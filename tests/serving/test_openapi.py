@@ -1,0 +1,155 @@
+"""The OpenAPI document is true: it describes every endpoint, and every answer validates against it."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import httpx
+import pytest
+
+from tests import samples
+from tests.serving.conftest import ROOT
+from tests.serving.made import MANCHESTER
+
+FORM = {"title": "Community nursing", "lots": 1, "value": 5.9e9, "term_years": 10}
+BAD = {"title": "x", "lots": -1}
+REQUESTS: list[tuple[str, Any, int]] = [
+    ("/score", {"tender": FORM}, 200),
+    ("/score", {"tender": samples.draft(), "stage": "draft"}, 200),
+    ("/score", {"tender": MANCHESTER}, 200),
+    ("/score", {"tender": MANCHESTER, "explain": False}, 200),
+    ("/score", {"tender": BAD}, 400),
+    ("/score", {}, 400),
+    ("/score_many", [FORM, BAD], 200),
+    ("/score_many", {"tenders": [FORM]}, 200),
+    ("/score_many", 5, 400),
+    ("/what_if", {"tender": FORM, "set": {"lots": 4, "term_years": None}}, 200),
+    ("/what_if", {"tender": MANCHESTER, "scenarios": [{"lots": 4}, {}]}, 200),
+    ("/what_if", {"tender": FORM}, 400),
+    ("/suggest", {"tender": MANCHESTER, "stage": "draft"}, 200),
+    ("/suggest", {"tender": FORM}, 200),
+    ("/comparables", {"tender": MANCHESTER, "count": 50}, 200),
+    ("/comparables", {"tender": FORM, "count": 0}, 400),
+]
+
+
+@pytest.fixture(scope="module")
+def document(http: httpx.Client) -> dict[str, Any]:
+    document: dict[str, Any] = http.get("/docs.json").json()
+    return document
+
+
+def test_it_has_the_products_name_and_version(document: dict[str, Any]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert document["openapi"].startswith("3.1")
+    assert (document["info"]["title"], document["info"]["version"]) == ("Tender Risk", project["version"])
+    assert "BentoML" not in str(document)
+
+
+def test_it_describes_every_endpoint(document: dict[str, Any]) -> None:
+    assert {
+        "/score", "/score_many", "/what_if", "/suggest", "/comparables", "/jobs", "/jobs/{id}", "/jobs/{id}/output",
+        "/healthz", "/livez", "/readyz", "/metrics",
+    } <= document["paths"].keys()  # fmt: skip
+    assert {"get", "post"} == document["paths"]["/jobs"].keys()
+
+
+def test_it_describes_requests(document: dict[str, Any]) -> None:
+    body = document["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = resolved(body, document)
+    assert schema["required"] == ["tender"]
+    assert schema["properties"].keys() == {"tender", "stage", "explain"}
+    assert set(schema["properties"]["stage"]["anyOf"][0]["enum"]) == {"draft", "bids_in", "awarded"}
+
+
+@pytest.mark.parametrize(("path", "body", "status"), REQUESTS)
+def test_every_answer_validates(
+    http: httpx.Client, document: dict[str, Any], path: str, body: Any, status: int
+) -> None:
+    answer = http.post(path, json=body)
+    assert answer.status_code == status
+    operation = document["paths"][path]["post"]
+    content = operation["responses"][str(status)]["content"]["application/json"]
+    assert [*faults(answer.json(), content["schema"], document)] == []
+
+
+@pytest.mark.parametrize(("path", "body", "status"), [request for request in REQUESTS if request[2] == 200])
+def test_every_request_that_is_answered_validates(document: dict[str, Any], path: str, body: Any, status: int) -> None:
+    content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    assert [*faults(body, content["schema"], document)] == []
+
+
+def test_every_field_of_an_answer_is_described(http: httpx.Client, document: dict[str, Any]) -> None:
+    answer = http.post("/score", json={"tender": MANCHESTER}).json()
+    assert set(document["components"]["schemas"]["Score"]["properties"]) == answer.keys()
+
+
+def test_what_is_not_so_does_not_validate(http: httpx.Client, document: dict[str, Any]) -> None:
+    answer = http.post("/score", json={"tender": MANCHESTER}).json()
+    schema = {"$ref": "#/components/schemas/Score"}
+    for wrong in ({"failure": "0.3"}, {"interval": [0.1]}, {"band": "middling"}, {"reasons": [{}]}, {"ocid": 5}):
+        assert [*faults({**answer, **wrong}, schema, document)]
+    del answer["evidence"]
+    assert [*faults(answer, schema, document)]
+
+
+TYPES: dict[str, tuple[type, ...]] = {
+    "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,), "integer": (int,),
+    "number": (int, float), "null": (type(None),),
+}  # fmt: skip
+CHECKED = {
+    "$ref", "anyOf", "enum", "type", "properties", "required", "additionalProperties", "items", "prefixItems",
+    "minItems", "maxItems", "minimum", "maximum", "format",
+}  # fmt: skip
+ANNOTATIONS = {"title", "description", "default"}
+
+
+def resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference leads to."""
+    if "$ref" not in schema:
+        return schema
+    target: dict[str, Any] = document["components"]["schemas"][schema["$ref"].removeprefix("#/components/schemas/")]
+    return target
+
+
+def faults(value: Any, schema: dict[str, Any], document: dict[str, Any], where: str = "") -> list[str]:
+    """What does not fit a schema, by path: the keywords that msgspec writes, and a fault for any other."""
+    schema = resolved(schema, document)
+    if unknown := schema.keys() - CHECKED - ANNOTATIONS:
+        return [f"{where}: {unknown} is not checked here"]
+    if "anyOf" in schema:
+        branches = [faults(value, branch, document, where) for branch in schema["anyOf"]]
+        return [] if [] in branches else min(branches, key=len)
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{where}: {value!r} is none of {schema['enum']}"]
+    kinds = TYPES.get(schema.get("type", ""), (object,))
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
+        return [f"{where}: {value!r} is no {schema['type']}"]
+    return [*_inside(value, schema, document, where), *_out_of_bounds(value, schema, where)]
+
+
+def _inside(value: Any, schema: dict[str, Any], document: dict[str, Any], where: str) -> list[str]:
+    if isinstance(value, dict):
+        wrong = [f"{where}/{name}: missing" for name in schema.get("required", ()) if name not in value]
+        rest = schema.get("additionalProperties", {})
+        for name, part in value.items():
+            of = schema.get("properties", {}).get(name, rest if isinstance(rest, dict) else {})
+            wrong += faults(part, of, document, f"{where}/{name}")
+        return wrong
+    parts = schema.get("prefixItems", [])
+    return [
+        fault
+        for number, part in enumerate(value if isinstance(value, list) else [])
+        for of in [parts[number] if number < len(parts) else schema.get("items", {})]
+        for fault in faults(part, of, document, f"{where}/{number}")
+    ]
+
+
+def _out_of_bounds(value: Any, schema: dict[str, Any], where: str) -> list[str]:
+    if isinstance(value, list):
+        if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
+            return [f"{where}: {len(value)} items"]
+    elif isinstance(value, int | float) and not (schema.get("minimum", value) <= value <= schema.get("maximum", value)):
+        return [f"{where}: {value} is out of range"]
+    return []
