@@ -13,11 +13,11 @@ from typing import Any
 import msgspec
 
 from features.catalogue import catalogue
-from tenders.edited import Given
 from tenders.errors import DataError
 from tenders.facts import Stage
 from tenders.io import form
 from tenders.io.fields import MAX_COUNT, NO, YES
+from tenders.overrides import Overrides
 
 FactValue = float | str
 Options = Callable[[float], Sequence[FactValue]]
@@ -114,7 +114,7 @@ def levers(stage: Stage) -> tuple[Lever, ...]:
     return tuple(lever for lever in LEVERS if stage in lever.stages)
 
 
-def form_keys(name: str, value: Any) -> Given:
+def form_keys(name: str, value: Any) -> Overrides:
     """The keys of the form that setting a key or a feature means. A name that both share is the form's.
 
     An unknown name is returned as it is. Raises DataError for a feature that follows from several facts, or that has
@@ -156,7 +156,7 @@ def _is_yes(name: str, value: Any) -> bool:
     return word in YES
 
 
-FEATURE_KEYS: Mapping[str, tuple[str, Callable[[Any], Given]]] = {
+FEATURE_KEYS: Mapping[str, tuple[str, Callable[[Any], Overrides]]] = {
     "lot_count": ("lots", lambda value: {"lots": value}),
     "value_gbp": ("value", lambda value: {"value": value, "currency": "GBP"}),
     "direct_award": ("competition", lambda value: {"competition": not _is_yes("direct_award", value)}),

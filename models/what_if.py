@@ -15,9 +15,9 @@ from models import score as scoring
 from models.bundle import Bundle
 from models.levers import form_keys
 from models.score import Score
-from tenders.edited import Edited, Given, edited
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
+from tenders.overrides import OverriddenProcess, Overrides, override
 from tenders.process import Process
 
 NOTE = (
@@ -51,7 +51,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
 def what_if(
     bundle: Bundle,
     process: Process,
-    scenarios: Sequence[Given],
+    scenarios: Sequence[Overrides],
     stage: Stage | None = None,
     explain: bool = True,
 ) -> WhatIf:
@@ -79,7 +79,7 @@ def what_if(
     return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(compared))
 
 
-def with_overrides(process: Process, settings: Given, stage: Stage) -> Edited:
+def with_overrides(process: Process, settings: Overrides, stage: Stage) -> OverriddenProcess:
     """The process with facts set by form key or feature name, for a stage. Raises DataError as `what_if` does."""
     if len(settings) > MAX_SETTINGS:
         raise DataError.at("", f"{len(settings)} facts to set; at most {MAX_SETTINGS} are", "Set fewer")
@@ -92,4 +92,4 @@ def with_overrides(process: Process, settings: Given, stage: Stage) -> Edited:
             problems += error.problems
     if problems:
         raise DataError(problems)
-    return edited(process, keys, stage)
+    return override(process, keys, stage)

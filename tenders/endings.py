@@ -1,14 +1,19 @@
-"""What a process says about how its procedure ended: which words, where, and since when.
+"""What a process states about how its procedure and its contracts ended: which words, where, and since when.
 
-A procedure has ended only where something says so. A status, an award without success, a notice of
-cancellation or termination and, for the NHS Provider Selection Regime, a sentence that it was abandoned count;
-that nothing more was published does not.
+A procedure has ended only where something states it: a status, an award without success, a notice of cancellation or
+termination or, for the NHS Provider Selection Regime, a sentence that it was abandoned. That nothing more was published
+states nothing.
+
+A contract ended early if it was terminated before the end that was planned at signature. The planned end is read from
+the tender as it stood at the award, because a later notice may move the end date to the day of the termination. A
+contract about which nothing more was published is not known to have run its term.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Literal
 
 from msgspec import Struct
@@ -17,11 +22,11 @@ from tenders import dates
 from tenders.codelists import CLOSING_DOCUMENTS
 from tenders.io.ocds import parse_release
 from tenders.process import Process
-from tenders.tender import Document, Tender
+from tenders.tender import Classification, Contract, Document, Period, Tender
 
-Kind = Literal["unsuccessful", "cancelled", "withdrawn", "discontinued", "re_issued", "terminated"]
+EndingKind = Literal["unsuccessful", "cancelled", "withdrawn", "discontinued", "re_issued", "terminated"]
 
-_KINDS: dict[str, Kind] = {"unsuccessful": "unsuccessful", "cancelled": "cancelled", "withdrawn": "withdrawn"}
+_KINDS: dict[str, EndingKind] = {"unsuccessful": "unsuccessful", "cancelled": "cancelled", "withdrawn": "withdrawn"}
 
 _PROCEDURE_NOTICES = CLOSING_DOCUMENTS - {"UK11", "contractTerminationNotice"}
 _OPENING_NOTICES = frozenset({"UK4", "tenderNotice"})
@@ -50,22 +55,28 @@ _ADMINISTRATIVE = re.compile(
     r"|\b(?:republished|re-published|re-?issued) (?:as|under|with|in)\b|\btest notice\b|^\W*test\W*$",
     re.IGNORECASE,
 )
-
-
 # The reason stands at the start of a notice; no text may cost more than its first pages.
-LONGEST_TEXT = 20_000
+MAX_TEXT = 20_000
+
+# The same midnight is one day in Greenwich and another in summer time; a day short is not an early end.
+SLACK_DAYS = 1
+
+_COMPLETED_CODES = frozenset({"contractcompleted", "completed", "completion", "contractexpired", "expired", "expiry"})
+_COMPLETED = re.compile(r"\b(?:complet(?:ed|ion)|expir(?:ed|y)|(?:reached|at) (?:its|the) end)\b", re.IGNORECASE)
+_NOT_COMPLETED = re.compile(r"\b(?:not|never|before|prior|early|without|unable|fail\w*|until)\b", re.IGNORECASE)
+_TERMINATION_NOTICES = frozenset({"UK11", "contractTerminationNotice"})
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class Ending(Struct, frozen=True, kw_only=True):
     """That a procedure, or one lot of it, ended without a contract: how, since when it is known, where, why."""
 
-    kind: Kind
+    kind: EndingKind
     on: str | None
     path: str
     reason: str | None = None
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class DatedRelease(Struct, frozen=True, kw_only=True):
     """One release of a process: its place, its date, its tags, and what it states."""
 
     where: str
@@ -74,98 +85,98 @@ class Step(Struct, frozen=True, kw_only=True):
     tender: Tender
 
 
-def steps(process: Process) -> list[Step]:
+def dated_releases(process: Process) -> list[DatedRelease]:
     """The releases of a process in time order. Raises DataError if one cannot be read."""
-    found = []
+    history = []
     for release, where in zip(process.releases, process.where, strict=True):
         tender = parse_release(release, where)[1]
-        found.append(Step(where=where, date=tender.date, tags=frozenset(tender.tag), tender=tender))
-    return found
+        history.append(DatedRelease(where=where, date=tender.date, tags=frozenset(tender.tag), tender=tender))
+    return history
 
 
-def since(
-    history: Sequence[Step], path: Callable[[Tender], str | None], own: str | None = None
+def first_stated(
+    history: Sequence[DatedRelease], path: Callable[[Tender], str | None], own: str | None = None
 ) -> tuple[str | None, str]:
-    """Since when something is known, and the JSON path that says it; `path` gives the place in one release or None.
+    """Since when a fact is known, and the JSON path that states it; `path` gives the place in one release, or None.
 
-    With several releases it is known since the first that says it. A compiled release does not tell, so `own`, the
-    date that the fact itself carries, stands before the release's.
+    With several releases it is known since the first that states it. A compiled release does not show that, so there
+    `own`, the date that the fact itself carries, comes before the date of the release.
     """
-    for step in history:
-        place = path(step.tender)
+    for release in history:
+        place = path(release.tender)
         if place is not None:
-            return (own or step.date if len(history) == 1 else step.date), step.where + place
+            return (own or release.date if len(history) == 1 else release.date), release.where + place
     return own, ""
 
 
-def since_opening(history: Sequence[Step]) -> Sequence[Step]:
+def _since_opening(history: Sequence[DatedRelease]) -> Sequence[DatedRelease]:
     """The releases from the last that (re-)opened the procedure on; all if none did."""
-    opened = [i for i, step in enumerate(history) if "tender" in step.tags]
+    opened = [i for i, release in enumerate(history) if "tender" in release.tags]
     return history[opened[-1] :] if opened else history
 
 
-def status_says(tender: Tender, history: Sequence[Step]) -> Said | None:
+def status_ending(tender: Tender, history: Sequence[DatedRelease]) -> Ending | None:
     """The end that `tender.status` states for the whole procedure."""
     status = tender.tender.status
     if status not in _KINDS:
         return None
-    on, path = since(
-        since_opening(history),
-        lambda said: "/tender/status" if said.tender.status == status else None,
+    on, path = first_stated(
+        _since_opening(history),
+        lambda stated: "/tender/status" if stated.tender.status == status else None,
         tender.tender.final_status_date,
     )
-    return Said(kind=_KINDS[status], on=on, path=path, reason=tender.tender.status_details)
+    return Ending(kind=_KINDS[status], on=on, path=path, reason=tender.tender.status_details)
 
 
-def lot_says(tender: Tender, index: int, history: Sequence[Step]) -> Said | None:
+def lot_ending(tender: Tender, index: int, history: Sequence[DatedRelease]) -> Ending | None:
     """The end that the status of one lot states."""
     lot = tender.tender.lots[index]
     if lot.status not in _KINDS:
         return None
 
-    def place(said: Tender) -> str | None:
-        same = (i for i, each in enumerate(said.tender.lots) if each.id == lot.id and each.status == lot.status)
+    def place(stated: Tender) -> str | None:
+        same = (i for i, other in enumerate(stated.tender.lots) if other.id == lot.id and other.status == lot.status)
         i = next(same, None)
         return None if i is None else f"/tender/lots/{i}/status"
 
-    on, path = since(since_opening(history), place, tender.tender.final_status_date)
-    return Said(kind=_KINDS[lot.status], on=on, path=path, reason=lot.status_details)
+    on, path = first_stated(_since_opening(history), place, tender.tender.final_status_date)
+    return Ending(kind=_KINDS[lot.status], on=on, path=path, reason=lot.status_details)
 
 
-def notice_says(history: Sequence[Step]) -> Said | None:
+def notice_ending(history: Sequence[DatedRelease]) -> Ending | None:
     """The end that a tag or a notice states (tenderCancellation, UK12), unless the procedure was opened again after."""
-    for step in since_opening(history):
-        if "tenderCancellation" in step.tags:
-            return Said(kind="cancelled", on=step.date, path=f"{step.where}/tag")
-    for step in since_opening(history):
-        for i, document in enumerate(step.tender.tender.documents):
-            if _closes(document) and not _opened_after(document, step.tender.tender.documents):
-                on = document.date_published or step.date
-                path = f"{step.where}/tender/documents/{i}"
-                return Said(kind="discontinued", on=on, path=path, reason=document.description)
+    for release in _since_opening(history):
+        if "tenderCancellation" in release.tags:
+            return Ending(kind="cancelled", on=release.date, path=f"{release.where}/tag")
+    for release in _since_opening(history):
+        for i, document in enumerate(release.tender.tender.documents):
+            if _closes(document) and not _opened_after(document, release.tender.tender.documents):
+                on = document.date_published or release.date
+                path = f"{release.where}/tender/documents/{i}"
+                return Ending(kind="discontinued", on=on, path=path, reason=document.description)
     return None
 
 
-def prose_says(history: Sequence[Step]) -> Said | None:
+def prose_ending(history: Sequence[DatedRelease]) -> Ending | None:
     """The end that only a sentence states: regulation 15 of SI 2023/1348 asks for a notice, not for a status."""
-    for step in since_opening(history):
-        for path, text, own in _texts(step.tender):
+    for release in _since_opening(history):
+        for path, text, own in _texts(release.tender):
             if abandoned(text):
-                return Said(kind="discontinued", on=own or step.date, path=step.where + path, reason=text)
+                return Ending(kind="discontinued", on=own or release.date, path=release.where + path, reason=text)
     return None
 
 
 def abandoned(text: str) -> bool:
     """Whether one sentence of `text` says that this procedure was abandoned."""
-    if "abandon" not in text[:LONGEST_TEXT].lower():
+    if "abandon" not in text[:MAX_TEXT].lower():
         return False
     return any(
         _ABANDONED.search(sentence) and _PROCEDURE.search(sentence) and not _DOUBTFUL.search(sentence)
-        for sentence in _SENTENCE.split(_MAY_THE_MONTH.sub("", text[:LONGEST_TEXT]))
+        for sentence in _SENTENCE.split(_MAY_THE_MONTH.sub("", text[:MAX_TEXT]))
     )
 
 
-def administrative(tender: Tender) -> str | None:
+def correction_words(tender: Tender) -> str | None:
     """The words that call the end a correction: in error, a duplicate, re-issued, a test. None if there are none."""
     documents = (d.description for d in tender.tender.documents if _closes(d))
     lots = (lot.status_details for lot in tender.tender.lots)
@@ -174,7 +185,11 @@ def administrative(tender: Tender) -> str | None:
 
 
 def _closes(document: Document) -> bool:
-    return document.notice_type in _PROCEDURE_NOTICES or document.document_type in _PROCEDURE_NOTICES
+    return _is_one_of(document, _PROCEDURE_NOTICES)
+
+
+def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
+    return document.notice_type in kinds or document.document_type in kinds
 
 
 def _opened_after(closing: Document, documents: Sequence[Document]) -> bool:
@@ -183,7 +198,7 @@ def _opened_after(closing: Document, documents: Sequence[Document]) -> bool:
         and other.date_published
         and dates.earliest(other.date_published) > dates.latest(closing.date_published)
         for other in documents
-        if other.notice_type in _OPENING_NOTICES or other.document_type in _OPENING_NOTICES
+        if _is_one_of(other, _OPENING_NOTICES)
     )
 
 
@@ -200,3 +215,109 @@ def _texts(tender: Tender) -> Iterator[tuple[str, str, str | None]]:
         for j, document in enumerate(award.documents):
             places.append((f"/awards/{i}/documents/{j}/description", document.description, document.date_published))
     return ((path, text, own) for path, text, own in places if text)
+
+
+# Contracts.
+
+
+class ContractEnd(Struct, frozen=True, kw_only=True):
+    """How a contract ended: early or not (None if that cannot be told), since when it is known, where, why."""
+
+    early: bool | None
+    on: str | None
+    path: str
+    reason: str | None = None
+
+
+def contract_end(
+    contract: Contract, planned: str | None, history: Sequence[DatedRelease], *, only: bool
+) -> ContractEnd | None:
+    """The end of a contract in force, None if nothing states that it ended. `only`: it is the only one of its process.
+
+    `planned` is the end date at signature. A contract that was cancelled before signature has no end.
+    """
+    own = _notice_date(contract) or contract.date_terminated
+    known_on, path = first_stated(history, lambda tender: _place(tender, contract), own)
+    if not path:
+        tagged = next((release for release in history if _tagged(release, contract, only)), None)
+        if tagged is None:
+            return None
+        known_on, path = tagged.date, f"{tagged.where}/tag"
+    grounds = _grounds(contract)
+    reason = ", ".join(str(g.description or g.id) for g in grounds) or contract.termination_rationale
+    return ContractEnd(early=_early(contract, planned, known_on, grounds), on=known_on, path=path, reason=reason)
+
+
+def planned_end(contract: Contract, at_award: Tender) -> str | None:
+    """The end date planned at signature: the contract's, its award's, its lot's, or the tender's. None if unknown."""
+    signed = next((other for other in at_award.contracts if other.id == contract.id), contract)
+    award = next((award for award in at_award.awards if award.id == contract.award_id), None)
+    lots = set(signed.related_lots or (award.related_lots if award else ()))
+    periods = [
+        signed.period,
+        award.contract_period if award else None,
+        *(lot.contract_period for lot in at_award.tender.lots if lot.id in lots or len(at_award.tender.lots) == 1),
+        at_award.tender.contract_period,
+    ]
+    return next(filter(None, map(_end, periods)), None)
+
+
+def _end(period: Period | None) -> str | None:
+    if period is None or period.end_date:
+        return period.end_date if period else None
+    start = dates.day(period.start_date)
+    if start is None or not period.duration_in_days or period.duration_in_days > 100 * 366:
+        return None
+    return (start + timedelta(days=period.duration_in_days)).isoformat()
+
+
+def _place(tender: Tender, contract: Contract) -> str | None:
+    for i, stated in enumerate(tender.contracts):
+        if stated.id == contract.id:
+            if stated.date_terminated:
+                return f"/contracts/{i}/dateTerminated"
+            if stated.status == "terminated":
+                return f"/contracts/{i}/status"
+            if _notices(stated):
+                return f"/contracts/{i}/documents"
+    return None
+
+
+def _tagged(release: DatedRelease, contract: Contract, only: bool) -> bool:
+    return "contractTermination" in release.tags and (only or [c.id for c in release.tender.contracts] == [contract.id])
+
+
+def _notices(contract: Contract) -> list[str | None]:
+    return [d.date_published for d in contract.documents if _is_one_of(d, _TERMINATION_NOTICES)]
+
+
+def _notice_date(contract: Contract) -> str | None:
+    return next(filter(None, _notices(contract)), None)
+
+
+def _grounds(contract: Contract) -> list[Classification]:
+    old = contract.termination_rationale_classification
+    return [*contract.termination_rationale_classifications, *([old] if old else [])]
+
+
+def _early(contract: Contract, planned: str | None, known_on: str | None, grounds: list[Classification]) -> bool | None:
+    if _completed(contract, grounds):
+        return False
+    ended = contract.date_terminated
+    if planned and ended:
+        return (dates.earliest(planned) - dates.latest(ended)).days > SLACK_DAYS
+    # Without the day of the end, a notice before the planned end still proves that the end came before it.
+    if planned and known_on and (dates.earliest(planned) - dates.latest(known_on)).days > SLACK_DAYS:
+        return True
+    return True if grounds and not planned else None
+
+
+def _completed(contract: Contract, grounds: list[Classification]) -> bool:
+    if grounds:
+        return all(
+            re.sub(r"[^a-z]", "", str(text or "").lower()) in _COMPLETED_CODES
+            for ground in grounds
+            for text in [ground.id if ground.description is None else ground.id or ground.description]
+        )
+    prose = contract.termination_rationale or ""
+    return bool(_COMPLETED.search(prose)) and not _NOT_COMPLETED.search(prose)

@@ -19,18 +19,20 @@ from msgspec.structs import replace
 from tenders import dates
 from tenders.bid_counts import bid_count
 from tenders.codelists import TENDER_ENDED_WITHOUT_AWARD
-from tenders.contract_ends import End, end_of, planned_end
 from tenders.endings import (
-    Kind,
-    Said,
-    Step,
-    administrative,
-    lot_says,
-    notice_says,
-    prose_says,
-    since,
-    status_says,
-    steps,
+    ContractEnd,
+    DatedRelease,
+    Ending,
+    EndingKind,
+    contract_end,
+    correction_words,
+    dated_releases,
+    first_stated,
+    lot_ending,
+    notice_ending,
+    planned_end,
+    prose_ending,
+    status_ending,
 )
 from tenders.process import Process
 from tenders.tender import Award, Contract, Id, Tender
@@ -53,7 +55,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     no_award: bool | None = None
     early_end: bool | None = None
     single_bid: bool | None = None
-    kind: Kind | None = None
+    kind: EndingKind | None = None
     known_on: str | None = None
     award_known_on: str | None = None
     lot: Id | None = None
@@ -69,12 +71,12 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return False if self.no_award is False and self.early_end is False else None
 
 
-class _Facts(Struct, frozen=True):
+class _Case(Struct, frozen=True):
     """What every lot of one process is judged by."""
 
     tender: Tender
     at_award: Tender
-    history: Sequence[Step]
+    history: Sequence[DatedRelease]
     relaunched_on: str | None
 
 
@@ -84,7 +86,7 @@ def outcomes(process: Process, relaunched_on: str | None = None) -> list[Outcome
     `relaunched_on` is the date on which the same need was published again (see `tenders.relaunches`).
     Raises DataError if the process cannot be read.
     """
-    return _each(_facts(process, relaunched_on))
+    return _of_lots(_case_of(process, relaunched_on))
 
 
 def outcome(process: Process, relaunched_on: str | None = None) -> Outcome:
@@ -93,133 +95,135 @@ def outcome(process: Process, relaunched_on: str | None = None) -> Outcome:
     no_award is False if at least one lot was awarded, True if every lot ended without award. early_end is True if
     any contract ended early, False if none of the awarded lots' did. Where the lots leave it open, None.
     """
-    facts = _facts(process, relaunched_on)
-    each = _each(facts)
-    whole = each[0] if len(each) == 1 else _together(each)
-    if whole.no_award is None and _unplaced(facts.tender):
-        whole = replace(_of_lot(facts, None), single_bid=whole.single_bid)
-    counted = bid_count(facts.tender, None)
+    case = _case_of(process, relaunched_on)
+    lots = _of_lots(case)
+    whole = lots[0] if len(lots) == 1 else _together(lots)
+    if whole.no_award is None and _unplaced(case.tender):
+        whole = replace(_of_lot(case, None), single_bid=whole.single_bid)
+    counted = bid_count(case.tender, None)
     return replace(whole, lot=None, single_bid=counted == 1 if counted else whole.single_bid)
 
 
-def _facts(process: Process, relaunched_on: str | None) -> _Facts:
-    return _Facts(process.compiled(), process.as_of("awarded"), steps(process), relaunched_on)
+def _case_of(process: Process, relaunched_on: str | None) -> _Case:
+    return _Case(process.compiled(), process.as_of("awarded"), dated_releases(process), relaunched_on)
 
 
-def _each(facts: _Facts) -> list[Outcome]:
-    return [_of_lot(facts, index) for index in range(len(facts.tender.tender.lots))] or [_of_lot(facts, None)]
+def _of_lots(case: _Case) -> list[Outcome]:
+    return [_of_lot(case, index) for index in range(len(case.tender.tender.lots))] or [_of_lot(case, None)]
 
 
-def _of_lot(facts: _Facts, index: int | None) -> Outcome:
-    lot = None if index is None else facts.tender.tender.lots[index].id
-    awards = [award for award in facts.tender.awards if _concerns(award.related_lots, lot, facts.tender)]
-    contracts = _contracts_of(facts.tender, lot, awards)
-    count = bid_count(facts.tender, lot)
-    found = Outcome(lot=lot, single_bid=count == 1 if count else None)
+def _of_lot(case: _Case, index: int | None) -> Outcome:
+    lot = None if index is None else case.tender.tender.lots[index].id
+    awards = [award for award in case.tender.awards if _concerns(award.related_lots, lot, case.tender)]
+    contracts = _contracts_of(case.tender, lot, awards)
+    count = bid_count(case.tender, lot)
+    labels = Outcome(lot=lot, single_bid=count == 1 if count else None)
     signed = [contract for contract in contracts if contract.status not in ("cancelled", "pending")]
     never_signed = bool(contracts) and all(contract.status == "cancelled" for contract in contracts)
     if signed or (any(map(_in_force, awards)) and not never_signed):
-        return _awarded(found, facts, signed, awards)
+        return _awarded(labels, case, signed, awards)
     if "pending" in {award.status for award in awards} | {contract.status for contract in contracts}:
-        return found
-    if lot is not None and _unplaced(facts.tender):
-        return found
-    return _not_awarded(found, facts, index, awards, count)
+        return labels
+    if lot is not None and _unplaced(case.tender):
+        return labels
+    return _not_awarded(labels, case, index, awards, count)
 
 
-def _awarded(found: Outcome, facts: _Facts, contracts: Sequence[Contract], awards: Sequence[Award]) -> Outcome:
+def _awarded(labels: Outcome, case: _Case, contracts: Sequence[Contract], awards: Sequence[Award]) -> Outcome:
     inside = {award.id for award in awards}
     own = _first([a.date for a in awards if _in_force(a)] + [c.date_signed for c in contracts])
-    on, path = since(facts.history, lambda tender: _award_place(tender, inside, {c.id for c in contracts}), own)
-    found = replace(found, no_award=False, award_known_on=on, known_on=on, path=path)
-    alone = len(facts.tender.contracts) == 1
-    ends = [end_of(c, planned_end(c, facts.at_award), facts.history, alone=alone) for c in contracts]
+    on, path = first_stated(case.history, lambda tender: _award_place(tender, inside, {c.id for c in contracts}), own)
+    labels = replace(labels, no_award=False, award_known_on=on, known_on=on, path=path)
+    only = len(case.tender.contracts) == 1
+    ends = [contract_end(c, planned_end(c, case.at_award), case.history, only=only) for c in contracts]
     early = next((end for end in ends if end and end.early), None)
     if early:
-        return _with_end(found, early, early=True)
+        return _with_end(labels, early, early=True)
     last = max((end for end in ends if end), key=lambda end: _day(end.on), default=None)
     if last and all(end and end.early is False for end in ends):
-        return _with_end(found, last, early=False)
-    return found
+        return _with_end(labels, last, early=False)
+    return labels
 
 
-def _with_end(found: Outcome, end: End, *, early: bool) -> Outcome:
+def _with_end(labels: Outcome, end: ContractEnd, *, early: bool) -> Outcome:
     return replace(
-        found,
+        labels,
         early_end=early,
         kind="terminated" if early else None,
         path=end.path,
         reason=end.reason,
-        known_on=_last([found.award_known_on, end.on]),
+        known_on=_last([labels.award_known_on, end.on]),
     )
 
 
 def _not_awarded(
-    found: Outcome, facts: _Facts, index: int | None, awards: Sequence[Award], count: int | None
+    labels: Outcome, case: _Case, index: int | None, awards: Sequence[Award], count: int | None
 ) -> Outcome:
-    said = _said(facts, index, awards)
-    if count == 0 and (said or _bids_were_due(facts.tender)):
-        said = said or Said(kind="unsuccessful", on=facts.tender.date, path="/bids/statistics")
-        found = replace(found, deserted=True)
-    if said is None:
-        return found
-    found = replace(found, kind=said.kind, known_on=said.on, award_known_on=said.on, path=said.path, reason=said.reason)
-    correction = _correction(facts, said)
+    ending = _ending(case, index, awards)
+    if count == 0 and (ending or _bids_were_due(case.tender)):
+        ending = ending or Ending(kind="unsuccessful", on=case.tender.date, path="/bids/statistics")
+        labels = replace(labels, deserted=True)
+    if ending is None:
+        return labels
+    labels = replace(
+        labels, kind=ending.kind, known_on=ending.on, award_known_on=ending.on, path=ending.path, reason=ending.reason
+    )
+    correction = _correction(case, ending)
     if correction:
-        return replace(found, kind="re_issued", reason=correction, deserted=False)
-    return replace(found, no_award=True)
+        return replace(labels, kind="re_issued", reason=correction, deserted=False)
+    return replace(labels, no_award=True)
 
 
-def _said(facts: _Facts, index: int | None, awards: Sequence[Award]) -> Said | None:
+def _ending(case: _Case, index: int | None, awards: Sequence[Award]) -> Ending | None:
     """The best statement that this lot ended without award: its own, its award's, the procedure's, a notice's."""
-    lots = facts.tender.tender.lots
-    status = lots[index].status if index is not None else facts.tender.tender.status
-    if index is not None and (own := lot_says(facts.tender, index, facts.history)):
+    lots = case.tender.tender.lots
+    status = lots[index].status if index is not None else case.tender.tender.status
+    if index is not None and (own := lot_ending(case.tender, index, case.history)):
         return own
     if unsuccessful := next((a for a in awards if a.status == "unsuccessful"), None):
-        return _award_says(facts, unsuccessful, "unsuccessful")
-    if whole := status_says(facts.tender, facts.history):
+        return _award_ending(case, unsuccessful, "unsuccessful")
+    if whole := status_ending(case.tender, case.history):
         return whole
     # An award may be cancelled to go to the next bidder: it ends the lot only if the lot or tender has ended.
     cancelled = next((a for a in awards if a.status == "cancelled" or _in_force(a)), None)
-    if cancelled and (status in _ENDED or facts.tender.tender.status in _ENDED):
-        return _award_says(facts, cancelled, "cancelled")
+    if cancelled and (status in _ENDED or case.tender.tender.status in _ENDED):
+        return _award_ending(case, cancelled, "cancelled")
     # Where lots say themselves how they ended, a notice is about those lots.
     if index is not None and any(lot.status in TENDER_ENDED_WITHOUT_AWARD for lot in lots):
         return None
-    return notice_says(facts.history) or prose_says(facts.history)
+    return notice_ending(case.history) or prose_ending(case.history)
 
 
-def _award_says(facts: _Facts, award: Award, kind: Kind) -> Said:
+def _award_ending(case: _Case, award: Award, kind: EndingKind) -> Ending:
     def place(tender: Tender) -> str | None:
         i = next((i for i, a in enumerate(tender.awards) if a.id == award.id and a.status == award.status), None)
         return None if i is None else f"/awards/{i}/status"
 
-    on, path = since(facts.history, place, award.final_status_date or award.date)
-    return Said(kind=kind, on=on, path=path, reason=award.status_details)
+    on, path = first_stated(case.history, place, award.final_status_date or award.date)
+    return Ending(kind=kind, on=on, path=path, reason=award.status_details)
 
 
-def _correction(facts: _Facts, said: Said) -> str | None:
+def _correction(case: _Case, ending: Ending) -> str | None:
     """Why the end is a mere correction, None if it is a true one."""
-    if said.kind == "unsuccessful":
+    if ending.kind == "unsuccessful":
         return None
-    if words := administrative(facts.tender):
+    if words := correction_words(case.tender):
         return words
-    out = dates.days_between(_published(facts.tender, facts.history), said.on)
-    back = dates.days_between(said.on, facts.relaunched_on)
+    out = dates.days_between(_published(case.tender, case.history), ending.on)
+    back = dates.days_between(ending.on, case.relaunched_on)
     if out is None or back is None or out > WITHDRAWN_WITHIN_DAYS or abs(back) > REISSUED_WITHIN_DAYS:
         return None
-    return f"withdrawn {out} days after publication, published again on {facts.relaunched_on}"
+    return f"withdrawn {out} days after publication, published again on {case.relaunched_on}"
 
 
-def _published(tender: Tender, history: Sequence[Step]) -> str | None:
+def _published(tender: Tender, history: Sequence[DatedRelease]) -> str | None:
     period = tender.tender.tender_period
     first = history[0].date if len(history) > 1 else None
     return tender.tender.date_published or first or (period.start_date if period else None)
 
 
-def _together(each: Sequence[Outcome]) -> Outcome:
-    awarded = [o for o in each if o.no_award is False]
+def _together(lots: Sequence[Outcome]) -> Outcome:
+    awarded = [o for o in lots if o.no_award is False]
     if awarded:
         first = min(awarded, key=lambda o: (o.award_known_on is None, _day(o.award_known_on)))
         early = next((o for o in awarded if o.early_end), None)
@@ -230,17 +234,17 @@ def _together(each: Sequence[Outcome]) -> Outcome:
             early_end=True if early else ended,
             award_known_on=first.award_known_on,
             known_on=decisive.known_on if early or ended is False else first.award_known_on,
-            single_bid=_single_of(each),
+            single_bid=_single_bid(lots),
         )
-    kinds = {o.kind for o in each}
-    if None in kinds or {o.no_award for o in each} == {True, None}:
-        return Outcome(single_bid=_single_of(each))
-    last = max(each, key=lambda o: _day(o.known_on))
-    return replace(last, deserted=all(o.deserted for o in each), single_bid=_single_of(each))
+    kinds = {o.kind for o in lots}
+    if None in kinds or {o.no_award for o in lots} == {True, None}:
+        return Outcome(single_bid=_single_bid(lots))
+    last = max(lots, key=lambda o: _day(o.known_on))
+    return replace(last, deserted=all(o.deserted for o in lots), single_bid=_single_bid(lots))
 
 
-def _single_of(each: Sequence[Outcome]) -> bool | None:
-    known = {o.single_bid for o in each}
+def _single_bid(lots: Sequence[Outcome]) -> bool | None:
+    known = {o.single_bid for o in lots}
     return known.pop() if len(known) == 1 else False if False in known else None
 
 

@@ -250,6 +250,16 @@ def put(target: Any, path: str, value: Any) -> None:
     target[last] = value
 
 
+def value_at(document: Any, path: str) -> Any:
+    """The value at a JSON path of names and 0; None if there is none."""
+    for step in path.strip("/").split("/"):
+        if step == "0":
+            document = document[0] if isinstance(document, list | tuple) and document else None
+        else:
+            document = document.get(step) if isinstance(document, Mapping) else None
+    return document
+
+
 @lru_cache(maxsize=1024)
 def _steps(path: str) -> tuple[tuple[tuple[str, type], ...], str]:
     """The names on the way to a place, each with what is made there if there is nothing, and the last name."""

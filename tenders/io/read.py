@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from tenders import dates
-from tenders.edited import edited
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.io import form
 from tenders.io.detection import WORKBOOKS, YAML, document_kind, split_suffix
 from tenders.io.ocds import json_type, split_versions, to_tender, unread_fields
 from tenders.io.text import parse_csv, parse_json, parse_yaml
+from tenders.overrides import override
 from tenders.process import Process, Release
 
 MAX_BYTES = 32 * 2**20
@@ -178,7 +178,7 @@ def _of_object(document: Mapping[str, Any], where: str) -> Iterator[Process]:
 def _of_kept_draft(document: Mapping[str, Any], where: str) -> Process:
     process = to_process(document["tender"], f"{where}/tender")
     try:
-        return edited(process, document["set"], "awarded")
+        return override(process, document["set"], "awarded")
     except DataError as error:
         raise error.under(f"{where}/set") from None
 
