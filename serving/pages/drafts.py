@@ -18,13 +18,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.pages.form import MAX_FIELD_CHARACTERS, as_text, form_values, tidy
-from tenders.edited import Given, edited
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES, Stage
 from tenders.io import form, xlsx
 from tenders.io.detection import document_kind
 from tenders.io.read import MAX_BYTES, decode, to_process, to_processes
 from tenders.io.text import parse_json
+from tenders.overrides import Overrides, override
 from tenders.process import Process
 
 MAX_DOCUMENT_CHARACTERS = 2 * 2**20
@@ -69,10 +69,10 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return to_process(dict(self.values))
         known = STAGES[: STAGES.index(stage) + 1]
         changes = {key: value for key, value in self._changes.items() if form.BY_KEY[key].stage in known}
-        return edited(self._original, changes, stage) if changes else self._original
+        return override(self._original, changes, stage) if changes else self._original
 
     @property
-    def changed(self) -> Given:
+    def changed(self) -> Overrides:
         """The entries that the document does not state; all of them without a document. Raises DataError.
 
         None stands for a fact of the document that was emptied.
@@ -84,7 +84,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return to_process(parse_json(self.document)) if self.document else None
 
     @cached_property
-    def _changes(self) -> Given:
+    def _changes(self) -> Overrides:
         if self._original is None:
             return {}
         stated = form_values(self._original.compiled())
