@@ -18,7 +18,7 @@ from benchmarks import noise
 from benchmarks.histories import Case, arguments, cases, clusters, latest
 from benchmarks.tables import ResultTable, Row, show, write
 from benchmarks.ties import ties
-from features.track_records.attributes import describe
+from features.track_records.attributes import hash_attributes
 from features.track_records.register_history import keys_of
 from training import metrics
 from training.boosting import fit
@@ -53,10 +53,10 @@ def ceilings(case: Case, recipe: Recipe, rows: int) -> list[ResultTable]:
 
 def _ties(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[ResultTable]:
     """What the forecasts leave over and calls of one unit share."""
-    table, described = case.frame, describe(case.past[row].tender for row in last.test)
+    table, attributes = case.frame, hash_attributes(case.past[row].tender for row in last.test)
     for names in (("unit",), ("buyer",)):
-        keys = keys_of(described, (names,))
-        if keys.tables and len(np.unique(keys.place[1])) > 1:
+        keys = keys_of(attributes, (names,))
+        if keys.kinds and len(np.unique(keys.place[1])) > 1:
             residual = table.y[last.test] - expit(margin)
             shared = ties(residual, keys.place[1].astype(np.int64), table.published[last.test], table.known[last.test])
             yield ResultTable(title=f"{name}: what is left over, between two calls of a {names[0]}", rows=shared)
@@ -112,11 +112,11 @@ def oracles(case: Case, last: Slice) -> list[Row]:
 
 def unit_and_kind(case: Case, rows: Numbers) -> tuple[str, Numbers] | None:
     """What the oracle knows in words, and the group of every row: unit, kind and year, as far as the register tells."""
-    described = describe(case.past[row].tender for row in rows)
+    attributes = hash_attributes(case.past[row].tender for row in rows)
     years = np.array([case.past[row].published.year for row in rows], dtype=np.int64)
     for names in (("unit", "kind"), ("buyer", "kind"), ("unit",), ("buyer",)):
-        keys = keys_of(described, (names,))
-        if keys.tables and len(np.unique(keys.place[1])) > 1:
+        keys = keys_of(attributes, (names,))
+        if keys.kinds and len(np.unique(keys.place[1])) > 1:
             group = np.unique(np.stack([keys.place[1], years]), axis=1, return_inverse=True)[1].ravel()
             return ", ".join((*names, "year")), group
     return None

@@ -22,10 +22,9 @@ import xgboost as xgb
 
 from benchmarks.histories import arguments, found
 from benchmarks.tables import ResultTable, show, write
-from features.track_records import register_features as records
-from features.track_records import register_history as standing
-from features.track_records.counts import Ledger
-from features.track_records.text_model import Language
+from features.track_records import register_history as histories
+from features.track_records.register_history import DecayedCounts
+from features.track_records.text_model import TextModel
 from tenders.history import LabelledTender, Register
 from training import boosting, frames
 from training.frames import Frame
@@ -43,18 +42,18 @@ REPLAYED = 60.0
 # what stands indented under it.
 PARTS: tuple[tuple[Any, str, str], ...] = (
     (LabelledTender, "as_of", "as_of"),
-    (frames, "describe", "describe"),
-    (frames, "cases_of", "cases (with describe)"),
+    (frames, "hash_attributes", "attributes"),
+    (frames, "cases_of", "cases (with attributes)"),
     (frames, "buyers", "buyers"),
-    (frames, "fresh", "an empty state"),
+    (frames, "fresh", "an empty history"),
     (frames, "groups", "groups"),
-    (standing, "replay", "replay"),
-    (standing, "opened", "  keys and tokens"),
-    (Ledger, "read", "  ledger read"),
-    (Ledger, "write", "  ledger write"),
-    (Language, "think", "  language thinks"),
-    (Language, "learn", "  language learns (and thinks)"),
-    (records, "columns", "columns"),
+    (histories, "replay", "replay"),
+    (histories, "start_reading", "  keys and tokens"),
+    (DecayedCounts, "read", "  counts read"),
+    (DecayedCounts, "add", "  counts added"),
+    (TextModel, "log_odds", "  text models forecast"),
+    (TextModel, "update", "  text models updated"),
+    (frames, "register_features", "register features"),
     (frames, "told_by", "which features are told"),
     (frames, "measured", "plain features"),
     # Not of the table but of the fit.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 from features.catalogue import feature
-from features.track_records.case_records import Record, TrackRecord
-from features.track_records.keys import adviser_keys, market_keys
+from features.track_records.case_records import Record, TrackRecord, adviser_keys, market_keys
 from tenders.tender import Tender
 
 ON_BEHALF = re.compile(r"\b(?:acting|act|acts) for\b|\bon behalf of\b", re.I)

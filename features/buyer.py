@@ -10,8 +10,7 @@ import numpy as np
 from features.by_column import by_column
 from features.catalogue import feature
 from features.table import Columns, Floats, records_of_market
-from features.track_records.case_records import Record, TrackRecord, recorded
-from features.track_records.keys import buyer_keys, market_keys, supplier_keys
+from features.track_records.case_records import Record, TrackRecord, buyer_keys, market_keys, recorded, supplier_keys
 from tenders.tender import Tender
 
 NATIONAL = re.compile(r"\b(department|ministry|home office|agency|hm |national|government)\b", re.I)

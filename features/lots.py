@@ -7,8 +7,7 @@ import numpy as np
 from features.by_column import by_column
 from features.catalogue import feature
 from features.table import Columns, Floats, floats, of_lots
-from features.track_records.case_records import TrackRecord
-from features.track_records.keys import cpv_codes
+from features.track_records.case_records import TrackRecord, cpv_codes
 from features.value import amount_stated, over, pounds, years
 from tenders.tender import Tender
 

@@ -15,8 +15,7 @@ import numpy as np
 from features.categorical import Categorical, CategoricalBuilder
 from features.procedure import competed
 from features.table import Columns, Periods, Values
-from features.track_records.case_records import TrackRecord
-from features.track_records.keys import BUYERS, MARKETS, SUPPLIERS, cpv_codes, supplier_names
+from features.track_records.case_records import BUYERS, MARKETS, SUPPLIERS, TrackRecord, cpv_codes, supplier_names
 from tenders import dates
 from tenders.bid_counts import bidders
 from tenders.codelists import CURRENCIES

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 
 from features.catalogue import Feature, catalogue
-from features.track_records.case_records import Log, Resolved
-from features.track_records.register_history import State
+from features.track_records.case_records import CaseHistory, ResolvedCase
+from features.track_records.register_history import RegisterHistory
 from models import register_histories
 from models.calibration import Calibration
 from models.training_profile import TrainingProfile
@@ -110,8 +110,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     manifest: BundleManifest
     boosters: dict[tuple[str, Stage], xgb.Booster]
     calibration: dict[tuple[str, Stage], Calibration]
-    log: Log = Log()
-    histories: Mapping[str, State] = {}
+    log: CaseHistory = CaseHistory()
+    histories: Mapping[str, RegisterHistory] = {}
     registers: dict[str, Bundle] = {}
     training_profile: TrainingProfile | None = None
     card: str = ""
@@ -224,7 +224,7 @@ def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path)
         boosters=boosters,
         calibration=calibration,
         log=_log(pq.read_table(pa.BufferReader(files[TRACK_RECORDS]))),
-        histories=register_histories.Held(files),
+        histories=register_histories.LazyHistories(files),
         training_profile=_training_profile(files[TRAINING_PROFILE], directory) if TRAINING_PROFILE in files else None,
         registers={name: _register_bundle(files, name, directory) for name in manifest.registers},
         pictures={name: files[name] for name in PICTURES if name in files},
@@ -296,11 +296,13 @@ def _file_digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _table(log: Log) -> pa.Table:
+def _table(log: CaseHistory) -> pa.Table:
     """One row a resolved case, in time order."""
-    names = Resolved.__struct_fields__
+    names = ResolvedCase.__struct_fields__
     return pa.table({name: [getattr(each, name) for each in log.resolved] for name in names})
 
 
-def _log(table: pa.Table) -> Log:
-    return Log(resolved=tuple(Resolved(**{**line, "keys": tuple(line["keys"])}) for line in table.to_pylist()))
+def _log(table: pa.Table) -> CaseHistory:
+    return CaseHistory(
+        resolved=tuple(ResolvedCase(**{**line, "keys": tuple(line["keys"])}) for line in table.to_pylist())
+    )

@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.catalogue import catalogue, pounds
-from features.track_records.case_records import NO_RECORD
-from features.track_records.keys import cpv_codes
+from features.track_records.case_records import NO_RECORD, cpv_codes
 from tenders.tender import Tender
 
 Floats = npt.NDArray[np.float64]

@@ -21,8 +21,8 @@ from typing import Literal
 
 import msgspec
 
-from features.track_records.case_records import Log, TrackRecord
-from features.track_records.resolutions import failure, picked, resolutions
+from features.track_records.case_records import CaseHistory, TrackRecord
+from features.track_records.resolutions import failure, picked, resolved_cases
 from models.signs.register import Sign, register
 from tenders import casebook
 from tenders.bid_counts import bidders
@@ -146,6 +146,6 @@ def _cases() -> list[LabelledTender]:
 
 def _in_time(cases: Sequence[LabelledTender]) -> Iterator[tuple[LabelledTender, TrackRecord]]:
     """Each case with the track records of its day, learnt from the casebook alone."""
-    log = Log.of(resolutions(cases))
+    log = CaseHistory.of(resolved_cases(cases))
     for case in cases:
-        yield case, log.on(case.published)
+        yield case, log.as_of(case.published)

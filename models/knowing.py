@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from itertools import pairwise
 
 import numpy as np
 
-from features.track_records import register_features as records
-from features.track_records.attributes import describe, spoken
-from features.track_records.case_records import Phrases, TrackRecord
-from features.track_records.register_history import Read, State, consulted
+from features.track_records.attributes import hash_attributes, title_words
+from features.track_records.case_records import TrackRecord
+from features.track_records.register_features import register_features, register_level
+from features.track_records.register_history import HistoryReading, RegisterHistory, read_rows
+from features.track_records.text_model import Phrases
 from models.bundle import Bundle
 from tenders.tender import Tender
-
-MOST_PHRASES = 3
-"""Phrases that a reason shows on either side."""
 
 
 def record_of(bundle: Bundle, tender: Tender, published: date | None) -> TrackRecord:
     """The track record that a tender is scored by. A register's records are never read as of before their last day."""
     if not bundle.histories:
-        return bundle.log.on(published)
+        return bundle.log.as_of(published)
     found = {outcome: read_of(state, tender, published) for outcome, state in bundle.histories.items()}
     return together(found)
 
@@ -32,12 +29,12 @@ def records_of(bundle: Bundle, tenders: Sequence[Tender], published: Sequence[da
     if len(tenders) == 1:
         return [record_of(bundle, tenders[0], published[0])]
     if not bundle.histories:
-        return list(map(bundle.log.on, published))
-    described = describe(tenders)
+        return list(map(bundle.log.as_of, published))
+    described = hash_attributes(tenders)
     found: dict[str, list[dict[str, float]]] = {}
     for outcome, state in bundle.histories.items():
         days = np.array([state.day if day is None else day.toordinal() for day in published])
-        found[outcome] = numbers(consulted(state, described, days), range(len(tenders)))
+        found[outcome] = numbers(read_rows(state, described, days), range(len(tenders)))
     return [
         together({outcome: TrackRecord(numbers=each[place]) for outcome, each in found.items()})
         for place in range(len(tenders))
@@ -51,34 +48,24 @@ def together(found: Mapping[str, TrackRecord]) -> TrackRecord:
     return TrackRecord(numbers=found[first].numbers, phrases=found[first].phrases, others=named)
 
 
-def read_of(state: State, tender: Tender, published: date | None) -> TrackRecord:
+def read_of(state: RegisterHistory, tender: Tender, published: date | None) -> TrackRecord:
     """What a register's records of one outcome say of a tender."""
     day = state.day if published is None else published.toordinal()
-    read = consulted(state, describe([tender]), np.array([day]))
+    read = read_rows(state, hash_attributes([tender]), np.array([day]))
     return TrackRecord(numbers=numbers(read)[0], phrases=phrases(state, read, tender))
 
 
-def numbers(read: Read, rows: Sequence[int] = (0,)) -> list[dict[str, float]]:
+def numbers(read: HistoryReading, rows: Sequence[int] = (0,)) -> list[dict[str, float]]:
     """For each of the given rows the numbers that are known, by feature."""
-    usual, drift = records.level(read)
+    usual, drift = register_level(read)
     found: list[dict[str, float]] = [{} for _ in rows]
-    for name, column in (("register_level", usual), ("register_drift", drift), *records.columns(read)):
+    for name, column in (("register_level", usual), ("register_drift", drift), *register_features(read).items()):
         values = np.asarray(column, dtype=np.float64)[list(rows)]
         for place in np.flatnonzero(~np.isnan(values)):
             found[place][name] = float(values[place])
     return found
 
 
-def phrases(state: State, read: Read, tender: Tender) -> Phrases:
+def phrases(state: RegisterHistory, read: HistoryReading, tender: Tender) -> Phrases:
     """The words and pairs of words of one tender that count most in the model of words, each way."""
-    words = spoken(tender)
-    slots = read.words.slots
-    said = [*words, *(" ".join(pair) for pair in pairwise(words))]
-    if not said:
-        return Phrases()
-    counts = state.words.weight[slots] / np.sqrt(len(slots) + 1)
-    by_phrase = dict(zip(said, map(float, counts), strict=True))
-    ordered = sorted(by_phrase.items(), key=lambda item: -item[1])
-    up = [item for item in ordered[:MOST_PHRASES] if item[1] > 0]
-    down = [item for item in ordered[::-1][:MOST_PHRASES] if item[1] < 0]
-    return Phrases(counted=tuple((phrase, round(count, 3)) for phrase, count in up + down))
+    return state.words.phrases(title_words(tender), read.words.slots)

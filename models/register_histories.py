@@ -1,7 +1,7 @@
-"""What a register's records say, as files of a bundle: parquet, one a ledger and one a language model.
+"""A register's history as files of a bundle: Parquet, one for each kind of counts and one for each text model.
 
-Freezing counts everything down to the last day that was seen and keeps 8 bits of each number: a rate moves by less
-than a hundredth of itself.
+Saving counts everything down to the last day of the history and keeps 8 bits of each number: a rate moves by less than
+a hundredth of itself.
 """
 
 from __future__ import annotations
@@ -15,49 +15,48 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from features.track_records.counts import Ledger
-from features.track_records.register_history import HALF_LIVES, State
-from features.track_records.text_model import BITS, Language
+from features.track_records.register_history import HALF_LIVES, DecayedCounts, RegisterHistory
+from features.track_records.text_model import BITS, TextModel
 
 PIECES = ("outcomes", "activity", "words", "profile")
 FAINT = 0.012
-"""Weights of words below this are forgotten."""
+"""Weights of words below this are left out."""
 FADED = 0.04
-"""Cases that count less than this are too: a rate is shrunk by a hundred times as many."""
+"""Cases that count less than this are left out too: a rate is shrunk by a hundred times as many."""
 SPLIT = (pa.float16(), pa.float32(), pa.int32())
-"""Numbers whose first bytes are alike from row to row: they pack better byte by byte."""
+"""Types whose first bytes are alike from row to row: they compress better byte by byte."""
 LONGEST = 1000
-"""Days beyond which it is all the same when a key was last written."""
+"""Days beyond which it no longer matters when a key was last written."""
 ONCE, LONG_AGO = 1.5, 0.7
-"""A key that stood for one case, half a year ago and more (its count over the last year is below LONG_AGO), is
-forgotten: among the cases that its rate is shrunk by it moves a rate little, and every second key is such a one."""
+"""A key with one case, half a year ago or more (its count over the last year is below LONG_AGO), is left out: every
+second key is such a one, and it moves a rate little beside the cases that the rate is shrunk by."""
 
 
 def files(outcome: str) -> list[str]:
-    """The names of the files of one outcome's state."""
+    """The names of the files of the history of one outcome."""
     return [f"{outcome}.{piece}.parquet" for piece in PIECES]
 
 
 def outcomes(names: Iterable[str]) -> list[str]:
-    """The outcomes of which a bundle's own files, by their names, hold a state."""
+    """The outcomes of which a bundle's own files, by their names, hold a history."""
     first = f".{PIECES[0]}.parquet"
     return sorted(name.removesuffix(first) for name in names if name.endswith(first) and "/" not in name)
 
 
-def save(state: State, outcome: str, directory: Path) -> None:
-    """Writes a state, frozen on its last day."""
+def save(history: RegisterHistory, outcome: str, directory: Path) -> None:
+    """Writes a history as it stands on its last day."""
     tables = (
-        _ledger(state.outcomes, state.day, _rough),
-        # A spread is a small difference of large sums of squares: these are kept as they are.
-        _ledger(state.activity, state.day, _single),
-        _language(state.words),
-        _language(state.profile),
+        _counts_table(history.outcomes, history.day, _rough),
+        # A spread is a small difference of large sums of squares, so these keep all their bits.
+        _counts_table(history.publications, history.day, _single),
+        _text_model_table(history.words),
+        _text_model_table(history.profile),
     )
     about = {
-        "day": str(state.day),
-        "rate": "" if state.rate is None else repr(state.rate),
-        "timeless": str(int(state.timeless)),
-        "passes": str(state.passes),
+        "day": str(history.day),
+        "rate": "" if history.rate is None else repr(history.rate),
+        "timeless": str(int(history.timeless)),
+        "passes": str(history.passes),
     }
     for name, table in zip(files(outcome), tables, strict=True):
         described = table.replace_schema_metadata({**about, **(table.schema.metadata or {})})
@@ -73,21 +72,21 @@ def save(state: State, outcome: str, directory: Path) -> None:
         )
 
 
-class Held(Mapping[str, State]):
-    """The states by outcome among the contents of a bundle's files, each made of them when it is first asked for: to
-    score a tender of one register takes that register's only."""
+class LazyHistories(Mapping[str, RegisterHistory]):
+    """The histories in a bundle's files by outcome, each loaded when it is first needed: scoring a tender of one
+    register loads no other register."""
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
-        self._contents = {each: {name: contents[name] for name in files(each)} for each in outcomes(contents)}
-        self._made: dict[str, State] = {}
-        self._making = Lock()
+        self._contents = {outcome: {name: contents[name] for name in files(outcome)} for outcome in outcomes(contents)}
+        self._loaded: dict[str, RegisterHistory] = {}
+        self._lock = Lock()
 
-    def __getitem__(self, outcome: str) -> State:
-        with self._making:
-            if outcome not in self._made:
-                self._made[outcome] = load(outcome, self._contents[outcome])
+    def __getitem__(self, outcome: str) -> RegisterHistory:
+        with self._lock:
+            if outcome not in self._loaded:
+                self._loaded[outcome] = load(outcome, self._contents[outcome])
                 self._contents[outcome] = {}
-        return self._made[outcome]
+        return self._loaded[outcome]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._contents)
@@ -96,16 +95,16 @@ class Held(Mapping[str, State]):
         return len(self._contents)
 
 
-def load(outcome: str, contents: Mapping[str, bytes]) -> State:
-    """The state from the contents of the files that `save` wrote, by their names."""
+def load(outcome: str, contents: Mapping[str, bytes]) -> RegisterHistory:
+    """The history from the contents of the files that `save` wrote, by their names."""
     tables = [pq.read_table(pa.BufferReader(contents[name])) for name in files(outcome)]
     about = {key.decode(): value.decode() for key, value in tables[0].schema.metadata.items()}
     day = int(about["day"])
-    return State(
-        outcomes=_read_ledger(tables[0], day),
-        activity=_read_ledger(tables[1], day),
-        words=_read_language(tables[2], day),
-        profile=_read_language(tables[3], day),
+    return RegisterHistory(
+        outcomes=_counts(tables[0], day),
+        publications=_counts(tables[1], day),
+        words=_text_model(tables[2], day),
+        profile=_text_model(tables[3], day),
         rate=float(about["rate"]) if about["rate"] else None,
         day=day,
         passes=int(about["passes"]),
@@ -113,17 +112,19 @@ def load(outcome: str, contents: Mapping[str, bytes]) -> State:
     )
 
 
-def _ledger(ledger: Ledger, day: int, kept_as: Callable[[NDArray[np.float64]], NDArray[np.float32]]) -> pa.Table:
-    fades = [np.exp2(-(day - ledger.origin) / h) if h else 1.0 for h in ledger.half_lives]
-    kept = (ledger.count[0] > ONCE) | (ledger.count[-1] * fades[-1] > LONG_AGO)
-    columns: dict[str, object] = {"key": ledger.keys[kept].view(np.int64)}
+def _counts_table(
+    counts: DecayedCounts, day: int, rounded: Callable[[NDArray[np.float64]], NDArray[np.float32]]
+) -> pa.Table:
+    fades = [np.exp2(-(day - counts.origin) / h) if h else 1.0 for h in counts.half_lives]
+    kept = (counts.count[0] > ONCE) | (counts.count[-1] * fades[-1] > LONG_AGO)
+    columns: dict[str, object] = {"key": counts.keys[kept].view(np.int64)}
     for h, fade in enumerate(fades):
-        columns[f"count{h}"] = kept_as(ledger.count[h][kept] * fade)
-        columns[f"total{h}"] = kept_as(ledger.total[h][kept] * fade)
-    for m, also in enumerate(ledger.also):
-        columns[f"also{m}"] = kept_as(also[kept] * fades[-1])
-    last = ledger.last[kept]
-    since = np.clip(day - ledger.origin - last, 0, LONGEST)
+        columns[f"count{h}"] = rounded(counts.count[h][kept] * fade)
+        columns[f"total{h}"] = rounded(counts.total[h][kept] * fade)
+    for m, sums in enumerate(counts.others):
+        columns[f"also{m}"] = rounded(sums[kept] * fades[-1])
+    last = counts.last[kept]
+    since = np.clip(day - counts.origin - last, 0, LONGEST)
     columns["since"] = np.where(np.isfinite(last), since, -1).astype(np.int16)
     return pa.table(columns)
 
@@ -133,36 +134,36 @@ def _single(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _rough(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Numbers with 8 bits of mantissa in place of 23, and none below FADED: the rest packs to nothing."""
+    """Numbers with 8 bits of mantissa in place of 23, and none below FADED: the rest compresses to nothing."""
     bits = np.where(np.abs(numbers) < FADED, 0.0, numbers).astype(np.float32).view(np.uint32)
     return ((bits + np.uint32(0x4000)) & np.uint32(0xFFFF8000)).view(np.float32)
 
 
-def _read_ledger(table: pa.Table, day: int) -> Ledger:
+def _counts(table: pa.Table, day: int) -> DecayedCounts:
     def column(name: str) -> NDArray[np.float64]:
         return np.asarray(table[name].to_numpy(), dtype=np.float64)
 
     since = column("since")
     measures = sum(name.startswith("also") for name in table.column_names)
-    names = [f"{held}{h}" for held in ("count", "total") for h in range(len(HALF_LIVES))]
+    names = [f"{part}{h}" for part in ("count", "total") for h in range(len(HALF_LIVES))]
     names += [f"also{m}" for m in range(measures)]
     last = np.where(since >= 0, -since, -np.inf)
-    return Ledger(
+    return DecayedCounts(
         half_lives=HALF_LIVES,
         keys=table["key"].to_numpy().view(np.uint64),
-        held=np.stack([*map(column, names), last], axis=1),
+        values=np.stack([*map(column, names), last], axis=1),
         origin=day,
     )
 
 
-def _language(model: Language) -> pa.Table:
+def _text_model_table(model: TextModel) -> pa.Table:
     kept = np.flatnonzero(np.abs(model.weight) >= FAINT)
     table = pa.table({"slot": kept.astype(np.int32), "weight": model.weight[kept].astype(np.float16)})
     return table.replace_schema_metadata({"bias": repr(model.bias)})
 
 
-def _read_language(table: pa.Table, day: int) -> Language:
+def _text_model(table: pa.Table, day: int) -> TextModel:
     weight = np.zeros(1 << BITS, dtype=np.float32)
     weight[table["slot"].to_numpy()] = table["weight"].to_numpy()
     bias = float(table.schema.metadata[b"bias"].decode())
-    return Language(weight=weight, damping=np.zeros(0), bias=bias, origin=day)
+    return TextModel(weight=weight, damping=np.zeros(0), bias=bias, origin=day)

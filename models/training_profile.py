@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.track_records.attributes import market, where, worth
+from features.track_records.attributes import market, place, worth
 from tenders.tender import Tender
 
 LEVELS: tuple[float, ...] = tuple(step / 20 for step in range(21))
@@ -83,7 +83,7 @@ def codes_of(tender: Tender) -> dict[str, str | None]:
         "procurement_method": procedure.procurement_method or procedure.procurement_method_details,
         "category": procedure.main_procurement_category,
         "cpv_division": sector if sector and sector.isdigit() else None,
-        "region": where(tender)[0],
+        "region": place(tender)[0],
         "currency": value.currency if value else None,
     }
 

@@ -21,7 +21,7 @@ from features.form_columns import FormColumns, either, is_none
 from features.procedure import competed
 from features.table import Columns, Periods, Values
 from features.table_builder import nobody
-from features.track_records.keys import BUYERS, MARKETS, SUPPLIERS
+from features.track_records.case_records import BUYERS, MARKETS, SUPPLIERS
 from tenders import dates
 from tenders.facts import STAGES, Stage
 from tenders.io import form

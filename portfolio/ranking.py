@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from features.track_records.keys import normal
+from features.track_records.case_records import normal
 
 Floats = NDArray[np.float64]
 Hashes = NDArray[np.uint64]

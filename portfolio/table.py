@@ -87,7 +87,7 @@ class Lines:
         """
         tenders = given.tenders
         published = published_each(tenders)
-        self._queue.add_strangers(bundle, given.stage, tenders, bundle.log.on_each(published))
+        self._queue.add_strangers(bundle, given.stage, tenders, bundle.log.as_of_each(published))
         self._about(tenders)
         self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})
 
@@ -125,7 +125,7 @@ class Lines:
 def of_flat(file: str, bundle: Bundle, flat: Flat) -> pa.Table:
     """The scores of tenders that were read by column, as a table of SCHEMA."""
     batch = Batch(bundle, flat.stage)
-    batch.add_columns(replace(flat.columns, records=flat.published.map(bundle.log.on)))
+    batch.add_columns(replace(flat.columns, records=flat.published.map(bundle.log.as_of)))
     count = len(batch)
     published = pa.array(flat.published.categories, pa.date32()).take(pa.array(flat.published.codes))
     read = {

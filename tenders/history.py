@@ -68,7 +68,8 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
 
     `snapshot` says that all cases ended within one short window, so that time cannot order them: what is learnt of one
     buyer's cases is then judged on other buyers' cases. `gaps_tell` are OCDS paths that are empty because of the
-    outcome: no model may learn from their missing values.
+    outcome: no model may learn from their missing values. `attributes` reads the register's own codes
+    (`tenderRisk.codes`) under the names of `features.track_records.attributes`; by default they have those already.
     The reader raises UnreachableError if the file cannot be read, DataError if it is not a file of this register.
     """
 
@@ -77,6 +78,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Path], HistoryFile]
     gaps_tell: tuple[str, ...] = ()
     snapshot: bool = False
+    attributes: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
 
     def cases(self, path: Path) -> list[LabelledTender]:
         """The cases of a file. The number of its problems, and the first of them, is logged as a warning.

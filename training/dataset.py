@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from features.catalogue import known_at
 from features.matrix import Matrix, measured
-from features.track_records.case_records import Log
-from features.track_records.resolutions import resolutions
+from features.track_records.case_records import CaseHistory
+from features.track_records.resolutions import resolved_cases
 from models.bundle import TrainingSource
 from tenders import casebook
 from tenders.casebook import Case
@@ -44,7 +44,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     group: NDArray[np.int64]
     cluster: NDArray[np.int64]
     fate: NDArray[np.int64]
-    log: Log
+    log: CaseHistory
     source: TrainingSource
 
     def label(self, outcome: str) -> NDArray[np.float64]:
@@ -64,8 +64,8 @@ def history(cases: Sequence[Case] | None = None) -> History:
     processes = [process for _, process, _ in dated]
     days = [day for _, _, day in dated]
     known = {stage: known_at(stage) for stage in STAGES}
-    log = Log.of(resolutions(labelled_tender(case, row) for row, case in enumerate(chosen)))
-    records = [log.on(day) for day in days]
+    log = CaseHistory.of(resolved_cases(labelled_tender(case, row) for row, case in enumerate(chosen)))
+    records = [log.as_of(day) for day in days]
     return History(
         cases=tuple(chosen),
         features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},

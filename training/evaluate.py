@@ -14,11 +14,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.track_records import register_history as standing
-from features.track_records.attributes import describe
-from features.track_records.case_records import Log, TrackRecord
-from features.track_records.register_history import State, consulted
-from features.track_records.resolutions import decision, picked, resolutions
+from features.track_records import register_history as histories
+from features.track_records.attributes import hash_attributes
+from features.track_records.case_records import CaseHistory, TrackRecord
+from features.track_records.register_history import RegisterHistory, read_rows
+from features.track_records.resolutions import decision, picked, resolved_cases
 from models import knowing
 from models.bundle import ANY, Bundle
 from models.predict import measured, predictions
@@ -116,15 +116,15 @@ def known(
     state = own.histories.get(outcome)
     everything = [*before, *cases]
     if not own.histories and own.manifest.register != ANY:
-        log = Log.of(resolutions(everything))
-        return [log.on(cases[row].published) for row in rows]
+        log = CaseHistory.of(resolved_cases(everything))
+        return [log.as_of(cases[row].published) for row in rows]
     if state is not None and state.timeless:
-        read = consulted(state, describe(cases[row].tender for row in rows), np.full(len(rows), state.day))
+        read = read_rows(state, hash_attributes(cases[row].tender for row in rows), np.full(len(rows), state.day))
         at = list(range(len(rows)))
     else:
         walked = cases_of(everything, outcome)
-        empty = fresh(walked) if state is None else State.empty(walked, state.passes)
-        read = standing.replay(empty, walked)
+        empty = fresh(walked) if state is None else RegisterHistory.empty(walked, state.passes)
+        read = histories.replay(empty, walked)
         at = [len(before) + row for row in rows]
     return [TrackRecord(numbers=numbers) for numbers in knowing.numbers(read, at)]
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from features.catalogue import Feature, known_at
 from features.matrix import Matrix, measured
 from features.track_records import attributes
-from features.track_records import register_features as records
-from features.track_records import register_history as standing
-from features.track_records.attributes import describe
-from features.track_records.case_records import NO_RECORD
-from features.track_records.register_history import Cases, Read, State
+from features.track_records import register_history as histories
+from features.track_records.attributes import hash_attributes
+from features.track_records.case_records import NO_RECORDS
+from features.track_records.register_features import register_features, register_level
+from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
 from tenders.bid_counts import bidders
 from tenders.facts import Stage
 from tenders.history import LabelledTender, Register
@@ -67,7 +67,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: bool
     gaps: tuple[str, ...]
     groups: Mapping[str, NDArray[np.str_]]
-    state: State
+    state: RegisterHistory
 
     @property
     def told(self) -> NDArray[np.bool_]:
@@ -83,12 +83,12 @@ def frame(source: Register, past: Sequence[LabelledTender], outcome: str, stage:
     if source.snapshot:
         cases = msgspec.structs.replace(cases, weight=np.bincount(fate)[fate] ** -0.5)
     state = fresh(cases)
-    read = crossed(state, cases, buyer) if source.snapshot else standing.replay(state, cases)
+    read = crossed(state, cases, buyer) if source.snapshot else histories.replay(state, cases)
     tenders = [case.as_of(stage) for case in past]
     stated = told_by([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
-    found = dict(records.columns(read))
-    level, drift = records.level(read)
-    plain = measured(stated, tenders, [NO_RECORD] * len(tenders), stage).astype(np.float32)
+    found = register_features(read)
+    level, drift = register_level(read)
+    plain = measured(stated, tenders, [NO_RECORDS] * len(tenders), stage).astype(np.float32)
     x = np.concatenate([plain, *(column[:, None] for column in found.values())], axis=1, dtype=np.float32)
     return Frame(
         register=source.name,
@@ -113,7 +113,7 @@ def frame(source: Register, past: Sequence[LabelledTender], outcome: str, stage:
     )
 
 
-def cases_of(past: Sequence[LabelledTender], outcome: str) -> Cases:
+def cases_of(past: Sequence[LabelledTender], outcome: str) -> HistoryCases:
     """What the replay walks: every case with its days, its outcome and what else its end showed."""
     y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in past])
     published = np.array([case.published.toordinal() for case in past], dtype=np.int64)
@@ -122,12 +122,12 @@ def cases_of(past: Sequence[LabelledTender], outcome: str) -> Cases:
     )
     lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
     other = [_other(case, outcome) for case in past]
-    return Cases(
-        described=describe(case.tender for case in past),
+    return HistoryCases(
+        attributes=hash_attributes(case.tender for case in past),
         published=published,
         known=known,
         y=y,
-        also=np.vstack([lag, other]).astype(np.float64),
+        others=np.vstack([lag, other]).astype(np.float64),
         weight=np.ones(len(past)),
     )
 
@@ -148,40 +148,40 @@ def credible(known: Numbers, published: Numbers) -> Numbers:
 def told_by(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
     plain = known_at(stage)
-    values = measured(plain, tenders, [NO_RECORD] * len(tenders), stage).T
+    values = measured(plain, tenders, [NO_RECORDS] * len(tenders), stage).T
     return [each for each, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
 
 
-def fresh(cases: Cases) -> State:
+def fresh(cases: HistoryCases) -> RegisterHistory:
     """A state that knows nothing yet, for a history of this size."""
     told = max(1, int((~np.isnan(cases.y)).sum()))
-    return State.empty(cases, int(np.clip(OUTCOMES // told, 1, MOST_PASSES)))
+    return RegisterHistory.empty(cases, int(np.clip(OUTCOMES // told, 1, MOST_PASSES)))
 
 
-def crossed(state: State, cases: Cases, group: Numbers) -> Read:
+def crossed(state: RegisterHistory, cases: HistoryCases, group: Numbers) -> HistoryReading:
     """Every row reads what the rows of other groups showed, as if all of one day; in the end the state knows all."""
-    read = standing.opened(state, timeless(cases))
-    learnt = standing.learning_order(read.cases)
+    read = histories.start_reading(state, timeless(cases))
+    learnt = histories.learning_order(read.cases)
     day = int(read.cases.published[0]) + 1
     for others, rows in grouped_folds(group, FOLDS, 0):
         other = fresh(read.cases)
         _learn(other, read, others, learnt[np.isin(learnt, others)])
-        standing.consult(other, read, rows, day)
+        histories.read_as_of(other, read, rows, day)
     _learn(state, read, np.arange(len(cases.y)), learnt)
     state.timeless = True
     return read
 
 
-def timeless(cases: Cases) -> Cases:
+def timeless(cases: HistoryCases) -> HistoryCases:
     """The same cases as if published and ended on one day: the middle one, where the state begins to count."""
     middle = np.full(len(cases.y), int(np.median(cases.published)))
     return msgspec.structs.replace(cases, published=middle, known=middle)
 
 
-def _learn(state: State, read: Read, published: Numbers, told: Numbers) -> None:
-    standing.publish(state, read, published)
-    standing.resolve(state, read, told)
-    standing.study(state, read, told)
+def _learn(state: RegisterHistory, read: HistoryReading, published: Numbers, told: Numbers) -> None:
+    histories.add_publications(state, read, published)
+    histories.add_outcomes(state, read, told)
+    histories.update_text_models(state, read, told)
 
 
 def buyers(past: Sequence[LabelledTender]) -> Numbers:

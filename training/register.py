@@ -10,7 +10,7 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from features.track_records.register_history import State
+from features.track_records.register_history import RegisterHistory
 from models.bundle import ModelPart
 from models.calibration import Calibration
 from tenders.facts import Stage
@@ -61,7 +61,7 @@ class Learnt(msgspec.Struct, frozen=True, kw_only=True):
     judged: Judged
     spreads: Spreads
     scores: Floats
-    state: State
+    state: RegisterHistory
 
 
 def learn(frame: Frame, boost: Boost, seed: int, resamples: int) -> Learnt:

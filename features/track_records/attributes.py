@@ -1,8 +1,9 @@
-"""Attributes: what kind of tender this is, in words that records can be kept under.
+"""Attributes: what kind of tender this is, as short texts under which a register's history is counted.
 
-An attribute is text or None: the buyer, its unit, the kind of contract, the market, the place, the first words of the
-title. Every one is known at draft. Track records and wording models see tenders through them alone, as 64-bit hashes,
-so that a million rows are a few arrays and a register's own codes need no module of their own.
+An attribute is a text or None: the buyer, its unit, the kind of contract, the market, the place, the first words of the
+title. All are known at draft. Histories and text models see tenders only through the 64-bit hashes of these texts, so a
+million rows are a few arrays. What a register keeps in codes of its own is read by that register's module
+(`tenders.registers`), which gives it under the names here.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 
 import msgspec
@@ -22,31 +23,146 @@ from numpy.typing import NDArray
 from features.table import floats
 from features.table_builder import periods
 from features.timing import days_to_bid
-from features.track_records.keys import buyer_keys
+from features.track_records.case_records import buyer_keys
 from tenders import dates
 from tenders.facts import Facts
 from tenders.memo import Memo
+from tenders.registers import attributes_of
 from tenders.registers.columns import gc_paused
 from tenders.tender import Tender, Value
 
 Hashes = NDArray[np.uint64]
 Floats = NDArray[np.float64]
 Texts = tuple[str | None, ...]
+Codes = Mapping[str, str]
+"""A register's own codes, by the name of the attribute that each tells."""
 
-_WORD = re.compile(r"[^\W\d_]+")
-_ASCII_WORD = re.compile("[a-z]+")
+WORD = re.compile(r"[^\W\d_]+")
+ASCII_WORD = re.compile("[a-z]+")
 """The same in lower case without other letters: most texts, four times as fast."""
-_BEYOND_LATIN = re.compile("[^\0-\u02ff]")
-"""Where accents are, once they are taken apart."""
-# Words that carry no subject, in the registers' languages. Shorter words than these carry none either.
-_FUNCTION_WORDS = frozenset(
+BEYOND_LATIN = re.compile("[^\0-\u02ff]")
+"""Where accents are, once they are split from their letters."""
+FUNCTION_WORDS = frozenset(
     "para con por los las del una sobre desde der die das und von mit the and for with from".split()  # noqa: SIM905
 )
+"""Words that name nothing, in the registers' languages. Shorter words than these name nothing either."""
 MOST_WORDS = 60
 """Words of title and description that are read."""
+LONGEST_WINDOW = 200
+"""Days to bid that are compared at most; the attribute has a text of its own for each of the first MOST_DAYS_APART."""
+MOST_DAYS_APART = 60
+CHUNK = 1_000
+"""Tenders that are read at once: fact by fact, while they are in the processor's cache."""
+MOST_REMEMBERED = 1 << 20
+"""Texts whose hashes are kept."""
+
+NAMES = (
+    "window", "buyer", "name", "unit", "kind", "method", "market", "group", "branch", "sector", "place", "locality",
+    "month", "weekday", "band", "term", "fee", "criteria", "first", "opening", "subject", "ending", "again",
+    "authority", "form", "division", "topic", "urgency", "pricing", "system", "vehicle", "service", "instrument",
+    "order",
+)  # fmt: skip
+"""The attributes. Their order decides in which order equal days are learnt: add at the end."""
+FROM_FACTS = NAMES[NAMES.index("again") :]
+"""The attributes that are read of `tenderRisk` alone."""
+
+
+class HashedAttributes(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """The attributes of tenders as arrays, one row a tender.
+
+    `hashes[name]` has shape (rows,), 0 for unknown; attributes that no row has are left out. The words of row i are
+    `words[start[i]:start[i + 1]]`. `log_value`, `window` (days to bid) and `again` (1 for a re-tender) are numbers of
+    shape (rows,), NaN for unknown.
+    """
+
+    hashes: Mapping[str, Hashes]
+    words: Hashes
+    start: NDArray[np.int64]
+    log_value: Floats
+    window: Floats
+    again: Floats
+
+    @property
+    def rows(self) -> int:
+        """How many tenders."""
+        return len(self.start) - 1
+
+    @cached_property
+    def log_window(self) -> Floats:
+        """Logarithm of 1 + days to bid, shape (rows,)."""
+        return np.log1p(np.clip(self.window, 0, LONGEST_WINDOW))
+
+
+def hash_attributes(tenders: Iterable[Tender]) -> HashedAttributes:
+    """The attributes of tenders as of draft, in their order. Later facts are not read."""
+    with gc_paused():
+        parts = [_hash_chunk(chunk) for chunk in _chunks(iter(tenders))] or [_hash_chunk(())]
+    hashes, words, sizes, numbers = (np.concatenate(part) for part in zip(*parts, strict=True))
+    log_value, window, again = np.ascontiguousarray(numbers.T)
+    by_name = zip(NAMES, np.ascontiguousarray(hashes.T), strict=True)
+    return HashedAttributes(
+        hashes={name: column for name, column in by_name if column.any()},
+        words=words,
+        start=np.append(0, np.cumsum(sizes)),
+        log_value=log_value,
+        window=window,
+        again=again,
+    )
+
+
+def _chunks(tenders: Iterator[Tender]) -> Iterator[list[Tender]]:
+    while chunk := list(islice(tenders, CHUNK)):
+        yield chunk
+
+
+def _hash_chunk(tenders: Sequence[Tender]) -> tuple[Hashes, Hashes, NDArray[np.int64], Floats]:
+    """Of a few tenders: the hashes (tenders, NAMES), all words, how many each has, and three numbers (tenders, 3)."""
+    windows = _windows(tenders)
+    days = [None if math.isnan(window) else str(min(int(window), MOST_DAYS_APART)) for window in windows]
+    # Rows of a register share their facts, so what the facts tell is read once.
+    numbers, codes, stated = dict[int, int](), list[Codes](), list[str | None]()
+    for tender in tenders:
+        if id(tender.tender_risk) not in numbers:
+            numbers[id(tender.tender_risk)] = len(codes)
+            codes.append(own_codes(tender))
+            stated += _stated(tender.tender_risk, codes[-1])
+    shared = [numbers[id(tender.tender_risk)] for tender in tenders]
+    own = [text for tender, at in zip(tenders, shared, strict=True) for text in _texts(tender, codes[at])]
+    spoken = list(map(title_words, tenders))
+    hashes = (
+        _hashes(days, 1),
+        _hashes(own, len(NAMES) - len(FROM_FACTS) - 1),
+        _hashes(stated, len(FROM_FACTS))[shared],
+    )
+    return (
+        np.concatenate(hashes, axis=1),
+        _hashes(list(chain.from_iterable(spoken)), 1)[:, 0],
+        np.array(list(map(len, spoken)), dtype=np.int64),
+        np.array(list(map(_numbers, tenders, windows)), dtype=np.float64).reshape(-1, 3),
+    )
+
+
+def own_codes(tender: Tender) -> Codes:
+    """The codes of a tender by the names of attributes, as its register's module reads them."""
+    return attributes_of(tender.ocid)(tender.tender_risk.codes)
+
+
+def _texts(tender: Tender, codes: Codes) -> Texts:
+    """The attributes between `window` and FROM_FACTS, in the order of NAMES."""
+    parties, route = _parties(tender), _route(tender, codes)
+    return (
+        *parties,
+        *route,
+        *market(tender, codes),
+        *place(tender),
+        *_day(tender),
+        *_terms(tender, codes),
+        *_title(tender),
+    )
 
 
 def _parties(tender: Tender) -> Texts:
+    """The buyer by id (else name), its name, and the unit that buys."""
     buyer, unit = tender.buyer, tender.tender.procuring_entity
     if buyer is None:
         return None, None, None if unit is None else str(unit.id or unit.name)
@@ -54,28 +170,30 @@ def _parties(tender: Tender) -> Texts:
     return own, buyer.name, own if unit is None or unit is buyer else str(unit.id or unit.name)
 
 
-def _route(tender: Tender) -> Texts:
-    procedure, codes = tender.tender, tender.tender_risk.codes
-    kind = codes.get("tipo_de_contratacion") or codes.get("contract_type") or procedure.main_procurement_category
+def _route(tender: Tender, codes: Codes) -> Texts:
+    """Kind of contract and procedure."""
+    procedure = tender.tender
+    kind = codes.get("kind") or procedure.main_procurement_category
     return kind, procedure.procurement_method_details or procedure.procurement_method
 
 
-def market(tender: Tender) -> Texts:
-    """Market, group, branch and sector.
-
-    What is bought, by the code of the lot's first item, else the tender's, else a register's own group.
-    """
-    items, given = tender.tender.items, tender.tender.classification
+def market(tender: Tender, codes: Codes | None = None) -> Texts:
+    """What is bought: market, group, branch and sector, which are 8, 5, 3 and 2 digits of the code of the lot's first
+    item, else of the tender's, else the register's own group. A code without digits stands for all four."""
+    items, whole = tender.tender.items, tender.tender.classification
     own = items[0].classification if items else None
-    given = own if own and own.id is not None else given
-    number = str(given.id) if given and given.id is not None else tender.tender_risk.codes.get("cpv_group")
+    classification = own if own and own.id is not None else whole
+    if classification and classification.id is not None:
+        number: str | None = str(classification.id)
+    else:
+        number = (own_codes(tender) if codes is None else codes).get("market")
     if number is None:
         return None, None, None, None
     return (number[:8], number[:5], number[:3], number[:2]) if number[:2].isdigit() else (number,) * 4
 
 
-def where(tender: Tender) -> Texts:
-    """Region and locality of the lot's first item; the locality stands in for a region."""
+def place(tender: Tender) -> Texts:
+    """Region and locality of the lot's first item. The locality stands in for an unknown region."""
     items = tender.tender.items
     if not items or not items[0].delivery_addresses:
         return None, None
@@ -83,13 +201,14 @@ def where(tender: Tender) -> Texts:
     return address.region or address.locality, " ".join(words(address.locality)) or None
 
 
-def _when(tender: Tender) -> Texts:
+def _day(tender: Tender) -> Texts:
+    """Month and weekday of publication."""
     day = dates.day(tender.tender.date_published)
     return (None, None) if day is None else (str(day.month), str(day.weekday()))
 
 
 def worth(tender: Tender) -> Value | None:
-    """What the case is worth in its own currency: the lot's value, else the tender's, else the budget's."""
+    """The value of the case in its own currency: the lot's, else the tender's, else the budget's."""
     procedure, planning = tender.tender, tender.planning
     own = procedure.lots[0].value if procedure.lots else None
     budget = planning.budget.amount if planning and planning.budget else None
@@ -105,119 +224,32 @@ def amount(tender: Tender) -> float | None:
     return float(value.amount) if value and value.amount else None
 
 
-def _terms(tender: Tender) -> Texts:
-    """The value band (each three times the one below), the term, the fee, and what decides."""
-    procedure, codes, value = tender.tender, tender.tender_risk.codes, amount(tender)
+def _terms(tender: Tender, codes: Codes) -> Texts:
+    """The value band (each three times the one below), the term, the price of the papers, and the award criteria."""
+    procedure, value = tender.tender, amount(tender)
     band = str(math.floor(math.log(value, 3))) if value else None
-    period, criteria = procedure.contract_period, procedure.award_criteria
+    period = procedure.contract_period
     term = str(period.duration_in_days) if period and period.duration_in_days else None
     papers = [f.value for f in procedure.participation_fees if "document" in f.type and f.value]
     fee = str(papers[0].amount) if papers else None
-    weight = codes.get("price_weight")
-    decides = f"{weight}|{codes.get('price_weight_flag')}" if weight else criteria
-    return band, term, fee, decides if isinstance(decides, str) else None
+    criteria = codes.get("criteria") or procedure.award_criteria
+    return band, term, fee, criteria if isinstance(criteria, str) else None
 
 
 def _title(tender: Tender) -> Texts:
-    """The first and last content words of the lot's title, or the tender's: what repeats when it is bought again."""
+    """The first one, two and three and the last two content words of the title: they repeat when it is bought again."""
     own = tender.tender.lots[0].title if tender.tender.lots else None
-    said = content(own or tender.tender.title)
-    if not said:
+    named = content_words(own or tender.tender.title)
+    if not named:
         return None, None, None, None
-    return said[0], " ".join(said[:2]), " ".join(said[:3]), " ".join(said[-2:])
+    return named[0], " ".join(named[:2]), " ".join(named[:3]), " ".join(named[-2:])
 
 
-def _stated(facts: Facts) -> Texts:
-    """A register's own categories, and whether the same thing was called for before."""
-    codes = facts.codes
+def _stated(facts: Facts, codes: Codes) -> Texts:
+    """FROM_FACTS: whether the same was called for before, whole or in part, and a register's own categories."""
     known = facts.retender is not None or facts.call_number is not None
-    again = f"{bool(facts.retender)}|{codes.get('subcall', '1') != '1'}" if known else None
-    authority = codes.get("buyer_type") or codes.get("authority")
-    form = codes.get("form_of_contract") or codes.get("contracting_system")
-    return again, authority, form, *(codes.get(name) for name in _OWN)
-
-
-_OWN = ("division", "topic", "urgency", "pricing", "system", "vehicle", "service", "instrument", "order")
-_FAMILIES: tuple[tuple[tuple[str, ...], Callable[[Tender], Texts]], ...] = (
-    (("buyer", "name", "unit"), _parties),
-    (("kind", "method"), _route),
-    (("market", "group", "branch", "sector"), market),
-    (("place", "locality"), where),
-    (("month", "weekday"), _when),
-    (("band", "term", "fee", "criteria"), _terms),
-    (("first", "opening", "subject", "ending"), _title),
-)
-_STATED = ("again", "authority", "form", *_OWN)
-NAMES: tuple[str, ...] = ("window", *(name for names, _ in _FAMILIES for name in names), *_STATED)
-A_TIME = 1_000
-"""Tenders that are described at once: while they are in the cache, fact by fact."""
-MOST_REMEMBERED = 1 << 20
-"""Texts whose hashes are kept."""
-
-
-class Described(msgspec.Struct, frozen=True, kw_only=True):
-    """Tenders as arrays, one row each.
-
-    `hashes[attribute]` has shape (rows,), 0 for unknown; attributes that no row has are left out. The words of row i
-    are `words[start[i]:start[i + 1]]`. `days`, `log_value`, `window` and `again` are numbers, NaN for unknown.
-    """
-
-    hashes: Mapping[str, Hashes]
-    words: Hashes
-    start: NDArray[np.int64]
-    log_value: Floats
-    window: Floats
-    again: Floats
-
-    @property
-    def rows(self) -> int:
-        """How many tenders."""
-        return len(self.start) - 1
-
-
-def describe(tenders: Iterable[Tender]) -> Described:
-    """The attributes of tenders as of draft, in their order. What is known later is not read."""
-    with gc_paused():
-        parts = [_described(some) for some in _some(iter(tenders))] or [_described(())]
-    made, words, sizes, numbers = (np.concatenate(each) for each in zip(*parts, strict=True))
-    log_value, windows, again = np.ascontiguousarray(numbers.T)
-    by_name = zip(NAMES, np.ascontiguousarray(made.T), strict=True)
-    return Described(
-        hashes={name: column for name, column in by_name if column.any()},
-        words=words,
-        start=np.append(0, np.cumsum(sizes)),
-        log_value=log_value,
-        window=windows,
-        again=again,
-    )
-
-
-def _some(tenders: Iterator[Tender]) -> Iterator[list[Tender]]:
-    while some := list(islice(tenders, A_TIME)):
-        yield some
-
-
-def _described(tenders: Sequence[Tender]) -> tuple[Hashes, Hashes, NDArray[np.int64], Floats]:
-    """Of a few tenders: the hashes (tenders, NAMES), the words, how many each has, and `_numbers` (tenders, 3)."""
-    windows = _windows(tenders)
-    bids = [None if math.isnan(window) else str(min(int(window), 60)) for window in windows]
-    own = [text for tender in tenders for _, read in _FAMILIES for text in read(tender)]
-    # Rows of a register share their facts, and those hold most attributes.
-    shared = {id(tender.tender_risk): tender.tender_risk for tender in tenders}
-    place = {name: number for number, name in enumerate(shared)}
-    stated = [text for facts in shared.values() for text in _stated(facts)]
-    said = list(map(spoken, tenders))
-    made = (
-        _hashes(bids, 1),
-        _hashes(own, len(NAMES) - len(_STATED) - 1),
-        _hashes(stated, len(_STATED))[[place[id(tender.tender_risk)] for tender in tenders]],
-    )
-    return (
-        np.concatenate(made, axis=1),
-        _hashes(list(chain.from_iterable(said)), 1)[:, 0],
-        np.array(list(map(len, said)), dtype=np.int64),
-        np.array(list(map(_numbers, tenders, windows)), dtype=np.float64).reshape(-1, 3),
-    )
+    again = f"{bool(facts.retender)}|{codes.get('part_again', 'False')}" if known else None
+    return again, *(codes.get(name) for name in FROM_FACTS[1:])
 
 
 def _windows(tenders: Sequence[Tender]) -> list[float]:
@@ -231,12 +263,8 @@ def _windows(tenders: Sequence[Tender]) -> list[float]:
 
 
 def _numbers(tender: Tender, window: float) -> tuple[float, float, float]:
-    value, facts = amount(tender), tender.tender_risk
-    return (
-        math.log(value) if value else math.nan,
-        window,
-        math.nan if facts.retender is None else float(facts.retender),
-    )
+    value, again = amount(tender), tender.tender_risk.retender
+    return math.log(value) if value else math.nan, window, math.nan if again is None else float(again)
 
 
 def hashed(text: str | None) -> int:
@@ -262,7 +290,7 @@ def mixed(*columns: Hashes) -> Hashes:
     return np.where(known, together, np.uint64(0))
 
 
-def spoken(tender: Tender) -> Sequence[str]:
+def title_words(tender: Tender) -> Sequence[str]:
     """The words of lot title, title and description, without digits and accents, in order; at most MOST_WORDS."""
     own = tender.tender.lots[0].title if tender.tender.lots else None
     title, more = tender.tender.title, tender.tender.description
@@ -277,12 +305,12 @@ def words(text: str | None) -> tuple[str, ...]:
     """The words of a text in lower case, without accents; any script."""
     bare = unicodedata.normalize("NFKD", text or "").lower()
     if not bare.isascii():
-        for mark in set(_BEYOND_LATIN.findall(bare)):
+        for mark in set(BEYOND_LATIN.findall(bare)):
             if unicodedata.combining(mark):
                 bare = bare.replace(mark, "")
-    return tuple((_ASCII_WORD if bare.isascii() else _WORD).findall(bare))
+    return tuple((ASCII_WORD if bare.isascii() else WORD).findall(bare))
 
 
-def content(text: str | None) -> list[str]:
-    """The words that name something."""
-    return [word for word in words(text) if len(word) > 2 and word not in _FUNCTION_WORDS]
+def content_words(text: str | None) -> list[str]:
+    """The words of a text that name something."""
+    return [word for word in words(text) if len(word) > 2 and word not in FUNCTION_WORDS]

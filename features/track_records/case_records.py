@@ -1,42 +1,65 @@
-"""Track records: what buyers, advisers and markets had done before a date.
+"""The records of resolved cases under each buyer, adviser, supplier and market, as they stood on any day.
 
-Outcomes are learnt in the order in which they became known, and how every record stood after each is kept. Features
-read the state on the day of publication: nothing that was not yet known can reach them, and training and serving read
-the same object.
+Cases are added in the order in which their outcomes became known, and the record of every key after each is kept. A
+tender reads the records of its publication day, so that nothing that was not yet known can reach it. Training and
+serving read the same object.
 
-A record counts cases, failures, and the failures *expected* of those cases from the base rate of
-the kind of case (a picked case fails three times in four because of how it was picked). What a feature reads is the
-shrunk ratio `(observed + PRIOR) / (expected + PRIOR)`: 1 means as the rest, 2 means twice
-as many failures as expected. So records compare across registers, and picked cases do not inflate them.
+A record counts cases, failures, and the failures *expected* of those cases from the base rate of their kind: a picked
+case fails three times in four because of how it was picked. A feature reads the shrunk ratio
+`(observed + PRIOR) / (expected + PRIOR)`: 1 is as the rest, 2 is twice as many failures as expected. So records compare
+across registers, and picked cases do not inflate them.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import date
-from functools import cached_property
-from typing import Any, Protocol
+from functools import cached_property, lru_cache
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
 
 from features.categorical import Categorical
+from tenders.facts import Stage
+from tenders.memo import Memo
+from tenders.tender import Award, Tender
 
-# Failures added to both sides of the ratio: with it, one failure where 0.2 were expected reads
-# 1.7 rather than 5. About the size of record at which UK buyers begin to differ from chance.
 PRIOR = 1.0
-# What a kind of case is taken to fail at before any is known, and how many cases that is worth.
+"""Failures added to both sides of the ratio: one failure where 0.2 were expected then reads 1.7 rather than 5. About
+the size of record at which UK buyers begin to differ from chance."""
 PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
+"""The share of a kind of case that is taken to fail before any is known, and how many cases that is worth."""
+MOST_DAYS = 20_000
+"""Days whose records are kept: more than half a century's."""
+
+_ADVISES = re.compile(r"\b(advis|consult)", re.I)
+_LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
 
 
-class Record(msgspec.Struct):
+class ResolvedCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case whose outcome became known `on` a day: the keys that it counts under, and what else it showed.
+
+    `kind` names how the case was selected. Cases are compared with the rest of their kind only.
+    """
+
+    on: date
+    keys: tuple[str, ...]
+    failed: bool
+    kind: str = "register"
+    bidders: float | None = None
+    value_gbp: float | None = None
+
+
+class CaseRecord(msgspec.Struct):
     """The resolved cases under one key: how many, how many failed, how many were expected to.
 
-    `bidders` is the sum over the `counted` cases whose number of bidders is known, `log_value` the sum of
-    the natural logarithms of the `valued` cases' value in pounds.
+    `bidders` is the sum over the `counted` cases whose number of bidders is known, `log_value` the sum of the natural
+    logarithms of the value in pounds over the `valued` cases that have one.
     """
 
     cases: int = 0
@@ -57,22 +80,114 @@ class Record(msgspec.Struct):
         """Share that failed, shrunk to PRIOR_RATE."""
         return (self.failed + PRIOR_CASES * PRIOR_RATE) / (self.cases + PRIOR_CASES)
 
-    def learn(self, resolved: Resolved, rate: float) -> None:
-        """Takes in one outcome; `rate` is the share of its kind that failed so far."""
+    def add(self, case: ResolvedCase, rate: float) -> None:
+        """Adds a case of whose kind the share `rate` has failed so far."""
         self.cases += 1
-        self.failed += resolved.failed
+        self.failed += case.failed
         self.expected += rate
-        if resolved.bidders is not None:
+        if case.bidders is not None:
             self.counted += 1
-            self.bidders += resolved.bidders
-        if resolved.value_gbp:
+            self.bidders += case.bidders
+        if case.value_gbp:
             self.valued += 1
-            self.log_value += math.log(resolved.value_gbp)
+            self.log_value += math.log(case.value_gbp)
 
     @property
     def seen(self) -> str:
         """The record and its size in words."""
         return f"{self.failed:.0f} of {self.cases} resolved cases failed where {self.expected:.1f} were expected"
+
+
+Timelines = Mapping[str, tuple[list[int], list[CaseRecord]]]
+"""By key, the numbers (from 1) of the cases under it, and its record after each."""
+
+
+AnyRecords = TypeVar("AnyRecords", bound="CaseRecords")
+
+
+class CaseRecords(Mapping[str, CaseRecord]):
+    """The record under every key, e.g. `buyer:ministry justice`, when the first `known` cases were resolved."""
+
+    def __init__(self, timelines: Timelines, known: int) -> None:
+        self.timelines, self.known = timelines, known
+
+    @classmethod
+    def fixed(cls, records: Mapping[str, CaseRecord]) -> CaseRecords:
+        """Records as they are given, without the cases behind them."""
+        return cls({key: ([1], [record]) for key, record in records.items()}, 1)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The record under a key."""
+        timeline = self.timelines.get(key)
+        if timeline is None:
+            return default
+        after = bisect_right(timeline[0], self.known)
+        return timeline[1][after - 1] if after else default
+
+    def __getitem__(self, key: str) -> CaseRecord:
+        record: CaseRecord | None = self.get(key)
+        if record is None:
+            raise KeyError(key)
+        return record
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, (numbers, _) in self.timelines.items() if numbers[0] <= self.known)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def longest(self, keys: Sequence[str]) -> CaseRecord | None:
+        """The longest record among several keys; None if no case stands under any of them.
+
+        Records are not summed: one case may stand under several keys, as under two advisers.
+        """
+        if len(keys) == 1:
+            record: CaseRecord | None = self.get(keys[0])
+            return record
+        records = [record for key in keys if (record := self.get(key))]
+        return max(records, key=lambda record: (record.cases, record.failed), default=None)
+
+
+def longest_records(
+    records: Categorical[AnyRecords], keys: Categorical[tuple[str, ...]]
+) -> Categorical[CaseRecord | None]:
+    """`CaseRecords.longest` of the keys of each row, computed once for each distinct pair of records and keys."""
+    if len(keys) == 1:
+        (row_records,), (row_keys,) = records.rows(), keys.rows()
+        return Categorical.single(row_records.longest(row_keys))
+    # Nearly all tenders have no key with a record, and all days share one set of timelines.
+    ever = set[str]().union(*{id(day.timelines): day.timelines for day in records.categories}.values())
+    rows = np.flatnonzero(keys.where(lambda row_keys: not ever.isdisjoint(row_keys)))
+    count = len(keys.categories)
+    pairs, codes = np.unique(records.codes[rows].astype(np.int64) * count + keys.codes[rows], return_inverse=True)
+    whole = np.zeros(len(keys), dtype=np.int32)
+    whole[rows] = codes + 1
+    split = (divmod(pair, count) for pair in pairs.tolist())
+    return Categorical([None, *(records.categories[day].longest(keys.categories[key]) for day, key in split)], whole)
+
+
+class TrackRecord(CaseRecords):
+    """Case records, or what a register's history says of one tender, until tables of tenders hold each apart."""
+
+    def __init__(
+        self,
+        records: Mapping[str, CaseRecord] | None = None,
+        numbers: Mapping[str, float] | None = None,
+        phrases: Any = None,
+        others: Mapping[str, TrackRecord] | None = None,
+    ) -> None:
+        super().__init__({key: ([1], [record]) for key, record in (records or {}).items()}, 1)
+        self.numbers, self.phrases, self.others = numbers or {}, phrases, others or {}
+
+    def about(self, outcome: str) -> TrackRecord:
+        """The record that speaks of an outcome: one of its own, or this one."""
+        return self.others.get(outcome, self)
+
+    of = CaseRecords.longest
+
+
+NO_RECORDS = TrackRecord()
+"""Where nothing is known of anybody, or nothing need be."""
 
 
 class Seen(Protocol):
@@ -82,176 +197,149 @@ class Seen(Protocol):
     def seen(self) -> str: ...
 
 
-class Phrases(msgspec.Struct, frozen=True):
-    """The words of a tender that speak most for and against the outcome, with what each counts."""
+class CaseHistory(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """All resolved cases in time order, and from them the records as of any day.
 
-    counted: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def seen(self) -> str:
-        """The phrases in their order."""
-        return ", ".join(f"“{phrase}” {count:+.2f}" for phrase, count in self.counted) or "no word that is known"
-
-
-class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """An outcome that became known `on` a day, under which keys, and what else the case showed.
-
-    `kind` names how the case was selected; cases are compared with the rest of their kind only.
+    The records of a day count what was resolved strictly before it: nothing of that day or later can reach a feature.
     """
 
-    on: date
-    keys: tuple[str, ...]
-    failed: bool
-    kind: str = "register"
-    bidders: float | None = None
-    value_gbp: float | None = None
-
-
-class TrackRecord(msgspec.Struct):
-    """What is known on a day: records by key, e.g. `buyer:ministry justice`.
-
-    For a tender of a register, `numbers` and `phrases` are what the register's records of an outcome said of it on its
-    day (`features.track_records.register_history`), and `others` the same for outcomes that have records of their own.
-    """
-
-    records: Mapping[str, Record] = msgspec.field(default_factory=dict)
-    numbers: Mapping[str, float] = {}
-    phrases: Phrases = Phrases()
-    others: Mapping[str, TrackRecord] = {}
-
-    def about(self, outcome: str) -> TrackRecord:
-        """The record that speaks of an outcome: one of its own, or this one."""
-        return self.others.get(outcome, self)
-
-    @property
-    def ever(self) -> Mapping[str, Any]:
-        """What holds every key under which there is a record, and maybe keys of which there is none yet."""
-        return self.records.history if isinstance(self.records, AsOf) else self.records
-
-    def of(self, keys: Sequence[str]) -> Record | None:
-        """The longest record among several keys; None if none of them has a case.
-
-        Not their sum: one case may stand under several of them, as under two advisers.
-        """
-        if len(keys) == 1:
-            return self.records.get(keys[0])
-        found = [record for key in keys if (record := self.records.get(key))]
-        return max(found, key=lambda record: (record.cases, record.failed), default=None)
-
-
-def recorded(records: Categorical[TrackRecord], keys: Categorical[tuple[str, ...]]) -> Categorical[Record | None]:
-    """What each track record says of the keys beside it (`TrackRecord.of`): asked once for all that are alike."""
-    if len(keys) == 1:
-        (record,), (named,) = records.rows(), keys.rows()
-        return Categorical([record.of(named)], np.zeros(1, dtype=np.int32))
-    # Nearly all keys are of none of the logs, of which there is one for all days.
-    ever = set[str]().union(*{id(each.ever): each.ever for each in records.categories}.values())
-    rows = np.flatnonzero(keys.where(lambda each: not ever.isdisjoint(each)))
-    count = len(keys.categories)
-    pairs, place = np.unique(records.codes[rows].astype(np.int64) * count + keys.codes[rows], return_inverse=True)
-    whole = np.zeros(len(keys), dtype=np.int32)
-    whole[rows] = place + 1
-    asked = (divmod(pair, count) for pair in pairs.tolist())
-    return Categorical([None, *(records.categories[day].of(keys.categories[each]) for day, each in asked)], whole)
-
-
-def in_order(resolved: Iterable[Resolved]) -> list[Resolved]:
-    """Outcomes as they are learnt: by day, and those of one day in an order of their own, however they were listed."""
-    return sorted(resolved, key=lambda r: (r.on, r.kind, r.keys, r.failed))
-
-
-NO_RECORD = TrackRecord()
-"""Where nothing is known of anybody, or nothing need be."""
-
-
-class Log(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Everything that was learnt, in time order: the track record as it stood on any day.
-
-    The state on a day holds what was resolved strictly before it: nothing of that day or later can reach a feature.
-    """
-
-    resolved: tuple[Resolved, ...] = ()
+    resolved: tuple[ResolvedCase, ...] = ()
 
     @classmethod
-    def of(cls, resolved: Iterable[Resolved]) -> Log:
-        """The log of outcomes, in whatever order they are listed."""
-        return cls(resolved=tuple(in_order(resolved)))
+    def of(cls, cases: Iterable[ResolvedCase]) -> CaseHistory:
+        """The history of cases, in whatever order they are listed."""
+        return cls(resolved=tuple(in_order(cases)))
 
-    def on(self, day: date | None) -> TrackRecord:
-        """The state on a day; all that was learnt without a day. Not to be changed."""
-        found = self._states.get(day)
-        if found is None:
+    def as_of(self, day: date | None) -> TrackRecord:
+        """The records of a day; of all cases without a day. The same object for the same day, not to be changed."""
+        records = self._by_day.get(day)
+        if records is None:
             known = len(self.resolved) if day is None else bisect_left(self._days, day)
-            found = TrackRecord(records=AsOf(self._history, known))
-            if len(self._states) < MOST_DAYS:
-                self._states[day] = found
-        return found
+            records = TrackRecord()
+            records.timelines, records.known = self._timelines, known
+            if len(self._by_day) < MOST_DAYS:
+                self._by_day[day] = records
+        return records
 
-    def on_each(self, days: Iterable[date | None]) -> list[TrackRecord]:
-        """The state on each of many days."""
-        states = self._states
-        return [states.get(day) or self.on(day) for day in days]
+    def as_of_each(self, days: Iterable[date | None]) -> list[TrackRecord]:
+        """The records of each of many days."""
+        known = self._by_day
+        return [known[day] if day in known else self.as_of(day) for day in days]
 
     @cached_property
-    def _states(self) -> dict[date | None, TrackRecord]:
+    def _by_day(self) -> dict[date | None, TrackRecord]:
         return {}
 
     @cached_property
     def _days(self) -> list[date]:
-        return [each.on for each in self.resolved]
+        return [case.on for case in self.resolved]
 
     @cached_property
-    def _history(self) -> History:
-        return histories(self.resolved)
+    def _timelines(self) -> Timelines:
+        return timelines(self.resolved)
 
 
-History = Mapping[str, tuple[list[int], list[Record]]]
-"""By key, each record as it stood after every outcome that it took in, and the numbers of those outcomes from 1."""
+Record: TypeAlias = CaseRecord
+recorded, NO_RECORD = longest_records, NO_RECORDS
 
 
-def histories(resolved: Iterable[Resolved]) -> History:
-    """What is learnt of outcomes in time order. What was expected of a case is the rate of its kind so far."""
-    found: dict[str, tuple[list[int], list[Record]]] = {}
-    kinds: dict[str, Record] = {}
-    for number, each in enumerate(resolved, start=1):
-        kind = kinds.setdefault(each.kind, Record())
+def in_order(cases: Iterable[ResolvedCase]) -> list[ResolvedCase]:
+    """Cases in the order in which they are added: by day, and within a day by content, however they were listed."""
+    return sorted(cases, key=lambda case: (case.on, case.kind, case.keys, case.failed))
+
+
+def timelines(resolved: Iterable[ResolvedCase]) -> Timelines:
+    """The records after each of the cases, which come in time order. What was expected of a case is the rate of its
+    kind so far."""
+    by_key: dict[str, tuple[list[int], list[CaseRecord]]] = {}
+    kinds: dict[str, CaseRecord] = {}
+    for number, case in enumerate(resolved, start=1):
+        kind = kinds.setdefault(case.kind, CaseRecord())
         rate = kind.rate
-        kind.learn(each, rate)
-        for key in each.keys:
-            numbers, records = found.setdefault(key, ([], []))
-            record = copy(records[-1]) if records else Record()
-            record.learn(each, rate)
+        kind.add(case, rate)
+        for key in case.keys:
+            numbers, records = by_key.setdefault(key, ([], []))
+            record = copy(records[-1]) if records else CaseRecord()
+            record.add(case, rate)
             numbers.append(number)
             records.append(record)
-    return found
+    return by_key
 
 
-class AsOf(Mapping[str, Record]):
-    """Records by key as they stood when so many outcomes were known."""
-
-    def __init__(self, history: History, known: int) -> None:
-        self.history, self._known = history, known
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The record under a key."""
-        held = self.history.get(key)
-        if held is None:
-            return default
-        at = bisect_right(held[0], self._known)
-        return held[1][at - 1] if at else default
-
-    def __getitem__(self, key: str) -> Record:
-        found: Record | None = self.get(key)
-        if found is None:
-            raise KeyError(key)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return (key for key, (numbers, _) in self.history.items() if numbers[0] <= self._known)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
+def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
+    """Every key under which a tender's outcome counts, as far as known at a stage."""
+    advisers, markets = adviser_keys(tender), market_keys(tender)
+    keys = [*buyer_keys(tender), *advisers, *markets, *(f"{a}|{m}" for a in advisers for m in markets)]
+    if stage == "awarded":
+        keys += supplier_keys(tender)
+    return tuple(dict.fromkeys(keys))
 
 
-MOST_DAYS = 20_000
-"""Days whose state is kept: more than half a century's."""
+def buyer_keys(tender: Tender) -> tuple[str, ...]:
+    """`buyer:` keys: the buyer, and the procuring entity where it is another."""
+    buyer, entity = tender.buyer, tender.tender.procuring_entity
+    return BUYERS[buyer.name if buyer else None, entity.name if entity else None]
+
+
+def _buyer_keys(names: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(name) for name in names if name) if plain)
+
+
+BUYERS = Memo(_buyer_keys)
+"""`buyer:` keys by the names of buyer and procuring entity, None for neither."""
+
+
+def adviser_keys(tender: Tender) -> list[str]:
+    """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
+    names = [adviser.name for adviser in tender.tender_risk.advisers]
+    names += [p.name for p in tender.parties if p.name and p.role_details and _ADVISES.search(p.role_details)]
+    return [f"adviser:{plain}" for plain in dict.fromkeys(map(normal, names)) if plain]
+
+
+def supplier_keys(tender: Tender) -> tuple[str, ...]:
+    """`supplier:` keys of the suppliers of the awards."""
+    return SUPPLIERS[supplier_names(tender.awards)]
+
+
+def supplier_names(awards: Iterable[Award]) -> tuple[str, ...]:
+    """The names of the suppliers of awards."""
+    return tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name])
+
+
+def _supplier_keys(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"supplier:{plain}" for name in names if (plain := normal(name)))
+
+
+SUPPLIERS = Memo(_supplier_keys)
+"""`supplier:` keys by the suppliers' names."""
+
+
+def market_keys(tender: Tender) -> tuple[str, ...]:
+    """`market:` keys: the CPV groups (3 digits) of what is bought."""
+    return MARKETS[tuple(cpv_codes(tender))]
+
+
+def _market_keys(codes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
+
+
+MARKETS = Memo(_market_keys)
+"""`market:` keys by CPV codes."""
+
+
+def cpv_codes(tender: Tender) -> list[str]:
+    """CPV codes of the tender and its items, main ones only."""
+    sections = [item.classification for item in tender.tender.items]
+    if tender.tender.classification:
+        sections.insert(0, tender.tender.classification)
+    return [
+        c.id if type(c.id) is str else str(c.id)
+        for c in sections
+        if c and c.id is not None and (c.scheme == "CPV" or not c.scheme or c.scheme.upper() == "CPV")
+    ]
+
+
+@lru_cache(maxsize=65536)
+def normal(name: str) -> str:
+    """A name without case, punctuation and legal form, so that its spellings agree."""
+    return " ".join(_LEGAL_NOISE.sub(" ", name.lower().replace("&", " and ")).split())

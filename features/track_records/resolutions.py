@@ -1,20 +1,19 @@
-"""What track records learn of a history: each case's failure or survival, on the day on which it became known."""
+"""What case records learn of a history: each case's failure or survival, on the day on which it became known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
 from features.procedure import is_competed
-from features.track_records.case_records import NO_RECORD, Resolved
-from features.track_records.keys import keys_of
+from features.track_records.case_records import NO_RECORD, ResolvedCase, keys_of
 from features.value import value_gbp
 from tenders import casebook
 from tenders.bid_counts import bidders
 from tenders.history import LabelledTender
 
 
-def resolutions(cases: Iterable[LabelledTender]) -> Iterator[Resolved]:
-    """One resolution a case of which it is known whether it failed, and when. One decision is learnt once.
+def resolved_cases(cases: Iterable[LabelledTender]) -> Iterator[ResolvedCase]:
+    """The cases of which it is known whether they failed, and when. What ended by one decision counts once.
 
     A case that is too recent to have failed tells nothing yet.
     """
@@ -25,29 +24,29 @@ def resolutions(cases: Iterable[LabelledTender]) -> Iterator[Resolved]:
             continue
         seen.add(decided)
         tender = case.as_of("awarded")
-        yield Resolved(
+        yield ResolvedCase(
             on=case.known_on,
             keys=keys_of(tender, "awarded"),
             failed=failed,
             kind="register" if not case.cohort else "picked" if picked(case) else "cohort",
-            # Who was alone by design tells nothing of a market.
+            # A single bidder by design says nothing about a market.
             bidders=None if is_competed(tender) is False else bidders(tender),
             value_gbp=value_gbp(tender, NO_RECORD),
         )
 
 
 def decision(case: LabelledTender) -> tuple[object, ...]:
-    """What is the same for failures by one decision: those of one fate and day. Survivors survive one by one."""
+    """Equal for cases that failed by one decision: those of one fate and day. Cases that survived each stand alone."""
     return (case.cluster_id, case.known_on) if failure(case) else (case.row, case.cluster_id, case.known_on)
 
 
 def failure(case: LabelledTender) -> bool | None:
-    """Whether a case failed: as it is told, else as its parts tell; None if none does."""
+    """Whether a case failed: as its history says, else whether any of its parts did; None if neither is known."""
     if "failure" in case.outcomes:
         return case.outcomes["failure"]
     parts = [case.outcomes[name] for name in ("no_award", "early_end") if name in case.outcomes]
-    told = [part for part in parts if part is not None]
-    return any(told) if told else None
+    known = [part for part in parts if part is not None]
+    return any(known) if known else None
 
 
 def picked(case: LabelledTender) -> bool:

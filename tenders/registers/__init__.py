@@ -7,6 +7,7 @@ figures were found.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable, Mapping
 
 from tenders.errors import UsageError
 from tenders.history import Register
@@ -25,3 +26,10 @@ def find_register(name: str) -> Register:
         raise UsageError(f"{name!r} is no register. Use one of {', '.join(_NAMES)}; 'own' reads any other history")
     register: Register = importlib.import_module(f"{__name__}.{name}").REGISTER
     return register
+
+
+def attributes_of(ocid: str | None) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
+    """How the codes of a tender are read as attributes: as `Register.attributes` of the register whose name begins the
+    ocid says, and as they stand for any other tender."""
+    name = (ocid or "").partition("-")[0]
+    return find_register(name).attributes if name in _NAMES else dict

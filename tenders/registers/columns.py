@@ -226,6 +226,11 @@ def gc_paused() -> Iterator[None]:
             gc.enable()
 
 
+def codes_as(**codes: str) -> Callable[[Mapping[str, str]], dict[str, str]]:
+    """Reads a register's codes as attributes: `codes_as(kind="contract_type")` gives the contract type as the kind."""
+    return lambda given: {name: given[code] for name, code in codes.items() if code in given}
+
+
 def text(value: Any) -> str | None:
     """The text with single spaces, None if there is none in it."""
     return (" ".join(str(value).split()) or None) if value is not None else None

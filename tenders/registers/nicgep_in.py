@@ -46,6 +46,7 @@ from tenders.registers.columns import (
     as_day,
     as_text,
     cell_problem,
+    codes_as,
     count,
     gc_paused,
     iso,
@@ -270,4 +271,9 @@ def _facts(division: str | None, *codes: str | None) -> Facts:
     return Facts(codes=given | {"division": division} if division else given)
 
 
-REGISTER = Register(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)
+REGISTER = Register(
+    name=NAME,
+    outcomes={"single_bid": ("draft",)},
+    read=read,
+    attributes=codes_as(kind="contract_type", form="form_of_contract", division="division"),
+)

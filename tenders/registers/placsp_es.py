@@ -46,6 +46,7 @@ from tenders.registers.columns import (
     as_number,
     as_text,
     cell_problem,
+    codes_as,
     count,
     money,
     read_cells,
@@ -240,4 +241,5 @@ REGISTER = Register(
     read=read,
     gaps_tell=("/bids/statistics",),
     snapshot=True,
+    attributes=codes_as(kind="contract_type", authority="buyer_type", form="contracting_system", urgency="urgency"),
 )

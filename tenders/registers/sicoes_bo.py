@@ -37,6 +37,7 @@ from tenders.registers.columns import (
     as_day,
     as_text,
     cell_problem,
+    codes_as,
     gc_paused,
     iso,
     read_cells,
@@ -217,4 +218,9 @@ def read(path: Path) -> HistoryFile:
     return HistoryFile(cases=cases, rows=len(given["cuce"]), problems=found.problems)
 
 
-REGISTER = Register(name=NAME, outcomes={"no_award": ("draft",)}, read=read)
+def attributes(codes: Mapping[str, str]) -> dict[str, str]:
+    """The codes by the names of attributes. A second subcall calls again for a part."""
+    return codes_as(kind="tipo_de_contratacion")(codes) | {"part_again": str(codes.get("subcall", "1") != "1")}
+
+
+REGISTER = Register(name=NAME, outcomes={"no_award": ("draft",)}, read=read, attributes=attributes)

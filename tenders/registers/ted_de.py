@@ -34,6 +34,7 @@ from tenders.registers.columns import (
     as_day,
     as_number,
     as_text,
+    codes_as,
     count,
     gc_paused,
     money,
@@ -140,4 +141,12 @@ def _facts(
     return Facts(codes={name: str(as_text(code)) for name, code in codes.items() if code is not None})
 
 
-REGISTER = Register(name=NAME, outcomes={"single_bid": ("draft",)}, read=read)
+def attributes(codes: Mapping[str, str]) -> dict[str, str]:
+    """The codes by the names of attributes. What decides is the weight of the price with the source's flag."""
+    found = codes_as(market="cpv_group", authority="authority", topic="topic")(codes)
+    if weight := codes.get("price_weight"):
+        found["criteria"] = f"{weight}|{codes.get('price_weight_flag')}"
+    return found
+
+
+REGISTER = Register(name=NAME, outcomes={"single_bid": ("draft",)}, read=read, attributes=attributes)

@@ -110,7 +110,7 @@ def test_learning_tells_where_the_time_goes(run, history):
     assert seconds["xgb.train alone, on every told row and column"] > 0
     assert "on the same matrix: " in printed
     parts = {row["part"] for row in profile["rows"]}
-    assert {"as_of", "describe", "replay", "columns", "plain features"} <= parts
+    assert {"as_of", "attributes", "replay", "register features", "plain features"} <= parts
     assert "rows a second" in printed
     assert "Peak memory" in printed
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from features.track_records.case_records import Log, Resolved, TrackRecord
+from features.track_records.case_records import CaseHistory, ResolvedCase, TrackRecord
 from tenders.facts import STAGES, IncumbentKind, Touches, Vehicle
 
 Json = dict[str, Any]
@@ -177,7 +177,7 @@ def record() -> TrackRecord:
     """A track record that knows the names which the strategies above make."""
     keys = ("buyer:", "buyer:integrated", "market:851", "market:720", "adviser:a", "adviser:a|market:851", "supplier:a")
     resolved = (
-        Resolved(on=date(2015, 1, 1), keys=keys[: 2 + i % 6], failed=i % 3 == 0, bidders=i % 4, value_gbp=10.0**i)
+        ResolvedCase(on=date(2015, 1, 1), keys=keys[: 2 + i % 6], failed=i % 3 == 0, bidders=i % 4, value_gbp=10.0**i)
         for i in range(12)
     )
-    return Log.of(resolved).on(None)
+    return CaseHistory.of(resolved).as_of(None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from features.catalogue import catalogue
-from features.track_records.case_records import Log, Resolved, TrackRecord
+from features.track_records.case_records import CaseHistory, ResolvedCase, TrackRecord
 from tenders.io.read import to_process
 
 Json = dict[str, Any]
@@ -17,12 +17,13 @@ Json = dict[str, Any]
 def record() -> TrackRecord:
     """Two cases of one buyer, its adviser, market and supplier: one failed of 0.2, then 1/3, expected; five of a market with values."""
     keys = ("buyer:example", "adviser:adviser", "market:851", "adviser:adviser|market:851", "supplier:supplier")
-    first = Resolved(on=date(2015, 1, 1), keys=(*keys, "adviser:adviser|market:720"), failed=True, bidders=3)
-    second = Resolved(on=date(2016, 1, 1), keys=keys, failed=False, bidders=2)
+    first = ResolvedCase(on=date(2015, 1, 1), keys=(*keys, "adviser:adviser|market:720"), failed=True, bidders=3)
+    second = ResolvedCase(on=date(2016, 1, 1), keys=keys, failed=False, bidders=2)
     works = (
-        Resolved(on=date(2017, 1, 1), keys=("market:450",), failed=False, value_gbp=10.0 ** (i + 1)) for i in range(5)
+        ResolvedCase(on=date(2017, 1, 1), keys=("market:450",), failed=False, value_gbp=10.0 ** (i + 1))
+        for i in range(5)
     )
-    return Log.of([first, second, *works]).on(None)
+    return CaseHistory.of([first, second, *works]).as_of(None)
 
 
 RECORD = record()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import catalogue
-from features.track_records.case_records import Log, Resolved
+from features.track_records.case_records import CaseHistory, ResolvedCase
 from models import score as scoring
 from models.bundle import Bundle
 from tenders.facts import STAGES, Stage
@@ -183,7 +183,7 @@ def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
         for facts in pair:
             keys = {key: value for key, value in facts.items() if key != "release"}
             tender = to_process(with_facts(form.release(keys)[0], facts.get("release", {}))).as_of(each.stage)
-            values.append(each.measure(tender, Log().on(None)))
+            values.append(each.measure(tender, CaseHistory().as_of(None)))
         riskier, safer = values
         if riskier is not None and safer is not None:
             seen.append((safer - riskier) * each.direction)
@@ -210,12 +210,12 @@ def test_a_better_record_never_raises_the_risk(bundle: Bundle, name: str, contex
         assert better <= worse + ROUNDING
 
 
-def _case(key: str, shows: Json) -> Resolved:
-    return Resolved(on=date(2024, 6, 1), keys=(key,), kind="cohort", **shows)
+def _case(key: str, shows: Json) -> ResolvedCase:
+    return ResolvedCase(on=date(2024, 6, 1), keys=(key,), kind="cohort", **shows)
 
 
-def _with_log(bundle: Bundle, resolved: tuple[Resolved, ...]) -> Bundle:
-    return msgspec.structs.replace(bundle, log=Log(resolved=resolved))
+def _with_log(bundle: Bundle, resolved: tuple[ResolvedCase, ...]) -> Bundle:
+    return msgspec.structs.replace(bundle, log=CaseHistory(resolved=resolved))
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -31,7 +31,7 @@ BLOCK: Json = {
 def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
     found = score(bundle, process, stage)
-    tender, record = process.as_of(stage), bundle.log.on(process.published_on())
+    tender, record = process.as_of(stage), bundle.log.as_of(process.published_on())
     effects = [abs(reason.effect) for reason in found.reasons]
     assert effects == sorted(effects, reverse=True)
     assert all(effect >= SMALLEST_EFFECT / 2 for effect in effects)
@@ -50,7 +50,7 @@ def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bund
 @given(data=st.data())
 def test_what_is_unknown_is_listed_with_why(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
-    tender, record = process.as_of(stage), bundle.log.on(process.published_on())
+    tender, record = process.as_of(stage), bundle.log.as_of(process.published_on())
     for each in score(bundle, process, stage).unknown:
         feature = catalogue()[each.feature]
         if STAGES.index(feature.stage) > STAGES.index(stage):

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from features.track_records import register_features as records
-from features.track_records import register_history as standing
-from features.track_records.attributes import describe
-from features.track_records.register_history import State, consulted
-from models import register_histories as states
-from models.knowing import MOST_PHRASES, read_of, together
+from features.track_records import register_history as histories
+from features.track_records.attributes import hash_attributes
+from features.track_records.register_features import register_features
+from features.track_records.register_history import RegisterHistory, read_rows
+from features.track_records.text_model import MOST_PHRASES
+from models import register_histories
+from models.knowing import read_of, together
 from tests.training import made
 from training.frames import cases_of, frame, fresh
 
@@ -22,24 +23,24 @@ NEW = [case.tender for case in (*made.register(30, seed=9), *CASES[-10:])]
 """Tenders of their own, and some that were called for before."""
 
 
-def walked(cases: list[made.LabelledTender]) -> State:
+def walked(cases: list[made.LabelledTender]) -> RegisterHistory:
     known = cases_of(cases, "no_award")
     state = fresh(known)
-    standing.replay(state, known)
+    histories.replay(state, known)
     return state
 
 
 @pytest.fixture(scope="module")
-def state() -> State:
+def state() -> RegisterHistory:
     """What the made-up register told."""
     return walked(CASES)
 
 
 @pytest.fixture(scope="module")
-def saved(state: State, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def saved(state: RegisterHistory, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state as files."""
     folder = tmp_path_factory.mktemp("state")
-    states.save(state, "no_award", folder)
+    register_histories.save(state, "no_award", folder)
     return folder
 
 
@@ -47,26 +48,28 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def read(folder: Path) -> State:
-    return states.load("no_award", contents(folder))
+def read(folder: Path) -> RegisterHistory:
+    return register_histories.load("no_award", contents(folder))
 
 
 def test_a_bundle_s_states_are_made_once_when_they_are_asked_for(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     others = {"other/single_bid.outcomes.parquet": b"", "calibration.json": b""}
-    held = states.Held(contents(saved) | others)
+    held = register_histories.LazyHistories(contents(saved) | others)
     made_of = []
-    monkeypatch.setattr(states, "load", lambda outcome, given: made_of.append((outcome, sorted(given))))
+    monkeypatch.setattr(register_histories, "load", lambda outcome, given: made_of.append((outcome, sorted(given))))
     assert list(held) == ["no_award"] and len(held) == 1 and not made_of
     assert held["no_award"] is held["no_award"]
-    assert made_of == [("no_award", sorted(states.files("no_award")))]
+    assert made_of == [("no_award", sorted(register_histories.files("no_award")))]
     assert held.get("single_bid") is None
 
 
 @pytest.mark.parametrize("later", [0, 1, 30, 1000])
-def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(state: State, saved: Path, later: int) -> None:
+def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(
+    state: RegisterHistory, saved: Path, later: int
+) -> None:
     loaded = read(saved)
     days = np.full(len(NEW), state.day + later)
-    one, other = (dict(records.columns(consulted(each, describe(NEW), days))) for each in (state, loaded))
+    one, other = (register_features(read_rows(each, hash_attributes(NEW), days)) for each in (state, loaded))
     assert one.keys() == other.keys()
     # A key that was seen once may have been forgotten.
     often = one["cases_buyer"] > np.log(5)
@@ -87,38 +90,39 @@ def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(state: State, 
             assert np.abs(one[name] - other[name]).max() < 0.15, name
 
 
-def test_comparisons_with_peers_survive_the_rounding(state: State, saved: Path) -> None:
+def test_comparisons_with_peers_survive_the_rounding(state: RegisterHistory, saved: Path) -> None:
     loaded = read(saved)
     days = np.full(len(NEW), state.day)
-    one, other = (dict(records.columns(consulted(each, describe(NEW), days))) for each in (state, loaded))
+    one, other = (register_features(read_rows(each, hash_attributes(NEW), days)) for each in (state, loaded))
     for name in ("value_to_buyer", "window_to_buyer", "value_to_market", "window_to_market"):
         known = ~np.isnan(other[name])
         assert known.mean() > 0.5, name
         assert np.allclose(one[name][known], other[name][known], atol=0.02), name
 
 
-def test_a_day_before_the_last_reads_as_the_last(state: State) -> None:
+def test_a_day_before_the_last_reads_as_the_last(state: RegisterHistory) -> None:
     early, last = (
-        dict(records.columns(consulted(state, describe(NEW), np.full(len(NEW), state.day - back)))) for back in (500, 0)
+        register_features(read_rows(state, hash_attributes(NEW), np.full(len(NEW), state.day - back)))
+        for back in (500, 0)
     )
     assert all(np.array_equal(early[name], last[name], equal_nan=True) for name in last)
 
 
 def test_saving_what_was_loaded_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
-    states.save(read(saved), "no_award", tmp_path)
-    for name in states.files("no_award"):
+    register_histories.save(read(saved), "no_award", tmp_path)
+    for name in register_histories.files("no_award"):
         assert (tmp_path / name).read_bytes() == (saved / name).read_bytes(), name
 
 
-def test_the_files_are_small_and_say_what_they_are(state: State, saved: Path) -> None:
-    assert {path.name for path in saved.iterdir()} == set(states.files("no_award"))
+def test_the_files_are_small_and_say_what_they_are(state: RegisterHistory, saved: Path) -> None:
+    assert {path.name for path in saved.iterdir()} == set(register_histories.files("no_award"))
     assert sum(path.stat().st_size for path in saved.iterdir()) < 1_000_000
     loaded = read(saved)
     assert (loaded.day, loaded.rate, loaded.passes, loaded.timeless) == (state.day, state.rate, state.passes, False)
 
 
 def test_a_state_that_has_learnt_nothing_is_saved_too(tmp_path: Path) -> None:
-    states.save(walked([made.case(0, made.FIRST, None, None)]), "no_award", tmp_path)
+    register_histories.save(walked([made.case(0, made.FIRST, None, None)]), "no_award", tmp_path)
     assert read(tmp_path).rate is None
 
 
@@ -129,7 +133,7 @@ def test_a_snapshot_reads_the_same_on_every_day() -> None:
     assert one == other
 
 
-def test_the_phrases_name_the_planted_word_and_nothing_that_is_not_said(state: State) -> None:
+def test_the_phrases_name_the_planted_word_and_nothing_that_is_not_said(state: RegisterHistory) -> None:
     tender = made.case(0, made.FIRST, None, None, title=f"{made.PLANTED} wall").tender
     counted = read_of(state, tender, None).phrases.counted
     assert counted[0][0].startswith(made.PLANTED) and counted[0][1] > 0
@@ -138,7 +142,7 @@ def test_the_phrases_name_the_planted_word_and_nothing_that_is_not_said(state: S
     assert read_of(state, made.case(0, made.FIRST, None, None, title="").tender, None).phrases.counted == ()
 
 
-def test_a_buyer_that_fails_often_reads_so(state: State) -> None:
+def test_a_buyer_that_fails_often_reads_so(state: RegisterHistory) -> None:
     shares: dict[str, list[bool]] = {}
     for case in CASES:
         shares.setdefault(str(case.tender.buyer and case.tender.buyer.id), []).append(bool(case.outcomes["no_award"]))
@@ -150,7 +154,7 @@ def test_a_buyer_that_fails_often_reads_so(state: State) -> None:
     assert rates[0] < -0.1 and rates[1] > 0.1
 
 
-def test_several_outcomes_are_spoken_of_by_their_own_records(state: State) -> None:
+def test_several_outcomes_are_spoken_of_by_their_own_records(state: RegisterHistory) -> None:
     one, other = (read_of(state, tender, None) for tender in NEW[:2])
     both = together({"no_award": one, "single_bid": other})
     assert both.about("no_award").numbers == one.numbers

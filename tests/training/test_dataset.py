@@ -13,7 +13,7 @@ import pytest
 
 from features.catalogue import known_at
 from features.matrix import measured
-from features.track_records.case_records import Resolved
+from features.track_records.case_records import ResolvedCase
 from tenders import casebook
 from tenders.casebook import Case
 from tenders.facts import STAGES
@@ -32,7 +32,7 @@ def case(**columns: str) -> Case:
     return msgspec.convert({**BLANK, **held, **columns}, Case)
 
 
-def learnt(cases: Sequence[Case]) -> tuple[Resolved, ...]:
+def learnt(cases: Sequence[Case]) -> tuple[ResolvedCase, ...]:
     """What the track records learn of these cases alone."""
     return dataset.history(cases).log.resolved
 
@@ -131,7 +131,7 @@ def test_rows_are_what_serving_would_have_read_on_the_day(history: History) -> N
     for index in range(0, len(history.cases), 37):
         process = history.cases[index].process()
         for stage in STAGES:
-            record = history.log.on(process.published_on())
+            record = history.log.as_of(process.published_on())
             again = measured(known_at(stage), [process.as_of(stage)], [record], stage)
             assert history.x[stage][index] == pytest.approx(again[0].astype(np.float32), nan_ok=True)
 

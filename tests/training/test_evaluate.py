@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from features.track_records.case_records import Log, in_order
-from features.track_records.resolutions import decision, failure, resolutions
+from features.track_records.case_records import CaseHistory, in_order
+from features.track_records.resolutions import decision, failure, resolved_cases
 from models import score as scoring
 from models.bundle import Bundle
 from tenders import casebook
@@ -66,7 +66,7 @@ def test_the_contract_s_keys_are_printed(bundle: Bundle) -> None:
 
 
 def test_a_probability_is_what_scoring_says_of_the_case_on_its_day(bundle: Bundle) -> None:
-    log = Log(resolved=tuple(in_order(resolutions(CASES))))
+    log = CaseHistory(resolved=tuple(in_order(resolved_cases(CASES))))
     told = [case for case in DATED[:40] if case.outcomes["failure"] is not None]
     found = probabilities(bundle, casebook_uk.REGISTER, CASES, DATED[:40], "failure", "draft")
     for case, p in zip(told, found, strict=True):

@@ -141,7 +141,7 @@ def test_what_else_an_end_showed() -> None:
         replace(made.case(1, day, day + timedelta(days=999), True), kind="no bids"),
         made.case(2, day, None, None),
     ]
-    assert cases_of(cases, "no_award").also.tolist() == [[7, 200, 0], [1, 0, 0]]
+    assert cases_of(cases, "no_award").others.tolist() == [[7, 200, 0], [1, 0, 0]]
 
 
 @pytest.mark.slow

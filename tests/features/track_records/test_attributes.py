@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from features.track_records.attributes import (
     MOST_WORDS,
     NAMES,
-    Described,
+    HashedAttributes,
     amount,
-    content,
-    describe,
+    content_words,
+    hash_attributes,
     hashed,
     mixed,
-    spoken,
+    title_words,
     words,
 )
 from tenders import stages
@@ -29,7 +29,7 @@ from tests import samples
 from tests.features import made
 
 
-def alike(one_: Described, other: Described) -> bool:
+def alike(one_: HashedAttributes, other: HashedAttributes) -> bool:
     numbers = ("words", "start", "log_value", "window", "again")
     return one_.hashes.keys() == other.hashes.keys() and all(
         np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
@@ -42,7 +42,7 @@ def alike(one_: Described, other: Described) -> bool:
 
 def attribute(document: Any, name: str) -> int:
     """The hash of an attribute of a document's draft, 0 for unknown."""
-    found = describe([to_process(document).as_of("draft")]).hashes
+    found = hash_attributes([to_process(document).as_of("draft")]).hashes
     return int(found[name][0]) if name in found else 0
 
 
@@ -52,29 +52,29 @@ def attribute(document: Any, name: str) -> int:
 def test_no_fact_later_than_the_draft_is_read(stage: Any, data: Any) -> None:
     release = made.with_facts(data.draw(made.known_at(stage)), data.draw(made.later_than(stage)))
     tender = to_process(release).as_of("awarded")
-    assert alike(describe([tender]), describe([stages.as_of(tender, "draft")]))
+    assert alike(hash_attributes([tender]), hash_attributes([stages.as_of(tender, "draft")]))
 
 
 @settings(max_examples=50)
 @given(data=st.data())
 def test_tenders_are_described_in_company_as_alone(data: Any) -> None:
     tenders = [to_process(data.draw(made.known_at("draft"))).as_of("draft") for _ in range(3)]
-    together = describe(tenders)
+    together = hash_attributes(tenders)
     for row, tender in enumerate(tenders):
-        alone = describe([tender])
+        alone = hash_attributes([tender])
         for name, column in together.hashes.items():
             assert column[row] == (alone.hashes[name][0] if name in alone.hashes else 0), name
         assert np.array_equal(together.words[together.start[row] : together.start[row + 1]], alone.words)
 
 
 def test_of_an_empty_tender_nothing_is_known() -> None:
-    found = describe([Tender()])
+    found = hash_attributes([Tender()])
     assert found.rows == 1 and not found.hashes and not len(found.words)
     assert np.isnan([found.log_value, found.window, found.again]).all()
 
 
 def test_no_tenders_are_no_rows() -> None:
-    assert describe([]).rows == 0
+    assert hash_attributes([]).rows == 0
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_every_attribute_can_be_known() -> None:
             }
         ],
     ) | {"tenderRisk": {"retender": False, "codes": code}}
-    assert set(describe([to_process(document).as_of("draft")]).hashes) == set(NAMES)
+    assert set(hash_attributes([to_process(document).as_of("draft")]).hashes) == set(NAMES)
 
 
 def test_a_hash_is_the_same_in_every_run_and_never_that_of_nothing() -> None:
@@ -153,14 +153,14 @@ def test_words_have_no_accents_case_or_digits_and_content_no_function_words(
     text: str, said: tuple[str, ...], meant: list[str]
 ) -> None:
     assert words(text) == said
-    assert content(text) == meant
+    assert content_words(text) == meant
 
 
 def test_what_is_said_twice_is_read_once_and_not_without_end() -> None:
     twice = to_process({"tender": {"title": "Road works", "description": "Road works"}}).as_of("draft")
-    assert list(spoken(twice)) == ["road", "works"]
+    assert list(title_words(twice)) == ["road", "works"]
     long = to_process({"tender": {"title": "road " * 500}}).as_of("draft")
-    assert len(spoken(long)) == MOST_WORDS
+    assert len(title_words(long)) == MOST_WORDS
 
 
 def test_the_amount_is_the_lot_s_else_the_tender_s_else_the_budget_s() -> None:

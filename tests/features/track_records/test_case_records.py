@@ -1,4 +1,5 @@
-"""Track records know what was resolved strictly before a day, compare like with like, and depend on no order."""
+"""Case records count what was resolved strictly before a day, compare like with like, and depend on no order. Spellings
+of a name agree, and a tender counts under all that it names."""
 
 from __future__ import annotations
 
@@ -16,13 +17,20 @@ from features.categorical import Categorical
 from features.track_records.case_records import (
     PRIOR_CASES,
     PRIOR_RATE,
-    Log,
-    Record,
-    Resolved,
-    TrackRecord,
+    CaseHistory,
+    CaseRecord,
+    CaseRecords,
+    ResolvedCase,
+    adviser_keys,
+    buyer_keys,
     in_order,
-    recorded,
+    keys_of,
+    longest_records,
+    market_keys,
+    supplier_keys,
 )
+from tenders.io.read import to_process
+from tenders.tender import Tender
 
 DAY = date(2020, 1, 1)
 days = st.integers(-9, 9).map(lambda n: DAY + timedelta(days=n))
@@ -35,7 +43,7 @@ def days_on(later: int) -> date:
 
 keys = st.lists(st.sampled_from(["buyer:a", "buyer:b", "market:851", "adviser:c"]), min_size=1, max_size=3, unique=True)
 outcomes = st.builds(
-    Resolved,
+    ResolvedCase,
     on=days,
     keys=keys.map(tuple),
     failed=st.booleans(),
@@ -45,16 +53,16 @@ outcomes = st.builds(
 )
 
 
-def learnt(resolved: list[Resolved]) -> dict[str, Record]:
-    """The records after outcomes in the order given, reckoned as the docstring of `Record` says."""
+def learnt(resolved: list[ResolvedCase]) -> dict[str, CaseRecord]:
+    """The records after outcomes in the order given, reckoned as the docstring of `CaseRecord` says."""
     kinds: dict[str, list[bool]] = {}
-    found: dict[str, Record] = {}
+    found: dict[str, CaseRecord] = {}
     for each in resolved:
         before = kinds.setdefault(each.kind, [])
         rate = (sum(before) + PRIOR_CASES * PRIOR_RATE) / (len(before) + PRIOR_CASES)
         before.append(each.failed)
         for key in each.keys:
-            record = found.setdefault(key, Record())
+            record = found.setdefault(key, CaseRecord())
             record.cases += 1
             record.failed += each.failed
             record.expected += rate
@@ -67,118 +75,177 @@ def learnt(resolved: list[Resolved]) -> dict[str, Record]:
     return found
 
 
-def same(state: TrackRecord, expected: dict[str, Record]) -> bool:
+def same(state: CaseRecords, expected: dict[str, CaseRecord]) -> bool:
     """Whether a state holds these records and no other, up to the last digit of a sum."""
-    return _numbers(dict(state.records)) == {key: pytest.approx(each) for key, each in _numbers(expected).items()}
+    return _numbers(dict(state)) == {key: pytest.approx(each) for key, each in _numbers(expected).items()}
 
 
-def _numbers(records: dict[str, Record]) -> dict[str, list[float]]:
-    return {key: [getattr(record, name) for name in Record.__struct_fields__] for key, record in records.items()}
+def _numbers(records: dict[str, CaseRecord]) -> dict[str, list[float]]:
+    return {key: [getattr(record, name) for name in CaseRecord.__struct_fields__] for key, record in records.items()}
 
 
 @settings(max_examples=200)
 @given(earlier=st.lists(outcomes, max_size=12), later=st.lists(outcomes, max_size=12), seed=st.randoms())
 def test_nothing_resolved_on_or_after_publication_is_known(
-    earlier: list[Resolved], later: list[Resolved], seed: Any
+    earlier: list[ResolvedCase], later: list[ResolvedCase], seed: Any
 ) -> None:
     before = [each for each in earlier if each.on < DAY]
     after = [each for each in later if each.on >= DAY]
     mixed = [*before, *after]
     seed.shuffle(mixed)
-    assert same(Log.of(mixed).on(DAY), learnt(in_order(before)))
+    assert same(CaseHistory.of(mixed).as_of(DAY), learnt(in_order(before)))
 
 
 def test_what_is_resolved_on_the_day_of_publication_itself_is_not_known() -> None:
-    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
-    assert log.on(DAY).of(["buyer:a"]) is None
-    assert log.on(DAY + timedelta(days=1)).of(["buyer:a"]) is not None
+    log = CaseHistory.of([ResolvedCase(on=DAY, keys=("buyer:a",), failed=True)])
+    assert log.as_of(DAY).longest(["buyer:a"]) is None
+    assert log.as_of(DAY + timedelta(days=1)).longest(["buyer:a"]) is not None
 
 
 @settings(max_examples=100)
 @given(resolved=st.lists(outcomes, max_size=12), published=st.lists(days, min_size=1, max_size=6), seed=st.randoms())
 def test_neither_the_order_of_cases_nor_that_of_questions_matters(
-    resolved: list[Resolved], published: list[date], seed: Any
+    resolved: list[ResolvedCase], published: list[date], seed: Any
 ) -> None:
     shuffled = list(resolved)
     seed.shuffle(shuffled)
-    log, other = Log.of(shuffled), Log.of(resolved)
-    told = {day: other.on(day) for day in sorted(published)}
-    assert all(log.on(day) == told[day] for day in published)
-    assert all(map(is_, log.on_each([*published, None]), [*map(log.on, published), log.on(None)]))
+    log, other = CaseHistory.of(shuffled), CaseHistory.of(resolved)
+    told = {day: other.as_of(day) for day in sorted(published)}
+    assert all(log.as_of(day) == told[day] for day in published)
+    assert all(map(is_, log.as_of_each([*published, None]), [*map(log.as_of, published), log.as_of(None)]))
 
 
 def test_a_state_holds_what_is_known_and_nothing_else() -> None:
-    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True), Resolved(on=days_on(2), keys=("c",), failed=True)])
-    state = log.on(days_on(1)).records
+    log = CaseHistory.of(
+        [ResolvedCase(on=DAY, keys=("buyer:a",), failed=True), ResolvedCase(on=days_on(2), keys=("c",), failed=True)]
+    )
+    state = log.as_of(days_on(1))
     assert list(state) == ["buyer:a"] and len(state) == 1 and "c" not in state
     with pytest.raises(KeyError):
         state["c"]
 
 
 def test_without_a_day_all_is_known() -> None:
-    log = Log.of([Resolved(on=DAY, keys=("buyer:a",), failed=True)])
-    assert log.on(None).records["buyer:a"].cases == 1
+    log = CaseHistory.of([ResolvedCase(on=DAY, keys=("buyer:a",), failed=True)])
+    assert log.as_of(None)["buyer:a"].cases == 1
 
 
 def test_what_is_expected_of_a_case_is_the_rate_of_its_kind_so_far() -> None:
     ends = enumerate((True, False, True))
-    cases = [Resolved(on=days_on(n), keys=("buyer:a",), failed=failed) for n, failed in ends]
+    cases = [ResolvedCase(on=days_on(n), keys=("buyer:a",), failed=failed) for n, failed in ends]
     # 0.2 before any case; then (1 + 5 * 0.2) / (1 + 5), and (1 + 5 * 0.2) / (2 + 5).
-    assert Log.of(cases).on(None).records["buyer:a"].expected == pytest.approx(PRIOR_RATE + 2 / 6 + 2 / 7)
+    assert CaseHistory.of(cases).as_of(None)["buyer:a"].expected == pytest.approx(PRIOR_RATE + 2 / 6 + 2 / 7)
 
 
 def test_kinds_are_compared_with_their_own_only() -> None:
-    picked = [Resolved(on=DAY, keys=("market:1",), failed=True, kind="picked")] * 50
-    cohort = Resolved(on=DAY, keys=("buyer:a",), failed=False, kind="cohort")
-    assert Log.of([*picked, cohort]).on(None).records["buyer:a"].expected == pytest.approx(PRIOR_RATE)
+    picked = [ResolvedCase(on=DAY, keys=("market:1",), failed=True, kind="picked")] * 50
+    cohort = ResolvedCase(on=DAY, keys=("buyer:a",), failed=False, kind="cohort")
+    assert CaseHistory.of([*picked, cohort]).as_of(None)["buyer:a"].expected == pytest.approx(PRIOR_RATE)
 
 
 def test_picked_cases_that_fail_as_picked_cases_do_inflate_nothing() -> None:
     """Three in four picked cases fail; a buyer of whom three in four did is as the rest."""
-    rest = [Resolved(on=days_on(i), keys=("buyer:other",), failed=i % 4 > 0, kind="picked") for i in range(200)]
-    own = [Resolved(on=days_on(200 + i), keys=("buyer:a",), failed=i % 4 > 0, kind="picked") for i in range(40)]
-    state = Log.of([*rest, *own]).on(None)
-    assert state.records["buyer:a"].rate > 0.6
-    assert state.records["buyer:a"].ratio == pytest.approx(1, abs=0.05)
+    rest = [ResolvedCase(on=days_on(i), keys=("buyer:other",), failed=i % 4 > 0, kind="picked") for i in range(200)]
+    own = [ResolvedCase(on=days_on(200 + i), keys=("buyer:a",), failed=i % 4 > 0, kind="picked") for i in range(40)]
+    state = CaseHistory.of([*rest, *own]).as_of(None)
+    assert state["buyer:a"].rate > 0.6
+    assert state["buyer:a"].ratio == pytest.approx(1, abs=0.05)
 
 
 def test_a_ratio_is_shrunk_to_one_by_how_little_is_known() -> None:
-    assert Record().ratio == 1
-    assert Record(cases=1, failed=1, expected=0.2).ratio == pytest.approx(2 / 1.2)
-    assert Record(cases=100, failed=100, expected=20).ratio == pytest.approx(101 / 21)
+    assert CaseRecord().ratio == 1
+    assert CaseRecord(cases=1, failed=1, expected=0.2).ratio == pytest.approx(2 / 1.2)
+    assert CaseRecord(cases=100, failed=100, expected=20).ratio == pytest.approx(101 / 21)
 
 
 @given(failed=st.integers(0, 50), held=st.integers(0, 50))
 def test_one_failure_more_raises_the_ratio_and_one_survival_more_lowers_it(failed: int, held: int) -> None:
-    known = Record(cases=failed + held, failed=failed, expected=0.2 * (failed + held))
+    known = CaseRecord(cases=failed + held, failed=failed, expected=0.2 * (failed + held))
     expected = known.expected + 0.2
-    assert Record(cases=known.cases + 1, failed=failed + 1, expected=expected).ratio > known.ratio or known.ratio > 5
-    assert Record(cases=known.cases + 1, failed=failed, expected=expected).ratio < known.ratio
+    assert (
+        CaseRecord(cases=known.cases + 1, failed=failed + 1, expected=expected).ratio > known.ratio or known.ratio > 5
+    )
+    assert CaseRecord(cases=known.cases + 1, failed=failed, expected=expected).ratio < known.ratio
 
 
 def test_the_words_give_the_record_and_its_size() -> None:
-    assert Record(cases=3, failed=2, expected=0.61).seen == "2 of 3 resolved cases failed where 0.6 were expected"
+    assert CaseRecord(cases=3, failed=2, expected=0.61).seen == "2 of 3 resolved cases failed where 0.6 were expected"
 
 
 def test_of_several_keys_the_longest_record_is_read_so_that_no_case_counts_twice() -> None:
-    first = Resolved(on=DAY, keys=("adviser:a", "adviser:b"), failed=True)
-    state = Log.of([first, Resolved(on=DAY, keys=("adviser:b",), failed=False)]).on(None)
-    both = state.of(["adviser:a", "adviser:b", "adviser:nobody"])
+    first = ResolvedCase(on=DAY, keys=("adviser:a", "adviser:b"), failed=True)
+    state = CaseHistory.of([first, ResolvedCase(on=DAY, keys=("adviser:b",), failed=False)]).as_of(None)
+    both = state.longest(["adviser:a", "adviser:b", "adviser:nobody"])
     assert both is not None
     assert (both.cases, both.failed) == (2, 1)
-    assert state.of(["buyer:nobody"]) is None and state.of(["buyer:nobody", "adviser:nobody"]) is None
-    assert state.of([]) is None
+    assert state.longest(["buyer:nobody"]) is None and state.longest(["buyer:nobody", "adviser:nobody"]) is None
+    assert state.longest([]) is None
 
 
 @given(
     asked=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=5),
     resolved=st.lists(outcomes, max_size=8),
 )
-def test_many_are_told_what_each_is_told_alone(asked: list[tuple[int, int]], resolved: list[Resolved]) -> None:
+def test_many_are_told_what_each_is_told_alone(asked: list[tuple[int, int]], resolved: list[ResolvedCase]) -> None:
     """Also where kinds are of other rows than those asked: of some that were left out."""
-    log = Log.of(resolved)
-    states = [log.on(day) for day in (DAY - timedelta(days=5), DAY, None)]
+    log = CaseHistory.of(resolved)
+    states = [log.as_of(day) for day in (DAY - timedelta(days=5), DAY, None)]
     names: list[tuple[str, ...]] = [(), ("buyer:a",), ("nobody", "buyer:b"), ("buyer:a", "market:851")]
     records, keys = (np.array(each, dtype=np.int32) for each in zip(*asked, strict=True))
-    found = recorded(Categorical(states, records), Categorical(names, keys)).rows()
-    assert found == [states[record].of(names[key]) for record, key in asked]
+    found = longest_records(Categorical(states, records), Categorical(names, keys)).rows()
+    assert found == [states[record].longest(names[key]) for record, key in asked]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Cambridgeshire & Peterborough CCG", "cambridgeshire and peterborough ccg"),
+        ("The Example Council", "Example"),
+        ("ACME (UK) Ltd.", "Acme UK Limited"),
+        ("NHS Shared Business Services", "Shared Business Services"),
+    ],
+)
+def test_spellings_of_a_name_meet(name: str, other: str) -> None:
+    assert buyer_keys(to_process({"buyer": name}).compiled()) == buyer_keys(to_process({"buyer": other}).compiled())
+
+
+def test_a_name_of_nothing_but_legal_form_is_no_key() -> None:
+    assert buyer_keys(to_process({"buyer": "The Council"}).compiled()) == ()
+
+
+FULL = to_process(
+    {
+        "buyer": {"name": "A Council"},
+        "tender": {
+            "procuringEntity": {"name": "B"},
+            "items": [{"id": "1", "classification": {"scheme": "CPV", "id": "85140000"}}],
+        },
+        "awards": [{"id": "1", "suppliers": [{"name": "S Ltd"}]}],
+        "tenderRisk": {"advisers": [{"name": "V LLP"}]},
+    }
+)
+
+
+def test_a_case_is_learnt_under_buyer_adviser_market_and_supplier() -> None:
+    tender = FULL.compiled()
+    assert buyer_keys(tender) == ("buyer:a", "buyer:b")
+    assert adviser_keys(tender) == ["adviser:v"]
+    assert market_keys(tender) == ("market:851",)
+    assert supplier_keys(tender) == ("supplier:s",)
+    draft = ("buyer:a", "buyer:b", "adviser:v", "market:851", "adviser:v|market:851")
+    assert keys_of(FULL.as_of("draft"), "draft") == draft
+    assert keys_of(tender, "awarded") == (*draft, "supplier:s")
+
+
+def test_an_empty_tender_has_no_key() -> None:
+    assert keys_of(Tender(), "awarded") == ()
+
+
+def test_a_party_whose_role_is_described_as_advising_is_an_adviser() -> None:
+    parties = [
+        {"id": "1", "name": "The Advice Ltd", "roles": ["buyer"], "roleDetails": "Procurement adviser to the lead"}
+    ]
+    tender = to_process(
+        {"ocid": "x", "tender": {}, "parties": parties, "tenderRisk": {"advisers": [{"name": "Advice"}]}}
+    ).as_of("draft")
+    assert adviser_keys(tender) == ["adviser:advice"]

@@ -1,4 +1,5 @@
-"""Records: what rows read, as numbers over the register's own, shrunk so that a short record says little."""
+"""What rows read of a register's history, as numbers over the register's own, shrunk so that a short record says
+little; and the family of features that they are in the catalogue."""
 
 from __future__ import annotations
 
@@ -9,26 +10,38 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.catalogue import catalogue
-from features.track_records import register_features as records
-from features.track_records import register_history as standing
-from features.track_records.register_history import PRIOR_BELOW, PRIOR_TOP, Read
+from features.catalogue import Feature, catalogue
+from features.track_records import register_history as histories
+from features.track_records.case_records import TrackRecord
+from features.track_records.register_features import (
+    LAG_KEYS,
+    PARTS,
+    PRIOR_BELOW,
+    PRIOR_TOP,
+    register_features,
+    register_level,
+    theme_of,
+)
+from features.track_records.register_history import OUTCOME_KEYS, PUBLICATION_KEYS, HistoryReading
+from features.track_records.text_model import Phrases
 from tenders.history import LabelledTender
+from tenders.tender import Tender
 from tests.training import made
 from training.frames import cases_of, fresh
 
 DAY = date(2020, 6, 1)
+SPANS = ("ever", "month", "quarter", "year")
 ends = st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1, max_size=12)
 
 
-def walked(cases: list[LabelledTender]) -> Read:
+def walked(cases: list[LabelledTender]) -> HistoryReading:
     known = cases_of(cases, "no_award")
-    return standing.replay(fresh(known), known)
+    return histories.replay(fresh(known), known)
 
 
 def read(cases: list[LabelledTender]) -> dict[str, float]:
     """The numbers of the last case."""
-    return {name: float(column[-1]) for name, column in records.columns(walked(cases))}
+    return {name: float(column[-1]) for name, column in register_features(walked(cases)).items()}
 
 
 def after(*told: tuple[str, bool], buyer: str = "a", gap: int = 0) -> dict[str, float]:
@@ -43,7 +56,7 @@ def after(*told: tuple[str, bool], buyer: str = "a", gap: int = 0) -> dict[str, 
 
 def test_a_buyer_with_no_record_reads_as_the_register() -> None:
     found = after(("b", True), ("b", False))
-    for span in records.SPANS.values():
+    for span in SPANS:
         assert found[f"rate_buyer_{span}"] == pytest.approx(0, abs=1e-6)
     assert found["cases_buyer"] == 0
     assert np.isnan(found["since_buyer"])
@@ -101,7 +114,7 @@ def test_a_value_is_compared_with_its_peers_in_their_spread() -> None:
 def test_the_level_is_the_year_s_rate_and_the_drift_that_of_the_quarter_over_it() -> None:
     past = [made.case(row, DAY - timedelta(days=40), DAY - timedelta(days=1), True) for row in range(80)]
     old = [made.case(200 + row, DAY - timedelta(days=800), DAY - timedelta(days=400), False) for row in range(300)]
-    usual, drift = records.level(walked([*old, *past, made.case(999, DAY, None, None)]))
+    usual, drift = register_level(walked([*old, *past, made.case(999, DAY, None, None)]))
     assert usual[0] == pytest.approx(np.log(0.2 / 0.8))
     assert drift[0] == pytest.approx(0, abs=1e-6)
     assert usual[-1] < drift[-1] + usual[-1]
@@ -109,7 +122,88 @@ def test_the_level_is_the_year_s_rate_and_the_drift_that_of_the_quarter_over_it(
 
 
 def test_every_column_is_a_feature_of_the_catalogue_and_every_such_feature_can_be_a_column() -> None:
-    found = {name for name, _ in records.columns(walked(made.register(300)))}
+    found = set(register_features(walked(made.register(300))))
     known = {name for name, each in catalogue().items() if each.family}
     assert found <= known
     assert {name for name in known if set(name.split("_")[1:-1]) <= {"buyer"} and name.startswith("rate")} <= found
+
+
+FAMILIES = [each for each in catalogue().values() if each.family]
+each_family = pytest.mark.parametrize("each", FAMILIES, ids=lambda f: f.name)
+
+
+@each_family
+def test_its_value_is_the_number_that_was_read_for_the_tender(each: Feature) -> None:
+    assert each.measure(Tender(), TrackRecord(numbers={each.name: 0.25, "another": 1.0})) == 0.25
+    assert each.measure(Tender(), TrackRecord(numbers={"another": 1.0})) is None
+    assert each.measure(Tender(), TrackRecord(numbers={each.name: 0.0})) == 0
+
+
+@each_family
+def test_it_is_known_at_draft_and_has_a_direction_if_it_is_a_record_of_what_failed(each: Feature) -> None:
+    assert each.stage == "draft"
+    assert each.direction == (each.family in ("rate", "language"))
+
+
+@pytest.mark.parametrize("table", OUTCOME_KEYS, ids="_".join)
+def test_a_key_has_a_rate_a_span_and_the_number_of_its_cases(table: tuple[str, ...]) -> None:
+    names = {f"rate_{'_'.join(table)}_{span}" for span in SPANS}
+    names |= {f"cases_{'_'.join(table)}", f"other_{'_'.join(table)}"}
+    assert names <= {each.name for each in FAMILIES}
+    assert (f"lag_{'_'.join(table)}" in catalogue()) == (table in LAG_KEYS)
+
+
+@pytest.mark.parametrize("table", PUBLICATION_KEYS, ids="_".join)
+def test_a_key_of_publications_has_its_load_and_comparisons(table: tuple[str, ...]) -> None:
+    for family in ("load", "trend", "since", "again", "window_to", "value_to"):
+        assert f"{family}_{'_'.join(table)}" in catalogue()
+    assert (f"open_{'_'.join(table)}" in catalogue()) == (table in OUTCOME_KEYS)
+
+
+def test_every_part_of_a_key_has_a_word_and_no_two_keys_a_name() -> None:
+    for tables in (OUTCOME_KEYS, PUBLICATION_KEYS):
+        assert {part for table in tables for part in table} <= set(PARTS)
+        assert len({"_".join(table) for table in tables}) == len(tables)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("rate_buyer_year", 0.04, "Cases with the same buyer have ended so 4 points more often than is usual in the register, in the last year."),
+        ("rate_unit_kind_month", -0.015, "Cases with the same unit and kind of contract have ended so 1.5 points less often than is usual in the register, in the last weeks."),
+        ("cases_buyer", 2.3979, "The register knows 10 earlier cases with the same buyer."),
+        ("since_buyer", 3.0, "The last tender with the same buyer came out 3 days before."),
+        ("window_to_market", -1.5, "Bidders have 1.5 spreads less time than is usual with the same market."),
+        ("value_in_register", 6.9078, "The value is 1,000 in the register's own money."),
+    ],
+)  # fmt: skip
+def test_it_is_said_in_words(name: str, value: float, text: str) -> None:
+    assert catalogue()[name].text(value, Tender(), TrackRecord()) == text
+
+
+def test_the_words_that_count_are_named() -> None:
+    record = TrackRecord(phrases=Phrases(counted=(("bridge", 0.51), ("old road", -0.2))))
+    said = catalogue()["words_score"].text(0.3, Tender(), record)
+    assert "+0.30" in said and "“bridge” +0.51" in said and "“old road” -0.20" in said
+    assert "no word that is known" in catalogue()["words_score"].text(0.0, Tender(), TrackRecord())
+
+
+@pytest.mark.parametrize(
+    ("table", "theme", "path"),
+    [
+        (("buyer", "opening"), "wording", "/tender/title"),
+        (("unit", "market"), "buyer", "/tender/classification"),
+        (("market", "band"), "value", "/tender/value"),
+        (("kind", "method"), "procedure", "/tender/procurementMethod"),
+        (("pricing",), "procedure", "/tenderRisk/codes/pricing"),
+    ],
+)
+def test_a_key_belongs_to_a_theme_and_stands_at_a_place(table: tuple[str, ...], theme: str, path: str) -> None:
+    assert (theme_of(table), PARTS[table[-1]].path) == (theme, path)
+
+
+def test_an_outcome_is_told_by_its_own_record_where_there_is_one() -> None:
+    other = TrackRecord(numbers={"cases_buyer": 2.0})
+    record = TrackRecord(numbers={"cases_buyer": 1.0}, others={"single_bid": other})
+    assert record.about("single_bid") is other
+    assert record.about("no_award") is record

@@ -1,4 +1,5 @@
-"""Standing: one walk in time order. A row reads what was known before its day, and nothing else."""
+"""A register's history is one walk in time order: a row reads what was known before its day, and nothing else. Counts
+decay by half-lives, and stand as they stood on any day however the walk was cut."""
 
 from __future__ import annotations
 
@@ -10,10 +11,19 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from features.track_records import register_features as records
-from features.track_records import register_history as standing
-from features.track_records.attributes import describe
-from features.track_records.register_history import ACTIVITY, EARLY, TABLES, State, keys_of
+from features.track_records import register_history as histories
+from features.track_records.attributes import hash_attributes
+from features.track_records.register_features import register_features, register_level
+from features.track_records.register_history import (
+    EARLY,
+    FOREVER,
+    OUTCOME_KEYS,
+    PUBLICATION_KEYS,
+    Counts,
+    DecayedCounts,
+    RegisterHistory,
+    keys_of,
+)
 from tenders.history import LabelledTender
 from tests.training import made
 from training.frames import cases_of, fresh
@@ -25,9 +35,9 @@ TURNED = {True: False, False: True}
 def columns(cases: list[LabelledTender]) -> dict[str, np.ndarray]:
     """Every number that the rows read, by name; with the language models' scores and the register's level."""
     walked = cases_of(cases, "no_award")
-    read = standing.replay(fresh(walked), walked)
-    usual, drift = records.level(read)
-    return {"usual": usual, "drift": drift, **dict(records.columns(read))}
+    read = histories.replay(fresh(walked), walked)
+    usual, drift = register_level(read)
+    return {"usual": usual, "drift": drift, **register_features(read)}
 
 
 WHOLE = columns(CASES)
@@ -111,45 +121,45 @@ def test_the_order_of_the_file_changes_nothing(seed: int) -> None:
 def test_nothing_is_learnt_from_a_case_that_is_censored() -> None:
     walked = cases_of([replace(case, outcomes={"no_award": None}) for case in CASES], "no_award")
     state = fresh(walked)
-    standing.replay(state, walked)
+    histories.replay(state, walked)
     assert not state.outcomes.count.any() and not state.words.weight.any() and state.rate is None
-    assert state.activity.count.any()
+    assert state.publications.count.any()
 
 
 def test_the_language_models_begin_at_the_share_of_the_first_that_are_known() -> None:
     walked = cases_of(CASES, "no_award")
     state = fresh(walked)
-    read = standing.replay(state, walked)
-    first = standing.learning_order(walked)
-    begun = int(np.flatnonzero(read.said[0] != read.bias[0])[0])
+    read = histories.replay(state, walked)
+    first = histories.learning_order(walked)
+    begun = int(np.flatnonzero(read.text_margin[0] != read.text_bias[0])[0])
     known = int((walked.known < walked.published[begun]).sum())
     assert known >= EARLY
     assert state.rate == pytest.approx(walked.y[first[:known]].mean(), abs=0.05)
-    assert not (read.said[0] - read.bias[0])[walked.published < np.sort(walked.known)[EARLY - 1]].any()
+    assert not (read.text_margin[0] - read.text_bias[0])[walked.published < np.sort(walked.known)[EARLY - 1]].any()
 
 
 def test_a_key_has_a_part_of_every_name_and_is_unknown_without_one() -> None:
-    described = describe([CASES[0].tender, replace(CASES[0].tender, buyer=None)])
-    for tables in (TABLES, ACTIVITY):
-        found = keys_of(described, tables)
-        assert found.tables == tuple(table for table in tables if set(table) <= set(described.hashes))
+    described = hash_attributes([CASES[0].tender, replace(CASES[0].tender, buyer=None)])
+    for kinds in (OUTCOME_KEYS, PUBLICATION_KEYS):
+        found = keys_of(described, kinds)
+        assert found.kinds == tuple(key for key in kinds if set(key) <= set(described.hashes))
         keys = found.distinct[found.place]
-        assert keys.shape == (1 + len(found.tables), 2)
+        assert keys.shape == (1 + len(found.kinds), 2)
         assert (keys[0] == 1).all()
-        for (one, without_buyer), table in zip(keys[1:], found.tables, strict=True):
+        for (one, without_buyer), key in zip(keys[1:], found.kinds, strict=True):
             assert one
-            assert bool(without_buyer) == (not {"buyer", "name", "unit"} & set(table))
+            assert bool(without_buyer) == (not {"buyer", "name", "unit"} & set(key))
         assert len(set(keys[:, 0])) == len(keys)
         assert np.array_equal(found.distinct, np.unique(keys))
 
 
 def test_keys_are_told_apart_alike_whether_they_are_few_or_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    described = describe([case.tender for case in CASES])
-    few = keys_of(described, TABLES)
+    described = hash_attributes([case.tender for case in CASES])
+    few = keys_of(described, OUTCOME_KEYS)
     for many in (0, few.place.size + 1):
-        monkeypatch.setattr(standing, "MANY", many)
-        again = keys_of(described, TABLES)
-        assert again.tables == few.tables
+        monkeypatch.setattr(histories, "MANY", many)
+        again = keys_of(described, OUTCOME_KEYS)
+        assert again.kinds == few.kinds
         assert np.array_equal(again.distinct, few.distinct) and np.array_equal(again.place, few.place)
 
 
@@ -173,11 +183,153 @@ def test_counts_are_those_that_one_would_count_by_hand() -> None:
 
 def test_a_state_takes_no_more_passes_than_a_history_of_its_size_needs() -> None:
     few = cases_of(CASES[:50], "no_award")
-    assert fresh(few).passes >= State.empty(few).passes == 1
+    assert fresh(few).passes >= RegisterHistory.empty(few).passes == 1
 
 
 def test_a_state_is_of_the_last_day_on_which_anything_was_published_or_known() -> None:
     walked = cases_of(CASES, "no_award")
     state = fresh(walked)
-    standing.replay(state, walked)
+    histories.replay(state, walked)
     assert state.day == walked.known.max() > walked.published.max()
+
+
+HALF_LIVES = (FOREVER, 30, 365)
+KEYS = np.array([7, 11, 13, 0], dtype=np.uint64)
+DAY = 730_000
+
+counted_rows = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(KEYS.tolist()), min_size=2, max_size=2),
+        st.integers(DAY, DAY + 2000),
+        st.sampled_from([0.0, 1.0]),
+        st.floats(0.1, 2),
+    ),
+    max_size=30,
+)
+
+
+def no_counts(origin: int = DAY + 1000) -> DecayedCounts:
+    return DecayedCounts.empty(KEYS, HALF_LIVES, 1, origin)
+
+
+def written(into: DecayedCounts, given_rows: list[tuple[list[int], int, float, float]]) -> DecayedCounts:
+    """The counts with the rows in it; what they also showed is twice the outcome."""
+    if given_rows:
+        keys, days, y, weight = (np.array(part) for part in zip(*given_rows, strict=True))
+        shown = np.array([y, 2 * y], dtype=np.float64)
+        into.add(into.find(keys.astype(np.uint64).T), days.astype(np.int64), shown, weight.astype(np.float64))
+    return into
+
+
+def read_counts(of: DecayedCounts, day: int, *keys: int) -> Counts:
+    """What one row with these keys reads on a day."""
+    asked = np.array([keys or KEYS.tolist()], dtype=np.uint64).T
+    into = of.room(*asked.shape)
+    of.read(of.find(asked), day, into, np.array([0]))
+    return into
+
+
+def close(one: Counts, other: Counts) -> bool:
+    return all(
+        np.allclose(getattr(one, part), getattr(other, part), rtol=1e-5, atol=1e-7, equal_nan=True)
+        for part in ("count", "total", "others", "last")
+    )
+
+
+@pytest.mark.parametrize(("half_life", "place"), [(30, 1), (365, 2)])
+def test_a_case_one_half_life_old_counts_half_and_forever_counts_one(half_life: int, place: int) -> None:
+    found = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 1.0)]), DAY + half_life, 7)
+    assert found.count[place, 0, 0] == pytest.approx(0.5)
+    assert found.total[place, 0, 0] == pytest.approx(0.5)
+    assert found.count[0, 0, 0] == found.total[0, 0, 0] == 1
+    assert found.last[0, 0] == half_life
+
+
+def test_other_measures_fade_with_the_last_half_life() -> None:
+    found = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 1.0)]), DAY + 365, 7)
+    assert found.others[0, 0, 0] == pytest.approx(2 * 0.5)
+
+
+def test_a_row_counts_by_its_weight() -> None:
+    found = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 0.25), ([7, 0], DAY, 0.0, 1.0)]), DAY, 7)
+    assert (found.count[0, 0, 0], found.total[0, 0, 0]) == (1.25, 0.25)
+
+
+@given(given_rows=counted_rows)
+def test_a_key_that_is_unknown_or_not_in_the_counts_is_never_written_and_reads_zero(given_rows: list[object]) -> None:
+    found = written(no_counts(), given_rows)  # type: ignore[arg-type]
+    assert 0 not in found.keys
+    seen = read_counts(found, DAY + 2001, 0, 999)
+    assert not seen.count.any() and not seen.total.any() and not seen.others.any()
+    assert np.isnan(seen.last).all()
+
+
+def test_counts_without_keys_reads_zero() -> None:
+    empty = DecayedCounts.empty(np.zeros(3, dtype=np.uint64), HALF_LIVES, 1, DAY)
+    seen = read_counts(empty, DAY + 5, 7, 0)
+    assert not seen.count.any() and np.isnan(seen.last).all()
+
+
+@given(given_rows=counted_rows, cut=st.integers(0, 30))
+def test_written_in_two_halves_it_is_what_one_walk_gives(given_rows: list[object], cut: int) -> None:
+    whole = written(no_counts(), given_rows)  # type: ignore[arg-type]
+    halves = written(written(no_counts(), given_rows[:cut]), given_rows[cut:])  # type: ignore[arg-type]
+    assert close(read_counts(whole, DAY + 2001), read_counts(halves, DAY + 2001))
+
+
+@given(given_rows=counted_rows, order=st.randoms(use_true_random=False))
+def test_the_order_of_writing_changes_nothing(given_rows: list[object], order: object) -> None:
+    shuffled = list(given_rows)
+    order.shuffle(shuffled)  # type: ignore[attr-defined]
+    one, other = (written(no_counts(), each) for each in (given_rows, shuffled))  # type: ignore[arg-type]
+    assert close(read_counts(one, DAY + 2001), read_counts(other, DAY + 2001))
+
+
+@given(given_rows=counted_rows, moved=st.integers(-3000, 3000))
+def test_the_day_from_which_it_counts_changes_nothing(given_rows: list[object], moved: int) -> None:
+    one = written(no_counts(), given_rows)  # type: ignore[arg-type]
+    other = written(no_counts(DAY + 1000 + moved), given_rows)  # type: ignore[arg-type]
+    assert close(read_counts(one, DAY + 2001), read_counts(other, DAY + 2001))
+
+
+@settings(max_examples=50)
+@given(given_rows=counted_rows, later=st.integers(0, 4000))
+def test_counts_only_fade_and_what_happened_never_exceeds_what_was_seen(given_rows: list[object], later: int) -> None:
+    found = written(no_counts(), given_rows)  # type: ignore[arg-type]
+    now, then = read_counts(found, DAY + 2001), read_counts(found, DAY + 2001 + later)
+    assert (then.count <= now.count * (1 + 1e-6)).all()
+    assert np.array_equal(then.count[0], now.count[0])
+    assert (now.total <= now.count * (1 + 1e-6)).all()
+
+
+def test_a_key_that_several_rows_of_one_day_share_takes_them_one_by_one() -> None:
+    weights = (0.1, 0.2, 0.7, 1e-9, 3.3)
+    together = written(no_counts(), [([7, 11], DAY, 1.0, weight) for weight in weights])
+    singly = no_counts()
+    for weight in weights:
+        written(singly, [([7, 11], DAY, 1.0, weight)])
+    assert np.array_equal(together.values, singly.values)
+    assert together.count[0].tolist() == [sum(weights), sum(weights), 0]
+    assert together.last.tolist() == [-1000, -1000, -np.inf]
+
+
+def test_rows_read_the_places_that_are_theirs_and_leave_the_others_alone() -> None:
+    found = written(no_counts(), [([7, 0], DAY, 1.0, 1.0), ([11, 0], DAY, 0.0, 2.0)])
+    asked = np.array([[7, 11, 13], [11, 0, 7]], dtype=np.uint64)
+    into = found.room(*asked.shape)
+    found.read(found.find(asked[:, [2, 0]]), DAY + 3, into, np.array([2, 0]))
+    assert into.count[0].tolist() == [[1, 0, 0], [2, 0, 1]]
+    assert into.total[0].tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert into.others[0].tolist() == pytest.approx(np.exp2(-3 / 365) * np.array([[2, 0, 0], [0, 0, 2]]), rel=1e-6)
+    assert np.array_equal(into.last, [[3, np.nan, np.nan], [3, np.nan, 3]], equal_nan=True)
+
+
+def test_a_day_beyond_all_reason_is_counted_as_the_furthest() -> None:
+    found = read_counts(written(no_counts(), [([7, 0], DAY + 10**6, 1.0, 1.0)]), DAY + 10**6, 7)
+    assert np.isfinite(found.count).all() and np.isfinite(found.total).all()
+
+
+def test_a_day_long_before_the_register_reads_nothing_rather_than_no_number() -> None:
+    """A case without a date stands at the year 1, before anything was written."""
+    found = read_counts(no_counts(), 1, 7, 13)
+    assert not found.count.any() and not found.total.any() and not found.others.any()

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from msgspec.structs import replace
 
-from features.track_records.resolutions import failure, picked, resolutions
+from features.track_records.resolutions import failure, picked, resolved_cases
 from tenders import casebook
 from tenders.registers import casebook_uk
 from tests.training import made
@@ -16,15 +16,15 @@ CASES = [casebook_uk.labelled_tender(case, row) for row, case in enumerate(caseb
 
 def test_a_case_of_the_casebook_is_of_the_kind_by_which_it_entered_and_any_other_of_a_register() -> None:
     told = [case for case in CASES if failure(case) is not None and case.known_on]
-    kinds = {next(iter(resolutions([case]))).kind: picked(case) for case in told}
+    kinds = {next(iter(resolved_cases([case]))).kind: picked(case) for case in told}
     assert kinds == {"picked": True, "cohort": False}
-    assert {each.kind for each in resolutions(made.register(5))} == {"register"}
+    assert {each.kind for each in resolved_cases(made.register(5))} == {"register"}
 
 
 def test_nothing_is_learnt_of_a_case_that_is_censored_or_of_no_known_day() -> None:
     case = next(c for c in CASES if failure(c) and c.known_on)
-    assert len(list(resolutions([case]))) == 1
-    assert not list(resolutions([replace(case, outcomes={"failure": None}), replace(case, known_on=None)]))
+    assert len(list(resolved_cases([case]))) == 1
+    assert not list(resolved_cases([replace(case, outcomes={"failure": None}), replace(case, known_on=None)]))
 
 
 def test_the_bidders_of_a_direct_award_tell_nothing() -> None:
@@ -32,7 +32,7 @@ def test_the_bidders_of_a_direct_award_tell_nothing() -> None:
     counted = replace(one.tender.tender, number_of_tenderers=1)
     direct = replace(counted, procurement_method="direct")
     found = [
-        next(iter(resolutions([replace(one, tender=replace(one.tender, tender=procedure))]))).bidders
+        next(iter(resolved_cases([replace(one, tender=replace(one.tender, tender=procedure))]))).bidders
         for procedure in (counted, direct)
     ]
     assert found == [1, None]
@@ -41,7 +41,7 @@ def test_the_bidders_of_a_direct_award_tell_nothing() -> None:
 def test_what_was_resolved_the_day_before_is_known() -> None:
     day = date(2020, 5, 1)
     case = next(c for c in CASES if failure(c))
-    learnt = list(resolutions([replace(case, known_on=day - timedelta(days=1))]))
+    learnt = list(resolved_cases([replace(case, known_on=day - timedelta(days=1))]))
     assert [each.on for each in learnt] == [day - timedelta(days=1)]
 
 
@@ -49,7 +49,7 @@ def test_cases_that_failed_by_one_decision_are_learnt_once() -> None:
     case = next(c for c in CASES if failure(c))
     held = next(c for c in CASES if failure(c) is False and c.known_on)
     twice = [replace(case, row=1), replace(case, row=2), replace(held, row=3), replace(held, row=4)]
-    assert [each.failed for each in resolutions(twice)] == [True, False, False]
+    assert [each.failed for each in resolved_cases(twice)] == [True, False, False]
 
 
 def test_failure_is_told_by_its_parts_where_it_is_not_told_itself() -> None:

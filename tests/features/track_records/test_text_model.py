@@ -1,4 +1,4 @@
-"""Language: an online model of words that learns what it is told, when it is told, and nothing else."""
+"""The text model learns the outcomes that it is given, when it is given them, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.track_records.attributes import Described, describe
-from features.track_records.text_model import CROSSES, Language, tokens
+from features.track_records.attributes import HashedAttributes, hash_attributes
+from features.track_records.text_model import CROSSES, TextModel, tokens
 from tenders.io.read import to_process
 
 DAY = 730_000
 titles = st.lists(st.text("abc ", max_size=12), min_size=1, max_size=6)
 
 
-def described(*given_titles: str) -> Described:
-    return describe([to_process({"tender": {"title": title}}).as_of("draft") for title in given_titles])
+def described(*given_titles: str) -> HashedAttributes:
+    return hash_attributes([to_process({"tender": {"title": title}}).as_of("draft") for title in given_titles])
 
 
-def taught(said: Described, y: list[float], model: Language | None = None, day: int = DAY) -> Language:
+def taught(said: HashedAttributes, y: list[float], model: TextModel | None = None, day: int = DAY) -> TextModel:
     """A model that has learnt every row once."""
-    model = model or Language.untaught(0.3, DAY)
+    model = model or TextModel.empty(0.3, DAY)
     rows = np.arange(said.rows)
-    model.learn(tokens(said, False), rows, np.array(y), np.full(len(rows), day), np.ones(len(rows)))
+    model.update(tokens(said, False), rows, np.array(y), np.full(len(rows), day), np.ones(len(rows)))
     return model
 
 
-def think(model: Language, *given_titles: str) -> list[float]:
+def think(model: TextModel, *given_titles: str) -> list[float]:
     said = described(*given_titles)
-    return list(model.think(tokens(said, False), np.arange(said.rows)))
+    return list(model.log_odds(tokens(said, False), np.arange(said.rows)))
 
 
 def test_untaught_it_thinks_everything_as_likely_as_its_rate() -> None:
-    assert think(Language.untaught(0.2, DAY), "bridge", "") == pytest.approx([np.log(0.25)] * 2)
+    assert think(TextModel.empty(0.2, DAY), "bridge", "") == pytest.approx([np.log(0.25)] * 2)
 
 
 def test_it_learns_the_word_that_tells() -> None:
@@ -67,7 +67,7 @@ def test_tokens_are_words_and_pairs_of_words_laid_out_row_by_row(given_titles: l
 
 def test_crossed_tokens_add_who_buys_what_and_how() -> None:
     document = {"buyer": {"id": "b", "name": "B"}, "tender": {"title": "road", "procurementMethod": "open"}}
-    said = describe([to_process(document).as_of("draft")])
+    said = hash_attributes([to_process(document).as_of("draft")])
     known = sum(all(name in said.hashes for name in names) for names in CROSSES)
     assert len(tokens(said, True).slots) == 1 + 1 + known  # the word, the word with the buyer, the crosses
     assert known >= 3
@@ -75,9 +75,9 @@ def test_crossed_tokens_add_who_buys_what_and_how() -> None:
 
 def test_a_row_of_no_weight_teaches_nothing() -> None:
     said = described("bridge")
-    model = Language.untaught(0.3, DAY)
-    model.learn(tokens(said, False), np.array([0]), np.array([1.0]), np.array([DAY]), np.zeros(1))
-    assert not model.weight.any() and model.bias == Language.untaught(0.3, DAY).bias
+    model = TextModel.empty(0.3, DAY)
+    model.update(tokens(said, False), np.array([0]), np.array([1.0]), np.array([DAY]), np.zeros(1))
+    assert not model.weight.any() and model.bias == TextModel.empty(0.3, DAY).bias
 
 
 def test_what_was_damped_long_ago_is_learnt_again() -> None:
@@ -91,5 +91,5 @@ def test_what_was_damped_long_ago_is_learnt_again() -> None:
     )
 
 
-def _copy(model: Language) -> Language:
-    return Language(weight=model.weight.copy(), damping=model.damping.copy(), bias=model.bias, origin=model.origin)
+def _copy(model: TextModel) -> TextModel:
+    return TextModel(weight=model.weight.copy(), damping=model.damping.copy(), bias=model.bias, origin=model.origin)
