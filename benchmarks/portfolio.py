@@ -43,7 +43,7 @@ from models.predict import measured, predictions
 from portfolio.releases import Releases
 from portfolio.run import PortfolioRun, run_portfolio
 from portfolio.table import Lines
-from portfolio.work import CHUNK, Asked, held
+from portfolio.work import CHUNK, RunOptions, cached_bundle
 from portfolio.workers import local_workers
 from tenders.bid_counts import bid_count
 from tenders.io import form
@@ -180,7 +180,7 @@ def _command(source: Path, out: Path, workers: int) -> tuple[float, float]:
 
 def features(source: Path, bundle: str) -> ResultTable:
     """What each step and each feature costs, in microseconds a tender, in chunks and batches as a worker makes them."""
-    loaded = held(bundle)
+    loaded = cached_bundle(bundle)
     with source.open("rb") as file:
         texts = list(islice(file, SAMPLE))
     # As in a worker: what is held for good is not walked again and again.
@@ -258,7 +258,7 @@ def decoded(block: Block) -> int:
 def predicted(asked: tuple[str, int]) -> float:
     """Seconds that the boosters take for so many rows of the matrix that the made-up releases give."""
     bundle, rows = asked
-    loaded = held(bundle)
+    loaded = cached_bundle(bundle)
     made = [to_process(release) for release in made_tenders.releases(200)]
     cases = [scoring.case(loaded, process, "draft") for process in made]
     tenders = [case.tender for case in cases]
@@ -276,7 +276,7 @@ _decode = msgspec.json.Decoder(Tender).decode
 
 
 def _run(home: Path, source: Path, bundle: str, workers: int, executor: Executor) -> None:
-    asked = Asked(bundle=bundle, stage="draft")
+    asked = RunOptions(bundle=bundle, stage="draft")
     run = PortfolioRun(source=source, out=home / "out.parquet", options=asked, format="parquet", workers=workers)
     run_portfolio(run, executor)
 
@@ -286,7 +286,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 
 def _ready(bundle: str) -> None:
-    held(bundle)
+    cached_bundle(bundle)
     time.sleep(0.2)
 
 

@@ -19,7 +19,7 @@ from benchmarks import made_tenders
 from benchmarks.portfolio import flattened
 from benchmarks.tables import ResultTable, Row, add_output_options, show, write
 from models import bundle as bundles
-from portfolio.work import Asked, held, scored
+from portfolio.work import RunOptions, cached_bundle, score_block
 from tenders.facts import STAGES
 from tenders.io.blocks import blocks
 from tenders.io.streams import Block
@@ -43,7 +43,7 @@ def main() -> None:
 def stages(home: Path, size: int, repeats: int) -> ResultTable:
     """A row a stage: microseconds a tender from each kind of file."""
     bundle = str(bundles.released())
-    held(bundle)
+    cached_bundle(bundle)
     rows: list[Row] = []
     for stage in STAGES:
         lines = home / f"{stage}.jsonl"
@@ -60,12 +60,12 @@ def stages(home: Path, size: int, repeats: int) -> ResultTable:
 
 def _taken(cut: Sequence[Block], bundle: str, repeats: int) -> float:
     """Seconds of the processor for all blocks, the least of several turns."""
-    asked = Asked(bundle=bundle)
+    asked = RunOptions(bundle=bundle)
     found = []
     for _ in range(repeats):
         began = process_time()
         for block in cut:
-            scored(asked, block)
+            score_block(asked, block)
         found.append(process_time() - began)
     return min(found)
 

@@ -70,7 +70,7 @@ def portfolio(
     from portfolio import cluster as clusters
     from portfolio.output import output_format
     from portfolio.run import PortfolioRun, run_portfolio
-    from portfolio.work import Asked
+    from portfolio.work import RunOptions
     from portfolio.worklist import DEFAULT_CAPACITY, WorklistOptions
 
     if workers and cluster not in (None, clusters.LOCAL):
@@ -89,7 +89,7 @@ def portfolio(
     given = PortfolioRun(
         source=source,
         out=output,
-        options=Asked(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == Reasons.all),
+        options=RunOptions(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == Reasons.all),
         format=output_format(output, format),
         workers=count,
         worklist=wish,

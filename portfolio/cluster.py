@@ -20,7 +20,7 @@ import msgspec
 
 from portfolio.manifest import bundle_digest, versions
 from portfolio.run import RESUME
-from portfolio.work import Asked
+from portfolio.work import RunOptions
 from tenders import files
 from tenders.errors import UnreachableError, UsageError
 from tenders.io.streams import Block, block_lines
@@ -190,7 +190,7 @@ def with_data(block: Block) -> Block:
     return msgspec.structs.replace(block, kind="lines", data=b"".join(line for _, line in block_lines(block)))
 
 
-def run_call(required: WorkerRequirements, call: Callable[..., Any], options: Asked, *arguments: Any) -> Any:
+def run_call(required: WorkerRequirements, call: Callable[..., Any], options: RunOptions, *arguments: Any) -> Any:
     """Runs a call on a worker, if it has what is required. Raises UnreachableError that names the difference."""
     _check_worker(required, options.bundle)
     # A bundle caches the place in its track records that it read last, so it serves one thread at a time.

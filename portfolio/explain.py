@@ -10,7 +10,7 @@ import msgspec
 import pyarrow.compute as pc
 
 from models import score as scoring
-from portfolio.work import Asked, Scored, held, reasons_text
+from portfolio.work import RunOptions, ScoredPart, cached_bundle, reasons_text
 from portfolio.workers import completed
 from tenders.io.rows import read_rows
 from tenders.io.streams import Block
@@ -32,7 +32,7 @@ class LineRange(msgspec.Struct, frozen=True):
     before: int
 
 
-def line_range(number: int, part: Scored, before: int) -> LineRange:
+def line_range(number: int, part: ScoredPart, before: int) -> LineRange:
     """The lines of a part that has rows, which are numbered from the beginning of its file."""
     lines = pc.min_max(part.table["line"]).as_py()
     return LineRange(number, part.file, lines["min"], lines["max"], before)
@@ -52,7 +52,7 @@ def places_by_block(lines: Iterable[LineRange], places: Iterable[Place]) -> dict
 
 
 def explain_rows(
-    options: Asked,
+    options: RunOptions,
     executor: Executor,
     workers: int,
     blocks: Iterable[Block],
@@ -70,10 +70,10 @@ def explain_rows(
     }
 
 
-def explain_block(options: Asked, block: Block, places: Sequence[Place]) -> list[tuple[tuple[int, str], str]]:
+def explain_block(options: RunOptions, block: Block, places: Sequence[Place]) -> list[tuple[tuple[int, str], str]]:
     """The reasons for some rows of a block, by line and path."""
     wanted = {(line, path) for _, line, path in places}
-    bundle = held(options.bundle)
+    bundle = cached_bundle(options.bundle)
     return [
         ((row.line, row.place), reasons_text(scoring.explained(scoring.case(bundle, row.process, options.stage))))
         for row in read_rows(block, only={line for line, _ in wanted})

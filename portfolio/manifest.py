@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from models.bundle import MANIFEST
-from portfolio.work import Asked, Scored
+from portfolio.work import RunOptions, ScoredPart
 from portfolio.worklist import WorklistSummary
 from tenders.errors import UnreachableError
 from tenders.io.blocks import InputFile
@@ -53,7 +53,7 @@ class RunManifest(msgspec.Struct, frozen=True, kw_only=True):
     inputs: list[InputFile]
     bundle: str
     bundle_sha256: str
-    options: Asked
+    options: RunOptions
     counts: RunCounts
     output: str
     output_sha256: str
@@ -70,7 +70,7 @@ class PartCounter:
         self._counts = RunCounts()
         self._ocids: list[np.ndarray[Any, Any]] = []
 
-    def add(self, part: Scored) -> None:
+    def add(self, part: ScoredPart) -> None:
         """Counts one part."""
         counts, table = self._counts, part.table
         counts.scored += table.num_rows

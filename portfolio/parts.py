@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from portfolio.table import SCHEMA
-from portfolio.work import Asked
+from portfolio.work import RunOptions
 from tenders import files
 from tenders.errors import UsageError
 from tenders.io.blocks import InputFile
@@ -36,7 +36,7 @@ class RunFingerprint(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the parts of a run depend on. Parts with another fingerprint are not used."""
 
     inputs: list[InputFile]
-    options: Asked
+    options: RunOptions
     bundle: str
     bounds: Bounds
     versions: dict[str, str]

@@ -27,7 +27,7 @@ from portfolio.manifest import CURRENCY, PartCounter, RunManifest, bundle_digest
 from portfolio.parts import RunFingerprint
 from portfolio.report import render_report
 from portfolio.table import SCHEMA
-from portfolio.work import Asked, Scored, held, opened, scored
+from portfolio.work import RunOptions, ScoredPart, cached_bundle, read_part, score_block
 from portfolio.workers import completed
 from portfolio.worklist import EARLIER_COLUMNS, WORKLIST_SCHEMA, Worklist, WorklistOptions, build_worklist
 from tenders import files
@@ -47,7 +47,7 @@ class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
 
     source: Path
     out: Path
-    options: Asked
+    options: RunOptions
     format: str
     workers: int = 1
     bounds: Bounds = BOUNDS
@@ -148,7 +148,7 @@ def _fingerprint(run: PortfolioRun, bundle: str) -> RunFingerprint:
 
 def _score_blocks(
     run: PortfolioRun, executor: Executor, on_progress: Callable[[Progress], None]
-) -> Generator[tuple[int, Scored]]:
+) -> Generator[tuple[int, ScoredPart]]:
     """The parts with their block numbers, in order, each as soon as it and all before it are there.
 
     Blocks that have a part already are not scored again.
@@ -165,27 +165,28 @@ def _score_blocks(
                 yield block
 
     calls = (
-        (block, (scored, run.options, block, parts.part_path(run.parts_folder, block.number))) for block in missing()
+        (block, (score_block, run.options, block, parts.part_path(run.parts_folder, block.number)))
+        for block in missing()
     )
     following = 0
     for block, _ in completed(executor, run.workers, calls):
         path = paths[block.number] = parts.part_path(run.parts_folder, block.number)
-        part = opened(path)
+        part = read_part(path)
         progress.add(block, part.table.num_rows)
         on_progress(progress)
         while following in paths:
             # The part that was just opened need not be read again.
-            yield following, part if following == block.number else opened(paths[following])
+            yield following, part if following == block.number else read_part(paths[following])
             following += 1
     while following in paths:
-        yield following, opened(paths[following])
+        yield following, read_part(paths[following])
         following += 1
 
 
 def _write_outputs(
     run: PortfolioRun,
     fingerprint: Future[RunFingerprint],
-    scored_parts: Iterable[tuple[int, Scored]],
+    scored_parts: Iterable[tuple[int, ScoredPart]],
     executor: Executor,
 ) -> RunManifest:
     """Writes every output, each whole or not at all, and the manifest last.
@@ -222,14 +223,14 @@ def _write_outputs(
         since=describe_file(run.since) if worklist and run.since else None,
     )
     if worklist and run.report:
-        bundle, outcomes = held(run.options.bundle), _read_outcomes(run.outcomes)
+        bundle, outcomes = cached_bundle(run.options.bundle), _read_outcomes(run.outcomes)
         html = render_report(ds.dataset(rows), worklist, msgspec.to_builtins(manifest), bundle, outcomes)
         files.whole(run.report, html.encode())
     files.whole(run.manifest_file, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     return manifest
 
 
-def _with_file_lines(scored_parts: Iterable[tuple[int, Scored]], lines: list[LineRange]) -> Iterator[Scored]:
+def _with_file_lines(scored_parts: Iterable[tuple[int, ScoredPart]], lines: list[LineRange]) -> Iterator[ScoredPart]:
     """The parts with lines counted from the beginning of their file; which lines each block has goes into `lines`.
 
     The lines of a block that is a range of bytes were counted from its own first line.
@@ -246,7 +247,7 @@ def _with_file_lines(scored_parts: Iterable[tuple[int, Scored]], lines: list[Lin
         before += part.lines
 
 
-def _shift_lines(part: Scored, lines: int) -> Scored:
+def _shift_lines(part: ScoredPart, lines: int) -> ScoredPart:
     at = SCHEMA.get_field_index("line")
     return msgspec.structs.replace(
         part,
@@ -255,7 +256,7 @@ def _shift_lines(part: Scored, lines: int) -> Scored:
     )
 
 
-def _tables(scored_parts: Iterable[Scored], counter: PartCounter, refusals: BinaryIO) -> Iterator[pa.Table]:
+def _tables(scored_parts: Iterable[ScoredPart], counter: PartCounter, refusals: BinaryIO) -> Iterator[pa.Table]:
     """The tables of the parts. On the way the parts are counted and their refused rows written."""
     for part in scored_parts:
         counter.add(part)
@@ -268,7 +269,7 @@ def _write_worklist(
 ) -> Worklist:
     """Writes the worklist with its reasons, and what is gone since the earlier run."""
     earlier = _read_parquet(run.since, "an earlier run's output", EARLIER_COLUMNS) if run.since else None
-    manifest = held(run.options.bundle).manifest
+    manifest = cached_bundle(run.options.bundle).manifest
     worklist = build_worklist(scored_rows, options, earlier, validation_metrics(manifest.register, manifest.metrics))
     if run.explain_worklist:
         places = list(zip(*(worklist.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))

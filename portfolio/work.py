@@ -39,7 +39,7 @@ FEW_REASONS = 5
 log = logging.getLogger("tender_risk")
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How every block of a run is scored. `bundle` is a directory that the worker can read."""
 
     bundle: str
@@ -48,7 +48,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     explain: bool = False
 
 
-class Refused(msgspec.Struct, frozen=True, kw_only=True):
+class RefusedRow(msgspec.Struct, frozen=True, kw_only=True):
     """A row that could not be scored and one reason why: as many as it has problems.
 
     `file`, `line` and `place` say which row, as in the table of the scored ones; `path` is what is wrong in it.
@@ -62,7 +62,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
-class Scored(msgspec.Struct, frozen=True, kw_only=True):
+class ScoredPart(msgspec.Struct, frozen=True, kw_only=True):
     """A scored block of a file: its table, the rows that were refused, and how many lines it had.
 
     The lines of a range of bytes are counted from its own first line; `unnumbered` says that they still are.
@@ -70,24 +70,24 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
 
     file: str
     table: pa.Table
-    refused: list[Refused]
+    refused: list[RefusedRow]
     lines: int
     unnumbered: bool
 
 
-def scored(asked: Asked, block: Block, to: Path | None = None) -> bytes:
-    """A block as an Arrow IPC file that `opened` reads: written `to` a path, whole or not at all, or else answered.
+def score_block(options: RunOptions, block: Block, to: Path | None = None) -> bytes:
+    """A block as an Arrow IPC file that `read_part` reads: written `to` a path, whole or not at all, or else answered.
 
     What is written by whoever made it need not pass from one process to another.
     """
-    refused: list[Refused] = []
+    refused: list[RefusedRow] = []
     try:
-        made, last = _table(asked, block, refused, CHUNK)
+        made, last = _table(options, block, refused, CHUNK)
     except Exception:
         # Some tender met a fault of ours: alone, it is refused alone.
         log.exception("%s, block %d: each tender is scored alone", block.file, block.number)
         refused = []
-        made, last = _table(asked, block, refused, 1)
+        made, last = _table(options, block, refused, 1)
     # Faults are found later than what cannot be read.
     refused.sort(key=lambda each: each.line)
     about = {
@@ -107,22 +107,22 @@ def scored(asked: Asked, block: Block, to: Path | None = None) -> bytes:
     return b""
 
 
-def opened(part: Path) -> Scored:
-    """What `scored` wrote."""
+def read_part(part: Path) -> ScoredPart:
+    """What `score_block` wrote."""
     with pa.memory_map(str(part)) as source:
         made = pa.ipc.open_file(source).read_all()
     about = made.schema.metadata
-    return Scored(
+    return ScoredPart(
         file=about[b"file"].decode(),
         table=made,
-        refused=msgspec.json.decode(about[b"refused"], type=list[Refused]),
+        refused=msgspec.json.decode(about[b"refused"], type=list[RefusedRow]),
         lines=int(about[b"lines"]),
         unnumbered=about[b"unnumbered"] == b"1",
     )
 
 
 @cache
-def held(directory: str) -> Bundle:
+def cached_bundle(directory: str) -> Bundle:
     """A bundle, loaded once a process. What is loaded stays, so the garbage collector need not walk it again."""
     loaded = bundles.load(Path(directory))
     gc.collect()
@@ -136,24 +136,24 @@ def reasons_text(score: scoring.Score) -> str:
     return JOINT.join(f"{each.text} ({100 * each.effect:+.1f} points)" for each in score.reasons[:FEW_REASONS])
 
 
-def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tuple[pa.Table, int]:
+def _table(options: RunOptions, block: Block, refused: list[RefusedRow], chunk: int) -> tuple[pa.Table, int]:
     """The scored rows of a block, measured a chunk at a time, and the number of its last line, 0 if that is not told.
 
     A chunk of one is refused if it meets a fault of ours.
     """
-    bundle = held(asked.bundle)
+    bundle = cached_bundle(options.bundle)
     parts: list[pa.Table] = []
     lines, last = Lines(block.file), 0
-    for some in _read(asked, block, chunk):
+    for some in _read(options, block, chunk):
         try:
             if isinstance(some, Flat):
                 parts.append(of_flat(block.file, bundle, some))
             elif isinstance(some, Releases):
                 last = some.last
                 others = _add_releases(lines, bundle, some)
-                _add(lines, bundle, asked, block, others, refused)
+                _add(lines, bundle, options, block, others, refused)
             else:
-                _add(lines, bundle, asked, block, some, refused)
+                _add(lines, bundle, options, block, some, refused)
             if chunk == 1 or len(lines) >= BATCH:
                 parts.append(lines.table())
                 lines = Lines(block.file)
@@ -170,35 +170,35 @@ def _table(asked: Asked, block: Block, refused: list[Refused], chunk: int) -> tu
     return made.take(np.argsort(order, kind="stable")) if (np.diff(order) < 0).any() else made, last
 
 
-def _read(asked: Asked, block: Block, chunk: int) -> Iterator[Flat | Releases | list[Row]]:
+def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[Flat | Releases | list[Row]]:
     """What is read of a block, some of it at a time: many together where that can be, but never in chunks of one."""
-    able, odd = _by_column(asked) if chunk > 1 else {}, None
+    able, odd = _by_column(options) if chunk > 1 else {}, None
     if block.kind in LINE_BLOCKS and able:
-        yield from releases(block, chunk, _stages(asked, able))
+        yield from releases(block, chunk, _stages(options, able))
         return
     if block.kind in FORM_BLOCKS and able:
         odd = set[int]()
-        for each in flat(block, BATCH, lambda reached: able.get(asked.stage or reached)):
+        for each in flat(block, BATCH, lambda reached: able.get(options.stage or reached)):
             odd |= each.odd
             yield each
-    given = read_rows(block, whole=asked.explain, only=odd)
+    given = read_rows(block, whole=options.explain, only=odd)
     while some := list(islice(given, chunk)):
         yield some
 
 
-def _stages(asked: Asked, able: Mapping[Stage, Stage]) -> Callable[[Tender], Stage | None]:
+def _stages(options: RunOptions, able: Mapping[Stage, Stage]) -> Callable[[Tender], Stage | None]:
     """The stage at which a release is scored by what is read of it by column; None for one of a known register."""
-    own = tuple(held(asked.bundle).by_prefix)
+    own = tuple(cached_bundle(options.bundle).by_prefix)
 
     def stage(tender: Tender) -> Stage | None:
-        return None if (tender.ocid or "").startswith(own) else able.get(asked.stage or latest_stage(tender))
+        return None if (tender.ocid or "").startswith(own) else able.get(options.stage or latest_stage(tender))
 
     return stage
 
 
-def _by_column(asked: Asked) -> Mapping[Stage, Stage]:
+def _by_column(options: RunOptions) -> Mapping[Stage, Stage]:
     """The stages at which tenders are scored by what is read of them by column, as `read_by_column` tells them."""
-    return {} if asked.explain else read_by_column(held(asked.bundle))
+    return {} if options.explain else read_by_column(cached_bundle(options.bundle))
 
 
 def _add_releases(lines: Lines, bundle: Bundle, some: Releases) -> list[Row]:
@@ -212,28 +212,30 @@ def _add_releases(lines: Lines, bundle: Bundle, some: Releases) -> list[Row]:
     return []
 
 
-def _add(lines: Lines, bundle: Bundle, asked: Asked, block: Block, some: Sequence[Row], refused: list[Refused]) -> None:
+def _add(
+    lines: Lines, bundle: Bundle, options: RunOptions, block: Block, some: Sequence[Row], refused: list[RefusedRow]
+) -> None:
     places, cases = [], []
     for row in some:
         problems: Sequence[Problem] = row.problems
         if row.process is not None:
             try:
-                cases.append(scoring.case(bundle, row.process, asked.stage))
+                cases.append(scoring.case(bundle, row.process, options.stage))
                 places.append((row.line, row.place))
                 continue
             except DataError as error:
                 problems = error.problems
         refused += _refused(block, row, problems)
-    lines.add(places, cases, [_why(case) for case in cases] if asked.explain else [None] * len(cases))
+    lines.add(places, cases, [_why(case) for case in cases] if options.explain else [None] * len(cases))
 
 
 def _why(case: Case) -> str:
     return reasons_text(scoring.explained(case))
 
 
-def _refused(block: Block, row: Row, problems: Sequence[Problem]) -> Iterator[Refused]:
+def _refused(block: Block, row: Row, problems: Sequence[Problem]) -> Iterator[RefusedRow]:
     for each in problems:
         path = each.path if each.path.startswith(row.place) else row.place + each.path
-        yield Refused(
+        yield RefusedRow(
             file=block.file, line=row.line, place=row.place, path=path, problem=each.problem, remedy=each.remedy
         )

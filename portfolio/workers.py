@@ -86,7 +86,7 @@ def _start_worker(bundle: str) -> None:
 
     _keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work.held(bundle)
+    work.cached_bundle(bundle)
 
 
 def _end_with_parent() -> None:

@@ -19,7 +19,7 @@ import msgspec
 
 from portfolio import workers
 from portfolio.run import PortfolioRun, Progress, run_portfolio
-from portfolio.work import Asked
+from portfolio.work import RunOptions
 from portfolio.worklist import WorklistOptions
 from serving.jobs.job import JobOptions
 from serving.jobs.listing import write_ranked
@@ -80,7 +80,7 @@ def score(paths: JobPaths, task: ScoringTask) -> None:
     portfolio_run = PortfolioRun(
         source=paths.upload,
         out=paths.scored,
-        options=Asked(bundle=bundle.name, stage=options.stage, register=options.register),
+        options=RunOptions(bundle=bundle.name, stage=options.stage, register=options.register),
         format="parquet",
         workers=task.workers,
         worklist=worklist,

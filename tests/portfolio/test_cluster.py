@@ -27,7 +27,7 @@ from models import bundle as bundles
 from portfolio import cluster
 from portfolio.cluster import cluster_workers, requirements, run_call, with_data
 from portfolio.run import PortfolioRun, Progress, run_portfolio
-from portfolio.work import Asked, scored
+from portfolio.work import RunOptions, score_block
 from portfolio.worklist import WorklistOptions
 from tenders.errors import UnreachableError
 from tenders.io.blocks import blocks
@@ -36,7 +36,7 @@ from tests.portfolio import made
 
 ROOT = Path(__file__).parents[2]
 SMALL = Bounds(block=20_000)
-ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+OPTIONS = RunOptions(bundle=str(bundles.released()), stage="draft")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def alone(source: Path) -> bytes:
 
 def given(source: Path, name: str) -> PortfolioRun:
     out = source.with_name(name)
-    return PortfolioRun(source=source, out=out, options=ASKED, format="parquet", workers=2, bounds=SMALL)
+    return PortfolioRun(source=source, out=out, options=OPTIONS, format="parquet", workers=2, bounds=SMALL)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def test_a_worker_that_is_killed_costs_no_byte(source: Path, alone: bytes) -> No
         scheduler() as (address, _),
         worker(address) as one,
         worker(address),
-        cluster_workers(address, ASKED.bundle) as (executor, _),
+        cluster_workers(address, OPTIONS.bundle) as (executor, _),
     ):
         executor._client.wait_for_workers(2, timeout=30)
         run_portfolio(of, executor, on_progress=after(5, lambda: os.kill(one.pid, signal.SIGKILL)))
@@ -123,7 +123,7 @@ def test_a_scheduler_that_goes_away_says_how_to_go_on(source: Path, alone: bytes
     with (
         scheduler() as (address, running),
         worker(address),
-        cluster_workers(address, ASKED.bundle) as (executor, _),
+        cluster_workers(address, OPTIONS.bundle) as (executor, _),
         pytest.raises(UnreachableError, match=r"the scheduler is gone\. What was scored is kept: .* --resume"),
     ):
         run_portfolio(of, executor, on_progress=after(3, running.kill))
@@ -137,12 +137,12 @@ def test_a_cluster_without_workers_is_not_waited_for_in_vain(source: Path) -> No
     with scheduler() as (address, _):
         with (
             pytest.raises(UnreachableError, match="no worker in 1 seconds"),
-            cluster_workers(address, ASKED.bundle, 1, 1),
+            cluster_workers(address, OPTIONS.bundle, 1, 1),
         ):
             pass
         with (
             worker(address) as only,
-            cluster_workers(address, ASKED.bundle, patience=20) as (executor, count),
+            cluster_workers(address, OPTIONS.bundle, patience=20) as (executor, count),
         ):
             assert count == 1
             executor._patience = 2
@@ -154,7 +154,7 @@ def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with (
         pytest.raises(UnreachableError, match=r"tcp://127\.0\.0\.1:9: no cluster answers"),
-        cluster_workers("tcp://127.0.0.1:9", ASKED.bundle),
+        cluster_workers("tcp://127.0.0.1:9", OPTIONS.bundle),
     ):
         pass
 
@@ -190,14 +190,14 @@ def test_a_block_carries_the_lines_of_its_range(tmp_path: Path, content: bytes) 
 def test_a_worker_answers_what_a_process_does_without_the_input(tmp_path: Path) -> None:
     path = made.written(tmp_path, "a.jsonl", made.lines(made.releases(5)))
     (block,) = blocks(path)
-    here, sent = scored(ASKED, block), with_data(block)
+    here, sent = score_block(OPTIONS, block), with_data(block)
     path.unlink()
-    assert run_call(requirements(ASKED.bundle), scored, ASKED, sent) == here
+    assert run_call(requirements(OPTIONS.bundle), score_block, OPTIONS, sent) == here
 
 
 def differing(**changes: Any) -> cluster.WorkerRequirements:
     """What is expected of a worker that differs from this machine."""
-    return msgspec.structs.replace(requirements(ASKED.bundle), **changes)
+    return msgspec.structs.replace(requirements(OPTIONS.bundle), **changes)
 
 
 @pytest.mark.parametrize(
@@ -216,11 +216,11 @@ def test_a_worker_that_differs_refuses_to_score(
 ) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
     with pytest.raises(UnreachableError, match=told):
-        run_call(expected, scored, ASKED, with_data(block))
+        run_call(expected, score_block, OPTIONS, with_data(block))
 
 
 def test_a_worker_without_the_bundle_says_so(tmp_path: Path) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
-    asked = msgspec.structs.replace(ASKED, bundle=str(tmp_path / "nowhere"))
+    asked = msgspec.structs.replace(OPTIONS, bundle=str(tmp_path / "nowhere"))
     with pytest.raises(UnreachableError, match=r"the worker on .*: no bundle at .*nowhere"):
-        run_call(requirements(ASKED.bundle), scored, asked, with_data(block))
+        run_call(requirements(OPTIONS.bundle), score_block, asked, with_data(block))

@@ -17,13 +17,13 @@ from features.form_columns import PLAIN
 from models import bundle as bundles
 from portfolio import work
 from portfolio.flat import flat
-from portfolio.work import Asked, Refused
+from portfolio.work import RefusedRow, RunOptions
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.streams import Block
 from tenders.io.tables import FormRows
 
-ASKED = Asked(bundle=str(bundles.released()))
+OPTIONS = RunOptions(bundle=str(bundles.released()))
 
 TEXTS = st.sampled_from(["", " ", "unknown", "Unknown ", " a ", "Council of A", "=1+1", "ÀÖ", "x" * 300])
 DAYS = st.sampled_from(
@@ -65,17 +65,17 @@ def block(table: pa.Table, unread: tuple[str, ...] = ()) -> Block:
     return Block(kind="arrow", first=1, number=0, file="a.parquet", data=sink.getvalue().to_pybytes())
 
 
-def scored(of: Block, asked: Asked = ASKED) -> tuple[list[dict[str, Any]], list[Refused]]:
+def scored(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
     """The rows of a block and its refusals: whatever stands in it meets no fault of ours."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work.log, "exception", pytest.fail)
-        content = work.scored(asked, of)
+        content = work.score_block(asked, of)
     with pa.ipc.open_file(io.BytesIO(content)) as part:
         table = part.read_all()
-    return table.to_pylist(), msgspec.json.decode(table.schema.metadata[b"refused"], type=list[Refused])
+    return table.to_pylist(), msgspec.json.decode(table.schema.metadata[b"refused"], type=list[RefusedRow])
 
 
-def one_by_one(of: Block, asked: Asked = ASKED) -> tuple[list[dict[str, Any]], list[Refused]]:
+def one_by_one(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
     """The same without reading by column."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "_by_column", lambda asked: {})
@@ -85,7 +85,7 @@ def one_by_one(of: Block, asked: Asked = ASKED) -> tuple[list[dict[str, Any]], l
 @settings(max_examples=250, deadline=None)
 @given(table=tables(), stage=st.sampled_from([None, *STAGES]))
 def test_every_row_is_what_it_is_alone(table: pa.Table, stage: Stage | None) -> None:
-    given_block, asked = block(table, ("other", "column")), msgspec.structs.replace(ASKED, stage=stage)
+    given_block, asked = block(table, ("other", "column")), msgspec.structs.replace(OPTIONS, stage=stage)
     assert scored(given_block, asked) == one_by_one(given_block, asked)
 
 
@@ -98,7 +98,7 @@ def test_rows_of_text_too(table: pa.Table, stage: Stage | None, data: st.DataObj
     rows = data.draw(st.permutations([*full, data.draw(short), [], "12 cells where there are 3 columns"]))
     cells = msgspec.msgpack.encode(FormRows(table.column_names, ["other"], rows))
     given_block = Block(kind="cells", first=2, number=0, file="a.csv", data=cells)
-    asked = msgspec.structs.replace(ASKED, stage=stage)
+    asked = msgspec.structs.replace(OPTIONS, stage=stage)
     assert scored(given_block, asked) == one_by_one(given_block, asked)
 
 
@@ -261,7 +261,9 @@ def test_lists_in_cells_are_read_one_by_one() -> None:
 
 def test_what_needs_the_tender_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "flat", None)
-    rows, refused = scored(block(pa.table({"title": ["a"], "lots": [1]})), msgspec.structs.replace(ASKED, explain=True))
+    rows, refused = scored(
+        block(pa.table({"title": ["a"], "lots": [1]})), msgspec.structs.replace(OPTIONS, explain=True)
+    )
     assert len(rows) == 1 and not refused
 
 

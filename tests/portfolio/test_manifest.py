@@ -12,19 +12,19 @@ from models import bundle as bundles
 from portfolio import manifest
 from portfolio.manifest import PartCounter, RunCounts, bundle_digest, digest, versions
 from portfolio.table import SCHEMA
-from portfolio.work import Refused, Scored
+from portfolio.work import RefusedRow, ScoredPart
 from tenders.errors import UnreachableError
 
 
-def part(ocids: list[str | None] = [], refused: list[tuple[int, str, str]] = []) -> Scored:  # noqa: B006 - only read
+def part(ocids: list[str | None] = [], refused: list[tuple[int, str, str]] = []) -> ScoredPart:  # noqa: B006 - only read
     """A part with these rows, and refusals by line, place and path."""
     told = {"ocid": None, "band": "high", "register": "uk", "stage": "draft", "value_gbp": None}
     rows = pa.Table.from_pylist([{**told, "ocid": ocid} for ocid in ocids], schema=SCHEMA)
-    refusals = [Refused(file="a", line=line, place=place, path=path, problem="x") for line, place, path in refused]
-    return Scored(file="a", table=rows, refused=refusals, lines=0, unnumbered=False)
+    refusals = [RefusedRow(file="a", line=line, place=place, path=path, problem="x") for line, place, path in refused]
+    return ScoredPart(file="a", table=rows, refused=refusals, lines=0, unnumbered=False)
 
 
-def counted(*parts: Scored) -> RunCounts:
+def counted(*parts: ScoredPart) -> RunCounts:
     counter = PartCounter()
     for each in parts:
         counter.add(each)

@@ -10,7 +10,7 @@ import pytest
 
 from portfolio import parts
 from portfolio.parts import FINGERPRINT, RunFingerprint, open_parts
-from portfolio.work import Asked
+from portfolio.work import RunOptions
 from tenders import files
 from tenders.errors import UsageError
 from tenders.io.blocks import InputFile
@@ -18,7 +18,7 @@ from tenders.io.streams import Bounds
 
 EXPECTED = RunFingerprint(
     inputs=[InputFile(file="a", size=1, sha256="0")],
-    options=Asked(bundle="b"),
+    options=RunOptions(bundle="b"),
     bundle="1",
     bounds=Bounds(),
     versions={"python": "3.11"},
@@ -79,7 +79,7 @@ def test_what_was_begun_is_taken_up_when_asked_to_alone(folder: Path) -> None:
     ("changes", "told"),
     [
         ({"inputs": []}, "different input"),
-        ({"options": Asked(bundle="b", stage="draft")}, "different options"),
+        ({"options": RunOptions(bundle="b", stage="draft")}, "different options"),
         ({"bundle": "2"}, "different bundle"),
         ({"versions": {"python": "3.12"}}, "different version of the program"),
         ({"inputs": [], "bundle": "2"}, "different input, bundle"),

@@ -24,7 +24,7 @@ from portfolio.manifest import RunManifest
 from portfolio.parts import existing
 from portfolio.run import PortfolioRun, run_portfolio
 from portfolio.table import JOINT
-from portfolio.work import Asked, Refused
+from portfolio.work import RefusedRow, RunOptions
 from tenders.errors import UsageError
 from tenders.io.blocks import blocks
 from tenders.io.read import read_bytes
@@ -34,7 +34,7 @@ from tests.bad_input import BAD
 from tests.portfolio import made
 
 SMALL = Bounds(block=20_000)
-ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+OPTIONS = RunOptions(bundle=str(bundles.released()), stage="draft")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def source(tmp_path: Path) -> Path:
     return made.written(tmp_path, "in.jsonl", made.lines(made.releases(150)))
 
 
-def given(source: Path, name: str = "out.parquet", asked: Asked = ASKED) -> PortfolioRun:
+def given(source: Path, name: str = "out.parquet", asked: RunOptions = OPTIONS) -> PortfolioRun:
     """A run in small blocks, into a file beside its input."""
     out = source.with_name(name)
     return PortfolioRun(source=source, out=out, options=asked, format=out.suffix[1:], bounds=SMALL)
@@ -69,9 +69,9 @@ def stopped(of: PortfolioRun, by: Executor) -> None:
         run_portfolio(of, by, on_progress=stop)
 
 
-def refused(of: PortfolioRun) -> list[Refused]:
+def refused(of: PortfolioRun) -> list[RefusedRow]:
     """The refusals of a run."""
-    return [msgspec.json.decode(line, type=Refused) for line in of.errors_file.read_bytes().splitlines()]
+    return [msgspec.json.decode(line, type=RefusedRow) for line in of.errors_file.read_bytes().splitlines()]
 
 
 def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle: Bundle) -> None:
@@ -94,7 +94,7 @@ def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle
 
 
 def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bundle) -> None:
-    of = given(source, asked=msgspec.structs.replace(ASKED, explain=True))
+    of = given(source, asked=msgspec.structs.replace(OPTIONS, explain=True))
     run_portfolio(of, here)
     score = scoring.score(bundle, read_bytes(source.read_bytes().splitlines()[0])[0], "draft")
     (row,) = pq.read_table(of.out).slice(0, 1).to_pylist()
@@ -104,7 +104,7 @@ def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bund
 def test_the_workers_do_not_change_a_byte(source: Path, here: Executor) -> None:
     alone, together = given(source), msgspec.structs.replace(given(source, "together.parquet"), workers=2)
     run_portfolio(alone, here)
-    with workers.local_workers(2, ASKED.bundle) as two:
+    with workers.local_workers(2, OPTIONS.bundle) as two:
         run_portfolio(together, two)
     assert alone.out.read_bytes() == together.out.read_bytes()
 
@@ -197,7 +197,7 @@ def test_parts_of_another_question_are_not_taken_up(source: Path, here: Executor
     stopped(of, here)
     with pytest.raises(UsageError, match="different options"):
         run_portfolio(
-            msgspec.structs.replace(of, options=msgspec.structs.replace(ASKED, stage="awarded")), here, resume=True
+            msgspec.structs.replace(of, options=msgspec.structs.replace(OPTIONS, stage="awarded")), here, resume=True
         )
     source.write_bytes(source.read_bytes() + made.GOOD + b"\n")
     with pytest.raises(UsageError, match="different input"):

@@ -18,7 +18,7 @@ from models import bundle as bundles
 from models.cases import Queue
 from models.predict import Batch
 from portfolio import work
-from portfolio.work import Asked, Scored, held, opened, scored
+from portfolio.work import RunOptions, ScoredPart, cached_bundle, read_part, score_block
 from tenders.facts import STAGES, Stage
 from tenders.io.blocks import blocks
 from tenders.io.streams import BOUNDS, Bounds
@@ -28,7 +28,7 @@ from tests.features import made as facts
 from tests.portfolio import made
 from tests.samples import Json
 
-ASKED = Asked(bundle=str(bundles.released()), stage="draft")
+OPTIONS = RunOptions(bundle=str(bundles.released()), stage="draft")
 
 
 def checked_places(part: type) -> Iterator[tuple[str, ...]]:
@@ -56,29 +56,31 @@ def put(release: Any, place: tuple[str, ...], value: str) -> None:
     at[place[-1]] = value
 
 
-def parts(tmp_path: Path, name: str, content: bytes, asked: Asked = ASKED, bounds: Bounds = BOUNDS) -> list[Scored]:
+def parts(
+    tmp_path: Path, name: str, content: bytes, asked: RunOptions = OPTIONS, bounds: Bounds = BOUNDS
+) -> list[ScoredPart]:
     """The parts of a file, as they are read again."""
     found = []
     for block in blocks(made.written(tmp_path, name, content), bounds=bounds):
-        part = made.written(tmp_path, f"{block.number}.arrow", scored(asked, block))
-        found.append(opened(part))
+        part = made.written(tmp_path, f"{block.number}.arrow", score_block(asked, block))
+        found.append(read_part(part))
     return found
 
 
-def column(part: Scored, name: str) -> list[Any]:
+def column(part: ScoredPart, name: str) -> list[Any]:
     return part.table[name].to_pylist()
 
 
 def test_what_is_written_is_what_is_answered(tmp_path: Path) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases(5))))
     to = tmp_path / "part.arrow"
-    assert not scored(ASKED, block, to)
-    assert to.read_bytes() == scored(ASKED, block)
+    assert not score_block(OPTIONS, block, to)
+    assert to.read_bytes() == score_block(OPTIONS, block)
 
 
 def test_a_part_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases())))
-    assert scored(ASKED, block) == scored(ASKED, block)
+    assert score_block(OPTIONS, block) == score_block(OPTIONS, block)
 
 
 def test_lines_of_a_range_are_counted_from_its_own_first(tmp_path: Path) -> None:
@@ -155,7 +157,7 @@ def test_chunks_and_batches_change_nothing(
 @settings(max_examples=60, deadline=None)
 @given(documents=st.lists(facts.known_at("awarded"), min_size=2, max_size=5), stage=st.sampled_from([None, *STAGES]))
 def test_tenders_of_all_stages_are_scored_together_as_each_alone(documents: list[Json], stage: Stage | None) -> None:
-    asked = Asked(bundle=ASKED.bundle, stage=stage)
+    asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
     with tempfile.TemporaryDirectory() as folder:
         (together,) = parts(Path(folder), "a.jsonl", made.lines(documents), asked)
         with pytest.MonkeyPatch.context() as patch:
@@ -173,7 +175,7 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
     good = made.releases(3)
     content = made.lines([good[0], later, register, {"no": "tender"}, good[1], package, samples.draft(date=1), good[2]])
     for stage in (None, "draft", "awarded"):
-        asked = Asked(bundle=ASKED.bundle, stage=stage)
+        asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
         (together,) = parts(tmp_path, "a.jsonl", content, asked)
         with monkeypatch.context() as patch:
             patch.setattr(work, "_by_column", lambda asked: {})
@@ -185,7 +187,7 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
 def test_reasons_come_only_when_asked_for(tmp_path: Path) -> None:
     (without,) = parts(tmp_path, "a.jsonl", made.GOOD)
     assert column(without, "reasons") == [None]
-    why = Asked(bundle=ASKED.bundle, stage="draft", explain=True)
+    why = RunOptions(bundle=OPTIONS.bundle, stage="draft", explain=True)
     (explained,) = parts(tmp_path / "explained", "a.jsonl", made.GOOD, why)
     assert "points)" in column(explained, "reasons")[0]
     assert explained.table.drop("reasons").equals(without.table.drop("reasons"))
@@ -197,7 +199,7 @@ def test_a_block_of_nothing_is_an_empty_part(tmp_path: Path) -> None:
 
 
 def test_a_bundle_is_loaded_once_a_process() -> None:
-    assert held(ASKED.bundle) is held(ASKED.bundle)
+    assert cached_bundle(OPTIONS.bundle) is cached_bundle(OPTIONS.bundle)
 
 
 WRONG = {"currency": ["ZZZ"], "date": ["2024-02-31", "1066-10-14", "1850", "soon"]}
