@@ -31,13 +31,13 @@ class ExpectedPrecision(msgspec.Struct, frozen=True, kw_only=True):
 
     `expected` is the mean probability and `interval` its 95 % interval from calibration. The bounds of single tenders
     come from the same resampled calibration and move together, so the bounds of the mean are the means of the bounds.
-    `found` is the 95 % prediction interval, which adds chance: the share that a review of all of them should find.
+    `prediction_interval` (95 %) adds chance: the share that a review of all of them should find.
     """
 
     rows: int
     expected: float
     interval: tuple[float, float]
-    found: tuple[float, float]
+    prediction_interval: tuple[float, float]
 
 
 class ValidationResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ def expected_precision(failure: Floats, low: Floats, high: Floats) -> ExpectedPr
         rows=len(failure),
         expected=round(float(failure.mean()), 4),
         interval=(round(lower, 4), round(upper, 4)),
-        found=(round(max(lower - _chance(low), 0.0), 4), round(min(upper + _chance(high), 1.0), 4)),
+        prediction_interval=(round(max(lower - _chance(low), 0.0), 4), round(min(upper + _chance(high), 1.0), 4)),
     )
 
 

@@ -109,7 +109,7 @@ def tender_groups(
     rows = ranking.distinct_tenders(keys, options.by_loss)
     texts = _read_texts(source).take(pa.array(rows))
     tenders = keys.tender[rows]
-    by_risk = worklist.filter(pc.equal(worklist["chosen"], "risk"))
+    by_risk = worklist.filter(pc.equal(worklist["selected_by"], "risk"))
     return (
         texts.select([*TEXT_COLUMNS, "year"])
         .append_column("failure", pa.array(keys.failure[rows]))

@@ -1,17 +1,19 @@
-"""Tables written as Parquet, CSV, XLSX or JSON lines: whole or not at all, and the same bytes for the same rows.
+"""The columns of outputs, and tables written as Parquet, CSV, XLSX or JSON lines.
 
-Text that a spreadsheet would run as a formula is written as text.
+A column is declared once, with how it is filled; schema and documentation follow. Files are written whole or not at
+all, with the same bytes for the same rows. Text that a spreadsheet would run as a formula is written as text.
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -35,6 +37,40 @@ WORKBOOK_PROPERTIES = "docProps/core.xml"
 _TIMES = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
 
 Tables: TypeAlias = Iterable[pa.Table]
+Rows = TypeVar("Rows")
+
+
+class OutputColumn(msgspec.Struct, Generic[Rows], frozen=True):
+    """One column of an output: its name, its type, what it says, and how it is filled.
+
+    `values` gives the column of some rows: an Arrow array, a NumPy array (NaN becomes null), a list, or one scalar for
+    all rows.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    values: Callable[[Rows], Any]
+
+
+def schema_of(columns: Sequence[OutputColumn[Any]]) -> pa.Schema:
+    """The Arrow schema of some columns."""
+    return pa.schema([(column.name, column.type) for column in columns])
+
+
+def fill_columns(columns: Sequence[OutputColumn[Rows]], rows: Rows, count: int) -> pa.Table:
+    """The table of some columns, filled from `count` rows."""
+    arrays = [_array(column.values(rows), column.type, count) for column in columns]
+    return pa.Table.from_arrays(arrays, schema=schema_of(columns))
+
+
+def _array(values: Any, type: pa.DataType, count: int) -> pa.Array:
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    if isinstance(values, np.ndarray | list):
+        # NaN is null in an array of numbers; a list is not searched for it.
+        return pa.array(values, type=type, from_pandas=isinstance(values, np.ndarray))
+    return pa.repeat(pa.scalar(values, type), count)
 
 
 def output_format(out: Path, name: str | None = None) -> str:

@@ -62,6 +62,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     tied_chosen: int
 
     @property
+    def inclusion_probability(self) -> float:
+        """The probability with which the random sample includes any tender."""
+        return len(self.at_random) / max(len(self.tenders), 1)
+
+    @property
     def rows(self) -> Indices:
         """All selected rows, first those selected by risk."""
         return np.concatenate([self.by_risk, self.at_random])

@@ -162,7 +162,8 @@ def _selection_sentences(summary: WorklistSummary) -> Iterator[str]:
     if summary.at_random:
         yield (
             f"{summary.at_random:,} are drawn at random from all tenders, each with a probability of "
-            f"{summary.inclusion:.3g}. Only these show how the whole portfolio fails, and test the next model fairly."
+            f"{summary.inclusion_probability:.3g}. Only these show how the whole portfolio fails, and test the next "
+            "model fairly."
         )
     if summary.tied > summary.tied_chosen:
         yield (
@@ -182,7 +183,7 @@ def _selection_sentences(summary: WorklistSummary) -> Iterator[str]:
 
 def _expectation_sentences(summary: WorklistSummary) -> Iterator[str]:
     if summary.precision:
-        yield _expected(summary.precision, summary.base)
+        yield _expected(summary.precision, summary.mean_failure)
     yield from map(_validated, summary.validated)
     if summary.precision and not summary.validated:
         yield "The bundle has no validation results to compare this with."
@@ -190,7 +191,7 @@ def _expectation_sentences(summary: WorklistSummary) -> Iterator[str]:
 
 def _expected(precision: ExpectedPrecision, base: float) -> str:
     low, high = precision.interval
-    least, most = precision.found
+    least, most = precision.prediction_interval
     return (
         f"If the scores are right, {precision.expected:.0%} of the {precision.rows:,} chosen by risk will fail, "
         f"compared with {base:.0%} of all tenders. The calibration leaves room for {low:.0%} to {high:.0%} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -10,32 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from numpy.typing import NDArray
 
 from portfolio import expectations, ranking
 from portfolio.expectations import ExpectedPrecision, ValidationMetrics, ValidationResult
+from portfolio.output import OutputColumn, fill_columns, schema_of
 from portfolio.ranking import Floats, Hashes, Indices, RankingKeys, Selection
 from portfolio.table import SCHEMA
 from tenders.errors import UsageError
 
 ScoredRows: TypeAlias = ds.Dataset | pa.Table
 """Rows of SCHEMA: a Parquet or Arrow dataset, read a part at a time, or a table."""
-
-CHANGE_COLUMNS = ("change", "earlier_failure", "earlier_rank")
-WORKLIST_SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("chosen", pa.string()),
-        ("inclusion", pa.float64()),
-        ("expected_loss_gbp", pa.float64()),
-        ("change", pa.string()),
-        ("earlier_failure", pa.float64()),
-        ("earlier_rank", pa.int64()),
-        *SCHEMA,
-    ]
-)
-"""A worklist's columns. `chosen` is "risk" or "random"; `inclusion` the probability with which the draw chose this row,
-null for those chosen by risk: only the drawn speak for the whole portfolio, each for 1 / inclusion tenders.
-CHANGE_COLUMNS are null where there was no earlier run, or where it did not hold the tender."""
 
 RankBy = Literal["failure", "expected_loss"]
 DEFAULT_CAPACITY = 200
@@ -81,15 +67,78 @@ class WorklistOptions(msgspec.Struct, frozen=True, kw_only=True):
         return max(round(self.sample * self.capacity), 1) if self.sample else 0
 
 
+class SelectedRows(msgspec.Struct, frozen=True, kw_only=True):
+    """The selected rows, from which the columns of the worklist are filled.
+
+    `expected_loss` has shape (rows,), NaN where unknown; `changes` is empty where there was no earlier run.
+    """
+
+    selection: Selection
+    expected_loss: Floats
+    changes: Mapping[str, pa.Array]
+
+    @property
+    def is_by_risk(self) -> NDArray[np.bool_]:
+        """Whether each row was selected by risk, not at random."""
+        return np.arange(len(self.selection.rows)) < len(self.selection.by_risk)
+
+
+WORKLIST_COLUMNS: tuple[OutputColumn[SelectedRows], ...] = (
+    OutputColumn(
+        "rank",
+        pa.int64(),
+        "the place on the worklist, from 1",
+        lambda rows: np.arange(1, len(rows.selection.rows) + 1),
+    ),
+    OutputColumn(
+        "selected_by",
+        pa.string(),
+        "`risk`, or `random` if it was drawn from all tenders, so that the next model can be tested fairly",
+        lambda rows: np.where(rows.is_by_risk, "risk", "random").tolist(),
+    ),
+    OutputColumn(
+        "inclusion_probability",
+        pa.float64(),
+        "the probability with which the draw selects any tender: each drawn tender represents 1 / this many tenders; "
+        "empty if it was selected by risk",
+        lambda rows: np.where(rows.is_by_risk, np.nan, rows.selection.inclusion_probability),
+    ),
+    OutputColumn(
+        "expected_loss_gbp",
+        pa.float64(),
+        "`failure` x `value_gbp`, empty if the value is unknown",
+        lambda rows: rows.expected_loss,
+    ),
+    OutputColumn(
+        "change",
+        pa.string(),
+        "since the earlier run: `new`, `up` or `down` (the probability rose or fell, to 4 decimals), or `same`; empty "
+        "without an earlier run",
+        lambda rows: rows.changes.get("change"),
+    ),
+    OutputColumn(
+        "earlier_failure",
+        pa.float64(),
+        "`failure` in the earlier run",
+        lambda rows: rows.changes.get("earlier_failure"),
+    ),
+    OutputColumn(
+        "earlier_rank", pa.int64(), "`rank` in the earlier worklist", lambda rows: rows.changes.get("earlier_rank")
+    ),
+)
+"""The columns that a worklist has before those of the scored row."""
+WORKLIST_SCHEMA = pa.schema([*schema_of(WORKLIST_COLUMNS), *SCHEMA])
+
+
 class WorklistSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a reader of the worklist has to know.
 
     `rows` were scored, of `tenders` by ocid; a tender is listed once, by its highest-ranking row. `passed_over` were
     kept off by the limit per buyer. `tied` tenders rank equal to the last one chosen by risk; `tied_chosen` of them are
-    on the list. `unvalued` tenders have no known value: by expected loss they rank after all others. `inclusion` is the
-    probability with which any tender was drawn. `money_at_risk_gbp` is the sum of probability x value in pounds over
-    all tenders, `money_listed_gbp` over the list. `base` is the mean probability over all tenders. `changes` counts
-    new, up, down and same on the list, and gone; None where there was no earlier run.
+    on the list. `unvalued` tenders have no known value: by expected loss they rank after all others.
+    `inclusion_probability` is that with which any tender was drawn. `money_at_risk_gbp` is the sum of probability x
+    value in pounds over all tenders, `money_listed_gbp` over the list. `mean_failure` is the mean probability over all
+    tenders. `changes` counts new, up, down and same on the list, and gone; None where there was no earlier run.
     """
 
     options: WorklistOptions
@@ -97,7 +146,7 @@ class WorklistSummary(msgspec.Struct, frozen=True, kw_only=True):
     tenders: int
     by_risk: int
     at_random: int
-    inclusion: float
+    inclusion_probability: float
     passed_over: int
     tied: int
     tied_chosen: int
@@ -105,7 +154,7 @@ class WorklistSummary(msgspec.Struct, frozen=True, kw_only=True):
     unvalued_listed: int
     money_at_risk_gbp: float
     money_listed_gbp: float
-    base: float
+    mean_failure: float
     precision: ExpectedPrecision | None
     validated: tuple[ValidationResult, ...]
     changes: dict[str, int] | None
@@ -139,22 +188,17 @@ def build_worklist(
     keys = ranking.read_ranking_keys(source, options.seed)
     selection = ranking.select(keys, options.by_loss, options.capacity, options.sample_size, options.most_per_buyer)
     selected = selection.rows
-    changes = {name: pa.nulls(len(selected), WORKLIST_SCHEMA.field(name).type) for name in CHANGE_COLUMNS}
+    changes: Mapping[str, pa.Array] = {}
     gone = None
     if earlier is not None:
         changes = compare_with_earlier(keys.tender[selected], keys.failure[selected], earlier, options.seed)
         gone = gone_tenders(keys.tender[selected], keys.tender, earlier, options.seed)
-    count, inclusion = len(selected), len(selection.at_random) / max(len(selection.tenders), 1)
-    by_risk = np.arange(count) < len(selection.by_risk)
-    columns = {
-        "rank": pa.array(np.arange(1, count + 1)),
-        "chosen": pa.array(np.where(by_risk, "risk", "random").tolist(), pa.string()),
-        "inclusion": pa.array(np.full(count, inclusion), mask=by_risk),
-        "expected_loss_gbp": pa.array(ranking.expected_loss(keys)[selected], from_pandas=True),
-        **changes,
-    }
-    scored_columns = _take(source, selected)
-    rows = pa.table({**columns, **{name: scored_columns[name] for name in SCHEMA.names}}, schema=WORKLIST_SCHEMA)
+    filled = fill_columns(
+        WORKLIST_COLUMNS,
+        SelectedRows(selection=selection, expected_loss=ranking.expected_loss(keys)[selected], changes=changes),
+        len(selected),
+    )
+    rows = pa.Table.from_arrays([*filled.columns, *_take(source, selected).columns], schema=WORKLIST_SCHEMA)
     return Worklist(rows=rows, summary=_summary(options, keys, selection, rows, gone, metrics or {}), gone=gone)
 
 
@@ -184,7 +228,7 @@ def _summary(
         tenders=len(tenders),
         by_risk=len(selection.by_risk),
         at_random=len(selection.at_random),
-        inclusion=len(selection.at_random) / max(len(tenders), 1),
+        inclusion_probability=selection.inclusion_probability,
         passed_over=selection.passed_over,
         tied=selection.tied,
         tied_chosen=selection.tied_chosen,
@@ -192,7 +236,7 @@ def _summary(
         unvalued_listed=int(unvalued[selection.rows].sum()),
         money_at_risk_gbp=round(float(np.nansum(loss[tenders])), 2),
         money_listed_gbp=round(float(np.nansum(loss[selection.rows])), 2),
-        base=round(float(keys.failure[tenders].mean()), 4) if len(tenders) else 0.0,
+        mean_failure=round(float(keys.failure[tenders].mean()), 4) if len(tenders) else 0.0,
         precision=expectations.expected_precision(failure, low, high),
         validated=tuple(result for result in results if result),
         changes=None if gone is None else {**Counter(rows["change"].to_pylist()), "gone": len(gone)},
@@ -200,7 +244,7 @@ def _summary(
 
 
 def compare_with_earlier(tenders: Hashes, failure: Floats, earlier: pa.Table, seed: int) -> dict[str, pa.Array]:
-    """CHANGE_COLUMNS for tenders, given by hash, with their probability of failure now: an array each.
+    """The columns `change`, `earlier_failure` and `earlier_rank` of tenders, given by hash, with their failure now.
 
     `earlier` is an earlier worklist or a whole earlier output. `change` is "new" for a tender that it does not hold,
     "up" or "down" if the probability rose or fell to 4 decimals, else "same". Ranks are not compared: a tender's rank

@@ -32,7 +32,7 @@ def test_what_is_expected_is_the_mean_probability_with_bounds_that_chance_widens
     assert found is not None
     assert (found.rows, found.expected, found.interval) == (100, 0.4, (0.3, 0.5))
     # 1.96 standard deviations of a share of 100.
-    assert found.found == pytest.approx((0.3 - 1.96 * 0.0458, 0.5 + 1.96 * 0.05), abs=1e-3)
+    assert found.prediction_interval == pytest.approx((0.3 - 1.96 * 0.0458, 0.5 + 1.96 * 0.05), abs=1e-3)
 
 
 def test_of_no_tender_nothing_is_expected() -> None:

@@ -47,7 +47,7 @@ OPTIONS = st.builds(
 
 
 def by_chosen(rows: pa.Table, how: str) -> list[dict[str, Any]]:
-    return [row for row in rows.to_pylist() if row["chosen"] == how]
+    return [row for row in rows.to_pylist() if row["selected_by"] == how]
 
 
 @given(ROWS, OPTIONS, st.randoms())
@@ -81,7 +81,7 @@ def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(
     found = build_worklist(table(*rows), options).rows
     names = normalised_buyers(found["buyer"].combine_chunks()).to_pylist()
     counted = Counter(name for name in names if name)
-    drawn = Counter(n for n, how in zip(names, found["chosen"].to_pylist(), strict=True) if n and how == "random")
+    drawn = Counter(n for n, how in zip(names, found["selected_by"].to_pylist(), strict=True) if n and how == "random")
     if options.most_per_buyer:
         assert all(count <= max(options.most_per_buyer, drawn[name]) for name, count in counted.items())
 
@@ -153,7 +153,7 @@ def test_the_drawn_are_a_fair_sample_of_all_and_say_how_likely_they_were() -> No
             "random",
         )
         assert len(rows) == 10
-        assert {row["inclusion"] for row in rows} == {10 / 400}
+        assert {row["inclusion_probability"] for row in rows} == {10 / 400}
         means.append(np.mean([row["failure"] for row in rows]))
         seen.update(row["ocid"] for row in rows)
     # Four standard errors of a mean of 3,000 draws.
@@ -166,7 +166,7 @@ def test_the_summary_says_what_to_expect_of_those_chosen_by_risk_and_what_valida
     scored = table(*[{"register": "dncp_py", "failure": 0.9}] * 4, *[{"register": "dncp_py", "failure": 0.1}] * 96)
     found = build_worklist(scored, WorklistOptions(capacity=4), metrics=metrics).summary
     assert found.precision is not None
-    assert (found.precision.expected, found.base) == (0.9, pytest.approx(0.132))
+    assert (found.precision.expected, found.mean_failure) == (0.9, pytest.approx(0.132))
     assert [each.precision for each in found.validated] == [0.3]
 
 

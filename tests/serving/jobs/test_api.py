@@ -63,7 +63,7 @@ def test_the_worklist_holds_what_there_are_people_for(service: httpx.Client, job
     assert len(rows) == 9  # ten reviews, three buyers, three of each
     assert {cell.data_type for cell in buyers} == {"s"}
     assert failures == sorted(failures, reverse=True)
-    assert {row[at["chosen"]].value for row in rows} == {"risk"}
+    assert {row[at["selected_by"]].value for row in rows} == {"risk"}
     assert all("points)" in row[at["reasons"]].value for row in rows)
     whole = service.get(job["links"]["worklist"], params={"format": "parquet"}).content
     assert pq.read_table(io.BytesIO(whole)).num_rows == 9

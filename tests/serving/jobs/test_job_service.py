@@ -83,7 +83,7 @@ def test_what_is_taken_away_tells_the_changes(service: httpx.Client, later: dict
     assert later["options"]["since"]["name"] == "register.jsonl"
     rows = pq.read_table(io.BytesIO(service.get(later["links"]["worklist"], params={"format": "parquet"}).content))
     assert {*rows["change"].to_pylist()} <= {"new", "up", "down", "same"}
-    assert rows["chosen"].to_pylist() == ["risk"] * 8 + ["random"] * 2
+    assert rows["selected_by"].to_pylist() == ["risk"] * 8 + ["random"] * 2
     assert '"change","earlier_failure"' in service.get(later["links"]["worklist"]).text
     gone = service.get(later["links"]["gone"])
     assert gone.headers["content-disposition"] == 'attachment; filename="newer-gone.csv"'
