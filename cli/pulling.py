@@ -14,7 +14,7 @@ from cli.given import Json, err, out, print_json
 from tenders.errors import UsageError
 
 if TYPE_CHECKING:
-    from tenders.apis.pulling import Pulled
+    from tenders.apis.pull import PullResult
 
 DAY = ["%Y-%m-%d"]
 
@@ -28,11 +28,12 @@ def pull(
     json: Json = False,
 ) -> None:
     """Pull the notices of some days, slowly, as their API asks; the same command goes on where it was ended."""
-    from tenders import apis
-    from tenders.apis import pulling
+    from tenders.apis import find_api
+    from tenders.apis.pull import PullRequest
+    from tenders.apis.pull import pull as pull_notices
 
-    chosen = apis.api(api)
-    asked = pulling.Asked(api=chosen.name, url=url or chosen.url, first=first.date(), last=last.date())
+    chosen = find_api(api)
+    asked = PullRequest(api=chosen.name, url=url or chosen.url, first=first.date(), last=last.date())
     if urlsplit(asked.url).scheme not in ("http", "https") or not urlsplit(asked.url).netloc:
         raise UsageError(f"--url {asked.url} is no address of the web")
     if asked.first > asked.last:
@@ -43,7 +44,7 @@ def pull(
         raise UsageError(f"{output.name} would not be read as JSON lines. Name it .jsonl")
     with err.status("") as status:
         shown = _Shown(status, (asked.last - asked.first).days + 1)
-        found = pulling.pull(chosen, asked, output, shown.day, shown.waiting)
+        found = pull_notices(chosen, asked, output, shown.day, shown.waiting)
     print_json(found) if json else _show(found, output)
 
 
@@ -64,7 +65,7 @@ class _Shown:
         self._status.update(f"{why}: waiting {seconds:.0f} s before the same is asked again")
 
 
-def _show(found: Pulled, output: Path) -> None:
+def _show(found: PullResult, output: Path) -> None:
     out.print(f"{output}: {found.releases:,} notices of {found.processes:,} processes", markup=False)
     if found.repeated:
         out.print(f"  {found.repeated:,} more were there twice and left out")

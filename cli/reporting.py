@@ -43,6 +43,6 @@ def _write(to: Path, text: str) -> None:
     from tenders import files
 
     try:
-        files.whole(to, text.encode())
+        files.write_whole(to, text.encode())
     except OSError as error:
         raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None

@@ -170,7 +170,7 @@ def _set_result(future: Future[Any], result: Any, path: Path | None) -> None:
     """Completes a call with its result, which is written if it belongs into a file."""
     try:
         if path is not None:
-            files.whole(path, result)
+            files.write_whole(path, result)
     except OSError as error:
         future.set_exception(error)
     else:

@@ -83,7 +83,7 @@ def output_format(out: Path, name: str | None = None) -> str:
 
 def write_tables(out: Path, format: str, schema: pa.Schema, tables: Tables) -> None:
     """Writes tables of a schema, one after the other, in a format of FORMATS."""
-    unfinished = files.partial(out)
+    unfinished = files.partial_path(out)
     FORMATS[format](unfinished, schema, tables)
     unfinished.replace(out)
 

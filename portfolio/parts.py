@@ -70,7 +70,7 @@ def open_parts(
         folder.mkdir(parents=True, exist_ok=True)
     elif not resume:
         raise UsageError(f"a run into {folder.stem} was begun. Add --resume, or delete {folder.name}")
-    with files.locked(folder / LOCK, f"another process is running into {folder.stem}. Wait for it"):
+    with files.hold_lock(folder / LOCK, f"another process is running into {folder.stem}. Wait for it"):
         with ThreadPoolExecutor(1) as thread:
             if (folder / FINGERPRINT).exists():
                 known = thread.submit(fingerprint)
@@ -84,9 +84,9 @@ def open_parts(
             except BaseException:
                 wait([known])
                 if not existing(folder):
-                    files.clear(folder, FINGERPRINT)
+                    files.remove_folder(folder, FINGERPRINT)
                 raise
-        files.clear(folder, FINGERPRINT)
+        files.remove_folder(folder, FINGERPRINT)
 
 
 def existing(folder: Path) -> dict[int, Path]:
@@ -111,7 +111,7 @@ def _is_ours(name: str) -> bool:
 
 def _write_fingerprint(folder: Path, fingerprint: Callable[[], RunFingerprint]) -> RunFingerprint:
     known = fingerprint()
-    files.whole(folder / FINGERPRINT, msgspec.json.format(msgspec.json.encode(known)))
+    files.write_whole(folder / FINGERPRINT, msgspec.json.format(msgspec.json.encode(known)))
     return known
 
 

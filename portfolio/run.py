@@ -225,8 +225,8 @@ def _write_outputs(
     if worklist and run.report:
         bundle, outcomes = cached_bundle(run.options.bundle), _read_outcomes(run.outcomes)
         html = render_report(ds.dataset(rows), worklist, msgspec.to_builtins(manifest), bundle, outcomes)
-        files.whole(run.report, html.encode())
-    files.whole(run.manifest_file, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        files.write_whole(run.report, html.encode())
+    files.write_whole(run.manifest_file, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     return manifest
 
 

@@ -103,7 +103,7 @@ def score_block(options: RunOptions, block: Block, to: Path | None = None) -> by
     content = bytes(sink.getvalue())
     if to is None:
         return content
-    files.whole(to, content)
+    files.write_whole(to, content)
     return b""
 
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from tenders.errors import UsageError
 
 
-def whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
-    unfinished = partial(path)
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+    partial = partial_path(path)
+    partial.write_bytes(content)
+    partial.replace(path)
 
 
-def partial(path: Path) -> Path:
-    """Where a file is while it is not finished: beside its place, so that it can be put there at once."""
+def partial_path(path: Path) -> Path:
+    """Where a file is while it is not finished: beside its place, so that one rename puts it there."""
     return path.with_name(f".{path.name}.partial")
 
 
@@ -38,7 +38,7 @@ def try_lock(path: Path) -> int | None:
 
 
 @contextmanager
-def locked(path: Path, message: str) -> Iterator[None]:
+def hold_lock(path: Path, message: str) -> Iterator[None]:
     """Holds the lock of a file. Raises UsageError with `message` if another process holds it."""
     descriptor = try_lock(path)
     if descriptor is None:
@@ -49,10 +49,10 @@ def locked(path: Path, message: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def clear(folder: Path, about: str) -> None:
-    """Removes a folder: what it is `about` last, so that one that is killed here is still known."""
-    for each in folder.iterdir():
-        if each.name != about:
-            each.unlink()
-    (folder / about).unlink(missing_ok=True)
+def remove_folder(folder: Path, last: str) -> None:
+    """Removes a folder of files, the file called `last` at the end: while it is there, the removal is not finished."""
+    for file in folder.iterdir():
+        if file.name != last:
+            file.unlink()
+    (folder / last).unlink(missing_ok=True)
     folder.rmdir()

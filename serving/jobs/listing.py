@@ -117,7 +117,7 @@ def write_ranked(
     table = table.append_column("drawn", pa.array(np.isin(order, selection.at_random)))
     for name, column in _change_columns(keys, selection, order, options.seed, earlier).items():
         table = table.append_column(name, column)
-    partial = files.partial(out)
+    partial = files.partial_path(out)
     with pq.ParquetWriter(partial, RANKED_SCHEMA, compression="zstd") as writer:
         for start in range(0, table.num_rows, GROUP_ROWS):
             writer.write_table(table.slice(start, GROUP_ROWS).cast(RANKED_SCHEMA), GROUP_ROWS)

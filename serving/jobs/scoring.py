@@ -58,7 +58,7 @@ class ProgressWriter:
     def __call__(self, progress: Progress) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + PROGRESS_SECONDS
-            files.whole(self._path, msgspec.json.encode(ScoringProgress(progress.rows, progress.bytes)))
+            files.write_whole(self._path, msgspec.json.encode(ScoringProgress(progress.rows, progress.bytes)))
 
 
 def score(paths: JobPaths, task: ScoringTask) -> None:
@@ -92,7 +92,7 @@ def score(paths: JobPaths, task: ScoringTask) -> None:
     # The last process may have been killed between writing the manifest and deleting the parts.
     shutil.rmtree(portfolio_run.parts_folder, ignore_errors=True)
     choices = write_ranked(paths.scored, portfolio_run.worklist_file, worklist, paths.ranked, portfolio_run.since)
-    files.whole(paths.choices, msgspec.json.encode(choices))
+    files.write_whole(paths.choices, msgspec.json.encode(choices))
 
 
 def _earlier_rows(paths: JobPaths, options: JobOptions) -> Path | None:
@@ -123,7 +123,7 @@ def main(folder: Path) -> int:
     try:
         score(paths, task)
     except TenderRiskError as error:
-        files.whole(paths.refusal, str(error).encode("utf-8", "replace"))
+        files.write_whole(paths.refusal, str(error).encode("utf-8", "replace"))
         return REFUSED
     return 0
 

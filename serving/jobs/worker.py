@@ -153,7 +153,7 @@ class Worker(threading.Thread):
             options=job.options,
             workers=self.settings.workers,
         )
-        files.whole(paths.task, msgspec.json.encode(task))
+        files.write_whole(paths.task, msgspec.json.encode(task))
         paths.refusal.unlink(missing_ok=True)
         with paths.log.open("ab") as output:
             process = _start(paths.folder, output.fileno(), lock)

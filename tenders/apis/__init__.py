@@ -1,23 +1,17 @@
-"""Where notices are pulled from: one module an API, each with its address, its limits, its traps and an `API`."""
+"""The APIs that notices are pulled from, each with its address, its limits and its traps."""
 
 from __future__ import annotations
 
-import importlib
-
 from tenders.apis.api import Api
+from tenders.apis.ted import TED
+from tenders.apis.uk import CONTRACTS_FINDER, FIND_A_TENDER
 from tenders.errors import UsageError
 
-_NAMES = ("find-a-tender", "contracts-finder", "ted")
+APIS = {api.name: api for api in (FIND_A_TENDER, CONTRACTS_FINDER, TED)}
 
 
-def names() -> tuple[str, ...]:
-    """The names of all APIs."""
-    return _NAMES
-
-
-def api(name: str) -> Api:
+def find_api(name: str) -> Api:
     """The API of that name. Raises UsageError that lists the names there are."""
-    if name not in _NAMES:
-        raise UsageError(f"{name!r} is nothing that notices are pulled from. Use one of {', '.join(_NAMES)}")
-    found: Api = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").API
-    return found
+    if name not in APIS:
+        raise UsageError(f"there is no API {name!r} to pull from. Use one of {', '.join(APIS)}")
+    return APIS[name]

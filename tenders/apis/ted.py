@@ -19,11 +19,11 @@
 | `result-lot-identifier`, `winner-name`, `tender-value`, `-cur` | `awards[].relatedLots`, `suppliers`, `value` |
 | `received-submissions-type-val`, `-code` | `bids.statistics`, where the code is `tenders` |
 
-What stands in arrays side by side is paired where these have one length, and else left out: which of two lots a single
-title is of is not told. Amounts of nothing or less are unknown.
+Arrays that belong together are paired where they have one length, and else left out: nothing says which of two lots a
+single title belongs to. Amounts of nothing or less are unknown.
 
 Source: the search API, version 3, and the field list in its documentation. At most 10,000 cells are answered at a time,
-a row's number counted in. A day's pages are over when all that it has are there, for there is always a next token.
+a row's number included. A day ends when all the notices that it has are there, for there is always a next token.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from datetime import date
 from itertools import chain
 from typing import Any, TypeVar
 
-from tenders.apis.api import Api, Ask, Page, listed
+from tenders.apis.api import Api, Page, PageRequest, object_array
 
 FIELDS = (
     "publication-number", "publication-date", "form-type", "procedure-identifier", "buyer-name", "buyer-identifier",
@@ -65,10 +65,10 @@ TAGS = {
     "compl": "implementation",
 }
 LANGUAGE = "eng"
-"""Which is read where a text is in many; the first that there is where it is not in this one."""
+"""The language that is read of a text in many languages; where it is missing, the first one."""
 
 Notice = Mapping[str, Any]
-Told = TypeVar("Told")
+Item = TypeVar("Item")
 
 
 def release(notice: Notice) -> dict[str, Any]:
@@ -128,42 +128,42 @@ def _lots(notice: Notice) -> Iterator[dict[str, Any]]:
 
 def _awards(notice: Notice) -> Iterator[dict[str, Any]]:
     results = _texts(notice, "winner-selection-status")
-    lots = _of_results(notice, results)
+    lots = _result_lots(notice, results)
     won = [result for result in results if result == "selec-w"]
     lost = [result for result in results if result == "clos-nw"]
     names = iter(_beside(won, _texts(notice, "winner-name")))
     values = iter(_beside(won, _values(notice, "tender-value", "tender-value-cur")))
     reasons = iter(_beside(lost, _texts(notice, "non-award-justification")))
     for number, (result, lot) in enumerate(zip(results, lots, strict=True), start=1):
-        told = {"id": str(number), "relatedLots": [lot] if lot else None}
+        award = {"id": str(number), "relatedLots": [lot] if lot else None}
         if result == "selec-w":
-            # That there is one is known, even where it is not told which.
+            # There is a supplier, even where it is not named.
             supplier = _stated({"name": next(names)})
-            yield _stated({**told, "status": "active", "value": next(values)}) | {"suppliers": [supplier]}
+            yield _stated({**award, "status": "active", "value": next(values)}) | {"suppliers": [supplier]}
         elif result == "clos-nw":
-            yield _stated({**told, "status": "unsuccessful", "statusDetails": next(reasons)})
+            yield _stated({**award, "status": "unsuccessful", "statusDetails": next(reasons)})
 
 
 def _bids(notice: Notice) -> Iterator[dict[str, Any]]:
     codes, counts = _texts(notice, "received-submissions-type-code"), _texts(notice, "received-submissions-type-val")
     if len(codes) != len(counts):
         return
-    found = [count for code, count in zip(codes, counts, strict=True) if code == "tenders" and count.isdecimal()]
+    bids = [count for code, count in zip(codes, counts, strict=True) if code == "tenders" and count.isdecimal()]
     results = _texts(notice, "winner-selection-status")
-    lots = _of_results(notice, results) if len(found) == len(results) else [None] * len(found)
-    if len(found) > 1 and len(found) != len(results):
+    lots = _result_lots(notice, results) if len(bids) == len(results) else [None] * len(bids)
+    if len(bids) > 1 and len(bids) != len(results):
         return
-    for number, (count, lot) in enumerate(zip(found, lots, strict=True), start=1):
+    for number, (count, lot) in enumerate(zip(bids, lots, strict=True), start=1):
         yield _stated({"id": str(number), "measure": "bids", "value": int(count), "relatedLot": lot})
 
 
-def _of_results(notice: Notice, results: Sequence[str]) -> list[str | None]:
+def _result_lots(notice: Notice, results: Sequence[str]) -> list[str | None]:
     """The lot of each result."""
     return _beside(results, _texts(notice, "result-lot-identifier"))
 
 
 def _beside(these: Sequence[Any], those: Sequence[Any]) -> list[Any]:
-    """Those if there is one for each of these, else as many None."""
+    """`those` if there is one for each of `these`, else as many None."""
     return list(those) if len(these) == len(those) else [None] * len(these)
 
 
@@ -214,7 +214,7 @@ def _day(notice: Notice, field: str) -> str | None:
     return _first(_days(notice, field))
 
 
-def _first(values: Sequence[Told]) -> Told | None:
+def _first(values: Sequence[Item]) -> Item | None:
     return next(iter(values), None)
 
 
@@ -223,19 +223,19 @@ def _stated(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, [], {}, "")}
 
 
-def _ask(day: date, following: str | None) -> Ask:
-    asked = {
+def _request(day: date, cursor: str | None) -> PageRequest:
+    body = {
         "query": f"publication-date={day:%Y%m%d}",
         "fields": FIELDS,
         "limit": min(LIMIT, CELLS // (len(FIELDS) + 1)),
         "scope": "ALL",
         "paginationMode": "ITERATION",
     }
-    return Ask(json=asked if following is None else {**asked, "iterationNextToken": following})
+    return PageRequest(json=body if cursor is None else {**body, "iterationNextToken": cursor})
 
 
 def _page(document: Any) -> Page:
-    notices = listed(document, "notices")
+    notices = object_array(document, "notices")
     following, count = document.get("iterationNextToken"), document.get("totalNoticeCount")
     return Page(
         releases=list(map(release, notices)),
@@ -244,11 +244,11 @@ def _page(document: Any) -> Page:
     )
 
 
-API = Api(
+TED = Api(
     name="ted",
     url="https://api.ted.europa.eu/v3/notices/search",
     pause=5,
     later={429: 60, 503: 60},
-    ask=_ask,
+    request=_request,
     page=_page,
 )

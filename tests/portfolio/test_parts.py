@@ -38,7 +38,7 @@ def begin(folder: Path, of: RunFingerprint = EXPECTED, resume: bool = False, don
     """A run that makes parts and is killed."""
     with pytest.raises(Killed), open_parts(folder, lambda: of, resume):
         for number in range(done):
-            files.whole(parts.part_path(folder, number), b"x")
+            files.write_whole(parts.part_path(folder, number), b"x")
         raise Killed
 
 
@@ -51,7 +51,7 @@ def test_a_run_that_ends_well_leaves_nothing(folder: Path) -> None:
     begin(folder)
     with open_parts(folder, fingerprint, resume=True):
         assert list(parts.existing(folder)) == [0]
-        files.partial(parts.part_path(folder, 1)).write_bytes(b"half")
+        files.partial_path(parts.part_path(folder, 1)).write_bytes(b"half")
     assert not folder.exists()
 
 
@@ -146,7 +146,7 @@ def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> Non
         return EXPECTED
 
     with pytest.raises(Killed), open_parts(folder, slow, False):
-        files.whole(parts.part_path(folder, 0), b"x")
+        files.write_whole(parts.part_path(folder, 0), b"x")
         assert not (folder / FINGERPRINT).exists()
         digested.set()
         raise Killed
@@ -156,7 +156,7 @@ def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> Non
 
 def test_one_process_alone_is_at_it(folder: Path) -> None:
     with open_parts(folder, fingerprint, False):
-        files.whole(parts.part_path(folder, 0), b"x")
+        files.write_whole(parts.part_path(folder, 0), b"x")
         with (
             pytest.raises(UsageError, match=r"another process is running into out\.csv"),
             open_parts(folder, fingerprint, True),

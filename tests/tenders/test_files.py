@@ -17,18 +17,18 @@ HOLD = "import sys, fcntl; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK
 
 def test_a_file_is_replaced_at_once_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     to = tmp_path / "a.json"
-    files.partial(to).write_bytes(b"half of one that was killed")
-    files.whole(to, b"one")
-    files.whole(to, b"two")
+    files.partial_path(to).write_bytes(b"half of one that was killed")
+    files.write_whole(to, b"one")
+    files.write_whole(to, b"two")
     assert to.read_bytes() == b"two"
     assert list(tmp_path.iterdir()) == [to]
 
 
 def test_a_lock_is_held_once_and_let_go_of(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    with files.locked(lock, "taken"), pytest.raises(UsageError, match="taken"), files.locked(lock, "taken"):
+    with files.hold_lock(lock, "taken"), pytest.raises(UsageError, match="taken"), files.hold_lock(lock, "taken"):
         pass
-    with files.locked(lock, "taken"):
+    with files.hold_lock(lock, "taken"):
         pass
 
 
@@ -61,8 +61,8 @@ def test_a_folder_goes_and_what_it_is_about_goes_last(tmp_path: Path) -> None:
         (folder / name).touch()
     (folder / "locked").mkdir()
     with pytest.raises(IsADirectoryError):
-        files.clear(folder, "about.json")
+        files.remove_folder(folder, "about.json")
     assert (folder / "about.json").exists()
     (folder / "locked").rmdir()
-    files.clear(folder, "about.json")
+    files.remove_folder(folder, "about.json")
     assert not folder.exists()

@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenders import apis
-from tenders.apis import client
-from tenders.apis.client import LARGEST, TRIES, Patient, decoded, page
+from tenders.apis.api import MAX_ANSWER, TRIES, PatientTransport, decode_answer, fetch_page
 from tenders.errors import UnreachableError
 
-FINDER, CONTRACTS = apis.api("find-a-tender"), apis.api("contracts-finder")
+FINDER, CONTRACTS = apis.find_api("find-a-tender"), apis.find_api("contracts-finder")
 DAY = date(2026, 11, 2)
 EMPTY = {"releases": []}
 JSON = st.recursive(
@@ -34,7 +33,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now, self.slept = 1000.0, list[float]()
-        monkeypatch.setattr(client.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr("tenders.apis.api.time.monotonic", lambda: self.now)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -51,7 +50,7 @@ def asking(clock: Clock, answer: Callable[[int], httpx.Response], api: Any = FIN
     count = iter(range(1000))
     inner = httpx.MockTransport(lambda request: answer(next(count)))
     told = [] if said is None else said
-    return httpx.Client(transport=Patient(inner, api, lambda *each: told.append(each), clock.sleep))
+    return httpx.Client(transport=PatientTransport(inner, api, lambda *each: told.append(each), clock.sleep))
 
 
 def answers(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[int], httpx.Response]:
@@ -65,7 +64,7 @@ def answers(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[
 def test_between_two_requests_is_the_pause(clock: Clock) -> None:
     with asking(clock, answers(200)) as asked:
         for _ in range(3):
-            page(asked, FINDER, FINDER.url, DAY, None)
+            fetch_page(asked, FINDER, FINDER.url, DAY, None)
     assert clock.slept == [FINDER.pause] * 2
 
 
@@ -84,7 +83,7 @@ def test_what_says_later_is_waited_for(
 ) -> None:
     said: list[Any] = []
     with asking(clock, answers(status, 200, headers=headers), api, said) as asked:
-        assert page(asked, api, api.url, DAY, None)[0].releases == []
+        assert fetch_page(asked, api, api.url, DAY, None)[0].releases == []
     assert said == [(f"status {status}", seconds)]
     assert sum(clock.slept) == max(seconds, api.pause)
 
@@ -92,7 +91,7 @@ def test_what_says_later_is_waited_for(
 def test_a_date_says_later_too(clock: Clock) -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=50), usegmt=True)
     with asking(clock, answers(429, 200, headers={"Retry-After": until})) as asked:
-        page(asked, FINDER, FINDER.url, DAY, None)
+        fetch_page(asked, FINDER, FINDER.url, DAY, None)
     assert 40 < sum(clock.slept) <= 50
 
 
@@ -105,7 +104,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(clock: Clock) -> None:
         return httpx.Response(200, json=EMPTY)
 
     with asking(clock, answer) as asked:
-        assert page(asked, FINDER, FINDER.url, DAY, None)[0].releases == []
+        assert fetch_page(asked, FINDER, FINDER.url, DAY, None)[0].releases == []
 
 
 class Broken(httpx.SyncByteStream):
@@ -138,21 +137,21 @@ def test_what_is_no_answer_is_said(clock: Clock, answer: Any, count: int, said: 
         return answer(number)
 
     with asking(clock, counted) as asked, pytest.raises(UnreachableError, match=said):
-        page(asked, FINDER, FINDER.url, DAY, None)
+        fetch_page(asked, FINDER, FINDER.url, DAY, None)
     assert len(asked_for) == count
 
 
 def test_no_more_is_read_than_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert LARGEST > 21.6e6, "the largest record seen"
-    monkeypatch.setattr(client, "LARGEST", 1000)
+    assert MAX_ANSWER > 21.6e6, "the largest record seen"
+    monkeypatch.setattr("tenders.apis.api.MAX_ANSWER", 1000)
     large = httpx.Response(200, json={"releases": ["x" * 2000]})
     with asking(clock, lambda _: large) as asked, pytest.raises(UnreachableError, match="more than"):
-        page(asked, FINDER, FINDER.url, DAY, None)
+        fetch_page(asked, FINDER, FINDER.url, DAY, None)
 
 
 @given(value=JSON)
 def test_what_is_sound_is_read_as_it_is(value: Any) -> None:
-    assert decoded(msgspec.json.encode(value)) == (value, 0)
+    assert decode_answer(msgspec.json.encode(value)) == (value, 0)
 
 
 @given(
@@ -160,8 +159,8 @@ def test_what_is_sound_is_read_as_it_is(value: Any) -> None:
 )
 def test_a_number_that_is_none_is_null_and_nothing_else_changes(value: Any, broken: list[str]) -> None:
     text = f'{{"value": {json.dumps(value)}, "broken": [{", ".join(broken)}]}}'
-    assert decoded(text.encode()) == ({"value": value, "broken": [None] * len(broken)}, len(broken))
+    assert decode_answer(text.encode()) == ({"value": value, "broken": [None] * len(broken)}, len(broken))
 
 
 def test_latin_1_is_read() -> None:
-    assert decoded('{"title": "Café £5"}'.encode("iso-8859-1")) == ({"title": "Café £5"}, 0)
+    assert decode_answer('{"title": "Café £5"}'.encode("iso-8859-1")) == ({"title": "Café £5"}, 0)

@@ -16,7 +16,8 @@ import pytest
 from msgspec.structs import replace
 
 from tenders import apis
-from tenders.apis import pulling
+from tenders.apis.pull import PullRequest, PullResult
+from tenders.apis.pull import pull as pull_notices
 from tenders.errors import UnreachableError, UsageError
 from tenders.io.read import read_file
 from tests.tenders.apis.served import Api, release, served
@@ -28,13 +29,13 @@ DAYS = {
 }
 
 
-def asked(api: Api, name: str = "find-a-tender", last: int = 4) -> pulling.Asked:
-    return pulling.Asked(api=name, url=api.url, first=date(2026, 11, 2), last=date(2026, 11, last))
+def asked(api: Api, name: str = "find-a-tender", last: int = 4) -> PullRequest:
+    return PullRequest(api=name, url=api.url, first=date(2026, 11, 2), last=date(2026, 11, last))
 
 
-def pull(api: Api, to: Path, name: str = "find-a-tender", last: int = 4, **more: Any) -> pulling.Pulled:
+def pull(api: Api, to: Path, name: str = "find-a-tender", last: int = 4, **more: Any) -> PullResult:
     """Pulls without a pause."""
-    return pulling.pull(replace(apis.api(name), pause=0), asked(api, name, last), to, **more)
+    return pull_notices(replace(apis.find_api(name), pause=0), asked(api, name, last), to, **more)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -82,9 +83,9 @@ def test_what_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
 def test_a_pull_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from msgspec.structs import replace\n"
-        "from tests.tenders.test_pulling import *\n"
+        "from tests.tenders.apis.test_pull import *\n"
         "api = Api({}); api.url = sys.argv[1]\n"
-        "pulling.pull(replace(apis.api('find-a-tender'), pause=0.05), asked(api), Path(sys.argv[2]))"
+        "pull_notices(replace(apis.find_api('find-a-tender'), pause=0.05), asked(api), Path(sys.argv[2]))"
     )
     with served(DAYS) as api:
         pull(api, tmp_path / "whole.jsonl")
@@ -120,7 +121,7 @@ def test_two_do_not_pull_into_one_output(tmp_path: Path) -> None:
             with pytest.raises(UsageError, match=r"another process pulls into out\.jsonl"):
                 pull(api, tmp_path / "out.jsonl")
 
-        pull(api, tmp_path / "out.jsonl", shown=second)
+        pull(api, tmp_path / "out.jsonl", progress=second)
 
 
 def test_pages_that_lead_in_a_circle_are_said(tmp_path: Path) -> None:
