@@ -70,7 +70,7 @@ def form() -> str:
         kind = " / ".join(f"`{choice}`" for choice in each.choices) or each.kind.replace("_", "/")
         unit = f", {each.unit}" if each.unit else ""
         note = f". {each.help}" if each.help and not each.choices else ""
-        lines.append(f"| `{each.key}` | {each.label}{note} | {kind}{unit} | {each.stage} | `{each.path}` |")
+        lines.append(f"| `{each.name}` | {each.label}{note} | {kind}{unit} | {each.stage} | `{each.path}` |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from functools import update_wrapper
 
-from features.table import Column, Columns, Floats
+from features.table import Columns, Floats
+from features.table import OldColumn as Column
 from features.table_builder import alone
 from features.track_records.case_records import TrackRecord
 from tenders.tender import Tender

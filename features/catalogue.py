@@ -16,7 +16,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from features.table import Column, Measure
+from features.table import Measure
+from features.table import OldColumn as Column
 from features.track_records.case_records import Seen, TrackRecord
 from tenders.facts import STAGES, Stage
 from tenders.tender import Tender

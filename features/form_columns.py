@@ -15,15 +15,16 @@ from features.categorical import Categorical
 from features.table import Floats, floats
 from tenders import dates
 from tenders.codelists import CURRENCIES
+from tenders.columns import DAYS_A_YEAR, Column
 from tenders.io import form
-from tenders.io.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, Column, Field, texted
+from tenders.io.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, CellReader, texted
 from tenders.io.ocds import MAX_LOTS
 from tenders.io.tables import form_values
 from tenders.tender import LARGEST
 
-PLAIN = frozenset(field.key for field in form.FIELDS if field.kind != "list")
+PLAIN = frozenset(field.name for field in form.FIELDS if field.kind != "list")
 """The keys that can be read by column: those that hold one value."""
-_OF_AWARDS = [field.key for field in form.FIELDS if field.path.startswith("/awards/")]
+_OF_AWARDS = [field.name for field in form.FIELDS if field.path.startswith("/awards/")]
 """The keys that fill an award."""
 _UNREAD = frozenset({"description", "procurement_method_details", "risk_details", "no_lots_rationale"})
 """Texts that no column holds; any text will do."""
@@ -32,27 +33,27 @@ LONGEST = 200
 
 
 @cache
-def _known(key: str, kind: pa.DataType) -> Column:
+def _known(key: str, kind: pa.DataType) -> CellReader:
     """Kept from block to block, for the days and buyers of one are those of the next."""
-    return Column(form.BY_KEY[key], _fine)
+    return CellReader(form.BY_KEY[key], _fine)
 
 
-def _fine(field: Field, value: Any) -> bool:
+def _fine(field: Column, value: Any) -> bool:
     """Whether a release may hold what the form reads."""
     if field.kind == "date":
         return dates.problem(value) is None
     if field.kind in ("number", "count"):
         least, most = _within(field)
         return bool(least <= value <= most)
-    return field.key != "currency" or value in CURRENCIES
+    return field.name != "currency" or value in CURRENCIES
 
 
-def _within(field: Field) -> tuple[float, float]:
+def _within(field: Column) -> tuple[float, float]:
     """The least and the most that a release may hold of a number, whole where it is a count."""
-    return _WITHIN.get(field.key, (0, MAX_COUNT if field.kind == "count" else LARGEST))
+    return _WITHIN.get(field.name, (0, MAX_COUNT if field.kind == "count" else LARGEST))
 
 
-_WITHIN = {"lots": (0, MAX_LOTS), "service_lines": (1, MAX_COUNT), "term_years": (0, LARGEST / form.DAYS_A_YEAR)}
+_WITHIN = {"lots": (0, MAX_LOTS), "service_lines": (1, MAX_COUNT), "term_years": (0, LARGEST / DAYS_A_YEAR)}
 
 
 class FormColumns:
@@ -125,23 +126,23 @@ class FormColumns:
         texts = pa.array([text and text[:LONGEST] for text in kept.categories], pa.string())
         return texts.take(pa.array(kept.codes))
 
-    def _take(self, field: Field, column: pa.Array) -> None:
+    def _take(self, field: Column, column: pa.Array) -> None:
         number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
         if number and field.kind in ("number", "count"):
             given = column.cast(pa.float64(), safe=False)
             numbers, (least, most) = given.to_numpy(zero_copy_only=False), _within(field)
             fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
             self.odd |= ~fine & given.is_valid().to_numpy(zero_copy_only=False)
-            self._numbers[field.key] = numbers
-        elif field.key == "title" and _is_utf_8(column):
+            self._numbers[field.name] = numbers
+        elif field.name == "title" and _is_utf_8(column):
             self._titles = _titles(column)
         else:
-            self._read[field.key] = self._values(field, _days(column) if field.kind == "date" else column)
+            self._read[field.name] = self._values(field, _days(column) if field.kind == "date" else column)
 
-    def _values(self, field: Field, column: pa.Array) -> Categorical[Any]:
+    def _values(self, field: Column, column: pa.Array) -> Categorical[Any]:
         cells = column.dictionary_encode()
-        read = _known(field.key, column.type)
-        found = [*map(read.__getitem__, form_values(field.key, cells.dictionary)), None]
+        read = _known(field.name, column.type)
+        found = [*map(read.__getitem__, form_values(field.name, cells.dictionary)), None]
         place = cells.indices.fill_null(len(found) - 1).to_numpy()
         wrong = np.array([value is WRONG for value in found])
         if wrong.any():

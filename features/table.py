@@ -1,16 +1,17 @@
-"""Columns: what features read of many tenders at once, an array a fact, so that a million are measured by arithmetic.
+"""The table of tenders: the only thing that is scored, whether it holds one tender or a million.
 
-A fact here is known from some stage on, and neither that stage nor a later one takes it away (`tenders.stages`): it is
-the same, read of a tender as of that stage or with all that came later. They are read by `features.table_builder`; once
-they are, the tenders need not be held.
+Its columns are declared in `tenders.columns` and are read when they are first asked for. Every feature is a function of
+the table, and is computed once. What track records say of the tenders stands beside the columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from datetime import date
+from functools import cached_property, wraps
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,13 +19,153 @@ from numpy.typing import NDArray
 
 from features.categorical import Categorical
 from features.once import once
-from features.track_records.case_records import Record, TrackRecord, recorded
+from features.track_records.case_records import (
+    NO_RECORDS,
+    CaseRecord,
+    CaseRecords,
+    Seen,
+    TrackRecord,
+    longest_records,
+    recorded,
+)
+from tenders.columns import COLUMNS, Column
+from tenders.facts import Stage
 from tenders.tender import Tender
 
 Floats = NDArray[np.float64]
 """A number a tender, NaN for unknown; shape (tenders,)."""
+Found = TypeVar("Found")
+
+
+class ColumnSource(Protocol):
+    """Where a table takes its columns from; `tenders` are held if they were read from tenders that are held."""
+
+    tenders: Sequence[Tender] | None
+
+    def column(self, column: Column) -> Floats | Categorical[Any] | None:
+        """A column of all tenders, of the type that `Column.is_number` tells; None if it is unknown of all.
+
+        Raises KeyError if it was not read.
+        """
+
+
+class TrackRecords(msgspec.Struct, frozen=True, kw_only=True):
+    """What track records say of the tenders of a table, each as of its day of publication.
+
+    `cases` are the case records of that day. For tenders of a register, `register` holds what its records say, by
+    feature, shape (tenders,), and `outcomes` the same for the outcomes that have records of their own. `phrases` tells
+    which words speak for and against the first outcome.
+    """
+
+    cases: Categorical[CaseRecords]
+    register: Mapping[str, Floats] = {}
+    outcomes: Mapping[str, Mapping[str, Floats]] = {}
+    phrases: Callable[[TenderTable], Categorical[Seen]] | None = None
+
+
+class TenderTable:
+    """Tenders as of a stage, a row each, with columns by name.
+
+    `published_on` is the first day on which each can have been out, None if unknown: `tenders.process.published_on`.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        rows: int,
+        source: ColumnSource,
+        published_on: Categorical[date | None] | None = None,
+        records: TrackRecords | None = None,
+    ) -> None:
+        self.stage, self.source, self.records = stage, source, records
+        self.published_on = Categorical.single(None, rows) if published_on is None else published_on
+        self._rows = rows
+        self._columns: dict[str, Any] = {}
+        self._computed: dict[Callable[[TenderTable], Any], Any] = {}
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def number(self, name: str) -> Floats:
+        """A column of numbers, counts or yes/no, NaN for unknown. Not to be changed.
+
+        Shape (tenders,); of a column with `per`, the values of the first tender, then those of the second, and so on.
+        """
+        found: Floats = self._columns[name] if name in self._columns else self._read(name)
+        return found
+
+    def days(self, name: str) -> Floats:
+        """A column of dates as days (`tenders.dates.ordinals`), NaN for unknown and partial ones."""
+        return self.number(name)
+
+    def text(self, name: str) -> Categorical[Any]:
+        """A column of texts, choices or tuples; unknown is None, and an empty tuple."""
+        found: Categorical[Any] = self._columns[name] if name in self._columns else self._read(name)
+        return found
+
+    def owner(self, count: str) -> NDArray[np.int64]:
+        """The row of each value of the columns that are `per` this count, such as lots."""
+        name = f"owner of {count}"
+        if name not in self._columns:
+            counts = np.nan_to_num(self.number(count)).astype(np.int64)
+            self._columns[name] = np.repeat(np.arange(len(self)), counts)
+        found: NDArray[np.int64] = self._columns[name]
+        return found
+
+    def computed(self, function: Callable[[TenderTable], Found]) -> Found:
+        """What a function makes of this table: computed once. Not to be changed."""
+        if function not in self._computed:
+            self._computed[function] = function(self)
+        found: Found = self._computed[function]
+        return found
+
+    def case_records(self, keys: Categorical[tuple[str, ...]]) -> Categorical[CaseRecord | None]:
+        """The resolved cases under the keys of each tender, before its day; None if it has none."""
+        none: Categorical[CaseRecords] = Categorical.single(NO_RECORDS, len(self))
+        return longest_records(self.records.cases if self.records else none, keys)
+
+    def register_feature(self, name: str) -> Floats:
+        """What the records of a register say of each tender, by the name of the feature; NaN where they say nothing."""
+        found = self.records.register.get(name) if self.records else None
+        return np.full(len(self), np.nan) if found is None else found
+
+    def with_records(self, records: TrackRecords) -> TenderTable:
+        """The same tenders with other track records."""
+        table = copy(self)
+        table.records, table._computed = records, {}
+        return table
+
+    def about(self, outcome: str) -> TenderTable:
+        """The same tenders with the records that speak of an outcome, where it has records of its own."""
+        records = self.records
+        if records is None or outcome not in records.outcomes:
+            return self
+        return self.with_records(msgspec.structs.replace(records, register=records.outcomes[outcome]))
+
+    def _read(self, name: str) -> Any:
+        column = COLUMNS[name]
+        found = self.source.column(column) if column.known_at(self.stage) else None
+        if found is None:
+            size = len(self.owner(column.per)) if column.per else len(self)
+            found = np.full(size, np.nan) if column.is_number else Categorical.single(column.unknown, size)
+        self._columns[name] = found
+        return found
+
+
+def cached(function: Callable[[TenderTable], Found]) -> Callable[[TenderTable], Found]:
+    """Lets a function of a table be computed once for each table, however many features use it."""
+
+    @wraps(function)
+    def computed(table: TenderTable) -> Found:
+        return table.computed(function)
+
+    return computed
+
+
+# What is below goes as soon as all features are functions of the table.
+
 Measure = Callable[[Tender, TrackRecord], float | None]
-Column = Callable[["Columns"], Floats]
+OldColumn = Callable[["Columns"], Floats]
 Held = TypeVar("Held", bound=msgspec.Struct)
 
 
@@ -125,6 +266,6 @@ def of_lots(columns: Columns) -> NDArray[np.int64]:
 
 
 @once
-def records_of_market(columns: Columns) -> Categorical[Record | None]:
+def records_of_market(columns: Columns) -> Categorical[CaseRecord | None]:
     """The resolved cases of each tender's market; None if it has none."""
     return recorded(columns.records, columns.markets)

@@ -1,11 +1,20 @@
-"""Columns read of tenders as they come: what grows with them is settled once as arrays."""
+"""Tables made of tenders: of one or a few, whose columns are read as they are asked for, or of a million as they come.
+
+    builder = TableBuilder(columns_asked(functions, stage), stage)
+    builder.add(tenders)          # reads exactly these columns, and lets the tenders go
+    table = builder.table()
+
+Which columns are needed is found by running the functions on an empty table that records what they ask for. So a
+feature must ask for all its columns, whatever they hold: then a test can hold it to that.
+"""
 
 from __future__ import annotations
 
 import math
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -14,15 +23,222 @@ import numpy as np
 
 from features.categorical import Categorical, CategoricalBuilder
 from features.procedure import competed
-from features.table import Columns, Periods, Values
+from features.table import Columns, Floats, Periods, TenderTable, TrackRecords, Values
 from features.track_records.case_records import BUYERS, MARKETS, SUPPLIERS, TrackRecord, cpv_codes, supplier_names
 from tenders import dates
 from tenders.bid_counts import bidders
 from tenders.codelists import CURRENCIES
+from tenders.column_readers import TenderChunk, stands
+from tenders.columns import COLUMNS, CURRENCY_CODES, Column
 from tenders.facts import Facts, Stage
 from tenders.memo import Memo
-from tenders.stages import stands
 from tenders.tender import Award, Lot, Period, Planning, Procedure, Tender, Value
+
+CHECKED_BY: Mapping[tuple[type, str], tuple[str, ...]] = {
+    (Procedure, "date_published"): ("published",),
+    (Procedure, "value"): ("currency",),
+    (Procedure, "tender_period"): ("tender_start", "tender_end"),
+    (Procedure, "enquiry_period"): ("enquiry_start", "enquiry_end"),
+    (Procedure, "contract_period"): ("contract_start", "contract_end"),
+    (Lot, "value"): ("lot_currencies",),
+    (Lot, "contract_period"): ("lot_starts", "lot_ends"),
+}
+"""Fields, by struct and name, of which reading these columns notices all that `tenders.io.checks` would find wrong."""
+
+
+def one_row(
+    tender: Tender,
+    stage: Stage = "awarded",
+    published_on: date | None = None,
+    records: TrackRecords | None = None,
+) -> TenderTable:
+    """A table of one tender as of a stage."""
+    return TenderTable(stage, 1, _Tenders([tender], stage), Categorical.single(published_on), records)
+
+
+def of_tenders(
+    tenders: Sequence[Tender],
+    stage: Stage = "awarded",
+    published_on: Sequence[date | None] | None = None,
+    records: TrackRecords | None = None,
+) -> TenderTable:
+    """A table of tenders that are held, as of a stage. They may know more than that."""
+    days = None if published_on is None else Categorical.of(published_on)
+    return TenderTable(stage, len(tenders), _Tenders(tenders, stage), days, records)
+
+
+def columns_asked(functions: Iterable[Callable[[TenderTable], Any]], stage: Stage) -> frozenset[str]:
+    """The columns that functions ask for of a table as of a stage."""
+    trace = _Trace()
+    table = TenderTable(stage, 0, trace)
+    for function in functions:
+        function(table)
+    return frozenset(trace.names)
+
+
+class TableBuilder:
+    """Reads columns of tenders that come some at a time, and lets the tenders go.
+
+    Tenders may know more than the stage. With `keep`, they are held besides, for what reads more of them than columns.
+    """
+
+    def __init__(self, columns: Iterable[str], stage: Stage, keep: bool = False) -> None:
+        declared = [COLUMNS[name] for name in columns]
+        self._counts = {column.per for column in declared if column.per}
+        ordered = dict.fromkeys([*map(COLUMNS.__getitem__, sorted(self._counts)), *declared])
+        self._growing = [_Growing(column) for column in ordered if column.known_at(stage)]
+        self._stage = stage
+        self._published = CategoricalBuilder[date | None]()
+        self._kept: list[Tender] | None = [] if keep else None
+
+    @property
+    def checked(self) -> frozenset[tuple[type, str]]:
+        """The fields, by struct and name, of which `add` notices what is wrong."""
+        read = {growing.column.name for growing in self._growing}
+        return frozenset(field for field, columns in CHECKED_BY.items() if read.issuperset(columns))
+
+    def __len__(self) -> int:
+        return len(self._published)
+
+    def add(self, tenders: Sequence[Tender], published_on: Sequence[date | None] | None = None) -> None:
+        """Reads more tenders, each with its day of publication.
+
+        Raises ValueError if one of the fields that are `checked` holds a date or a currency that is none; then none of
+        these is read.
+        """
+        chunk = TenderChunk(tenders)
+        read = [growing.read(chunk, self._stage) for growing in self._growing]
+        sizes = {"": len(tenders)}
+        for growing, values in zip(self._growing, read, strict=True):
+            growing.extend(values, sizes.get(growing.column.per, 0))
+            if values is not None and growing.column.name in self._counts:
+                sizes[growing.column.name] = int(np.nansum(values))
+        if published_on is None:
+            self._published.repeat(None, len(tenders))
+        else:
+            self._published.extend(published_on)
+        if self._kept is not None:
+            self._kept += tenders
+
+    def table(self) -> TenderTable:
+        """The table of all of them."""
+        columns = {growing.column.name: growing.settled() for growing in self._growing}
+        source = _Built(columns, self._kept)
+        return TenderTable(self._stage, len(self), source, self._published.categorical())
+
+
+class _Tenders:
+    """Columns of tenders that are held."""
+
+    def __init__(self, tenders: Sequence[Tender], stage: Stage) -> None:
+        self.tenders: Sequence[Tender] | None = tenders
+        self._chunk, self._stage = TenderChunk(tenders), stage
+
+    def column(self, column: Column) -> Floats | Categorical[Any] | None:
+        values = column.values(self._chunk, self._stage)
+        if values is None:
+            return None
+        if column.kind == "date":
+            return np.array(dates.ordinals(values), dtype=np.float64)
+        if column.is_number:
+            return np.array(values, dtype=np.float64)
+        if column.categories:
+            return Categorical(_CURRENCY_LIST, np.array(_codes(values), dtype=np.int32))
+        return Categorical.single(values[0]) if len(values) == 1 else Categorical.of(values)
+
+
+class _Built:
+    """Columns that were read of tenders which may be gone."""
+
+    def __init__(self, columns: Mapping[str, Any], tenders: Sequence[Tender] | None) -> None:
+        self._columns, self.tenders = columns, tenders
+
+    def column(self, column: Column) -> Floats | Categorical[Any] | None:
+        if column.name not in self._columns:
+            raise KeyError(f"{column.name} was not read: a feature has to ask for its columns whatever they hold")
+        found: Floats | Categorical[Any] | None = self._columns[column.name]
+        return found
+
+
+class _Trace:
+    """Columns of no tenders, with the names that were asked for."""
+
+    tenders: Sequence[Tender] | None = ()
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def column(self, column: Column) -> None:
+        self.names.add(column.name)
+
+
+class _Growing:
+    """One column as it is read. While all of it is unknown, only its length is held."""
+
+    def __init__(self, column: Column) -> None:
+        self.column = column
+        self._numbers, self._codes = array("d"), array("i")
+        self._categories = CategoricalBuilder[Any]()
+        self._unknown = 0
+
+    def read(self, chunk: TenderChunk, stage: Stage) -> Sequence[Any] | None:
+        """What it says of some tenders, as it is held: floats, codes or values; None if it is unknown of all."""
+        values = self.column.values(chunk, stage)
+        if values is None:
+            return None
+        if self.column.kind == "date":
+            return dates.ordinals(values)
+        if self.column.is_number:
+            return [math.nan if value is None else value for value in values]
+        return _codes(values) if self.column.categories else values
+
+    def extend(self, values: Sequence[Any] | None, size: int) -> None:
+        """Takes what was read; without it, so many unknown ones."""
+        if values is None:
+            self._unknown += size
+            return
+        if self._unknown:
+            self._settle_unknown()
+        if self.column.is_number:
+            self._numbers.extend(values)
+        elif self.column.categories:
+            self._codes.extend(values)
+        else:
+            self._categories.extend(values)
+
+    def settled(self) -> Floats | Categorical[Any] | None:
+        """The whole column, None if it is unknown of all."""
+        if not (self._numbers or self._codes or len(self._categories)):
+            return None
+        self._settle_unknown()
+        if self.column.is_number:
+            return np.array(self._numbers)
+        if self.column.categories:
+            return Categorical(_CURRENCY_LIST, np.array(self._codes, dtype=np.int32))
+        return self._categories.categorical()
+
+    def _settle_unknown(self) -> None:
+        if self.column.is_number:
+            self._numbers.extend(array("d", [math.nan]) * self._unknown)
+        elif self.column.categories:
+            self._codes.extend(array("i", [0]) * self._unknown)
+        elif self._unknown:
+            self._categories.repeat(self.column.unknown, self._unknown)
+        self._unknown = 0
+
+
+def _codes(currencies: Sequence[str | None]) -> list[int]:
+    try:
+        return list(map(_CURRENCIES.__getitem__, currencies))
+    except KeyError as error:
+        raise ValueError(f"{error} is no currency") from None
+
+
+_CURRENCY_LIST = list(CURRENCY_CODES)
+_CURRENCIES = {currency: code for code, currency in enumerate(CURRENCY_CODES)}
+
+
+# What is below goes as soon as all features are functions of the table.
 
 CHECKED = frozenset(
     {

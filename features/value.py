@@ -14,7 +14,7 @@ from features.once import once
 from features.table import Columns, Floats, Periods, Values, floats, of_lots, records_of_market
 from features.track_records.case_records import TrackRecord
 from tenders import dates
-from tenders.io.form import DAYS_A_YEAR
+from tenders.columns import DAYS_A_YEAR
 from tenders.money import in_pounds
 from tenders.tender import Period, Tender, Value
 

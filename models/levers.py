@@ -129,7 +129,7 @@ def form_keys(name: str, value: Any) -> Overrides:
     if feature is None:
         return {name: value}
     paths = (feature.path, *feature.also)
-    keys_to_set = [field.key for field in form.FIELDS if any(_within(field.path, path) for path in paths)]
+    keys_to_set = [field.name for field in form.FIELDS if any(_within(field.path, path) for path in paths)]
     fix = f"Set {', '.join(keys_to_set)}" if keys_to_set else "It cannot be set"
     raise DataError.at(f"/{name}", "this follows from other facts", fix)
 

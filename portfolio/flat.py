@@ -23,8 +23,8 @@ from features.table import Columns, Periods, Values
 from features.table_builder import nobody
 from features.track_records.case_records import BUYERS, MARKETS, SUPPLIERS
 from tenders import dates
+from tenders.columns import DAYS_A_YEAR, DEFAULT_CURRENCY
 from tenders.facts import STAGES, Stage
-from tenders.io import form
 from tenders.io.read import unread_warnings
 from tenders.io.streams import Block
 from tenders.io.tables import FormRows, read_arrow
@@ -118,14 +118,15 @@ def _columns(cells: FormColumns, stage: Stage) -> Columns:
         tender_period=Periods(stated=numbers("tender_period_days"), start=days("tender_start"), end=days("tender_end")),
         enquiry_period=Periods(stated=numbers("enquiry_period_days"), start=none, end=none),
         contract_period=Periods(
-            stated=numbers("term_years") * form.DAYS_A_YEAR,
+            stated=numbers("term_years") * DAYS_A_YEAR,
             start=days("contract_start"),
             end=days("contract_end"),
         ),
         value=Values(
             amount=amounts,
             currency=Categorical(
-                [*currency.categories, form.CURRENCY], np.where(assumed, len(currency.categories), currency.codes)
+                [*currency.categories, DEFAULT_CURRENCY],
+                np.where(assumed, len(currency.categories), currency.codes),
             ),
         ),
         budget=Values(amount=none, currency=Categorical([None], unstated)),

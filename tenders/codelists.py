@@ -106,3 +106,10 @@ STANDARD_FIELDS = _words(
     """
 )
 """Field names of OCDS 1.1, its extensions and the UK extension. Any other name earns a warning."""
+
+LATER_ROLES = {
+    "draft": frozenset({"tenderer", "candidate", "leadTenderer", "enquirer", "interestedParty"}),
+    "bids_in": frozenset({"supplier", "subcontractor", "guarantor"}),
+    "awarded": frozenset({"payer", "payee", "removedSupplier"}),
+}
+"""Party roles by the last stage at which nobody has them yet."""

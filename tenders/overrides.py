@@ -17,10 +17,11 @@ from typing import Any
 import msgspec
 
 from tenders import stages
+from tenders.columns import DEFAULT_CURRENCY, Column
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.fields import Field, parsed
+from tenders.io.fields import parsed
 from tenders.io.ocds import to_tender
 from tenders.process import Process, plain
 from tenders.tender import Tender
@@ -122,7 +123,7 @@ def _key_problem(key: str, value: Any, stage: Stage) -> Problem | None:
     return None
 
 
-def _is_blank(field: Field, value: Any) -> bool:
+def _is_blank(field: Column, value: Any) -> bool:
     try:
         return parsed(field, value) is None
     except ValueError:
@@ -177,7 +178,7 @@ def _set_value(document: Json, fresh: Json, keys: Collection[str]) -> None:
     value = document["tender"].setdefault("value", {})
     new = fresh["tender"].get("value", {})
     if "currency" in keys or "currency" not in value:
-        value["currency"] = new.get("currency", form.CURRENCY)
+        value["currency"] = new.get("currency", DEFAULT_CURRENCY)
     if "value" in keys:
         value["amount"] = new["amount"]
 
@@ -337,7 +338,9 @@ def _set_awards(document: Json, fresh: Json, keys: Collection[str]) -> None:
 
 def _award_currency(document: Json, award: Json) -> str:
     return (
-        award.get("value", {}).get("currency") or document["tender"].get("value", {}).get("currency") or form.CURRENCY
+        award.get("value", {}).get("currency")
+        or document["tender"].get("value", {}).get("currency")
+        or DEFAULT_CURRENCY
     )
 
 

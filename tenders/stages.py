@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache
 from operator import is_not
 from typing import TypeVar
 
@@ -18,20 +17,12 @@ from msgspec.structs import replace
 
 from tenders import dates
 from tenders.codelists import CLOSING_DOCUMENTS, LATER_DOCUMENTS
+from tenders.column_readers import NO_FACTS, later_roles, stands
+from tenders.columns import COLUMNS
 from tenders.facts import STAGES, Facts, Stage
 from tenders.tender import Award, Contract, Document, Lot, Party, Procedure, Tender
 
 Made = TypeVar("Made", bound=msgspec.Struct)
-
-NO_FACTS = Tender().tender_risk
-"""What a tender that states none of our own facts holds: one object for all."""
-
-LATER_ROLES = {
-    "draft": frozenset({"tenderer", "candidate", "leadTenderer", "enquirer", "interestedParty"}),
-    "bids_in": frozenset({"supplier", "subcontractor", "guarantor"}),
-    "awarded": frozenset({"payer", "payee", "removedSupplier"}),
-}
-"""Party roles by the last stage at which nobody has them yet."""
 
 
 def as_of(tender: Tender, moment: Stage | date) -> Tender:
@@ -106,22 +97,16 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
 def _parties(parties: tuple[Party, ...], stage: Stage) -> tuple[Party, ...]:
     if not parties:
         return parties
-    later = _later_roles(stage)
+    later = later_roles(stage)
     if all(party.roles and later.isdisjoint(party.roles) for party in parties):
         return parties
     earlier = (_changed(party, roles=tuple(role for role in party.roles if role not in later)) for party in parties)
     return tuple(party for party in earlier if party.roles)
 
 
-@cache
-def _later_roles(stage: Stage) -> frozenset[str]:
-    return frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
-
-
 def _procedure(procedure: Procedure, rank: int) -> Procedure:
     later = CLOSING_DOCUMENTS if rank >= 2 else LATER_DOCUMENTS
     first = procedure.date_published if rank < 1 else None
-    not_yet = _NO_BIDS if rank < 1 else {}
     return _changed(
         procedure,
         status=None,
@@ -129,11 +114,8 @@ def _procedure(procedure: Procedure, rank: int) -> Procedure:
         final_status_date=None,
         lots=_each(_lot, procedure.lots),
         documents=_kept(procedure.documents, lambda doc: not _is_one_of(doc, later) and not _later(doc, first)),
-        **not_yet,
+        **_PROCEDURE_AFTER[STAGES[rank]],
     )
-
-
-_NO_BIDS: Mapping[str, object] = {"number_of_tenderers": None, "tenderers": (), "amendments": ()}
 
 
 def _lot(lot: Lot) -> Lot:
@@ -149,11 +131,6 @@ def _later(document: Document, first: str | None) -> bool:
     if not published or not first or published == first:
         return False
     return dates.earliest(published) > dates.latest(first)
-
-
-def stands(award: Award) -> bool:
-    """Whether something was awarded, and not taken back."""
-    return award.status not in ("unsuccessful", "cancelled")
 
 
 def _award(award: Award) -> Award:
@@ -184,15 +161,8 @@ def _facts(facts: Facts, rank: int) -> Facts:
         advisers=_kept(facts.advisers, lambda adviser: adviser.since in known),
         structure_changes=_kept(facts.structure_changes, lambda change: change.stage in known) if rank else (),
         assurance_holds=_kept(facts.assurance_holds, lambda hold: hold.stage in known),
-        **_NOT_YET[rank],
+        **_FACTS_AFTER[STAGES[rank]],
     )
-
-
-_NOT_YET: tuple[Mapping[str, object], ...] = (
-    {"bidders_interested": None, "legal_challenge": None, "legal_vehicle": None, "tax_unresolved": None},
-    {"legal_vehicle": None, "tax_unresolved": None},
-    {},
-)
 
 
 def _until(tender: Tender, moment: date) -> Tender:
@@ -217,3 +187,14 @@ def _until(tender: Tender, moment: date) -> Tender:
             assurance_holds=tuple(h for h in facts.assurance_holds if known(h.date)),
         ),
     )
+
+
+def _known_later(section: str, part: type[msgspec.Struct], stage: Stage) -> Mapping[str, object]:
+    """The fields of a section that a later stage adds, by the declarations of their columns, as they are before."""
+    fields = {f"/{section}/{field.encode_name}": field for field in msgspec.structs.fields(part)}
+    later = {column.path for column in COLUMNS.values() if not column.known_at(stage)}
+    return {field.name: field.default for path, field in fields.items() if path in later}
+
+
+_FACTS_AFTER = {stage: _known_later("tenderRisk", Facts, stage) for stage in STAGES}
+_PROCEDURE_AFTER = {stage: _known_later("tender", Procedure, stage) for stage in STAGES}

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from features.catalogue import Feature, Theme, catalogue
+from tenders.columns import DAYS_A_YEAR, Column
 from tenders.dates import moment
 from tenders.errors import Problem
 from tenders.io import form
-from tenders.io.fields import Field
 from tenders.tender import Tender
 
 MAX_FIELD_CHARACTERS = 20_000
@@ -51,19 +51,19 @@ FIXED_THEME: Mapping[str, Theme] = {
 class FormEntry(msgspec.Struct, frozen=True):
     """One field with what was entered and what is wrong with it."""
 
-    field: Field
+    field: Column
     value: str = ""
     problem: str = ""
 
     @property
     def meaning(self) -> str:
         """What the fact means for failure."""
-        return meaning_of(self.field.key)
+        return meaning_of(self.field.name)
 
     @property
     def input(self) -> str:
         """The kind of control: area, select, date or text."""
-        if self.field.key in MULTILINE:
+        if self.field.name in MULTILINE:
             return "area"
         if self.field.kind in ("yes_no", "choice"):
             return "select"
@@ -73,7 +73,7 @@ class FormEntry(msgspec.Struct, frozen=True):
     @property
     def is_wide(self) -> bool:
         """Whether the control takes a line of its own."""
-        return self.field.key == "title" or self.input == "area"
+        return self.field.name == "title" or self.input == "area"
 
     @property
     def options(self) -> list[str]:
@@ -110,13 +110,13 @@ def groups(values: Mapping[str, str], problems: Iterable[Problem] = ()) -> list[
         text = f"{problem.problem}. {problem.remedy}" if problem.remedy else problem.problem
         messages.setdefault(_key_of(problem), text)
     entries = [
-        FormEntry(field, values.get(field.key, "")[:MAX_FIELD_CHARACTERS], messages.get(field.key, ""))
+        FormEntry(field, values.get(field.name, "")[:MAX_FIELD_CHARACTERS], messages.get(field.name, ""))
         for field in form.FIELDS
     ]
     by_theme = [
         FormGroup(
             title,
-            [entry for entry in entries if entry.field.stage == "draft" and theme_of(entry.field.key) == theme],
+            [entry for entry in entries if entry.field.stage == "draft" and theme_of(entry.field.name) == theme],
             theme in OPEN_GROUPS,
         )
         for theme, title in GROUPS
@@ -177,14 +177,14 @@ def _meaning(feature: Feature) -> str:
     return "" if text.startswith("Source:") else text
 
 
-def _reads(feature: Feature, field: Field) -> bool:
+def _reads(feature: Feature, field: Column) -> bool:
     return any(f"{field.path}/".startswith(f"{path}/") for path in (feature.path, *feature.also))
 
 
 def form_values(tender: Tender) -> dict[str, str]:
     """The form's values for a tender: every field that it states, as a user would have typed it."""
     document = msgspec.to_builtins(tender)
-    texts = ((field.key, tidy(field.key, _text_of(field, value_at(document, field.path)))) for field in form.FIELDS)
+    texts = ((field.name, tidy(field.name, _text_of(field, value_at(document, field.path)))) for field in form.FIELDS)
     return {key: text for key, text in texts if text}
 
 
@@ -219,13 +219,13 @@ def value_at(document: Any, path: str) -> Any:
     return document
 
 
-def _text_of(field: Field, value: Any) -> str:
-    if field.key in _OBJECT_TEXTS:
-        return _OBJECT_TEXTS[field.key](value or ())
+def _text_of(field: Column, value: Any) -> str:
+    if field.name in _OBJECT_TEXTS:
+        return _OBJECT_TEXTS[field.name](value or ())
     if value is None or isinstance(value, Mapping):
         return ""
     if field.kind in ("number", "count"):
-        return number_text(value / form.DAYS_A_YEAR if field.key == "term_years" else value)
+        return number_text(value / DAYS_A_YEAR if field.name == "term_years" else value)
     if field.kind == "choice" and value not in field.choices:
         return ""
     return as_text(value)

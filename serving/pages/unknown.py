@@ -25,10 +25,11 @@ from serving.pages import result
 from serving.pages.drafts import DraftRequest
 from serving.pages.form import MAIN_FEATURE, features_of, form_values, number_text
 from serving.pages.rendering import page
+from tenders.columns import Column
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.fields import Field, parsed
+from tenders.io.fields import parsed
 from tenders.process import Process
 from tenders.tender import Tender
 
@@ -42,7 +43,7 @@ MIN_CASES = 8
 class FactRange(msgspec.Struct, frozen=True):
     """One open fact: the values tried, each with the failure probability, and how many cases state the fact."""
 
-    field: Field
+    field: Column
     tried: list[tuple[str, float]]
     cases: int
     low: float
@@ -57,7 +58,7 @@ def answer(request: DraftRequest) -> Response:
     score = scoring.score(served_bundle(), process, stage)
     keys, other_labels = open_keys(process, score)
     ranges = fact_ranges(served_bundle(), process, score, keys)
-    tried = {fact.field.key for fact in ranges}
+    tried = {fact.field.name for fact in ranges}
     decided = {feature.name for key in tried for feature in features_of(key)}
     untried = [key for key in keys if key not in tried and not {f.name for f in features_of(key)} <= decided]
     return page(
@@ -102,7 +103,7 @@ def fact_ranges(bundle: Bundle, process: Process, score: Score, keys: list[str])
     for (key, value, _), numbers in zip(trials, scoring.numbers(cases), strict=True):
         tried.setdefault(key, []).append((value, numbers.failure))
     ranges = [_fact_range(key, values, score) for key, values in tried.items()]
-    return sorted(ranges, key=lambda fact: (fact.low - fact.high, fact.field.key))
+    return sorted(ranges, key=lambda fact: (fact.low - fact.high, fact.field.name))
 
 
 def _fact_range(key: str, tried: list[tuple[str, float]], score: Score) -> FactRange:
@@ -124,8 +125,8 @@ def _with_fact(process: Process, stage: Stage, key: str, value: str) -> Process 
 def plausible_values(stage: Stage) -> Mapping[str, tuple[tuple[str, ...], int]]:
     """For each field that can be tried: the values to try, and how many casebook cases state it at the stage."""
     stated = [{**form_values(case.tender), **_measured_values(case.tender)} for case in known_cases(stage)]
-    texts = {field: [values[field.key] for values in stated if field.key in values] for field in form.FIELDS}
-    return {field.key: (values, len(given)) for field, given in texts.items() if (values := _values(field, given))}
+    texts = {field: [values[field.name] for values in stated if field.name in values] for field in form.FIELDS}
+    return {field.name: (values, len(given)) for field, given in texts.items() if (values := _values(field, given))}
 
 
 def _measured_values(tender: Tender) -> dict[str, str]:
@@ -135,7 +136,7 @@ def _measured_values(tender: Tender) -> dict[str, str]:
     return {key: number_text(value) for key, value in values.items() if value is not None}
 
 
-def _values(field: Field, texts: list[str]) -> tuple[str, ...]:
+def _values(field: Column, texts: list[str]) -> tuple[str, ...]:
     if field.kind == "yes_no":
         return ("yes", "no")
     if field.kind == "choice":

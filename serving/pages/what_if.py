@@ -104,9 +104,12 @@ def _entries(
     keys = dict.fromkeys([*(lever.key for lever in LEVERS), "value", "single_block", *MORE_KEYS, *entered])
     fields = [form.BY_KEY[key] for key in keys]
     return [
-        (FormEntry(field, entered.get(field.key, ""), problems.get((number, field.key), "")), stated.get(field.key, ""))
+        (
+            FormEntry(field, entered.get(field.name, ""), problems.get((number, field.name), "")),
+            stated.get(field.name, ""),
+        )
         for field in fields
-        if field.stage in known or field.key in entered
+        if field.stage in known or field.name in entered
     ]
 
 

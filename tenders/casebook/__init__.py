@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tenders.io.form import DAYS_A_YEAR
+from tenders.columns import DAYS_A_YEAR
 from tenders.process import Process
 
 HOME = Path(__file__).parent

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
-
-from tenders.facts import Stage
+from tenders.columns import Column
 from tenders.io.ocds import json_type
 from tenders.memo import Memo
 from tenders.tender import LARGEST
-
-Kind = Literal["text", "number", "count", "yes_no", "date", "choice", "list"]
-Write = Callable[[Any], Any]
 
 YES = frozenset({"yes", "y", "true", "1"})
 NO = frozenset({"no", "n", "false", "0"})
@@ -29,21 +24,7 @@ _PLAIN = (str, int, float)
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?$")
 
 
-class Field(msgspec.Struct, frozen=True):
-    """One key of the form. `path` is the OCDS path; `write` turns the value into what stands there."""
-
-    key: str
-    kind: Kind
-    path: str
-    label: str
-    help: str = ""
-    unit: str = ""
-    stage: Stage = "draft"
-    choices: tuple[str, ...] = ()
-    write: Write = lambda value: value
-
-
-def parsed(field: Field, raw: Any) -> Any:
+def parsed(field: Column, raw: Any) -> Any:
     """The value of one field, None if left unknown. Raises ValueError that says what was expected."""
     if raw is None or (isinstance(raw, str) and texted(raw) is None):
         return None
@@ -71,13 +52,13 @@ WRONG = object()
 """What stands for a value that cannot be read."""
 
 
-class Column(Memo[Any, Any]):
+class CellReader(Memo[Any, Any]):
     """What the cells of one column say, by the cell: what repeats is read once. WRONG for a cell that is not `fine`.
 
     The cells are of one type, for 1, 1.0 and True are one key.
     """
 
-    def __init__(self, field: Field, fine: Callable[[Field, Any], bool] | None = None) -> None:
+    def __init__(self, field: Column, fine: Callable[[Column, Any], bool] | None = None) -> None:
         super().__init__(self.read)
         self.field, self._fine = field, fine
 
@@ -96,8 +77,8 @@ class Remembered:
     Rows share the lists that are read, so no release may be changed.
     """
 
-    def __init__(self, fields: Sequence[Field]) -> None:
-        self._columns = [Column(field) for field in fields]
+    def __init__(self, fields: Sequence[Column]) -> None:
+        self._columns = [CellReader(field) for field in fields]
 
     def __call__(self, row: Sequence[Any]) -> dict[str, Any] | None:
         """The values of one row by key, without those left unknown; None if one of them cannot be read."""
@@ -110,7 +91,7 @@ class Remembered:
             if value is WRONG:
                 return None
             if value is not None:
-                given[column.field.key] = value
+                given[column.field.name] = value
         return given
 
 
@@ -119,13 +100,13 @@ def _wrong(expected: str, raw: Any) -> ValueError:
     return ValueError(f"{expected}, got {got}")
 
 
-def _chosen(field: Field, text: str) -> str:
+def _chosen(field: Column, text: str) -> str:
     if field.choices and text not in field.choices:
         raise ValueError(f"{text!r:.40} is none of {', '.join(field.choices)}")
     return text
 
 
-def _list(field: Field, raw: Any) -> list[Any] | None:
+def _list(field: Column, raw: Any) -> list[Any] | None:
     parts = raw if isinstance(raw, list | tuple) else [raw] if isinstance(raw, int | float) else str(raw).split(";")
     if nested := [part for part in parts if not isinstance(part, _PLAIN)]:
         raise _wrong("expected a list of plain values", nested[0])
@@ -137,7 +118,7 @@ def _list(field: Field, raw: Any) -> list[Any] | None:
     return [_chosen(field, str(part).strip()) for part in given]
 
 
-def _number(field: Field, raw: Any) -> float | int:
+def _number(field: Column, raw: Any) -> float | int:
     if isinstance(raw, bool):
         raise _wrong("expected a number", raw)
     text = str(raw).replace("£", "").strip()

@@ -20,9 +20,9 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.datavalidation import DataValidation
 
+from tenders.columns import Column
 from tenders.errors import DataError, Problem
 from tenders.io import form
-from tenders.io.fields import Field
 from tenders.io.streams import MIB, Bounds, Cut, problems_cut, too_large, unpacked
 from tenders.io.tables import cut_rows, read_columns
 from tenders.io.text import to_csv, unescape_formula
@@ -164,7 +164,7 @@ def template_xlsx(values: Mapping[str, str] | None = None) -> bytes:
     sheet.title = "form"
     sheet.append([name for name, _ in TEMPLATE_COLUMNS])
     for number, field in enumerate(form.FIELDS, start=2):
-        line = (field.key, (values or {}).get(field.key, ""), field.label, _answers(field), field.help, field.stage)
+        line = (field.name, (values or {}).get(field.name, ""), field.label, _answers(field), field.help, field.stage)
         for column, text in enumerate(line, start=1):
             cell = sheet.cell(number, column, ILLEGAL_CHARACTERS_RE.sub("", text))
             # Whatever it starts with, it is text: a formula would run on the reader's machine.
@@ -184,7 +184,7 @@ def template_xlsx(values: Mapping[str, str] | None = None) -> bytes:
     return out.getvalue()
 
 
-def _answers(field: Field) -> str:
+def _answers(field: Column) -> str:
     if field.choices:
         return " / ".join(field.choices)
     return "yes / no" if field.kind == "yes_no" else field.unit or field.kind

@@ -92,7 +92,7 @@ def bomb(megabytes: int) -> bytes:
 def hostile_form() -> dict[str, str]:
     """The form with hostile text in every field that takes text, and the longest that is read in one."""
     texts = {
-        field.key: HOSTILE for field in form.FIELDS if field.kind == "text" and field.key not in ("cpv", "currency")
+        field.name: HOSTILE for field in form.FIELDS if field.kind == "text" and field.name not in ("cpv", "currency")
     }
     return {**texts, "advisers": HOSTILE, "incumbents": HOSTILE, "description": (HOSTILE * 200)[:19_000], "lots": "1"}
 

@@ -29,8 +29,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("title", "description", "buyer", "procuring_entity", "region", "no_lots_rationale"), names),
     **dict.fromkeys(("procurement_method_details", "risk_details", "supplier", "incumbents", "assurance_holds"), names),
     **dict.fromkeys(("published", "tender_start", "tender_end", "contract_start", "contract_end", "award_date"), days),
-    **{field.key: yes_no for field in form.FIELDS if field.kind == "yes_no"},
-    **{field.key: st.integers(1, 40) for field in form.FIELDS if field.kind == "count"},
+    **{field.name: yes_no for field in form.FIELDS if field.kind == "yes_no"},
+    **{field.name: st.integers(1, 40) for field in form.FIELDS if field.kind == "count"},
     **dict.fromkeys(("value", "award_value"), money),
     **dict.fromkeys(
         ("tender_period_days", "enquiry_period_days", "term_years", "price_to_former_cost"), st.integers(0, 90)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tenders.codelists import LATER_ROLES
 from tenders.facts import STAGES, Stage
 from tenders.io.ocds import to_tender
-from tenders.stages import LATER_ROLES, as_of, latest_stage, stage_on
+from tenders.stages import as_of, latest_stage, stage_on
 from tenders.tender import Tender
 from tests import samples
 from tests.samples import Json, award, contract, count

@@ -56,12 +56,12 @@ def test_the_page_is_ours_and_every_key_of_the_form_is_on_it_once(http: httpx.Cl
     assert answer.status_code == 200
     assert "swagger" not in answer.text.lower()
     for field in form.FIELDS:
-        assert len(re.findall(rf'name="{field.key}"', answer.text)) == 1
-        assert len(re.findall(rf'for="{field.key}"', answer.text)) == 1, "every control has its label"
+        assert len(re.findall(rf'name="{field.name}"', answer.text)) == 1
+        assert len(re.findall(rf'for="{field.name}"', answer.text)) == 1, "every control has its label"
 
 
 def test_groups_hold_every_field_once() -> None:
-    keys = [entry.field.key for group in form_pages.groups({}) for entry in group.entries]
+    keys = [entry.field.name for group in form_pages.groups({}) for entry in group.entries]
     assert sorted(keys) == sorted(form.BY_KEY)
 
 

@@ -22,7 +22,7 @@ CELLS = st.sampled_from(
 def test_a_remembered_row_is_the_release_of_its_form(table: list[tuple[Any, ...]]) -> None:
     remembered = Remembered(FIELDS)
     for row in table:
-        given_cells = {field.key: cell for field, cell in zip(FIELDS, row, strict=True)}
+        given_cells = {field.name: cell for field, cell in zip(FIELDS, row, strict=True)}
         values = remembered(row)
         try:
             expected, _ = form.release(given_cells)

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenders.columns import Column
 from tenders.errors import DataError
 from tenders.io import fields, form
-from tenders.io.fields import Field
 from tenders.io.form import BY_KEY, FIELDS
 from tenders.io.ocds import to_tender
 from tenders.io.read import read_bytes, to_process
@@ -25,11 +25,11 @@ WORDS = st.from_regex(r"[A-Z][a-z]{1,8}( [a-z]{1,8}){0,3}", fullmatch=True).filt
 )
 
 
-def _values(field: Field) -> st.SearchStrategy[Any]:
+def _values(field: Column) -> st.SearchStrategy[Any]:
     """Values that a field takes."""
-    if field.key in ("lots", "lot_values"):
-        return st.just(2) if field.key == "lots" else st.just([5, 7])
-    if field.key == "currency":
+    if field.name in ("lots", "lot_values"):
+        return st.just(2) if field.name == "lots" else st.just([5, 7])
+    if field.name == "currency":
         return st.sampled_from(["GBP", "EUR"])
     if field.choices:
         choices = st.sampled_from(field.choices)
@@ -44,7 +44,7 @@ def _values(field: Field) -> st.SearchStrategy[Any]:
     }[field.kind]
 
 
-FORMS = st.fixed_dictionaries({}, optional={field.key: _values(field) for field in FIELDS}).filter(bool)
+FORMS = st.fixed_dictionaries({}, optional={field.name: _values(field) for field in FIELDS}).filter(bool)
 
 
 def _at(document: Any, path: str) -> Any:
@@ -88,9 +88,9 @@ def test_the_order_of_the_answers_changes_nothing(answers: dict[str, Any]) -> No
     assert to_process(dict(reversed(answers.items()))).compiled() == to_process(answers).compiled()
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 @pytest.mark.parametrize("blank", ["", "  ", "unknown", "?", None])
-def test_a_blank_is_unknown_and_not_no_or_zero(field: Field, blank: str | None) -> None:
+def test_a_blank_is_unknown_and_not_no_or_zero(field: Column, blank: str | None) -> None:
     assert fields.parsed(field, blank) is None
 
 
@@ -139,9 +139,9 @@ def test_a_path_leads_back_to_the_key_that_filled_it(path: str, key: str) -> Non
     assert form.key_of(path) == key
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
-def test_every_key_leads_to_its_path_and_back(field: Field) -> None:
-    assert form.key_of(field.path) == ("/lots" if field.key == "lot_values" else f"/{field.key}")
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_every_key_leads_to_its_path_and_back(field: Column) -> None:
+    assert form.key_of(field.path) == ("/lots" if field.name == "lot_values" else f"/{field.name}")
 
 
 def test_every_wrong_answer_is_named() -> None:

@@ -1,0 +1,403 @@
+"""How columns are read of tenders: field by field, a list with one value a tender.
+
+What lies on the way to several fields is looked up once, and what no tender of a chunk has is not looked up at all.
+Functions here read the columns of `tenders.columns` that take more than the value at a path. They may be given tenders
+that know more than the stage: what came later is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import chain
+from operator import attrgetter
+from typing import Any, get_origin
+
+import msgspec
+
+from tenders import dates
+from tenders.bid_counts import bid_count, bidders
+from tenders.codelists import LATER_ROLES
+from tenders.facts import STAGES, Stage
+from tenders.memo import Memo
+from tenders.tender import Award, AwardCriteria, Classification, Lot, Party, Tender, Value
+
+Values = Sequence[Any] | None
+"""A value of each tender, None for unknown; None if it is unknown of all."""
+
+ADVISES = re.compile(r"\b(advis|consult)", re.I)
+Read = Callable[["TenderChunk", Stage], Values]
+NO_FACTS = Tender().tender_risk
+"""What a tender that states none of our own facts holds: one object for all."""
+
+
+class TenderChunk:
+    """Some tenders, at best few enough to stay in the processor's cache.
+
+    In a path `0` is the first entry of a list, and `*` every entry: the values of the first tender, then those of the
+    second, and so on. Awards are those that were not taken back.
+    """
+
+    def __init__(self, tenders: Sequence[Tender]) -> None:
+        self.tenders = tenders
+        self._parts: dict[str, Sequence[Any] | None] = {"": tenders}
+
+    def __len__(self) -> int:
+        return len(self.tenders)
+
+    def values(self, path: str) -> Values:
+        """The value at a path of each tender."""
+        parent, _, last = path.rpartition("/")
+        parts = self._objects(parent)
+        if not parts:
+            return None
+        if isinstance(parts[0], dict):
+            found = [codes.get(last) for codes in parts]
+        else:
+            found = list(map(_step(parts[0].__class__, last).get, parts))
+        return None if found.count(None) == len(found) else found
+
+    def lists(self, path: str) -> Sequence[tuple[Any, ...]]:
+        """The list at a path of each tender."""
+        lists = self._objects(path)
+        if not lists:
+            return [()] * len(self)
+        if path == "/awards" and any(lists):
+            return [tuple(filter(stands, awards)) for awards in lists]
+        return lists
+
+    def entries(self, path: str) -> list[Any]:
+        """All entries of the lists at a path, those of the first tender first."""
+        return list(chain.from_iterable(self.lists(path)))
+
+    def parties(self, stage: Stage) -> list[list[tuple[Party, tuple[str, ...]]]]:
+        """The parties of each tender that have a role at a stage, with those roles."""
+        later = later_roles(stage)
+        return [
+            [(party, roles) for party in parties if (roles := tuple(r for r in party.roles if r not in later))]
+            for parties in self.lists("/parties")
+        ]
+
+    def _objects(self, path: str) -> Sequence[Any] | None:
+        """The object at a path of each tender, an empty one where there is none; None if no tender has one."""
+        if path not in self._parts:
+            self._parts[path] = self._found(path)
+        return self._parts[path]
+
+    def _found(self, path: str) -> Sequence[Any] | None:
+        parent, _, last = path.rpartition("/")
+        if last == "*":
+            return self.entries(parent)
+        if last == "0":
+            lists = self.lists(parent)
+            return [each[0] if each else _empty(parent) for each in lists] if any(lists) else None
+        parts = self._objects(parent)
+        if not parts:
+            return None
+        step = _step(parts[0].__class__, last)
+        found = list(map(step.get, parts))
+        if path == "/tenderRisk":
+            return None if all(facts is NO_FACTS for facts in found) else found
+        if step.empty is None or None not in found:
+            return found
+        return [step.empty if each is None else each for each in found] if any(found) else None
+
+
+def stands(award: Award) -> bool:
+    """Whether something was awarded, and not taken back."""
+    return award.status not in ("unsuccessful", "cancelled")
+
+
+@cache
+def later_roles(stage: Stage) -> frozenset[str]:
+    """The party roles that nobody has yet at a stage."""
+    return frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
+
+
+def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
+    """The struct inside `X | None` or `tuple[X, ...]`; None for a leaf."""
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return annotation
+    return next(filter(None, map(struct_in, getattr(annotation, "__args__", ()))), None)
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """How a field of a type is read, and what stands for an object that is not there; None for a list or a leaf."""
+
+    get: Callable[[Any], Any]
+    empty: msgspec.Struct | None
+
+
+@cache
+def _step(part: type, name: str) -> _Step:
+    (field,) = (field for field in msgspec.structs.fields(part) if field.encode_name == name)
+    inner = struct_in(field.type)
+    return _Step(attrgetter(field.name), None if inner is None or get_origin(field.type) is tuple else inner())
+
+
+@cache
+def _empty(path: str) -> Any:
+    """An empty entry of the list at a path."""
+    part: type[msgspec.Struct] = Tender
+    for name in path.strip("/").split("/"):
+        if name not in ("0", "*"):
+            (field,) = (field for field in msgspec.structs.fields(part) if field.encode_name == name)
+            part = struct_in(field.type) or part
+    return part()
+
+
+def value_at(path: str, convert: Callable[[Any], Any] | None = None) -> Read:
+    """The value at a path, converted where it is known."""
+    return lambda chunk, _: _each(chunk.values(path), convert) if convert else chunk.values(path)
+
+
+def text_at(path: str) -> Read:
+    """Ids, which may be numbers, as texts."""
+    return value_at(path, str)
+
+
+def is_stated(path: str) -> Read:
+    """Yes where there is a value at a path; unknown where there is none."""
+    return value_at(path, lambda _: True)
+
+
+def _each(values: Values, convert: Callable[[Any], Any]) -> Values:
+    return None if values is None else [None if value is None else convert(value) for value in values]
+
+
+def count_at(path: str) -> Read:
+    """How many entries the list at a path has."""
+    return lambda chunk, _: list(map(len, chunk.lists(path)))
+
+
+def known_count_at(path: str) -> Read:
+    """How many entries the list at a path has; unknown where it has none."""
+    return lambda chunk, _: [len(entries) or None for entries in chunk.lists(path)]
+
+
+def end_of(path: str) -> Read:
+    """The last day of a period. How far it may be extended is not read, but it has to be a date."""
+
+    def read(chunk: TenderChunk, stage: Stage) -> Values:
+        dates.ordinals(chunk.values(f"{path}/maxExtentDate") or ())
+        return chunk.values(f"{path}/endDate")
+
+    return read
+
+
+def years(chunk: TenderChunk, stage: Stage) -> Values:
+    """The year of publication, else of the tender period, else of the release."""
+    texts = [
+        tender.tender.date_published
+        or ((period := tender.tender.tender_period) and (period.start_date or period.end_date))
+        or tender.date
+        for tender in chunk.tenders
+    ]
+    return _each(texts, _YEARS.__getitem__)
+
+
+def _cpv(code: Classification | None) -> str | None:
+    """A classification's code, if it is of the CPV."""
+    if code is None or code.id is None or (code.scheme and code.scheme != "CPV" and code.scheme.upper() != "CPV"):
+        return None
+    return code.id if isinstance(code.id, str) else str(code.id)
+
+
+def first_cpv(chunk: TenderChunk, stage: Stage) -> Values:
+    """The CPV code of the first item."""
+    return [_cpv(items[0].classification) if items else None for items in chunk.lists("/tender/items")]
+
+
+def own_cpv(chunk: TenderChunk, stage: Stage) -> Values:
+    """The CPV code of the whole tender."""
+    return [_cpv(tender.tender.classification) for tender in chunk.tenders]
+
+
+def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
+    """The codes of the tender and its items, main ones only."""
+    found = []
+    for tender in chunk.tenders:
+        own, items = tender.tender.classification, tender.tender.items
+        codes = [code for item in items if (code := _cpv(item.classification)) is not None]
+        if own is not None and (code := _cpv(own)) is not None:
+            codes.insert(0, code)
+        found.append(tuple(codes))
+    return found
+
+
+def bidder_counts(chunk: TenderChunk, stage: Stage) -> Values:
+    """Bids counted for the whole tender, else the tenderers that are listed."""
+    return list(map(bidders, chunk.tenders))
+
+
+def lot_bids(chunk: TenderChunk, stage: Stage) -> Values:
+    """Bids counted for each lot."""
+    return [bid_count(tender, lot.id) for tender in chunk.tenders for lot in tender.tender.lots]
+
+
+def advisers(chunk: TenderChunk, stage: Stage) -> Values:
+    """The names of the outside advisers who were known at a stage."""
+    known = STAGES[: STAGES.index(stage) + 1]
+    return [tuple(a.name for a in advisers if a.since in known) for advisers in chunk.lists("/tenderRisk/advisers")]
+
+
+def changes(chunk: TenderChunk, stage: Stage) -> Values:
+    """What each change touched that was known at a stage. A draft has none."""
+    known = STAGES[: STAGES.index(stage) + 1] if stage != "draft" else ()
+    listed = chunk.lists("/tenderRisk/structureChanges")
+    return [tuple(change.touches for change in changes if change.stage in known) for changes in listed]
+
+
+def late_changes(chunk: TenderChunk, stage: Stage) -> Values:
+    """What each change touched that was known only by signing."""
+    if stage != "awarded":
+        return None
+    listed = chunk.lists("/tenderRisk/structureChanges")
+    return [tuple(change.touches for change in changes if change.stage == "awarded") for changes in listed]
+
+
+def holds(chunk: TenderChunk, stage: Stage) -> Values:
+    """Who put each hold that was known at a stage."""
+    known = STAGES[: STAGES.index(stage) + 1]
+    listed = chunk.lists("/tenderRisk/assuranceHolds")
+    return [tuple(hold.by for hold in holds if hold.stage in known) for holds in listed]
+
+
+def of_parties(tell: Callable[[Party, tuple[str, ...]], str | None]) -> Read:
+    """What is told of each party and its roles, where that is something."""
+    return lambda chunk, stage: [
+        tuple(text for party, roles in parties if (text := tell(party, roles))) for parties in chunk.parties(stage)
+    ]
+
+
+def advises(party: Party) -> bool:
+    """Whether a party's role is described as advising the buyer."""
+    return bool(party.role_details and ADVISES.search(party.role_details))
+
+
+def mail_domains(role: str) -> Read:
+    """Mail domains of the parties in a role, by their last three labels: `x.nhs.uk` is a body, `nhs.uk` is not."""
+
+    def domain(party: Party, roles: tuple[str, ...]) -> str | None:
+        mail = party.contact_point.email if role in roles and party.contact_point else None
+        return ".".join(mail.lower().rsplit("@", 1)[1].split(".")[-3:]) if mail and "@" in mail else None
+
+    return of_parties(domain)
+
+
+def central_purchasing(chunk: TenderChunk, stage: Stage) -> Values:
+    """Yes where a central purchasing body takes part."""
+    return [
+        True if any("centralPurchasingBody" in roles for _, roles in parties) else None
+        for parties in chunk.parties(stage)
+    ]
+
+
+def organisation(get: Callable[[Tender], Any]) -> Read:
+    """The id and name of an organisation."""
+    return lambda chunk, _: [() if body is None else (body.id, body.name) for body in map(get, chunk.tenders)]
+
+
+def criteria_code(chunk: TenderChunk, stage: Stage) -> Values:
+    """The award criteria, where they are one code."""
+    return [own if isinstance(own := tender.tender.award_criteria, str) else None for tender in chunk.tenders]
+
+
+def criteria(chunk: TenderChunk, stage: Stage) -> Values:
+    """The kinds of criteria of the tender and of each lot, where they list any."""
+    found = []
+    for tender in chunk.tenders:
+        stated = (tender.tender.award_criteria, *(lot.award_criteria for lot in tender.tender.lots))
+        listed = [each.criteria for each in stated if isinstance(each, AwardCriteria) and each.criteria]
+        found.append(tuple(frozenset(criterion.type for criterion in criteria) for criteria in listed))
+    return found
+
+
+def extendable(chunk: TenderChunk, stage: Stage) -> Values:
+    """Whether a lot may be renewed or has options; unknown where no lot says."""
+    def told(lots: Iterable[Lot]) -> bool | None:
+        stated = [flag for lot in lots for flag in (lot.has_renewal, lot.has_options) if flag is not None]
+        return any(stated) if stated else None
+
+    return list(map(told, chunk.lists("/tender/lots")))
+
+
+def _first_day(texts: Iterable[str | None]) -> str | None:
+    """The earliest of the dates that name a day."""
+    days = {day: text for text in texts if (day := dates.day(text))}
+    return days[min(days)] if days else None
+
+
+def first_meeting(chunk: TenderChunk, stage: Stage) -> Values:
+    """The day of the first clarification meeting."""
+    listed = chunk.lists("/tender/clarificationMeetings")
+    return [_first_day(meeting.date for meeting in meetings) for meetings in listed]
+
+
+def engagement(chunk: TenderChunk, stage: Stage) -> Values:
+    """Yes where a milestone of market engagement is listed."""
+    listed = chunk.lists("/planning/milestones")
+    return [True if any(m.type == "engagement" for m in milestones) else None for milestones in listed]
+
+
+def first_engagement(chunk: TenderChunk, stage: Stage) -> Values:
+    """The first day on which the market was engaged."""
+    return [
+        _first_day(m.due_date if dates.day(m.due_date) else m.date_met for m in milestones if m.type == "engagement")
+        for milestones in chunk.lists("/planning/milestones")
+    ]
+
+
+def no_result_before(chunk: TenderChunk, stage: Stage) -> Values:
+    """Yes where a related process had no result."""
+    listed = chunk.lists("/relatedProcesses")
+    return [True if any("unsuccessfulProcess" in r.relationship for r in related) else None for related in listed]
+
+
+def _earliest(texts: Sequence[str | None]) -> str | None:
+    known = [text for text in texts if text]
+    return known[0] if len(known) == 1 else min(known, key=dates.earliest, default=None)
+
+
+def award_date(chunk: TenderChunk, stage: Stage) -> Values:
+    """The date of the first award."""
+    return [_earliest([award.date for award in awards]) for awards in chunk.lists("/awards")]
+
+
+def started(chunk: TenderChunk, stage: Stage) -> Values:
+    """The first start of a contract, else the planned one."""
+    planned = chunk.values("/tender/contractPeriod/startDate") or [None] * len(chunk)
+    listed = chunk.lists("/contracts")
+    starts = [_earliest([c.period.start_date for c in contracts if c.period]) for contracts in listed]
+    return [start or plan for start, plan in zip(starts, planned, strict=True)]
+
+
+def suppliers(chunk: TenderChunk, stage: Stage) -> Values:
+    """The names of the suppliers of all awards."""
+    return [
+        tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name])
+        for awards in chunk.lists("/awards")
+    ]
+
+
+def first_supplier(chunk: TenderChunk, stage: Stage) -> Values:
+    """The name of the first supplier."""
+    return [names[0] if names else None for names in suppliers(chunk, stage) or ()]
+
+
+def fees(kind: str, get: Callable[[Value], Any]) -> Read:
+    """What is told of the value of each fee of a kind."""
+    return lambda chunk, _: [
+        fee.value and get(fee.value) for fee in chunk.entries("/tender/participationFees") if kind in fee.type
+    ]
+
+
+def fee_count(kind: str) -> Read:
+    """How many fees of a kind there are; unknown where there is none."""
+    return lambda chunk, _: [
+        sum(kind in fee.type for fee in fees) or None for fees in chunk.lists("/tender/participationFees")
+    ]
+
+
+_YEARS = Memo(dates.year)
