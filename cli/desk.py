@@ -1,15 +1,17 @@
-"""The commissioner's commands: what if, suggest, compare. `cli.main` has the others."""
+"""The commissioner's commands: what-if, suggest, compare and report. `cli.main` has the others."""
 
 from __future__ import annotations
 
 import shlex
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli import show_desk
-from cli.given import AtStage, BundleDir, File, Json, out, print_json, read, stage_of
-from tenders.errors import UsageError
+from cli.options import AtStage, BundleDir, File, Json, out, parse_stage, print_json, read_processes
+from cli.output import print_comparables, print_suggestions, print_what_if
+from tenders.errors import DataError, UnreachableError, UsageError
 
 Settings = Annotated[
     list[str] | None,
@@ -17,7 +19,7 @@ Settings = Annotated[
 ]
 Scenarios = Annotated[
     list[str] | None,
-    typer.Option("--scenario", metavar="'KEY=VALUE ...'", help="One more scenario, to stand beside the others."),
+    typer.Option("--scenario", metavar="'KEY=VALUE ...'", help="One more scenario, shown beside the others."),
 ]
 
 
@@ -29,27 +31,27 @@ def what_if(
     bundle: BundleDir = None,
     json: Json = False,
 ) -> None:
-    """Score a tender with some facts set otherwise, beside the tender as it is."""
+    """Score a tender with some facts changed, beside the tender as it is."""
     from models import bundle as bundles
     from models import what_if as whatif
 
-    at = stage_of(stage)
-    given = [settings(each) for each in ([set_ or []] if set_ or not scenario else [])]
-    given += [settings(_words(each)) for each in scenario or []]
-    loaded = bundles.load(bundle or bundles.released())
-    for found in [whatif.what_if(loaded, process, given, at) for process in read(file)]:
-        print_json(found) if json else show_desk.what_if(out, found)
+    at = parse_stage(stage)
+    scenarios = [parse_settings(set_ or [])] if set_ or not scenario else []
+    scenarios += [parse_settings(_split_words(text)) for text in scenario or []]
+    model = bundles.load(bundle or bundles.released())
+    for result in [whatif.what_if(model, process, scenarios, at) for process in read_processes(file)]:
+        print_json(result) if json else print_what_if(out, result)
 
 
 def suggest(file: File, stage: AtStage = None, bundle: BundleDir = None, json: Json = False) -> None:
-    """Name the changes that go with a lower probability of failure, with cases for and against."""
+    """List changes that go with a lower probability of failure, with cases for and against each."""
     from models import bundle as bundles
     from models import suggest as suggesting
 
-    at = stage_of(stage)
-    loaded = bundles.load(bundle or bundles.released())
-    for found in [suggesting.suggest(loaded, process, at) for process in read(file)]:
-        print_json(found) if json else show_desk.suggestions(out, found)
+    at = parse_stage(stage)
+    model = bundles.load(bundle or bundles.released())
+    for result in [suggesting.suggest(model, process, at) for process in read_processes(file)]:
+        print_json(result) if json else print_suggestions(out, result)
 
 
 def compare(
@@ -58,28 +60,59 @@ def compare(
     count: Annotated[int, typer.Option("--count", min=1, max=50, help="How many cases.")] = 6,
     json: Json = False,
 ) -> None:
-    """Show the nearest casebook cases, how they ended, and where that is written."""
+    """Show the nearest casebook cases, how they ended, and their sources."""
     from models import comparables
 
-    at = stage_of(stage)
-    for found in [comparables.comparables(process, at, count) for process in read(file)]:
-        print_json(found) if json else show_desk.comparables(out, found)
+    at = parse_stage(stage)
+    for result in [comparables.comparables(process, at, count) for process in read_processes(file)]:
+        print_json(result) if json else print_comparables(out, result)
 
 
-def settings(pairs: list[str]) -> dict[str, str]:
-    """KEY=VALUE pairs as settings. Raises UsageError for a pair that is none, or a key given twice."""
-    found: dict[str, str] = {}
+def report(
+    file: File,
+    to: Annotated[Path, typer.Option("--out", help="Where to write it.")] = Path("report.html"),
+    stage: AtStage = None,
+    bundle: BundleDir = None,
+    json: Json = False,
+) -> None:
+    """Write one HTML file that prints to two pages: score, reasons, factors, comparables and limits."""
+    from models import bundle as bundles
+    from models import score as scoring
+    from models.comparables import peers
+    from serving.pages.reporting import report_html
+    from tenders import files
+
+    at = parse_stage(stage)
+    processes = read_processes(file)
+    if len(processes) > 1:
+        raise DataError.at("", f"{len(processes)} tenders in the file; a report is about one", "Give one a file")
+    model = bundles.load(bundle or bundles.released())
+    score = scoring.score(model, processes[0], at, explain=False)
+    html = report_html(model, processes[0], at, partial(peers, model))
+    try:
+        files.write_whole(to, html.encode())
+    except OSError as error:
+        raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None
+    if json:
+        print_json({"report": str(to), "ocid": score.ocid, "stage": score.stage, "failure": score.failure})
+    else:
+        out.print(f"{to}: failure {score.failure:.1%} at {score.stage}, in two pages to print", markup=False)
+
+
+def parse_settings(pairs: list[str]) -> dict[str, str]:
+    """KEY=VALUE pairs as settings. Raises UsageError for a text that is no pair, or a key given twice."""
+    settings: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise UsageError(f"{pair[:80]!r} is no KEY=VALUE. Write for example lots=4")
-        if key.strip() in found:
+        if key.strip() in settings:
             raise UsageError(f"{key.strip()[:80]} is set twice in one scenario. Use --scenario for another")
-        found[key.strip()] = value
-    return found
+        settings[key.strip()] = value
+    return settings
 
 
-def _words(scenario: str) -> list[str]:
+def _split_words(scenario: str) -> list[str]:
     try:
         return shlex.split(scenario)
     except ValueError as error:

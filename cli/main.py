@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from cli import desk, drift, portfolio, pulling, reporting, show, show_released
-from cli.given import AtStage, BundleDir, File, Json, err, out, print_json, read, stage_of
+from cli import desk, output, portfolio, pulling
+from cli.options import AtStage, BundleDir, File, Json, err, out, parse_stage, print_json, read_processes
 from tenders.errors import DataError, TenderRiskError
 
-# Two threads that wait for each other by spinning are slow beyond measure on a machine that does something else.
+# Threads that wait for each other by spinning are very slow on a machine that also does something else.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 app = typer.Typer(
@@ -53,22 +53,19 @@ def score(
     from models import bundle as bundles
     from models import score as scoring
 
-    at = stage_of(stage)
-    loaded = bundles.load(bundle or bundles.released())
-    # All before the first is printed: a file is refused whole.
-    for found in [scoring.score(loaded, process, at) for process in read(file)]:
-        if json:
-            print_json(found)
-        else:
-            show.score(out, found, explain)
+    at = parse_stage(stage)
+    model = bundles.load(bundle or bundles.released())
+    # All are scored before the first is printed: a file is refused as a whole.
+    for result in [scoring.score(model, process, at) for process in read_processes(file)]:
+        print_json(result) if json else output.print_score(out, result, explain)
 
 
 app.command()(desk.what_if)
 app.command()(desk.suggest)
 app.command()(desk.compare)
-app.command()(reporting.report)
+app.command()(desk.report)
 app.command()(portfolio.portfolio)
-app.command()(drift.drift)
+app.command()(portfolio.drift)
 app.command()(pulling.pull)
 
 
@@ -80,24 +77,24 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Say what is missing or wrong in an OCDS file, by JSON path; or what a register's history holds."""
+    """List what is missing or wrong in an OCDS file, by JSON path; or what a register's history holds."""
     if register:
         from tenders.registers import find_register, quality
 
         with err.status(f"reading {file}"):
             report = quality.quality_report(find_register(register), Path(file))
-        print_json(report) if json else show.history(out, report)
+        print_json(report) if json else output.print_quality(out, report)
         return
     from features.catalogue import known_at
     from features.track_records.case_records import TrackRecord
 
-    found = []
-    for process in read(file):
+    tenders = []
+    for process in read_processes(file):
         stage = process.latest_stage()
         tender = process.as_of(stage)
         own = [f for f in known_at(stage) if not (f.evidence or f.family)]
         missing = [f for f in own if f.measure(tender, TrackRecord()) is None]
-        found.append(
+        tenders.append(
             {
                 "ocid": process.ocid,
                 "stage": stage,
@@ -105,7 +102,7 @@ def check(
                 "warnings": list(process.warnings),
             }
         )
-    print_json(found) if json else show.checked(out, found)
+    print_json(tenders) if json else output.print_check(out, tenders)
 
 
 @app.command()
@@ -126,7 +123,7 @@ def features(json: Json = False) -> None:
         }
         for f in catalogue().values()
     ]
-    print_json(rows) if json else show.features(out, rows)
+    print_json(rows) if json else output.print_features(out, rows)
 
 
 @app.command()
@@ -150,13 +147,13 @@ def train(
     if json:
         print_json({"run_id": run_id, "metrics": result.bundle.manifest.metrics})
     else:
-        show.trained(out, run_id, result.bundle.manifest.metrics)
+        output.print_training(out, run_id, result.bundle.manifest.metrics)
 
 
 @app.command()
 def evaluate(
     register: Annotated[str, typer.Option(help="The register that both files are of.")],
-    history: Annotated[Path, typer.Option(help="What had been known before: for track records.")],
+    history: Annotated[Path, typer.Option(help="Earlier cases, for track records.")],
     test: Annotated[Path, typer.Option(help="The cases to judge by.")],
     bundle: BundleDir = None,
     outcome: Annotated[str | None, typer.Option(help="no_award, early_end, single_bid or failure.")] = None,
@@ -168,34 +165,34 @@ def evaluate(
     from tenders.registers import find_register
     from training import evaluate as evaluation
 
-    loaded = bundles.load(bundle or bundles.released())
+    model = bundles.load(bundle or bundles.released())
     with err.status(f"scoring {test}"):
-        found = evaluation.evaluate(loaded, find_register(register), history, test, outcome, stage_of(stage))
-    print_json(found) if json else show.evaluated(out, found)
+        result = evaluation.evaluate(model, find_register(register), history, test, outcome, parse_stage(stage))
+    print_json(result) if json else output.print_evaluation(out, result)
 
 
 @app.command()
 def release(run_id: Annotated[str, typer.Argument(help="The run that 'train' printed.")], json: Json = False) -> None:
-    """Release a run's bundle, as challenger of the one that is served; the first is served at once."""
+    """Release a run's bundle as challenger of the one that is served; the first is served at once."""
     from training import promotion
 
-    found = promotion.release(run_id)
-    print_json(found) if json else show_released.released(out, found)
+    result = promotion.release(run_id)
+    print_json(result) if json else output.print_release(out, result)
 
 
 @app.command()
 def promote(
-    uncompared: Annotated[bool, typer.Option("--uncompared", help="Accept what cannot be compared.")] = False,
+    uncompared: Annotated[bool, typer.Option("--uncompared", help="Promote also what cannot be compared.")] = False,
     json: Json = False,
 ) -> None:
-    """Serve the challenger, unless it is worse than the champion beyond what chance would do."""
+    """Serve the challenger, unless it is worse than the champion by more than chance explains."""
     from training import promotion
 
     with err.status("comparing") as status:
-        found = promotion.promote(uncompared, status.update)
-    print_json(found) if json else show_released.promotion(out, found)
-    if not found.promoted:
-        raise found.refused()
+        result = promotion.promote(uncompared, status.update)
+    print_json(result) if json else output.print_promotion(out, result)
+    if not result.promoted:
+        raise result.refused()
 
 
 @app.command()
@@ -203,8 +200,8 @@ def rollback(json: Json = False) -> None:
     """Serve the former champion again."""
     from training import promotion
 
-    found = promotion.rollback()
-    print_json(found) if json else show_released.rollback(out, found)
+    result = promotion.rollback()
+    print_json(result) if json else output.print_rollback(out, result)
 
 
 @app.command()

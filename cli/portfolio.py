@@ -1,4 +1,4 @@
-"""`tender-risk portfolio`: a file of tenders in, every one of them scored."""
+"""The auditor's commands: portfolio scores every tender of a file, drift tells whether scores still hold for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import typer
 from msgspec import structs
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cli import show_portfolio
-from cli.given import AtStage, BundleDir, Json, err, out, print_json, stage_of
+from cli.options import AtStage, BundleDir, ColumnsOf, Json, err, out, parse_stage, print_json
+from cli.output import print_drift, print_portfolio
 from tenders.errors import UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
@@ -42,26 +42,26 @@ def portfolio(
     format: Annotated[str | None, typer.Option(help="parquet, csv, xlsx or jsonl, if OUT does not say.")] = None,
     stage: AtStage = None,
     bundle: BundleDir = None,
-    register: Annotated[str | None, typer.Option(help="The tables of IN have this register's own columns.")] = None,
+    register: ColumnsOf = None,
     reasons: Annotated[Reasons, typer.Option(help="Who gets reasons.")] = Reasons.worklist,
     capacity: Annotated[int | None, typer.Option(help="How many tenders can be reviewed: makes a worklist.")] = None,
     rank_by: Annotated[RankBy, typer.Option(help="By probability, or by that times the value.")] = RankBy.failure,
-    most_per_buyer: Annotated[int | None, typer.Option(help="At most so many of one buyer on the worklist.")] = None,
-    sample: Annotated[float, typer.Option(help="Share of the worklist that is drawn at random.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Settles the draw, and who comes first among equals.")] = 0,
-    since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet: tells changes.")] = None,
+    most_per_buyer: Annotated[int | None, typer.Option(help="The most tenders of one buyer on the worklist.")] = None,
+    sample: Annotated[float, typer.Option(help="Share of the worklist drawn at random, 0 to 1.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Fixes the draw, and who comes first among equals.")] = 0,
+    since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet, to compare with.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
     outcomes: Annotated[
         Path | None, typer.Option(help="How tenders ended, for the report: Parquet of ocid and failed.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes: by default one a core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core by default.")] = None,
     cluster: Annotated[
         str | None, typer.Option(help="A Dask cluster: its address, such as tcp://scheduler:8786, or local.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was ended.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     json: Json = False,
 ) -> None:
-    """Score every tender of a file, as many as there are, and list those worth a review."""
+    """Score every tender of a file, however many, and list those worth a review."""
     from portfolio.workers import local_workers, start_fork_server
 
     if not cluster:
@@ -76,9 +76,9 @@ def portfolio(
     if workers and cluster not in (None, clusters.LOCAL):
         raise UsageError("a cluster has its own workers: leave out --workers")
     directory = str((bundle or bundles.released()).resolve())
-    wish = None
+    worklist = None
     if capacity is not None or report:
-        wish = WorklistOptions(
+        worklist = WorklistOptions(
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,
             rank_by=rank_by.value,
             most_per_buyer=most_per_buyer,
@@ -86,13 +86,15 @@ def portfolio(
             seed=seed,
         )
     count = workers or os.cpu_count() or 1
-    given = PortfolioRun(
+    run = PortfolioRun(
         source=source,
         out=output,
-        options=RunOptions(bundle=directory, stage=stage_of(stage), register=register, explain=reasons == Reasons.all),
+        options=RunOptions(
+            bundle=directory, stage=parse_stage(stage), register=register, explain=reasons == Reasons.all
+        ),
         format=output_format(output, format),
         workers=count,
-        worklist=wish,
+        worklist=worklist,
         explain_worklist=reasons != Reasons.none,
         since=since,
         report=report,
@@ -101,22 +103,39 @@ def portfolio(
     with ExitStack() as stack:
         if cluster:
             executor, count = stack.enter_context(clusters.cluster_workers(cluster, directory, count))
-            given = structs.replace(given, workers=count)
+            run = structs.replace(run, workers=count)
         else:
             executor = stack.enter_context(local_workers(count, directory))
-        shown = stack.enter_context(_progress())
-        task = shown.add_task("scoring", total=None, rows="")
+        progress = stack.enter_context(_progress())
+        task = progress.add_task("scoring", total=None, rows="")
 
-        def rows(count: int) -> str:
-            return f"{count:,} tenders, {count / (shown.tasks[task].elapsed or math.inf):,.0f} a second"
+        def speed(count: int) -> str:
+            return f"{count:,} tenders, {count / (progress.tasks[task].elapsed or math.inf):,.0f} a second"
 
         manifest = run_portfolio(
-            given,
+            run,
             executor,
             resume,
-            lambda at: shown.update(task, completed=at.bytes, total=at.size, rows=rows(at.rows)),
+            lambda at: progress.update(task, completed=at.bytes, total=at.size, rows=speed(at.rows)),
         )
-    print_json(manifest) if json else show_portfolio.manifest(out, manifest, given)
+    print_json(manifest) if json else print_portfolio(out, manifest, run)
+
+
+def drift(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The portfolio.")],
+    stage: AtStage = None,
+    bundle: BundleDir = None,
+    register: ColumnsOf = None,
+    json: Json = False,
+) -> None:
+    """Compare a portfolio with the data that its models learnt from: do scores still mean the same?"""
+    from models import bundle as bundles
+    from portfolio.drift import measure_drift, read_cases
+
+    model = bundles.load(bundle or bundles.released())
+    with err.status(f"comparing {source}"):
+        report = measure_drift(model, read_cases(source, model, parse_stage(stage), register))
+    print_json(report) if json else print_drift(out, report)
 
 
 def _progress() -> Progress:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 from rich.status import Status
 
-from cli.given import Json, err, out, print_json
+from cli.options import Json, err, out, print_json
+from cli.output import print_pull
 from tenders.errors import UsageError
-
-if TYPE_CHECKING:
-    from tenders.apis.pull import PullResult
 
 DAY = ["%Y-%m-%d"]
 
@@ -27,52 +25,38 @@ def pull(
     url: Annotated[str | None, typer.Option(help="Another address of the API, such as a mirror.")] = None,
     json: Json = False,
 ) -> None:
-    """Pull the notices of some days, slowly, as their API asks; the same command goes on where it was ended."""
+    """Pull the notices of some days, at the speed that their API asks for; run it again to continue."""
     from tenders.apis import find_api
     from tenders.apis.pull import PullRequest
     from tenders.apis.pull import pull as pull_notices
 
     chosen = find_api(api)
-    asked = PullRequest(api=chosen.name, url=url or chosen.url, first=first.date(), last=last.date())
-    if urlsplit(asked.url).scheme not in ("http", "https") or not urlsplit(asked.url).netloc:
-        raise UsageError(f"--url {asked.url} is no address of the web")
-    if asked.first > asked.last:
-        raise UsageError(f"--from {asked.first} is after --to {asked.last}")
-    if asked.last > datetime.now(UTC).date():
-        raise UsageError(f"--to {asked.last} has not come yet")
+    request = PullRequest(api=chosen.name, url=url or chosen.url, first=first.date(), last=last.date())
+    if urlsplit(request.url).scheme not in ("http", "https") or not urlsplit(request.url).netloc:
+        raise UsageError(f"--url {request.url} is no web address")
+    if request.first > request.last:
+        raise UsageError(f"--from {request.first} is after --to {request.last}")
+    if request.last > datetime.now(UTC).date():
+        raise UsageError(f"--to {request.last} has not come yet")
     if output.suffix != ".jsonl":
         raise UsageError(f"{output.name} would not be read as JSON lines. Name it .jsonl")
     with err.status("") as status:
-        shown = _Shown(status, (asked.last - asked.first).days + 1)
-        found = pull_notices(chosen, asked, output, shown.day, shown.waiting)
-    print_json(found) if json else _show(found, output)
+        progress = _PullStatus(status, (request.last - request.first).days + 1)
+        pulled = pull_notices(chosen, request, output, progress.day, progress.waiting)
+    print_json(pulled) if json else print_pull(out, pulled, output)
 
 
-class _Shown:
-    """How far a pull is."""
+class _PullStatus:
+    """Shows how far a pull is."""
 
     def __init__(self, status: Status, days: int) -> None:
         self._status, self._days = status, days
-        self._there: dict[date, int] = {}
+        self._counts: dict[date, int] = {}
 
     def day(self, day: date, releases: int) -> None:
-        self._there[day] = releases
-        self._status.update(
-            f"day {len(self._there)} of {self._days}, {day}: {releases:,} notices, {sum(self._there.values()):,} in all"
-        )
+        self._counts[day] = releases
+        total = sum(self._counts.values())
+        self._status.update(f"day {len(self._counts)} of {self._days}, {day}: {releases:,} notices, {total:,} in all")
 
     def waiting(self, why: str, seconds: float) -> None:
         self._status.update(f"{why}: waiting {seconds:.0f} s before the same is asked again")
-
-
-def _show(found: PullResult, output: Path) -> None:
-    out.print(f"{output}: {found.releases:,} notices of {found.processes:,} processes", markup=False)
-    if found.repeated:
-        out.print(f"  {found.repeated:,} more were there twice and left out")
-    if found.unread:
-        out.print(f"  {found.unread:,} numbers were none, such as 1e9999, and are left out")
-    empty = [str(day) for day, count in found.days.items() if not count]
-    if empty:
-        out.print(
-            f"  no notice on {len(empty)} of {len(found.days)} days: {', '.join(empty[:10])}{' …' * (len(empty) > 10)}"
-        )

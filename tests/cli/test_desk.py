@@ -1,16 +1,21 @@
-"""The commissioner's commands: what they print, and that their numbers are those of `score`."""
+"""The commissioner's commands: what they print and write, and that their numbers are those of `score`."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
+from tenders.errors import DataError, UnreachableError
 from tests import samples
 from tests.cli.test_main import FORM, MANCHESTER, Run, run
 
 __all__ = ["run"]
 CAMBRIDGESHIRE = MANCHESTER.replace("manchester-lco", "cambridgeshire-unitingcare")
+runner = CliRunner()
 
 
 def test_what_if_shows_the_draft_as_it_is_beside_the_scenarios(run: Run) -> None:
@@ -116,3 +121,36 @@ def test_markup_is_text(run: Run) -> None:
     for command in (("what-if", "-", "--set", "title=[red]y[/]"), ("suggest", "-"), ("compare", "-")):
         said = run(*command, given=release)
         assert said.code == 0 and "[bold]x[/bold][/]" in said.out
+
+
+def test_the_report_has_the_number_of_score(tmp_path: Path) -> None:
+    to = tmp_path / "board.html"
+    scored = json.loads(runner.invoke(app, ["score", MANCHESTER, "--stage", "draft", "--json"]).stdout)
+    told = json.loads(runner.invoke(app, ["report", MANCHESTER, "--stage", "draft", "--out", str(to), "--json"]).stdout)
+    assert told == {"report": str(to), "ocid": scored["ocid"], "stage": "draft", "failure": scored["failure"]}
+    text = to.read_text(encoding="utf-8")
+    assert f'class="number">{round(scored["failure"] * 100)}%<' in text
+    assert scored["evidence"] in text
+    assert "<script" not in text
+    assert [each.name for each in tmp_path.iterdir()] == ["board.html"]
+
+
+def test_it_is_written_here_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = runner.invoke(app, ["report", MANCHESTER])
+    assert found.stdout.startswith("report.html: failure ")
+    assert (tmp_path / "report.html").is_file()
+
+
+def test_a_file_of_several_tenders_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "several.json"
+    file.write_text(json.dumps([{"title": "a"}, {"title": "b"}]))
+    error = runner.invoke(app, ["report", str(file), "--out", str(tmp_path / "out.html")]).exception
+    assert isinstance(error, DataError)
+    assert not (tmp_path / "out.html").exists()
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    error = runner.invoke(app, ["report", MANCHESTER, "--out", str(tmp_path / "none" / "out.html")]).exception
+    assert isinstance(error, UnreachableError)
+    assert "--out" in str(error)

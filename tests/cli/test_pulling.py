@@ -51,8 +51,8 @@ def test_json_tells_the_days(run: Run, tmp_path: Path) -> None:
         (("ted", "out.csv", *DAY), 2, "Name it .jsonl"),
         (("ted", "out.jsonl", "--from", "2026-11-03", "--to", "2026-11-02"), 2, "2026-11-03 is after --to 2026-11-02"),
         (("ted", "out.jsonl", "--from", "2026-11-03", "--to", "2999-01-01"), 2, "2999-01-01 has not come yet"),
-        (("ted", "out.jsonl", *DAY, "--url", "file:///etc/passwd"), 2, "no address of the web"),
-        (("ted", "out.jsonl", *DAY, "--url", "mirror"), 2, "no address of the web"),
+        (("ted", "out.jsonl", *DAY, "--url", "file:///etc/passwd"), 2, "no web address"),
+        (("ted", "out.jsonl", *DAY, "--url", "mirror"), 2, "no web address"),
         (("ted", "out.jsonl", "--from", "soon", "--to", "2026-11-02"), 2, "soon"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What every command shares: its arguments, where it reads and where it prints."""
+"""The arguments and options that commands share, where they read, and where they print."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="An OCDS file or a filled form; - for standard input.")]
 BundleDir = Annotated[Path | None, typer.Option("--bundle", help="A bundle's directory. The released one by default.")]
 AtStage = Annotated[str | None, typer.Option("--stage", help="draft, bids_in or awarded. The latest known by default.")]
+ColumnsOf = Annotated[str | None, typer.Option("--register", help="The tables of IN have this register's own columns.")]
 
 
-def read(file: str) -> list[Process]:
+def read_processes(file: str) -> list[Process]:
     """The processes of a file, or of standard input for `-`. Raises DataError or UnreachableError."""
     from tenders.io.read import read_bytes, read_file
 
     return read_bytes(sys.stdin.buffer.read()) if file == "-" else read_file(Path(file))
 
 
-def stage_of(text: str | None) -> Stage | None:
-    """The stage by its name. Raises UsageError if there is none of that name."""
+def parse_stage(text: str | None) -> Stage | None:
+    """The stage of this name. Raises UsageError if there is none."""
     if text is not None and text not in STAGES:
         raise UsageError(f"{text!r} is no stage. Use one of {', '.join(STAGES)}")
     return text
 
 
 def print_json(value: object) -> None:
-    """One line of JSON on standard output."""
+    """Prints one line of JSON on standard output."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

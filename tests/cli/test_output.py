@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from cli import main, show_released
+from cli import main, output
 from tests.training.test_comparing import by_name, made
 from training import promotion
 from training.comparing import compare
@@ -27,7 +27,7 @@ def refusal() -> Promotion:
 
 def test_a_refusal_shows_every_figure_that_is_worse(refusal: Promotion) -> None:
     out = io.StringIO()
-    show_released.promotion(Console(file=out, width=200), refusal)
+    output.print_promotion(Console(file=out, width=200), refusal)
     text = out.getvalue()
     assert text.count("worse") == len(refusal.comparison.worse) + 1
     assert "year 2018" in text and "Promoted" not in text
@@ -35,7 +35,7 @@ def test_a_refusal_shows_every_figure_that_is_worse(refusal: Promotion) -> None:
 
 def test_a_narrow_terminal_still_says_of_what_each_figure_is(refusal: Promotion) -> None:
     out = io.StringIO()
-    show_released.promotion(Console(file=out, width=80), refusal)
+    output.print_promotion(Console(file=out, width=80), refusal)
     assert {each.outcome for each in refusal.comparison.compared} <= set(out.getvalue().split())
 
 
