@@ -66,14 +66,17 @@ class HistoryFile(msgspec.Struct, frozen=True, kw_only=True):
 class Register(msgspec.Struct, frozen=True, kw_only=True):
     """A source of histories: its name, the outcomes it can tell with the stages at which each is open, and its reader.
 
-    `snapshot` says that all cases ended within one short window, so that time cannot order them: what is learnt of one
-    buyer's cases is then judged on other buyers' cases. `gaps_tell` are OCDS paths that are empty because of the
-    outcome: no model may learn from their missing values. `attributes` reads the register's own codes
-    (`tenderRisk.codes`) under the names of `features.track_records.attributes`; by default they have those already.
-    The reader raises UnreachableError if the file cannot be read, DataError if it is not a file of this register.
+    `title` is what people call it, and `credit` says what its data are, who copied them, and on what terms. `snapshot`
+    says that all cases ended within one short window, so that time cannot order them: what is learnt of one buyer's
+    cases is then judged on other buyers' cases. `gaps_tell` are OCDS paths that are empty because of the outcome: no
+    model may learn from their missing values. `attributes` reads the register's codes (`tenderRisk.codes`) as
+    attributes by neutral name. The reader raises UnreachableError if the file cannot be read, DataError if it is not a
+    file of this register.
     """
 
     name: str
+    title: str
+    credit: str
     outcomes: Mapping[str, tuple[Stage, ...]]
     read: Callable[[Path], HistoryFile]
     gaps_tell: tuple[str, ...] = ()

@@ -7,29 +7,33 @@ figures were found.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from tenders.errors import UsageError
 from tenders.history import Register
 
-_NAMES = ("casebook_uk", "dncp_py", "fpds_dod_us", "nicgep_in", "own", "placsp_es", "sicoes_bo", "ted_de")
+_SHARED = ("columns", "quality")
+"""Modules that are no register."""
 
 
+@cache
 def register_names() -> tuple[str, ...]:
-    """The names of all registers."""
-    return _NAMES
+    """The names of all registers: of the modules here."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED))
 
 
 def find_register(name: str) -> Register:
     """The register of that name. Raises UsageError that lists the names there are."""
-    if name not in _NAMES:
-        raise UsageError(f"{name!r} is no register. Use one of {', '.join(_NAMES)}; 'own' reads any other history")
+    if name not in register_names():
+        known = ", ".join(register_names())
+        raise UsageError(f"{name!r} is no register. Use one of {known}; 'own' reads any other history")
     register: Register = importlib.import_module(f"{__name__}.{name}").REGISTER
     return register
 
 
 def attributes_of(ocid: str | None) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
-    """How the codes of a tender are read as attributes: as `Register.attributes` of the register whose name begins the
-    ocid says, and as they stand for any other tender."""
+    """How a tender's codes are read as attributes: by the register whose name starts the ocid, else as they stand."""
     name = (ocid or "").partition("-")[0]
-    return find_register(name).attributes if name in _NAMES else dict
+    return find_register(name).attributes if name in register_names() else dict

@@ -13,46 +13,49 @@ from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from tenders.dates import FIRST_YEAR, LAST_YEAR
 from tenders.errors import DataError, Problem, UnreachableError
+from tenders.io.text import csv_rows
 from tenders.tender import LARGEST, Value
 
 Made = TypeVar("Made")
+CellParser = Callable[[Any], Any]
+"""Makes of a cell what its column should hold. Raises ValueError where that cannot be."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d(?:$|[T ])", re.ASCII)
-CellReader = Callable[[Any], Any]
-"""What a column's cells should be: makes it of a cell as it stands, and raises ValueError where that cannot be."""
 
 
 class Interner:
-    """Keeps one of each: rows that say the same thing hold the same object, which saves memory and time."""
+    """Keeps one of each object: rows that state the same hold the same object, which saves memory and time."""
 
     def __init__(self) -> None:
-        self._made: dict[Hashable, Any] = {}
+        self._objects: dict[Hashable, Any] = {}
 
-    def __call__(self, make: Callable[..., Made], *about: Hashable) -> Made:
-        """`make(*about)`, made once for each `about`."""
-        key = (make, *about)
-        made: Made | None = self._made.get(key)
+    def __call__(self, make: Callable[..., Made], *arguments: Hashable) -> Made:
+        """`make(*arguments)`, made once for each set of arguments."""
+        key = (make, *arguments)
+        made: Made | None = self._objects.get(key)
         if made is None:
-            made = self._made[key] = make(*about)
+            made = self._objects[key] = make(*arguments)
         return made
 
 
 class RegisterCells(msgspec.Struct, frozen=True):
-    """Columns with their cells as what they should be, one value a row, and what is wrong with which cell."""
+    """Columns of parsed cells, one value a row, and what is wrong with which cell.
+
+    `unread` are the places, as in a problem's path, of the cells that could not be parsed.
+    """
 
     columns: dict[str, list[Any]]
     problems: list[Problem]
     unread: frozenset[str]
 
-    def lacks(self, row: int, column: str, problem: str) -> None:
-        """Says of a row that it cannot do without a cell, unless it is said already that this cell cannot be read."""
-        lacking = cell_problem(row, column, problem)
-        if lacking.path not in self.unread:
-            self.problems.append(lacking)
+    def add_missing(self, row: int, column: str, problem: str) -> None:
+        """Adds that a row lacks a cell that it needs, unless it is known already that this cell cannot be parsed."""
+        missing = cell_problem(row, column, problem)
+        if missing.path not in self.unread:
+            self.problems.append(missing)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows, each with its cells by column."""
@@ -60,31 +63,136 @@ class RegisterCells(msgspec.Struct, frozen=True):
         return (dict(zip(names, row, strict=True)) for row in zip(*self.columns.values(), strict=True))
 
 
-def read_cells(path: Path, needed: Mapping[str, CellReader], wanted: Mapping[str, CellReader]) -> RegisterCells:
-    """Columns of a parquet or CSV file, whatever types it has them in; a `wanted` one that is not there is all None.
+def read_cells(path: Path, needed: Mapping[str, CellParser], wanted: Mapping[str, CellParser]) -> RegisterCells:
+    """The columns of a Parquet or CSV file, whatever types they have in it; a `wanted` one that is missing is all None.
 
-    A cell that cannot be what its column should be is None and a problem. Raises as `columns` does.
+    A cell that cannot be parsed is None and a problem. Raises as `read_columns` does.
     """
-    table = _table(path, needed)
-    found: dict[str, list[Any]] = {}
+    table = _read_table(path, needed)
+    columns: dict[str, list[Any]] = {}
     problems: list[Problem] = []
-    for name, kind in {**needed, **wanted}.items():
+    for name, parse in {**needed, **wanted}.items():
         if name in table.column_names:
-            found[name], wrong_here = _read(table[name], name, kind)
-            problems += wrong_here
+            columns[name], column_problems = _parse_column(table[name], name, parse)
+            problems += column_problems
         else:
-            found[name] = [None] * table.num_rows
-    return RegisterCells(found, problems, frozenset(each.path for each in problems))
+            columns[name] = [None] * table.num_rows
+    return RegisterCells(columns, problems, frozenset(problem.path for problem in problems))
 
 
 def read_columns(path: Path, needed: Sequence[str]) -> dict[str, list[Any]]:
-    """Columns of a parquet or CSV file as they stand, one value a row.
+    """The columns of a Parquet or CSV file as they stand, one value a row.
 
     Time stamps come as dates; of a CSV everything comes as text, and an empty cell as None. Raises UnreachableError,
     or DataError that names what is missing.
     """
-    table = _table(path, needed)
+    table = _read_table(path, needed)
     return {name: _values(table[name]) for name in needed}
+
+
+def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
+    """The column names and the rows of a CSV in UTF-8, without blank lines.
+
+    Raises UnreachableError if it cannot be read, DataError that names the row where it is not CSV.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv_rows(file))
+    except FileNotFoundError:
+        raise UnreachableError(f"{path}: no such file. Check the name") from None
+    except OSError as error:
+        raise UnreachableError(f"{path}: {error.strerror or error}. Check the permissions") from None
+    except UnicodeDecodeError as error:
+        raise DataError.at(path.name, f"not CSV in UTF-8: {error}", "Save it as UTF-8") from None
+    table: list[list[str]] = []
+    for number, row in enumerate(rows, start=1):
+        if isinstance(row, str):
+            raise DataError.at(f"{path.name}, row {number}", row)
+        if table and row and len(row) != len(table[0]):
+            problem = f"{len(row)} cells where there are {len(table[0])} columns"
+            raise DataError.at(f"{path.name}, row {number}", problem, "Quote the cells that hold commas")
+        if row:
+            table.append(row)
+    if not table:
+        raise DataError.at(path.name, "the file is empty")
+    return table[0], table[1:]
+
+
+def _read_table(path: Path, needed: Iterable[str]) -> Any:
+    table = _open_table(path)
+    names = table.column_names
+    if missing := [name for name in needed if name not in names]:
+        raise DataError.at(path.name, f"no column {', '.join(missing)}", "Check that it is a file of this register")
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise DataError.at(path.name, f"two columns are called {repeated[0]}", "Leave one of them out")
+    return table
+
+
+def _open_table(path: Path) -> Any:
+    if path.suffix.lower() == ".csv":
+        names, rows = read_csv(path)
+        columns = [pa.array([row[i] or None for row in rows], pa.string()) for i in range(len(names))]
+        return pa.Table.from_arrays(columns, names=names)
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError:
+        raise UnreachableError(f"{path}: no such file. Check the name") from None
+    except OSError as error:
+        raise UnreachableError(f"{path}: {error.strerror or error}. Check the permissions") from None
+    except pa.ArrowInvalid as error:
+        raise DataError.at(path.name, f"no parquet or CSV file: {str(error).splitlines()[0]}") from None
+
+
+def _parse_column(column: Any, name: str, parse: CellParser) -> tuple[list[Any], list[Problem]]:
+    """The parsed cells of one column. Each distinct cell is parsed once."""
+    distinct, codes = _encode(column)
+    parsed: list[Any] = [None] * (len(distinct) + 1)
+    unread: dict[int, str] = {}
+    for code, cell in enumerate(distinct):
+        try:
+            parsed[code] = parse(cell)
+        except ValueError as error:
+            unread[code] = str(error)
+    if not unread:
+        return [parsed[code] for code in codes], []
+    rows = ((row, code) for row, code in enumerate(codes) if code in unread)
+    problems = [cell_problem(row, name, unread[code], "Taken as not given") for row, code in rows]
+    return [parsed[code] for code in codes], problems
+
+
+def _values(column: Any) -> list[Any]:
+    distinct, codes = _encode(column)
+    values = [*distinct, None]
+    return [values[code] for code in codes]
+
+
+def _encode(column: Any) -> tuple[list[Any], list[int]]:
+    """The distinct values of a column and the code of each row's value, -1 for none: equal rows share one object."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if pa.types.is_timestamp(kind):
+        column = column.cast(pa.date32(), safe=False)
+    if pa.types.is_nested(kind):
+        rows = column.to_pylist()
+        return rows, list(range(len(rows)))
+    encoded = column.combine_chunks().dictionary_encode()
+    return _to_python(encoded.dictionary), encoded.indices.fill_null(-1).to_numpy().tolist()
+
+
+def _to_python(distinct: Any) -> list[Any]:
+    try:
+        return list(distinct.to_pylist())
+    except (ValueError, OverflowError):
+        # A day beyond the calendar is not a date that Python knows.
+        return [_scalar(value) for value in distinct]
+
+
+def _scalar(value: Any) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return f"{value.cast(pa.int32()).as_py()} days after 1970"
 
 
 def as_text(cell: Any) -> str | None:
@@ -101,128 +209,49 @@ def as_number(cell: Any) -> float | None:
     if cell is None or cell == "":
         return None
     try:
-        found = float(cell)
+        number = float(cell)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{str(cell)[:40]!r} is no number") from None
-    return found if math.isfinite(found) else None
+    return number if math.isfinite(number) else None
 
 
 def as_day(cell: Any) -> date | None:
     """As `as_clock`, in a year in which a tender can have happened."""
-    found = as_clock(cell)
-    if found and not FIRST_YEAR <= found.year <= LAST_YEAR:
-        raise ValueError(f"the year {found.year} is out of range")
-    return found
+    day = as_clock(cell)
+    if day and not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"the year {day.year} is out of range")
+    return day
 
 
 def as_clock(cell: Any) -> date | None:
-    """A cell as a day: of a date, or of a text that begins with one as ISO 8601 has it. Raises ValueError.
+    """A cell as a day: of a date, or of a text that starts with one in ISO 8601. Raises ValueError.
 
-    When something became known may be far too late, which leaks nothing; for facts and publication there is `as_day`.
+    The day on which something became known may be far too late, which leaks nothing. Facts and publication use
+    `as_day`.
     """
     if cell is None or cell == "":
         return None
-    return cell if isinstance(cell, date) else _written(str(cell).strip())
+    return cell if isinstance(cell, date) else _parse_day(str(cell).strip())
 
 
-def _written(said: str) -> date:
+def _parse_day(text: str) -> date:
     try:
-        if _DAY.match(said):
-            return date.fromisoformat(said[:10])
+        if _DAY.match(text):
+            return date.fromisoformat(text[:10])
     except ValueError:
         pass
-    raise ValueError(f"{said[:40]!r} is no date, which is written as YYYY-MM-DD")
-
-
-def _table(path: Path, needed: Iterable[str]) -> Any:
-    table = _opened(path)
-    told = table.column_names
-    if missing := [name for name in needed if name not in told]:
-        raise DataError.at(path.name, f"no column {', '.join(missing)}", "Check that it is a file of this register")
-    if len(set(told)) < len(told):
-        twice = next(name for name in told if told.count(name) > 1)
-        raise DataError.at(path.name, f"the column {twice} stands there twice", "Leave one of them out")
-    return table
-
-
-def _opened(path: Path) -> Any:
-    try:
-        return _csv(path) if path.suffix.lower() == ".csv" else pq.read_table(path)
-    except FileNotFoundError:
-        raise UnreachableError(f"{path}: no such file. Check the name") from None
-    except OSError as error:
-        raise UnreachableError(f"{path}: {error.strerror or error}. Check the permissions") from None
-    except pa.ArrowInvalid as error:
-        raise DataError.at(path.name, f"no parquet or CSV file: {str(error).splitlines()[0]}") from None
-
-
-def _csv(path: Path) -> Any:
-    with pa_csv.open_csv(path) as reader:
-        types = dict.fromkeys(reader.schema.names, pa.string())
-    options = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
-    return pa_csv.read_csv(path, parse_options=pa_csv.ParseOptions(newlines_in_values=True), convert_options=options)
-
-
-def _read(column: Any, name: str, kind: CellReader) -> tuple[list[Any], list[Problem]]:
-    """The cells of one column as what they should be. Each distinct one is read once."""
-    distinct, places = _coded(column)
-    made: list[Any] = [None] * (len(distinct) + 1)
-    unread: dict[int, str] = {}
-    for at, cell in enumerate(distinct):
-        try:
-            made[at] = kind(cell)
-        except ValueError as error:
-            unread[at] = str(error)
-    problems = [
-        cell_problem(row, name, unread[at], "Taken as not given") for row, at in enumerate(places) if at in unread
-    ]
-    return [made[at] for at in places], problems if unread else []
-
-
-def _values(column: Any) -> list[Any]:
-    distinct, places = _coded(column)
-    said = [*distinct, None]
-    return [said[at] for at in places]
-
-
-def _coded(column: Any) -> tuple[list[Any], list[int]]:
-    """The distinct values of a column and for each row the place of its own, -1 for none: rows share one object."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    if pa.types.is_timestamp(kind):
-        column = column.cast(pa.date32(), safe=False)
-    if pa.types.is_nested(kind):
-        rows = column.to_pylist()
-        return rows, list(range(len(rows)))
-    coded = column.combine_chunks().dictionary_encode()
-    return _plain(coded.dictionary), coded.indices.fill_null(-1).to_numpy().tolist()
-
-
-def _plain(distinct: Any) -> list[Any]:
-    try:
-        return list(distinct.to_pylist())
-    except (ValueError, OverflowError):
-        # A day beyond the calendar is no date that Python knows.
-        return [_spelt(each) for each in distinct]
-
-
-def _spelt(scalar: Any) -> Any:
-    try:
-        return scalar.as_py()
-    except (ValueError, OverflowError):
-        return str(scalar.cast(pa.int32()).as_py()) + " days after 1970"
+    raise ValueError(f"{text[:40]!r} is no date, which is written as YYYY-MM-DD")
 
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Without garbage collection, which would walk hundreds of thousands of lasting objects again and again."""
-    was = gc.isenabled()
+    """Pauses garbage collection, which would walk hundreds of thousands of lasting objects again and again."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was:
+        if was_enabled:
             gc.enable()
 
 
@@ -254,6 +283,6 @@ def iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
-def cell_problem(row: int, column: str, problem: str, taken: str = "") -> Problem:
-    """What is wrong with one cell (rows are counted from 1 for people), and how it was taken."""
-    return Problem(path=f"row {row + 1}, column {column}", problem=problem, remedy=taken)
+def cell_problem(row: int, column: str, problem: str, taken_as: str = "") -> Problem:
+    """What is wrong with one cell, and how it was taken. `row` counts from 0, the problem for people from 1."""
+    return Problem(path=f"row {row + 1}, column {column}", problem=problem, remedy=taken_as)

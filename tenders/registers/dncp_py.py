@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from tenders.history import HistoryFile, LabelledTender, Register
-from tenders.registers.columns import CellReader, as_day, as_number, as_text, iso, money, read_cells, text
+from tenders.registers.columns import CellParser, as_day, as_number, as_text, iso, money, read_cells, text
 from tenders.tender import Budget, OrganizationReference, Period, Planning, Procedure, Tender
 
 NAME = "dncp_py"
@@ -37,13 +37,13 @@ WHOLE_SINCE = date(2024, 10, 1)
 DAY = timedelta(days=1)
 
 NO_AWARD = {"complete": False, "unsuccessful": True, "cancelled": True}
-NEEDED: Mapping[str, CellReader] = {
+NEEDED: Mapping[str, CellParser] = {
     "ocid": as_text,
     "id_llamado": as_text,
     "estado": as_text,
     "fecha_publicacion": as_day,
 }
-WANTED: Mapping[str, CellReader] = {
+WANTED: Mapping[str, CellParser] = {
     "titulo": as_text,
     "monto_estimado": as_number,
     "presupuesto": as_number,
@@ -67,7 +67,7 @@ def read(path: Path) -> HistoryFile:
     last: dict[str, tuple[datetime, int]] = {}
     for number, row in enumerate(rows):
         if row["fecha_publicacion"] is None:
-            found.lacks(number, "fecha_publicacion", "no publication day")
+            found.add_missing(number, "fecha_publicacion", "no publication day")
             continue
         key, at = str(row["id_llamado"] or row["ocid"]), written(str(row["ocid"]))
         seen = (at or datetime.min.replace(tzinfo=UTC), number)
@@ -123,4 +123,13 @@ def _tender(call: str, row: Row, published: date) -> Tender:
     )
 
 
-REGISTER = Register(name=NAME, outcomes={"no_award": ("draft",)}, read=read)
+REGISTER = Register(
+    name=NAME,
+    title="DNCP, Paraguay",
+    credit=(
+        "Calls to July 2025 of the Dirección Nacional de Contrataciones Públicas, Paraguay; copy: "
+        "github.com/diegomezapy/tableroDNCPpy, CC BY 4.0."
+    ),
+    outcomes={"no_award": ("draft",)},
+    read=read,
+)

@@ -38,7 +38,7 @@ from typing import Any
 
 from tenders.facts import Facts
 from tenders.history import HistoryFile, LabelledTender, Register
-from tenders.registers.columns import CellReader, as_clock, as_day, as_number, as_text, money, read_cells
+from tenders.registers.columns import CellParser, as_clock, as_day, as_number, as_text, money, read_cells
 from tenders.tender import Award, Contract, OrganizationReference, Procedure, Tender
 
 NAME = "fpds_dod_us"
@@ -46,14 +46,14 @@ CEILING, BASE = "SumOfUnmodifiedbaseandalloptionsvalue", "SumOfUnmodifiedbaseand
 COMMITTED = "SumOfUnmodifiedobligatedAmount"
 COMMONEST = {"TypeOfContractPricing": "J", "systemequipmentcode": "000", "extentcompeted": "A"}
 METHODS = {"A": "open", "D": "selective", "E": "direct", "F": "open", "B": "direct", "C": "direct", "G": "direct"}
-NEEDED: Mapping[str, CellReader] = {
+NEEDED: Mapping[str, CellParser] = {
     "piid": as_text,
     "idvpiid": as_text,
     "MinOfEffectiveDate": as_day,
     "MaxOfEffectiveDate": as_clock,
     "IsTerminated": as_number,
 }
-WANTED: Mapping[str, CellReader] = {
+WANTED: Mapping[str, CellParser] = {
     **dict.fromkeys(COMMONEST, as_text),
     "statutoryexceptiontofairopportunity": as_text,
     CEILING: as_number,
@@ -74,7 +74,7 @@ def read(path: Path) -> HistoryFile:
         signed, last = row["MinOfEffectiveDate"], row["MaxOfEffectiveDate"]
         if signed is None or last is None:
             column, what = ("MaxOfEffectiveDate", "last action") if signed else ("MinOfEffectiveDate", "signing")
-            found.lacks(number, column, f"no day of {what}")
+            found.add_missing(number, column, f"no day of {what}")
             continue
         cases.append(_case(number, row, signed, last))
     return HistoryFile(cases=cases, rows=len(found.columns["piid"]), problems=found.problems)
@@ -149,4 +149,14 @@ def _order(vehicle: str | None, number: str) -> str:
     return "numbered" if number.isdigit() else "lettered" if len(number) < 9 else "own number"
 
 
-REGISTER = Register(name=NAME, outcomes={"early_end": ("awarded",)}, read=read, gaps_tell=("/contracts/0/value",))
+REGISTER = Register(
+    name=NAME,
+    title="FPDS, Department of Defense, United States",
+    credit=(
+        "Contracts of the Department of Defense begun in fiscal years 2000 to 2010, sampled by money spent, from the "
+        "Federal Procurement Data System; copy: github.com/CSISdefense/Fixed-price, which states no licence for it."
+    ),
+    outcomes={"early_end": ("awarded",)},
+    read=read,
+    gaps_tell=("/contracts/0/value",),
+)

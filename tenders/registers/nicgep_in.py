@@ -273,6 +273,11 @@ def _facts(division: str | None, *codes: str | None) -> Facts:
 
 REGISTER = Register(
     name=NAME,
+    title="NICGEP, India",
+    credit=(
+        "Awarded tenders of Assam, Odisha and Himachal Pradesh to 2023 from the Government eProcurement System, India; "
+        "copy: CivicDataLab, github.com/CivicDataLab/flood-data-ecosystem, code AGPL, data ODbL."
+    ),
     outcomes={"single_bid": ("draft",)},
     read=read,
     attributes=codes_as(kind="contract_type", form="form_of_contract", division="division"),

@@ -271,6 +271,8 @@ def _holds_date(to: str) -> bool:
 
 REGISTER = Register(
     name=NAME,
+    title="a history of your own",
+    credit="A history that you gave.",
     outcomes={"no_award": ("draft", "bids_in"), "early_end": ("draft", "bids_in", "awarded"), "single_bid": ("draft",)},
     read=read,
 )

@@ -40,7 +40,7 @@ from typing import Any
 from tenders.facts import Facts
 from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers.columns import (
-    CellReader,
+    CellParser,
     as_clock,
     as_day,
     as_number,
@@ -97,8 +97,8 @@ CELEX = {"2014/23/EU": "32014L0023", "2014/24/EU": "32014L0024", "2014/25/EU": "
 FRAMEWORK = {"Establecimiento del Acuerdo Marco": True}
 CODES = ("buyer_type", "contract_type", "contracting_system", "submission_form", "urgency")
 
-NEEDED: Mapping[str, CellReader] = {"id": as_text, "lot_id": as_text, "result": as_text, "published": as_day}
-WANTED: Mapping[str, CellReader] = {
+NEEDED: Mapping[str, CellParser] = {"id": as_text, "lot_id": as_text, "result": as_text, "published": as_day}
+WANTED: Mapping[str, CellParser] = {
     "lot_title": as_text,
     "title": as_text,
     "lot_value_eur": as_number,
@@ -125,7 +125,7 @@ def read(path: Path) -> HistoryFile:
     together: dict[object, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         if row["published"] is None:
-            found.lacks(number, "published", "no publication day")
+            found.add_missing(number, "published", "no publication day")
         elif row["result"] not in NO_AWARD:
             found.problems.append(cell_problem(number, "result", f"{row['result']!r} is no known result"))
         else:
@@ -237,6 +237,11 @@ def _techniques(system: str | None) -> Techniques | None:
 
 REGISTER = Register(
     name=NAME,
+    title="PLACSP, Spain",
+    credit=(
+        "Lots resolved in one week of 2021 on the Plataforma de Contratación del Sector Público, Spain, a sample of "
+        "its buyers; copy: github.com/Pedrodpj92/DatosAbiertos_OpenPLACSP, which states no licence for the data."
+    ),
     outcomes={"no_award": ("draft", "bids_in"), "single_bid": ("draft",)},
     read=read,
     gaps_tell=("/bids/statistics",),

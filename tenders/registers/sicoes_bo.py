@@ -30,7 +30,7 @@ from pathlib import Path
 from tenders.facts import Facts
 from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers.columns import (
-    CellReader,
+    CellParser,
     Interner,
     RegisterCells,
     as_clock,
@@ -81,8 +81,8 @@ WORKS = frozenset({"Obras"})
 GOODS = frozenset({"Bienes", "Bienes muebles y de consumo", "Bienes inmuebles", "Medicamentos"})
 AUCTION = {"False": False, "No": False, "True": True, "Si": True, "Sí": True}
 
-NEEDED: Mapping[str, CellReader] = {"cuce": as_text, "estado": as_text, "fecha_publicacion": as_day}
-WANTED: Mapping[str, CellReader] = {
+NEEDED: Mapping[str, CellParser] = {"cuce": as_text, "estado": as_text, "fecha_publicacion": as_day}
+WANTED: Mapping[str, CellParser] = {
     "fecha_adjudicacion_desierta": as_clock,
     "fecha_presentacion": as_day,
     "entidad": as_text,
@@ -111,7 +111,7 @@ class _Reader:
             )
             return None
         if published is None:
-            self.found.lacks(row, "fecha_publicacion", "no publication day")
+            self.found.add_missing(row, "fecha_publicacion", "no publication day")
             return None
         outcomes = OUTCOMES.get(estado)
         if outcomes is None:
@@ -223,4 +223,14 @@ def attributes(codes: Mapping[str, str]) -> dict[str, str]:
     return codes_as(kind="tipo_de_contratacion")(codes) | {"part_again": str(codes.get("subcall", "1") != "1")}
 
 
-REGISTER = Register(name=NAME, outcomes={"no_award": ("draft",)}, read=read, attributes=attributes)
+REGISTER = Register(
+    name=NAME,
+    title="SICOES, Bolivia",
+    credit=(
+        "Competitive calls published 2008 to 2020 on SICOES, the procurement system of the Bolivian state; copy: "
+        "github.com/sociedatos/bo-convocatorias_publicas, which states no licence for the data."
+    ),
+    outcomes={"no_award": ("draft",)},
+    read=read,
+    attributes=attributes,
+)

@@ -29,7 +29,7 @@ from typing import Any
 from tenders.facts import Facts
 from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers.columns import (
-    CellReader,
+    CellParser,
     Interner,
     as_day,
     as_number,
@@ -65,8 +65,8 @@ def _as_year(cell: Any) -> int | None:
     return first.year if first else None
 
 
-NEEDED: Mapping[str, CellReader] = {"YEAR": _as_year, "NUMBER_OFFERS": as_number}
-WANTED: Mapping[str, CellReader] = {
+NEEDED: Mapping[str, CellParser] = {"YEAR": _as_year, "NUMBER_OFFERS": as_number}
+WANTED: Mapping[str, CellParser] = {
     "TYPE_OF_CONTRACT": as_text,
     "TOP_TYPE": as_text,
     "CRIT_PRICE_WEIGHT": as_number,
@@ -87,7 +87,7 @@ def read(path: Path) -> HistoryFile:
     with gc_paused():
         for row, (year, offers, *facts, price) in enumerate(zip(*found.columns.values(), strict=True)):
             if year is None:
-                found.lacks(row, "YEAR", "no year")
+                found.add_missing(row, "YEAR", "no year")
                 continue
             if (year, facts) != before:
                 notice, before = f"notice at row {row}", (year, facts)
@@ -149,4 +149,14 @@ def attributes(codes: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-REGISTER = Register(name=NAME, outcomes={"single_bid": ("draft",)}, read=read, attributes=attributes)
+REGISTER = Register(
+    name=NAME,
+    title="TED, Germany",
+    credit=(
+        "Award notices of German buyers in Tenders Electronic Daily, 2008 to 2014, © European Union; copy: "
+        "github.com/datascience-faina/public-procurement-support, EU open data."
+    ),
+    outcomes={"single_bid": ("draft",)},
+    read=read,
+    attributes=attributes,
+)

@@ -14,7 +14,13 @@ PROBLEMS = [Problem(path=f"row {row}, /category", problem="'Consultoria' is none
 
 
 def source(problems: list[Problem]) -> Register:
-    return Register(name="made", outcomes={}, read=lambda _: HistoryFile(cases=[], rows=2, problems=problems))
+    return Register(
+        name="made",
+        title="made",
+        credit="",
+        outcomes={},
+        read=lambda _: HistoryFile(cases=[], rows=2, problems=problems),
+    )
 
 
 def test_problems_are_counted_and_the_first_is_named(caplog: pytest.LogCaptureFixture) -> None:

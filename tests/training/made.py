@@ -111,4 +111,6 @@ def source(
         found = list((held or {}).get(path.stem, cases))
         return HistoryFile(cases=found, rows=len(found))
 
-    return Register(name=name, outcomes={outcome: stages}, read=read, snapshot=snapshot, gaps_tell=gaps)
+    return Register(
+        name=name, title=name, credit="", outcomes={outcome: stages}, read=read, snapshot=snapshot, gaps_tell=gaps
+    )

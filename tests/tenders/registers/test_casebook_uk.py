@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tenders import casebook
-from tenders.casebook import Case, research
+from tenders.casebook import Case
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import STAGES
 from tenders.history import UNDATED
@@ -43,7 +43,7 @@ def written(folder: Path, *rows: dict[str, str]) -> Path:
 
 
 def made(**cells: str) -> Case:
-    return research.converted(dict.fromkeys(HEADER, "") | INVENTED | cells)
+    return casebook_uk.case_of_research(dict.fromkeys(HEADER, "") | INVENTED | cells)
 
 
 def test_our_own_file_is_read_whole():
@@ -141,7 +141,7 @@ def test_the_rules_agree_with_what_people_decided():
         rows = list(csv.DictReader(file))
     assert {row["case_id"] for row in rows} == set(ours)
     for row in rows:
-        theirs, case = msgspec.to_builtins(research.converted(row)), msgspec.to_builtins(ours[row["case_id"]])
+        theirs, case = msgspec.to_builtins(casebook_uk.case_of_research(row)), msgspec.to_builtins(ours[row["case_id"]])
         told = set(case) - UNTOLD - {"account"}
         assert {name: theirs[name] for name in told} == {name: case[name] for name in told}
 

@@ -167,7 +167,7 @@ def test_a_cell_that_cannot_be_is_named_once_and_taken_as_not_given(tmp_path):
     found = read_cells(table(tmp_path, day=["soon", None, "2021-06-28"]), {"day": as_day}, {"more": as_number})
     assert found.columns == {"day": [None, None, date(2021, 6, 28)], "more": [None, None, None]}
     for row in (0, 1):
-        found.lacks(row, "day", "no day")
+        found.add_missing(row, "day", "no day")
     assert [str(problem) for problem in found.problems] == [
         "row 1, column day: 'soon' is no date, which is written as YYYY-MM-DD. Taken as not given",
         "row 2, column day: no day",
@@ -183,5 +183,5 @@ def test_a_day_beyond_the_calendar_is_no_date(tmp_path):
 def test_a_column_that_stands_there_twice_is_refused(tmp_path):
     path = tmp_path / "register.csv"
     path.write_text("day,day\n2021-06-28,2021-06-29\n")
-    with pytest.raises(DataError, match="the column day stands there twice"):
+    with pytest.raises(DataError, match="two columns are called day"):
         read_cells(path, {"day": as_day}, {})
