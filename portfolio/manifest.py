@@ -18,7 +18,7 @@ from models.bundle import MANIFEST
 from portfolio.work import RunOptions, ScoredPart
 from portfolio.worklist import WorklistSummary
 from tenders.errors import UnreachableError
-from tenders.io.blocks import InputFile
+from tenders.io.blocks import InputFile, describe_file
 
 ROOT = Path(__file__).parents[1]
 CODE = ("tenders", "features", "models", "portfolio")
@@ -93,21 +93,14 @@ class PartCounter:
         return self._counts
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def bundle_digest(bundle: Path) -> str:
-    """The digest of a bundle's manifest, which holds the digests of its other files.
+    """The SHA-256 of a bundle's manifest, which holds the digests of its other files.
 
     Raises UnreachableError if there is none.
     """
-    try:
-        return digest(bundle / MANIFEST)
-    except OSError as error:
-        raise UnreachableError(f"no bundle at {bundle} ({error.strerror})") from None
+    if not (bundle / MANIFEST).is_file():
+        raise UnreachableError(f"no bundle at {bundle}")
+    return describe_file(bundle / MANIFEST).sha256
 
 
 def versions() -> dict[str, str]:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from portfolio import explain, output, parts
 from portfolio.expectations import validation_metrics
 from portfolio.explain import LineRange
-from portfolio.manifest import CURRENCY, PartCounter, RunManifest, bundle_digest, digest, utc_now, versions
+from portfolio.manifest import CURRENCY, PartCounter, RunManifest, bundle_digest, utc_now, versions
 from portfolio.parts import RunFingerprint
 from portfolio.report import render_report
 from portfolio.table import SCHEMA
@@ -216,7 +216,7 @@ def _write_outputs(
         options=run.options,
         counts=counter.total(),
         output=run.out.name,
-        output_sha256=digest(run.out),
+        output_sha256=describe_file(run.out).sha256,
         currency=CURRENCY,
         versions=known.versions,
         worklist=worklist.summary if worklist else None,

@@ -10,7 +10,7 @@ import pytest
 
 from models import bundle as bundles
 from portfolio import manifest
-from portfolio.manifest import PartCounter, RunCounts, bundle_digest, digest, versions
+from portfolio.manifest import PartCounter, RunCounts, bundle_digest, versions
 from portfolio.table import SCHEMA
 from portfolio.work import RefusedRow, ScoredPart
 from tenders.errors import UnreachableError
@@ -62,14 +62,9 @@ def test_nothing_counts_nothing() -> None:
     assert counted() == RunCounts()
 
 
-def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"abc")
-    assert digest(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
-
-
 def test_a_bundle_is_told_by_its_manifest_and_missed(tmp_path: Path) -> None:
     released = bundles.released()
-    assert bundle_digest(released) == digest(released / "manifest.json")
+    assert bundle_digest(released) == hashlib.sha256((released / "manifest.json").read_bytes()).hexdigest()
     with pytest.raises(UnreachableError, match="no bundle at"):
         bundle_digest(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import signal
@@ -208,6 +209,7 @@ def test_the_manifest_tells_what_was_run_on_what(source: Path, here: Executor) -
     of = given(source)
     found = run_portfolio(of, here)
     assert msgspec.json.decode(of.manifest_file.read_bytes(), type=RunManifest) == found
+    assert found.output_sha256 == hashlib.sha256(of.out.read_bytes()).hexdigest()
     assert found.inputs[0].size == source.stat().st_size and len(found.inputs[0].sha256) == 64
     assert found.counts.scored == sum(found.counts.bands.values()) == sum(found.counts.stages.values()) == 150
     assert found.counts.repeated == 0 and found.versions["python"]
