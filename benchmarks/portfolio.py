@@ -192,7 +192,7 @@ def features(source: Path, bundle: str) -> ResultTable:
         steps = _Steps(cost)
         found = steps.taken("decoding and checking", decode_releases, texts[at : at + CHUNK], CHECKED)
         days = steps.taken("days of publication", lambda each: list(map(published_on, each)), found)
-        records = steps.taken("track records", lambda each: list(map(loaded.log.on, each)), days)
+        records = steps.taken("track records", lambda each: list(map(loaded.log.as_of, each)), days)
         steps.taken("columns", rows.add, found, records)
         lines.add_releases(loaded, Releases(lines=[0] * len(found), texts=[], tenders=found, stage="draft", last=0))
     columns = rows.columns()

@@ -104,8 +104,35 @@ def test_an_attribute_is_the_text_that_it_is_kept_under(document: Any, name: str
     assert attribute(document, name) == hashed(text) != 0
 
 
+@pytest.mark.parametrize(
+    ("ocid", "codes", "name", "text"),
+    [
+        ("sicoes_bo-1", {"tipo_de_contratacion": "Obras"}, "kind", "Obras"),
+        ("sicoes_bo-1", {"subcall": "2"}, "again", "True|True"),
+        ("sicoes_bo-1", {"subcall": "1"}, "again", "True|False"),
+        ("placsp_es-1", {"contract_type": "Obras"}, "kind", "Obras"),
+        ("placsp_es-1", {"buyer_type": "Local"}, "authority", "Local"),
+        ("placsp_es-1", {"contracting_system": "No aplica"}, "form", "No aplica"),
+        ("nicgep_in-1", {"form_of_contract": "Item Rate"}, "form", "Item Rate"),
+        ("ted_de-1", {"cpv_group": "Works"}, "sector", "Works"),
+        ("ted_de-1", {"price_weight": "60", "price_weight_flag": "1"}, "criteria", "60|1"),
+        ("fpds_dod_us-1", {"vehicle": "N0018902D0037"}, "vehicle", "N0018902D0037"),
+        ("own-1", {"kind": "roads"}, "kind", "roads"),
+        (None, {"topic": "9"}, "topic", "9"),
+    ],
+)
+def test_a_register_s_own_codes_are_read_as_attributes(ocid: str | None, codes: Any, name: str, text: str) -> None:
+    document = {"ocid": ocid, "tender": {}, "tenderRisk": {"retender": True, "codes": codes}}
+    assert attribute(document, name) == hashed(text)
+
+
+def test_the_codes_of_one_register_mean_nothing_in_another() -> None:
+    document = {"ocid": "dncp_py-1", "tender": {}, "tenderRisk": {"codes": {"tipo_de_contratacion": "Obras"}}}
+    assert attribute(document, "kind") == 0
+
+
 def test_every_attribute_can_be_known() -> None:
-    code = dict.fromkeys(NAMES, "x") | {"buyer_type": "x", "form_of_contract": "x"}
+    code = dict.fromkeys(NAMES, "x")
     document = samples.plain(
         participationFees=[{"id": "1", "type": ["document"], "value": {"amount": 5, "currency": "GBP"}}],
         contractPeriod={"durationInDays": 90},
