@@ -10,7 +10,7 @@ import numpy as np
 from features.track_records.attributes import hash_attributes, title_words
 from features.track_records.case_records import TrackRecord
 from features.track_records.register_features import register_features, register_level
-from features.track_records.register_history import HistoryReading, RegisterHistory, read_rows
+from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory, read_cases
 from features.track_records.text_model import Phrases
 from models.bundle import Bundle
 from tenders.tender import Tender
@@ -34,7 +34,7 @@ def records_of(bundle: Bundle, tenders: Sequence[Tender], published: Sequence[da
     found: dict[str, list[dict[str, float]]] = {}
     for outcome, state in bundle.histories.items():
         days = np.array([state.day if day is None else day.toordinal() for day in published])
-        found[outcome] = numbers(read_rows(state, described, days), range(len(tenders)))
+        found[outcome] = numbers(read_cases(state, HistoryCases.unlabelled(described, days)), range(len(tenders)))
     return [
         together({outcome: TrackRecord(numbers=each[place]) for outcome, each in found.items()})
         for place in range(len(tenders))
@@ -51,7 +51,7 @@ def together(found: Mapping[str, TrackRecord]) -> TrackRecord:
 def read_of(state: RegisterHistory, tender: Tender, published: date | None) -> TrackRecord:
     """What a register's records of one outcome say of a tender."""
     day = state.day if published is None else published.toordinal()
-    read = read_rows(state, hash_attributes([tender]), np.array([day]))
+    read = read_cases(state, HistoryCases.unlabelled(hash_attributes([tender]), np.array([day])))
     return TrackRecord(numbers=numbers(read)[0], phrases=phrases(state, read, tender))
 
 
@@ -68,4 +68,4 @@ def numbers(read: HistoryReading, rows: Sequence[int] = (0,)) -> list[dict[str, 
 
 def phrases(state: RegisterHistory, read: HistoryReading, tender: Tender) -> Phrases:
     """The words and pairs of words of one tender that count most in the model of words, each way."""
-    return state.words.phrases(title_words(tender), read.words.slots)
+    return state.words.phrases(title_words(tender), read.cases.words.slots)

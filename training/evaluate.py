@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
 from features.track_records.case_records import CaseHistory, TrackRecord
-from features.track_records.register_history import RegisterHistory, read_rows
+from features.track_records.register_history import HistoryCases, RegisterHistory, read_cases
 from features.track_records.resolutions import decision, picked, resolved_cases
 from models import knowing
 from models.bundle import ANY, Bundle
@@ -119,7 +119,10 @@ def known(
         log = CaseHistory.of(resolved_cases(everything))
         return [log.as_of(cases[row].published) for row in rows]
     if state is not None and state.timeless:
-        read = read_rows(state, hash_attributes(cases[row].tender for row in rows), np.full(len(rows), state.day))
+        read = read_cases(
+            state,
+            HistoryCases.unlabelled(hash_attributes(cases[row].tender for row in rows), np.full(len(rows), state.day)),
+        )
         at = list(range(len(rows)))
     else:
         walked = cases_of(everything, outcome)

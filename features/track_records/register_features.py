@@ -24,13 +24,13 @@ from features.track_records.register_history import (
     QUARTER,
     YEAR,
     Counts,
-    Days,
     Floats,
+    HistoryCases,
     HistoryReading,
     Key,
     RegisterHistory,
     Singles,
-    read_rows,
+    read_cases,
 )
 from features.track_records.text_model import Phrases, tokens
 from tenders.tender import Tender
@@ -350,13 +350,13 @@ def register_level(reading: HistoryReading) -> Floats:
     return np.asarray([usual, np.log(quarter / (1 - quarter)) - usual], dtype=np.float64)
 
 
-def history_values(history: RegisterHistory, attributes: HashedAttributes, days: Days) -> dict[str, Floats]:
-    """All that a model reads of a register's history, as it stands, for rows with these attributes.
+def history_values(history: RegisterHistory, cases: HistoryCases) -> dict[str, Floats]:
+    """All that a model reads of a register's history as it stands: the `register_features` of rows, and their
+    `register_level` as "register_level" and "register_drift". Shape (rows,), NaN for unknown.
 
-    They are the `register_features` of the rows, each on its day (an ordinal) or the last day of the history if that is
-    later, and `register_level` as "register_level" and "register_drift". Shape (rows,), NaN for unknown.
+    The same `HistoryCases.unlabelled` can be read by several histories, and then share their keys and tokens.
     """
-    reading = read_rows(history, attributes, days)
+    reading = read_cases(history, cases)
     level, drift = register_level(reading)
     features = {name: column.astype(np.float64) for name, column in register_features(reading).items()}
     return {"register_level": level, "register_drift": drift, **features}

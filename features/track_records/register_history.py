@@ -231,6 +231,29 @@ class HistoryCases(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The keys under which publications are counted."""
         return keys_of(self.attributes, PUBLICATION_KEYS)
 
+    @cached_property
+    def words(self) -> Tokens:
+        """What the model of words reads."""
+        return tokens(self.attributes, crossed=False)
+
+    @cached_property
+    def profile(self) -> Tokens:
+        """What the model of words with buyer and kind reads."""
+        return tokens(self.attributes, crossed=True)
+
+    @classmethod
+    def unlabelled(cls, attributes: HashedAttributes, days: Days) -> HistoryCases:
+        """Rows that only read, each on its day (an ordinal)."""
+        rows = attributes.rows
+        return cls(
+            attributes=attributes,
+            published=days,
+            known=days,
+            y=np.full(rows, np.nan),
+            others=np.zeros((0, rows)),
+            weight=np.ones(rows),
+        )
+
 
 class RegisterHistory(msgspec.Struct, kw_only=True):
     """Everything that one register has shown of one outcome: decayed counts under keys, and two text models.
@@ -269,16 +292,14 @@ class RegisterHistory(msgspec.Struct, kw_only=True):
 class HistoryReading(msgspec.Struct, frozen=True, kw_only=True):
     """What rows read of a history, and where they read it.
 
-    `outcome_places` and `publication_places` (keys, rows) are the places of their keys, `words` and `profile` their
-    tokens. `outcomes` and `publications` are the counts read. `text_margin` and `text_bias` (2, rows) are the log-odds
-    of the model of words and of that of profiles, and those of a row without a token.
+    `outcome_places` and `publication_places` (keys, rows) are the places of their keys, `outcomes` and `publications`
+    the counts read. `text_margin` and `text_bias` (2, rows) are the log-odds of the model of words and of that of
+    profiles, and those of a row without a token.
     """
 
     cases: HistoryCases
     outcome_places: Rows
     publication_places: Rows
-    words: Tokens
-    profile: Tokens
     outcomes: Counts
     publications: Counts
     text_margin: Floats
@@ -310,7 +331,7 @@ def _distinct(keys: Hashes) -> tuple[Hashes, Rows]:
 
 
 def start_reading(history: RegisterHistory, cases: HistoryCases) -> HistoryReading:
-    """Finds the keys and tokens of rows in a history, ready for `read_as_of`."""
+    """Finds the keys of rows in a history, ready for `read_as_of`."""
     outcome_keys, publication_keys = cases.outcome_keys, cases.publication_keys
     outcome_places = history.outcomes.find(outcome_keys.distinct)[outcome_keys.place]
     publication_places = history.publications.find(publication_keys.distinct)[publication_keys.place]
@@ -318,8 +339,6 @@ def start_reading(history: RegisterHistory, cases: HistoryCases) -> HistoryReadi
         cases=cases,
         outcome_places=outcome_places,
         publication_places=publication_places,
-        words=tokens(cases.attributes, crossed=False),
-        profile=tokens(cases.attributes, crossed=True),
         outcomes=history.outcomes.room(*outcome_places.shape),
         publications=history.publications.room(*publication_places.shape),
         text_margin=np.zeros((2, cases.attributes.rows)),
@@ -333,8 +352,8 @@ def read_as_of(history: RegisterHistory, reading: HistoryReading, rows: Rows, da
         day = history.day + 1
     history.outcomes.read(reading.outcome_places[:, rows], day, reading.outcomes, rows)
     history.publications.read(reading.publication_places[:, rows], day, reading.publications, rows)
-    reading.text_margin[0, rows] = history.words.log_odds(reading.words, rows)
-    reading.text_margin[1, rows] = history.profile.log_odds(reading.profile, rows)
+    reading.text_margin[0, rows] = history.words.log_odds(reading.cases.words, rows)
+    reading.text_margin[1, rows] = history.profile.log_odds(reading.cases.profile, rows)
     reading.text_bias[:, rows] = [[history.words.bias], [history.profile.bias]]
 
 
@@ -356,8 +375,8 @@ def update_text_models(history: RegisterHistory, reading: HistoryReading, rows: 
         history.rate = float(np.clip(y.mean(), 0.005, 0.8))
         history.words.bias = history.profile.bias = float(np.log(history.rate / (1 - history.rate)))
     for _ in range(history.passes):
-        history.words.update(reading.words, rows, y, days, cases.weight[rows])
-        history.profile.update(reading.profile, rows, y, days, cases.weight[rows])
+        history.words.update(cases.words, rows, y, days, cases.weight[rows])
+        history.profile.update(cases.profile, rows, y, days, cases.weight[rows])
 
 
 def add_publications(history: RegisterHistory, reading: HistoryReading, rows: Rows) -> None:
@@ -403,19 +422,10 @@ def replay(history: RegisterHistory, cases: HistoryCases) -> HistoryReading:
     return reading
 
 
-def read_rows(history: RegisterHistory, attributes: HashedAttributes, days: Days) -> HistoryReading:
-    """What rows read of a history as it stands, each on its day (an ordinal), or on the last day of the history if that
-    is later."""
-    rows = attributes.rows
-    cases = HistoryCases(
-        attributes=attributes,
-        published=days,
-        known=days,
-        y=np.full(rows, np.nan),
-        others=np.zeros((len(history.outcomes.others), rows)),
-        weight=np.ones(rows),
-    )
+def read_cases(history: RegisterHistory, cases: HistoryCases) -> HistoryReading:
+    """What rows read of a history as it stands, each on its day of publication or, if later, the last day of the
+    history."""
     reading = start_reading(history, cases)
-    for day in np.unique(days):
-        read_as_of(history, reading, np.flatnonzero(days == day), max(int(day), history.day))
+    for day in np.unique(cases.published):
+        read_as_of(history, reading, np.flatnonzero(cases.published == day), max(int(day), history.day))
     return reading

@@ -11,7 +11,7 @@ import pytest
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
 from features.track_records.register_features import register_features
-from features.track_records.register_history import RegisterHistory, read_rows
+from features.track_records.register_history import HistoryCases, RegisterHistory, read_cases
 from features.track_records.text_model import MOST_PHRASES
 from models import register_histories
 from models.knowing import read_of, together
@@ -69,7 +69,10 @@ def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(
 ) -> None:
     loaded = read(saved)
     days = np.full(len(NEW), state.day + later)
-    one, other = (register_features(read_rows(each, hash_attributes(NEW), days)) for each in (state, loaded))
+    one, other = (
+        register_features(read_cases(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
+        for each in (state, loaded)
+    )
     assert one.keys() == other.keys()
     # A key that was seen once may have been forgotten.
     often = one["cases_buyer"] > np.log(5)
@@ -93,7 +96,10 @@ def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(
 def test_comparisons_with_peers_survive_the_rounding(state: RegisterHistory, saved: Path) -> None:
     loaded = read(saved)
     days = np.full(len(NEW), state.day)
-    one, other = (register_features(read_rows(each, hash_attributes(NEW), days)) for each in (state, loaded))
+    one, other = (
+        register_features(read_cases(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
+        for each in (state, loaded)
+    )
     for name in ("value_to_buyer", "window_to_buyer", "value_to_market", "window_to_market"):
         known = ~np.isnan(other[name])
         assert known.mean() > 0.5, name
@@ -102,7 +108,9 @@ def test_comparisons_with_peers_survive_the_rounding(state: RegisterHistory, sav
 
 def test_a_day_before_the_last_reads_as_the_last(state: RegisterHistory) -> None:
     early, last = (
-        register_features(read_rows(state, hash_attributes(NEW), np.full(len(NEW), state.day - back)))
+        register_features(
+            read_cases(state, HistoryCases.unlabelled(hash_attributes(NEW), np.full(len(NEW), state.day - back)))
+        )
         for back in (500, 0)
     )
     assert all(np.array_equal(early[name], last[name], equal_nan=True) for name in last)
