@@ -17,7 +17,7 @@ from tenders import dates
 from tenders.codelists import CURRENCIES
 from tenders.columns import DAYS_A_YEAR, Column
 from tenders.io import form
-from tenders.io.fields import LONGEST_UNKNOWN, MAX_COUNT, WRONG, CellReader, texted
+from tenders.io.form import LONGEST_UNKNOWN, MAX_COUNT, UNREADABLE, CellReader, clean_text
 from tenders.io.ocds import MAX_LOTS
 from tenders.io.tables import form_values
 from tenders.tender import LARGEST
@@ -144,10 +144,10 @@ class FormColumns:
         read = _known(field.name, column.type)
         found = [*map(read.__getitem__, form_values(field.name, cells.dictionary)), None]
         place = cells.indices.fill_null(len(found) - 1).to_numpy()
-        wrong = np.array([value is WRONG for value in found])
+        wrong = np.array([value is UNREADABLE for value in found])
         if wrong.any():
             self.odd |= wrong[place]
-            found = [None if value is WRONG else value for value in found]
+            found = [None if value is UNREADABLE else value for value in found]
         return Categorical(found, place)
 
 
@@ -187,7 +187,7 @@ def _titles(column: pa.Array) -> pa.Array:
     texts = column.cast(pa.string())
     bare = pc.equal(pc.utf8_trim_whitespace(texts), texts)
     if not pc.all(pc.and_(bare, pc.greater(pc.binary_length(texts), LONGEST_UNKNOWN))).as_py():
-        texts = pa.array([texted(text) if text else None for text in texts.to_pylist()], pa.string())
+        texts = pa.array([clean_text(text) if text else None for text in texts.to_pylist()], pa.string())
     long = pc.greater(pc.binary_length(texts), LONGEST)
     return pc.utf8_slice_codeunits(texts, 0, LONGEST) if pc.any(long).as_py() else texts
 

@@ -16,7 +16,7 @@ from features.catalogue import catalogue
 from tenders.errors import DataError
 from tenders.facts import Stage
 from tenders.io import form
-from tenders.io.fields import MAX_COUNT, NO, YES
+from tenders.io.form import MAX_COUNT, NO, YES
 from tenders.overrides import Overrides
 
 FactValue = float | str

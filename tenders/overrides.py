@@ -21,7 +21,7 @@ from tenders.columns import DEFAULT_CURRENCY, Column
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.fields import parsed
+from tenders.io.form import parse_field
 from tenders.io.ocds import to_tender
 from tenders.process import Process, plain
 from tenders.tender import Tender
@@ -96,7 +96,7 @@ def override(process: Process, overrides: Overrides, stage: Stage) -> Overridden
 def apply_overrides(document: Json, overrides: Overrides) -> Tender:
     """The tender of a document with its facts overridden. Raises DataError whose paths are keys of the form."""
     stated = {key: value for key, value in overrides.items() if value is not None}
-    fresh, _ = form.release(stated)
+    fresh, _ = form.to_release(stated)
     # A deep copy: the document itself stays as it is.
     document = msgspec.to_builtins(document)
     _clear(document, overrides.keys() - stated.keys())
@@ -125,7 +125,7 @@ def _key_problem(key: str, value: Any, stage: Stage) -> Problem | None:
 
 def _is_blank(field: Column, value: Any) -> bool:
     try:
-        return parsed(field, value) is None
+        return parse_field(field, value) is None
     except ValueError:
         # Wrong, not blank: the form says how.
         return False

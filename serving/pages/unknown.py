@@ -29,7 +29,7 @@ from tenders.columns import Column
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
-from tenders.io.fields import parsed
+from tenders.io.form import parse_field
 from tenders.process import Process
 from tenders.tender import Tender
 
@@ -143,5 +143,5 @@ def _values(field: Column, texts: list[str]) -> tuple[str, ...]:
         return tuple(value for value, _ in Counter(texts).most_common(MAX_CHOICES))
     if field.kind not in ("number", "count") or len(texts) < MIN_CASES:
         return ()
-    numbers = sorted(float(parsed(field, text)) for text in texts)
+    numbers = sorted(float(parse_field(field, text)) for text in texts)
     return tuple(dict.fromkeys(number_text(numbers[len(numbers) * quarter // 4]) for quarter in (1, 2, 3)))

@@ -1,83 +1,197 @@
-"""The flat form: one short key a fact, as in the web form, in JSON, CSV or YAML.
+"""The flat form: one short key a fact, as in the web form, in JSON, YAML and tables.
 
-Each field says where its fact lives in a release, so that the form goes through the same door as OCDS
-and a reason can name the key that the user filled.
+Its fields are columns (`tenders.columns`), which say where each fact lives in a release. So a form goes through the
+same door as OCDS, and a reason can name the key that the user filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from tenders.columns import DEFAULT_CURRENCY, FORM
+from tenders.columns import DEFAULT_CURRENCY, FORM, Column
 from tenders.errors import DataError, Problem
-from tenders.io.fields import parsed
+from tenders.io.ocds import json_type
+from tenders.memo import Memo
+from tenders.tender import LARGEST
 
 FIELDS = FORM
 """The fields of the form, in its order."""
 BY_KEY = {field.name: field for field in FIELDS}
 
+YES = frozenset({"yes", "y", "true", "1"})
+NO = frozenset({"no", "n", "false", "0"})
+_YES_OR_NO = YES | NO
+UNKNOWN = frozenset({"", "unknown", "?", "null", "none given"})
+LONGEST_UNKNOWN = max(map(len, UNKNOWN))
+# Above the lots, bidders or services of any tender read so far.
+MAX_COUNT = 10_000
+UNREADABLE = object()
+"""Stands for the value of a cell that cannot be parsed."""
 
-def release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The form as an OCDS release, and the keys that it does not know.
+# Made once: a table asks for every cell.
+_PLAIN = (str, int, float)
+# "1.234,50" is 1234.5 to half of Europe: a comma is read only where it can be nothing but a thousands mark.
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?$")
 
-    Raises DataError with one problem a key whose value cannot be read.
+
+def to_release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The form as an OCDS release, and the paths of the keys that it does not know.
+
+    Raises DataError with one problem for each key whose value cannot be read.
     """
     problems: list[Problem] = []
-    given: dict[str, Any] = {}
-    for field in [each for each in FIELDS if each.name in form]:
+    values: dict[str, Any] = {}
+    for field in [field for field in FIELDS if field.name in form]:
         try:
-            value = parsed(field, form[field.name])
+            value = parse_field(field, form[field.name])
         except ValueError as error:
             problems.append(Problem(path=f"/{field.name}", problem=str(error), remedy=field.help))
             continue
         if value is not None:
-            given[field.name] = value
-    if mismatch := _lots_mismatch(given):
+            values[field.name] = value
+    if mismatch := _lots_mismatch(values):
         problems.append(mismatch)
     if problems:
         raise DataError(problems)
-    return _placed(given), [f"/{str(key)[:80]}" for key in form if key not in BY_KEY]
+    return _place(values), [f"/{str(key)[:80]}" for key in form if key not in BY_KEY]
 
 
-def placed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The release of values that were read already, by key; none of them None. Raises DataError as `release` does."""
-    if mismatch := _lots_mismatch(given):
+def release_of_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The OCDS release of parsed values by key, none of them None. Raises DataError as `to_release` does."""
+    if mismatch := _lots_mismatch(values):
         raise DataError(mismatch)
-    return _placed(given)
+    return _place(values)
 
 
-def _lots_mismatch(given: Mapping[str, Any]) -> Problem | None:
-    lots, values = given.get("lots"), given.get("lot_values")
-    if lots and values and lots != len(values):
-        return Problem(path="/lot_values", problem=f"{len(values)} values for {lots} lots")
+def _lots_mismatch(values: Mapping[str, Any]) -> Problem | None:
+    lots, lot_values = values.get("lots"), values.get("lot_values")
+    if lots and lot_values and lots != len(lot_values):
+        return Problem(path="/lot_values", problem=f"{len(lot_values)} values for {lots} lots")
     return None
 
 
-def _placed(given: Mapping[str, Any]) -> dict[str, Any]:
-    built: dict[str, Any] = {"tender": {}}
-    for field in [each for each in FIELDS if each.name in given]:
-        put(built, field.path, field.write(given[field.name]))
-    for each in (built["tender"], *built["tender"].get("lots", ()), *built.get("awards", ())):
-        if "amount" in each.get("value", ()):
-            each["value"].setdefault("currency", given.get("currency", DEFAULT_CURRENCY))
-    return built
+def _place(values: Mapping[str, Any]) -> dict[str, Any]:
+    release: dict[str, Any] = {"tender": {}}
+    for field in [field for field in FIELDS if field.name in values]:
+        put(release, field.path, field.write(values[field.name]))
+    for part in (release["tender"], *release["tender"].get("lots", ()), *release.get("awards", ())):
+        if "amount" in part.get("value", ()):
+            part["value"].setdefault("currency", values.get("currency", DEFAULT_CURRENCY))
+    return release
 
 
-def key_of(path: str, given: Collection[str] = ()) -> str:
-    """The form's key for an OCDS path, as a JSON path into the form; the path itself if there is none.
+def parse_field(field: Column, raw: Any) -> Any:
+    """The value of one field, None if left unknown. Raises ValueError that says what was expected."""
+    if raw is None or (isinstance(raw, str) and clean_text(raw) is None):
+        return None
+    if field.kind == "list":
+        return _parse_list(field, raw)
+    if not isinstance(raw, _PLAIN):
+        raise _unexpected(f"expected {field.kind}", raw)
+    if field.kind == "yes_no":
+        word = str(raw).strip().lower()
+        if word not in _YES_OR_NO:
+            raise _unexpected("expected yes or no", raw)
+        return word in YES
+    if field.kind in ("number", "count"):
+        return _parse_number(field, raw)
+    return _check_choice(field, str(raw).strip())
 
-    What several keys fill is named by one of them that was `given`: of an object such as a period by its number,
-    which stands over its days.
+
+def clean_text(raw: str) -> str | None:
+    """A text without the blanks around it; None if it is one of the words for unknown."""
+    text = raw.strip()
+    return None if len(text) <= LONGEST_UNKNOWN and text.lower() in UNKNOWN else text
+
+
+def _parse_list(field: Column, raw: Any) -> list[Any] | None:
+    parts = raw if isinstance(raw, list | tuple) else [raw] if isinstance(raw, int | float) else str(raw).split(";")
+    if nested := [part for part in parts if not isinstance(part, _PLAIN)]:
+        raise _unexpected("expected a list of plain values", nested[0])
+    stated = [part for part in parts if str(part).strip()]
+    if not stated:
+        return None
+    if field.unit == "money":
+        return [_parse_number(field, part) for part in stated]
+    return [_check_choice(field, str(part).strip()) for part in stated]
+
+
+def _parse_number(field: Column, raw: Any) -> float | int:
+    if isinstance(raw, bool):
+        raise _unexpected("expected a number", raw)
+    text = str(raw).replace("£", "").strip()
+    if "," in text and not _THOUSANDS.match(text):
+        raise _unexpected("expected a number such as 1234.50 or 1,234.50", raw)
+    try:
+        number = float(text.replace(",", ""))
+    except ValueError:
+        raise _unexpected("expected a number", raw) from None
+    if not 0 <= number <= LARGEST:
+        raise _unexpected("expected a number of at least 0", raw)
+    if field.kind == "count":
+        if number != int(number) or number > MAX_COUNT:
+            raise _unexpected(f"expected a whole number up to {MAX_COUNT}", raw)
+        return int(number)
+    return number
+
+
+def _check_choice(field: Column, text: str) -> str:
+    if field.choices and text not in field.choices:
+        raise ValueError(f"{text!r:.40} is none of {', '.join(field.choices)}")
+    return text
+
+
+def _unexpected(expected: str, raw: Any) -> ValueError:
+    got = repr(raw)[:40] if isinstance(raw, str | int | float) else json_type(raw)
+    return ValueError(f"{expected}, got {got}")
+
+
+class CellReader(Memo[Any, Any]):
+    """The parsed values of the cells of one column, by the cell: equal cells are parsed once.
+
+    UNREADABLE stands for a cell that cannot be parsed, or whose value is not `valid`.
+
+    The cells must be of one type, because 1, 1.0 and True are one key.
     """
-    filling = [f for f in FIELDS if f.name in given and f"{f.path}/".startswith(f"{path}/")]
-    if filling:
-        return f"/{min(filling, key=lambda f: f.kind != 'number').name}"
-    if path.startswith("/tender/lots/"):
-        return "/lot_values"
-    above = [f for f in FIELDS if path == f.path or path.startswith(f"{f.path}/")]
-    return f"/{max(above, key=lambda f: len(f.path)).name}" if above else path
+
+    def __init__(self, field: Column, valid: Callable[[Column, Any], bool] | None = None) -> None:
+        super().__init__(self.parse)
+        self.field, self._valid = field, valid
+
+    def parse(self, raw: Any) -> Any:
+        """The value of a cell that may be no key of a dictionary."""
+        try:
+            value = parse_field(self.field, raw)
+        except ValueError:
+            return UNREADABLE
+        return value if value is None or self._valid is None or self._valid(self.field, value) else UNREADABLE
+
+
+class RowReader:
+    """Parses the rows of a table whose columns are these fields.
+
+    Rows share the lists that are parsed, so no release may be changed.
+    """
+
+    def __init__(self, fields: Sequence[Column]) -> None:
+        self._columns = [CellReader(field) for field in fields]
+
+    def __call__(self, row: Sequence[Any]) -> dict[str, Any] | None:
+        """The values of one row by key, without those left unknown; None if one of them cannot be parsed."""
+        values = {}
+        for column, raw in zip(self._columns, row, strict=False):
+            try:
+                value = column[raw]
+            except TypeError:
+                value = column.parse(raw)
+            if value is UNREADABLE:
+                return None
+            if value is not None:
+                values[column.field.name] = value
+        return values
 
 
 def known_columns(names: Sequence[str]) -> list[str]:
@@ -91,15 +205,30 @@ def known_columns(names: Sequence[str]) -> list[str]:
     return known
 
 
+def key_of(path: str, filled: Collection[str] = ()) -> str:
+    """The form's key for an OCDS path, as a JSON path into the form; the path itself if there is none.
+
+    What several keys fill is named by one of them that is among the `filled` ones: an object such as a period by its
+    number, which stands over its days.
+    """
+    filling = [f for f in FIELDS if f.name in filled and f"{f.path}/".startswith(f"{path}/")]
+    if filling:
+        return f"/{min(filling, key=lambda f: f.kind != 'number').name}"
+    if path.startswith("/tender/lots/"):
+        return "/lot_values"
+    above = [f for f in FIELDS if path == f.path or path.startswith(f"{f.path}/")]
+    return f"/{max(above, key=lambda f: len(f.path)).name}" if above else path
+
+
 def put(target: Any, path: str, value: Any) -> None:
     """Sets `value` at a JSON path of names and 0, making the objects and arrays on the way."""
     parents, last = _steps(path)
-    for name, fresh in parents:
+    for name, empty in parents:
         if name == "0":
-            target[:] = target or [fresh()]
+            target[:] = target or [empty()]
             target = target[0]
         else:
-            target = target.setdefault(name, fresh())
+            target = target.setdefault(name, empty())
     target[last] = value
 
 
@@ -115,7 +244,7 @@ def value_at(document: Any, path: str) -> Any:
 
 @lru_cache(maxsize=1024)
 def _steps(path: str) -> tuple[tuple[tuple[str, type], ...], str]:
-    """The names on the way to a place, each with what is made there if there is nothing, and the last name."""
+    """The names on the way to a place, each with the type to make there if there is nothing, and the last name."""
     *parents, last = path.strip("/").split("/")
-    made = tuple(list if name == "0" else dict for name in [*parents[1:], last])
-    return tuple(zip(parents, made, strict=True)), last
+    types = tuple(list if name == "0" else dict for name in [*parents[1:], last])
+    return tuple(zip(parents, types, strict=True)), last

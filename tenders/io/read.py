@@ -262,7 +262,7 @@ def _of_form(
     document: Mapping[str, Any], where: str, unread: Sequence[str] = (), values: Mapping[str, Any] | None = None
 ) -> Process:
     try:
-        release, unknown = form.release(document) if values is None else (form.placed(values), [])
+        release, unknown = form.to_release(document) if values is None else (form.release_of_values(values), [])
         if len(unknown) == len(document):
             raise DataError.at("", "neither OCDS nor a filled form", "See docs/form.md for the keys of the form")
         tender = to_tender(release)

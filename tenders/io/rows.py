@@ -25,7 +25,7 @@ from tenders.errors import DataError, Problem, UnreachableError
 from tenders.history import Register
 from tenders.io import form
 from tenders.io.detection import document_kind
-from tenders.io.fields import Remembered
+from tenders.io.form import RowReader
 from tenders.io.json_documents import DocumentPiece, piece_size, split_document
 from tenders.io.ocds import BROKEN_JSON, decode_releases
 from tenders.io.read import decode, process_of_form, process_of_record, process_of_releases, to_processes
@@ -188,7 +188,7 @@ def _form_rows(block: Block, only: Container[int] | None) -> Iterator[Row]:
 def _table_rows(
     numbers: Iterable[int], columns: Sequence[str], unread: Sequence[str], rows: Iterable[Sequence[Any] | str]
 ) -> Iterator[Row]:
-    parse = Remembered([form.BY_KEY[name] for name in columns])
+    parse = RowReader([form.BY_KEY[name] for name in columns])
     paths = [f"/{name}" for name in unread]
     for number, row in zip(numbers, rows, strict=False):
         place = f"row {number}"
@@ -199,7 +199,7 @@ def _table_rows(
 
 
 def _read_form(
-    row: Sequence[Any], columns: Sequence[str], unread: Sequence[str], parse: Remembered, place: str
+    row: Sequence[Any], columns: Sequence[str], unread: Sequence[str], parse: RowReader, place: str
 ) -> list[Process]:
     cells = {name: cell for name, cell in zip(columns, row, strict=False) if cell is not None and cell != ""}
     try:

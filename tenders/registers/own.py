@@ -236,7 +236,7 @@ def _day(cells: Row, column: str, given: HistoryMapping) -> date | None:
 def _tender(name: str, published: date, cells: Row, given: HistoryMapping) -> Tender:
     filled = {to: value for to, value in _facts(cells, given) if value is not None}
     keys = {to: value for to, value in filled.items() if not to.startswith("/")}
-    built, _ = form.release({"published": published.isoformat(), "currency": given.currency, **keys})
+    built, _ = form.to_release({"published": published.isoformat(), "currency": given.currency, **keys})
     built["ocid"] = f"{NAME}-{name}"
     for to, value in filled.items():
         if to.startswith("/"):

@@ -151,7 +151,7 @@ RECORDS: dict[str, tuple[str, Json, Json]] = {
 def failure(bundle: Bundle, context: Json, moved: Json, stage: Stage) -> float:
     """The failure probability of the filled form with one fact moved."""
     keys = {**context, **{key: value for key, value in moved.items() if key != "release"}}
-    release, _ = form.release(keys)
+    release, _ = form.to_release(keys)
     return scoring.score(
         bundle, to_process(with_facts(release, moved.get("release", {}))), stage, explain=False
     ).failure
@@ -182,7 +182,7 @@ def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
         values = []
         for facts in pair:
             keys = {key: value for key, value in facts.items() if key != "release"}
-            tender = to_process(with_facts(form.release(keys)[0], facts.get("release", {}))).as_of(each.stage)
+            tender = to_process(with_facts(form.to_release(keys)[0], facts.get("release", {}))).as_of(each.stage)
             values.append(each.measure(tender, CaseHistory().as_of(None)))
         riskier, safer = values
         if riskier is not None and safer is not None:

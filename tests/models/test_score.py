@@ -68,7 +68,7 @@ def test_asking_for_reasons_does_not_change_the_number(bundle: Bundle, stage: St
 @settings(max_examples=40)
 @given(context=CONTEXT)
 def test_a_form_scores_as_the_release_with_the_same_facts(bundle: Bundle, stage: Stage, context: Json) -> None:
-    release, unknown = form.release(context)
+    release, unknown = form.to_release(context)
     assert not unknown
     assert without_places(score(bundle, to_process(context), stage)) == without_places(
         score(bundle, to_process(release), stage)

@@ -1,4 +1,4 @@
-"""The flat form is a release in short words."""
+"""The form says what it means in OCDS names, its keys are those of the documentation, and cells are read as the form's are."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from tenders.columns import Column
 from tenders.errors import DataError
-from tenders.io import fields, form
-from tenders.io.form import BY_KEY, FIELDS
+from tenders.io import form
+from tenders.io.form import BY_KEY, FIELDS, UNKNOWN, RowReader, parse_field
 from tenders.io.ocds import to_tender
 from tenders.io.read import read_bytes, to_process
 from tests import samples
 
 WORDS = st.from_regex(r"[A-Z][a-z]{1,8}( [a-z]{1,8}){0,3}", fullmatch=True).filter(
-    lambda text: text.lower() not in fields.UNKNOWN
+    lambda text: text.lower() not in UNKNOWN
 )
 
 
@@ -55,15 +55,15 @@ def _at(document: Any, path: str) -> Any:
 
 @given(FORMS)
 def test_every_answer_stands_at_its_path_in_the_release(answers: dict[str, Any]) -> None:
-    release, unknown = form.release(answers)
+    release, unknown = form.to_release(answers)
     assert unknown == []
     to_tender(release)
     for key, answer in answers.items():
         field = BY_KEY[key]
         if key == "lot_values":
-            assert [lot["value"]["amount"] for lot in release["tender"]["lots"]] == fields.parsed(field, answer)
+            assert [lot["value"]["amount"] for lot in release["tender"]["lots"]] == parse_field(field, answer)
         elif not (key == "lots" and "lot_values" in answers):
-            assert _at(release, field.path) == field.write(fields.parsed(field, answer))
+            assert _at(release, field.path) == field.write(parse_field(field, answer))
 
 
 @given(FORMS)
@@ -91,7 +91,7 @@ def test_the_order_of_the_answers_changes_nothing(answers: dict[str, Any]) -> No
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 @pytest.mark.parametrize("blank", ["", "  ", "unknown", "?", None])
 def test_a_blank_is_unknown_and_not_no_or_zero(field: Column, blank: str | None) -> None:
-    assert fields.parsed(field, blank) is None
+    assert parse_field(field, blank) is None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_blank_is_unknown_and_not_no_or_zero(field: Column, blank: str | None)
     ],
 )
 def test_answers_are_read_as_people_write_them(key: str, raw: Any, value: Any) -> None:
-    assert fields.parsed(BY_KEY[key], raw) == value
+    assert parse_field(BY_KEY[key], raw) == value
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_answers_are_read_as_people_write_them(key: str, raw: Any, value: Any) -
 )
 def test_a_number_that_could_mean_another_is_refused(raw: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        fields.parsed(BY_KEY["value"], raw)
+        parse_field(BY_KEY["value"], raw)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_every_key_leads_to_its_path_and_back(field: Column) -> None:
 
 def test_every_wrong_answer_is_named() -> None:
     with pytest.raises(DataError) as refused:
-        form.release({"lots": "some", "value": "much", "title": "x"})
+        form.to_release({"lots": "some", "value": "much", "title": "x"})
     assert sorted(problem.path for problem in refused.value.problems) == ["/lots", "/value"]
 
 
@@ -189,3 +189,42 @@ def test_an_amount_keeps_the_currency_that_is_given() -> None:
 )
 def test_a_path_is_named_by_the_key_that_filled_it(path: str, given_keys: list[str], place: str) -> None:
     assert form.key_of(path, given_keys) == place
+
+
+CELLS = st.sampled_from(
+    ["", "yes", "no", "2", "1,000", "2024-03-01", "GBP", "open", "scope;lots", "unknown", "many", " 3 "]
+)
+
+
+@given(st.lists(st.tuples(*[CELLS | st.none()] * len(FIELDS)), min_size=1, max_size=4))
+def test_a_remembered_row_is_the_release_of_its_form(table: list[tuple[Any, ...]]) -> None:
+    remembered = RowReader(FIELDS)
+    for row in table:
+        given_cells = {field.name: cell for field, cell in zip(FIELDS, row, strict=True)}
+        values = remembered(row)
+        try:
+            expected, _ = form.to_release(given_cells)
+        except DataError:
+            if values is not None:
+                with pytest.raises(DataError):
+                    form.release_of_values(values)
+        else:
+            assert values is not None
+            assert form.release_of_values(values) == expected
+
+
+def test_what_repeats_in_a_column_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    parsed = form.parse_field
+    monkeypatch.setattr(form, "parse_field", lambda field, raw: asked.append(raw) or parsed(field, raw))
+    remembered = RowReader([BY_KEY["lots"], BY_KEY["title"]])
+    rows = [("2", "Nursing"), ("2", "Cleaning"), ("many", "Nursing"), ("many",), ("2",)]
+    assert [remembered(row) for row in rows] == [
+        {"lots": 2, "title": "Nursing"}, {"lots": 2, "title": "Cleaning"}, None, None, {"lots": 2}
+    ]  # fmt: skip
+    assert asked == ["2", "Nursing", "Cleaning", "many"]
+
+
+def test_a_list_is_read_each_time() -> None:
+    remembered = RowReader([BY_KEY["advisers"]])
+    assert [remembered(([name],)) for name in ("A", "B")] == [{"advisers": ["A"]}, {"advisers": ["B"]}]
