@@ -45,14 +45,13 @@ from portfolio.run import PortfolioRun, run_portfolio
 from portfolio.table import Lines
 from portfolio.work import CHUNK, RunOptions, cached_bundle
 from portfolio.workers import local_workers
-from tenders.bid_counts import bid_count
 from tenders.io import form
 from tenders.io.blocks import blocks
 from tenders.io.ocds import decode_releases
 from tenders.io.read import to_process
 from tenders.io.streams import Block, block_lines
 from tenders.process import published_on
-from tenders.tender import Tender
+from tenders.tender import Tender, bid_count
 
 FLOORS, YARDSTICK, PARQUET, MEMORY = 2.5, 1.5, 3.0, 1024
 """What is promised: at most so many times the floors, so many times the yardstick's MB/s, so many times faster from

@@ -8,8 +8,7 @@ from features.by_column import by_column
 from features.catalogue import feature
 from features.table import Columns, Floats, records_of_market
 from features.track_records.case_records import TrackRecord
-from tenders.bid_counts import bid_count
-from tenders.tender import Tender
+from tenders.tender import Tender, bid_count
 
 
 @feature(

@@ -26,13 +26,12 @@ from features.procedure import competed
 from features.table import Columns, Floats, Periods, TenderTable, TrackRecords, Values
 from features.track_records.case_records import BUYERS, MARKETS, SUPPLIERS, TrackRecord, cpv_codes, supplier_names
 from tenders import dates
-from tenders.bid_counts import bidders
 from tenders.codelists import CURRENCIES
 from tenders.column_readers import TenderChunk, stands
 from tenders.columns import COLUMNS, CURRENCY_CODES, Column
 from tenders.facts import Facts, Stage
 from tenders.memo import Memo
-from tenders.tender import Award, Lot, Period, Planning, Procedure, Tender, Value
+from tenders.tender import Award, Lot, Period, Planning, Procedure, Tender, Value, bidders
 
 CHECKED_BY: Mapping[tuple[type, str], tuple[str, ...]] = {
     (Procedure, "date_published"): ("published",),

@@ -25,10 +25,10 @@ from features.track_records.case_records import CaseHistory, TrackRecord
 from features.track_records.resolutions import failure, picked, resolved_cases
 from models.signs.register import Sign, register
 from tenders import casebook
-from tenders.bid_counts import bidders
 from tenders.facts import STAGES
 from tenders.history import LabelledTender
 from tenders.registers.casebook_uk import labelled_tender
+from tenders.tender import bidders
 
 Verdict = Literal["supported", "contradicted", "not told from chance", "not compared"]
 Interval = tuple[float, float]

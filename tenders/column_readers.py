@@ -17,11 +17,10 @@ from typing import Any, get_origin
 import msgspec
 
 from tenders import dates
-from tenders.bid_counts import bid_count, bidders
 from tenders.codelists import LATER_ROLES
 from tenders.facts import STAGES, Stage
 from tenders.memo import Memo
-from tenders.tender import Award, AwardCriteria, Classification, Lot, Party, Tender, Value
+from tenders.tender import Award, AwardCriteria, Classification, Lot, Party, Tender, Value, bid_count, bidders
 
 Values = Sequence[Any] | None
 """A value of each tender, None for unknown; None if it is unknown of all."""
@@ -316,6 +315,7 @@ def criteria(chunk: TenderChunk, stage: Stage) -> Values:
 
 def extendable(chunk: TenderChunk, stage: Stage) -> Values:
     """Whether a lot may be renewed or has options; unknown where no lot says."""
+
     def told(lots: Iterable[Lot]) -> bool | None:
         stated = [flag for lot in lots for flag in (lot.has_renewal, lot.has_options) if flag is not None]
         return any(stated) if stated else None

@@ -17,7 +17,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from tenders import dates
-from tenders.bid_counts import bid_count
 from tenders.codelists import TENDER_ENDED_WITHOUT_AWARD
 from tenders.endings import (
     ContractEnd,
@@ -35,7 +34,7 @@ from tenders.endings import (
     status_ending,
 )
 from tenders.process import Process
-from tenders.tender import Award, Contract, Id, Tender
+from tenders.tender import Award, Contract, Id, Tender, bid_count
 
 # A correction is made at once and the notice comes back soon; a failed procedure takes longer to both.
 WITHDRAWN_WITHIN_DAYS = 14

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
+from tenders.codelists import BID_COUNT_MEASURES
 from tenders.facts import Facts
 
 Id = str | int
@@ -298,3 +299,35 @@ class Tender(Part, frozen=True):
     contracts: tuple[Contract, ...] = ()
     related_processes: tuple[RelatedProcess, ...] = ()
     tender_risk: Facts = Facts()
+
+
+def bid_count(tender: Tender, lot: Id | None) -> int | None:
+    """Bids for one lot, or for the whole tender if `lot` is None; None if unknown or contradicted.
+
+    A count of the whole is that of a lot only where there is one lot, and a lot's count only then that of the whole.
+    `numberOfTenderers` stands in where nothing was counted. Source: OCDS bid extension, `bids.statistics`.
+    """
+    one_lot = len(tender.tender.lots) <= 1
+    statistics = tender.bids.statistics if tender.bids else ()
+    concerned = [count for count in statistics if count.value is not None and _concerns(count, lot, one_lot)]
+    for measure in BID_COUNT_MEASURES:
+        counts = {count.value for count in concerned if count.measure == measure}
+        if counts:
+            value = counts.pop() or 0.0
+            return int(value) if not counts and value >= 0 and value == int(value) else None
+    return tender.tender.number_of_tenderers if one_lot or lot is None else None
+
+
+def bidders(tender: Tender) -> float | None:
+    """Bids counted for the whole tender, else the tenderers that are listed; None if neither is known."""
+    count = bid_count(tender, None)
+    listed = tender.tender.tenderers
+    return float(count) if count is not None else float(len(listed)) if listed else None
+
+
+def _concerns(statistic: BidStatistic, lot: Id | None, one_lot: bool) -> bool:
+    if statistic.related_lot is None:
+        return one_lot or lot is None
+    if lot is None:
+        return one_lot
+    return str(statistic.related_lot) == str(lot)

@@ -21,11 +21,10 @@ from features.track_records.attributes import hash_attributes
 from features.track_records.case_records import NO_RECORDS
 from features.track_records.register_features import register_features, register_level
 from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
-from tenders.bid_counts import bidders
 from tenders.facts import Stage
 from tenders.history import LabelledTender, Register
 from tenders.registers.columns import gc_paused
-from tenders.tender import Tender
+from tenders.tender import Tender, bidders
 from training.splits import grouped_folds, numbered
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from features.procedure import is_competed
 from features.track_records.case_records import NO_RECORD, ResolvedCase, keys_of
 from features.value import value_gbp
 from tenders import casebook
-from tenders.bid_counts import bidders
 from tenders.history import LabelledTender
+from tenders.tender import bidders
 
 
 def resolved_cases(cases: Iterable[LabelledTender]) -> Iterator[ResolvedCase]:

@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from tenders.bid_counts import bid_count
 from tenders.registers import find_register
+from tenders.tender import bid_count
 from tests.tenders.registers.made import at, one, placsp, read
 
 
