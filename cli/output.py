@@ -258,8 +258,8 @@ def print_portfolio(out: Console, manifest: RunManifest, run: PortfolioRun) -> N
     if manifest.worklist:
         out.print(f"  {manifest.worklist.listed:,} to review: {run.worklist_file}", markup=False)
     if run.report:
-        out.print(f"  the report: {run.report}", markup=False)
-    out.print(f"  what was run on what: {run.manifest_file}", markup=False)
+        out.print(f"  report: {run.report}", markup=False)
+    out.print(f"  manifest: {run.manifest_file}", markup=False)
 
 
 def print_drift(out: Console, report: DriftReport) -> None:

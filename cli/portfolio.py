@@ -22,7 +22,7 @@ Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .
 
 
 class Reasons(StrEnum):
-    """Who gets reasons."""
+    """Which tenders get reasons."""
 
     worklist = "worklist"
     all = "all"
@@ -39,29 +39,29 @@ class RankBy(StrEnum):
 def portfolio(
     source: Source,
     output: Out,
-    format: Annotated[str | None, typer.Option(help="parquet, csv, xlsx or jsonl, if OUT does not say.")] = None,
+    format: Annotated[str | None, typer.Option(help="parquet, csv, xlsx or jsonl. Default: the ending of OUT.")] = None,
     stage: AtStage = None,
     bundle: BundleDir = None,
     register: ColumnsOf = None,
-    reasons: Annotated[Reasons, typer.Option(help="Who gets reasons.")] = Reasons.worklist,
-    capacity: Annotated[int | None, typer.Option(help="How many tenders can be reviewed: makes a worklist.")] = None,
-    rank_by: Annotated[RankBy, typer.Option(help="By probability, or by that times the value.")] = RankBy.failure,
+    reasons: Annotated[Reasons, typer.Option(help="Which tenders get reasons.")] = Reasons.worklist,
+    capacity: Annotated[int | None, typer.Option(help="Tenders you can review. Writes a worklist.")] = None,
+    rank_by: Annotated[RankBy, typer.Option(help="Rank by probability, or by probability x value.")] = RankBy.failure,
     most_per_buyer: Annotated[int | None, typer.Option(help="The most tenders of one buyer on the worklist.")] = None,
     sample: Annotated[float, typer.Option(help="Share of the worklist drawn at random, 0 to 1.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Fixes the draw, and who comes first among equals.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random draw and of ties.")] = 0,
     since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet, to compare with.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
     outcomes: Annotated[
-        Path | None, typer.Option(help="How tenders ended, for the report: Parquet of ocid and failed.")
+        Path | None, typer.Option(help="Known outcomes for the report: Parquet with columns ocid and failed.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core by default.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of processes. Default: one for each core.")] = None,
     cluster: Annotated[
         str | None, typer.Option(help="A Dask cluster: its address, such as tcp://scheduler:8786, or local.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     json: Json = False,
 ) -> None:
-    """Score every tender of a file, however many, and list those worth a review."""
+    """Score every tender of a file or folder, and list those worth a review."""
     from portfolio.workers import local_workers, start_fork_server
 
     if not cluster:
