@@ -398,7 +398,7 @@ def _of_values(name: str, values: Sequence[Value | None]) -> Numbers:
         return
     stated = [_NO_VALUE if value is None else value for value in values]
     yield f"{name}.amount", _known([value.amount_gross if value.amount is None else value.amount for value in stated])
-    yield f"{name}.currency", _CODES.each([value.currency for value in stated])
+    yield f"{name}.currency", _CODES.map([value.currency for value in stated])
 
 
 def _of_periods(name: str, periods: Sequence[Period | None]) -> Numbers:

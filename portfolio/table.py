@@ -18,7 +18,7 @@ from models.predict import Batch, predictions
 from models.score import Told, told
 from portfolio.flat import Flat
 from portfolio.releases import Releases
-from tenders.process import published_each
+from tenders.process import publication_days
 from tenders.tender import Tender
 
 SCHEMA = pa.schema(
@@ -86,7 +86,7 @@ class Lines:
         Raises ValueError if one is not sound where reading its columns notices it, and then takes none.
         """
         tenders = given.tenders
-        published = published_each(tenders)
+        published = publication_days(tenders)
         self._queue.add_strangers(bundle, given.stage, tenders, bundle.log.as_of_each(published))
         self._about(tenders)
         self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})

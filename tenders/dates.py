@@ -1,6 +1,6 @@
-"""Dates as they are written in procurement data: full, date only, or only a month or year.
+"""Dates as procurement data have them: date and time, a day, or only a month or year.
 
-A partial date is never given a day it does not have: `day` answers None for `2014-11`.
+A partial date never gets a day that it does not have: `day` returns None for `2014-11`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 
 
 def moment(text: str | None) -> datetime | None:
-    """The instant a full date or date-time names (UTC where no zone is given); None if partial.
+    """The instant of a date or date-time, in UTC where it has no zone; None if it is partial.
 
-    Raises ValueError if `text` is no date at all, or a date that does not exist.
+    Raises ValueError if `text` is not a date, or a date that does not exist.
     """
     if text is None:
         return None
@@ -32,19 +32,19 @@ def moment(text: str | None) -> datetime | None:
 
 
 def day(text: str | None) -> date | None:
-    """The calendar day that `text` names; None if unknown or partial."""
+    """The calendar day of a date; None if unknown or partial."""
     instant = moment(text)
     return instant.date() if instant else None
 
 
 def ordinals(texts: Sequence[str | None]) -> list[float]:
-    """The days that texts name as numbers of days; NaN if unknown or partial.
+    """The days of many dates as ordinals (`date.toordinal`); NaN if unknown or partial.
 
-    Raises ValueError if there is a `problem` with one of them.
+    Raises ValueError with the `problem` of one of them.
     """
     known = [text for text in texts if text is not None]
     try:
-        # Anew for each: to find a text among those read before takes longer.
+        # To look up whether a text was parsed before takes longer than to parse it.
         days: list[float] = list(map(datetime.toordinal, map(datetime.fromisoformat, known)))
         usual = not days or (min(days) >= _FIRST and max(days) <= _LAST)
     except ValueError:
@@ -53,28 +53,28 @@ def ordinals(texts: Sequence[str | None]) -> list[float]:
         days = list(map(_ordinal, known))
     if len(days) == len(texts):
         return days
-    each = iter(days)
-    return [math.nan if text is None else next(each) for text in texts]
+    known_days = iter(days)
+    return [math.nan if text is None else next(known_days) for text in texts]
 
 
 def _ordinal(text: str) -> float:
-    if found := problem(text):
-        raise ValueError(found)
-    named = day(text)
-    return named.toordinal() if named else math.nan
+    if wrong := problem(text):
+        raise ValueError(wrong)
+    parsed = day(text)
+    return parsed.toordinal() if parsed else math.nan
 
 
 def problem(text: str) -> str | None:
     """What is wrong with a date as it is written; None if nothing is."""
     try:
-        named = earliest(text).year
+        first = earliest(text).year
     except ValueError:
         return f"{text[:40]!r} is not a date that exists"
-    return None if FIRST_YEAR <= named <= LAST_YEAR else f"the year {named} is out of range"
+    return None if FIRST_YEAR <= first <= LAST_YEAR else f"the year {first} is out of range"
 
 
 def first_days(texts: Sequence[str | None]) -> list[date | None]:
-    """The first day that each text can mean; None if unknown. Raises ValueError as `earliest` does."""
+    """`earliest` of many dates; None if unknown. Raises ValueError as `earliest` does."""
     try:
         return list(map(datetime.date, map(datetime.fromisoformat, texts)))  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -82,26 +82,26 @@ def first_days(texts: Sequence[str | None]) -> list[date | None]:
 
 
 def earliest(text: str) -> date:
-    """The first day that `text` can mean: `2014-11` gives 2014-11-01. For ordering only."""
-    return _meant(text)[0]
+    """The first day that a date can mean: `2014-11` gives 2014-11-01. For ordering only."""
+    return _span(text)[0]
 
 
 def latest(text: str) -> date:
-    """The last day that `text` can mean: `2014-11` gives 2014-11-30. For what must be *known by*."""
-    return _meant(text)[1]
+    """The last day that a date can mean: `2014-11` gives 2014-11-30. For what must be *known by* then."""
+    return _span(text)[1]
 
 
-def _meant(text: str) -> tuple[date, date]:
-    """The first and the last day that a text can mean. Raises ValueError as `moment` does."""
+def _span(text: str) -> tuple[date, date]:
+    """The first and the last day that a date can mean. Raises ValueError as `moment` does."""
     try:
-        named = datetime.fromisoformat(text).date()
+        full = datetime.fromisoformat(text).date()
     except ValueError:
         return _month(text)
-    return named, named
+    return full, full
 
 
 def _month(text: str) -> tuple[date, date]:
-    """The first and the last day of a month or year. Raises ValueError if `text` names neither, or a 13th month."""
+    """The first and the last day of a month or year. Raises ValueError if `text` is neither, or a 13th month."""
     partial = _PARTIAL.match(text)
     if not partial:
         raise ValueError(f"{text[:40]!r} is no date")
@@ -110,11 +110,11 @@ def _month(text: str) -> tuple[date, date]:
 
 
 def year(text: str | None) -> int | None:
-    """The year that `text` names; None if unknown."""
+    """The year of a date; None if unknown."""
     return earliest(text).year if text else None
 
 
 def days_between(start: str | None, end: str | None) -> int | None:
-    """Whole days from `start` to `end`, None unless both name a day; negative if reversed."""
+    """Whole days from `start` to `end`, negative if reversed; None unless both are full dates."""
     first, last = day(start), day(end)
     return (last - first).days if first and last else None

@@ -1,33 +1,33 @@
-"""What comes again and again is worked out once."""
+"""A function of one value that remembers what it returned."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
-Given = TypeVar("Given", bound=Hashable)
-Found = TypeVar("Found")
+Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
 
-MOST = 65_536
+MAX_SIZE = 65_536
 
 
-class Memo(dict[Given, Found]):
-    """What is found of a value, by the value: forgotten when it is `most` of them, so that it cannot grow without end.
+class Memo(dict[Key, Result]):
+    """The results of a function by its argument. It is emptied at `max_size` results, so that it cannot grow for ever.
 
-    It is a dictionary, which need not note what was used last, as `lru_cache` does: for a portfolio, which asks for a
-    few names and codes a tender. What cannot be found of a value is not held.
+    It is a dictionary, which is faster than `lru_cache` because it need not note what was used last: a portfolio asks
+    for a few names and codes of every tender. An argument for which the function raises is not remembered.
     """
 
-    def __init__(self, find: Callable[[Given], Found], most: int = MOST) -> None:
-        self._find, self._most = find, most
+    def __init__(self, function: Callable[[Key], Result], max_size: int = MAX_SIZE) -> None:
+        self._function, self._max_size = function, max_size
 
-    def __missing__(self, given: Given) -> Found:
-        found = self._find(given)
-        if len(self) >= self._most:
+    def __missing__(self, key: Key) -> Result:
+        result = self._function(key)
+        if len(self) >= self._max_size:
             self.clear()
-        self[given] = found
-        return found
+        self[key] = result
+        return result
 
-    def each(self, given: Iterable[Given]) -> list[Found]:
-        """What is found of each of many."""
-        return list(map(self.__getitem__, given))
+    def map(self, keys: Iterable[Key]) -> list[Result]:
+        """The results for many arguments, in their order."""
+        return list(map(self.__getitem__, keys))

@@ -1,8 +1,7 @@
-"""Money in pounds, by a dated table that the project holds, and in no other way.
+"""Money in pounds, by a table of exchange rates that the project holds.
 
 The table has yearly average rates to the euro (European Central Bank reference rates), so a conversion is good to a
-few per cent. An amount in a currency that is not in the table, or in no currency, is not
-converted: it is unknown in pounds.
+few per cent. An amount without a currency, or in one that the table lacks, is unknown in pounds.
 """
 
 from __future__ import annotations

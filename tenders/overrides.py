@@ -23,7 +23,7 @@ from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.form import parse_field
 from tenders.io.ocds import to_tender
-from tenders.process import Process, plain
+from tenders.process import Process, to_json
 from tenders.tender import Tender
 
 Overrides = Mapping[str, Any]
@@ -63,7 +63,7 @@ class OverriddenProcess(Process, frozen=True, kw_only=True, dict=True):
         before = self.original.as_of(moment)
         # Most drafts hold nothing that comes later, and then one tender is enough.
         same = before == self.original.compiled()
-        after = self._overridden if same else apply_overrides(plain(before), self.overrides)
+        after = self._overridden if same else apply_overrides(to_json(before), self.overrides)
         return stages.as_of(after, moment)
 
     @cached_property

@@ -1,8 +1,7 @@
 """`Process`: everything published about one ocid, and the tender as it stood at any moment.
 
-A compiled release overwrites history: an extended deadline looks original. So where releases exist, the
-tender at a stage is compiled from the releases known then, by ocdsmerge, and what changed between
-them is counted as structure changes.
+A compiled release overwrites history: an extended deadline looks original. So where releases exist, ocdsmerge compiles
+the tender at a stage from the releases known then, and what changed between them counts as structure changes.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from tenders.tender import Tender
 
 Release = Mapping[str, Any]
 
-# How long before the award, or the start, a tender is taken to have been published where its own date
-# is not known: about the casebook's median where both are.
+# How long before the award, or the start, a tender is taken to have been published where its own date is not known:
+# about the casebook's median where both dates are.
 AWARD_LAG, START_LAG = timedelta(days=365), timedelta(days=545)
 
 # The rules that the OCDS 1.1 schema states; arrays of objects with an id are merged by that id.
@@ -64,9 +63,9 @@ _WATCHED: tuple[tuple[Touches, tuple[str, ...]], ...] = (
 class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One ocid with its releases in time order (one, if only a compiled release is held).
 
-    `where` is the JSON path of each release in what was read; `warnings` are remarks of the reader; `form` names
-    the keys that were filled, if it was a flat form. `typed` is a sound release that was decoded straight into its
-    types; it stands for `releases`, and can be scored but not explained: what it was read from is not held.
+    `where` is the JSON path of each release in the document; `warnings` are those of the reader; `form` names the keys
+    that were filled, if it was a flat form. `typed` is a valid release that was decoded straight into its types. It
+    stands for `releases`, and can be scored but not explained, because the document is not kept.
     """
 
     releases: tuple[Release, ...] = ()
@@ -85,23 +84,23 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         ocid = self.typed.ocid if self.typed else self.releases[0].get("ocid")
         return ocid if isinstance(ocid, str) else None
 
-    def holding(self, tender: Tender) -> Process:
-        """This process, told what it compiles to by who made it of that tender: then it is not worked out again."""
-        self.__dict__["_everything"] = tender
+    def with_compiled(self, tender: Tender) -> Process:
+        """This process, whose releases were made of `tender`: so it need not be compiled again."""
+        self.__dict__["_compiled"] = tender
         return self
 
     def compiled(self) -> Tender:
         """Everything known today, statuses and outcome included."""
-        return self.typed or self._everything
+        return self.typed or self._compiled
 
     @cached_property
-    def _everything(self) -> Tender:
+    def _compiled(self) -> Tender:
         return self._compile(range(len(self.releases)))
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """What it compiles to as JSON, without what is unknown: to be copied, not to be changed."""
-        return plain(self.compiled())
+        """The compiled tender as JSON, without what is unknown. Copy it, do not change it."""
+        return to_json(self.compiled())
 
     @cached_property
     def _merges(self) -> dict[tuple[int, ...], Tender]:
@@ -112,12 +111,12 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
         The bid count belongs to `bids_in`, though the notice of the award is the first to publish it.
         """
-        if moment not in self._seen:
-            self._seen[moment] = self._at(moment)
-        return self._seen[moment]
+        if moment not in self._as_of:
+            self._as_of[moment] = self._at(moment)
+        return self._as_of[moment]
 
     @cached_property
-    def _seen(self) -> dict[Stage | date, Tender]:
+    def _as_of(self) -> dict[Stage | date, Tender]:
         return {}
 
     def _at(self, moment: Stage | date) -> Tender:
@@ -129,28 +128,25 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return stages.as_of(tender, moment)
 
     def published_on(self) -> date | None:
-        """The first day on which the tender can have been out: stated, else its first release's, else reckoned back.
-
-        None without any date.
-        """
-        tender = self.compiled()
-        return published_on(tender, min((str(each["date"]) for each in self.releases if each.get("date")), default=""))
+        """The first day on which the tender can have been published, as `published_on` says; None without any date."""
+        dated = (str(release["date"]) for release in self.releases if release.get("date"))
+        return published_on(self.compiled(), min(dated, default=""))
 
     def latest_stage(self) -> Stage:
         """The furthest stage of which the process holds a fact."""
         return stages.latest_stage(self.compiled())
 
-    def _compile(self, chosen: Sequence[int]) -> Tender:
-        if len(chosen) == 1:
-            return to_tender(self.releases[chosen[0]], self.where[chosen[0]])
-        if (merge := tuple(chosen)) not in self._merges:
-            self._merges[merge] = self._merged(merge)
-        return self._merges[merge]
+    def _compile(self, indexes: Sequence[int]) -> Tender:
+        if len(indexes) == 1:
+            return to_tender(self.releases[indexes[0]], self.where[indexes[0]])
+        if (key := tuple(indexes)) not in self._merges:
+            self._merges[key] = self._merge(key)
+        return self._merges[key]
 
-    def _merged(self, chosen: Sequence[int]) -> Tender:
-        known = [parse_release(self.releases[i], self.where[i])[0] for i in chosen]
-        tender = to_tender(_merged(known), self.where[chosen[-1]])
-        changes = tender.tender_risk.structure_changes + _changes(known, [self.where[i] for i in chosen])
+    def _merge(self, indexes: Sequence[int]) -> Tender:
+        releases = [parse_release(self.releases[i], self.where[i])[0] for i in indexes]
+        tender = to_tender(_merge(releases), self.where[indexes[-1]])
+        changes = tender.tender_risk.structure_changes + _changes(releases, [self.where[i] for i in indexes])
         facts = replace(tender.tender_risk, structure_changes=changes, changes_counted=True)
         return replace(tender, tender_risk=facts)
 
@@ -162,24 +158,24 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return known or (0,)
 
 
-def plain(tender: Tender) -> dict[str, Any]:
-    """A tender as JSON. Absent is our only word for unknown; None would stand in the way of what is set."""
+def to_json(tender: Tender) -> dict[str, Any]:
+    """A tender as JSON. What is unknown is absent: None would stand in the way of what is set."""
     document: dict[str, Any] = _without_nones(msgspec.to_builtins(tender))
     return document
 
 
 def _without_nones(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nones(each) for key, each in value.items() if each is not None}
-    return [_without_nones(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: _without_nones(inner) for key, inner in value.items() if inner is not None}
+    return [_without_nones(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def published_on(tender: Tender, first: str = "") -> date | None:
-    """The first day on which a tender can have been out, if the `first` of its releases, where there are several, has
-    that date.
+    """The first day on which a tender can have been published: as it states, else the date of the `first` of its
+    releases, else its own date, else reckoned back from its award or start. None without any date.
 
-    Track records are read as they stood on that day, so a partial date means its first day: nothing later
-    than the tender can be known by then.
+    Track records are read as they stood on that day. So a partial date means its first day: nothing later than the
+    tender can be known by then.
     """
     period = tender.tender.tender_period
     known = tender.tender.date_published or (period and period.start_date) or first or tender.date
@@ -194,19 +190,19 @@ def published_on(tender: Tender, first: str = "") -> date | None:
     return None
 
 
-def published_each(tenders: Sequence[Tender]) -> list[date | None]:
-    """`published_on` of many tenders, in a small part of the time: nearly all of them say it themselves."""
+def publication_days(tenders: Sequence[Tender]) -> list[date | None]:
+    """`published_on` of many tenders, in a small part of the time: nearly all of them state it."""
     sections = [tender.tender for tender in tenders]
-    said = [
+    stated = [
         section.date_published or ((period := section.tender_period) and period.start_date) or tender.date
         for section, tender in zip(sections, tenders, strict=True)
     ]
-    found = dates.first_days(said)
-    return [day or published_on(tender) for day, tender in zip(found, tenders, strict=True)] if None in found else found
+    days = dates.first_days(stated)
+    return [day or published_on(tender) for day, tender in zip(days, tenders, strict=True)] if None in days else days
 
 
-def _merged(releases: Sequence[Mapping[str, Any]]) -> Any:
-    """The releases, in the order given, as one compiled release."""
+def _merge(releases: Sequence[Mapping[str, Any]]) -> Any:
+    """The releases, in their order, as one compiled release."""
     compiled = CompiledRelease(merge_rules=_RULES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DuplicateIdValueWarning)
@@ -217,20 +213,20 @@ def _merged(releases: Sequence[Mapping[str, Any]]) -> Any:
 
 def _changes(releases: Sequence[Mapping[str, Any]], where: Sequence[str]) -> tuple[StructureChange, ...]:
     """What differs between one notice of the tender and the next."""
-    found: list[StructureChange] = []
-    seen: dict[str, Any] = {}
+    changes: list[StructureChange] = []
+    before: dict[str, Any] = {}
     for release, place in zip(releases, where, strict=True):
         section = release.get("tender") or {}
         tags = _tags(release)
         if "planning" in tags or not tags.isdisjoint(AWARD_TAGS | CONTRACT_TAGS):
             continue
         for touches, names in _WATCHED:
-            changed = next((n for n in names if n in section and n in seen and section[n] != seen[n]), None)
+            changed = next((n for n in names if n in section and n in before and section[n] != before[n]), None)
             if changed:
                 path = f"{place}/tender/{changed}"
-                found.append(StructureChange(touches=touches, date=release.get("date"), path=path))
-        seen.update(section)
-    return tuple(found)
+                changes.append(StructureChange(touches=touches, date=release.get("date"), path=path))
+        before.update(section)
+    return tuple(changes)
 
 
 def _with_bids_of(tender: Tender, later: Tender) -> Tender:

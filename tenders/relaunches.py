@@ -1,7 +1,8 @@
-"""Relaunches: a procedure that ended without award, and the one that took up the same need weeks later.
+"""Relaunches: a procedure that ended without award, and the later one for the same need.
 
-The link is by buyer, near-equal title and time, because registers rarely state it. It does not say whether the first
-failed: `tenders.outcomes` tells a correction from a failure by how soon the notice was withdrawn and came back.
+They are linked by buyer, near-equal title and time, because registers rarely state the link. It does not say whether
+the first failed: `tenders.outcomes` tells a correction from a failure by how soon the notice was withdrawn and came
+back.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _AGAIN = re.compile(
 
 
 class Relaunch(Struct, frozen=True, kw_only=True):
-    """That the process at index `second` took up the need of the one at `first`, `days` after its end, on `on`."""
+    """The process at index `second` is for the need of the one at `first`. It was published on `on`, `days` after the
+    first ended."""
 
     first: int
     second: int
@@ -42,7 +44,9 @@ class Relaunch(Struct, frozen=True, kw_only=True):
     on: str
 
 
-class _Seen(Struct, frozen=True):
+class _Call(Struct, frozen=True):
+    """What of a process is compared with others."""
+
     index: int
     published: date
     on: str
@@ -55,18 +59,18 @@ def relaunches(processes: Sequence[Process]) -> list[Relaunch]:
 
     Raises DataError if a process cannot be read.
     """
-    by_buyer: dict[str, list[_Seen]] = defaultdict(list)
-    ended: list[tuple[_Seen, str, date]] = []
+    by_buyer: dict[str, list[_Call]] = defaultdict(list)
+    ended: list[tuple[_Call, str, date]] = []
     for index, process in enumerate(processes):
         tender, result = process.compiled(), outcome(process)
-        seen, buyer = _seen(index, process, tender), _buyer(tender)
-        if seen and buyer:
-            by_buyer[buyer].append(seen)
+        call, buyer = _call(index, process, tender), _buyer(tender)
+        if call and buyer:
+            by_buyer[buyer].append(call)
             end = dates.day(result.known_on) if result.no_award or result.kind == "re_issued" else None
             if end:
-                ended.append((seen, buyer, end))
-    found = (_relaunch_of(first, end, by_buyer[buyer]) for first, buyer, end in ended)
-    return [relaunch for relaunch in found if relaunch]
+                ended.append((call, buyer, end))
+    linked = (_relaunch_of(first, end, by_buyer[buyer]) for first, buyer, end in ended)
+    return [relaunch for relaunch in linked if relaunch]
 
 
 def outcomes_of(processes: Sequence[Process]) -> list[Outcome]:
@@ -75,14 +79,14 @@ def outcomes_of(processes: Sequence[Process]) -> list[Outcome]:
     return [outcome(process, again.get(index)) for index, process in enumerate(processes)]
 
 
-def _relaunch_of(first: _Seen, end: date, others: Sequence[_Seen]) -> Relaunch | None:
+def _relaunch_of(first: _Call, end: date, others: Sequence[_Call]) -> Relaunch | None:
     candidates = [
         other
         for other in others
         if other.published > first.published
         and other.index != first.index
         and -BEFORE_DAYS <= (other.published - end).days <= WITHIN_DAYS
-        and _alike(first, other)
+        and _similar(first, other)
     ]
     second = min(candidates, key=lambda other: (other.published, other.index), default=None)
     if second is None:
@@ -90,14 +94,14 @@ def _relaunch_of(first: _Seen, end: date, others: Sequence[_Seen]) -> Relaunch |
     return Relaunch(first=first.index, second=second.index, days=(second.published - end).days, on=second.on)
 
 
-def _alike(one: _Seen, other: _Seen) -> bool:
+def _similar(one: _Call, other: _Call) -> bool:
     if one.numbers != other.numbers:
         return False
     matcher = SequenceMatcher(None, one.title, other.title, autojunk=False)
     return matcher.real_quick_ratio() >= SIMILAR and matcher.quick_ratio() >= SIMILAR and matcher.ratio() >= SIMILAR
 
 
-def _seen(index: int, process: Process, tender: Tender) -> _Seen | None:
+def _call(index: int, process: Process, tender: Tender) -> _Call | None:
     period = tender.tender.tender_period
     first = process.releases[0].get("date")
     on = tender.tender.date_published or (period.start_date if period else None) or first
@@ -106,7 +110,7 @@ def _seen(index: int, process: Process, tender: Tender) -> _Seen | None:
     words = re.findall(r"[^\W\d_]+", title)
     if published is None or on is None or not words:
         return None
-    return _Seen(index, published, on, " ".join(words), tuple(re.findall(r"\d+", title)))
+    return _Call(index, published, on, " ".join(words), tuple(re.findall(r"\d+", title)))
 
 
 def _buyer(tender: Tender) -> str | None:

@@ -272,7 +272,7 @@ def _of_form(
         ) from None
     warnings = unread_warnings([*(where + path for path in unknown), *unread])
     process = Process(releases=(release,), where=(where,), warnings=tuple(warnings), form=tuple(document))
-    return process.holding(tender)
+    return process.with_compiled(tender)
 
 
 def _csv_processes(rows: Mapping[int, Mapping[str, Any]]) -> list[Process]:

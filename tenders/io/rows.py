@@ -289,7 +289,7 @@ def _case_rows(block: Block, bounds: Bounds) -> Iterator[Row]:
 
 def _read_case(tender: Tender, warnings: tuple[str, ...]) -> list[Process]:
     process = Process(releases=(msgspec.to_builtins(tender),), where=("",), warnings=warnings)
-    return [process.holding(tender)]
+    return [process.with_compiled(tender)]
 
 
 # Rows and their problems.

@@ -15,13 +15,13 @@ def test_each_is_found_once() -> None:
         return len(text)
 
     lengths = Memo(length)
-    assert lengths.each(["ab", "c", "ab"]) == [2, 1, 2] and lengths["c"] == 1
+    assert lengths.map(["ab", "c", "ab"]) == [2, 1, 2] and lengths["c"] == 1
     assert asked == ["ab", "c"]
 
 
 def test_it_never_holds_more_than_its_most() -> None:
-    squares = Memo(lambda number: number * number, most=3)
-    assert squares.each(range(10)) == [number * number for number in range(10)]
+    squares = Memo(lambda number: number * number, max_size=3)
+    assert squares.map(range(10)) == [number * number for number in range(10)]
     assert len(squares) <= 3
 
 

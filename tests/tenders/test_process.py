@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.io.ocds import to_tender
-from tenders.process import Process, published_each, published_on
+from tenders.process import Process, publication_days, published_on
 from tenders.tender import AwardCriteria, Criterion, Tender
 from tests import samples
 from tests.samples import award, contract, count, update
@@ -159,5 +159,5 @@ def test_the_days_of_many_drafts_are_those_of_each() -> None:
         {"tender": {"title": "x"}},
     ]
     tenders = [to_tender(release) for release in releases]
-    assert published_each(tenders) == [published_on(tender) for tender in tenders]
-    assert published_each(tenders[:3]) == [date(2024, 2, 1), date(2024, 1, 5), date(2024, 3, 1)]
+    assert publication_days(tenders) == [published_on(tender) for tender in tenders]
+    assert publication_days(tenders[:3]) == [date(2024, 2, 1), date(2024, 1, 5), date(2024, 3, 1)]
