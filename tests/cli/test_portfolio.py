@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests import samples
-from tests.portfolio import made
+from tests.portfolio import sample_files
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """Three tenders and a line that is none."""
-    return made.written(tmp_path, "in.jsonl", made.lines([*made.releases(3), {"no": "tender"}]))
+    return sample_files.written(tmp_path, "in.jsonl", sample_files.lines([*sample_files.releases(3), {"no": "tender"}]))
 
 
 def portfolio(source: Path, out: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +46,7 @@ def test_json_is_the_manifest_and_formulas_are_text(tmp_path: Path) -> None:
     buyer = {"id": "b", "name": '=HYPERLINK("https://x")'}
     release = samples.draft(buyer=buyer, parties=[{**buyer, "roles": ["buyer"]}])
     (tmp_path / "in").mkdir()
-    made.written(tmp_path, "in/=1+1.jsonl", samples.data(release))
+    sample_files.written(tmp_path, "in/=1+1.jsonl", samples.data(release))
     done = portfolio(tmp_path / "in", "out.csv", "--workers", "1", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads((tmp_path / "out.csv.manifest.json").read_bytes())
@@ -58,7 +58,7 @@ def test_json_is_the_manifest_and_formulas_are_text(tmp_path: Path) -> None:
 def test_against_an_earlier_output_the_manifest_says_which_and_not_where_it_lay(source: Path) -> None:
     (source.parent / "before").mkdir()
     assert portfolio(source, "before/out.parquet", "--workers", "1").returncode == 0
-    source.write_bytes(made.lines(made.releases(2)))
+    source.write_bytes(sample_files.lines(sample_files.releases(2)))
     since = ("--since", str(source.parent / "before" / "out.parquet"), "--capacity", "5", "--reasons", "none")
     done = portfolio(source, "now.jsonl", "--workers", "1", *since)
     assert done.returncode == 0, done.stderr
@@ -108,7 +108,7 @@ def test_wrong_use_is_one_line_and_writes_nothing(source: Path, words: list[str]
 def test_a_file_of_which_nothing_can_be_read_is_refused(
     tmp_path: Path, name: str, content: bytes, code: int, told: str
 ) -> None:
-    done = portfolio(made.written(tmp_path, name, content), "out.csv", "--workers", "1")
+    done = portfolio(sample_files.written(tmp_path, name, content), "out.csv", "--workers", "1")
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert told in done.stderr
     assert [each.name for each in tmp_path.iterdir()] == [name]

@@ -32,7 +32,7 @@ from portfolio.worklist import WorklistOptions
 from tenders.errors import UnreachableError
 from tenders.io.blocks import blocks
 from tenders.io.streams import Bounds, block_lines, count_lines
-from tests.portfolio import made
+from tests.portfolio import sample_files
 
 ROOT = Path(__file__).parents[2]
 SMALL = Bounds(block=20_000)
@@ -42,18 +42,20 @@ OPTIONS = RunOptions(bundle=str(bundles.released()), stage="draft")
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six hundred tenders: many blocks of them."""
-    return made.written(tmp_path_factory.mktemp("cluster"), "in.jsonl", made.lines(made.releases(600)))
+    return sample_files.written(
+        tmp_path_factory.mktemp("cluster"), "in.jsonl", sample_files.lines(sample_files.releases(600))
+    )
 
 
 @pytest.fixture(scope="module")
 def alone(source: Path) -> bytes:
     """What a run in this process writes."""
     with ThreadPoolExecutor(1) as executor:
-        run_portfolio(given(source, "alone.parquet"), executor)
+        run_portfolio(small_run(source, "alone.parquet"), executor)
     return source.with_name("alone.parquet").read_bytes()
 
 
-def given(source: Path, name: str) -> PortfolioRun:
+def small_run(source: Path, name: str) -> PortfolioRun:
     out = source.with_name(name)
     return PortfolioRun(source=source, out=out, options=OPTIONS, format="parquet", workers=2, bounds=SMALL)
 
@@ -105,7 +107,7 @@ def after(blocks: int, do: Callable[[], object]) -> Callable[[Progress], None]:
 
 
 def test_a_worker_that_is_killed_costs_no_byte(source: Path, alone: bytes) -> None:
-    of = given(source, "killed.parquet")
+    of = small_run(source, "killed.parquet")
     with (
         scheduler() as (address, _),
         worker(address) as one,
@@ -118,8 +120,8 @@ def test_a_worker_that_is_killed_costs_no_byte(source: Path, alone: bytes) -> No
     assert of.out.read_bytes() == alone
 
 
-def test_a_scheduler_that_goes_away_says_how_to_go_on(source: Path, alone: bytes) -> None:
-    of = given(source, "lost.parquet")
+def test_a_lost_scheduler_ends_the_run_with_how_to_resume(source: Path, alone: bytes) -> None:
+    of = small_run(source, "lost.parquet")
     with (
         scheduler() as (address, running),
         worker(address),
@@ -133,7 +135,7 @@ def test_a_scheduler_that_goes_away_says_how_to_go_on(source: Path, alone: bytes
     assert of.out.read_bytes() == alone
 
 
-def test_a_cluster_without_workers_is_not_waited_for_in_vain(source: Path) -> None:
+def test_a_cluster_without_workers_ends_the_run_after_a_time(source: Path) -> None:
     with scheduler() as (address, _):
         with (
             pytest.raises(UnreachableError, match="no worker in 1 seconds"),
@@ -147,10 +149,10 @@ def test_a_cluster_without_workers_is_not_waited_for_in_vain(source: Path) -> No
             assert count == 1
             executor._patience = 2
             with pytest.raises(UnreachableError, match=r"no worker for 2 seconds\. What was scored is kept"):
-                run_portfolio(given(source, "empty.parquet"), executor, on_progress=after(2, only.kill))
+                run_portfolio(small_run(source, "empty.parquet"), executor, on_progress=after(2, only.kill))
 
 
-def test_nobody_at_the_address_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_scheduler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with (
         pytest.raises(UnreachableError, match=r"tcp://127\.0\.0\.1:9: no cluster answers"),
@@ -170,7 +172,7 @@ def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -
     assert "600 tenders scored" in done.stdout
     with ThreadPoolExecutor(1) as executor:
         of = msgspec.structs.replace(
-            given(source, here.name), bounds=Bounds(), workers=1, worklist=WorklistOptions(capacity=3)
+            small_run(source, here.name), bounds=Bounds(), workers=1, worklist=WorklistOptions(capacity=3)
         )
         run_portfolio(of, executor)
     assert out.read_bytes() == of.out.read_bytes()
@@ -181,14 +183,14 @@ def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"a", b"a\n\n\nb", b"\xef\xbb\xbf{}\r\n{}\n\n"])
 def test_a_block_carries_the_lines_of_its_range(tmp_path: Path, content: bytes) -> None:
-    for block in blocks(made.written(tmp_path, "a.jsonl", content), bounds=Bounds(block=3)):
+    for block in blocks(sample_files.written(tmp_path, "a.jsonl", content), bounds=Bounds(block=3)):
         sent = with_data(block)
         assert list(block_lines(sent)) == list(block_lines(block))
         assert count_lines(sent) == count_lines(block)
 
 
 def test_a_worker_answers_what_a_process_does_without_the_input(tmp_path: Path) -> None:
-    path = made.written(tmp_path, "a.jsonl", made.lines(made.releases(5)))
+    path = sample_files.written(tmp_path, "a.jsonl", sample_files.lines(sample_files.releases(5)))
     (block,) = blocks(path)
     here, sent = score_block(OPTIONS, block), with_data(block)
     path.unlink()
@@ -214,13 +216,13 @@ def differing(**changes: Any) -> cluster.WorkerRequirements:
 def test_a_worker_that_differs_refuses_to_score(
     tmp_path: Path, expected: cluster.WorkerRequirements, told: str
 ) -> None:
-    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
+    (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.GOOD))
     with pytest.raises(UnreachableError, match=told):
         run_call(expected, score_block, OPTIONS, with_data(block))
 
 
 def test_a_worker_without_the_bundle_says_so(tmp_path: Path) -> None:
-    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.GOOD))
+    (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.GOOD))
     asked = msgspec.structs.replace(OPTIONS, bundle=str(tmp_path / "nowhere"))
     with pytest.raises(UnreachableError, match=r"the worker on .*: no bundle at .*nowhere"):
         run_call(requirements(OPTIONS.bundle), score_block, asked, with_data(block))

@@ -61,7 +61,7 @@ def words(found: DriftReport) -> str:
     return " ".join(line for each in found.compared for line in each.sentences)
 
 
-def test_more_of_the_same_means_the_same(learnt: Bundle) -> None:
+def test_similar_tenders_have_not_drifted(learnt: Bundle) -> None:
     found = measure_drift(learnt, drafts(learnt, MADE[250:]))
     assert (found.same, found.rows, found.answer) == (True, 250, "Yes: scores still mean what they meant.")
     (only,) = found.compared
@@ -70,7 +70,7 @@ def test_more_of_the_same_means_the_same(learnt: Bundle) -> None:
     assert "cannot be seen" in words(found)
 
 
-def test_tenders_of_another_kind_mean_something_else_and_it_says_why(learnt: Bundle) -> None:
+def test_different_tenders_have_drifted_and_the_report_says_why(learnt: Bundle) -> None:
     odd = [{**each, "tender": {"id": "1", "title": "Works", "mainProcurementCategory": "vessels"}} for each in MADE]
     found = measure_drift(learnt, drafts(learnt, odd))
     assert found.same is False
@@ -80,7 +80,7 @@ def test_tenders_of_another_kind_mean_something_else_and_it_says_why(learnt: Bun
     assert "Days to bid: unknown for 100% of tenders" in text
 
 
-def test_few_tenders_tell_nothing(learnt: Bundle) -> None:
+def test_too_few_tenders_give_no_answer(learnt: Bundle) -> None:
     found = measure_drift(learnt, drafts(learnt, MADE[:49]))
     assert (found.same, found.answer) == (None, "It is not known whether scores still mean what they meant.")
     assert "49 tenders are too few to compare: at least 50 are needed" in words(found)
@@ -100,7 +100,7 @@ def test_each_register_and_stage_is_compared_with_its_own_model(learnt: Bundle) 
     assert found.same is False
 
 
-def test_a_bundle_without_a_reference_is_refused_with_what_to_do(bundle: Bundle) -> None:
+def test_a_bundle_without_a_training_profile_is_refused_with_a_remedy(bundle: Bundle) -> None:
     bare = msgspec.structs.replace(bundle, training_profile=None)
     with pytest.raises(BundleError, match=r"does not hold what its models learnt from.*tender-risk train") as refused:
         measure_drift(bare, drafts(bare, MADE[:60]))
@@ -112,7 +112,7 @@ def test_the_releases_of_one_tender_count_once(learnt: Bundle) -> None:
     assert measure_drift(learnt, [*some, *some]) == measure_drift(learnt, some)
 
 
-def test_blocks_are_counted_as_one(learnt: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_batch_size_changes_nothing(learnt: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measure_drift(learnt, drafts(learnt, MADE[250:]))
     monkeypatch.setattr(drifting, "BATCH", 33)
     assert measure_drift(learnt, drafts(learnt, MADE[250:])) == whole
@@ -125,7 +125,7 @@ def test_tenders_come_from_a_file_at_the_latest_stage_of_each(learnt: Bundle, tm
     assert {case.stage for case in found} <= {"draft", "bids_in", "awarded"}
 
 
-def test_weights_are_shares_of_what_the_models_lean_on(bundle: Bundle) -> None:
+def test_weights_are_shares_of_the_models_gain(bundle: Bundle) -> None:
     found = feature_weights(bundle, "draft")
     assert sum(found.values()) == pytest.approx(1)
     assert np.all(np.array(list(found.values())) >= 0)

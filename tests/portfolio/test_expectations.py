@@ -35,12 +35,12 @@ def test_what_is_expected_is_the_mean_probability_with_bounds_that_chance_widens
     assert found.prediction_interval == pytest.approx((0.3 - 1.96 * 0.0458, 0.5 + 1.96 * 0.05), abs=1e-3)
 
 
-def test_of_no_tender_nothing_is_expected() -> None:
+def test_no_tenders_have_no_expected_precision() -> None:
     assert expected_precision(np.empty(0), np.empty(0), np.empty(0)) is None
 
 
 @pytest.mark.parametrize(("length", "share", "found"), [(0.04, 0.05, 0.3), (0.09, 0.1, 0.2), (0.5, None, None)])
-def test_validation_counted_at_some_shares(length: float, share: float | None, found: float | None) -> None:
+def test_validation_measured_precision_at_some_shares(length: float, share: float | None, found: float | None) -> None:
     told = validation_result(METRICS, "dncp_py", "draft", length)
     assert told is not None
     assert (told.outcome, told.rows, told.base_rate, told.share, told.precision) == ("no_award", 500, 0.1, share, found)
@@ -53,7 +53,7 @@ def test_the_bundles_own_register_is_judged_on_its_cohorts() -> None:
 
 
 @pytest.mark.parametrize(("register", "stage"), [("uk", "awarded"), ("elsewhere", "draft"), ("fpds_dod_us", "awarded")])
-def test_what_the_bundle_does_not_say_stays_open(register: str, stage: str) -> None:
+def test_missing_metrics_give_no_validation_result(register: str, stage: str) -> None:
     assert validation_result(METRICS, register, stage, 0.01) is None
 
 
@@ -74,7 +74,7 @@ CARD = """# Card
 """
 
 
-def test_weak_is_told_apart_worse_or_off_by_much() -> None:
+def test_weak_groups_have_a_low_auc_or_a_high_calibration_error() -> None:
     assert weak_groups(CARD, "no_award", "draft", 0.7) == (
         WeakGroup(name="Category: works", rows="500", auc=0.59, ece=0.01),
         WeakGroup(name="Category: services", rows="400", auc=0.66, ece=0.01),
@@ -82,12 +82,12 @@ def test_weak_is_told_apart_worse_or_off_by_much() -> None:
     )
 
 
-def test_a_card_without_the_table_leaves_it_unknown() -> None:
+def test_without_a_table_in_the_card_weak_groups_are_unknown() -> None:
     assert weak_groups(CARD, "no_award", "bids_in", 0.7) is None
     assert weak_groups("", "no_award", "draft", None) is None
 
 
-def test_a_register_has_its_figures_its_sentence_and_its_picture(bundle: Bundle) -> None:
+def test_a_register_has_its_own_metrics_statement_and_diagram(bundle: Bundle) -> None:
     name = "sicoes_bo"
     found = model_evidence(bundle, name, "draft", 10, 0.01)
     own = bundle.registers[name]
@@ -98,7 +98,7 @@ def test_a_register_has_its_figures_its_sentence_and_its_picture(bundle: Bundle)
     assert found.weak is not None
 
 
-def test_the_uk_is_judged_on_its_cohorts_and_by_group_not_at_all(bundle: Bundle) -> None:
+def test_the_uk_has_metrics_of_its_cohorts_and_none_by_group(bundle: Bundle) -> None:
     found = model_evidence(bundle, "uk", "awarded", 10, 0.01)
     assert found.validated is not None
     assert (found.validated.outcome, found.validated.precision) == ("failure", None)
@@ -106,6 +106,6 @@ def test_the_uk_is_judged_on_its_cohorts_and_by_group_not_at_all(bundle: Bundle)
     assert found.weak is None
 
 
-def test_of_a_register_that_was_never_judged_nothing_is_said(bundle: Bundle) -> None:
+def test_a_register_without_metrics_has_no_evidence(bundle: Bundle) -> None:
     found = model_evidence(bundle, "any", "draft", 10, 0.01)
     assert (found.validated, found.auc, found.ece) == (None, None, None)

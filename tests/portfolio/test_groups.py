@@ -16,7 +16,7 @@ from portfolio.groups import (
     tender_groups,
 )
 from portfolio.worklist import WorklistOptions, build_worklist
-from tests.portfolio.scored import table
+from tests.portfolio.scored_rows import table
 
 
 def tenders(scored: pa.Table, outcomes: pa.Table | None = None) -> TenderGroups:
@@ -39,7 +39,7 @@ def test_each_group_counts_its_tenders_failures_flags_and_money() -> None:
     assert (nobody.name, nobody.rows, nobody.flagged, nobody.at_risk_gbp, nobody.unvalued) == (NOT_STATED, 1, 1, 0.0, 1)
 
 
-def test_a_tender_that_stands_twice_counts_once() -> None:
+def test_a_tender_in_two_rows_counts_once() -> None:
     scored = table({"ocid": "a", "failure": 0.9}, {"ocid": "a", "failure": 0.1})
     (only,) = group_totals(tenders(scored), "category")
     assert (only.rows, only.failure) == (1, 0.9)
@@ -71,7 +71,7 @@ def test_most_money_at_risk_comes_first_and_then_most_failures_to_expect() -> No
     assert [each.name for each in most_at_risk(group_totals(tenders(scored), "region"), 2)] == ["rich", "many"]
 
 
-def test_outcomes_meet_tenders_by_ocid_and_what_is_not_told_stays_open() -> None:
+def test_outcomes_are_matched_by_ocid_and_others_stay_unknown() -> None:
     outcomes = pa.table(
         {"ocid": ["ocds-made-2", None, "ocds-made-3", "elsewhere"], "failed": [True, True, None, False]}
     )
@@ -80,7 +80,7 @@ def test_outcomes_meet_tenders_by_ocid_and_what_is_not_told_stays_open() -> None
     assert told == {0.5: None, 0.1: True, 0.3: None}
 
 
-def test_nothing_scored_has_no_groups() -> None:
+def test_no_rows_have_no_groups() -> None:
     assert group_totals(tenders(table()), "buyer") == []
 
 
@@ -93,12 +93,12 @@ def test_the_interval_is_wilsons(hits: int, of: int, interval: tuple[float, floa
     assert Proportion(hits=hits, of=of).interval == pytest.approx(interval, abs=2e-4)
 
 
-def test_of_nothing_nothing_is_known() -> None:
+def test_a_proportion_of_no_tenders_is_unknown() -> None:
     assert (Proportion(hits=0, of=0).share, Proportion(hits=0, of=0).interval) == (None, (0.0, 1.0))
 
 
 @pytest.mark.parametrize(("hits", "said"), [(2, "below"), (20, "no clear difference"), (60, "above")])
-def test_a_rate_differs_from_all_when_its_interval_leaves_theirs(hits: int, said: str) -> None:
+def test_a_proportion_differs_from_the_overall_share_outside_its_interval(hits: int, said: str) -> None:
     assert Proportion(hits=hits, of=100).compared_with(Proportion(hits=2000, of=10_000)) == said
 
 
@@ -127,7 +127,7 @@ def test_flags_are_the_high_bands_and_listed_are_those_chosen_by_risk() -> None:
     assert found["all"][0].flagged == Proportion(hits=2, of=3)
 
 
-def test_errors_are_counted_among_those_whose_end_is_known() -> None:
+def test_errors_are_counted_among_tenders_with_a_known_outcome() -> None:
     scored = table({"band": "high"}, {"band": "low"}, {"band": "high"}, {"band": "low"}, {"band": "high"})
     ends = pa.table({"ocid": [f"ocds-made-{at}" for at in (1, 2, 3, 4)], "failed": [False, False, True, True]})
     (all_,) = bias_audit(tenders(scored, ends))["all"]

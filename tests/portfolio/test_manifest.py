@@ -54,22 +54,22 @@ def test_counts_add_up_over_parts() -> None:
     )
 
 
-def test_an_ocid_counts_as_repeated_wherever_it_stood_and_none_is_no_ocid() -> None:
+def test_repeated_ocids_are_counted_over_all_parts_and_null_is_no_ocid() -> None:
     assert counted(part(["a", "b", "a"]), part(["b", None, None])).repeated == 2
 
 
-def test_nothing_counts_nothing() -> None:
+def test_no_parts_have_zero_counts() -> None:
     assert counted() == RunCounts()
 
 
-def test_a_bundle_is_told_by_its_manifest_and_missed(tmp_path: Path) -> None:
+def test_a_bundles_digest_is_that_of_its_manifest(tmp_path: Path) -> None:
     released = bundles.released()
     assert bundle_digest(released) == hashlib.sha256((released / "manifest.json").read_bytes()).hexdigest()
     with pytest.raises(UnreachableError, match="no bundle at"):
         bundle_digest(tmp_path)
 
 
-def test_versions_name_the_code_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_include_a_digest_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"python", "tender-risk", "xgboost-cpu", "numpy", "code"} <= set(versions())
     assert versions() == versions()
     (tmp_path / "tenders").mkdir()

@@ -110,7 +110,9 @@ def test_parquet_holds_the_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", output.FORMATS)
-def test_how_the_rows_come_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str) -> None:
+def test_how_rows_are_cut_into_tables_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
     monkeypatch.setattr(output, "ROW_GROUP", 1_000)
     whole = table([f"=Council {i % 50}" for i in range(2_500)])
     cut = [whole.slice(0, 1), whole.slice(1, 0), whole.slice(1, 1_700), whole.slice(1_701)]
@@ -121,7 +123,7 @@ def test_how_the_rows_come_changes_no_byte(tmp_path: Path, monkeypatch: pytest.M
         assert [about.row_group(i).num_rows for i in range(about.num_row_groups)] == [1_000, 1_000, 500]
 
 
-def test_a_workbook_does_not_tell_when_it_was_made(tmp_path: Path) -> None:
+def test_a_workbook_has_no_time_of_creation(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(written(tmp_path, "xlsx", table(["x"])))) as book:
         assert {each.date_time for each in book.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert book.read("docProps/core.xml").count(b"2000-01-01T00:00:00Z") == 2
@@ -143,7 +145,7 @@ def test_no_rows_are_a_file_with_columns(tmp_path: Path, format: str) -> None:
 # openpyxl's own generator complains when it is given up.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("format", output.FORMATS)
-def test_what_breaks_off_leaves_the_former_file(tmp_path: Path, format: str) -> None:
+def test_an_interrupted_write_leaves_the_previous_file(tmp_path: Path, format: str) -> None:
     def broken() -> Iterator[pa.Table]:
         yield table(["x"])
         raise KeyboardInterrupt
@@ -156,7 +158,7 @@ def test_what_breaks_off_leaves_the_former_file(tmp_path: Path, format: str) -> 
     assert [each.name for each in tmp_path.iterdir()] == [f"out.{format}"]
 
 
-def test_the_format_is_what_is_named_or_what_the_file_is_called() -> None:
+def test_the_format_is_the_one_named_or_the_files_ending() -> None:
     assert output.output_format(Path("a.CSV")) == "csv"
     assert output.output_format(Path("a"), "parquet") == "parquet"
     for out, named in (("a.txt", None), ("a", None), ("a.csv", "excel")):

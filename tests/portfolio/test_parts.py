@@ -65,7 +65,7 @@ def test_a_run_that_was_refused_before_its_first_part_leaves_nothing(folder: Pat
     assert not folder.exists()
 
 
-def test_what_was_begun_is_taken_up_when_asked_to_alone(folder: Path) -> None:
+def test_a_run_that_was_begun_needs_resume(folder: Path) -> None:
     begin(folder)
     with (
         pytest.raises(UsageError, match=r"Add --resume, or delete out\.csv\.parts"),
@@ -86,7 +86,7 @@ def test_what_was_begun_is_taken_up_when_asked_to_alone(folder: Path) -> None:
         ({"columns": ("line",)}, "different columns"),
     ],
 )
-def test_parts_of_another_run_are_not_taken_up_and_it_is_said_what_differs(
+def test_parts_with_another_fingerprint_are_refused_and_the_difference_named(
     folder: Path, changes: dict[str, object], told: str
 ) -> None:
     begin(folder)
@@ -96,7 +96,7 @@ def test_parts_of_another_run_are_not_taken_up_and_it_is_said_what_differs(
     assert list(parts.existing(folder)) == [0]
 
 
-def test_a_description_that_cannot_be_read_is_of_another_run(folder: Path) -> None:
+def test_a_fingerprint_that_cannot_be_read_is_refused(folder: Path) -> None:
     begin(folder)
     (folder / FINGERPRINT).write_bytes(b"{}")
     with pytest.raises(UsageError, match="another version of the program"), open_parts(folder, fingerprint, True):
@@ -138,7 +138,7 @@ def test_a_file_in_its_place_is_left_alone(folder: Path) -> None:
         pass
 
 
-def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> None:
+def test_parts_are_written_while_the_fingerprint_is_computed(folder: Path) -> None:
     digested = Event()
 
     def slow() -> RunFingerprint:
@@ -154,7 +154,7 @@ def test_parts_are_made_before_it_is_known_what_they_are_of(folder: Path) -> Non
         assert list(parts.existing(folder)) == [0]
 
 
-def test_one_process_alone_is_at_it(folder: Path) -> None:
+def test_only_one_process_can_use_the_folder(folder: Path) -> None:
     with open_parts(folder, fingerprint, False):
         files.write_whole(parts.part_path(folder, 0), b"x")
         with (

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from portfolio.ranking import NO_BUYER, RankingKeys, rank_order, read_ranking_keys, tender_hashes
-from tests.portfolio.scored import portfolio, table
+from tests.portfolio.scored_rows import portfolio, table
 
 
 def keys(rows: pa.Table, seed: int = 0) -> RankingKeys:
@@ -35,7 +35,7 @@ def test_unknown_values_and_buyers_stay_unknown() -> None:
     assert np.isnan(found.value).tolist() == [True, False]
 
 
-def test_a_buyer_is_one_over_all_batches() -> None:
+def test_a_buyer_has_one_code_over_all_batches() -> None:
     rows = portfolio(500)
     whole, pieces = keys(rows), keys(pa.Table.from_batches(rows.to_batches(max_chunksize=7)))
     assert whole.buyer.tolist() == pieces.buyer.tolist()

@@ -13,7 +13,7 @@ from models.bundle import Bundle
 from portfolio.expectations import validation_metrics
 from portfolio.report import MOST_LISTED, render_report, summary_sentences
 from portfolio.worklist import Worklist, WorklistOptions, build_worklist
-from tests.portfolio.scored import portfolio, table
+from tests.portfolio.scored_rows import portfolio, table
 from tests.serving.made import HOSTILE
 from tests.serving.made import Page as Parsed
 
@@ -28,7 +28,7 @@ def listed(scored: pa.Table, **options: Any) -> Worklist:
     return build_worklist(scored, WorklistOptions(**{"capacity": 20, "sample": 0.1, **options}))
 
 
-def test_it_holds_every_part(bundle: Bundle) -> None:
+def test_the_report_has_every_section(bundle: Bundle) -> None:
     scored = portfolio(300)
     text = Parsed(render_report(scored, listed(scored), FACTS, bundle)).text
     for words in (
@@ -60,7 +60,7 @@ def test_error_rates_stand_where_outcomes_are_known(bundle: Bundle) -> None:
     assert "cannot be known yet" not in text
 
 
-def test_hostile_text_is_text(bundle: Bundle) -> None:
+def test_hostile_text_is_escaped(bundle: Bundle) -> None:
     names = ("file", "ocid", "title", "buyer", "category", "region", "reasons", "warnings", "register", "stage")
     scored = table(*[dict.fromkeys(names, HOSTILE)] * 3)
     found = render_report(
@@ -93,7 +93,7 @@ def test_a_long_list_is_cut_and_says_so(bundle: Bundle) -> None:
     assert "has 7 more" in Parsed(found).text
 
 
-def test_a_portfolio_of_nothing_has_a_report_too(bundle: Bundle) -> None:
+def test_an_empty_portfolio_has_a_report(bundle: Bundle) -> None:
     assert "0 tenders, 0 to review" in render_report(table(), listed(table()), {}, bundle)
 
 
@@ -120,7 +120,7 @@ def test_everyone_can_read_it_at_every_width_and_on_paper(bundle: Bundle, tmp_pa
         assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
 
 
-def test_ties_draws_limits_repeats_and_unknown_values_are_told() -> None:
+def test_sentences_mention_ties_draws_limits_repeats_and_unknown_values() -> None:
     scored = table(*[{"failure": 0.4, "buyer": "Leeds"}] * 30, {"ocid": "twice"}, {"ocid": "twice", "value_gbp": 10.0})
     found = build_worklist(
         scored, WorklistOptions(capacity=10, sample=0.2, most_per_buyer=3, rank_by="expected_loss"), table({})
@@ -141,7 +141,7 @@ def test_ties_draws_limits_repeats_and_unknown_values_are_told() -> None:
         assert words in text
 
 
-def test_what_did_not_happen_is_not_spoken_of() -> None:
+def test_sentences_leave_out_what_does_not_apply() -> None:
     text = " ".join(summary_sentences(build_worklist(table({"value_gbp": 1.0}), WorklistOptions(capacity=1)).summary))
     for words in ("random", "equal", "per buyer", "repeat", "no known value", "earlier", "unused"):
         assert words not in text

@@ -32,7 +32,7 @@ from tenders.io.read import read_bytes
 from tenders.io.streams import Bounds
 from tests import samples
 from tests.bad_input import BAD
-from tests.portfolio import made
+from tests.portfolio import sample_files
 
 SMALL = Bounds(block=20_000)
 OPTIONS = RunOptions(bundle=str(bundles.released()), stage="draft")
@@ -48,10 +48,10 @@ def here() -> Iterator[Executor]:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     """A hundred and fifty tenders: several blocks of them."""
-    return made.written(tmp_path, "in.jsonl", made.lines(made.releases(150)))
+    return sample_files.written(tmp_path, "in.jsonl", sample_files.lines(sample_files.releases(150)))
 
 
-def given(source: Path, name: str = "out.parquet", asked: RunOptions = OPTIONS) -> PortfolioRun:
+def small_run(source: Path, name: str = "out.parquet", asked: RunOptions = OPTIONS) -> PortfolioRun:
     """A run in small blocks, into a file beside its input."""
     out = source.with_name(name)
     return PortfolioRun(source=source, out=out, options=asked, format=out.suffix[1:], bounds=SMALL)
@@ -75,8 +75,8 @@ def refused(of: PortfolioRun) -> list[RefusedRow]:
     return [msgspec.json.decode(line, type=RefusedRow) for line in of.errors_file.read_bytes().splitlines()]
 
 
-def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle: Bundle) -> None:
-    of = given(source)
+def test_every_row_equals_the_score_of_its_tender(source: Path, here: Executor, bundle: Bundle) -> None:
+    of = small_run(source)
     assert run_portfolio(of, here).counts.scored == 150
     table = pq.read_table(of.out).to_pylist()
     for line, row in zip(source.read_bytes().splitlines(), table, strict=True):
@@ -94,8 +94,8 @@ def test_every_row_is_what_score_says_of_it(source: Path, here: Executor, bundle
     assert [row["line"] for row in table] == list(range(1, 151))
 
 
-def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bundle) -> None:
-    of = given(source, asked=msgspec.structs.replace(OPTIONS, explain=True))
+def test_reasons_equal_those_of_a_score(source: Path, here: Executor, bundle: Bundle) -> None:
+    of = small_run(source, asked=msgspec.structs.replace(OPTIONS, explain=True))
     run_portfolio(of, here)
     score = scoring.score(bundle, read_bytes(source.read_bytes().splitlines()[0])[0], "draft")
     (row,) = pq.read_table(of.out).slice(0, 1).to_pylist()
@@ -103,7 +103,7 @@ def test_reasons_are_those_of_a_score(source: Path, here: Executor, bundle: Bund
 
 
 def test_the_workers_do_not_change_a_byte(source: Path, here: Executor) -> None:
-    alone, together = given(source), msgspec.structs.replace(given(source, "together.parquet"), workers=2)
+    alone, together = small_run(source), msgspec.structs.replace(small_run(source, "together.parquet"), workers=2)
     run_portfolio(alone, here)
     with workers.local_workers(2, OPTIONS.bundle) as two:
         run_portfolio(together, two)
@@ -111,11 +111,11 @@ def test_the_workers_do_not_change_a_byte(source: Path, here: Executor) -> None:
 
 
 @pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.xlsx", "out.jsonl"])
-def test_a_run_that_ended_goes_on_to_the_same_bytes(source: Path, here: Executor, name: str) -> None:
-    of = given(source, name)
+def test_a_resumed_run_gives_the_same_bytes(source: Path, here: Executor, name: str) -> None:
+    of = small_run(source, name)
     run_portfolio(of, here)
     whole = of.out.read_bytes(), of.errors_file.read_bytes()
-    again = given(source, f"stopped-{name}")
+    again = small_run(source, f"stopped-{name}")
     stopped(again, here)
     # Those that were under way when it was ended are there too.
     assert not again.out.exists() and 1 <= len(existing(again.parts_folder)) <= workers.CALLS_AHEAD
@@ -125,8 +125,8 @@ def test_a_run_that_ended_goes_on_to_the_same_bytes(source: Path, here: Executor
     assert not again.parts_folder.exists()
 
 
-def test_nobody_is_at_a_run_that_has_ended(source: Path) -> None:
-    of = given(source)
+def test_no_worker_writes_after_a_run_has_ended(source: Path) -> None:
+    of = small_run(source)
     with ThreadPoolExecutor(2) as two:
         stopped(of, two)
         left = existing(of.parts_folder)
@@ -148,7 +148,7 @@ def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
             killed += 1
-    of = msgspec.structs.replace(given(source), bounds=Bounds())
+    of = msgspec.structs.replace(small_run(source), bounds=Bounds())
     run_portfolio(of, here)
     assert out.read_bytes() == of.out.read_bytes()
 
@@ -176,7 +176,7 @@ def test_a_bad_row_costs_that_row_only_and_is_reported(tmp_path: Path, here: Exe
     assert len(bad) >= 30
     good = samples.data(samples.draft())
     content = b"".join(good + b"\n" + each.data + b"\n" for each in bad)
-    of = given(made.written(tmp_path, "in.jsonl", content))
+    of = small_run(sample_files.written(tmp_path, "in.jsonl", content))
     counts = run_portfolio(of, here).counts
     assert {each.line for each in refused(of)} == set(range(2, 2 * len(bad) + 1, 2))
     assert all(each.problem for each in refused(of))
@@ -187,26 +187,26 @@ def test_a_bad_row_costs_that_row_only_and_is_reported(tmp_path: Path, here: Exe
 
 
 def test_a_run_that_was_begun_is_not_overwritten(source: Path, here: Executor) -> None:
-    of = given(source)
+    of = small_run(source)
     stopped(of, here)
     with pytest.raises(UsageError, match="--resume"):
         run_portfolio(of, here)
 
 
-def test_parts_of_another_question_are_not_taken_up(source: Path, here: Executor) -> None:
-    of = given(source)
+def test_parts_with_other_options_or_input_are_refused(source: Path, here: Executor) -> None:
+    of = small_run(source)
     stopped(of, here)
     with pytest.raises(UsageError, match="different options"):
         run_portfolio(
             msgspec.structs.replace(of, options=msgspec.structs.replace(OPTIONS, stage="awarded")), here, resume=True
         )
-    source.write_bytes(source.read_bytes() + made.GOOD + b"\n")
+    source.write_bytes(source.read_bytes() + sample_files.GOOD + b"\n")
     with pytest.raises(UsageError, match="different input"):
         run_portfolio(of, here, resume=True)
 
 
-def test_the_manifest_tells_what_was_run_on_what(source: Path, here: Executor) -> None:
-    of = given(source)
+def test_the_manifest_records_inputs_counts_and_output(source: Path, here: Executor) -> None:
+    of = small_run(source)
     found = run_portfolio(of, here)
     assert msgspec.json.decode(of.manifest_file.read_bytes(), type=RunManifest) == found
     assert found.output_sha256 == hashlib.sha256(of.out.read_bytes()).hexdigest()
@@ -216,12 +216,12 @@ def test_the_manifest_tells_what_was_run_on_what(source: Path, here: Executor) -
 
 
 def test_an_ocid_that_stood_before_is_counted(tmp_path: Path, here: Executor) -> None:
-    content = made.lines(made.releases(3)) * 2
-    assert run_portfolio(given(made.written(tmp_path, "in.jsonl", content)), here).counts.repeated == 3
+    content = sample_files.lines(sample_files.releases(3)) * 2
+    assert run_portfolio(small_run(sample_files.written(tmp_path, "in.jsonl", content)), here).counts.repeated == 3
 
 
 def test_nothing_to_score_is_an_empty_table(tmp_path: Path, here: Executor) -> None:
-    of = given(made.written(tmp_path, "in.jsonl", b'{"no": "tender"}\n'))
+    of = small_run(sample_files.written(tmp_path, "in.jsonl", b'{"no": "tender"}\n'))
     counts = run_portfolio(of, here).counts
     assert (counts.scored, counts.refused) == (0, 1)
     assert pq.read_table(of.out).num_rows == 0

@@ -25,7 +25,7 @@ from tenders.io.streams import BOUNDS, Bounds
 from tenders.tender import Tender
 from tests import samples
 from tests.features import made as facts
-from tests.portfolio import made
+from tests.portfolio import sample_files
 from tests.samples import Json
 
 OPTIONS = RunOptions(bundle=str(bundles.released()), stage="draft")
@@ -61,8 +61,8 @@ def parts(
 ) -> list[ScoredPart]:
     """The parts of a file, as they are read again."""
     found = []
-    for block in blocks(made.written(tmp_path, name, content), bounds=bounds):
-        part = made.written(tmp_path, f"{block.number}.arrow", score_block(asked, block))
+    for block in blocks(sample_files.written(tmp_path, name, content), bounds=bounds):
+        part = sample_files.written(tmp_path, f"{block.number}.arrow", score_block(asked, block))
         found.append(read_part(part))
     return found
 
@@ -72,26 +72,28 @@ def column(part: ScoredPart, name: str) -> list[Any]:
 
 
 def test_what_is_written_is_what_is_answered(tmp_path: Path) -> None:
-    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases(5))))
+    (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.lines(sample_files.releases(5))))
     to = tmp_path / "part.arrow"
     assert not score_block(OPTIONS, block, to)
     assert to.read_bytes() == score_block(OPTIONS, block)
 
 
 def test_a_part_is_the_same_bytes_each_time(tmp_path: Path) -> None:
-    (block,) = blocks(made.written(tmp_path, "a.jsonl", made.lines(made.releases())))
+    (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.lines(sample_files.releases())))
     assert score_block(OPTIONS, block) == score_block(OPTIONS, block)
 
 
 def test_lines_of_a_range_are_counted_from_its_own_first(tmp_path: Path) -> None:
-    first, second, *_ = parts(tmp_path, "a.jsonl", made.lines(made.releases(40)), bounds=Bounds(block=20_000))
+    first, second, *_ = parts(
+        tmp_path, "a.jsonl", sample_files.lines(sample_files.releases(40)), bounds=Bounds(block=20_000)
+    )
     assert first.unnumbered and second.unnumbered
     assert column(first, "line") == list(range(1, first.lines + 1))
     assert column(second, "line")[0] == 1
 
 
 def test_rows_of_a_table_have_their_number(tmp_path: Path) -> None:
-    _, second, _ = parts(tmp_path, "a.csv", made.as_csv(made.FORMS), bounds=Bounds(rows=3))
+    _, second, _ = parts(tmp_path, "a.csv", sample_files.as_csv(sample_files.FORMS), bounds=Bounds(rows=3))
     assert not second.unnumbered
     assert column(second, "line") == [5, 6, 7] and column(second, "place") == ["row 5", "row 6", "row 7"]
 
@@ -117,7 +119,7 @@ def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
 
     monkeypatch.setattr(Batch, "add", faulty(Batch.add))
     monkeypatch.setattr(Batch, "add_strangers", faulty(Batch.add_strangers))
-    content = made.lines([*made.releases(7), {"no": "tender"}])
+    content = sample_files.lines([*sample_files.releases(7), {"no": "tender"}])
     (part,) = parts(tmp_path, "a.jsonl", content)
     assert column(part, "line") == [1, 2, 3, 5, 6, 7]
     assert [(each.line, each.problem == work.UNEXPECTED) for each in part.refused] == [(4, True), (8, False)]
@@ -134,7 +136,7 @@ def test_a_batch_that_meets_a_fault_of_ours_is_scored_one_by_one(
             raise ZeroDivisionError("a fault of ours")
         return told(queue)
 
-    content = made.lines(made.releases(4))
+    content = sample_files.lines(sample_files.releases(4))
     (whole,) = parts(tmp_path, "a.jsonl", content)
     monkeypatch.setattr(Queue, "told", faulty)
     (part,) = parts(tmp_path / "alone", "a.jsonl", content)
@@ -146,7 +148,7 @@ def test_a_batch_that_meets_a_fault_of_ours_is_scored_one_by_one(
 def test_chunks_and_batches_change_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, batch: int
 ) -> None:
-    content = made.lines(made.releases(9))
+    content = sample_files.lines(sample_files.releases(9))
     (whole,) = parts(tmp_path, "a.jsonl", content)
     monkeypatch.setattr(work, "CHUNK", chunk)
     monkeypatch.setattr(work, "BATCH", batch)
@@ -159,10 +161,10 @@ def test_chunks_and_batches_change_nothing(
 def test_tenders_of_all_stages_are_scored_together_as_each_alone(documents: list[Json], stage: Stage | None) -> None:
     asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
     with tempfile.TemporaryDirectory() as folder:
-        (together,) = parts(Path(folder), "a.jsonl", made.lines(documents), asked)
+        (together,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(work, "_by_column", lambda asked: {})
-            (one_by_one,) = parts(Path(folder), "a.jsonl", made.lines(documents), asked)
+            (one_by_one,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
     assert together == one_by_one
 
 
@@ -172,8 +174,10 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
     later = samples.draft(awards=[{"id": "1", "status": "active", "date": "2024-09-01", "suppliers": [{"name": "A"}]}])
     register = samples.draft(ocid="placsp_es-1")
     package = {"releases": [samples.draft(ocid="a"), samples.draft(ocid="b")]}
-    good = made.releases(3)
-    content = made.lines([good[0], later, register, {"no": "tender"}, good[1], package, samples.draft(date=1), good[2]])
+    good = sample_files.releases(3)
+    content = sample_files.lines(
+        [good[0], later, register, {"no": "tender"}, good[1], package, samples.draft(date=1), good[2]]
+    )
     for stage in (None, "draft", "awarded"):
         asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
         (together,) = parts(tmp_path, "a.jsonl", content, asked)
@@ -185,10 +189,10 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
 
 
 def test_reasons_come_only_when_asked_for(tmp_path: Path) -> None:
-    (without,) = parts(tmp_path, "a.jsonl", made.GOOD)
+    (without,) = parts(tmp_path, "a.jsonl", sample_files.GOOD)
     assert column(without, "reasons") == [None]
     why = RunOptions(bundle=OPTIONS.bundle, stage="draft", explain=True)
-    (explained,) = parts(tmp_path / "explained", "a.jsonl", made.GOOD, why)
+    (explained,) = parts(tmp_path / "explained", "a.jsonl", sample_files.GOOD, why)
     assert "points)" in column(explained, "reasons")[0]
     assert explained.table.drop("reasons").equals(without.table.drop("reasons"))
 
@@ -213,7 +217,7 @@ def test_a_wrong_date_or_currency_is_refused_wherever_it_stands(tmp_path: Path, 
     good, bad = samples.plain(), [samples.plain() for _ in WRONG[kind]]
     for release, value in zip(bad, WRONG[kind], strict=True):
         put(release, place, value)
-    (part,) = parts(tmp_path, "a.jsonl", made.lines([good, *bad, good]))
+    (part,) = parts(tmp_path, "a.jsonl", sample_files.lines([good, *bad, good]))
     assert column(part, "line") == [1, len(bad) + 2]
     # Of an object that lacks what it must have, the object is named.
     assert {each.line for each in part.refused} == set(range(2, len(bad) + 2))
@@ -224,9 +228,9 @@ def test_good_rows_among_bad_ones_are_scored_as_if_alone(tmp_path: Path) -> None
     releases = [samples.plain(date=f"2024-0{1 + n % 9}-01", value={"amount": 10 ** (n % 7)}) for n in range(70)]
     for n in (3, 31, 32, 69):
         put(releases[n], ("tender", "tenderPeriod", "endDate"), "never")
-    (part,) = parts(tmp_path, "a.jsonl", made.lines(releases))
+    (part,) = parts(tmp_path, "a.jsonl", sample_files.lines(releases))
     assert [each.line for each in part.refused] == [4, 32, 33, 70]
     good = [release for n, release in enumerate(releases) if n not in (3, 31, 32, 69)]
-    (alone,) = parts(tmp_path / "alone", "a.jsonl", made.lines(good))
+    (alone,) = parts(tmp_path / "alone", "a.jsonl", sample_files.lines(good))
     told = [name for name in part.table.column_names if name != "line"]
     assert part.table.select(told).equals(alone.table.select(told))

@@ -23,7 +23,7 @@ from portfolio.worklist import (
     build_worklist,
 )
 from tenders.errors import UsageError
-from tests.portfolio.scored import ocids, portfolio, table
+from tests.portfolio.scored_rows import ocids, portfolio, table
 
 # Few different numbers, so that ties are the rule.
 ROWS = st.lists(
@@ -63,7 +63,7 @@ def test_the_order_of_the_input_changes_nothing(
 
 
 @given(ROWS, OPTIONS)
-def test_there_is_no_more_than_can_be_reviewed_and_no_less_without_a_limit(
+def test_the_list_is_as_long_as_the_capacity_unless_a_limit_shortens_it(
     rows: list[dict[str, Any]], options: WorklistOptions
 ) -> None:
     found = build_worklist(table(*rows), options)
@@ -115,7 +115,7 @@ def test_expected_loss_is_probability_times_pounds_and_unknown_values_come_after
     assert (found.summary.money_at_risk_gbp, found.summary.money_listed_gbp) == (1050.0, 1050.0)
 
 
-def test_equals_are_told_and_each_seed_settles_them_its_own_way() -> None:
+def test_ties_are_counted_and_broken_by_the_seed() -> None:
     scored = table({"failure": 0.9}, *[{"failure": 0.4}] * 10)
     lists = [build_worklist(scored, WorklistOptions(capacity=4, seed=seed)) for seed in range(20)]
     assert {(each.summary.tied, each.summary.tied_chosen) for each in lists} == {(10, 3)}
@@ -143,7 +143,7 @@ def test_spellings_of_a_buyer_are_one_buyer_and_unknown_buyers_are_not() -> None
     assert found.summary.passed_over == 2
 
 
-def test_the_drawn_are_a_fair_sample_of_all_and_say_how_likely_they_were() -> None:
+def test_the_random_sample_is_fair_and_has_its_inclusion_probability() -> None:
     scored = portfolio(400)
     whole = float(np.mean(scored["failure"].to_pylist()))
     means, seen = [], Counter[str]()
@@ -170,7 +170,7 @@ def test_the_summary_says_what_to_expect_of_those_chosen_by_risk_and_what_valida
     assert [each.precision for each in found.validated] == [0.3]
 
 
-def test_nothing_scored_is_an_empty_worklist() -> None:
+def test_no_rows_have_an_empty_worklist() -> None:
     found = build_worklist(
         table(), WorklistOptions(capacity=10, sample=0.5, rank_by="expected_loss"), earlier=table({})
     )
@@ -215,7 +215,7 @@ def changed(rows: pa.Table) -> dict[str, tuple[str, float | None, int | None]]:
     return dict(zip(ocids(rows), zip(*(rows[name].to_pylist() for name in names), strict=True), strict=True))
 
 
-def test_against_an_earlier_worklist() -> None:
+def test_compared_with_an_earlier_worklist() -> None:
     earlier = build_worklist(BEFORE, WorklistOptions(capacity=5)).rows
     found = build_worklist(NOW, WorklistOptions(capacity=4), earlier)
     assert changed(found.rows) == {
@@ -232,7 +232,7 @@ def test_against_an_earlier_worklist() -> None:
     assert found.summary.changes == {"up": 1, "down": 1, "same": 1, "new": 1, "gone": 2}
 
 
-def test_against_a_whole_earlier_output_gone_is_what_the_portfolio_lacks() -> None:
+def test_compared_with_a_whole_output_gone_tenders_are_those_not_in_the_portfolio() -> None:
     found = build_worklist(NOW, WorklistOptions(capacity=2), BEFORE)
     assert changed(found.rows) == {"rose": ("up", 0.3, None), "fell": ("down", 0.9, None)}
     assert found.gone is not None
@@ -240,7 +240,7 @@ def test_against_a_whole_earlier_output_gone_is_what_the_portfolio_lacks() -> No
     assert set(found.gone["why"].to_pylist()) == {NOT_IN_PORTFOLIO}
 
 
-def test_gone_from_a_whole_output_begins_with_the_likeliest_to_fail_and_has_a_tender_once() -> None:
+def test_gone_tenders_of_a_whole_output_are_distinct_and_the_likeliest_to_fail_first() -> None:
     before = table(*({"ocid": name, "failure": p} for name, p in (("a", 0.1), ("b", 0.7), ("a", 0.9), ("c", 0.3))))
     found = build_worklist(NOW, WorklistOptions(capacity=2), before)
     assert found.gone is not None
@@ -256,14 +256,14 @@ def test_the_seed_of_the_earlier_run_does_not_matter() -> None:
     assert changed(build_worklist(NOW, WorklistOptions(capacity=4, seed=2), earlier).rows)["rose"] == ("up", 0.3, 5)
 
 
-def test_without_an_ocid_tenders_meet_by_file_and_line() -> None:
+def test_without_an_ocid_tenders_are_matched_by_file_and_line() -> None:
     before = table({"ocid": None, "line": 7, "failure": 0.2}, {"ocid": "a", "line": 8})
     now = table({"ocid": None, "line": 7, "failure": 0.3}, {"ocid": "b", "line": 8, "failure": 0.1})
     rows = build_worklist(now, WorklistOptions(capacity=2), before).rows
     assert rows["change"].to_pylist() == ["up", "new"]
 
 
-def test_without_an_earlier_run_nothing_is_said() -> None:
+def test_without_an_earlier_run_changes_are_null() -> None:
     found = build_worklist(NOW, WorklistOptions(capacity=2))
     assert set(changed(found.rows).values()) == {(None, None, None)}
     assert (found.gone, found.summary.changes) == (None, None)

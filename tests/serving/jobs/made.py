@@ -10,7 +10,7 @@ import httpx
 
 from tenders.io.streams import BOUNDS
 from tests import samples
-from tests.portfolio.made import lines
+from tests.portfolio.sample_files import lines
 from tests.serving.made import HOSTILE
 
 BUYERS = ("Leeds Council", "York Council", "=cmd|'/C calc'!A0")

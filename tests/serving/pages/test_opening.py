@@ -15,7 +15,7 @@ from tenders.errors import DataError
 from tenders.io.blocks import blocks
 from tenders.io.streams import count_lines
 from tests import samples
-from tests.portfolio.made import FORMS, as_csv, as_parquet, as_xlsx, lines, read, written
+from tests.portfolio.sample_files import FORMS, as_csv, as_parquet, as_xlsx, lines, read, written
 from tests.serving.jobs.made import BROKEN, long, tender
 
 MANY = [tender(number) for number in range(9)]

@@ -22,51 +22,51 @@ from tenders.registers import find_register
 from tenders.tender import Tender
 from tests import bad_input, samples
 from tests.bad_input import Bad
-from tests.portfolio import made
+from tests.portfolio import sample_files
 from tests.tenders.registers import made as registers
 from tests.tenders.registers.test_columns import ROWS, as_csv, as_parquet
 
-RELEASES, FORMS = made.releases(), made.FORMS
+RELEASES, FORMS = sample_files.releases(), sample_files.FORMS
 RECORDS = [{"ocid": each["ocid"], "compiledRelease": each} for each in RELEASES]
-PLAIN = made.lines(RELEASES)
+PLAIN = sample_files.lines(RELEASES)
 OCDS = {
     "a.jsonl": PLAIN,
     "a.ndjson": PLAIN.rstrip(),
     "crlf.jsonl": b"\xef\xbb\xbf" + PLAIN.replace(b"\n", b"\r\n\r\n"),
-    "a.jsonl.gz": made.packed(PLAIN, "gz"),
-    "a.jsonl.zst": made.packed(PLAIN, "zst"),
+    "a.jsonl.gz": sample_files.packed(PLAIN, "gz"),
+    "a.jsonl.zst": sample_files.packed(PLAIN, "zst"),
     "lines.json": PLAIN,
-    "lines.json.gz": made.packed(PLAIN, "gz"),
+    "lines.json.gz": sample_files.packed(PLAIN, "gz"),
     "package.json": samples.data({"uri": "https://x", "releases": RELEASES}),
     "pretty.json": json.dumps({"releases": RELEASES}, indent=1).encode(),
-    "package.json.zst": made.packed(samples.data({"releases": RELEASES}), "zst"),
+    "package.json.zst": sample_files.packed(samples.data({"releases": RELEASES}), "zst"),
     "records.json": samples.data({"records": RECORDS}),
     "list.json": samples.data(RELEASES),
     "packages.json": samples.data([{"releases": RELEASES[:3]}, {"records": RECORDS[3:]}]),
-    "packages.jsonl": made.lines([{"releases": RELEASES[:3]}, {"records": RECORDS[3:6]}, RECORDS[6]]),
+    "packages.jsonl": sample_files.lines([{"releases": RELEASES[:3]}, {"records": RECORDS[3:6]}, RECORDS[6]]),
 }
 TABLES = {
-    "a.csv": made.as_csv(FORMS),
-    "bom.csv": b"\xef\xbb\xbf" + made.as_csv(FORMS).replace(b"\r\n", b"\n"),
-    "a.csv.gz": made.packed(made.as_csv(FORMS), "gz"),
-    "a.parquet": made.as_parquet(FORMS),
-    "a.parquet.zst": made.packed(made.as_parquet(FORMS), "zst"),
-    "a.xlsx": made.as_xlsx(FORMS),
-    "a.jsonl": made.lines(FORMS),
+    "a.csv": sample_files.as_csv(FORMS),
+    "bom.csv": b"\xef\xbb\xbf" + sample_files.as_csv(FORMS).replace(b"\r\n", b"\n"),
+    "a.csv.gz": sample_files.packed(sample_files.as_csv(FORMS), "gz"),
+    "a.parquet": sample_files.as_parquet(FORMS),
+    "a.parquet.zst": sample_files.packed(sample_files.as_parquet(FORMS), "zst"),
+    "a.xlsx": sample_files.as_xlsx(FORMS),
+    "a.jsonl": sample_files.lines(FORMS),
     "a.json": samples.data(FORMS),
 }
 
 
 @pytest.mark.parametrize("name", OCDS)
 def test_releases_are_the_same_tenders_in_every_format(tmp_path: Path, name: str) -> None:
-    found = made.read(made.written(tmp_path, name, OCDS[name]))
-    assert made.tenders(found) == [process.compiled() for process in to_processes(RELEASES)]
+    found = sample_files.read(sample_files.written(tmp_path, name, OCDS[name]))
+    assert sample_files.tenders(found) == [process.compiled() for process in to_processes(RELEASES)]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_forms_are_the_same_tenders_in_every_format(tmp_path: Path, name: str) -> None:
-    found = made.read(made.written(tmp_path, name, TABLES[name]))
-    assert made.tenders(found) == [process.compiled() for process in to_processes(FORMS)]
+    found = sample_files.read(sample_files.written(tmp_path, name, TABLES[name]))
+    assert sample_files.tenders(found) == [process.compiled() for process in to_processes(FORMS)]
 
 
 @settings(max_examples=12)
@@ -79,8 +79,8 @@ def test_how_it_is_cut_changes_nothing(
     for name, content in (OCDS | TABLES).items():
         if name.endswith(".xlsx"):
             continue
-        path = made.written(folder, name, content)
-        assert made.seen(made.read(path, bounds=bounds)) == made.seen(made.read(path)), name
+        path = sample_files.written(folder, name, content)
+        assert sample_files.seen(sample_files.read(path, bounds=bounds)) == sample_files.seen(sample_files.read(path)), name
 
 
 BAD = [
@@ -90,8 +90,8 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=bad_input.ids)
 def test_a_bad_line_is_told_and_its_neighbours_survive(tmp_path: Path, bad: Bad) -> None:
-    content = made.GOOD + b"\n\n" + bad.data + b"\r\n" + made.GOOD
-    found = made.read(made.written(tmp_path, "a.jsonl", content))
+    content = sample_files.GOOD + b"\n\n" + bad.data + b"\r\n" + sample_files.GOOD
+    found = sample_files.read(sample_files.written(tmp_path, "a.jsonl", content))
     assert found[0].process is not None and found[0].line == 1
     assert found[-1].process is not None and found[-1].line == 4
     wrong = [row for row in found if row.process is None]
@@ -107,7 +107,7 @@ WHOLE = [bad for bad in BAD if not bad.name.startswith(("truncated", "100,000 br
 def test_a_bad_release_of_a_package_is_told_and_its_neighbours_survive(tmp_path: Path, bad: Bad) -> None:
     good = [samples.data(samples.draft(ocid=f"good-{i}")) for i in range(2)]
     content = b'{"releases": [' + good[0] + b", " + bad.data + b", " + good[1] + b"]}"
-    found = made.read(made.written(tmp_path, "a.json", content))
+    found = sample_files.read(sample_files.written(tmp_path, "a.json", content))
     assert [row.place for row in found if row.process] == ["/releases/0", "/releases/2"]
     assert [row.place for row in found if not row.process] == ["/releases/1"]
     assert all(p.path.startswith("/releases/1") for row in found for p in row.problems)
@@ -115,14 +115,14 @@ def test_a_bad_release_of_a_package_is_told_and_its_neighbours_survive(tmp_path:
 
 def test_a_truncated_package_gives_what_is_whole(tmp_path: Path) -> None:
     content = samples.data({"releases": RELEASES})
-    found = made.read(made.written(tmp_path, "a.json", content[:-200]))
+    found = sample_files.read(sample_files.written(tmp_path, "a.json", content[:-200]))
     assert [row.place for row in found] == [f"/releases/{i}" for i in range(7)]
     assert [row.place for row in found if not row.process] == ["/releases/6"]
 
 
 def test_what_follows_a_package_is_told(tmp_path: Path) -> None:
     content = samples.data({"releases": RELEASES}) + b"garbage"
-    found = made.read(made.written(tmp_path, "a.json", content))
+    found = sample_files.read(sample_files.written(tmp_path, "a.json", content))
     assert [row.process is not None for row in found] == [True] * 7 + [False]
 
 
@@ -139,31 +139,31 @@ CELLS = [
 @pytest.mark.parametrize(("line", "problem"), [each[1:] for each in CELLS], ids=[each[0] for each in CELLS])
 def test_a_bad_row_of_a_csv_is_told_and_its_neighbours_survive(tmp_path: Path, line: bytes, problem: str) -> None:
     content = b"title,lots,published\nNursing,1,\n" + line + b"\n,,\nNursing,2\n"
-    found = made.read(made.written(tmp_path, "a.csv", content))
+    found = sample_files.read(sample_files.written(tmp_path, "a.csv", content))
     assert [(row.line, row.place, row.process is not None) for row in found] == [
         (2, "row 2", True), (3, "row 3", False), (6, "row 6", True)
     ]  # fmt: skip
-    assert made.said(found[1]).startswith(problem)
+    assert sample_files.said(found[1]).startswith(problem)
 
 
 def test_a_bad_row_of_a_workbook_is_told_and_so_is_another_sheet(tmp_path: Path) -> None:
-    content = made.as_xlsx(FORMS[:1], [["x", "y", "many"], ["x", "y", 1, 2, "2024-01-01", "beyond"], [], ["x"]])
-    found = made.read(made.written(tmp_path, "a.xlsx", content))
+    content = sample_files.as_xlsx(FORMS[:1], [["x", "y", "many"], ["x", "y", 1, 2, "2024-01-01", "beyond"], [], ["x"]])
+    found = sample_files.read(sample_files.written(tmp_path, "a.xlsx", content))
     assert [(row.line, row.process is not None) for row in found] == [(2, True), (3, False), (4, False), (6, True)]
 
 
 def test_a_column_that_is_not_read_is_named_and_a_row_of_nothing_else_is_told(tmp_path: Path) -> None:
-    found = made.read(made.written(tmp_path, "a.csv", b"title,colour\nNursing,red\n,red\n"))
+    found = sample_files.read(sample_files.written(tmp_path, "a.csv", b"title,colour\nNursing,red\n,red\n"))
     assert found[0].process
     assert found[0].process.warnings == ("not part of the score, because the name is unknown: /colour",)
-    assert made.said(found[1]) == "row 3: no column that is read has a value"
+    assert sample_files.said(found[1]) == "row 3: no column that is read has a value"
 
 
 def test_a_bad_row_of_parquet_is_told(tmp_path: Path) -> None:
-    content = made.as_parquet([FORMS[0], {**FORMS[1], "lots": -1}, FORMS[2]])
-    found = made.read(made.written(tmp_path, "a.parquet", content))
+    content = sample_files.as_parquet([FORMS[0], {**FORMS[1], "lots": -1}, FORMS[2]])
+    found = sample_files.read(sample_files.written(tmp_path, "a.parquet", content))
     assert [(row.line, row.process is not None) for row in found] == [(1, True), (2, False), (3, True)]
-    assert made.said(found[1]).startswith("row 2, column lots: expected a number of at least 0")
+    assert sample_files.said(found[1]).startswith("row 2, column lots: expected a number of at least 0")
 
 
 def test_our_own_mistakes_are_rows_too(
@@ -175,14 +175,14 @@ def test_our_own_mistakes_are_rows_too(
         return to_processes(document)
 
     monkeypatch.setattr(module, "to_processes", broken)
-    found = made.read(made.written(tmp_path, "a.jsonl", PLAIN))
+    found = sample_files.read(sample_files.written(tmp_path, "a.jsonl", PLAIN))
     assert [row.line for row in found if not row.process] == [4]
-    assert "an unexpected error, ZeroDivisionError" in made.said(found[3])
+    assert "an unexpected error, ZeroDivisionError" in sample_files.said(found[3])
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_file_that_is_gone_is_no_row(tmp_path: Path) -> None:
-    path = made.written(tmp_path, "a.jsonl", PLAIN)
+    path = sample_files.written(tmp_path, "a.jsonl", PLAIN)
     cut = list(blocks(path))
     path.unlink()
     with pytest.raises(UnreachableError, match="Is it reachable here"):
@@ -203,8 +203,8 @@ SOURCES = {
 def test_a_registers_own_columns_are_read_through_its_source(tmp_path: Path, name: str) -> None:
     path = registers.table(tmp_path, SOURCES[name])
     cases = find_register(name).read(path).cases
-    found = made.read(path, name, Bounds(documents=1))
-    assert made.tenders(found) == [case.tender for case in cases]
+    found = sample_files.read(path, name, Bounds(documents=1))
+    assert sample_files.tenders(found) == [case.tender for case in cases]
     assert [row.line for row in found] == [case.row + 1 for case in cases]
     for row, case in zip(found, cases, strict=True):
         assert row.process
@@ -215,14 +215,14 @@ def test_a_registers_own_columns_are_read_through_its_source(tmp_path: Path, nam
 
 def test_a_row_that_a_register_cannot_read_is_told(tmp_path: Path) -> None:
     path = registers.table(tmp_path, [registers.sicoes("nonsense"), registers.sicoes(estado="Perdido")])
-    bad, doubtful = made.read(path, "sicoes_bo")
+    bad, doubtful = sample_files.read(path, "sicoes_bo")
     assert (bad.line, bad.process, bad.problems[0].path) == (1, None, "row 1, column cuce")
     assert doubtful.process and "Taken as censored" in doubtful.process.warnings[0]
 
 
 def test_with_a_register_ocds_is_read_as_ever(tmp_path: Path) -> None:
-    path = made.written(tmp_path, "a.jsonl", PLAIN)
-    assert len(made.tenders(made.read(path, "sicoes_bo"))) == 7
+    path = sample_files.written(tmp_path, "a.jsonl", PLAIN)
+    assert len(sample_files.tenders(sample_files.read(path, "sicoes_bo"))) == 7
     assert next(blocks(path, "sicoes_bo")).kind == "range"
 
 
