@@ -64,11 +64,12 @@ class RawBody(bentoml.IODescriptor):  # type: ignore[misc]
         return "application/json"
 
     @classmethod
-    def model_json_schema(cls, *_: object, **__: object) -> dict[str, Any]:
-        """The schema for BentoML's own descriptions, such as that in a bento."""
-        references, components = _schemas([cls.json_type], "#/$defs/{name}")
-        name = str(references[0].get("$ref", "")).rpartition("/")[2]
-        return {**(components[name] if name else references[0]), "$defs": components}
+    def model_json_schema(cls, *_: object, ref_template: str = "#/$defs/{model}", **__: object) -> dict[str, Any]:
+        """The schema for BentoML's own descriptions, such as that in a bento. They know no union: its first type."""
+        kind = get_args(cls.json_type)[0] if isinstance(cls.json_type, UnionType) else cls.json_type
+        (schema,), components = _schemas([kind], ref_template.replace("{model}", "{name}"))
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        return {**(components[name] if name else schema), "$defs": components}
 
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
