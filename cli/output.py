@@ -178,7 +178,7 @@ def print_quality(out: Console, report: QualityReport) -> None:
     counts = f"{report.rows:,} rows, {report.cases:,} cases in {report.clusters:,} groups that share their outcome"
     out.print(f"[bold]{escape(report.register)}[/bold]: {counts}, {report.first or '?'} to {report.last or '?'}")
     for name, outcome in report.outcomes.items():
-        out.print(f"  {name}: {_share(outcome.rate)} of {outcome.told:,} known, {outcome.censored:,} censored")
+        out.print(f"  {name}: {_share(outcome.rate)} of {outcome.known:,} known, {outcome.censored:,} censored")
     doubtful = {"without a date": report.undated, "repeat an earlier id": report.repeated, **report.impossible}
     for text, number in {**doubtful, **report.problems}.items():
         if number:

@@ -15,9 +15,9 @@
 | `estado` | complete, unsuccessful, cancelled, active | outcome and kind | end |
 | `anio` | year of the file | unused | – |
 
-Before October 2024 complete calls survive and failed ones hardly do, so those calls are censored, whatever they say.
+Before October 2024 complete calls survive and failed ones hardly do, so those calls are censored, whatever they state.
 Active ones are too. A call's figures are those of its last release: a deadline that was moved looks original.
-Calls whose id begins with the same number took up one need and are taken to share their fate.
+Calls whose id begins with the same number are for one need, and form one cluster.
 """
 
 from __future__ import annotations
@@ -62,25 +62,25 @@ _NUMBER = re.compile(r"(\d{4,})-")
 
 def read(path: Path) -> HistoryFile:
     """The last release of every call as a case. Raises as `Register` says."""
-    found = read_cells(path, NEEDED, WANTED)
-    rows = list(found.rows())
+    cells = read_cells(path, NEEDED, WANTED)
+    rows = list(cells.rows())
     last: dict[str, tuple[datetime, int]] = {}
     for number, row in enumerate(rows):
         if row["fecha_publicacion"] is None:
-            found.add_missing(number, "fecha_publicacion", "no publication day")
+            cells.add_missing(number, "fecha_publicacion", "no publication day")
             continue
-        key, at = str(row["id_llamado"] or row["ocid"]), written(str(row["ocid"]))
-        seen = (at or datetime.min.replace(tzinfo=UTC), number)
-        last[key] = max(last.get(key, seen), seen)
+        call, written = str(row["id_llamado"] or row["ocid"]), written_at(str(row["ocid"]))
+        release = (written or datetime.min.replace(tzinfo=UTC), number)
+        last[call] = max(last.get(call, release), release)
     cases = [_case(number, rows[number]) for number in sorted(number for _, number in last.values())]
-    return HistoryFile(cases=cases, rows=len(rows), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(rows), problems=cells.problems)
 
 
-def written(ocid: str) -> datetime | None:
-    """When a release was written, which the end of its id says; None if it does not."""
-    if found := _WRITTEN.search(ocid):
+def written_at(ocid: str) -> datetime | None:
+    """When a release was written, by the end of its id; None if that does not say it."""
+    if stamp := _WRITTEN.search(ocid):
         try:
-            return datetime.fromisoformat(found[1]).astimezone(UTC)
+            return datetime.fromisoformat(stamp[1]).astimezone(UTC)
         except (ValueError, OverflowError):
             return None
     seconds = _SECONDS.search(ocid) or _MILLISECONDS.search(ocid)
@@ -90,8 +90,8 @@ def written(ocid: str) -> datetime | None:
 def _case(number: int, row: Row) -> LabelledTender:
     published: date = row["fecha_publicacion"]
     no_award = NO_AWARD.get(row["estado"]) if published >= WHOLE_SINCE else None
-    release = written(str(row["ocid"]))
-    known = max(release.date() if release else published, published + DAY)
+    written = written_at(str(row["ocid"]))
+    known = max(written.date() if written else published, published + DAY)
     call = str(row["id_llamado"] or row["ocid"])
     root = _NUMBER.match(call)
     return LabelledTender(

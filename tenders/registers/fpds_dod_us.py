@@ -25,7 +25,7 @@ the contract's life | unused | end |
 A code is empty where it took several values over the contract's life, and such contracts end early three times as
 often. So an empty code counts as the commonest one and cannot be told from it. The office comes from the PIID:
 office (6), fiscal year (2), instrument (1), number; orders under a vehicle have a short number of their own.
-Contracts still running in 2013 count as held. Orders under one vehicle share their fate.
+Contracts still running in 2013 count as held. Orders under one vehicle form one cluster.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ _SCHEDULE = re.compile(r"(?P<office>GS\d\d)(?P<instrument>[A-Z])[A-Z0-9]{5}$")
 
 def read(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
-    found = read_cells(path, NEEDED, WANTED)
+    cells = read_cells(path, NEEDED, WANTED)
     cases: list[LabelledTender] = []
-    for number, row in enumerate(found.rows()):
+    for number, row in enumerate(cells.rows()):
         signed, last = row["MinOfEffectiveDate"], row["MaxOfEffectiveDate"]
         if signed is None or last is None:
             column, what = ("MaxOfEffectiveDate", "last action") if signed else ("MinOfEffectiveDate", "signing")
-            found.add_missing(number, column, f"no day of {what}")
+            cells.add_missing(number, column, f"no day of {what}")
             continue
         cases.append(_case(number, row, signed, last))
-    return HistoryFile(cases=cases, rows=len(found.columns["piid"]), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(cells.columns["piid"]), problems=cells.problems)
 
 
 def _case(number: int, row: Row, signed: date, last: date) -> LabelledTender:
@@ -97,7 +97,7 @@ def _case(number: int, row: Row, signed: date, last: date) -> LabelledTender:
 def _tender(row: Row, signed: date) -> Tender:
     vehicle, number = row["idvpiid"], str(row["piid"])
     competed = _code(row, "extentcompeted")
-    codes = parsed(vehicle, number)
+    codes = number_codes(vehicle, number)
     office = codes.pop("office", None)
     codes |= {"pricing": _code(row, "TypeOfContractPricing"), "system": _code(row, "systemequipmentcode")}
     stated = {"fair_opportunity": row["statutoryexceptiontofairopportunity"], "vehicle": vehicle}
@@ -120,23 +120,23 @@ def _tender(row: Row, signed: date) -> Tender:
 
 
 def _code(row: Row, column: str) -> str:
-    given = row[column]
-    return str(given) if given not in (None, "", ":") else COMMONEST[column]
+    code = row[column]
+    return str(code) if code not in (None, "", ":") else COMMONEST[column]
 
 
-def parsed(vehicle: str | None, number: str) -> dict[str, str]:
-    """What the numbers say: office, its service, instrument, fiscal year, kind of order. Unknown shapes say less."""
+def number_codes(vehicle: str | None, number: str) -> dict[str, str]:
+    """The codes in the numbers: office, service, instrument, fiscal year, kind of order. Unknown shapes give fewer."""
     own, above = _PIID.match(number), _match(vehicle)
-    found = {"order": _order(vehicle, number)}
+    codes = {"order": _order(vehicle, number)}
     for match in filter(None, (above, own)):
-        found |= {name: part for name, part in match.groupdict().items() if name != "year"}
+        codes |= {name: part for name, part in match.groupdict().items() if name != "year"}
         if "year" in match.groupdict():
-            found["fiscal_year"] = match["year"]
+            codes["fiscal_year"] = match["year"]
     if above:
-        found["instrument"] = above["instrument"]
-    if office := found.get("office"):
-        found["service"] = office[:2] if office[0] in "DHGS" else office[0]
-    return found
+        codes["instrument"] = above["instrument"]
+    if office := codes.get("office"):
+        codes["service"] = office[:2] if office[0] in "DHGS" else office[0]
+    return codes
 
 
 def _match(vehicle: str | None) -> re.Match[str] | None:

@@ -4,7 +4,7 @@ draft.
 | column | what it is | where it goes | known |
 |---|---|---|---|
 | `Organisation Chain` | department to division | buyer; first two → `codes.division`; last → `procuringEntity` | call |
-| `Tender ID` | year, office, number, package | `tender.id`; without package: shares fate | call |
+| `Tender ID` | year, office, number, package | `tender.id`; without package: the cluster | call |
 | `Tender Type` | route | `tender.procurementMethod`, `procurementMethodDetails` | call |
 | `Tender Category` | works, goods, services | `tender.mainProcurementCategory` | call |
 | `Product Category` | what kind of thing | `tender.classification`, scheme IN-NICGEP | call |
@@ -26,8 +26,8 @@ draft.
 | `committee_members` | people on the committee; when is not known | unused | ? |
 | `Document Download / Sale …`, `Sub category`, `EMD Percentage` | repeat the above or mostly empty | unused | call |
 
-No cancelled tender is in it, so it says nothing on no_award. The package number at the end of the id counts awards in
-part. Money has Indian commas (`8,45,000`); awarded values are sometimes a rate or a token of 1 and not to be trusted.
+No cancelled tender is in it, so it shows nothing on no_award. The package number at the end of the id partly counts
+awards. Money has Indian commas (`8,45,000`); awarded values are sometimes a rate or a token of 1 and not to be trusted.
 """
 
 from __future__ import annotations
@@ -127,27 +127,27 @@ _DATE = re.compile(r"(\d{1,2})-([A-Z][a-z]{2})-(\d{4})\b")
 
 def read(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
-    found = read_cells(path, dict.fromkeys(NEEDED, as_text), dict.fromkeys(WANTED, as_text))
-    shared, problems = Interner(), found.problems
+    cells = read_cells(path, dict.fromkeys(NEEDED, as_text), dict.fromkeys(WANTED, as_text))
+    shared, problems = Interner(), cells.problems
     cases: list[LabelledTender] = []
     with gc_paused():
-        for number, row in enumerate(found.rows()):
+        for number, row in enumerate(cells.rows()):
             published = day(row["Publish Date"])
             if published is None:
                 problems.append(cell_problem(number, "Publish Date", f"{row['Publish Date']!r} is no date"))
                 continue
             cases.append(_case(number, row, published, shared))
-    return HistoryFile(cases=cases, rows=len(found.columns["state"]), problems=problems)
+    return HistoryFile(cases=cases, rows=len(cells.columns["state"]), problems=problems)
 
 
 @lru_cache(maxsize=65536)
 def day(written: str | None) -> date | None:
     """`10-Apr-2018 11:00 AM`, or a day as ISO 8601 has it, as its day; None if it is no date."""
-    found = _DATE.match((written or "").strip())
+    parts = _DATE.match((written or "").strip())
     try:
-        if not found or found[2] not in _MONTHS:
+        if not parts or parts[2] not in _MONTHS:
             return as_day(written)
-        return as_day(date(int(found[3]), _MONTHS.index(found[2]) + 1, int(found[1])))
+        return as_day(date(int(parts[3]), _MONTHS.index(parts[2]) + 1, int(parts[1])))
     except ValueError:
         return None
 
@@ -267,8 +267,8 @@ def _division(chain: str) -> str | None:
 
 
 def _facts(division: str | None, *codes: str | None) -> Facts:
-    given = {name: code.removesuffix(".0") for name, code in zip(CODES, codes, strict=True) if code}
-    return Facts(codes=given | {"division": division} if division else given)
+    stated = {name: code.removesuffix(".0") for name, code in zip(CODES, codes, strict=True) if code}
+    return Facts(codes=stated | {"division": division} if division else stated)
 
 
 REGISTER = Register(

@@ -3,7 +3,7 @@ in, and single_bid.
 
 | column | what it is | where it goes | known |
 |---|---|---|---|
-| `id` | the tender | `tender.id`; lots of one tender share their fate | call |
+| `id` | the tender | `tender.id`; lots of one tender are a cluster | call |
 | `lot_id` | the lot; *Sin lotes* is one block | `tender.lots[].id`; `tenderRisk.singleBlock` | call |
 | `title`, `lot_title` | what is bought | `tender.title`, `tender.lots[].title` | call |
 | `lot_value_eur` | budget of the lot | `tender.lots[].value` | call |
@@ -120,19 +120,19 @@ Row = Mapping[str, Any]
 
 def read(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
-    found = read_cells(path, NEEDED, WANTED)
-    rows = list(found.rows())
-    together: dict[object, list[int]] = defaultdict(list)
+    cells = read_cells(path, NEEDED, WANTED)
+    rows = list(cells.rows())
+    by_tender: dict[object, list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         if row["published"] is None:
-            found.add_missing(number, "published", "no publication day")
+            cells.add_missing(number, "published", "no publication day")
         elif row["result"] not in NO_AWARD:
-            found.problems.append(cell_problem(number, "result", f"{row['result']!r} is no known result"))
+            cells.problems.append(cell_problem(number, "result", f"{row['result']!r} is no known result"))
         else:
-            together[row["id"]].append(number)
+            by_tender[row["id"]].append(number)
     last = max((row["decision_date"] for row in rows if row["decision_date"]), default=date.max)
-    cases = [case for numbers in together.values() for case in _cases(numbers, [rows[i] for i in numbers], last)]
-    return HistoryFile(cases=sorted(cases, key=lambda case: case.row), rows=len(rows), problems=found.problems)
+    cases = [case for numbers in by_tender.values() for case in _cases(numbers, [rows[i] for i in numbers], last)]
+    return HistoryFile(cases=sorted(cases, key=lambda case: case.row), rows=len(rows), problems=cells.problems)
 
 
 def _cases(numbers: Sequence[int], rows: Sequence[Row], last: date) -> list[LabelledTender]:
@@ -189,7 +189,7 @@ def _tender(row: Row, own: str | None, lots: Mapping[str, Row], counts: Mapping[
             legal_basis=LegalBasis(scheme="CELEX", id=basis) if basis else None,
             techniques=_techniques(row["contracting_system"]),
         ),
-        bids=Bids(statistics=given) if (given := tuple(filter(None, statistics))) else None,
+        bids=Bids(statistics=stated) if (stated := tuple(filter(None, statistics))) else None,
         tender_risk=Facts(single_block=own is None, codes={name: row[name] for name in CODES if row[name]}),
     )
 

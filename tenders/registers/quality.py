@@ -1,4 +1,4 @@
-"""The data-quality report of a history: rows, cases, censored, repeated, impossible dates, fill and rates by year."""
+"""The data-quality report of a history: rows, cases, repeats, impossible dates, filled facts and rates by year."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ FACTS: Mapping[str, Filled] = {
 
 
 class OutcomeRate(msgspec.Struct, frozen=True, kw_only=True):
-    """An outcome over some cases: how many have it told, in how many it happened, how many are censored."""
+    """An outcome over some cases: how many state it, in how many it happened, how many are censored."""
 
-    told: int
+    known: int
     happened: int
     censored: int
 
     @property
     def rate(self) -> float | None:
-        """Share in which it happened, of those told; None without any."""
-        return self.happened / self.told if self.told else None
+        """The share in which it happened, of the cases that state it; None without any."""
+        return self.happened / self.known if self.known else None
 
 
 class YearQuality(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class YearQuality(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a history holds and what is doubtful in it.
+    """What a history holds, and what is doubtful in it.
 
     `rows` are the file's, `cases` those read of them; the difference is in `problems` (counts by kind, with
     `examples`), or rows that another of the same process replaces. `repeated` are cases with the id and lot of an
@@ -99,7 +99,7 @@ def quality_report(source: Register, path: Path) -> QualityReport:
     by_year: dict[int, list[LabelledTender]] = {}
     for case in cases:
         by_year.setdefault(0 if case.published == UNDATED else case.published.year, []).append(case)
-    counted = {year: _filled(each) for year, each in sorted(by_year.items())}
+    counted = {year: _filled(some) for year, some in sorted(by_year.items())}
     problems = Counter(problem.problem for problem in read.problems)
     return QualityReport(
         register=source.name,
@@ -120,45 +120,45 @@ def quality_report(source: Register, path: Path) -> QualityReport:
         years={
             year: YearQuality(
                 cases=len(by_year[year]),
-                fill=_shares(found, len(by_year[year])),
+                fill=_shares(counts, len(by_year[year])),
                 outcomes={name: _rate(by_year[year], name) for name in names},
             )
-            for year, found in counted.items()
+            for year, counts in counted.items()
         },
     )
 
 
 def _filled(cases: Iterable[LabelledTender]) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for case in cases:
         tender = case.tender
-        found.update(name for name, filled in FACTS.items() if filled(tender))
-    return found
+        counts.update(name for name, filled in FACTS.items() if filled(tender))
+    return counts
 
 
-def _shares(found: Mapping[str, int], cases: int) -> dict[str, float]:
-    return {name: round(found[name] / cases, 4) for name in FACTS if cases and found.get(name)}
+def _shares(counts: Mapping[str, int], cases: int) -> dict[str, float]:
+    return {name: round(counts[name] / cases, 4) for name in FACTS if cases and counts.get(name)}
 
 
 def _rate(cases: Iterable[LabelledTender], outcome: str) -> OutcomeRate:
     counted = Counter(case.outcomes.get(outcome) for case in cases)
-    return OutcomeRate(told=counted[True] + counted[False], happened=counted[True], censored=counted[None])
+    return OutcomeRate(known=counted[True] + counted[False], happened=counted[True], censored=counted[None])
 
 
 def _impossible(cases: Iterable[LabelledTender]) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for case in cases:
         known, published = case.known_on, case.published
         if published == UNDATED:
             continue
-        found["known before it was published"] += known is not None and known < published
+        counts["known before it was published"] += known is not None and known < published
         # A contract may run for decades before its end is known; an award may not.
         late = known is not None and (known - published).days > LONG_AFTER_DAYS and "early_end" not in case.outcomes
-        found["known over three years after publication"] += late
-        found[f"published before {FIRST_YEAR}"] += published.year < FIRST_YEAR
+        counts["known over three years after publication"] += late
+        counts[f"published before {FIRST_YEAR}"] += published.year < FIRST_YEAR
         period = case.tender.tender.tender_period
         if period and period.end_date:
             days = (dates.latest(period.end_date) - published).days
-            found["bids due before it was published"] += days < 0
-            found["bids due over three years after publication"] += days > LONG_AFTER_DAYS
-    return found
+            counts["bids due before it was published"] += days < 0
+            counts["bids due over three years after publication"] += days > LONG_AFTER_DAYS
+    return counts

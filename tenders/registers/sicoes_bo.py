@@ -18,7 +18,7 @@
 
 Censored: running, suspended, never reported, and endings in part. A call without a usable end date counts as known
 120 days after publication, when 99 of 100 dated ones are; an unsuccessful one already when it was called again. Calls
-of one unit on one day share their fate. There are no values, bids or lots.
+of one unit on one day form one cluster. There are no values, bids or lots.
 """
 
 from __future__ import annotations
@@ -96,26 +96,26 @@ WANTED: Mapping[str, CellParser] = {
 
 
 class _Reader:
-    """Makes cases of rows; keeps what rows have in common, and what was wrong."""
+    """Makes cases of rows. It keeps the objects that rows share, and adds problems to the cells."""
 
-    def __init__(self, found: RegisterCells) -> None:
-        self.found = found
-        self.again = _calls(found.columns["cuce"], found.columns["fecha_publicacion"])
+    def __init__(self, cells: RegisterCells) -> None:
+        self.cells = cells
+        self.again = _calls(cells.columns["cuce"], cells.columns["fecha_publicacion"])
         self.shared = Interner()
 
     def case(self, row: int, cuce: str, estado: str, published: date | None, *rest: object) -> LabelledTender | None:
         parts = cuce.split("-")
         if len(parts) != 6 or not (parts[4].isdigit() and parts[5].isdigit()):
-            self.found.problems.append(
+            self.cells.problems.append(
                 cell_problem(row, "cuce", f"{cuce[:40]!r} is not YY-entity-unit-number-call-subcall")
             )
             return None
         if published is None:
-            self.found.add_missing(row, "fecha_publicacion", "no publication day")
+            self.cells.add_missing(row, "fecha_publicacion", "no publication day")
             return None
         outcomes = OUTCOMES.get(estado)
         if outcomes is None:
-            self.found.problems.append(
+            self.cells.problems.append(
                 cell_problem(row, "estado", f"{estado!r} is no known state", "Taken as censored")
             )
             outcomes = CENSORED
@@ -138,7 +138,7 @@ class _Reader:
             if decided >= published:
                 return decided
             problem = "decided before it was published"
-            self.found.problems.append(cell_problem(row, "fecha_adjudicacion_desierta", problem, "Taken as undated"))
+            self.cells.problems.append(cell_problem(row, "fecha_adjudicacion_desierta", problem, "Taken as undated"))
         latest = published + KNOWN_AFTER
         if outcomes is FAILED:
             called = self.again.get("-".join(parts[:4]), ())
@@ -198,27 +198,27 @@ def _facts(call: str, subcall: str, kind: str | None) -> Facts:
 
 def _calls(cuces: list[str], published: list[date | None]) -> dict[str, list[tuple[int, date]]]:
     """The second and later calls of each process: call number and publication day."""
-    found: dict[str, list[tuple[int, date]]] = {}
+    calls: dict[str, list[tuple[int, date]]] = {}
     for cuce, day in zip(cuces, published, strict=True):
         parts = (cuce or "").split("-")
         if len(parts) == 6 and parts[4] != "1" and parts[4].isdigit() and day:
-            found.setdefault("-".join(parts[:4]), []).append((int(parts[4]), day))
-    return found
+            calls.setdefault("-".join(parts[:4]), []).append((int(parts[4]), day))
+    return calls
 
 
 def read(path: Path) -> HistoryFile:
     """Every call of the file as a case. Raises as `Register` says."""
-    found = read_cells(path, NEEDED, WANTED)
-    given = found.columns
-    reader = _Reader(found)
+    cells = read_cells(path, NEEDED, WANTED)
+    columns = cells.columns
+    reader = _Reader(cells)
     with gc_paused():
-        rows = zip(*(given[name] for name in (*NEEDED, *WANTED)), strict=True)
+        rows = zip(*(columns[name] for name in (*NEEDED, *WANTED)), strict=True)
         made = (reader.case(number, cuce or "", *rest) for number, (cuce, *rest) in enumerate(rows))
         cases = [case for case in made if case]
-    return HistoryFile(cases=cases, rows=len(given["cuce"]), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(columns["cuce"]), problems=cells.problems)
 
 
-def attributes(codes: Mapping[str, str]) -> dict[str, str]:
+def read_attributes(codes: Mapping[str, str]) -> dict[str, str]:
     """The codes by the names of attributes. A second subcall calls again for a part."""
     return codes_as(kind="tipo_de_contratacion")(codes) | {"part_again": str(codes.get("subcall", "1") != "1")}
 
@@ -232,5 +232,5 @@ REGISTER = Register(
     ),
     outcomes={"no_award": ("draft",)},
     read=read,
-    attributes=attributes,
+    attributes=read_attributes,
 )

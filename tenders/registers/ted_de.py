@@ -15,8 +15,8 @@
 
 Only the year is known: a case counts as published on its first day and known on its last, so that no result of a year
 reaches another case of it. There is no buyer and no notice id, but rows stand in the order of their notices: neighbours
-that agree in all that the call tells end alike far more often than rows that agree and lie apart, so they share their
-fate. Two notices that are alike may stand together, and then intervals are too wide rather than too narrow.
+that agree in all facts of the call have the same outcome far more often than rows that agree and lie apart, so they
+form one cluster. Two equal notices may stand together, and then intervals are too wide rather than too narrow.
 """
 
 from __future__ import annotations
@@ -80,19 +80,19 @@ WANTED: Mapping[str, CellParser] = {
 
 def read(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
-    found = read_cells(path, NEEDED, WANTED)
+    cells = read_cells(path, NEEDED, WANTED)
     shared = Interner()
     cases: list[LabelledTender] = []
     notice, before = "", None
     with gc_paused():
-        for row, (year, offers, *facts, price) in enumerate(zip(*found.columns.values(), strict=True)):
+        for row, (year, offers, *facts, price) in enumerate(zip(*cells.columns.values(), strict=True)):
             if year is None:
-                found.add_missing(row, "YEAR", "no year")
+                cells.add_missing(row, "YEAR", "no year")
                 continue
             if (year, facts) != before:
                 notice, before = f"notice at row {row}", (year, facts)
             cases.append(_case(row, notice, year, count(offers), facts, price, shared))
-    return HistoryFile(cases=cases, rows=len(found.columns["YEAR"]), problems=found.problems)
+    return HistoryFile(cases=cases, rows=len(cells.columns["YEAR"]), problems=cells.problems)
 
 
 def _case(
@@ -141,12 +141,12 @@ def _facts(
     return Facts(codes={name: str(as_text(code)) for name, code in codes.items() if code is not None})
 
 
-def attributes(codes: Mapping[str, str]) -> dict[str, str]:
+def read_attributes(codes: Mapping[str, str]) -> dict[str, str]:
     """The codes by the names of attributes. What decides is the weight of the price with the source's flag."""
-    found = codes_as(market="cpv_group", authority="authority", topic="topic")(codes)
+    attributes = codes_as(market="cpv_group", authority="authority", topic="topic")(codes)
     if weight := codes.get("price_weight"):
-        found["criteria"] = f"{weight}|{codes.get('price_weight_flag')}"
-    return found
+        attributes["criteria"] = f"{weight}|{codes.get('price_weight_flag')}"
+    return attributes
 
 
 REGISTER = Register(
@@ -158,5 +158,5 @@ REGISTER = Register(
     ),
     outcomes={"single_bid": ("draft",)},
     read=read,
-    attributes=attributes,
+    attributes=read_attributes,
 )

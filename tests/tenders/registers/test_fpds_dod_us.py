@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tenders.registers.fpds_dod_us import parsed
+from tenders.registers.fpds_dod_us import number_codes
 from tests.tenders.registers.made import fpds, one, read
 
 
@@ -55,7 +55,7 @@ def test_amounts_are_those_at_signing(tmp_path):
     ],
 )  # fmt: skip
 def test_the_number_tells_office_year_instrument_and_order(vehicle, number, found):
-    assert parsed(vehicle, number) == found
+    assert number_codes(vehicle, number) == found
 
 
 def test_orders_under_one_vehicle_share_their_fate(tmp_path):
