@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tenders.registers.dncp_py import written
+from tenders.registers.dncp_py import written_at
 from tests.tenders.registers.made import dncp, one, read
 
 
@@ -48,7 +48,7 @@ def test_calls_before_october_2024_are_censored_for_their_failures_are_gone(tmp_
     ],
 )  # fmt: skip
 def test_the_release_id_says_when_it_was_written(ocid, on):
-    moment = written(ocid)
+    moment = written_at(ocid)
     assert moment and moment.date() == date.fromisoformat(on)
 
 

@@ -35,7 +35,7 @@ def test_rows_cases_and_groups(report):
 
 def test_outcomes_and_years(report):
     rate = report.outcomes["no_award"]
-    assert (rate.told, rate.happened, rate.censored, rate.rate) == (4, 2, 1, 0.5)
+    assert (rate.known, rate.happened, rate.censored, rate.rate) == (4, 2, 1, 0.5)
     assert {year: (row.cases, row.outcomes["no_award"].rate) for year, row in report.years.items()} == {
         2015: (2, 0.5),
         2016: (3, 0.5),
@@ -81,7 +81,7 @@ def test_the_command_prints_it(tmp_path):
     shown = CliRunner().invoke(app, ["check", path, "--register", "sicoes_bo"])
     assert shown.exit_code == 0
     assert "6 rows, 5 cases" in shown.output
-    assert "no_award: 50.0% of 4 told, 1 censored" in shown.output
+    assert "no_award: 50.0% of 4 known, 1 censored" in shown.output
     told = CliRunner().invoke(app, ["check", path, "--register", "sicoes_bo", "--json"])
     report = json.loads(told.stdout)
     assert (report["register"], report["cases"]) == ("sicoes_bo", 5)
