@@ -130,7 +130,9 @@ def test_the_end_of_a_line_does_not_count_towards_its_bound(tmp_path: Path) -> N
 @pytest.mark.parametrize("codec", ["", ".gz", ".zst"])
 def test_a_line_of_64_megabytes_costs_one_row_and_no_memory(tmp_path: Path, codec: str) -> None:
     content = sample_files.GOOD + b"\n" + b" " * 2**26 + b"\n" + sample_files.GOOD
-    path = sample_files.written(tmp_path, f"a.jsonl{codec}", sample_files.packed(content, codec[1:]) if codec else content)
+    path = sample_files.written(
+        tmp_path, f"a.jsonl{codec}", sample_files.packed(content, codec[1:]) if codec else content
+    )
     del content
     bounds = Bounds(block=2**20, line=2**21)
     tracemalloc.start()
@@ -155,7 +157,9 @@ def test_a_stream_that_breaks_off_gives_what_came_before_and_says_where(tmp_path
     content = sample_files.packed(sample_files.lines(sample_files.releases()) * 500, codec)
     found = sample_files.read(sample_files.written(tmp_path, f"a.jsonl.{codec}", content[: len(content) - 20]))
     assert found[0].process
-    assert [sample_files.said(row).split(":")[:2] for row in found if not row.process] == [[f"line {len(found)}", " damaged"]]
+    assert [sample_files.said(row).split(":")[:2] for row in found if not row.process] == [
+        [f"line {len(found)}", " damaged"]
+    ]
 
 
 def test_streams_that_follow_each_other_are_one(tmp_path: Path) -> None:

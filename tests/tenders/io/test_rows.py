@@ -80,7 +80,9 @@ def test_how_it_is_cut_changes_nothing(
         if name.endswith(".xlsx"):
             continue
         path = sample_files.written(folder, name, content)
-        assert sample_files.seen(sample_files.read(path, bounds=bounds)) == sample_files.seen(sample_files.read(path)), name
+        assert sample_files.seen(sample_files.read(path, bounds=bounds)) == sample_files.seen(
+            sample_files.read(path)
+        ), name
 
 
 BAD = [

@@ -85,4 +85,4 @@ def test_the_command_prints_it(tmp_path):
     told = CliRunner().invoke(app, ["check", path, "--register", "sicoes_bo", "--json"])
     report = json.loads(told.stdout)
     assert (report["register"], report["cases"]) == ("sicoes_bo", 5)
-    assert report["years"]["2015"]["outcomes"]["no_award"] == {"told": 2, "happened": 1, "censored": 0}
+    assert report["years"]["2015"]["outcomes"]["no_award"] == {"known": 2, "happened": 1, "censored": 0}
