@@ -42,7 +42,7 @@ FIELDS = {
     "register": "Columns of the table",
     "rank_by": "Rank by",
     "capacity": "Reviews you have people for",
-    "most_per_buyer": "At most so many of one buyer",
+    "most_per_buyer": "Most reviews of one buyer",
     "sample": "Share drawn at random",
     "seed": "Seed of the draw",
     "since": "Compare with an earlier portfolio",
@@ -266,7 +266,7 @@ def _differences(job: Job, manifest: RunManifest) -> list[str]:
     if since and since.bundle != manifest.options.bundle:
         sentences.append(f"Model {since.bundle} scored the earlier file: some changes are the model's.")
     if since and since.stage != job.options.stage:
-        stage = plain(since.stage) if since.stage else "the furthest stage of each"
+        stage = plain(since.stage) if since.stage else "the latest stage of each"
         sentences.append(f"The earlier file was scored as of {stage}: some changes are the stage's.")
     return sentences
 
