@@ -18,7 +18,7 @@ from models import score as scoring
 from models.bundle import Bundle
 from models.case_matrix import CaseComparison, CaseMatrix, Likeness, case_matrix
 from tenders import casebook
-from tenders.casebook import Case
+from tenders.casebook import CasebookCase
 from tenders.facts import Stage
 from tenders.process import Process
 from tenders.registers.casebook_uk import labelled_tender
@@ -75,7 +75,7 @@ class KnownCase(msgspec.Struct, frozen=True, kw_only=True):
     Cases with the same `cluster_id` share one programme or buyer. `picked` cases were chosen by how they ended.
     """
 
-    case: Case
+    case: CasebookCase
     tender: Tender
     failed: bool
     cluster_id: str
@@ -145,7 +145,7 @@ def peers(bundle: Bundle, stage: Stage) -> Peers:
     )
 
 
-def citations(case: Case) -> Iterator[Citation]:
+def citations(case: CasebookCase) -> Iterator[Citation]:
     """The case's sources that have a web address, with their titles where the casebook has one for each."""
     addresses = [address.strip() for address in case.sources.split(" | ") if address.strip()]
     titles = [title.strip() for title in case.source_titles.split(";")]

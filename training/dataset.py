@@ -16,7 +16,7 @@ from features.track_records.case_records import CaseHistory
 from features.track_records.resolutions import resolved_cases
 from models.bundle import TrainingSource
 from tenders import casebook
-from tenders.casebook import Case
+from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Stage
 from tenders.registers.casebook_uk import labelled_tender
 from training.splits import components, numbered
@@ -37,7 +37,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     `cluster` those of one programme and buyer; `fate` those that ended by one decision.
     """
 
-    cases: tuple[Case, ...]
+    cases: tuple[CasebookCase, ...]
     features: dict[Stage, tuple[str, ...]]
     x: dict[Stage, Matrix]
     picked: NDArray[np.bool_]
@@ -56,7 +56,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         return np.array([np.nan if value is None else float(value) for value in values])
 
 
-def history(cases: Sequence[Case] | None = None) -> History:
+def history(cases: Sequence[CasebookCase] | None = None) -> History:
     """The casebook, each case with the track records of its day. Cases without a date are left out: they have none."""
     read = [(c, c.process()) for c in (casebook.cases() if cases is None else cases)]
     dated = [(c, process, day) for c, process in read if (day := process.published_on())]
@@ -82,7 +82,7 @@ def history(cases: Sequence[Case] | None = None) -> History:
     )
 
 
-def source(cases: Sequence[Case], days: Sequence[date]) -> TrainingSource:
+def source(cases: Sequence[CasebookCase], days: Sequence[date]) -> TrainingSource:
     """The fingerprint of the casebook's three files, its rows and dates."""
     files = (casebook.CASES, casebook.CHANGES, casebook.SECTORS)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
@@ -91,11 +91,11 @@ def source(cases: Sequence[Case], days: Sequence[date]) -> TrainingSource:
     )
 
 
-def _programme(case: Case) -> str:
+def _programme(case: CasebookCase) -> str:
     return f"case:{case.case_id}" if case.picked else f"cohort:{case.cohort}"
 
 
-def _decision(case: Case) -> tuple[str, ...]:
+def _decision(case: CasebookCase) -> tuple[str, ...]:
     """Failures of one programme and buyer on one day are one decision; survivors survive one by one."""
     if case.picked or case.fail != "1":
         return (case.case_id,)

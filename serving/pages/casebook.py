@@ -16,7 +16,7 @@ from serving.pages.drafts import Draft
 from serving.pages.form import form_values
 from serving.pages.rendering import page
 from tenders import casebook
-from tenders.casebook import Case
+from tenders.casebook import CasebookCase
 from tenders.io import form
 
 PAGE_CASES = 25
@@ -65,7 +65,7 @@ async def show_case(request: Request) -> Response:
     )
 
 
-def ending(case: Case) -> str:
+def ending(case: CasebookCase) -> str:
     """How a case ended, as a key of ENDINGS."""
     return {True: "failed", False: "held", None: "open"}[_failed().get(case.case_id)]
 
@@ -81,7 +81,7 @@ def _failed() -> Mapping[str, bool]:
     return {case.case.case_id: case.failed for case in known_cases("awarded")}
 
 
-def _matches(case: Case, filters: Mapping[str, str]) -> bool:
+def _matches(case: CasebookCase, filters: Mapping[str, str]) -> bool:
     if filters["ended"] in ENDINGS and ending(case) != filters["ended"]:
         return False
     if filters["sector"] and case.sector != filters["sector"]:
@@ -92,6 +92,6 @@ def _matches(case: Case, filters: Mapping[str, str]) -> bool:
 
 
 @cache
-def _words(case: Case) -> str:
+def _words(case: CasebookCase) -> str:
     texts = (case.name, case.buyer, case.provider, case.service, case.sector, case.account, case.outcome, case.case_id)
     return " ".join(texts).casefold()

@@ -1,9 +1,8 @@
 """The casebook: researched UK tenders and contracts with known outcomes and their sources.
 
-491 cases as facts in `cases.csv`, their structure changes in `changes.csv`, the CPV code that stands for each
-sector in `sectors.csv`; README.md says what the columns mean. `picked` cases entered because something is known
-about them, and their failure share is a product of that; the others entered by a rule (a *cohort*). The two are
-never mixed blindly.
+`cases.csv` has the facts of 491 cases, `changes.csv` their structure changes, and `sectors.csv` a CPV code for each
+sector; README.md says what the columns mean. `picked` cases entered because something is known about them, and their
+share of failures follows from that; the others entered by a rule (a *cohort*). The two are never mixed blindly.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ EARLY_END = frozenset({"collapsed", "terminated early", "not renewed after failu
 Flag = Literal["yes", "no", ""]
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One case: a row of `cases.csv`, every value as text, blank for not seen. README.md is the dictionary."""
+class CasebookCase(msgspec.Struct, frozen=True, kw_only=True):
+    """One case: a row of `cases.csv`, every value as text, blank for unknown. README.md says what each is."""
 
     case_id: str
     name: str
@@ -87,12 +86,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def no_award(self) -> bool | None:
-        """Whether no contract came of it. A seen award settles it, also for a contract still running."""
+        """Whether no contract came of it. A known award decides that, also for a contract that is still running."""
         return None if not self.fail else self.outcome == NO_AWARD
 
     @property
     def early_end(self) -> bool | None:
-        """Whether the contract ended early, not working; None without contract, or if too recent to tell."""
+        """Whether the contract ended early because it did not work; None without contract, or if too recent to tell."""
         if not self.fail or self.no_award or self.censored:
             return None
         return self.outcome in EARLY_END
@@ -105,14 +104,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.bidders_final == "1"
 
     def process(self) -> Process:
-        """The case as a process, to be taken `as_of` any stage. Holds no outcome."""
+        """The case as a process, whose `as_of` gives it at any stage. It holds no outcome."""
         return Process(releases=(self.release(),), where=("",))
 
     def release(self) -> dict[str, Any]:
         """The case as an OCDS release with the facts known at each stage, without its outcome.
 
-        The title is what was bought: case names tell of providers and of ends. Facts that came to light only later
-        (see `*_stage` in the README) are left out.
+        The title is what was bought, because case names tell of providers and of ends. Facts that came to light only
+        later (see `*_stage` in the README) are left out.
         """
         release: dict[str, Any] = _without_blanks(
             {
@@ -131,23 +130,23 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @cache
-def cases() -> tuple[Case, ...]:
+def cases() -> tuple[CasebookCase, ...]:
     """All cases, in the order of the file."""
-    return tuple(msgspec.convert(row, Case) for row in _rows(CASES))
+    return tuple(msgspec.convert(row, CasebookCase) for row in _rows(CASES))
 
 
 @cache
-def case(case_id: str) -> Case:
+def case(case_id: str) -> CasebookCase:
     """One case by its id. Raises KeyError if there is none."""
-    return {each.case_id: each for each in cases()}[case_id]
+    return {case.case_id: case for case in cases()}[case_id]
 
 
 @cache
 def _changes() -> Mapping[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    changes: dict[str, list[dict[str, str]]] = defaultdict(list)
     for row in _rows(CHANGES):
-        found[row["case_id"]].append(row)
-    return found
+        changes[row["case_id"]].append(row)
+    return changes
 
 
 @cache
@@ -160,7 +159,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _tender(case: Case) -> dict[str, Any]:
+def _tender(case: CasebookCase) -> dict[str, Any]:
     sector = _cpv().get(case.sector)
     cpv = sector and {"scheme": "CPV", "id": sector["cpv"], "description": sector["description"]}
     return {
@@ -176,7 +175,7 @@ def _tender(case: Case) -> dict[str, Any]:
     }
 
 
-def _value(case: Case) -> dict[str, Any]:
+def _value(case: CasebookCase) -> dict[str, Any]:
     """The value of the whole term. A yearly figure needs the term; a programme's figure is not the contract's."""
     if not case.value_gbp or case.value_basis in ("programme", "framework"):
         return {}
@@ -188,18 +187,18 @@ def _value(case: Case) -> dict[str, Any]:
     return {"amount": amount, "currency": "GBP"}
 
 
-def _awards(case: Case) -> list[dict[str, Any]]:
+def _awards(case: CasebookCase) -> list[dict[str, Any]]:
     if case.no_award or not (case.provider or case.award_date) or (not case.outcome and not case.award_date):
         return []
     return [{"id": "1", "date": case.award_date, "suppliers": [{"id": "supplier-1", "name": case.provider}]}]
 
 
-def _contracts(case: Case) -> list[dict[str, Any]]:
+def _contracts(case: CasebookCase) -> list[dict[str, Any]]:
     period = {"startDate": case.start_date, "endDate": case.end_planned}
     return [{"id": "1", "awardID": "1", "period": period}] if _awards(case) and any(period.values()) else []
 
 
-def _facts(case: Case) -> dict[str, Any]:
+def _facts(case: CasebookCase) -> dict[str, Any]:
     known = ("bids_in", "awarded")
     return {
         "advisers": [{"name": name} for name in _names(case.advisers)],
@@ -232,10 +231,10 @@ def _flag(text: str) -> bool | None:
 
 
 def _without_blanks(value: Any) -> Any:
-    """Leaves out what is blank, empty or None, at every level: absent is our only word for unknown."""
+    """Leaves out what is blank, empty or None, at every level: what is unknown is absent."""
     if isinstance(value, dict):
-        kept = {key: _without_blanks(each) for key, each in value.items()}
-        return {key: each for key, each in kept.items() if each not in (None, "", [], {})}
+        filled = {key: _without_blanks(inner) for key, inner in value.items()}
+        return {key: inner for key, inner in filled.items() if inner not in (None, "", [], {})}
     if isinstance(value, list):
-        return [_without_blanks(each) for each in value]
+        return [_without_blanks(item) for item in value]
     return value

@@ -34,7 +34,7 @@ class FormRows(msgspec.Struct, frozen=True, array_like=True):
     rows: list[list[str] | str]
 
 
-def read_columns(names: Sequence[str], bounds: Bounds) -> list[str]:
+def check_columns(names: Sequence[str], bounds: Bounds) -> list[str]:
     """The columns that are keys of the form. Raises DataError if there is none, TooLargeError if there are too many."""
     if len(names) > bounds.columns:
         raise too_large(f"{len(names):,} columns; at most {bounds.columns:,} are read", "Keep the form's")
@@ -51,7 +51,7 @@ def cut_csv(path: Path, bounds: Bounds) -> Iterator[Cut]:
     if isinstance(header, str):
         raise DataError.at("row 1", header)
     names = [name.strip() for name in header]
-    read_columns(names, bounds)
+    check_columns(names, bounds)
     yield from cut_rows(names, rows, bounds)
 
 
@@ -123,7 +123,7 @@ def cut_parquet(path: Path, bounds: Bounds) -> Iterator[Cut]:
 def _cut_batches(path: Path, bounds: Bounds) -> Iterator[Cut]:
     with pq.ParquetFile(path, pre_buffer=False) as file:
         names = list(file.schema_arrow.names)
-        read = read_columns(names, bounds)
+        read = check_columns(names, bounds)
         metadata = {_UNREAD: msgspec.json.encode([name for name in names if name not in form.BY_KEY])}
         first = 1
         if not file.metadata.num_rows:

@@ -24,7 +24,7 @@ from tenders.columns import Column
 from tenders.errors import DataError, Problem
 from tenders.io import form
 from tenders.io.streams import MIB, Bounds, Cut, problems_cut, too_large, unpacked
-from tenders.io.tables import cut_rows, read_columns
+from tenders.io.tables import check_columns, cut_rows
 from tenders.io.text import to_csv, unescape_formula
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -74,7 +74,7 @@ def cut_workbook(path: Path, bounds: Bounds) -> Iterator[Cut]:
     with unpacked(path, bounds) as plain:
         sheets = read_sheets(plain, bounds)
         names, rows = form_table(next(sheets)[1])
-        read_columns(names, bounds)
+        check_columns(names, bounds)
         yield from cut_rows(names, rows, bounds)
         for title, others in sheets:
             if any(any(row) for row in others):

@@ -2,8 +2,8 @@
 failure (every stage), single_bid (draft).
 
 Reads the casebook's own columns (tenders/casebook/README.md is their dictionary) or those of the researchers (columns
-such as `year_advertised`); the header shows which. `Case.release` decides what is a fact and when it was known, and
-leaves out every column that is marked as later; `Case` has the rules of outcomes.
+such as `year_advertised`); the header shows which. `CasebookCase` has the rules of outcomes, and its `release` decides
+what is a fact and when it was known; it leaves out every column that is marked as later.
 
 - `cohort` is kept: `picked` rows entered because something is known about them, the others by a rule. Their figures
   stand apart.
@@ -28,7 +28,7 @@ from pathlib import Path
 import msgspec
 
 from tenders import dates
-from tenders.casebook import Case
+from tenders.casebook import CasebookCase
 from tenders.errors import DataError, Problem
 from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.registers.columns import read_csv
@@ -124,7 +124,7 @@ HOLDER = _rules(
 )
 
 
-def read(path: Path) -> HistoryFile:
+def read_casebook(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
     names, rows = read_csv(path)
     to_case = _converter(path, names)
@@ -138,7 +138,7 @@ def read(path: Path) -> HistoryFile:
     return HistoryFile(cases=cases, rows=len(rows), problems=problems)
 
 
-def labelled_tender(case: Case, row: int) -> LabelledTender:
+def labelled_tender(case: CasebookCase, row: int) -> LabelledTender:
     """One case of the casebook. Raises DataError or ValueError if a cell cannot be what it should be."""
     process = case.process()
     return LabelledTender(
@@ -158,12 +158,12 @@ def labelled_tender(case: Case, row: int) -> LabelledTender:
     )
 
 
-def _converter(path: Path, names: list[str]) -> Callable[[dict[str, str]], Case]:
+def _converter(path: Path, names: list[str]) -> Callable[[dict[str, str]], CasebookCase]:
     if RESEARCH_MARK in names:
         return case_of_research
-    if missing := [name for name in Case.__struct_fields__ if name not in names]:
+    if missing := [name for name in CasebookCase.__struct_fields__ if name not in names]:
         raise DataError.at(path.name, f"no column {', '.join(missing)}", "See tenders/casebook/README.md")
-    return lambda row: msgspec.convert(row, Case)
+    return lambda row: msgspec.convert(row, CasebookCase)
 
 
 def _problems(row: int, error: Exception) -> list[Problem]:
@@ -172,7 +172,7 @@ def _problems(row: int, error: Exception) -> list[Problem]:
     return [Problem(path=f"row {row + 1}", problem=str(error) or type(error).__name__)]
 
 
-def case_of_research(row: Mapping[str, str]) -> Case:
+def case_of_research(row: Mapping[str, str]) -> CasebookCase:
     """The case in one row of the researchers' table. Raises msgspec.ValidationError if a cell has a wrong value."""
     cells = {name: (cell or "").strip() for name, cell in row.items()}
     kinds = {kind for name in _holders(cells["prior_incumbents"]) if (kind := _kind(HOLDER, name)) != "unknown"}
@@ -190,7 +190,7 @@ def case_of_research(row: Mapping[str, str]) -> Case:
         "remembered": _remembered(cells["remembered_fields"]),
         "censored": "yes" if cells["censored"] == "y" else "",
     }
-    return msgspec.convert(given, Case)
+    return msgspec.convert(given, CasebookCase)
 
 
 def _kind(rules: _Rules, phrase: str) -> str:
@@ -228,6 +228,6 @@ REGISTER = Register(
         "single_bid": ("draft",),
         "failure": ("draft", "bids_in", "awarded"),
     },
-    read=read,
+    read=read_casebook,
     gaps_tell=("/",),
 )

@@ -60,7 +60,7 @@ _MILLISECONDS = re.compile(r"-(1\d{9})\d{3}$")
 _NUMBER = re.compile(r"(\d{4,})-")
 
 
-def read(path: Path) -> HistoryFile:
+def read_dncp(path: Path) -> HistoryFile:
     """The last release of every call as a case. Raises as `Register` says."""
     cells = read_cells(path, NEEDED, WANTED)
     rows = list(cells.rows())
@@ -131,5 +131,5 @@ REGISTER = Register(
         "github.com/diegomezapy/tableroDNCPpy, CC BY 4.0."
     ),
     outcomes={"no_award": ("draft",)},
-    read=read,
+    read=read_dncp,
 )

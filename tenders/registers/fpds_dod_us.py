@@ -66,7 +66,7 @@ _PIID = re.compile(r"(?P<office>[A-Z0-9]{6})(?P<year>\d\d)(?P<instrument>[A-Z])[
 _SCHEDULE = re.compile(r"(?P<office>GS\d\d)(?P<instrument>[A-Z])[A-Z0-9]{5}$")
 
 
-def read(path: Path) -> HistoryFile:
+def read_fpds(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
     cells = read_cells(path, NEEDED, WANTED)
     cases: list[LabelledTender] = []
@@ -157,6 +157,6 @@ REGISTER = Register(
         "Federal Procurement Data System; copy: github.com/CSISdefense/Fixed-price, which states no licence for it."
     ),
     outcomes={"early_end": ("awarded",)},
-    read=read,
+    read=read_fpds,
     gaps_tell=("/contracts/0/value",),
 )

@@ -125,7 +125,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _DATE = re.compile(r"(\d{1,2})-([A-Z][a-z]{2})-(\d{4})\b")
 
 
-def read(path: Path) -> HistoryFile:
+def read_nicgep(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
     cells = read_cells(path, dict.fromkeys(NEEDED, as_text), dict.fromkeys(WANTED, as_text))
     shared, problems = Interner(), cells.problems
@@ -279,6 +279,6 @@ REGISTER = Register(
         "copy: CivicDataLab, github.com/CivicDataLab/flood-data-ecosystem, code AGPL, data ODbL."
     ),
     outcomes={"single_bid": ("draft",)},
-    read=read,
+    read=read_nicgep,
     attributes=codes_as(kind="contract_type", form="form_of_contract", division="division"),
 )

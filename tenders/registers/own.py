@@ -74,7 +74,7 @@ class HistoryMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, dict[str, str]] = {}
 
 
-def read(path: Path) -> HistoryFile:
+def read_own(path: Path) -> HistoryFile:
     """Every process or row as a case. Raises as `Register` says; a wrong mapping is a DataError that names the key."""
     suffix, _ = split_suffix(path)
     if suffix == ".toml":
@@ -276,5 +276,5 @@ REGISTER = Register(
     title="a history of your own",
     credit="A history that you gave.",
     outcomes={"no_award": ("draft", "bids_in"), "early_end": ("draft", "bids_in", "awarded"), "single_bid": ("draft",)},
-    read=read,
+    read=read_own,
 )

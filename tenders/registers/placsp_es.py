@@ -118,7 +118,7 @@ WANTED: Mapping[str, CellParser] = {
 Row = Mapping[str, Any]
 
 
-def read(path: Path) -> HistoryFile:
+def read_placsp(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
     cells = read_cells(path, NEEDED, WANTED)
     rows = list(cells.rows())
@@ -243,7 +243,7 @@ REGISTER = Register(
         "its buyers; copy: github.com/Pedrodpj92/DatosAbiertos_OpenPLACSP, which states no licence for the data."
     ),
     outcomes={"no_award": ("draft", "bids_in"), "single_bid": ("draft",)},
-    read=read,
+    read=read_placsp,
     gaps_tell=("/bids/statistics",),
     snapshot=True,
     attributes=codes_as(kind="contract_type", authority="buyer_type", form="contracting_system", urgency="urgency"),

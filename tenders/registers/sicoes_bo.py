@@ -206,7 +206,7 @@ def _calls(cuces: list[str], published: list[date | None]) -> dict[str, list[tup
     return calls
 
 
-def read(path: Path) -> HistoryFile:
+def read_sicoes(path: Path) -> HistoryFile:
     """Every call of the file as a case. Raises as `Register` says."""
     cells = read_cells(path, NEEDED, WANTED)
     columns = cells.columns
@@ -231,6 +231,6 @@ REGISTER = Register(
         "github.com/sociedatos/bo-convocatorias_publicas, which states no licence for the data."
     ),
     outcomes={"no_award": ("draft",)},
-    read=read,
+    read=read_sicoes,
     attributes=read_attributes,
 )

@@ -78,7 +78,7 @@ WANTED: Mapping[str, CellParser] = {
 }
 
 
-def read(path: Path) -> HistoryFile:
+def read_ted(path: Path) -> HistoryFile:
     """Every row of the file as a case. Raises as `Register` says."""
     cells = read_cells(path, NEEDED, WANTED)
     shared = Interner()
@@ -157,6 +157,6 @@ REGISTER = Register(
         "github.com/datascience-faina/public-procurement-support, EU open data."
     ),
     outcomes={"single_bid": ("draft",)},
-    read=read,
+    read=read_ted,
     attributes=read_attributes,
 )

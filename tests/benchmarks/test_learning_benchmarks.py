@@ -147,7 +147,7 @@ def test_discordance_leaves_out_what_one_decision_ended():
 
 
 def test_only_what_is_called_again_after_a_success_tells_of_chance(history):
-    past = sicoes_bo.read(history / "sicoes_bo.parquet").cases
+    past = sicoes_bo.read_sicoes(history / "sicoes_bo.parquet").cases
     told = noise.repeats(past, "no_award")
     assert 0 < told.pairs < len(past)
     assert told.failed is not None

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from tenders import casebook
-from tenders.casebook import EARLY_END, NO_AWARD, Case
+from tenders.casebook import EARLY_END, NO_AWARD, CasebookCase
 from tenders.facts import STAGES, IncumbentKind, Stage, Vehicle
 
 CASES = casebook.cases()
@@ -84,8 +84,10 @@ def test_facts_that_came_up_later_reach_no_stage() -> None:
         assert {change.stage for change in facts.structure_changes} <= {"bids_in", "awarded"}
 
 
-def valued(case: Case, **cells: str) -> float | None:
-    release = Case(**{**{name: getattr(case, name) for name in Case.__struct_fields__}, **cells}).release()
+def valued(case: CasebookCase, **cells: str) -> float | None:
+    release = CasebookCase(
+        **{**{name: getattr(case, name) for name in CasebookCase.__struct_fields__}, **cells}
+    ).release()
     amount: float | None = release["tender"].get("value", {}).get("amount")
     return amount
 

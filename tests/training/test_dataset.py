@@ -15,24 +15,24 @@ from features.catalogue import known_at
 from features.matrix import measured
 from features.track_records.case_records import ResolvedCase
 from tenders import casebook
-from tenders.casebook import Case
+from tenders.casebook import CasebookCase
 from tenders.facts import STAGES
 from training import dataset
 from training.dataset import History
 
-BLANK = dict.fromkeys(Case.__struct_fields__, "")
+BLANK = dict.fromkeys(CasebookCase.__struct_fields__, "")
 
 
-def case(**columns: str) -> Case:
+def case(**columns: str) -> CasebookCase:
     """A cohort case of 2015 that held, unless `columns` say otherwise."""
     held = {
         "case_id": "X1", "sector": casebook.case("NHS001").sector, "cohort": "somewhere", "buyer": "A", "provider": "P",
         "award_date": "2016", "published": "2015-01-01", "outcome": "completed", "outcome_date": "2018-01-01", "fail": "0",
     }  # fmt: skip
-    return msgspec.convert({**BLANK, **held, **columns}, Case)
+    return msgspec.convert({**BLANK, **held, **columns}, CasebookCase)
 
 
-def learnt(cases: Sequence[Case]) -> tuple[ResolvedCase, ...]:
+def learnt(cases: Sequence[CasebookCase]) -> tuple[ResolvedCase, ...]:
     """What the track records learn of these cases alone."""
     return dataset.history(cases).log.resolved
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from tenders import casebook
-from tenders.casebook import Case
+from tenders.casebook import CasebookCase
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import STAGES
 from tenders.history import UNDATED
@@ -42,7 +42,7 @@ def written(folder: Path, *rows: dict[str, str]) -> Path:
     return path
 
 
-def made(**cells: str) -> Case:
+def made(**cells: str) -> CasebookCase:
     return casebook_uk.case_of_research(dict.fromkeys(HEADER, "") | INVENTED | cells)
 
 
@@ -148,7 +148,9 @@ def test_the_rules_agree_with_what_people_decided():
 
 @needs_research
 def test_both_files_give_the_same_history():
-    pairs = list(zip(casebook_uk.read(RESEARCH).cases, casebook_uk.read(casebook.CASES).cases, strict=True))
+    pairs = list(
+        zip(casebook_uk.read_casebook(RESEARCH).cases, casebook_uk.read_casebook(casebook.CASES).cases, strict=True)
+    )
     for one, other in pairs:
         assert (one.published, one.known_on, one.outcomes, one.kind, one.cluster_id, one.cohort) == (
             other.published, other.known_on, other.outcomes, other.kind, other.cluster_id, other.cohort,

@@ -134,7 +134,7 @@ def test_a_missing_table_is_named(tmp_path):
 def test_a_table_may_be_parquet(tmp_path):
     table(tmp_path, [ROW | {"out": date(2020, 1, 2), "worth": 1200.0}], "calls.parquet")
     path = written(tmp_path, mapping=MAPPING.replace("calls.csv", "calls.parquet"))
-    (case,) = own.read(path).cases
+    (case,) = own.read_own(path).cases
     assert case.published == date(2020, 1, 2)
     assert case.tender.tender.value and case.tender.tender.value.amount == 1200
 
@@ -162,7 +162,7 @@ def test_releases_of_one_ocid_on_several_lines_are_one_case(tmp_path):
     moved = samples.update("2024-04-01T00:00:00Z", "tenderUpdate", tender={"tenderPeriod": {"endDate": "2024-05-30"}})
     ended = samples.update("2024-06-01T00:00:00Z", "tenderCancellation", tender={"status": "cancelled"})
     other = samples.plain() | {"ocid": "another"}
-    found = own.read(history(tmp_path, samples.draft(), other, ended, moved))
+    found = own.read_own(history(tmp_path, samples.draft(), other, ended, moved))
     assert not found.problems and [case.cluster_id for case in found.cases] == [samples.OCID, "another"]
     case = found.cases[0]
     assert case.outcomes["no_award"] is True
@@ -175,7 +175,7 @@ def test_a_bad_line_is_named_and_costs_itself_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "MAX_BYTES", 20_000)
     good = samples.plain()
     lines = [good, "{", "", {"ocid": "b", "tender": {"lots": "x"}}, "[" * 50_000, good | {"ocid": "c"}]
-    found = own.read(history(tmp_path, *lines))
+    found = own.read_own(history(tmp_path, *lines))
     assert [case.cluster_id for case in found.cases] == [samples.OCID, "c"]
     assert {problem.path.split("/")[0] for problem in found.problems} == {"line 2", "line 4", "line 5"}
     assert any("MB" in problem.problem for problem in found.problems)
@@ -185,12 +185,12 @@ def test_a_history_may_be_larger_than_a_document(tmp_path, monkeypatch):
     path = history(tmp_path, *(samples.plain() | {"ocid": str(n)} for n in range(30)))
     monkeypatch.setattr(own, "MAX_BYTES", path.stat().st_size // 10)
     monkeypatch.setattr(read, "MAX_BYTES", path.stat().st_size // 10)
-    assert len(own.read(path).cases) == 30
+    assert len(own.read_own(path).cases) == 30
 
 
 def test_an_empty_history_is_refused(tmp_path):
     with pytest.raises(DataError, match="empty"):
-        own.read(history(tmp_path))
+        own.read_own(history(tmp_path))
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -198,7 +198,7 @@ def test_a_table_without_its_mapping_asks_for_it(tmp_path, ending):
     path = tmp_path / f"calls.{ending}"
     path.write_bytes(b"PAR1")
     with pytest.raises(DataError, match="without a mapping"):
-        own.read(path)
+        own.read_own(path)
 
 
 def test_a_stage_is_rebuilt_from_the_releases(tmp_path):
