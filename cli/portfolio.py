@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import os
 from contextlib import ExitStack
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from msgspec import structs
@@ -18,22 +17,9 @@ from cli.output import print_drift, print_portfolio
 from tenders.errors import UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
+Reasons = Literal["worklist", "all", "none"]
+RankedBy = Literal["failure", "expected_loss"]
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .parquet, .csv, .xlsx or .jsonl.")]
-
-
-class Reasons(StrEnum):
-    """Which tenders get reasons."""
-
-    worklist = "worklist"
-    all = "all"
-    none = "none"
-
-
-class RankBy(StrEnum):
-    """What a worklist is ranked by."""
-
-    failure = "failure"
-    expected_loss = "expected_loss"
 
 
 def portfolio(
@@ -43,9 +29,13 @@ def portfolio(
     stage: AtStage = None,
     bundle: BundleDir = None,
     register: ColumnsOf = None,
-    reasons: Annotated[Reasons, typer.Option(help="Which tenders get reasons.")] = Reasons.worklist,
+    reasons: Annotated[
+        Literal["worklist", "all", "none"], typer.Option(help="Which tenders get reasons.")
+    ] = "worklist",
     capacity: Annotated[int | None, typer.Option(help="Tenders you can review. Writes a worklist.")] = None,
-    rank_by: Annotated[RankBy, typer.Option(help="Rank by probability, or by probability x value.")] = RankBy.failure,
+    rank_by: Annotated[
+        Literal["failure", "expected_loss"], typer.Option(help="Rank by probability, or by probability x value.")
+    ] = "failure",
     most_per_buyer: Annotated[int | None, typer.Option(help="The most tenders of one buyer on the worklist.")] = None,
     sample: Annotated[float, typer.Option(help="Share of the worklist drawn at random, 0 to 1.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the random draw and of ties.")] = 0,
@@ -80,7 +70,7 @@ def portfolio(
     if capacity is not None or report:
         worklist = WorklistOptions(
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,
-            rank_by=rank_by.value,
+            rank_by=rank_by,
             most_per_buyer=most_per_buyer,
             sample=sample,
             seed=seed,
@@ -89,13 +79,11 @@ def portfolio(
     run = PortfolioRun(
         source=source,
         out=output,
-        options=RunOptions(
-            bundle=directory, stage=parse_stage(stage), register=register, explain=reasons == Reasons.all
-        ),
+        options=RunOptions(bundle=directory, stage=parse_stage(stage), register=register, explain=reasons == "all"),
         format=output_format(output, format),
         workers=count,
         worklist=worklist,
-        explain_worklist=reasons != Reasons.none,
+        explain_worklist=reasons != "none",
         since=since,
         report=report,
         outcomes=outcomes,

@@ -85,18 +85,18 @@ def served_bundle() -> Bundle:
 def score(raw: bytes) -> Response:
     """POST /score."""
     try:
-        return answer(score_request(read_request(decode(raw))))
+        return json_response(score_request(read_request(decode(raw))))
     except TenderRiskError as error:
-        return refusal(error)
+        return error_response(error)
 
 
 def score_many(raw: bytes) -> Response:
     """POST /score_many: a list in, a list out, in the same order; a bad tender is an error entry."""
     try:
         entries, where, defaults = read_many(decode(raw))
-        return answer([_score_entry(entry, f"{where}/{i}", defaults) for i, entry in enumerate(entries)])
+        return json_response([_score_entry(entry, f"{where}/{i}", defaults) for i, entry in enumerate(entries)])
     except TenderRiskError as error:
-        return refusal(error)
+        return error_response(error)
 
 
 def what_if(raw: bytes) -> Response:
@@ -132,14 +132,14 @@ def score_request(request: ScoreRequest) -> Score:
     return score
 
 
-def answer(content: Any, status: int = HTTPStatus.OK) -> Response:
+def json_response(content: Any, status: int = HTTPStatus.OK) -> Response:
     """`content` as a JSON answer."""
     return Response(_encode(content), status, media_type="application/json")
 
 
-def refusal(error: TenderRiskError) -> Response:
+def error_response(error: TenderRiskError) -> Response:
     """The answer that says what was wrong and where."""
-    return answer(error_answer(error), error.http_status)
+    return json_response(error_answer(error), error.http_status)
 
 
 def error_answer(error: TenderRiskError) -> ErrorAnswer:
@@ -167,9 +167,9 @@ def _answer_with(
     try:
         request = read_request(decode(raw), body_type=body)
         result = compute(request)
-        return answer(msgspec.structs.replace(result, warnings=(*result.warnings, *request.warnings)))
+        return json_response(msgspec.structs.replace(result, warnings=(*result.warnings, *request.warnings)))
     except TenderRiskError as error:
-        return refusal(error)
+        return error_response(error)
 
 
 def _process(request: ScoreRequest) -> Process:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.answers import ErrorAnswer, answer
+from serving.answers import ErrorAnswer, json_response
 from tenders.errors import UnreachableError
 
 KEYS, KEYS_FILE = "TENDER_RISK_KEYS", "TENDER_RISK_KEYS_FILE"
@@ -62,7 +62,7 @@ class KeyGuard:
             await self.app(scope, receive, send)
             return
         text = "no valid key" if self.keys else f"no keys are configured, and this is not loopback: set {KEYS}"
-        response = answer(ErrorAnswer(error=text), 401)
+        response = json_response(ErrorAnswer(error=text), 401)
         response.headers["WWW-Authenticate"] = 'Basic realm="Tender Risk", charset="UTF-8", Bearer'
         await response(scope, receive, send)
 

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.answers import UNEXPECTED, ErrorAnswer, answer, refusal
+from serving.answers import UNEXPECTED, ErrorAnswer, error_response, json_response
 from serving.jobs.settings import settings
 from tenders.errors import Problem, TenderRiskError, TooLargeError
 from tenders.io.read import MAX_BYTES, too_many_bytes
@@ -82,7 +82,7 @@ class RequestMetrics:
             log.exception("%s %r", scope["method"], _without_id(scope["path"]))
             if status:
                 raise
-            await answer(ErrorAnswer(error=UNEXPECTED), 500)(scope, receive, watch)
+            await json_response(ErrorAnswer(error=UNEXPECTED), 500)(scope, receive, watch)
         finally:
             self._note(scope, status, perf_counter() - started)
 
@@ -115,7 +115,7 @@ class JsonErrors:
             if message["type"] == "http.response.start" and _is_foreign(message):
                 status: int = message["status"]
                 text = f"{scope['path'][:200]}: {HTTPStatus(status).phrase.lower()}"
-                replaced = answer(ErrorAnswer(error=text), status)
+                replaced = json_response(ErrorAnswer(error=text), status)
                 replaced.raw_headers += [(k, v) for k, v in message["headers"] if k == b"allow"]
             elif replaced is None:
                 await send(message)
@@ -153,10 +153,10 @@ class BodyLimit:
                 body, size = await _receive_body(receive)
         except TimeoutError:
             text = f"the body did not come within {TIMEOUT_SECONDS} seconds"
-            await answer(ErrorAnswer(error=text), 408)(scope, receive, send)
+            await json_response(ErrorAnswer(error=text), 408)(scope, receive, send)
             return
         if body is None:
-            await refusal(too_many_bytes(size))(scope, receive, send)
+            await error_response(too_many_bytes(size))(scope, receive, send)
             return
         await self.app(scope, _replay(body, receive), send)
 

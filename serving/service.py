@@ -48,12 +48,12 @@ SETTINGS: dict[str, Any] = {
 }
 
 DESK = {
-    "/desk/stages": stages.answer,
-    "/desk/what-if": what_if.answer,
-    "/desk/suggestions": what_if.suggestions,
-    "/desk/comparables": what_if.comparables,
-    "/desk/unknown": unknown.answer,
-    "/desk/report": reporting.answer,
+    "/desk/stages": stages.stages_page,
+    "/desk/what-if": what_if.what_if_page,
+    "/desk/suggestions": what_if.suggestions_page,
+    "/desk/comparables": what_if.comparables_page,
+    "/desk/unknown": unknown.unknown_page,
+    "/desk/report": reporting.report_page,
     "/desk/save.json": drafts.save_json,
     "/desk/save.xlsx": drafts.save_xlsx,
     "/desk/save.csv": drafts.save_csv,
@@ -63,7 +63,7 @@ DESK = {
 
 async def openapi_document(_: Request) -> Response:
     """GET /docs.json."""
-    return answers.answer(_document())
+    return answers.json_response(_document())
 
 
 @functools.cache
@@ -73,8 +73,8 @@ def _document() -> dict[str, Any]:
 
 pages = Starlette(
     routes=[
-        Route("/", home.empty, methods=["GET"]),
-        Route("/", home.endpoint(home.score), methods=["POST"]),
+        Route("/", home.empty_page, methods=["GET"]),
+        Route("/", home.endpoint(home.score_page), methods=["POST"]),
         *(Route(path, home.endpoint(page), methods=["POST"]) for path, page in DESK.items()),
         *(Route(path, home.begin_again, methods=["GET"]) for path in DESK),
         Route("/template.xlsx", drafts.template_xlsx, methods=["GET"]),
@@ -88,7 +88,7 @@ pages = Starlette(
         *(route.route() for route in api.ROUTES),
         Route("/casebook", casebook.list_cases, methods=["GET"]),
         Route("/casebook/{case_id}", casebook.show_case, methods=["GET"]),
-        Route("/about", about.answer, methods=["GET"]),
+        Route("/about", about.about_page, methods=["GET"]),
         Route("/about/{name}", about.picture, methods=["GET"]),
         Route("/style.css", static("text/css", "style.css", "pictures.css"), methods=["GET"]),
         Route("/page.js", static("text/javascript", "page.js"), methods=["GET"]),

@@ -11,7 +11,7 @@ import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
-from serving.answers import ErrorAnswer, answer, refusal
+from serving.answers import ErrorAnswer, error_response, json_response
 from serving.jobs.downloads import MEDIA_TYPES, download
 from serving.jobs.job import Job
 from serving.jobs.job_service import JobAnswer, job_answer, job_service, newest_jobs
@@ -75,10 +75,10 @@ async def create(request: Request) -> Response:
     try:
         job = await take_upload(request)
     except TenderRiskError as error:
-        return refusal(error)
+        return error_response(error)
     except ClientDisconnect:
         return Response(status_code=HTTPStatus.BAD_REQUEST)
-    response = answer(job_answer(job), HTTPStatus.ACCEPTED)
+    response = json_response(job_answer(job), HTTPStatus.ACCEPTED)
     response.headers["Location"] = f"/jobs/{job.id}"
     return response
 
@@ -88,10 +88,10 @@ async def list_jobs(_: Request) -> Response:
     try:
         jobs = await anyio.to_thread.run_sync(newest_jobs)
     except TenderRiskError as error:
-        return refusal(error)
+        return error_response(error)
     if jobs is None:
         return _error(HTTPStatus.NOT_FOUND, "jobs are not listed where no keys are configured")
-    return answer([job_answer(job) for job in jobs])
+    return json_response([job_answer(job) for job in jobs])
 
 
 def job_endpoint(endpoint: Answer, state: str = "") -> Callable[[Request], Awaitable[Response]]:
@@ -106,7 +106,7 @@ def job_endpoint(endpoint: Answer, state: str = "") -> Callable[[Request], Await
                 return _error(HTTPStatus.CONFLICT, f"the job is {job.state}, not {state}")
             return await endpoint(request, job, job_service().paths(job))
         except TenderRiskError as error:
-            return refusal(error)
+            return error_response(error)
         except FileNotFoundError:
             return _error(HTTPStatus.NOT_FOUND, "the job's files are gone")
 
@@ -120,13 +120,13 @@ def find(request: Request) -> Job | None:
 
 async def show(_: Request, job: Job, __: JobPaths) -> Response:
     """GET /jobs/ID."""
-    return answer(job_answer(job))
+    return json_response(job_answer(job))
 
 
 async def cancel(_: Request, job: Job, __: JobPaths) -> Response:
     """POST /jobs/ID/cancel: stops the job; its files stay."""
     await anyio.to_thread.run_sync(job_service().cancel, job)
-    return answer(job_answer(job_service().find(job.id) or job))
+    return json_response(job_answer(job_service().find(job.id) or job))
 
 
 async def delete(_: Request, job: Job, __: JobPaths) -> Response:
@@ -189,7 +189,7 @@ async def _send_rows(request: Request, rows: Path, name: str, default: str) -> R
 
 
 def _error(status: HTTPStatus, text: str) -> Response:
-    return answer(ErrorAnswer(error=text), status)
+    return json_response(ErrorAnswer(error=text), status)
 
 
 ROUTES = [

@@ -61,7 +61,7 @@ class ProgressWriter:
             files.write_whole(self._path, msgspec.json.encode(ScoringProgress(progress.rows, progress.bytes)))
 
 
-def score(paths: JobPaths, task: ScoringTask) -> None:
+def score_job(paths: JobPaths, task: ScoringTask) -> None:
     """Scores and ranks the upload; continues what an earlier process began. Raises as `run_portfolio` does."""
     if paths.choices.exists():
         # The last process was killed after its work was done and before the service knew.
@@ -121,7 +121,7 @@ def main(folder: Path) -> int:
     task = msgspec.json.decode(paths.task.read_bytes(), type=ScoringTask)
     lower_priority()
     try:
-        score(paths, task)
+        score_job(paths, task)
     except TenderRiskError as error:
         files.write_whole(paths.refusal, str(error).encode("utf-8", "replace"))
         return REFUSED

@@ -46,7 +46,7 @@ class MetricRow(msgspec.Struct, frozen=True):
         return round(200 * low, 1), round(200 * (high - low), 1)
 
 
-async def answer(_: Request) -> Response:
+async def about_page(_: Request) -> Response:
     """GET /about."""
     bundle = served_bundle()
     rows = list(metric_rows(bundle))

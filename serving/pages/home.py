@@ -41,7 +41,7 @@ def _render_or_refuse(render: DraftPage, request: DraftRequest) -> Response:
         return render_form(request.draft, error=error)
 
 
-async def empty(_: Request) -> Response:
+async def empty_page(_: Request) -> Response:
     """GET /: the empty form."""
     return render_form(Draft())
 
@@ -51,7 +51,7 @@ async def begin_again(_: Request) -> Response:
     return RedirectResponse("/", HTTPStatus.SEE_OTHER)
 
 
-def score(request: DraftRequest) -> Response:
+def score_page(request: DraftRequest) -> Response:
     """POST /: the form with its score, or with what is wrong, and nothing lost."""
     draft = request.draft
     try:

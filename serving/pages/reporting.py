@@ -43,7 +43,7 @@ LIMITS = (
 )
 
 
-def answer(request: DraftRequest) -> Response:
+def report_page(request: DraftRequest) -> Response:
     """POST /desk/report."""
     stage = request.draft.latest_stage()
     html = report_html(served_bundle(), request.draft.process(stage), stage, result.served_peers)

@@ -67,7 +67,7 @@ class StageChange(msgspec.Struct, frozen=True):
     changes: list[EffectChange]
 
 
-def answer(request: DraftRequest) -> Response:
+def stages_page(request: DraftRequest) -> Response:
     """POST /desk/stages."""
     path = stage_path(scores_by_stage(served_bundle(), msgspec.structs.replace(request.draft, stage=None)))
     steps = path.steps

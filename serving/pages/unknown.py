@@ -51,7 +51,7 @@ class FactRange(msgspec.Struct, frozen=True):
     bar: tuple[float, float]
 
 
-def answer(request: DraftRequest) -> Response:
+def unknown_page(request: DraftRequest) -> Response:
     """POST /desk/unknown."""
     stage = request.draft.latest_stage()
     process = request.draft.process(stage)

@@ -37,7 +37,7 @@ class ScenarioForm(msgspec.Struct, frozen=True):
     entries: list[tuple[FormEntry, str]]
 
 
-def answer(request: DraftRequest) -> Response:
+def what_if_page(request: DraftRequest) -> Response:
     """POST /desk/what-if: the scenarios to fill, and the filled ones beside each other."""
     draft = request.draft
     stage = draft.latest_stage()
@@ -72,7 +72,7 @@ def answer(request: DraftRequest) -> Response:
     )
 
 
-def suggestions(request: DraftRequest) -> Response:
+def suggestions_page(request: DraftRequest) -> Response:
     """POST /desk/suggestions: changes that go with a lower probability, with cases for and against each."""
     stage = request.draft.latest_stage()
     process = request.draft.process(stage)
@@ -81,7 +81,7 @@ def suggestions(request: DraftRequest) -> Response:
     return page("suggestions.html", here="/", draft=request.draft, score=score, suggestions=suggested)
 
 
-def comparables(request: DraftRequest) -> Response:
+def comparables_page(request: DraftRequest) -> Response:
     """POST /desk/comparables: the nearest casebook cases whose end is known, with their sources."""
     stage = request.draft.latest_stage()
     process = request.draft.process(stage)

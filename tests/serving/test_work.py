@@ -14,7 +14,7 @@ from serving.pages.drafts import Draft, DraftRequest, fill_from_document
 from serving.service import DESK
 from tests.serving.made import CAMBRIDGESHIRE, FILLED
 
-ANSWERS = {"/": home.score, **{path: answer for path, answer in DESK.items() if "save" not in path}}
+ANSWERS = {"/": home.score_page, **{path: answer for path, answer in DESK.items() if "save" not in path}}
 MOST = {
     "/": (1, 0),
     "/desk/stages": (3, 0),
