@@ -25,21 +25,20 @@ from benchmarks.histories import Case, arguments, cases
 from benchmarks.intervals import Bounds, Method, by_step, lines
 from benchmarks.tables import ResultTable, Row, show, write
 from training import metrics
-from training.calibrate import calibration
-from training.frames import Frame
+from training.calibrate import fit_calibration
+from training.datasets import RegisterDataset
 from training.recipe import Recipe
-from training.register import DRIFTS, STEPS
-from training.rolling import Forecast, forecast
+from training.rolling import DRIFTS, STEPS, Backtest, backtest
 
 Floats = NDArray[np.float64]
 WINDOWS = 9
 
 
-def methods(table: Frame, recipe: Recipe) -> Mapping[str, Method]:
+def methods(table: RegisterDataset, recipe: Recipe) -> Mapping[str, Method]:
     """The ways from margins to probabilities that are compared."""
 
     def found(margin: Floats, y: Floats, block: NDArray[np.int64], test: Floats) -> Bounds:
-        line = calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
+        line = fit_calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
         p = expit(line.intercept + line.slope * test)
         return p, p, p
 
@@ -56,9 +55,9 @@ def methods(table: Frame, recipe: Recipe) -> Mapping[str, Method]:
 
 def compared(case: Case, recipe: Recipe) -> ResultTable:
     """The table of one (register, outcome, stage)."""
-    table = case.frame
-    plain = forecast(
-        table, recipe.boost(table.register, table.outcome), STEPS if table.snapshot else WINDOWS, recipe.seed
+    table = case.data
+    plain = backtest(
+        table, recipe.register_params(table.register, table.outcome), STEPS if table.snapshot else WINDOWS, recipe.seed
     )
     rows: list[Row] = []
     for drift in (0.0,) if table.snapshot else DRIFTS:
@@ -66,10 +65,10 @@ def compared(case: Case, recipe: Recipe) -> ResultTable:
         forecasts = msgspec.structs.replace(plain, margin=margin)
         for name, method in methods(table, recipe).items():
             rows.append({"calibration": name, "drift": drift, **figures(table, forecasts, method)})
-    return ResultTable(title=f"{' '.join(case.name.values())}: {len(np.unique(plain.slice))} windows", rows=rows)
+    return ResultTable(title=f"{' '.join(case.name.values())}: {len(np.unique(plain.split))} windows", rows=rows)
 
 
-def figures(table: Frame, found: Forecast, method: Method) -> Row:
+def figures(table: RegisterDataset, found: Backtest, method: Method) -> Row:
     """Mean log loss, Brier score and calibration error over all windows, and over those before the judged ones."""
     each = []
     for test, (p, _, _) in by_step(table, found, method):

@@ -21,11 +21,10 @@ from benchmarks.ties import ties
 from features.track_records.attributes import hash_attributes
 from features.track_records.register_history import keys_of
 from training import metrics
-from training.boosting import fit
+from training.fit import fit_booster
 from training.recipe import Recipe
-from training.register import STEPS
-from training.rolling import Slice, lesson, said, settled, slices
-from training.splits import resamples
+from training.rolling import STEPS, Split, predict_margin, rolling_splits, training_matrix, tune_column_share
+from training.splits import bootstrap
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -38,22 +37,22 @@ FEWEST = 30
 
 def ceilings(case: Case, recipe: Recipe, rows: int) -> list[ResultTable]:
     """All tables of one (register, outcome, stage)."""
-    *_, last = slices(case.frame, STEPS)
-    chosen = latest(case.frame, last, recipe.boost(case.frame.register, case.frame.outcome), rows)
+    *_, last = rolling_splits(case.data, STEPS)
+    chosen = latest(case.data, last, recipe.register_params(case.data.register, case.data.outcome), rows)
     curve, margin = learning_curve(case, last, chosen, recipe)
     name = " ".join(case.name.values())
     tables = [
         ResultTable(title=f"{name}: last window, {len(last.test):,} cases", rows=bounds(case, last, margin)),
         ResultTable(title=f"{name}: learning curve, rows drawn at random from the latest {len(chosen):,}", rows=curve),
     ]
-    if not case.frame.snapshot:
+    if not case.data.snapshot:
         tables += [*_ties(case, last, margin, name), *_broken_down(case, last, margin, name)]
     return tables
 
 
-def _ties(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[ResultTable]:
+def _ties(case: Case, last: Split, margin: Floats, name: str) -> Iterator[ResultTable]:
     """What the forecasts leave over and calls of one unit share."""
-    table, attributes = case.frame, hash_attributes(case.past[row].tender for row in last.test)
+    table, attributes = case.data, hash_attributes(case.past[row].tender for row in last.test)
     for names in (("unit",), ("buyer",)):
         keys = keys_of(attributes, (names,))
         if keys.kinds and len(np.unique(keys.place[1])) > 1:
@@ -63,13 +62,13 @@ def _ties(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[Result
             return
 
 
-def bounds(case: Case, last: Slice, margin: Floats) -> list[Row]:
+def bounds(case: Case, last: Split, margin: Floats) -> list[Row]:
     """The model beside the oracles and the noise of the labels."""
-    y, cluster = case.frame.y[last.test], clusters(case.frame, last.test)
+    y, cluster = case.data.y[last.test], clusters(case.data, last.test)
     return [
         {"what": "the model", **_auc(y, margin, cluster)},
         *oracles(case, last),
-        _noise(noise.repeats(case.past, case.frame.outcome)),
+        _noise(noise.repeats(case.past, case.data.outcome)),
     ]
 
 
@@ -81,7 +80,7 @@ def _noise(repeats: noise.Repeats) -> Row:
     return {"what": what, "AUC": repeats.bound, "95 %": repeats.bound_ci}
 
 
-def oracles(case: Case, last: Slice) -> list[Row]:
+def oracles(case: Case, last: Split) -> list[Row]:
     """What knowing each (unit, kind, year)'s rate would give; nothing where the register names no buyer.
 
     Rates of the others, those of the case's own fate left out, are those of few: with their noise the figure falls
@@ -89,15 +88,15 @@ def oracles(case: Case, last: Slice) -> list[Row]:
     groups' true rates would give, reckoned from how often two cases of one group differ (`noise.bound`, which takes
     the rates to spread like a beta distribution).
     """
-    table, y = case.frame, case.frame.y[last.test]
+    table, y = case.data, case.data.y[last.test]
     keyed = unit_and_kind(case, last.test)
     if keyed is None:
         return []
     words, group = keyed
-    fate, cluster = table.fate[last.test], clusters(table, last.test)
+    fate, cluster = table.cluster[last.test], clusters(table, last.test)
     rate, known = noise.rate_of_others(group, fate, y)
     others = np.where(known > 0, rate, y.mean())
-    draws = [left_out(y[r], others[r], group[r]) for r in resamples(cluster, DRAWS, 0)]
+    draws = [left_out(y[r], others[r], group[r]) for r in bootstrap(cluster, DRAWS, 0)]
     low, high = np.percentile(draws, [2.5, 97.5])
     differ = noise.discordance(group, fate, y)
     several = ~np.isnan(differ)
@@ -131,13 +130,13 @@ def left_out(y: Floats, rate: Floats, group: Numbers) -> float:
     return metrics.auc(y, rate, np.ones(len(y))) + 0.5 * float(pairs.sum() / (y.sum() * (1 - y).sum()))
 
 
-def learning_curve(case: Case, last: Slice, chosen: Numbers, recipe: Recipe) -> tuple[list[Row], Floats]:
+def learning_curve(case: Case, last: Split, chosen: Numbers, recipe: Recipe) -> tuple[list[Row], Floats]:
     """AUC on the last window by share of the training rows, drawn at random; and the margins with all of them.
 
     The rows' records are those of the whole history: what is learnt here is how to read them.
     """
-    table = case.frame
-    boost = settled(table, last, recipe.boost(table.register, table.outcome), recipe.seed)
+    table = case.data
+    params = tune_column_share(table, last, recipe.register_params(table.register, table.outcome), recipe.seed)
     y, cluster = table.y[last.test], clusters(table, last.test)
     order = np.random.default_rng(recipe.seed).permutation(chosen)
     found: list[Row] = []
@@ -147,16 +146,16 @@ def learning_curve(case: Case, last: Slice, chosen: Numbers, recipe: Recipe) -> 
         train = last.train[some]
         if not 0 < last.y[some].sum() < len(some):
             continue
-        rows = lesson(table, train, last.y[some], last.cut, boost)
-        booster = fit(rows.x, rows.y, rows.weight, table.names, boost, recipe.seed, rows.start)
-        margin = said(table, booster, last.test, boost)
+        matrix = training_matrix(table, train, last.y[some], last.cut, params)
+        booster = fit_booster(matrix.x, matrix.y, matrix.weight, table.names, params, recipe.seed, matrix.base_margin)
+        margin = predict_margin(table, booster, last.test, params)
         found.append({"rows": len(some), "positives": int(last.y[some].sum()), **_auc(y, margin, cluster)})
     return found, margin
 
 
-def _broken_down(case: Case, last: Slice, margin: Floats, name: str) -> Iterator[ResultTable]:
+def _broken_down(case: Case, last: Split, margin: Floats, name: str) -> Iterator[ResultTable]:
     """By month of publication, and by kind of ending against all that did not end so."""
-    y = case.frame.y[last.test]
+    y = case.data.y[last.test]
     months = np.array([f"{case.past[row].published:%Y-%m}" for row in last.test])
     by_month = [
         {"month": month, "cases": int((months == month).sum()), "base rate": float(y[months == month].mean())}
@@ -165,7 +164,7 @@ def _broken_down(case: Case, last: Slice, margin: Floats, name: str) -> Iterator
     ]
     if 2 * sum(row["AUC"] is not None for row in by_month) >= len(by_month):
         yield ResultTable(title=f"{name}: by month", rows=by_month)
-    endings = case.frame.groups["ending"][last.test]
+    endings = case.data.subgroups["ending"][last.test]
     failed = [kind for kind in np.unique(endings[y == 1]) if (endings == kind).sum() >= FEWEST]
     if len(failed) < 2:
         return
@@ -185,7 +184,7 @@ def _either(y: Floats, score: Floats) -> Mapping[str, float | None]:
 
 def _auc(y: Floats, score: Floats, cluster: Numbers) -> Row:
     ones = np.ones(len(y))
-    around = metrics.interval(metrics.auc, y, score, ones, cluster, draws=DRAWS)
+    around = metrics.bootstrap_interval(metrics.auc, y, score, ones, cluster, draws=DRAWS)
     return {"AUC": metrics.auc(y, score, ones), "95 %": around}
 
 

@@ -16,9 +16,9 @@ from tenders import registers as sources
 from tenders.errors import TenderRiskError
 from tenders.history import LabelledTender, Register
 from training import registers
-from training.frames import Frame, frame
-from training.recipe import Boost
-from training.rolling import Slice, recent
+from training.datasets import RegisterDataset, register_dataset
+from training.recipe import BoosterParams
+from training.rolling import Split, recent_rows
 
 HISTORY = Path("../shared/history")
 ROWS = 60_000
@@ -30,13 +30,13 @@ Numbers = NDArray[np.int64]
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One (register, outcome, stage): its table, and the cases that its rows are, in the same order."""
 
-    frame: Frame
+    data: RegisterDataset
     past: Sequence[LabelledTender]
 
     @property
     def name(self) -> dict[str, Any]:
         """Register, outcome and stage, as a table shows them."""
-        return {"register": self.frame.register, "outcome": self.frame.outcome, "stage": self.frame.stage}
+        return {"register": self.data.register, "outcome": self.data.outcome, "stage": self.data.stage}
 
 
 def arguments(about: str | None, capped: bool = True) -> argparse.ArgumentParser:
@@ -55,7 +55,7 @@ def found(directory: Path, wanted: Sequence[str] | None) -> list[tuple[Register,
     try:
         for name in wanted or ():
             sources.find_register(name)
-        there = [each for each in registers.found(directory) if wanted is None or each[0].name in wanted]
+        there = [each for each in registers.register_files(directory) if wanted is None or each[0].name in wanted]
     except TenderRiskError as error:
         CONSOLE.print(f"No data, so nothing was measured: {error}")
         return []
@@ -69,18 +69,18 @@ def cases(directory: Path, wanted: Sequence[str] | None) -> Iterator[Case]:
     for source, file in found(directory, wanted):
         CONSOLE.print(f"reading {source.name}", style="dim")
         past = source.cases(file)
-        for outcome, stage in registers.told(source, past):
+        for outcome, stage in registers.available_outcomes(source, past):
             CONSOLE.print(f"{source.name}: {outcome} at {stage}", style="dim")
-            yield Case(frame=frame(source, past, outcome, stage), past=past)
+            yield Case(data=register_dataset(source, past, outcome, stage), past=past)
 
 
-def latest(table: Frame, part: Slice, boost: Boost, rows: int) -> Numbers:
+def latest(table: RegisterDataset, part: Split, params: BoosterParams, rows: int) -> Numbers:
     """Which training rows of a slice are used, as places in it: not too old, and at most `rows`, the latest."""
-    chosen = recent(table, part, boost)
+    chosen = recent_rows(table, part, params)
     newest = np.argsort(-table.published[part.train[chosen]], kind="stable")[:rows]
     return np.asarray(np.sort(chosen[newest]), dtype=np.int64)
 
 
-def clusters(table: Frame, rows: Numbers) -> Numbers:
+def clusters(table: RegisterDataset, rows: Numbers) -> Numbers:
     """Whose fate rows share: buyers in a snapshot, else what ended by one decision."""
-    return (table.buyer if table.snapshot else table.fate)[rows]
+    return (table.buyer if table.snapshot else table.cluster)[rows]

@@ -25,12 +25,24 @@ from benchmarks.histories import Case, arguments, cases, latest
 from benchmarks.tables import ResultTable, show, write
 from benchmarks.venn_abers import venn_abers
 from training import metrics
-from training.boosting import fit
-from training.calibrate import calibration, trusted
-from training.frames import Frame
+from training.calibrate import fit_calibration, shrink_slope_to_one
+from training.datasets import RegisterDataset
+from training.fit import fit_booster
 from training.recipe import Recipe
-from training.register import MONTH, MOST, STEPS, Judged, coverage, judged, steadiest
-from training.rolling import Forecast, lesson, said, settled, slices
+from training.rolling import (
+    MONTH,
+    MOST_CALIBRATED,
+    STEPS,
+    Backtest,
+    IntervalForecasts,
+    best_drift,
+    calibrated_forecasts,
+    interval_coverage,
+    predict_margin,
+    rolling_splits,
+    training_matrix,
+    tune_column_share,
+)
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -43,26 +55,26 @@ SERVED, HELD, SINGLE, VENN_ABERS = "served", "level held", "single cases", "Venn
 PROMISED = 0.95
 
 
-def forecast(table: Frame, recipe: Recipe, rows: int) -> Forecast:
+def forecast(table: RegisterDataset, recipe: Recipe, rows: int) -> Backtest:
     """The served model's margins of every slice, fitted on at most `rows` rows; its drift is added as it is served."""
-    boost, parts = recipe.boost(table.register, table.outcome), []
-    for number, part in enumerate(slices(table, STEPS)):
-        chosen = latest(table, part, boost, rows)
+    params, parts = recipe.register_params(table.register, table.outcome), []
+    for number, part in enumerate(rolling_splits(table, STEPS)):
+        chosen = latest(table, part, params, rows)
         train = part.train[chosen]
-        own = settled(table, part, boost, recipe.seed)
-        told = lesson(table, train, part.y[chosen], part.cut, boost)
-        booster = fit(told.x, told.y, told.weight, table.names, own, recipe.seed, told.start)
-        margin = said(table, booster, part.test, own)
+        own = tune_column_share(table, part, params, recipe.seed)
+        matrix = training_matrix(table, train, part.y[chosen], part.cut, params)
+        booster = fit_booster(matrix.x, matrix.y, matrix.weight, table.names, own, recipe.seed, matrix.base_margin)
+        margin = predict_margin(table, booster, part.test, own)
         parts.append((part.test, margin, np.full(len(part.test), number)))
     tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
-    found = Forecast(rows=tested, margin=margin, slice=number)
-    drifted = margin + steadiest(table, found) * table.drift[tested]
+    found = Backtest(rows=tested, margin=margin, split=number)
+    drifted = margin + best_drift(table, found) * table.drift[tested]
     return msgspec.structs.replace(found, margin=drifted)
 
 
-def by_method(table: Frame, found: Forecast, recipe: Recipe) -> Mapping[str, Judged]:
+def by_method(table: RegisterDataset, found: Backtest, recipe: Recipe) -> Mapping[str, IntervalForecasts]:
     """The same forecasts with the intervals of each method."""
-    served = judged(table, found, found.margin, recipe.seed, recipe.resamples)
+    served = calibrated_forecasts(table, found, found.margin, recipe.seed, recipe.resamples)
     methods: dict[str, Method] = {
         HELD: lambda margin, y, block, test: lines(table, margin, y, block, test, recipe),
         SINGLE: lambda margin, y, _, test: lines(table, margin, y, np.arange(len(y)), test, recipe),
@@ -76,22 +88,22 @@ def by_method(table: Frame, found: Forecast, recipe: Recipe) -> Mapping[str, Jud
     return {SERVED: served, **others}
 
 
-def by_step(table: Frame, found: Forecast, method: Method) -> Iterator[tuple[NDArray[np.bool_], Bounds]]:
+def by_step(table: RegisterDataset, found: Backtest, method: Method) -> Iterator[tuple[NDArray[np.bool_], Bounds]]:
     """The forecasts of every slice that others calibrate, as training does it, and what a method makes of them."""
     block = (table.buyer if table.snapshot else table.published // MONTH)[found.rows]
-    for step in np.unique(found.slice):
-        test = found.slice == step
-        known = np.flatnonzero(~test if table.snapshot else (found.slice < step) & (found.slice > step - STEPS))
+    for step in np.unique(found.split):
+        test = found.split == step
+        known = np.flatnonzero(~test if table.snapshot else (found.split < step) & (found.split > step - STEPS))
         if not len(known):
             continue
-        spread = known[np.unique(np.linspace(0, len(known) - 1, min(MOST, len(known))).astype(np.int64))]
+        spread = known[np.unique(np.linspace(0, len(known) - 1, min(MOST_CALIBRATED, len(known))).astype(np.int64))]
         yield test, method(found.margin[spread], table.y[found.rows[spread]], block[spread], found.margin[test])
 
 
-def lines(table: Frame, margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
+def lines(table: RegisterDataset, margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
     """The served line, its intervals those of its resamples alone."""
-    line = calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
-    line = trusted(line, margin, expit(margin) if table.snapshot else y)
+    line = fit_calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
+    line = shrink_slope_to_one(line, margin, expit(margin) if table.snapshot else y)
     drawn = np.array([expit(a + b * test) for a, b in line.resampled])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     return expit(line.intercept + line.slope * test), low, high
@@ -102,7 +114,7 @@ def _merged(margin: Floats, y: Floats, test: Floats) -> Bounds:
     return high / (1 - low + high), low, high
 
 
-def strictly(each: Judged) -> float:
+def strictly(each: IntervalForecasts) -> float:
     """The share of bins whose observed rate lies in their mean interval, without allowance."""
     parts = np.array_split(np.argsort(each.p, kind="stable"), metrics.BINS)
     return float(np.mean([each.low[p].mean() <= each.y[p].mean() <= each.high[p].mean() for p in parts]))
@@ -110,14 +122,14 @@ def strictly(each: Judged) -> float:
 
 def compared(case: Case, recipe: Recipe, rows: int) -> ResultTable:
     """The table of one (register, outcome, stage)."""
-    table = case.frame
+    table = case.data
     figures = []
     for name, each in by_method(table, forecast(table, recipe, rows), recipe).items():
         ones = np.ones(len(each.y))
         figures.append(
             {
                 "intervals": name,
-                "covered": coverage(each),
+                "covered": interval_coverage(each),
                 "strictly": strictly(each),
                 "mean width": float((each.high - each.low).mean()),
                 "ECE": metrics.ece(each.y, each.p, ones),

@@ -26,11 +26,11 @@ from features.track_records import register_history as histories
 from features.track_records.register_history import DecayedCounts
 from features.track_records.text_model import TextModel
 from tenders.history import LabelledTender, Register
-from training import boosting, frames
-from training.frames import Frame
+from training import datasets, fit
+from training.datasets import RegisterDataset
 from training.recipe import Recipe
-from training.register import final
-from training.registers import told
+from training.registers import available_outcomes
+from training.rolling import fit_final
 
 LARGEST = "sicoes_bo"
 BAR = 3.0
@@ -42,20 +42,20 @@ REPLAYED = 60.0
 # what stands indented under it.
 PARTS: tuple[tuple[Any, str, str], ...] = (
     (LabelledTender, "as_of", "as_of"),
-    (frames, "hash_attributes", "attributes"),
-    (frames, "cases_of", "cases (with attributes)"),
-    (frames, "buyers", "buyers"),
-    (frames, "fresh", "an empty history"),
-    (frames, "groups", "groups"),
+    (datasets, "hash_attributes", "attributes"),
+    (datasets, "replay_cases", "cases (with attributes)"),
+    (datasets, "buyer_numbers", "buyers"),
+    (datasets, "empty_history", "an empty history"),
+    (datasets, "subgroups", "groups"),
     (histories, "replay", "replay"),
     (histories, "start_reading", "  keys and tokens"),
     (DecayedCounts, "read", "  counts read"),
     (DecayedCounts, "add", "  counts added"),
     (TextModel, "log_odds", "  text models forecast"),
     (TextModel, "update", "  text models updated"),
-    (frames, "register_features", "register features"),
-    (frames, "told_by", "which features are told"),
-    (frames, "measured", "plain features"),
+    (datasets, "register_features", "register features"),
+    (datasets, "informative_features", "which features are told"),
+    (datasets, "measured", "plain features"),
     # Not of the table but of the fit.
     (xgb, "QuantileDMatrix", "quantile matrix"),
     (xgb, "train", "xgb.train"),
@@ -89,14 +89,14 @@ def _timed(call: Callable[..., Any], part: str, spent: Seconds) -> Callable[...,
 
 def measured(source: Register, past: list[LabelledTender], read: float, recipe: Recipe) -> list[ResultTable]:
     """Times the first (outcome, stage) of a register, whose file took `read` seconds to read."""
-    outcome, stage = next(iter(told(source, past)))
-    boost = recipe.boost(source.name, outcome)
+    outcome, stage = next(iter(available_outcomes(source, past)))
+    params = recipe.register_params(source.name, outcome)
     with clocked() as parts:
         started = perf_counter()
-        table = frames.frame(source, past, outcome, stage)
+        table = datasets.register_dataset(source, past, outcome, stage)
         made = perf_counter() - started
         started = perf_counter()
-        final(table, boost, recipe.seed)
+        fit_final(table, params, recipe.seed)
         fitted = perf_counter() - started
     alone = parts["xgb.train"]
     whole = whole_matrix(table, recipe)
@@ -118,13 +118,13 @@ def measured(source: Register, past: list[LabelledTender], read: float, recipe: 
     ]
 
 
-def whole_matrix(table: Frame, recipe: Recipe) -> float:
+def whole_matrix(table: RegisterDataset, recipe: Recipe) -> float:
     """Seconds that one `xgb.train` takes on every told row and every column."""
-    rows = table.told
-    boost = recipe.boost(table.register, table.outcome)
-    data = xgb.QuantileDMatrix(table.x[rows], table.y[rows], max_bin=boost.bins, nthread=boosting.THREADS)
+    rows = table.labelled
+    params = recipe.register_params(table.register, table.outcome)
+    data = xgb.QuantileDMatrix(table.x[rows], table.y[rows], max_bin=params.bins, nthread=fit.THREADS)
     started = perf_counter()
-    xgb.train(boosting.parameters(boost, recipe.seed), data, boost.trees)
+    xgb.train(fit.xgb_params(params, recipe.seed) | {"nthread": fit.THREADS}, data, params.trees)
     return perf_counter() - started
 
 

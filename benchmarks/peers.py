@@ -21,10 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from features.matrix import Matrix
-from training.boosting import THREADS, fit, margins, usable
-from training.fit import directions
-from training.recipe import Boost
-from training.validate import FLAGS
+from training.fit import THREADS, booster_margin, distinct_columns, feature_directions, fit_booster
+from training.recipe import BoosterParams
+from training.validate import RED_FLAGS
 
 Floats = NDArray[np.float64]
 SERVED = "XGBoost, as served"
@@ -46,7 +45,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     test_x: Matrix
     test_start: Floats | None
     names: Sequence[str]
-    boost: Boost
+    params: BoosterParams
     seed: int
 
 
@@ -55,26 +54,26 @@ Peer = Callable[[Task], Floats]
 
 def xgboost(task: Task) -> Floats:
     """The served model's own fit."""
-    booster = fit(task.x, task.y, task.weight, task.names, task.boost, task.seed, task.start)
-    margin = margins(booster, task.test_x, task.names)
+    booster = fit_booster(task.x, task.y, task.weight, task.names, task.params, task.seed, task.start)
+    margin = booster_margin(booster, task.test_x, task.names)
     return margin if task.test_start is None else margin + task.test_start
 
 
 def lightgbm(task: Task) -> Floats:
     """LightGBM: as many leaves as a full tree of the served depth."""
-    boost = task.boost
+    params = task.params
     model = LGBMClassifier(
-        n_estimators=boost.trees,
-        learning_rate=boost.learning_rate,
-        num_leaves=2**boost.depth,
-        max_depth=boost.depth,
-        min_child_weight=boost.smallest_leaf,
+        n_estimators=params.trees,
+        learning_rate=params.learning_rate,
+        num_leaves=2**params.depth,
+        max_depth=params.depth,
+        min_child_weight=params.smallest_leaf,
         min_child_samples=1,
-        subsample=boost.row_share,
+        subsample=params.row_share,
         subsample_freq=1,
-        colsample_bytree=boost.column_share,
-        reg_lambda=boost.l2,
-        max_bin=boost.bins,
+        colsample_bytree=params.column_share,
+        reg_lambda=params.l2,
+        max_bin=params.bins,
         n_jobs=THREADS,
         random_state=task.seed,
         verbose=-1,
@@ -84,16 +83,16 @@ def lightgbm(task: Task) -> Floats:
 
 def catboost(task: Task) -> Floats:
     """CatBoost: oblivious trees of the served depth."""
-    boost = task.boost
+    params = task.params
     model = CatBoostClassifier(
-        iterations=boost.trees,
-        learning_rate=boost.learning_rate,
-        depth=boost.depth,
-        l2_leaf_reg=boost.l2,
-        rsm=boost.column_share,
+        iterations=params.trees,
+        learning_rate=params.learning_rate,
+        depth=params.depth,
+        l2_leaf_reg=params.l2,
+        rsm=params.column_share,
         bootstrap_type="Bernoulli",
-        subsample=boost.row_share,
-        border_count=boost.bins,
+        subsample=params.row_share,
+        border_count=params.bins,
         thread_count=THREADS,
         random_seed=task.seed,
         verbose=False,
@@ -104,16 +103,16 @@ def catboost(task: Task) -> Floats:
 
 def histograms(task: Task) -> Floats:
     """scikit-learn's histogram gradient boosting; columns are drawn anew at every split."""
-    boost = task.boost
+    params = task.params
     model = HistGradientBoostingClassifier(
-        max_iter=boost.trees,
-        learning_rate=boost.learning_rate,
-        max_depth=boost.depth,
+        max_iter=params.trees,
+        learning_rate=params.learning_rate,
+        max_depth=params.depth,
         max_leaf_nodes=None,
-        min_samples_leaf=max(1, round(boost.smallest_leaf)),
-        l2_regularization=boost.l2,
-        max_features=boost.column_share,
-        max_bins=boost.bins,
+        min_samples_leaf=max(1, round(params.smallest_leaf)),
+        l2_regularization=params.l2,
+        max_features=params.column_share,
+        max_bins=params.bins,
         early_stopping=False,
         random_state=task.seed,
     )
@@ -123,8 +122,8 @@ def histograms(task: Task) -> Floats:
 def forest(task: Task) -> Floats:
     """A random forest of as many trees, grown deep, as forests are."""
     model = RandomForestClassifier(
-        n_estimators=task.boost.trees,
-        min_samples_leaf=max(SMALLEST_FOREST_LEAF, round(task.boost.smallest_leaf / 4)),
+        n_estimators=task.params.trees,
+        min_samples_leaf=max(SMALLEST_FOREST_LEAF, round(task.params.smallest_leaf / 4)),
         max_features="sqrt",
         n_jobs=THREADS,
         random_state=task.seed,
@@ -143,7 +142,7 @@ def logistic(task: Task) -> Floats:
 def red_flags(task: Task) -> Floats:
     """How many of the field's red flags a case shows, of those whose fact the register tells; unknown shows none."""
     place = {name: column for column, name in enumerate(task.names)}
-    shown = [test(task.test_x[:, place[name]].astype(float)) for name, test in FLAGS.items() if name in place]
+    shown = [test(task.test_x[:, place[name]].astype(float)) for name, test in RED_FLAGS.items() if name in place]
     return np.asarray(np.sum(shown, axis=0) if shown else np.zeros(len(task.test_x)), dtype=np.float64)
 
 
@@ -152,7 +151,7 @@ def weighed_alike(task: Task) -> Floats:
     known = (~np.isnan(task.x)).any(axis=0)
     spread = np.nanstd(task.x[:, known], axis=0)
     steps = (task.test_x[:, known] - np.nanmean(task.x[:, known], axis=0)) / np.where(spread > 0, spread, np.inf)
-    signs = np.array(directions(task.names), dtype=np.float64)[known]
+    signs = np.array(feature_directions(task.names), dtype=np.float64)[known]
     return np.asarray(np.nan_to_num(steps) @ signs, dtype=np.float64)
 
 
@@ -180,7 +179,7 @@ RULES = (red_flags, weighed_alike, past_rate)
 
 
 def _fitted(model: Any, task: Task, prefix: str = "") -> Floats:
-    kept = usable(task.x, task.names)
+    kept = distinct_columns(task.x)
     model.fit(task.x[:, kept], task.y, **{f"{prefix}sample_weight": task.weight})
     p = model.predict_proba(task.test_x[:, kept])[:, 1]
     margin = np.asarray(logit(np.clip(p, 1e-6, 1 - 1e-6)), dtype=np.float64)

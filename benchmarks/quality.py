@@ -19,19 +19,27 @@ from benchmarks.histories import Case, arguments, cases, clusters, latest
 from benchmarks.peers import PEERS, RULES, SERVED, Peer, Task
 from benchmarks.tables import CONSOLE, ResultTable, show, write
 from training import metrics
-from training.calibrate import level_of
-from training.frames import Frame
-from training.recipe import Boost, Recipe
-from training.register import STEPS, judged, steadiest
-from training.rolling import Forecast, lesson, settled, slices, start
-from training.splits import resamples
+from training.calibrate import intercept_for_rate
+from training.datasets import RegisterDataset
+from training.recipe import BoosterParams, Recipe
+from training.rolling import (
+    STEPS,
+    Backtest,
+    base_margin,
+    best_drift,
+    calibrated_forecasts,
+    rolling_splits,
+    training_matrix,
+    tune_column_share,
+)
+from training.splits import bootstrap
 
 Floats = NDArray[np.float64]
 WHOLE = f"{SERVED}, all rows"
 DRAWS = 200
 
 
-class Forecasts(msgspec.Struct, frozen=True, kw_only=True):
+class PeerForecasts(msgspec.Struct, frozen=True, kw_only=True):
     """What one peer forecast: outcome, raw forecast and probability of the judged rows; seconds that its fits took."""
 
     y: Floats
@@ -43,9 +51,9 @@ class Forecasts(msgspec.Struct, frozen=True, kw_only=True):
 
 def compared(case: Case, recipe: Recipe, rows: int) -> ResultTable:
     """The table of one (register, outcome, stage)."""
-    table, boost = case.frame, recipe.boost(case.frame.register, case.frame.outcome)
-    most = max(len(latest(table, part, boost, len(table.y))) for part in slices(table, STEPS))
-    own = [settled(table, part, boost, recipe.seed) for part in slices(table, STEPS)]
+    table, params = case.data, recipe.register_params(case.data.register, case.data.outcome)
+    most = max(len(latest(table, part, params, len(table.y))) for part in rolling_splits(table, STEPS))
+    own = [tune_column_share(table, part, params, recipe.seed) for part in rolling_splits(table, STEPS)]
     found = {}
     for name, peer in PEERS.items():
         CONSOLE.print(f"  {name}", style="dim")
@@ -58,23 +66,25 @@ def compared(case: Case, recipe: Recipe, rows: int) -> ResultTable:
     return ResultTable(title=title, rows=figures, notes=[verdict(figures)])
 
 
-def forecasts(table: Frame, own: Sequence[Boost], peer: Peer, recipe: Recipe, rows: int) -> Forecasts:
+def forecasts(
+    table: RegisterDataset, own: Sequence[BoosterParams], peer: Peer, recipe: Recipe, rows: int
+) -> PeerForecasts:
     """One peer fitted at every cut, as `own` says for each, forecast, calibrated and put beside what happened."""
     started = perf_counter()
     parts = []
-    for number, (part, boost) in enumerate(zip(slices(table, STEPS), own, strict=True)):
-        chosen = latest(table, part, boost, rows)
+    for number, (part, params) in enumerate(zip(rolling_splits(table, STEPS), own, strict=True)):
+        chosen = latest(table, part, params, rows)
         train = part.train[chosen]
-        told = lesson(table, train, part.y[chosen], part.cut, boost)
+        matrix = training_matrix(table, train, part.y[chosen], part.cut, params)
         task = Task(
-            x=told.x,
-            y=told.y,
-            weight=told.weight,
-            start=told.start,
+            x=matrix.x,
+            y=matrix.y,
+            weight=matrix.weight,
+            start=matrix.base_margin,
             test_x=table.x[part.test],
-            test_start=start(table, part.test, boost),
+            test_start=base_margin(table, part.test, params),
             names=table.names,
-            boost=boost,
+            params=params,
             seed=recipe.seed,
         )
         parts.append((part.test, peer(task), np.full(len(part.test), number)))
@@ -82,33 +92,33 @@ def forecasts(table: Frame, own: Sequence[Boost], peer: Peer, recipe: Recipe, ro
     tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
     if peer in RULES:
         # A snapshot's forecasts keep their level, and a rule has none: it gets one, which moves no case past another.
-        margin = margin + level_of(margin, table.y[tested], np.ones(len(tested)), 1.0)
-    found = Forecast(rows=tested, margin=margin, slice=number)
+        margin = margin + intercept_for_rate(margin, table.y[tested], np.ones(len(tested)), 1.0)
+    found = Backtest(rows=tested, margin=margin, split=number)
     return _judged(table, found, recipe, seconds)
 
 
-def _judged(table: Frame, found: Forecast, recipe: Recipe, seconds: float) -> Forecasts:
-    margin = found.margin + steadiest(table, found) * table.drift[found.rows]
-    result = judged(table, found, margin, recipe.seed, recipe.resamples)
-    scored = found.slice > 0 if not table.snapshot and found.slice.max() > 0 else np.ones(len(margin), dtype=bool)
-    return Forecasts(
+def _judged(table: RegisterDataset, found: Backtest, recipe: Recipe, seconds: float) -> PeerForecasts:
+    margin = found.margin + best_drift(table, found) * table.drift[found.rows]
+    result = calibrated_forecasts(table, found, margin, recipe.seed, recipe.resamples)
+    scored = found.split > 0 if not table.snapshot and found.split.max() > 0 else np.ones(len(margin), dtype=bool)
+    return PeerForecasts(
         y=result.y, rank=margin[scored], p=result.p, cluster=clusters(table, found.rows[scored]), seconds=seconds
     )
 
 
-def paired(found: Sequence[Forecasts]) -> Floats:
+def paired(found: Sequence[PeerForecasts]) -> Floats:
     """AUC of every peer on the same bootstrap samples of whole clusters: shape (draws, peers)."""
     first = found[0]
     assert all(len(each.y) == len(first.y) for each in found)
-    return np.array([list(_aucs(found, rows)) for rows in resamples(first.cluster, DRAWS, 0)])
+    return np.array([list(_aucs(found, rows)) for rows in bootstrap(first.cluster, DRAWS, 0)])
 
 
-def _aucs(found: Sequence[Forecasts], rows: NDArray[np.int64]) -> Iterator[float]:
+def _aucs(found: Sequence[PeerForecasts], rows: NDArray[np.int64]) -> Iterator[float]:
     ones = np.ones(len(rows))
     return (metrics.auc(each.y[rows], each.rank[rows], ones) for each in found)
 
 
-def row(name: str, each: Forecasts, served: Forecasts, draws: Floats) -> dict[str, object]:
+def row(name: str, each: PeerForecasts, served: PeerForecasts, draws: Floats) -> dict[str, object]:
     """The figures of one peer; `draws` are its AUC and the served model's on the same bootstrap samples, (draws, 2)."""
     ones = np.ones(len(each.y))
     auc = metrics.auc(each.y, each.rank, ones)

@@ -135,12 +135,14 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on the casebook, and on registers if given, tracked in MLflow; prints the run's id."""
-    from training import dataset, recipe, tracking
+    from training import tracking
     from training import train as training
+    from training.datasets import load_casebook
+    from training.recipe import read_recipe
 
-    chosen = recipe.read(config)
+    chosen = read_recipe(config)
     with err.status("reading the casebook") as status:
-        cases = dataset.history()
+        cases = load_casebook()
         result = training.train(cases, chosen, lambda text: status.update(f"training: {text}"), history)
         status.update("writing the run")
         run_id = tracking.log(result)
@@ -192,7 +194,7 @@ def promote(
         result = promotion.promote(uncompared, status.update)
     print_json(result) if json else output.print_promotion(out, result)
     if not result.promoted:
-        raise result.refused()
+        raise result.refusal()
 
 
 @app.command()

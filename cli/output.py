@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from portfolio.run import PortfolioRun
     from tenders.apis.pull import PullResult
     from tenders.registers.quality import QualityReport
-    from training.evaluate import Evaluation
-    from training.promotion import Promotion, Release, Rollback
+    from training.evaluate import EvaluationResult
+    from training.promotion import PromotionResult, ReleaseResult, RollbackResult
 
 MAX_REASONS, MAX_LIKENESS, MAX_DAYS = 6, 6, 10
 FACTOR_STATES: tuple[tuple[State, str], ...] = (
@@ -225,7 +225,7 @@ def print_training(out: Console, run_id: str, metrics: Mapping[str, Mapping[str,
     out.print(f"run {run_id}\nrelease it with: tender-risk release {run_id}")
 
 
-def print_evaluation(out: Console, evaluation: Evaluation) -> None:
+def print_evaluation(out: Console, evaluation: EvaluationResult) -> None:
     """The metrics of an evaluation; picked cases in a row of their own."""
     table = Table("cases", "n", "positives", "censored", "base rate", "AUC", "95 %", "Brier", "ECE", "lift at 5 %")
     rows = {"judged by": evaluation, **({"picked": evaluation.picked} if evaluation.picked else {})}
@@ -274,7 +274,7 @@ def print_drift(out: Console, report: DriftReport) -> None:
     out.print(report.note, style="dim", markup=False)
 
 
-def print_release(out: Console, release: Release) -> None:
+def print_release(out: Console, release: ReleaseResult) -> None:
     """What was released, and whether it is served."""
     if release.served:
         out.print(f"Released {release.version}; it is champion and served by default.")
@@ -282,7 +282,7 @@ def print_release(out: Console, release: Release) -> None:
         out.print(f"Released {release.version} as challenger; {release.champion} is served until: tender-risk promote")
 
 
-def print_promotion(out: Console, promotion: Promotion) -> None:
+def print_promotion(out: Console, promotion: PromotionResult) -> None:
     """The metrics of both models on the same cases, and whether the challenger is served now."""
     compared = promotion.comparison.compared
     if compared:
@@ -314,7 +314,7 @@ def print_promotion(out: Console, promotion: Promotion) -> None:
         out.print(f"Promoted {promotion.challenger}: it is served by default{escape(former)}.")
 
 
-def print_rollback(out: Console, rollback: Rollback) -> None:
+def print_rollback(out: Console, rollback: RollbackResult) -> None:
     """What is served again."""
     out.print(f"{rollback.champion} is champion and served again; {rollback.withdrawn} is not.")
 

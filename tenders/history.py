@@ -69,9 +69,9 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     `title` is what people call it, and `credit` says what its data are, who copied them, and on what terms. `snapshot`
     says that all cases ended within one short window, so that time cannot order them: what is learnt of one buyer's
     cases is then judged on other buyers' cases. `gaps_tell` are OCDS paths that are empty because of the outcome: no
-    model may learn from their missing values. `attributes` reads the register's codes (`tenderRisk.codes`) as
-    attributes by neutral name. The reader raises UnreachableError if the file cannot be read, DataError if it is not a
-    file of this register.
+    model may learn from their missing values. `called_off` are the beginnings, in lower case, of the kinds of ending
+    that the buyer decided. `attributes` reads the register's codes (`tenderRisk.codes`) as attributes by neutral name.
+    The reader raises UnreachableError if the file cannot be read, DataError if it is not a file of this register.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     read: Callable[[Path], HistoryFile]
     gaps_tell: tuple[str, ...] = ()
     snapshot: bool = False
+    called_off: tuple[str, ...] = ()
     attributes: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
 
     def cases(self, path: Path) -> list[LabelledTender]:

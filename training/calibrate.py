@@ -1,4 +1,7 @@
-"""From margins of cases that a model had not seen to a `Calibration`."""
+"""From margins of cases that a model had not seen to a `Calibration`.
+
+Own code rather than scikit-learn's: the slope has a prior and is never negative, and the interval needs resamples.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +13,36 @@ from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from models.calibration import Calibration
-from training.splits import resamples
+from training.splits import bootstrap
 
 Floats = NDArray[np.float64]
 
 # One case of each outcome at the mean margin, so that a resample without a positive still has odds.
 PSEUDO = 0.5
-# Spread of the slope around 0 before any case is seen, in units of 1 / standard deviation of the margin:
-# a margin whose spread multiplies the odds by e is as much as a few hundred cases could show.
+# Prior spread of the slope around 0, in units of 1 / standard deviation of the margin: a margin whose spread multiplies
+# the odds by e is as much as a few hundred cases could show.
 SLOPE_SPREAD = 1.0
-# Spread of the slope of a register's margins around 1, where a fit by log loss means it to be, before any case is seen:
-# chosen on the registers' windows (docs/benchmarks.md).
+# Prior spread around 1 of the slope of a register's margins: a fit by log loss aims at 1. Chosen on the registers'
+# windows (docs/benchmarks.md).
 TRUST = 0.1
-# What the level (log-odds) moves from one window to the next before a register has shown it, and how many windows that
-# is worth: chosen on the registers' windows (docs/benchmarks.md).
+# Prior spread of the level (log-odds) from one window to the next, and how many windows that prior is worth. Chosen on
+# the registers' windows (docs/benchmarks.md).
 LEVEL_SPREAD, LEVEL_WINDOWS = 0.15, 8
 
 
-def calibration(
+def fit_calibration(
     margin: Floats, y: Floats, weight: Floats, cluster: NDArray[np.int64], seed: int, times: int
 ) -> Calibration:
     """The line from margins to log-odds, on rows of shape (n,), with `times` resamples of whole clusters.
 
-    The slope is the mean over the resamples of slopes that cannot be negative: without evidence it is small, never a
-    reversed rule. The intercept is then set so that the mean probability is the base rate.
+    The slope is the mean of the resamples' slopes, none of which is negative: without evidence the rule is weak, never
+    reversed. The intercept makes the mean probability equal the base rate.
     """
     spread = float(margin.std())
-    lines = [line(margin[rows], y[rows], weight[rows], spread) for rows in resamples(cluster, times, seed)]
+    lines = [fit_line(margin[rows], y[rows], weight[rows], spread) for rows in bootstrap(cluster, times, seed)]
     slope = float(np.mean([b for _, b in lines]))
     return Calibration(
-        intercept=round(level_of(margin, y, weight, slope), 6),
+        intercept=round(intercept_for_rate(margin, y, weight, slope), 6),
         slope=round(slope, 6),
         resampled=tuple((round(a, 4), round(b, 4)) for a, b in lines),
         base_rate=round(float(np.average(y, weights=weight)), 6),
@@ -49,11 +52,11 @@ def calibration(
     )
 
 
-def trusted(line: Calibration, margin: Floats, level: Floats) -> Calibration:
-    """The line of margins that are log-odds already: its slope is drawn to 1 as far as the cases leave it unsure.
+def shrink_slope_to_one(line: Calibration, margin: Floats, level: Floats) -> Calibration:
+    """The line for margins that are log-odds already: the less its cases say of the slope, the closer it moves to 1.
 
-    How unsure is told by their information, and not by the resamples: one month or buyer has none that differ.
-    Its level is that of the probabilities or outcomes `level`, shape (n,): their mean is the mean probability.
+    How much they say is their Fisher information. The resamples cannot tell it: those of one month or buyer do not
+    differ. The mean probability becomes the mean of `level`, which holds probabilities or outcomes, shape (n,).
     """
     slopes = np.array([b for _, b in line.resampled])
     p = line.probabilities(margin)
@@ -62,7 +65,7 @@ def trusted(line: Calibration, margin: Floats, level: Floats) -> Calibration:
     share = information * TRUST**2 / (information * TRUST**2 + 1)
     slope = 1 + share * (line.slope - 1)
     drawn = np.maximum(slope + np.sqrt(share) * (slopes - line.slope), 0.0)
-    intercept = level_of(margin, level, np.ones(len(margin)), slope)
+    intercept = intercept_for_rate(margin, level, np.ones(len(margin)), slope)
     # Every resample keeps its distance from the line at the mean margin.
     middle = float(margin.mean())
     shift = intercept - line.intercept + (slope - line.slope) * middle
@@ -75,29 +78,30 @@ def trusted(line: Calibration, margin: Floats, level: Floats) -> Calibration:
     )
 
 
-def moved(line: Calibration, margin: Floats, y: Floats, window: NDArray[np.int64], seed: int) -> Calibration:
-    """The line with intervals that allow for the move of the level to a window to come.
+def widen_for_level_shift(
+    line: Calibration, margin: Floats, y: Floats, window: NDArray[np.int64], seed: int
+) -> Calibration:
+    """The line with wider intervals, because the next window may have another level than those it was fitted on.
 
-    Drawing cases again tells how well a level of the past is known, not that the next window has another. How far
-    levels move is estimated from the windows (numbers, shape (n,)) that the line was fitted on, together with
-    LEVEL_WINDOWS more at LEVEL_SPREAD; each resampled intercept takes one draw of Student's t with so many degrees of
-    freedom.
+    A bootstrap of cases tells how well a past level is known, not how far the next one moves. That is estimated from
+    the windows (numbers, shape (n,)), together with LEVEL_WINDOWS more at LEVEL_SPREAD. Each resampled intercept takes
+    one draw of Student's t with as many degrees of freedom.
     """
-    windows = [window == each for each in np.unique(window)]
-    levels = np.array([level_of(margin[one], y[one], np.ones(one.sum()), line.slope) for one in windows])
-    p = [expit(line.intercept + line.slope * margin[one]) for one in windows]
-    by_chance = np.mean([1 / max(np.sum(each * (1 - each)), 1e-9) for each in p])
-    free = len(levels) - 1
-    squares = max(0.0, float(np.sum((levels - levels.mean()) ** 2) - free * by_chance))
-    spread = np.sqrt((LEVEL_WINDOWS * LEVEL_SPREAD**2 + squares) / (LEVEL_WINDOWS + free))
+    windows = [window == number for number in np.unique(window)]
+    levels = np.array([intercept_for_rate(margin[w], y[w], np.ones(w.sum()), line.slope) for w in windows])
+    p = [expit(line.intercept + line.slope * margin[w]) for w in windows]
+    by_chance = np.mean([1 / max(np.sum(q * (1 - q)), 1e-9) for q in p])
+    freedom = len(levels) - 1
+    squares = max(0.0, float(np.sum((levels - levels.mean()) ** 2) - freedom * by_chance))
+    spread = np.sqrt((LEVEL_WINDOWS * LEVEL_SPREAD**2 + squares) / (LEVEL_WINDOWS + freedom))
     times = len(line.resampled)
-    evenly = student.ppf((np.arange(times) + 0.5) / times, LEVEL_WINDOWS + free)
+    evenly = student.ppf((np.arange(times) + 0.5) / times, LEVEL_WINDOWS + freedom)
     moves = np.random.default_rng(seed).permutation(evenly) * spread
     drawn = tuple((round(a + move, 4), b) for (a, b), move in zip(line.resampled, moves.tolist(), strict=True))
     return msgspec.structs.replace(line, resampled=drawn)
 
 
-def line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[float, float]:
+def fit_line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[float, float]:
     """Intercept and non-negative slope of a weighted logistic fit, the slope shrunk to 0."""
     centre = float(np.average(margin, weights=weight))
     scale = spread or 1.0
@@ -107,10 +111,10 @@ def line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[floa
     def loss(point: Floats) -> tuple[float, Floats]:
         p = expit(point[0] + point[1] * z)
         value = -np.sum(mass * (target * np.log(p + 1e-12) + (1 - target) * np.log(1 - p + 1e-12)))
-        slope = mass * (p - target)
+        gradient = mass * (p - target)
         penalty = point[1] / SLOPE_SPREAD**2
         return float(value + point[1] ** 2 / (2 * SLOPE_SPREAD**2)), np.array(
-            [slope.sum(), (slope * z).sum() + penalty]
+            [gradient.sum(), (gradient * z).sum() + penalty]
         )
 
     start = np.array([logit(np.average(target, weights=mass)), 0.1])
@@ -118,8 +122,8 @@ def line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[floa
     return float(a - b * centre / scale), float(b / scale)
 
 
-def level_of(margin: Floats, y: Floats, weight: Floats, slope: float) -> float:
-    """The intercept at which the mean probability equals the base rate, by bisection."""
+def intercept_for_rate(margin: Floats, y: Floats, weight: Floats, slope: float) -> float:
+    """The intercept at which the mean probability equals the base rate of `y`."""
     rate = float(np.clip(np.average(y, weights=weight), 1e-4, 1 - 1e-4))
     low, high = -30.0, 30.0
     for _ in range(60):

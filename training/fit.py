@@ -1,19 +1,23 @@
-"""One booster from one table, without learning from what is missing, nor from how a case was picked.
+"""One booster from one table of rows: of a register, or of the casebook.
 
-What a case's trees are grown on is its outcome, or what the directions of its facts, set beforehand, let expect of it:
-a few hundred cases of some thirty programmes tell worse than the field how much each fact weighs (docs/training.md).
+A register has rows enough for the data to decide which way a feature works, and its facts are missing by rule. Where a
+missing fact tells how a case ended (the register's `gaps_tell`), `hide_gaps` trains on rows that have the fact, with
+and without it, so that a gap teaches nothing.
 
-In the casebook *that* a fact is known says how famous the case is, and so how it ended. So every unknown is drawn from
-the facts known of other cases, blind to the outcome, in several copies of the row; and in each copy a share of
-all facts, known or drawn, is hidden at random. What the booster learns to do with an unknown comes from
-those hidden at random alone. The offset of a case's kind (picked, cohort) goes in as the base margin.
+The casebook has a few hundred cases of some thirty programmes. They tell worse than the field how much each fact
+weighs, so the target of the trees is what the directions of a case's facts let expect (docs/training.md). *That* a fact
+is known says how famous a case is, and so how it ended. So every unknown is drawn from the facts known of other cases,
+blind to the outcome, in several copies of each row, and in each copy a share of all facts is hidden at random: what the
+booster learns about unknowns comes from those alone. The log-odds of a case's kind (picked or cohort) are its base
+margin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
-import msgspec
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
@@ -21,48 +25,178 @@ from scipy.special import expit
 
 from features.catalogue import catalogue
 from features.matrix import Matrix
-from training.recipe import Recipe
+from tenders.errors import UnreachableError, UsageError
+from training.datasets import CasebookDataset
+from training.recipe import BoosterParams, Recipe
 
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
 
-STRENGTH = 0.55
-"""How far what is expected of cases spreads, in log-odds: as if it ranked them at an AUC of about 0.65. Calibration
-finds the true spread."""
+THREADS = 2
+GAP_WEIGHT = 0.1
+"""The weight of the copy of a row in which the facts are hidden whose gaps tell."""
+EXPECTED_SPREAD = 0.55
+"""Spread of the expected log-odds, as of a ranking with an AUC of about 0.65. Calibration finds the true one."""
 
 
-class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is fitted on: `x` of shape (rows, names), and for every row its outcome, kind and weight.
+def fit_booster(
+    x: Matrix,
+    y: Floats,
+    weight: Floats,
+    names: Sequence[str],
+    params: BoosterParams,
+    seed: int,
+    base_margin: Floats | None = None,
+    monotone: bool = False,
+) -> xgb.Booster:
+    """A booster on the distinct columns of `x`, shape (rows, names); with `max_columns`, on the best of them.
 
-    `learnt` is the share of the outcomes in what the trees are grown on; the rest is what the directions let expect.
+    `base_margin` is what is known of each row beforehand, in log-odds. If `monotone`, a feature with a direction in the
+    catalogue never works against it.
     """
 
-    names: tuple[str, ...]
-    x: Matrix
-    y: Floats
-    picked: NDArray[np.bool_]
-    weight: Floats
-    learnt: float
+    def fit_on(columns: Numbers) -> xgb.Booster:
+        chosen = [names[column] for column in columns]
+        return _fit(x[:, columns], y, weight, chosen, params, seed, base_margin, monotone, THREADS)
+
+    columns = distinct_columns(x)
+    booster = fit_on(columns)
+    if not params.max_columns or len(columns) <= params.max_columns:
+        return booster
+    gain = booster.get_score(importance_type="total_gain")
+    if not gain:
+        return booster
+    best = set(sorted(gain, key=lambda name: (-float(np.max(gain[name])), name))[: params.max_columns])
+    return fit_on(np.array([column for column in columns if names[column] in best], dtype=np.int64))
 
 
-def eligible(x: Matrix, names: Sequence[str], recipe: Recipe) -> list[int]:
-    """Columns with a direction set beforehand and enough known values that differ. Blind to the outcome.
+def _fit(
+    x: Matrix,
+    y: Floats,
+    weight: Floats,
+    names: Sequence[str],
+    params: BoosterParams,
+    seed: int,
+    base_margin: Floats | None,
+    monotone: bool,
+    threads: int,
+) -> xgb.Booster:
+    options = xgb_params(params, seed, base_margin is not None) | {"nthread": threads}
+    if monotone:
+        options["monotone_constraints"] = monotone_constraints(names)
+    if params.cluster_workers:
+        return _fit_on_cluster(x, y, weight, names, options, params, base_margin)
+    data = xgb.QuantileDMatrix(
+        x,
+        y,
+        weight=weight,
+        base_margin=base_margin,
+        feature_names=list(names),
+        max_bin=params.bins,
+        nthread=threads,
+    )
+    return xgb.train(options, data, params.trees)
 
-    A few hundred cases cannot tell a direction from noise: what is not in doubt beforehand stays out.
+
+def xgb_params(params: BoosterParams, seed: int, base_margin: bool = False) -> dict[str, object]:
+    """The parameters under XGBoost's own names; with a base margin the model adds no level of its own."""
+    options: dict[str, object] = {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "max_bin": params.bins,
+        "max_depth": params.depth,
+        "eta": params.learning_rate,
+        "reg_lambda": params.l2,
+        "min_child_weight": params.smallest_leaf,
+        "subsample": params.row_share,
+        "num_parallel_tree": params.parallel_trees,
+        "colsample_bytree": params.column_share,
+        "seed": seed,
+    }
+    return options | ({"base_score": 0.5} if base_margin else {})
+
+
+def booster_margin(booster: xgb.Booster, x: Matrix, names: Sequence[str]) -> Floats:
+    """Log-odds of rows whose columns are `names`, shape (rows,)."""
+    place = {name: column for column, name in enumerate(names)}
+    columns = x[:, [place[name] for name in booster.feature_names or ()]]
+    margin = booster.inplace_predict(columns, predict_type="margin", validate_features=False)
+    return np.asarray(margin, dtype=np.float64)
+
+
+def distinct_columns(x: Matrix) -> Numbers:
+    """The columns whose known values differ; of equal columns the first."""
+    seen: dict[bytes, int] = {}
+    for column, values in enumerate(x.T):
+        known = values[~np.isnan(values)]
+        if len(known) and (known != known[0]).any():
+            seen.setdefault(values.tobytes(), column)
+    return np.array(list(seen.values()), dtype=np.int64)
+
+
+def feature_directions(names: Sequence[str]) -> list[int]:
+    """The catalogue's direction of each column: 1 (more is riskier), -1 or 0 for none."""
+    known = catalogue()
+    return [known[name].direction if name in known else 0 for name in names]
+
+
+def monotone_constraints(names: Sequence[str]) -> str:
+    """The directions of these columns as XGBoost reads them."""
+    return f"({','.join(map(str, feature_directions(names)))})"
+
+
+def hide_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str]) -> tuple[Matrix, Numbers, Floats]:
+    """Rows to fit on, for each the row of `x` that it comes from, and its weight. `gaps` are OCDS paths.
+
+    Rows of which at least one fact under `gaps` is known come twice: as they are, and at GAP_WEIGHT with all these
+    facts hidden. So what is learnt of a gap is what the other facts say. Rows without any of these facts are left out.
+    One of these columns alone may be empty for a good reason: no lot has its own bid count without lots.
     """
     known_features = catalogue()
-    chosen = []
-    for column, name in enumerate(names):
-        if not known_features[name].direction:
-            continue
-        known = x[:, column][~np.isnan(x[:, column])]
-        commonest = np.unique(known, return_counts=True)[1].max(initial=0)
-        if len(known) >= recipe.known_cases and len(known) - commonest >= recipe.other_cases:
-            chosen.append(column)
-    return chosen
+    hidden_columns = [
+        column
+        for column, name in enumerate(names)
+        if any(path.startswith(gap) for path in (known_features[name].path, *known_features[name].also) for gap in gaps)
+    ]
+    if not hidden_columns:
+        return x, np.arange(len(x)), np.ones(len(x))
+    known = np.flatnonzero(~np.isnan(x[:, hidden_columns]).all(axis=1))
+    hidden = x[known]
+    hidden[:, hidden_columns] = np.nan
+    return np.concatenate([x[known], hidden]), np.tile(known, 2), np.repeat([1.0, GAP_WEIGHT], len(known))
 
 
-def offsets(y: Floats, picked: NDArray[np.bool_], weight: Floats) -> Floats:
-    """Log-odds of each row's kind, shape (rows,): what is known of a case by how it was selected."""
+def fit_casebook(data: CasebookDataset, recipe: Recipe, seed: int) -> xgb.Booster:
+    """A booster of labelled cases, whose margin comes on top of the log-odds of a case's kind.
+
+    The same input and seed give the same booster.
+    """
+    rng = np.random.default_rng(seed)
+    weight = data.weight * np.where(data.picked, recipe.picked_weight, 1.0)
+    weight = weight / weight.mean()
+    base_margin = kind_log_odds(data.y, data.picked, weight)
+    copies, targets = [], []
+    for hidden in random_masks(data.x.shape, recipe, rng):
+        copy = fill_unknown(data.x, weight, rng)
+        expected = expected_by_direction(copy, data.names, base_margin)
+        targets.append(data.label_weight * data.y + (1 - data.label_weight) * expected)
+        copy[hidden] = np.nan
+        copies.append(copy)
+    return _fit(
+        np.vstack(copies),
+        np.concatenate(targets),
+        np.tile(weight / recipe.copies, recipe.copies),
+        data.names,
+        recipe.casebook_params,
+        seed,
+        base_margin=np.tile(base_margin, recipe.copies),
+        monotone=True,
+        threads=1,
+    )
+
+
+def kind_log_odds(y: Floats, picked: NDArray[np.bool_], weight: Floats) -> Floats:
+    """Log-odds of the outcome among the rows of each row's kind (picked or cohort), shape (rows,)."""
     margin = np.zeros(len(y))
     for kind in (picked, ~picked):
         if kind.any():
@@ -71,21 +205,21 @@ def offsets(y: Floats, picked: NDArray[np.bool_], weight: Floats) -> Floats:
     return margin
 
 
-def expected(x: Matrix, names: Sequence[str], offset: Floats) -> Floats:
-    """The chance of a failure by the directions of the facts alone, each weighed alike, shape (rows,).
+def expected_by_direction(x: Matrix, names: Sequence[str], base_margin: Floats) -> Floats:
+    """The chance of a failure by the directions of the facts alone, all with the same weight, shape (rows,).
 
-    `x` has no unknowns but columns that are all unknown. Nothing is read of any outcome but the level of each row's
-    kind, `offset` in log-odds. Weights of one size predict better than fitted ones where cases are few (Dawes 1979,
-    The robust beauty of improper linear models).
+    A column of `x` has no unknowns, or nothing else. The outcomes enter only as `base_margin`, the log-odds of each
+    row's kind. Equal weights predict better than fitted ones where cases are few (Dawes 1979, The robust beauty of
+    improper linear models).
     """
     spread = x.std(axis=0)
     steps = np.nan_to_num((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1))
-    score = steps @ np.array(directions(names), dtype=np.float64)
-    found: Floats = expit(offset + STRENGTH * score / (score.std() or 1.0))
-    return found
+    score = steps @ np.array(feature_directions(names), dtype=np.float64)
+    expected: Floats = expit(base_margin + EXPECTED_SPREAD * score / (score.std() or 1.0))
+    return expected
 
 
-def filled(x: Matrix, weight: Floats, rng: np.random.Generator) -> Matrix:
+def fill_unknown(x: Matrix, weight: Floats, rng: np.random.Generator) -> Matrix:
     """A copy in which every unknown is drawn from the column's known values, by weight and blind to the outcome."""
     copy = x.copy()
     for column in copy.T:
@@ -96,68 +230,66 @@ def filled(x: Matrix, weight: Floats, rng: np.random.Generator) -> Matrix:
     return copy
 
 
-def hiding(shape: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """What is hidden in each copy, shape (copies, *shape): every fact in as many of its copies as every other.
+def random_masks(shape: tuple[int, ...], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """What to hide in each copy, shape (copies, *shape): every fact in the same number of its copies.
 
-    So being hidden tells nothing of a row, not even by chance, and no split pays that only parts unknown from known.
+    So being hidden tells nothing of a row, not even by chance, and no split gains by parting unknown from known.
     """
     order = rng.random((recipe.copies, *shape)).argsort(axis=0)
     return np.asarray(order < round(recipe.hidden * recipe.copies))
 
 
-def fit(rows: Rows, recipe: Recipe, seed: int) -> xgb.Booster:
-    """A booster whose margin is log-odds beside the kind's offset. Same input and seed, same booster."""
-    rng = np.random.default_rng(seed)
-    weight = rows.weight * np.where(rows.picked, recipe.picked_weight, 1.0)
-    weight = weight / weight.mean()
-    offset = offsets(rows.y, rows.picked, weight)
-    copies, grown_on = [], []
-    for hidden in hiding(rows.x.shape, recipe, rng):
-        copy = filled(rows.x, weight, rng)
-        grown_on.append(rows.learnt * rows.y + (1 - rows.learnt) * expected(copy, rows.names, offset))
-        copy[hidden] = np.nan
-        copies.append(copy)
-    data = xgb.DMatrix(
-        np.vstack(copies),
-        np.concatenate(grown_on),
-        weight=np.tile(weight / recipe.copies, recipe.copies),
-        base_margin=np.tile(offset, recipe.copies),
-        feature_names=list(rows.names),
-        nthread=1,
+def _fit_on_cluster(
+    x: Matrix,
+    y: Floats,
+    weight: Floats,
+    names: Sequence[str],
+    options: dict[str, object],
+    params: BoosterParams,
+    base_margin: Floats | None,
+) -> xgb.Booster:
+    """A booster fitted by the workers of a Dask cluster, each on its share of the rows.
+
+    The workers agree on every split, but bins come from summaries of each share and rows are drawn within it. So the
+    model differs a little from one fitted in one process. On one machine it gains nothing.
+
+    Raises UsageError if Dask is not installed, UnreachableError if its scheduler does not answer.
+    """
+    client = _dask_client(params.cluster_workers)
+    import dask.array as da
+    from xgboost import dask as xgb_dask
+
+    rows = -(-len(y) // params.cluster_workers)
+    from_array: Any = da.from_array  # Dask does not annotate it
+
+    def shares(values: Matrix | Floats | None) -> Any:
+        return None if values is None else from_array(values, chunks=(rows, *values.shape[1:]))
+
+    data = xgb_dask.DaskQuantileDMatrix(
+        client,
+        shares(x),
+        shares(y),
+        weight=shares(weight),
+        base_margin=shares(base_margin),
+        feature_names=list(names),
+        max_bin=params.bins,
     )
-    return xgb.train(parameters(rows.names, recipe, seed), data, recipe.trees)
+    booster: xgb.Booster = xgb_dask.train(client, {**options, "nthread": 1}, data, params.trees)["booster"]
+    return booster
 
 
-def parameters(names: Sequence[str], recipe: Recipe, seed: int) -> dict[str, object]:
-    """XGBoost's parameters, the directions that are not in doubt as monotone constraints among them."""
-    return {
-        "objective": "binary:logistic",
-        "base_score": 0.5,
-        "tree_method": "hist",
-        "max_bin": 32,
-        "max_depth": recipe.depth,
-        "eta": recipe.learning_rate,
-        "reg_lambda": recipe.l2,
-        "min_child_weight": recipe.smallest_leaf,
-        "subsample": recipe.row_share,
-        "colsample_bytree": recipe.column_share,
-        "monotone_constraints": constraints(names),
-        "seed": seed,
-        "nthread": 1,
-    }
-
-
-def directions(names: Sequence[str]) -> list[int]:
-    """The directions of these columns that were set beforehand: 1, -1, or 0 for none."""
-    known = catalogue()
-    return [known[name].direction if name in known else 0 for name in names]
-
-
-def constraints(names: Sequence[str]) -> str:
-    """The directions of these columns, in XGBoost's words."""
-    return f"({','.join(map(str, directions(names)))})"
-
-
-def margins(booster: xgb.Booster, x: Matrix) -> Floats:
-    """Log-odds of rows, shape (rows,), as serving reads them."""
-    return np.asarray(booster.inplace_predict(x, predict_type="margin", validate_features=False), dtype=np.float64)
+@cache
+def _dask_client(workers: int) -> Any:
+    """A client of the cluster at DASK_SCHEDULER_ADDRESS, else of one on this machine; kept until the process ends."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UsageError("cluster_workers needs Dask: install tender-risk[cluster]") from None
+    address = dask.config.get("scheduler-address", None)
+    if not address:
+        return Client(LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None))
+    try:
+        return Client(address, timeout=10)
+    except OSError as error:
+        raise UnreachableError(f"{address}: no cluster answers ({error})") from None

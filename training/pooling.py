@@ -1,71 +1,74 @@
-"""Pooled models: one for all registers that tell an outcome, and what each register gains or loses by it.
+"""What registers have in common: pooled models, how each register does by them, and what each theme of features adds.
 
-What is pooled is the last window's question: every register's rows as known at its own cut, a bounded sample of each,
-all registers with the same weight. The register's own rate goes in as an offset, with what its own online model thinks
-of the tender, so that the trees learn what lifts a tender above or below that. Trained without one register, it shows
+A pooled model answers the question of the last window: each register's rows as known at its own cut, a bounded sample
+of each, all registers with the same weight. The register's own rate, with the score of its own online model, is the
+base margin, so the trees learn what lifts a tender above or below that. Trained without one register, the model shows
 what is known of a register never seen.
 
 What a few registers have in common by chance does not hold in the next: free trees undo there what the register's own
-records say. So a feature whose direction was set beforehand keeps to it, trees are stumps and few, and each register's
-offset is first moved to its own level, which the next one will not share.
+track records say. So features keep to their direction, trees are stumps and few, and each register's base margin is
+first moved to its own level, which the next one will not share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from features.catalogue import catalogue
+from features.catalogue import THEMES, catalogue
 from features.matrix import Matrix
 from tenders.facts import Stage
 from training import metrics
-from training.boosting import fit, margins
-from training.calibrate import level_of, line
-from training.frames import Frame
-from training.recipe import Boost
-from training.rolling import slices
+from training.calibrate import fit_line, intercept_for_rate
+from training.datasets import RegisterDataset
+from training.fit import booster_margin, fit_booster
+from training.recipe import BoosterParams
+from training.rolling import rolling_splits
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
-MOST = 15_000
+MOST_POOLED = 15_000
 """Rows of one register that are pooled: the latest."""
-BOOST = Boost(depth=1, learning_rate=0.05, trees=30, smallest_leaf=20, column_share=0.3)
+POOL_PARAMS = BoosterParams(depth=1, learning_rate=0.05, trees=30, smallest_leaf=20, column_share=0.3)
+THEME_PARAMS = BoosterParams(depth=4, learning_rate=0.05, trees=150, smallest_leaf=20, column_share=0.3)
 
 
-class Rows(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a register: `x` of shape (rows, names), and for every row its outcome, what is known of it beforehand in
-    log-odds, and whose fate it shares."""
+class PoolRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a register: `x` of shape (rows, names), and for each row its outcome, its base margin in log-odds, and
+    the cluster whose fate it shares."""
 
     register: str
     names: tuple[str, ...]
     x: Matrix
     y: Floats
-    offset: Floats
+    base_margin: Floats
     cluster: Numbers
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One register's share of a pool.
+class PoolSample(msgspec.Struct, frozen=True, kw_only=True):
+    """One register's share of a pool: rows to learn from, and those of its last window to test on.
 
-    `learn` are rows to learn from, `test` those of its last window, and `unseen` those that judge a model which has
-    seen nothing of the register: in a snapshot all of them, for time does not part them.
+    `unseen` are the rows that judge a model that has seen nothing of the register: of a snapshot all of them, since
+    time does not part them.
     """
 
     outcome: str
     stage: Stage
-    learn: Rows
-    test: Rows
-    unseen: Rows
+    learn: PoolRows
+    test: PoolRows
+    unseen: PoolRows
 
 
-class Transfer(msgspec.Struct, frozen=True, kw_only=True):
-    """AUC with its 95 % interval on one register's last window, or on all of a snapshot that was not learnt from, by a
-    model of the kind named."""
+class TransferScore(msgspec.Struct, frozen=True, kw_only=True):
+    """The AUC of a model of the `kind` named, with its 95 % interval, on one register's last window.
+
+    A snapshot that the model learnt nothing from is judged on all its rows.
+    """
 
     register: str
     outcome: str
@@ -75,152 +78,203 @@ class Transfer(msgspec.Struct, frozen=True, kw_only=True):
     auc_ci: tuple[float, float]
 
 
-class Pooled(msgspec.Struct, frozen=True, kw_only=True):
+class PooledFit(msgspec.Struct, frozen=True, kw_only=True):
     """The pooled model of an outcome, and the evidence for it.
 
-    `unsure` are lines from margins to log-odds, one a register that was left out: how far off the level and the spread
-    may be where nothing is known. They rest on `cases`, of which `positives` had the outcome.
+    `left_out_lines` are lines from margins to log-odds, one for each register that was left out: how far off the level
+    and the spread may be on a new register. They rest on `cases`, of which `positives` had the outcome.
     """
 
     outcome: str
     booster: xgb.Booster
-    found: tuple[Transfer, ...]
-    unsure: tuple[tuple[float, float], ...]
+    scores: tuple[TransferScore, ...]
+    left_out_lines: tuple[tuple[float, float], ...]
     cases: int
     positives: int
 
 
-def sample(frame: Frame, steps: int) -> Sample:
-    """The last slice of a register, at most MOST rows to learn from."""
-    *_, last = slices(frame, steps)
-    chosen = np.argsort(frame.published[last.train], kind="stable")[-MOST:]
-    learn = rows_of(frame, last.train[chosen])
-    test = rows_of(frame, last.test)
-    return Sample(
-        outcome=frame.outcome,
-        stage=frame.stage,
-        learn=msgspec.structs.replace(learn, y=last.y[chosen]),
-        test=test,
-        unseen=rows_of(frame, np.flatnonzero(frame.told)) if frame.snapshot else test,
-    )
+class ThemeAblation(msgspec.Struct, frozen=True, kw_only=True):
+    """The AUC with all features, and how much of it is lost without each theme that the register has."""
+
+    register: str
+    outcome: str
+    stage: Stage
+    auc: float
+    auc_loss: Mapping[str, float]
 
 
-def rows_of(frame: Frame, rows: Numbers) -> Rows:
-    """Some rows of a frame, by their numbers."""
-    return Rows(
-        register=frame.register,
-        names=frame.names,
-        x=frame.x[rows],
-        y=frame.y[rows],
-        offset=frame.level[rows] + frame.x[rows, frame.names.index("profile_score")],
-        cluster=(frame.buyer if frame.snapshot else frame.fate)[rows],
-    )
-
-
-def pool(outcome: str, samples: Sequence[Sample], seed: int, strangers: Sequence[Rows] = ()) -> Pooled:
-    """Fits and judges: all registers together, and each by the others, with all columns and with those that travel;
-    `strangers`, of which nothing is learnt, by all."""
-    everything, travelling = (_tried(outcome, samples, seed, strangers, travelling) for travelling in (False, True))
-    better = travelling if travelling.alone >= everything.alone else everything
-    return Pooled(
-        outcome=outcome,
-        booster=better.booster,
-        found=(*everything.found, *travelling.found),
-        unsure=better.unsure,
-        cases=sum(len(each.unseen.y) for each in samples),
-        positives=int(sum(each.unseen.y.sum() for each in samples)),
-    )
-
-
-class _Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A pool of one set of columns; `alone` is the mean AUC on registers that were left out, `unsure` their lines."""
+class _Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool of one set of columns; `left_out_auc` is the mean AUC on registers that were left out."""
 
     booster: xgb.Booster
-    found: tuple[Transfer, ...]
-    alone: float
-    unsure: tuple[tuple[float, float], ...]
+    scores: tuple[TransferScore, ...]
+    left_out_auc: float
+    left_out_lines: tuple[tuple[float, float], ...]
 
 
-def _tried(outcome: str, samples: Sequence[Sample], seed: int, strangers: Sequence[Rows], travelling: bool) -> _Tried:
-    together = _fit(samples, travelling, seed)
-    found = [_judged(outcome, each.test, together, _called("pooled", travelling)) for each in samples]
-    found += [_judged(outcome, each, together, _called("by the others", travelling)) for each in strangers]
-    alone, unsure = [], []
-    for each in samples:
-        booster = _fit([other for other in samples if other is not each], travelling, seed)
-        alone.append(_judged(outcome, each.unseen, booster, _called("by the others", travelling)))
-        unsure.append(_line(each.unseen, booster))
-    return _Tried(
-        booster=together,
-        found=(*found, *alone),
-        alone=float(np.mean([each.auc for each in alone])),
-        unsure=tuple(unsure),
+def pool_sample(data: RegisterDataset, steps: int) -> PoolSample:
+    """The last split of a register, with at most MOST_POOLED rows to learn from."""
+    *_, last = rolling_splits(data, steps)
+    chosen = np.argsort(data.published[last.train], kind="stable")[-MOST_POOLED:]
+    learn = pool_rows(data, last.train[chosen])
+    test = pool_rows(data, last.test)
+    return PoolSample(
+        outcome=data.outcome,
+        stage=data.stage,
+        learn=msgspec.structs.replace(learn, y=last.y[chosen]),
+        test=test,
+        unseen=pool_rows(data, np.flatnonzero(data.labelled)) if data.snapshot else test,
     )
 
 
-def _called(kind: str, travelling: bool) -> str:
-    return f"{kind}, what travels" if travelling else f"{kind}, all features"
+def pool_rows(data: RegisterDataset, rows: Numbers) -> PoolRows:
+    """Some rows of a dataset, by their numbers."""
+    return PoolRows(
+        register=data.register,
+        names=data.names,
+        x=data.x[rows],
+        y=data.y[rows],
+        base_margin=data.level[rows] + data.x[rows, data.names.index("profile_score")],
+        cluster=(data.buyer if data.snapshot else data.cluster)[rows],
+    )
 
 
-def _fit(samples: Sequence[Sample], travelling: bool, seed: int) -> xgb.Booster:
-    names = shared(samples, travelling)
-    x = np.concatenate([aligned(each.learn.x, each.learn.names, names) for each in samples])
-    weight = np.concatenate([np.full(len(each.learn.y), MOST / len(each.learn.y)) for each in samples])
-    y = np.concatenate([each.learn.y for each in samples])
-    offset = np.concatenate([levelled(each.learn) for each in samples])
-    return fit(x, y, weight, names, BOOST, seed, offset=offset, directed=True)
+def fit_pooled(
+    outcome: str, samples: Sequence[PoolSample], seed: int, other_registers: Sequence[PoolRows] = ()
+) -> PooledFit:
+    """Fits and judges: all registers together, and each by a model of the others; `other_registers` by a model of all.
+
+    Both with all features and with those that travel; what does better on registers that were left out is kept.
+    """
+    everything, travelling = (_candidate(outcome, samples, seed, other_registers, only) for only in (False, True))
+    better = travelling if travelling.left_out_auc >= everything.left_out_auc else everything
+    return PooledFit(
+        outcome=outcome,
+        booster=better.booster,
+        scores=(*everything.scores, *travelling.scores),
+        left_out_lines=better.left_out_lines,
+        cases=sum(len(sample.unseen.y) for sample in samples),
+        positives=int(sum(sample.unseen.y.sum() for sample in samples)),
+    )
 
 
-def levelled(rows: Rows) -> Floats:
-    """The offset of rows, moved so that its probabilities are as high on average as the rows' own rate."""
-    return rows.offset + level_of(rows.offset, rows.y, np.ones(len(rows.y)), 1.0)
+def _candidate(
+    outcome: str, samples: Sequence[PoolSample], seed: int, other_registers: Sequence[PoolRows], travelling: bool
+) -> _Candidate:
+    columns = "what travels" if travelling else "all features"
+    pooled, by_others = f"pooled, {columns}", f"by the others, {columns}"
+    together = _fit(samples, travelling, seed)
+    scores = [_score(outcome, sample.test, together, pooled) for sample in samples]
+    scores += [_score(outcome, rows, together, by_others) for rows in other_registers]
+    left_out, lines = [], []
+    for sample in samples:
+        booster = _fit([other for other in samples if other is not sample], travelling, seed)
+        left_out.append(_score(outcome, sample.unseen, booster, by_others))
+        lines.append(_line(sample.unseen, booster))
+    return _Candidate(
+        booster=together,
+        scores=(*scores, *left_out),
+        left_out_auc=float(np.mean([score.auc for score in left_out])),
+        left_out_lines=tuple(lines),
+    )
 
 
-def shared(samples: Sequence[Sample], travelling: bool) -> list[str]:
-    """Columns that differ in at least one register, or in at least two where there are more; in the order of their
-    appearance."""
+def _fit(samples: Sequence[PoolSample], travelling: bool, seed: int) -> xgb.Booster:
+    names = shared_columns(samples, travelling)
+    return fit_booster(
+        np.concatenate([align_columns(sample.learn.x, sample.learn.names, names) for sample in samples]),
+        np.concatenate([sample.learn.y for sample in samples]),
+        np.concatenate([np.full(len(sample.learn.y), MOST_POOLED / len(sample.learn.y)) for sample in samples]),
+        names,
+        POOL_PARAMS,
+        seed,
+        base_margin=np.concatenate([margin_at_own_level(sample.learn) for sample in samples]),
+        monotone=True,
+    )
+
+
+def margin_at_own_level(rows: PoolRows) -> Floats:
+    """The base margin of rows, moved so that its mean probability is the rows' own rate."""
+    return rows.base_margin + intercept_for_rate(rows.base_margin, rows.y, np.ones(len(rows.y)), 1.0)
+
+
+def shared_columns(samples: Sequence[PoolSample], travelling: bool) -> list[str]:
+    """Columns that differ in at least one register, or in two where there are more, in order of first appearance."""
     counts: dict[str, int] = {}
-    for each in samples:
-        low, high = np.fmin.reduce(each.learn.x), np.fmax.reduce(each.learn.x)
-        for name, differs in zip(each.learn.names, low < high, strict=True):
+    for sample in samples:
+        low, high = np.fmin.reduce(sample.learn.x), np.fmax.reduce(sample.learn.x)
+        for name, differs in zip(sample.learn.names, low < high, strict=True):
             counts[name] = counts.get(name, 0) + int(differs)
     least = min(2, len(samples))
     return [name for name, n in counts.items() if n >= least and (travels(name) or not travelling)]
 
 
 def travels(name: str) -> bool:
-    """Whether a feature says the same in every register: it compares a tender with its own register's records, and
-    which way it works was set beforehand."""
+    """Whether a feature means the same in every register.
+
+    It does if it compares a tender with its own register's records and has a direction.
+    """
     known = catalogue()[name]
     return bool(known.family and known.direction)
 
 
-def aligned(x: Matrix, names: Sequence[str], wanted: Sequence[str]) -> Matrix:
+def align_columns(x: Matrix, names: Sequence[str], wanted: Sequence[str]) -> Matrix:
     """The wanted columns in their order, NaN where there is none."""
     place = {name: column for column, name in enumerate(names)}
-    found = np.full((len(x), len(wanted)), np.nan, dtype=np.float32)
+    aligned = np.full((len(x), len(wanted)), np.nan, dtype=np.float32)
     for column, name in enumerate(wanted):
         if name in place:
-            found[:, column] = x[:, place[name]]
-    return found
+            aligned[:, column] = x[:, place[name]]
+    return aligned
 
 
-def _line(rows: Rows, booster: xgb.Booster) -> tuple[float, float]:
+def _line(rows: PoolRows, booster: xgb.Booster) -> tuple[float, float]:
     """The line that would have been right for a register, from the margin of a model that had not seen it."""
     margin = _margin(rows, booster)
-    a, b = line(margin, rows.y, np.ones(len(margin)), float(margin.std()))
+    a, b = fit_line(margin, rows.y, np.ones(len(margin)), float(margin.std()))
     return round(a, 4), round(b, 4)
 
 
-def _margin(rows: Rows, booster: xgb.Booster) -> Floats:
+def _margin(rows: PoolRows, booster: xgb.Booster) -> Floats:
     names = booster.feature_names or []
-    return margins(booster, aligned(rows.x, rows.names, names), names) + rows.offset
+    return booster_margin(booster, align_columns(rows.x, rows.names, names), names) + rows.base_margin
 
 
-def _judged(outcome: str, rows: Rows, booster: xgb.Booster, kind: str) -> Transfer:
+def _score(outcome: str, rows: PoolRows, booster: xgb.Booster, kind: str) -> TransferScore:
     margin = _margin(rows, booster)
     ones = np.ones(len(margin))
-    low, high = metrics.interval(metrics.auc, rows.y, margin, ones, rows.cluster, draws=100)
-    auc = metrics.auc(rows.y, margin, ones)
-    around = (round(low, 4), round(high, 4))
-    return Transfer(register=rows.register, outcome=outcome, kind=kind, n=len(margin), auc=round(auc, 4), auc_ci=around)
+    low, high = metrics.bootstrap_interval(metrics.auc, rows.y, margin, ones, rows.cluster, draws=100)
+    return TransferScore(
+        register=rows.register,
+        outcome=outcome,
+        kind=kind,
+        n=len(margin),
+        auc=round(metrics.auc(rows.y, margin, ones), 4),
+        auc_ci=(round(low, 4), round(high, 4)),
+    )
+
+
+def ablate_themes(sample: PoolSample, seed: int) -> ThemeAblation:
+    """Fits once on all columns and once without each theme, and judges on the last window."""
+    known = catalogue()
+    themes = [theme for theme in THEMES if any(known[name].theme == theme for name in sample.learn.names)]
+    whole = _auc_with(sample, list(range(len(sample.learn.names))), seed)
+    auc_loss: dict[str, float] = {}
+    for theme in themes:
+        kept = [column for column, name in enumerate(sample.learn.names) if known[name].theme != theme]
+        auc_loss[theme] = round(whole - _auc_with(sample, kept, seed), 4)
+    return ThemeAblation(
+        register=sample.learn.register,
+        outcome=sample.outcome,
+        stage=sample.stage,
+        auc=round(whole, 4),
+        auc_loss=auc_loss,
+    )
+
+
+def _auc_with(sample: PoolSample, columns: list[int], seed: int) -> float:
+    names = [sample.learn.names[column] for column in columns]
+    weight = np.ones(len(sample.learn.y))
+    booster = fit_booster(sample.learn.x[:, columns], sample.learn.y, weight, names, THEME_PARAMS, seed)
+    margin = booster_margin(booster, sample.test.x[:, columns], names)
+    return metrics.auc(sample.test.y, margin, np.ones(len(margin)))

@@ -1,4 +1,4 @@
-"""Splits that keep shared fate on one side."""
+"""Groups of rows that share their fate, and splits and bootstraps that keep such rows together."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from scipy.sparse.csgraph import connected_components
 Indices = NDArray[np.int64]
 
 
-def components(keys: Sequence[Sequence[str]]) -> Indices:
-    """A group number a row: rows that share a key, or are linked by others that do, are one group."""
-    numbers = {key: i for i, key in enumerate(dict.fromkeys(key for each in keys for key in each))}
-    pairs = [(i, len(keys) + numbers[key]) for i, each in enumerate(keys) for key in each]
+def linked_groups(keys: Sequence[Sequence[str]]) -> Indices:
+    """A group number for each row: rows that share a key, directly or through other rows, are one group."""
+    numbers = {key: i for i, key in enumerate(dict.fromkeys(key for row_keys in keys for key in row_keys))}
+    pairs = [(i, len(keys) + numbers[key]) for i, row_keys in enumerate(keys) for key in row_keys]
     size = len(keys) + len(numbers)
     left, right = zip(*pairs, strict=True) if pairs else ((), ())
     graph = coo_matrix((np.ones(len(pairs)), (left, right)), shape=(size, size))
     return np.asarray(connected_components(graph, directed=False)[1][: len(keys)], dtype=np.int64)
 
 
-def numbered(keys: Sequence[object]) -> Indices:
-    """Equal keys by equal numbers, from 0 in the order of their appearance."""
+def group_numbers(keys: Sequence[object]) -> Indices:
+    """A number for each key, equal for equal keys, from 0 in the order of first appearance."""
     numbers = {key: i for i, key in enumerate(dict.fromkeys(keys))}
     return np.array([numbers[key] for key in keys], dtype=np.int64)
 
 
 def grouped_folds(group: Indices, folds: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
-    """(train, test) row numbers, whole groups at random to one of `folds` parts; empty parts are passed over."""
+    """(train, test) row numbers of each fold. Whole groups go to a fold at random; empty folds are left out."""
     numbers = np.unique(group, return_inverse=True)[1]
-    part = np.random.default_rng(seed).integers(0, folds, numbers.max() + 1)[numbers]
-    for each in range(folds):
-        test = np.flatnonzero(part == each)
+    fold_of = np.random.default_rng(seed).integers(0, folds, numbers.max() + 1)[numbers]
+    for fold in range(folds):
+        test = np.flatnonzero(fold_of == fold)
         if len(test):
-            yield np.flatnonzero(part != each), test
+            yield np.flatnonzero(fold_of != fold), test
 
 
-def resamples(cluster: Indices, times: int, seed: int) -> Iterator[Indices]:
-    """Row numbers of `times` bootstrap samples that draw whole clusters with replacement."""
+def bootstrap(cluster: Indices, times: int, seed: int) -> Iterator[Indices]:
+    """Row numbers of `times` bootstrap samples, which draw whole clusters with replacement."""
     rng = np.random.default_rng(seed)
     order = np.argsort(cluster, kind="stable")
     size = np.unique(cluster, return_counts=True)[1]

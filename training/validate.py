@@ -1,13 +1,12 @@
-"""How good the models are on cases they have not seen: out of fold, whole groups held out, cohort apart from picked.
+"""How good the casebook's models are on cases they have not seen: out of fold, whole groups held out.
 
-Only cohort rows say anything about rates and about ordinary contracts. Picked rows stand beside them because the
-two disagree, and that is the most important thing to know about the casebook.
+Only cohort rows tell anything about rates and about ordinary contracts. Picked rows stand beside them, because that the
+two disagree is the most important thing to know about the casebook.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,25 +16,25 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from features.matrix import Matrix
-from models.bundle import FAILURE_OUTCOMES
-from tenders.facts import Stage
 from training import metrics
-from training.calibrate import line
-from training.dataset import History
-from training.fit import Rows, eligible, fit, margins, offsets
+from training.calibrate import fit_line
+from training.datasets import Casebook, CasebookDataset
+from training.fit import booster_margin, fit_casebook, kind_log_odds
 from training.recipe import Recipe
 from training.splits import grouped_folds
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Predict = Callable[[Matrix], Floats]
-Fitter = Callable[[Rows, Recipe, int], Predict]
+Fitter = Callable[[CasebookDataset, Recipe, int], Predict]
+"""A function (labelled rows, recipe, seed) → a function from rows to log-odds."""
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """Figures on one kind of rows. Probabilities are judged on cohort rows only; None on picked ones.
+class CasebookMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """Metrics on one kind of rows. Probabilities are judged on cohort rows only; on picked ones they are None.
 
-    `auc` and `auc_ci` (95 %, clusters resampled) count what ended by one decision as one case.
+    What ended by one decision counts as one case in all but `n` and `positives`, which count rows. `auc_ci` is 95 %, by
+    bootstrap of clusters.
     """
 
     n: int
@@ -49,108 +48,66 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     ece: float | None = None
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """All dated cases as rows for one outcome at one stage. `y` is NaN where the outcome is not known."""
+class CasebookFit(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the casebook as validated: metrics and baselines by kind of row, margins, cohort probabilities."""
 
-    outcome: str
-    stage: Stage
-    names: tuple[str, ...]
-    x: Matrix
-    y: Floats
-    picked: Flags
-    weight: Floats
-    case_weight: Floats
-    group: NDArray[np.int64]
-    cluster: NDArray[np.int64]
-    learnt: float
-
-    def rows(self, chosen: NDArray[Any]) -> Rows:
-        """The chosen rows, to be fitted on."""
-        return Rows(
-            names=self.names,
-            x=self.x[chosen],
-            y=self.y[chosen],
-            picked=self.picked[chosen],
-            weight=self.weight[chosen],
-            learnt=self.learnt,
-        )
-
-    @property
-    def labelled(self) -> Flags:
-        """Rows with a known outcome."""
-        return ~np.isnan(self.y)
-
-    @property
-    def cohort(self) -> NDArray[np.int64]:
-        """Labelled row numbers that entered by a rule."""
-        return np.flatnonzero(self.labelled & ~self.picked)
+    data: CasebookDataset
+    metrics: dict[str, CasebookMetrics]
+    baselines: dict[str, dict[str, CasebookMetrics]]
+    margin: Floats
+    p: Floats
 
 
-def table(history: History, outcome: str, stage: Stage, recipe: Recipe) -> Table:
-    """The eligible features of a stage with the labels of an outcome."""
-    columns = eligible(history.x[stage], history.features[stage], recipe)
-    return Table(
-        outcome=outcome,
-        stage=stage,
-        names=tuple(history.features[stage][column] for column in columns),
-        x=history.x[stage][:, columns],
-        y=history.label(outcome),
-        picked=history.picked,
-        weight=np.asarray(np.bincount(history.cluster)[history.cluster] ** -recipe.sharing, dtype=np.float64),
-        case_weight=1 / np.bincount(history.fate)[history.fate],
-        group=history.group,
-        cluster=history.cluster,
-        # The directions are those of failure: of a single bid they say nothing.
-        learnt=recipe.learnt if outcome in (*FAILURE_OUTCOMES, "failure") else 1.0,
-    )
-
-
-def out_of_fold(table: Table, recipe: Recipe, fitter: Fitter) -> Floats:
+def out_of_fold_margin(data: CasebookDataset, recipe: Recipe, fitter: Fitter) -> Floats:
     """A margin for every row from models that saw nothing of its group: the mean over repeated folds."""
-    found = np.zeros(len(table.y))
+    margin = np.zeros(len(data.y))
     for repeat in range(recipe.repeats):
-        for train, test in grouped_folds(table.group, recipe.folds, recipe.seed + repeat):
-            known = train[table.labelled[train]]
-            predict = fitter(table.rows(known), recipe, recipe.seed + repeat)
-            found[test] += predict(table.x[test]) / recipe.repeats
-    return found
+        for train, test in grouped_folds(data.group, recipe.folds, recipe.seed + repeat):
+            labelled = train[data.labelled[train]]
+            predict = fitter(data.take(labelled), recipe, recipe.seed + repeat)
+            margin[test] += predict(data.x[test]) / recipe.repeats
+    return margin
 
 
-def unseen(table: Table, booster: xgb.Booster, recipe: Recipe) -> Floats:
-    """A margin for every row that owes nothing to how its group ended: the served booster's own where it has learnt of
-    no outcome, else out of fold."""
-    return margins(booster, table.x) if table.learnt == 0 else out_of_fold(table, recipe, boosted)
+def unseen_margin(data: CasebookDataset, booster: xgb.Booster, recipe: Recipe) -> Floats:
+    """A margin for every row that owes nothing to how its group ended.
+
+    It is the served booster's own if that was fitted on no outcome, else out of fold.
+    """
+    if data.label_weight == 0:
+        return booster_margin(booster, data.x, data.names)
+    return out_of_fold_margin(data, recipe, fit_served)
 
 
-def boosted(rows: Rows, recipe: Recipe, seed: int) -> Predict:
-    """The served model as a fitter."""
-    booster = fit(rows, recipe, seed)
-    return lambda x: margins(booster, x)
+def fit_served(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
+    """The served model."""
+    booster = fit_casebook(data, recipe, seed)
+    return lambda x: booster_margin(booster, x, data.names)
 
 
-def learnt(rows: Rows, recipe: Recipe, seed: int) -> Predict:
-    """Baseline: the same trees grown on the outcomes alone."""
-    return boosted(msgspec.structs.replace(rows, learnt=1.0), recipe, seed)
+def fit_on_labels(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
+    """Baseline: the same trees fitted on the outcomes alone."""
+    return fit_served(msgspec.structs.replace(data, label_weight=1.0), recipe, seed)
 
 
-def logistic(rows: Rows, recipe: Recipe, seed: int) -> Predict:
+def fit_logistic(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
     """Baseline: logistic regression on standardised features, unknown at the median, kind taken out as a column."""
-    known = [column[~np.isnan(column)] for column in rows.x.T]
+    known = [column[~np.isnan(column)] for column in data.x.T]
     middle = np.array([np.median(column) if len(column) else 0.0 for column in known])
     spread = np.array([column.std() if len(column) else 0.0 for column in known]) + 1e-9
 
     def scaled(x: Matrix) -> Floats:
         return np.asarray(np.nan_to_num((x - middle) / spread), dtype=np.float64)
 
-    kind = offsets(rows.y, rows.picked, rows.weight)[:, None]
-    weight = rows.weight * np.where(rows.picked, recipe.picked_weight, 1.0)
+    kind = kind_log_odds(data.y, data.picked, data.weight)[:, None]
+    weight = data.weight * np.where(data.picked, recipe.picked_weight, 1.0)
     model = LogisticRegression(C=0.05, max_iter=1000)
-    model.fit(np.hstack([scaled(rows.x), kind]), rows.y, sample_weight=weight)
+    model.fit(np.hstack([scaled(data.x), kind]), data.y, sample_weight=weight)
     coefficients: Floats = model.coef_[0][:-1]
     return lambda x: np.asarray(scaled(x) @ coefficients, dtype=np.float64)
 
 
-FLAGS: Mapping[str, Callable[[Floats], Flags]] = {
+RED_FLAGS: Mapping[str, Callable[[Floats], Flags]] = {
     "single_block": lambda v: v == 1,
     "largest_contract": lambda v: v >= 500e6,
     "term_years": lambda v: v >= 8,
@@ -167,48 +124,66 @@ FLAGS: Mapping[str, Callable[[Floats], Flags]] = {
 """Red flags that the field names, with the thresholds that it names: a baseline that fits nothing."""
 
 
-def red_flags(history: History, stage: Stage) -> Floats:
-    """How many red flags each case shows, shape (cases,). Unknown shows none."""
-    names = history.features[stage]
-    shown = [
-        test(history.x[stage][:, names.index(name)].astype(float)) for name, test in FLAGS.items() if name in names
-    ]
-    return np.asarray(np.sum(shown, axis=0), dtype=np.float64)
+def count_red_flags(x: Matrix, names: tuple[str, ...]) -> Floats:
+    """How many red flags each row shows, shape (rows,). An unknown fact shows none."""
+    shown = [test(x[:, names.index(name)].astype(float)) for name, test in RED_FLAGS.items() if name in names]
+    return np.asarray(np.sum(shown, axis=0) if shown else np.zeros(len(x)), dtype=np.float64)
 
 
-def calibrated(table: Table, margin: Floats, recipe: Recipe) -> Floats:
+def casebook_baselines(book: Casebook, data: CasebookDataset, recipe: Recipe) -> dict[str, dict[str, CasebookMetrics]]:
+    """Metrics of the same trees fitted on the outcomes, of logistic regression, a count of red flags, and the base
+    rate alone."""
+    margins = {
+        "logistic_regression": out_of_fold_margin(data, recipe, fit_logistic),
+        "red_flags": count_red_flags(book.x[data.stage], book.features[data.stage]),
+        "base_rate": np.zeros(len(data.y)),
+    }
+    return label_baseline(data, recipe) | {
+        name: metrics_by_kind(data, margin, calibrate_out_of_fold(data, margin, recipe))
+        for name, margin in margins.items()
+    }
+
+
+def label_baseline(data: CasebookDataset, recipe: Recipe) -> dict[str, dict[str, CasebookMetrics]]:
+    """Metrics of the same trees fitted on the outcomes alone, if the served ones are not."""
+    if data.label_weight == 1:
+        return {}
+    margin = out_of_fold_margin(data, recipe, fit_on_labels)
+    return {"XGBoost_on_outcomes": metrics_by_kind(data, margin, calibrate_out_of_fold(data, margin, recipe))}
+
+
+def calibrate_out_of_fold(data: CasebookDataset, margin: Floats, recipe: Recipe) -> Floats:
     """Probabilities of the cohort rows, each from a line fitted without its group. Shape (cohort rows,)."""
-    rows = table.cohort
-    found = np.full(len(rows), float(np.average(table.y[rows], weights=table.case_weight[rows])))
-    for train, test in grouped_folds(table.group[rows], recipe.folds, recipe.seed):
+    rows = data.cohort
+    p = np.full(len(rows), float(np.average(data.y[rows], weights=data.case_weight[rows])))
+    for train, test in grouped_folds(data.group[rows], recipe.folds, recipe.seed):
         known = rows[train]
-        a, b = line(margin[known], table.y[known], table.case_weight[known], float(margin[rows].std()))
-        found[test] = expit(a + b * margin[rows[test]])
-    return found
+        a, b = fit_line(margin[known], data.y[known], data.case_weight[known], float(margin[rows].std()))
+        p[test] = expit(a + b * margin[rows[test]])
+    return p
 
 
-def figures(table: Table, margin: Floats, rows: NDArray[np.int64], p: Floats | None = None) -> Figures:
-    """Figures of margins on chosen labelled rows; `p` are their calibrated probabilities, if they are to be judged."""
-    y, weight = table.y[rows], table.case_weight[rows]
+def metrics_by_kind(data: CasebookDataset, margin: Floats, p: Floats) -> dict[str, CasebookMetrics]:
+    """Metrics of cohort rows and of picked rows, apart; `p` are the calibrated probabilities of the cohort rows."""
+    picked = np.flatnonzero(data.labelled & data.picked)
+    return {"cohort": casebook_metrics(data, margin, data.cohort, p), "picked": casebook_metrics(data, margin, picked)}
+
+
+def casebook_metrics(
+    data: CasebookDataset, margin: Floats, rows: NDArray[np.int64], p: Floats | None = None
+) -> CasebookMetrics:
+    """Metrics of margins on some labelled rows, and of their probabilities `p`, if these are to be judged."""
+    y, weight = data.y[rows], data.case_weight[rows]
     rate = float(np.average(y, weights=weight))
-    return Figures(
+    low, high = metrics.bootstrap_interval(metrics.auc, y, margin[rows], weight, data.cluster[rows])
+    return CasebookMetrics(
         n=len(rows),
         positives=int(y.sum()),
         base_rate=round(rate, 4),
         auc=round(metrics.auc(y, margin[rows], weight), 3),
-        auc_ci=_rounded(metrics.interval(metrics.auc, y, margin[rows], weight, table.cluster[rows])),
+        auc_ci=(round(low, 3), round(high, 3)),
         average_precision=round(metrics.average_precision(y, margin[rows], weight), 3),
         brier=None if p is None else round(metrics.brier(y, p, weight), 4),
         brier_of_base_rate=None if p is None else round(metrics.brier(y, np.full(len(y), rate), weight), 4),
         ece=None if p is None else round(metrics.ece(y, p, weight), 4),
     )
-
-
-def by_kind(table: Table, margin: Floats, p: Floats) -> dict[str, Figures]:
-    """Figures of cohort rows and of picked rows, apart; `p` are the calibrated probabilities of the cohort rows."""
-    picked = np.flatnonzero(table.labelled & table.picked)
-    return {"cohort": figures(table, margin, table.cohort, p), "picked": figures(table, margin, picked)}
-
-
-def _rounded(pair: tuple[float, float]) -> tuple[float, float]:
-    return round(pair[0], 3), round(pair[1], 3)

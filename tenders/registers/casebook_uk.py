@@ -229,5 +229,6 @@ REGISTER = Register(
         "failure": ("draft", "bids_in", "awarded"),
     },
     read=read_casebook,
+    called_off=("terminated",),
     gaps_tell=("/",),
 )

@@ -132,4 +132,5 @@ REGISTER = Register(
     ),
     outcomes={"no_award": ("draft",)},
     read=read_dncp,
+    called_off=("cancelled",),
 )

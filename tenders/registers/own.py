@@ -277,4 +277,6 @@ REGISTER = Register(
     credit="A history that you gave.",
     outcomes={"no_award": ("draft", "bids_in"), "early_end": ("draft", "bids_in", "awarded"), "single_bid": ("draft",)},
     read=read_own,
+    # In English, Spanish and Portuguese.
+    called_off=("cancel", "anulad", "desistimiento", "renuncia", "withdrawn", "terminated"),
 )

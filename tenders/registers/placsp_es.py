@@ -244,6 +244,7 @@ REGISTER = Register(
     ),
     outcomes={"no_award": ("draft", "bids_in"), "single_bid": ("draft",)},
     read=read_placsp,
+    called_off=("desistimiento", "renuncia"),
     gaps_tell=("/bids/statistics",),
     snapshot=True,
     attributes=codes_as(kind="contract_type", authority="buyer_type", form="contracting_system", urgency="urgency"),

@@ -232,5 +232,6 @@ REGISTER = Register(
     ),
     outcomes={"no_award": ("draft",)},
     read=read_sicoes,
+    called_off=("anulado", "cancelado"),
     attributes=read_attributes,
 )

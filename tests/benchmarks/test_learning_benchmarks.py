@@ -14,11 +14,10 @@ from benchmarks.histories import cases
 from benchmarks.peers import PEERS, RULES, SERVED
 from tenders.registers import sicoes_bo
 from training import metrics
-from training.recipe import Boost, Recipe
-from training.register import STEPS
-from training.rolling import slices
+from training.recipe import BoosterParams, Recipe
+from training.rolling import STEPS, rolling_splits
 
-QUICK = Recipe(resamples=20, registers={"sicoes_bo": Boost(trees=15, smallest_leaf=2)})
+QUICK = Recipe(resamples=20, registers={"sicoes_bo": BoosterParams(trees=15, smallest_leaf=2)})
 ALL = (quality, intervals, calibrations, learning, ceilings)
 each_benchmark = pytest.mark.parametrize("benchmark", ALL, ids=lambda module: module.__name__.split(".")[-1])
 
@@ -72,8 +71,8 @@ def test_quality_fits_again_with_another_seed(run, history):
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_says_in_a_snapshot_too_that_as_many_fail_as_do(history, rule):
     [case] = cases(history, None)
-    table = replace(case.frame, snapshot=True)
-    own = [QUICK.boost(table.register)] * len(list(slices(table, STEPS)))
+    table = replace(case.data, snapshot=True)
+    own = [QUICK.register_params(table.register)] * len(list(rolling_splits(table, STEPS)))
     found = quality.forecasts(table, own, rule, QUICK, 300)
     assert found.p.mean() == pytest.approx(found.y.mean(), abs=0.02)
 

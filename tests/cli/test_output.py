@@ -8,24 +8,23 @@ import pytest
 from rich.console import Console
 
 from cli import main, output
-from tests.training.test_comparing import by_name, made
+from tests.training.test_promotion import by_name, made
 from training import promotion
-from training.comparing import compare
-from training.promotion import Promotion
+from training.promotion import PromotionResult, compare
 
 
 @pytest.fixture(scope="module")
-def refusal() -> Promotion:
+def refusal() -> PromotionResult:
     """What comes of a challenger that is worse."""
     import msgspec
 
     each = made()
     worse = msgspec.structs.replace(each, p=1 - each.p)
     found = compare(by_name(each), by_name(worse))
-    return Promotion(champion="2026.11.1", challenger="2026.11.2", promoted=False, comparison=found)
+    return PromotionResult(champion="2026.11.1", challenger="2026.11.2", promoted=False, comparison=found)
 
 
-def test_a_refusal_shows_every_figure_that_is_worse(refusal: Promotion) -> None:
+def test_a_refusal_shows_every_figure_that_is_worse(refusal: PromotionResult) -> None:
     out = io.StringIO()
     output.print_promotion(Console(file=out, width=200), refusal)
     text = out.getvalue()
@@ -33,7 +32,7 @@ def test_a_refusal_shows_every_figure_that_is_worse(refusal: Promotion) -> None:
     assert "year 2018" in text and "Promoted" not in text
 
 
-def test_a_narrow_terminal_still_says_of_what_each_figure_is(refusal: Promotion) -> None:
+def test_a_narrow_terminal_still_says_of_what_each_figure_is(refusal: PromotionResult) -> None:
     out = io.StringIO()
     output.print_promotion(Console(file=out, width=80), refusal)
     assert {each.outcome for each in refusal.comparison.compared} <= set(out.getvalue().split())
@@ -41,7 +40,7 @@ def test_a_narrow_terminal_still_says_of_what_each_figure_is(refusal: Promotion)
 
 @pytest.mark.parametrize("json", [False, True])
 def test_a_refusal_is_printed_and_leaves_with_1(
-    refusal: Promotion, json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    refusal: PromotionResult, json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(promotion, "promote", lambda *_: refusal)
     monkeypatch.setattr("sys.argv", ["tender-risk", "promote", *(["--json"] if json else [])])

@@ -16,7 +16,7 @@ from features.track_records.text_model import MOST_PHRASES
 from models import register_histories
 from models.knowing import read_of, together
 from tests.training import made
-from training.frames import cases_of, frame, fresh
+from training.datasets import empty_history, register_dataset, replay_cases
 
 CASES = made.register(700)
 NEW = [case.tender for case in (*made.register(30, seed=9), *CASES[-10:])]
@@ -24,8 +24,8 @@ NEW = [case.tender for case in (*made.register(30, seed=9), *CASES[-10:])]
 
 
 def walked(cases: list[made.LabelledTender]) -> RegisterHistory:
-    known = cases_of(cases, "no_award")
-    state = fresh(known)
+    known = replay_cases(cases, "no_award")
+    state = empty_history(known)
     histories.replay(state, known)
     return state
 
@@ -135,7 +135,7 @@ def test_a_state_that_has_learnt_nothing_is_saved_too(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_reads_the_same_on_every_day() -> None:
-    state = frame(made.source(snapshot=True), CASES, "no_award", "draft").state
+    state = register_dataset(made.source(snapshot=True), CASES, "no_award", "draft").state
     day = CASES[0].published
     one, other = (read_of(state, NEW[0], day + timedelta(days=days)).numbers for days in (0, 4000))
     assert one == other

@@ -112,5 +112,12 @@ def source(
         return HistoryFile(cases=found, rows=len(found))
 
     return Register(
-        name=name, title=name, credit="", outcomes={outcome: stages}, read=read, snapshot=snapshot, gaps_tell=gaps
+        name=name,
+        title=name,
+        credit="",
+        outcomes={outcome: stages},
+        read=read,
+        snapshot=snapshot,
+        gaps_tell=gaps,
+        called_off=("cancel",),
     )

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.calibration import Calibration
-from training.calibrate import LEVEL_SPREAD, TRUST, calibration, line, moved, trusted
+from training.calibrate import (
+    LEVEL_SPREAD,
+    TRUST,
+    fit_calibration,
+    fit_line,
+    shrink_slope_to_one,
+    widen_for_level_shift,
+)
 
 Floats = NDArray[np.float64]
 RESAMPLES = 25
@@ -24,7 +31,7 @@ def cases(n: int, strength: float, seed: int = 0) -> tuple[Floats, Floats]:
 
 def calibrated(margin: Floats, y: Floats, cluster: NDArray[np.int64] | None = None) -> Calibration:
     """With weights of 1 and clusters of one, unless said otherwise."""
-    return calibration(
+    return fit_calibration(
         margin, y, np.ones(len(y)), np.arange(len(y)) if cluster is None else cluster, seed=1, times=RESAMPLES
     )
 
@@ -52,7 +59,7 @@ def test_reversed_margins_tell_next_to_nothing_and_true_ones_much() -> None:
 def test_the_mean_probability_is_the_base_rate(strength: float) -> None:
     margin, y = cases(300, strength)
     weight = np.random.default_rng(2).uniform(0.2, 1, 300)
-    found = calibration(margin, y, weight, np.arange(300), seed=1, times=20)
+    found = fit_calibration(margin, y, weight, np.arange(300), seed=1, times=20)
     p = expit(found.intercept + found.slope * margin)
     assert np.average(p, weights=weight) == pytest.approx(found.base_rate, abs=1e-3)
     assert found.base_rate == pytest.approx(np.average(y, weights=weight), abs=1e-6)
@@ -94,8 +101,8 @@ def test_margins_all_alike_have_no_slope() -> None:
 def test_a_line_does_not_depend_on_the_unit_of_the_margin() -> None:
     margin, y = cases(200, 1.0)
     weight = np.ones(200)
-    a, b = line(margin, y, weight, float(margin.std()))
-    c, d = line(1000 * margin + 7, y, weight, float((1000 * margin).std()))
+    a, b = fit_line(margin, y, weight, float(margin.std()))
+    c, d = fit_line(1000 * margin + 7, y, weight, float((1000 * margin).std()))
     assert expit(c + d * (1000 * margin + 7)) == pytest.approx(expit(a + b * margin), abs=1e-3)
 
 
@@ -103,7 +110,7 @@ def test_few_cases_hardly_move_the_slope_from_one_and_many_do() -> None:
     slopes = []
     for n in (40, 40_000):
         margin, y = cases(n, 0.5, seed=1)
-        slopes.append(trusted(calibrated(margin, y), margin, y).slope)
+        slopes.append(shrink_slope_to_one(calibrated(margin, y), margin, y).slope)
     few, many = slopes
     assert few == pytest.approx(1, abs=TRUST)
     assert many == pytest.approx(0.5, abs=0.1)
@@ -112,7 +119,7 @@ def test_few_cases_hardly_move_the_slope_from_one_and_many_do() -> None:
 def test_what_is_trusted_has_the_mean_it_is_given_and_never_a_reversed_rule() -> None:
     margin, y = cases(300, -1.0)
     for given in (y, expit(margin)):
-        found = trusted(calibrated(margin, y), margin, given)
+        found = shrink_slope_to_one(calibrated(margin, y), margin, given)
         assert found.probabilities(margin).mean() == pytest.approx(given.mean(), abs=1e-3)
         assert found.slope >= 0 and min(slope for _, slope in found.resampled) >= 0
 
@@ -120,7 +127,7 @@ def test_what_is_trusted_has_the_mean_it_is_given_and_never_a_reversed_rule() ->
 def test_resamples_lie_around_the_line_that_is_trusted() -> None:
     margin, y = cases(300, 1.5)
     plain = calibrated(margin + 4, y)
-    found = trusted(plain, margin + 4, y)
+    found = shrink_slope_to_one(plain, margin + 4, y)
     slopes = [slope for _, slope in found.resampled]
     assert np.mean(slopes) == pytest.approx(found.slope, abs=0.01)
     assert np.std(slopes) < np.std([slope for _, slope in plain.resampled])
@@ -145,8 +152,8 @@ def test_levels_that_moved_between_windows_make_a_wider_interval() -> None:
     wide = []
     for shifts in ((0.0, 0.0, 0.0), (0.0, 0.5, 1.0)):
         margin, y, window = windows(shifts)
-        before = calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
-        found = moved(before, margin, y, window, 1)
+        before = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
+        found = widen_for_level_shift(before, margin, y, window, 1)
         assert replace(found, resampled=()) == replace(before, resampled=())
         assert [b for _, b in found.resampled] == [b for _, b in before.resampled]
         wide.append(level(found))
@@ -155,21 +162,21 @@ def test_levels_that_moved_between_windows_make_a_wider_interval() -> None:
 
 def test_of_one_window_the_level_moves_as_levels_do() -> None:
     margin, y, window = windows((0.0,))
-    line = calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
+    line = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
     # Student's t with eight degrees of freedom has a variance of 8 / 6.
     expected = np.hypot(level(line), LEVEL_SPREAD * np.sqrt(8 / 6))
-    assert level(moved(line, margin, y, window, 1)) == pytest.approx(expected, rel=0.1)
+    assert level(widen_for_level_shift(line, margin, y, window, 1)) == pytest.approx(expected, rel=0.1)
 
 
 def test_the_same_seed_moves_the_level_alike() -> None:
     margin, y, window = windows((0.0, 0.2), n=200)
     line = calibrated(margin, y)
-    one, again, other = (moved(line, margin, y, window, seed).resampled for seed in (1, 1, 2))
+    one, again, other = (widen_for_level_shift(line, margin, y, window, seed).resampled for seed in (1, 1, 2))
     assert one == again != other
 
 
 def test_what_differs_between_windows_by_chance_moves_nothing_more() -> None:
     margin, y, window = windows((0.0, 0.0, 0.0), n=40)
-    line = calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
-    alone = level(moved(line, margin, y, np.zeros_like(window), 1))
-    assert level(moved(line, margin, y, window, 1)) < 1.5 * alone
+    line = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
+    alone = level(widen_for_level_shift(line, margin, y, np.zeros_like(window), 1))
+    assert level(widen_for_level_shift(line, margin, y, window, 1)) < 1.5 * alone

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from features.track_records.case_records import CaseHistory, in_order
 from features.track_records.resolutions import decision, failure, resolved_cases
+from models import knowing
 from models import score as scoring
-from models.bundle import Bundle
+from models.bundle import ANY, Bundle
+from models.predict import measured, predictions
 from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers import casebook_uk
-from training.evaluate import Evaluation, evaluate, probabilities
+from tests.training import made
+from training.evaluate import EvaluationResult, evaluate, probabilities, replayed_records
+from training.registers import RegistersResult
 
 FILE = Path("made.csv")
 CASES = [casebook_uk.labelled_tender(case, row) for row, case in enumerate(casebook.cases())]
@@ -35,7 +40,7 @@ def source(history: list[LabelledTender], test: list[LabelledTender]) -> Registe
 
 def judged(
     bundle: Bundle, history: list[LabelledTender], test: list[LabelledTender], outcome: str = "failure"
-) -> Evaluation:
+) -> EvaluationResult:
     return evaluate(bundle, source(history, test), Path("history.csv"), Path("test.csv"), outcome, "draft")
 
 
@@ -95,3 +100,99 @@ def test_what_a_register_cannot_tell_is_refused(bundle: Bundle) -> None:
 def test_a_file_without_a_told_case_is_refused(bundle: Bundle) -> None:
     with pytest.raises(DataError, match="no case of which failure is known"):
         judged(bundle, CASES, [c for c in CASES if c.outcomes["failure"] is None])
+
+
+MADE = made.register(1200)
+MADE_BEFORE, MADE_AFTER = MADE[:900], MADE[900:]
+MADE_SOURCE = made.source()
+
+
+@pytest.fixture(scope="module")
+def whole(registers_result: RegistersResult) -> Bundle:
+    """A bundle of the UK's shape that holds the made-up registers."""
+    return replace(registers_result.bundles["made"], registers=registers_result.bundles)
+
+
+def made_probabilities(
+    bundle: Bundle, before: list[LabelledTender], cases: list[LabelledTender], name: str = made.NAME
+) -> np.ndarray:
+    return probabilities(bundle, made.source(name=name), before, cases, "no_award", "draft")
+
+
+def opposite(case: LabelledTender) -> LabelledTender:
+    return replace(case, outcomes={"no_award": not case.outcomes["no_award"]})
+
+
+@pytest.mark.parametrize("name", ["made", "never seen"])
+@pytest.mark.parametrize("row", [0, 120, 299])
+def test_what_became_known_on_or_after_its_day_changes_no_probability(whole: Bundle, row: int, name: str) -> None:
+    day = MADE_AFTER[row].published
+    later = [bool(c.known_on and c.known_on >= day) for c in MADE]
+    changed = [opposite(c) if each else c for c, each in zip(MADE, later, strict=True)]
+    expected, found = (
+        made_probabilities(whole, MADE_BEFORE, MADE_AFTER, name),
+        made_probabilities(whole, changed[:900], changed[900:], name),
+    )
+    assert np.array_equal(found[: row + 1], expected[: row + 1])
+
+
+def test_what_became_known_the_day_before_changes_them(whole: Bundle) -> None:
+    expected = made_probabilities(whole, MADE_BEFORE, MADE_AFTER[-1:])
+    assert made_probabilities(whole, [opposite(c) for c in MADE_BEFORE], MADE_AFTER[-1:]) != expected
+
+
+def test_every_probability_is_what_scoring_predicts_from_the_replay(
+    whole: Bundle, registers_result: RegistersResult
+) -> None:
+    own = registers_result.bundles["made"]
+    found = made_probabilities(whole, MADE_BEFORE, MADE_AFTER)
+    rows = range(len(MADE_AFTER))
+    for place, record in enumerate(replayed_records(own, MADE_SOURCE, MADE_BEFORE, MADE_AFTER, rows, "no_award")):
+        batch = measured(own, "draft", [MADE_AFTER[place].as_of("draft")], [record])
+        assert found[place] == predictions(batch).of("no_award")[0]
+
+
+def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(registers_result: RegistersResult) -> None:
+    own = registers_result.bundles["made"]
+    last = max(c.known_on for c in MADE if c.known_on)
+    new = replace(MADE[5], published=last + timedelta(days=1), known_on=None, row=99_999)
+    (replayed,) = replayed_records(own, MADE_SOURCE, MADE, [new], [0], "no_award")
+    frozen = knowing.record_of(own, new.tender, new.published)
+    assert frozen.numbers.keys() == replayed.numbers.keys()
+    assert list(frozen.numbers.values()) == pytest.approx(list(replayed.numbers.values()), rel=1e-4, abs=1e-5)
+    batch = measured(own, "draft", [new.as_of("draft")] * 2, [replayed, frozen])
+    one, other = predictions(batch).of("no_award")
+    assert one == pytest.approx(other, abs=1e-3)
+
+
+def test_the_planted_signal_is_found_on_cases_that_were_not_seen(whole: Bundle) -> None:
+    held = {"history": MADE_BEFORE, "test": MADE_AFTER}
+    found = evaluate(whole, made.source(held=held), Path("history.csv"), Path("test.csv"), None, None)
+    assert found.auc is not None and found.auc > 0.7
+    assert (found.n, found.censored) == (len(MADE_AFTER), 0)
+    assert found.positives == sum(bool(c.outcomes["no_award"]) for c in MADE_AFTER)
+
+
+def test_a_register_that_is_not_known_is_judged_by_what_all_know_together(whole: Bundle) -> None:
+    y = np.array([bool(c.outcomes["no_award"]) for c in MADE_AFTER])
+    p = made_probabilities(whole, MADE_BEFORE, MADE_AFTER, "never seen")
+    assert whole.registers[ANY].manifest.register == ANY
+    assert p[y].mean() > p[~y].mean() + 0.1
+
+
+def test_one_probability_a_case_that_tells(whole: Bundle) -> None:
+    censored = [replace(c, outcomes={"no_award": None}) if i % 2 else c for i, c in enumerate(MADE_AFTER[:20])]
+    assert len(made_probabilities(whole, MADE_BEFORE, censored)) == 10
+
+
+def test_an_outcome_without_a_model_is_refused_by_name(whole: Bundle) -> None:
+    with pytest.raises(UsageError, match="has no model of single_bid at draft for made"):
+        single = [replace(c, outcomes={"single_bid": True}) for c in MADE_AFTER[:2]]
+        probabilities(whole, MADE_SOURCE, MADE_BEFORE, single, "single_bid", "draft")
+
+
+def test_scoring_picks_the_register_by_the_ocid(whole: Bundle) -> None:
+    for name in ("made", "other"):
+        assert whole.for_ocid(f"{name}-1").manifest.register == name
+    for ocid in (None, "", "ocds-1", "madeup-1"):
+        assert whole.for_ocid(ocid) is whole

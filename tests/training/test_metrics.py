@@ -102,15 +102,15 @@ def test_an_interval_holds_the_figure_and_is_wider_where_cases_share_fate() -> N
     y = (rng.random(200) < 0.3).astype(float)
     p = y + rng.normal(size=200)
     weight = np.ones(200)
-    alone = metrics.interval(metrics.auc, y, p, weight, np.arange(200))
+    alone = metrics.bootstrap_interval(metrics.auc, y, p, weight, np.arange(200))
     # Ten groups whose members all ended alike.
     fate = np.repeat(np.arange(10), 20)
     shared_y = np.repeat((np.arange(10) % 3 == 0).astype(float), 20)
     shared_p = shared_y + np.repeat(rng.normal(size=10), 20)
-    low, high = metrics.interval(metrics.auc, shared_y, shared_p, weight, fate)
+    low, high = metrics.bootstrap_interval(metrics.auc, shared_y, shared_p, weight, fate)
     assert alone[0] <= metrics.auc(y, p, weight) <= alone[1]
     assert high - low > alone[1] - alone[0]
-    assert metrics.interval(metrics.auc, y, p, weight, np.arange(200)) == alone
+    assert metrics.bootstrap_interval(metrics.auc, y, p, weight, np.arange(200)) == alone
 
 
 def test_a_summary_has_the_figures_of_cases_that_count_alike() -> None:
@@ -118,16 +118,16 @@ def test_a_summary_has_the_figures_of_cases_that_count_alike() -> None:
     p = rng.random(300)
     y = (rng.random(300) < p).astype(float)
     ones = np.ones(300)
-    found = metrics.summary(y, p, np.arange(300), draws=20)
+    found = metrics.compute_metrics(y, p, np.arange(300), draws=20)
     assert (found.n, found.positives, found.base_rate) == (300, y.sum(), y.mean())
     assert found.auc == metrics.auc(y, p, ones)
-    assert found.auc_ci == metrics.interval(metrics.auc, y, p, ones, np.arange(300), draws=20)
+    assert found.auc_ci == metrics.bootstrap_interval(metrics.auc, y, p, ones, np.arange(300), draws=20)
     assert found.average_precision == metrics.average_precision(y, p, ones)
     assert (found.brier, found.ece) == (metrics.brier(y, p, ones), metrics.ece(y, p, ones))
     assert (found.lift_at_5, found.lift_at_10) == (metrics.lift(y, p, 0.05), metrics.lift(y, p, 0.1))
 
 
 def test_what_cases_of_one_kind_cannot_tell_is_no_number() -> None:
-    found = metrics.summary(np.zeros(9), np.linspace(0, 1, 9), np.arange(9))
+    found = metrics.compute_metrics(np.zeros(9), np.linspace(0, 1, 9), np.arange(9))
     assert np.isnan([found.auc, *found.auc_ci, found.average_precision, found.lift_at_5, found.lift_at_10]).all()
     assert found.brier > 0 and found.base_rate == 0

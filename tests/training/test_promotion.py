@@ -1,4 +1,4 @@
-"""The first release is served; a later one when it is promoted, which it is unless it is worse; and there is a way back."""
+"""A challenger is worse where it is worse on the same cases by more than chance would do, and then it is not served."""
 
 from __future__ import annotations
 
@@ -11,18 +11,144 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from models import bundle as bundles
 from tenders.errors import BundleError, DataError, UnreachableError, UsageError
-from tests.training.test_comparing import made
-from training import forecasts, promotion, tracking
-from training.forecasts import Forecasts
-from training.result import Result
+from training import promotion, tracking
+from training.promotion import compare
+from training.results import FORECASTS, TrainingResult, forecasts_table
+from training.rolling import Forecasts
 
 NOVEMBER = datetime(2026, 11, 3, tzinfo=UTC)
 Run = Callable[..., str]
+
+
+def made(seed: int = 0, n: int = 1500, register: str = "made", clustered: int = 1) -> Forecasts:
+    """Forecasts that are right: outcomes are drawn with their probabilities."""
+    rng = np.random.default_rng(seed)
+    p = 1 / (1 + np.exp(-rng.normal(-1, 1.2, n)))
+    return Forecasts(
+        register=register,
+        outcome="no_award",
+        stage="draft",
+        key=np.arange(1, n + 1, dtype=np.uint64),
+        y=(rng.random(n) < p).astype(float),
+        p=p,
+        cluster=np.arange(n) // clustered,
+        groups={
+            "year": np.where(np.arange(n) < n // 2, "2018", "2019"),
+            "buyer": np.where(np.arange(n) < 100, "small", "large"),
+            "ending": np.where(rng.random(n) < 0.5, "one", "other"),
+        },
+    )
+
+
+def changed(each: Forecasts, **parts: object) -> Forecasts:
+    return msgspec.structs.replace(each, **parts)
+
+
+def by_name(*parts: Forecasts) -> dict[str, Forecasts]:
+    return {each.name: each for each in parts}
+
+
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10**6), n=st.integers(300, 1500), clustered=st.integers(1, 5))
+def test_an_equal_challenger_is_never_worse(seed: int, n: int, clustered: int) -> None:
+    each = made(seed, n, clustered=clustered)
+    found = compare(by_name(each), by_name(each))
+    assert found.compared and not found.worse and not found.not_compared
+    assert all(each.difference == 0 for each in found.compared)
+
+
+@settings(max_examples=6)
+@given(seed=st.integers(0, 10**6))
+def test_shuffled_probabilities_are_always_worse(seed: int) -> None:
+    each = made(seed)
+    shuffled = changed(each, p=np.random.default_rng(seed + 1).permutation(each.p))
+    found = compare(by_name(each), by_name(shuffled))
+    assert {"auc", "brier"} <= {worse.measure for worse in found.worse if worse.group == "all"}
+    assert not compare(by_name(shuffled), by_name(each)).worse
+
+
+def test_what_is_off_in_level_alone_is_worse_in_calibration_and_not_in_order() -> None:
+    each = made(n=4000)
+    found = compare(by_name(each), by_name(changed(each, p=each.p * 0.5)))
+    assert {worse.measure for worse in found.worse} == {"brier", "ece"}
+
+
+def test_a_large_group_that_loses_is_named_though_the_whole_gains() -> None:
+    each = made(n=6000)
+    old = each.groups["year"] == "2018"
+    rng = np.random.default_rng(1)
+    before = each.p.copy()
+    before[~old] = rng.permutation(before[~old])
+    after = each.p.copy()
+    after[old] = np.where(rng.random(old.sum()) < 0.5, rng.permutation(after[old]), after[old])
+    found = compare(by_name(changed(each, p=before)), by_name(changed(each, p=after)))
+    assert "all" not in {worse.group for worse in found.worse}
+    assert {worse.group for worse in found.worse} >= {"year 2018"}
+    assert "year 2019" not in {worse.group for worse in found.worse}
+
+
+def test_small_groups_and_endings_are_not_compared() -> None:
+    found = compare(by_name(made()), by_name(made()))
+    assert {each.group for each in found.compared} == {"all", "year 2018", "year 2019", "buyer large"}
+
+
+def test_only_common_cases_count() -> None:
+    each = made(n=2000)
+    late = changed(each, key=each.key + np.uint64(1000), y=np.roll(each.y, -1000), p=np.roll(each.p, -1000))
+    found = compare(by_name(each), by_name(late))
+    assert {whole.n for whole in found.compared if whole.group == "all"} == {1000}
+    assert all(whole.difference == 0 for whole in found.compared if whole.group == "all")
+
+
+def test_cases_that_share_fate_are_drawn_together() -> None:
+    one, many = made(n=2000), changed(made(n=2000), cluster=np.arange(2000) // 100)
+    noisy = np.clip(one.p + np.repeat(np.random.default_rng(0).normal(0, 0.2, 20), 100), 0, 1)
+    width = {}
+    for name, each in (("alone", one), ("together", many)):
+        found = compare(by_name(each), by_name(changed(each, p=noisy)))
+        low, high = next(w.interval for w in found.compared if (w.group, w.measure) == ("all", "brier"))
+        width[name] = high - low
+    assert width["together"] > 1.5 * width["alone"]
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    missing = compare(by_name(made()), {})
+    assert not missing.compared and "the challenger has no forecasts" in missing.not_compared[0]
+    each = made()
+    apart = compare(by_name(each), by_name(changed(each, key=each.key + np.uint64(10**6))))
+    assert not apart.compared and "0 cases in common" in apart.not_compared[0]
+    few = made(n=30)
+    assert compare(by_name(few), by_name(few)).too_few == (
+        "made/no_award/draft: 30 cases, too few to tell models apart",
+    )
+
+
+def test_what_the_challenger_forecasts_besides_does_not_matter() -> None:
+    each = made()
+    assert not compare(by_name(each), by_name(each, made(register="other"))).not_compared
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_another_draw_of_noise_is_not_worse(seed: int) -> None:
+    each = made(seed, n=3000)
+    rng = np.random.default_rng(seed + 100)
+    first, second = (np.clip(each.p + rng.normal(0, 0.05, len(each.p)), 0.001, 0.999) for _ in range(2))
+    assert not compare(by_name(changed(each, p=first)), by_name(changed(each, p=second))).worse
+
+
+def test_a_difference_tells_where_and_by_how_much() -> None:
+    each = made()
+    found = compare(by_name(each), by_name(changed(each, p=1 - each.p))).worse[0]
+    assert found.where == "made/no_award/draft, all"
+    assert f"{found.challenger:.4f} against {found.champion:.4f}" in str(found)
+    assert promotion.BETTER.keys() == promotion.MEASURES.keys()
 
 
 @pytest.fixture
@@ -43,7 +169,7 @@ def forget() -> None:
 
 
 @pytest.fixture
-def made_run(home: Path, result: Result, tmp_path: Path) -> Run:
+def made_run(home: Path, result: TrainingResult, tmp_path: Path) -> Run:
     """Writes a run with a bundle and what it is said to have forecast."""
 
     def write(*parts: Forecasts) -> str:
@@ -52,8 +178,8 @@ def made_run(home: Path, result: Result, tmp_path: Path) -> Run:
         with mlflow.start_run() as run:
             mlflow.log_artifacts(str(tmp_path / "bundle"), tracking.BUNDLE)
             if parts:
-                pq.write_table(forecasts.table(parts), tmp_path / forecasts.FILE)
-                mlflow.log_artifact(str(tmp_path / forecasts.FILE))
+                pq.write_table(forecasts_table(parts), tmp_path / FORECASTS)
+                mlflow.log_artifact(str(tmp_path / FORECASTS))
             return str(run.info.run_id)
 
     return write
@@ -62,7 +188,7 @@ def made_run(home: Path, result: Result, tmp_path: Path) -> Run:
 def aliases() -> dict[str, str]:
     """The version of the bundle behind each alias."""
     names = ("champion", "challenger", "former")
-    found = {name: tracking.named(name) for name in names}
+    found = {name: tracking.model_of(name) for name in names}
     return {name: each.version for name, each in found.items() if each}
 
 
@@ -70,7 +196,7 @@ def shuffled(each: Forecasts) -> Forecasts:
     return msgspec.structs.replace(each, p=np.random.default_rng(0).permutation(each.p))
 
 
-def test_the_first_release_is_the_run_s_bundle_and_is_served(run_id: str, home: Path, result: Result) -> None:
+def test_the_first_release_is_the_run_s_bundle_and_is_served(run_id: str, home: Path, result: TrainingResult) -> None:
     assert promotion.release(run_id, NOVEMBER).served
     assert home / "2026.11.1" == bundles.released()
     loaded = bundles.load(bundles.released())
@@ -90,11 +216,11 @@ def test_later_releases_are_challengers_are_counted_and_none_is_overwritten(run_
     assert aliases() == {"champion": "2026.11.1", "challenger": "2026.12.1"}
 
 
-def test_registers_bundles_are_of_the_release_s_version_day_and_commit(result: Result) -> None:
+def test_registers_bundles_are_of_the_release_s_version_day_and_commit(result: TrainingResult) -> None:
     bundle = result.bundle
     other = msgspec.structs.replace(bundle.manifest, version=bundles.UNRELEASED, created="", commit="", register="made")
     both = msgspec.structs.replace(bundle, registers={"made": msgspec.structs.replace(bundle, manifest=other)})
-    named = promotion.renamed(both, "2030.1.1")
+    named = promotion.with_version(both, "2030.1.1")
     inner = named.registers["made"].manifest
     assert (inner.version, inner.created, inner.commit) == ("2030.1.1", bundle.manifest.created, bundle.manifest.commit)
     assert named.manifest.version == "2030.1.1" and inner.register == "made"
@@ -118,8 +244,8 @@ def test_a_challenger_that_is_worse_is_refused_and_why(made_run: Run, home: Path
     assert not found.promoted
     assert bundles.released() == home / "2026.11.1"
     assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.2"}
-    reasons = str(found.refused())
-    assert isinstance(found.refused(), DataError)
+    reasons = str(found.refusal())
+    assert isinstance(found.refusal(), DataError)
     assert "other/no_award/draft, all: worse: auc" in reasons and "made/no_award" not in reasons
 
 
@@ -135,7 +261,7 @@ def test_without_forecasts_or_common_cases_promotion_says_what_to_do(made_run: R
         promotion.release(made_run(*first), NOVEMBER)
         promotion.release(made_run(*second), NOVEMBER)
         found = promotion.promote()
-        assert not found.promoted and why in str(found.refused()) and "--uncompared" in str(found.refused())
+        assert not found.promoted and why in str(found.refusal()) and "--uncompared" in str(found.refusal())
         assert promotion.promote(uncompared=True).promoted
 
 
@@ -143,7 +269,7 @@ def test_a_register_that_the_challenger_has_not_learnt_is_missed(made_run: Run) 
     promotion.release(made_run(made(), made(1, register="other")), NOVEMBER)
     promotion.release(made_run(made()), NOVEMBER)
     found = promotion.promote()
-    assert not found.promoted and "other/no_award/draft: the challenger has no forecasts" in str(found.refused())
+    assert not found.promoted and "other/no_award/draft: the challenger has no forecasts" in str(found.refusal())
 
 
 def test_there_is_nothing_to_promote_or_go_back_to_at_first(made_run: Run, home: Path) -> None:
@@ -160,7 +286,7 @@ def test_rollback_serves_the_former_champion_and_can_be_undone(made_run: Run, ho
     for _ in range(2):
         promotion.release(made_run(made()), NOVEMBER)
     promotion.promote()
-    assert promotion.rollback() == promotion.Rollback(champion="2026.11.1", withdrawn="2026.11.2")
+    assert promotion.rollback() == promotion.RollbackResult(champion="2026.11.1", withdrawn="2026.11.2")
     assert bundles.released() == home / "2026.11.1"
     assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.2"}
     with pytest.raises(UsageError, match="no former champion"):
@@ -184,7 +310,7 @@ def test_a_store_that_knows_nothing_learns_of_the_bundle_that_is_served(made_run
     assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.2"}
     adopted = tracking.registered("2026.11.1")
     assert adopted and bundles.load(tracking.fetch(adopted.run_id, home.parent)).manifest.version == "2026.11.1"
-    assert "2026.11.1: its run has no forecasts" in str(promotion.promote().refused())
+    assert "2026.11.1: its run has no forecasts" in str(promotion.promote().refusal())
 
 
 def test_rollback_serves_even_where_the_store_is_lost(
@@ -249,6 +375,6 @@ def test_a_release_that_the_store_refuses_leaves_nothing(
 
 
 def test_a_pointer_is_written_whole(tmp_path: Path) -> None:
-    promotion.write(tmp_path / "new" / "current", "2026.11.1")
+    promotion.write_pointer(tmp_path / "new" / "current", "2026.11.1")
     assert (tmp_path / "new" / "current").read_text() == "2026.11.1\n"
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["current"]

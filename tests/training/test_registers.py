@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date, timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,27 +11,38 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from features.catalogue import catalogue
 from models import bundle as bundles
 from models.bundle import ANY, Bundle
 from models.knowing import record_of
 from models.predict import measured, predictions
 from tenders.errors import BundleError, DataError, UnreachableError
+from tenders.facts import STAGES
+from tenders.tender import Procedure
 from tests.training import made
 from tests.training.conftest import QUICK
 from training import registers
-from training.boosting import margins
-from training.frames import frame
+from training.datasets import register_dataset
+from training.fit import booster_margin
 from training.metrics import auc
 from training.pooling import travels
-from training.recipe import Boost
-from training.register import coverage, learn
-from training.registers import FEWEST, Registers, evidence, metrics_of, told
+from training.recipe import BoosterParams
+from training.registers import (
+    FEWEST,
+    RegistersResult,
+    available_outcomes,
+    evidence,
+    manifest_metrics,
+    register_profile,
+)
+from training.results import TrainingResult
+from training.rolling import FEWEST_OF_YEAR, fit_register, interval_coverage
 
-BOOST = Boost(trees=30, depth=3)
+PARAMS = BoosterParams(trees=30, depth=3)
 
 
-def test_what_was_planted_is_found(learnt: Registers) -> None:
-    for each in learnt.figures:
+def test_what_was_planted_is_found(registers_result: RegistersResult) -> None:
+    for each in registers_result.metrics:
         assert each.auc > 0.7
         assert each.auc_ci[0] <= each.auc <= each.auc_ci[1]
         assert 0 <= each.coverage <= 1 and each.ece < 0.2
@@ -39,22 +51,22 @@ def test_what_was_planted_is_found(learnt: Registers) -> None:
 
 def test_where_nothing_was_planted_nothing_is_found() -> None:
     cases = made.register(1200, seed=3, signal=0)
-    found = learn(frame(made.source(), cases, "no_award", "draft"), BOOST, 7, 20)
-    each = found.judged
+    found = fit_register(register_dataset(made.source(), cases, "no_award", "draft"), PARAMS, 7, 20)
+    each = found.forecasts
     assert auc(each.y, each.p, np.ones(len(each.p))) == pytest.approx(0.5, abs=0.07)
     assert each.p.std() < 0.08
-    assert 0 <= coverage(each) <= 1
+    assert 0 <= interval_coverage(each) <= 1
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_calibrated_probabilities_are_the_base_rate_on_the_mean(level: float) -> None:
-    table = frame(made.source(), made.register(800), "no_award", "draft")
-    found = learn(table, msgspec.structs.replace(BOOST, level=level), 7, 20)
+    table = register_dataset(made.source(), made.register(800), "no_award", "draft")
+    found = fit_register(table, msgspec.structs.replace(PARAMS, level=level), 7, 20)
     assert found.part.level == level
     line = found.calibration
     assert line.slope >= 0
-    assert line.cases >= len(found.judged.y)
-    assert found.judged.p.mean() == pytest.approx(found.judged.y.mean(), abs=0.08)
+    assert line.cases >= len(found.forecasts.y)
+    assert found.forecasts.p.mean() == pytest.approx(found.forecasts.y.mean(), abs=0.08)
     assert line.base_rate == pytest.approx(line.positives / line.cases, abs=1e-6)
 
 
@@ -62,21 +74,21 @@ def test_an_outcome_too_rare_to_learn_is_not_learnt() -> None:
     cases = made.register(400)
     rare = [replace(c, outcomes={"no_award": c.row < FEWEST - 1}) for c in cases]
     enough = [replace(c, outcomes={"no_award": c.row < FEWEST}) for c in cases]
-    assert list(told(made.source(), rare)) == []
-    assert list(told(made.source(), enough)) == [("no_award", "draft")]
+    assert list(available_outcomes(made.source(), rare)) == []
+    assert list(available_outcomes(made.source(), enough)) == [("no_award", "draft")]
 
 
 def _trained(
     directory: Path, given: list[tuple[str, list[made.LabelledTender]]], monkeypatch: pytest.MonkeyPatch
-) -> Registers:
+) -> RegistersResult:
     directory.mkdir(exist_ok=True)
     files = []
     for name, cases in given:
         (directory / f"{name}.csv").write_text(name)
         files.append((made.source(cases, name=name), directory / f"{name}.csv"))
-    monkeypatch.setattr(registers, "found", lambda _: files)
-    recipe = msgspec.structs.replace(QUICK, registers={name: Boost(trees=10, depth=2) for name, _ in given})
-    return registers.train(directory, recipe, lambda _: None)
+    monkeypatch.setattr(registers, "register_files", lambda _: files)
+    recipe = msgspec.structs.replace(QUICK, registers={name: BoosterParams(trees=10, depth=2) for name, _ in given})
+    return registers.train_registers(directory, recipe, lambda _: None)
 
 
 def test_trained_twice_every_file_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,34 +108,34 @@ def test_a_register_that_tells_too_little_has_no_bundle(tmp_path: Path, monkeypa
 
 def test_a_directory_without_a_register_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError, match="no such directory"):
-        registers.found(tmp_path / "none")
+        registers.register_files(tmp_path / "none")
     (tmp_path / "notes.parquet").write_bytes(b"x")
     with pytest.raises(DataError, match=r"Name files after their register: .*sicoes_bo\.parquet"):
-        registers.found(tmp_path)
+        registers.register_files(tmp_path)
 
 
 def test_files_are_found_by_the_names_of_their_registers(tmp_path: Path) -> None:
     for name in ("ted_de.parquet", "sicoes_bo.csv", "sicoes_bo.txt", "other.csv"):
         (tmp_path / name).touch()
-    assert [(s.name, f.name) for s, f in registers.found(tmp_path)] == [
+    assert [(s.name, f.name) for s, f in registers.register_files(tmp_path)] == [
         ("sicoes_bo", "sicoes_bo.csv"), ("ted_de", "ted_de.parquet"),
     ]  # fmt: skip
 
 
-def test_figures_and_fingerprints_stand_in_the_manifest(learnt: Registers) -> None:
-    metrics = metrics_of(learnt)
+def test_figures_and_fingerprints_stand_in_the_manifest(registers_result: RegistersResult) -> None:
+    metrics = manifest_metrics(registers_result)
     assert set(metrics) == {"made/no_award/draft", "other/no_award/draft"}
     assert all(value is not None and np.isfinite(value) for each in metrics.values() for value in each.values())
-    assert [each.name for each in learnt.data] == ["made", "other"]
-    assert all(each.rows == 1200 for each in learnt.data)
-    assert "AUC of" in evidence("made", learnt.judged[:1])
+    assert [each.name for each in registers_result.data] == ["made", "other"]
+    assert all(each.rows == 1200 for each in registers_result.data)
+    assert "AUC of" in evidence("made", registers_result.forecasts[0])
 
 
 @pytest.fixture(scope="module")
-def once(learnt: Registers, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(registers_result: RegistersResult, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The served bundle with the made-up registers in it, on disk."""
     directory = tmp_path_factory.mktemp("once") / "whole"
-    bundles.save(replace(bundle, registers=learnt.bundles), directory)
+    bundles.save(replace(bundle, registers=registers_result.bundles), directory)
     return directory
 
 
@@ -133,7 +145,7 @@ def saved(once: Path, tmp_path: Path) -> Path:
     return shutil.copytree(once, tmp_path / "whole")
 
 
-def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) -> None:
+def test_a_bundle_comes_back_with_its_registers(registers_result: RegistersResult, saved: Path) -> None:
     loaded = bundles.load(saved)
     assert set(loaded.registers) == {"made", "other", ANY}
     assert sum(file.stat().st_size for file in saved.rglob("*") if file.is_file()) < 8_000_000
@@ -143,18 +155,18 @@ def test_a_bundle_comes_back_with_its_registers(learnt: Registers, saved: Path) 
         assert own.manifest.register == "made"
         one, other = (
             predictions(measured(each, "draft", [case.tender], [record_of(each, case.tender, None)])).of("no_award")[0]
-            for each in (learnt.bundles["made"], own)
+            for each in (registers_result.bundles["made"], own)
         )
         off.append(abs(one - other))
     # Keys that were seen once may be forgotten, which moves a small register more than a large one.
     assert np.mean(off) < 0.02 and max(off) < 0.1
 
 
-def test_a_prefix_of_ocds_names_a_register_too(learnt: Registers, saved: Path) -> None:
+def test_a_prefix_of_ocds_names_a_register_too(registers_result: RegistersResult, saved: Path) -> None:
     past = [replace(case, tender=replace(case.tender, ocid=f"ocds-abc123-{case.row}")) for case in made.register(20)]
     stray = replace(past[0], tender=replace(past[0].tender, ocid="ocds-zzz999-1"))
     assert registers._prefixes([*past * 10, stray]) == ("ocds-abc123",)
-    own = learnt.bundles["made"]
+    own = registers_result.bundles["made"]
     whole = replace(
         bundles.load(saved), registers={"made": replace(own, manifest=replace(own.manifest, prefixes=("ocds-abc123",)))}
     )
@@ -173,33 +185,83 @@ def test_a_changed_file_of_a_register_is_refused_and_named(saved: Path, name: st
         bundles.load(saved)
 
 
-def test_a_pool_says_what_a_register_gains_from_the_others(learnt: Registers) -> None:
-    (pooled,) = learnt.pooled
+def test_a_pool_says_what_a_register_gains_from_the_others(registers_result: RegistersResult) -> None:
+    (pooled,) = registers_result.pooled
     kinds = {
         f"{kind}, {columns}" for kind in ("pooled", "by the others") for columns in ("all features", "what travels")
     }
     stranger = {("casebook_uk", kind) for kind in kinds if kind.startswith("by")}
-    assert {(each.register, each.kind) for each in pooled.found} == stranger | {
+    assert {(each.register, each.kind) for each in pooled.scores} == stranger | {
         (n, k) for n in ("made", "other") for k in kinds
     }
-    assert all(each.auc > 0.55 for each in pooled.found if (each.register, each.kind) not in stranger)
-    assert len(pooled.unsure) == 2 and all(slope >= 0 for _, slope in pooled.unsure)
-    line = learnt.bundles[ANY].calibration["no_award", "draft"]
-    assert 0 < line.positives < line.cases == sum(t.n for t in pooled.found if t.kind == "pooled, all features")
-    part = learnt.bundles[ANY].part("no_award", "draft")
+    assert all(each.auc > 0.55 for each in pooled.scores if (each.register, each.kind) not in stranger)
+    assert len(pooled.left_out_lines) == 2 and all(slope >= 0 for _, slope in pooled.left_out_lines)
+    line = registers_result.bundles[ANY].calibration["no_award", "draft"]
+    assert 0 < line.positives < line.cases == sum(t.n for t in pooled.scores if t.kind == "pooled, all features")
+    part = registers_result.bundles[ANY].part("no_award", "draft")
     assert part.level == 1 and part.drift == 0
 
 
-def test_no_pool_works_against_what_a_registers_own_records_say(learnt: Registers) -> None:
-    (pooled,) = learnt.pooled
+def test_no_pool_works_against_what_a_registers_own_records_say(registers_result: RegistersResult) -> None:
+    (pooled,) = registers_result.pooled
     names = pooled.booster.feature_names or []
     for column, name in enumerate(names):
         raised = np.zeros((50, len(names)), dtype=np.float32)
         raised[:, column] = np.linspace(-0.5, 0.5, 50)
-        assert not travels(name) or (np.diff(margins(pooled.booster, raised, names)) >= 0).all()
+        assert not travels(name) or (np.diff(booster_margin(pooled.booster, raised, names)) >= 0).all()
 
 
-def test_what_each_theme_adds_is_told_of_every_register(learnt: Registers) -> None:
-    for each in learnt.ablated:
-        assert set(each.lost) <= {"buyer", "wording", "value", "procedure", "timing", "competition", "lots"}
+def test_what_each_theme_adds_is_told_of_every_register(registers_result: RegistersResult) -> None:
+    for each in registers_result.ablations:
+        assert set(each.auc_loss) <= {"buyer", "wording", "value", "procedure", "timing", "competition", "lots"}
         assert 0.5 < each.auc <= 1
+
+
+def test_every_model_has_its_columns_and_scores_in_the_reference(
+    registers_result: RegistersResult, result: TrainingResult
+) -> None:
+    for bundle in (result.bundle, registers_result.bundles["made"], registers_result.bundles["other"]):
+        assert bundle.training_profile is not None
+        for part in bundle.manifest.parts:
+            assert tuple(bundle.training_profile.features[part.name]) == part.features
+            assert len(bundle.training_profile.scores[part.name]) == 21
+            assert (
+                0 <= bundle.training_profile.scores[part.name][0] <= bundle.training_profile.scores[part.name][-1] <= 1
+            )
+        assert bundle.training_profile.features.keys() == bundle.training_profile.scores.keys()
+        assert sum(bundle.training_profile.codes["cpv_division"].values()) == pytest.approx(1, abs=1e-4)
+    assert registers_result.bundles[ANY].training_profile is None
+
+
+def test_a_fact_of_a_later_stage_is_in_no_earlier_reference(result: TrainingResult) -> None:
+    assert result.bundle.training_profile is not None
+    for name, columns in result.bundle.training_profile.features.items():
+        stage = STAGES.index(next(stage for stage in STAGES if name.endswith(f"-{stage}")))
+        assert all(STAGES.index(catalogue()[column].stage) <= stage for column in columns)
+
+
+def test_rows_and_days_are_those_of_the_cases_that_tell(registers_result: RegistersResult) -> None:
+    found = registers_result.bundles["made"].training_profile
+    assert found is not None
+    days = [case.published for case in made.register(1200)]
+    assert (found.rows, found.first, found.last) == (1200, min(days).isoformat(), max(days).isoformat())
+
+
+def test_what_is_censored_or_of_no_known_day_does_not_count() -> None:
+    cases = made.register(30)
+    censored = [replace(case, outcomes={"no_award": None}) for case in cases[10:20]]
+    unclocked = [replace(case, known_on=None) for case in cases[20:]]
+    found = register_profile([*cases[:10], *censored, *unclocked], [])
+    assert found.rows == 10 and found.last == cases[9].published.isoformat()
+
+
+def test_codes_are_those_of_the_last_year() -> None:
+    cases = made.register(FEWEST_OF_YEAR + 10)
+    near = [replace(c, published=date(2024, 1, 1) + timedelta(days=n % 300)) for n, c in enumerate(cases)]
+    old = [
+        replace(c, published=date(2019, 1, 1), tender=replace(c.tender, tender=Procedure(procurement_method="old")))
+        for c in made.register(5)
+    ]
+    found = register_profile([*old, *near], [])
+    assert found.first == "2024-01-01"
+    assert set(found.codes["procurement_method"]) == {"open", "limited"}

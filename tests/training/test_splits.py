@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.splits import components, grouped_folds, numbered
+from training.splits import group_numbers, grouped_folds, linked_groups
 
 keys = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), min_size=1, max_size=15)
 
@@ -24,13 +24,13 @@ keys = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), m
     ],
 )
 def test_rows_linked_by_a_key_or_through_others_are_one_group(rows: list[list[str]], together: list[int]) -> None:
-    found = list(components(rows))
+    found = list(linked_groups(rows))
     assert [found.index(each) for each in found] == [together.index(each) for each in together]
 
 
 @given(rows=keys)
 def test_no_key_is_in_two_groups(rows: list[list[str]]) -> None:
-    group = components(rows)
+    group = linked_groups(rows)
     for key in {key for each in rows for key in each}:
         assert len({group[i] for i, each in enumerate(rows) if key in each}) == 1
 
@@ -54,5 +54,5 @@ def test_the_same_seed_splits_alike_and_another_otherwise() -> None:
 
 
 def test_equal_keys_have_equal_numbers_in_the_order_of_their_appearance() -> None:
-    assert list(numbered(["b", ("a", 1), "b", None])) == [0, 1, 0, 2]
-    assert len(numbered([])) == 0
+    assert list(group_numbers(["b", ("a", 1), "b", None])) == [0, 1, 0, 2]
+    assert len(group_numbers([])) == 0

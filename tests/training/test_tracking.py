@@ -12,9 +12,10 @@ from mlflow.entities import Run
 
 from models import bundle as bundles
 from tests.training.conftest import QUICK
-from training import forecasts, recipe, register_card, tracking
-from training.registers import Registers
-from training.result import Result
+from training import cards, tracking
+from training.recipe import read_recipe
+from training.registers import RegistersResult
+from training.results import FORECASTS, TrainingResult
 
 
 @pytest.fixture(autouse=True)
@@ -34,80 +35,78 @@ def artefacts(run_id: str, path: str = "") -> set[str]:
     return {each.path for each in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=path or None)}
 
 
-def test_parameters_and_data_fingerprints_are_there(run: Run, result: Result) -> None:
+def test_parameters_and_data_fingerprints_are_there(run: Run, result: TrainingResult) -> None:
     params = run.data.params
     given = {name: str(value) for name, value in msgspec.structs.asdict(QUICK).items() if name != "registers"}
     assert {name: params[name] for name in given} == given
-    assert params["sicoes_bo.depth"] == str(QUICK.boost("sicoes_bo").depth)
+    assert params["sicoes_bo.depth"] == str(QUICK.register_params("sicoes_bo").depth)
     source = result.bundle.manifest.data[0]
     assert params["data.casebook_uk.sha256"] == source.sha256
     assert params["data.casebook_uk.rows"] == str(source.rows)
 
 
-def test_every_figure_is_there_and_no_figure_that_is_not(run: Run, result: Result) -> None:
+def test_every_figure_is_there_and_no_figure_that_is_not(run: Run, result: TrainingResult) -> None:
     metrics = run.data.metrics
-    for (outcome, stage), each in result.trained.items():
-        assert metrics[f"{outcome}.{stage}.model.cohort.auc"] == each.model["cohort"].auc
-        assert metrics[f"{outcome}.{stage}.model.cohort.auc_low"] == each.model["cohort"].auc_ci[0]
-        assert metrics[f"{outcome}.{stage}.logistic_regression.picked.n"] == each.model["picked"].n
+    for (outcome, stage), each in result.fits.items():
+        assert metrics[f"{outcome}.{stage}.model.cohort.auc"] == each.metrics["cohort"].auc
+        assert metrics[f"{outcome}.{stage}.model.cohort.auc_low"] == each.metrics["cohort"].auc_ci[0]
+        assert metrics[f"{outcome}.{stage}.logistic_regression.picked.n"] == each.metrics["picked"].n
         assert f"{outcome}.{stage}.model.picked.brier" not in metrics
-    assert metrics["failure.draft.model.cohort.base_rate"] == result.failure["draft"]["cohort"].base_rate
+    assert metrics["failure.draft.model.cohort.base_rate"] == result.headline["draft"].metrics["cohort"].base_rate
 
 
-def test_curves_card_and_bundle_are_there(run_id: str, result: Result) -> None:
+def test_curves_card_and_bundle_are_there(run_id: str, result: TrainingResult) -> None:
     assert {bundles.CARD, "curves", tracking.BUNDLE} <= artefacts(run_id)
-    assert artefacts(run_id, "curves") == {f"curves/{outcome}-{stage}.png" for outcome, stage in result.trained}
+    assert artefacts(run_id, "curves") == {f"curves/{outcome}-{stage}.png" for outcome, stage in result.fits}
     assert f"{tracking.BUNDLE}/{bundles.MANIFEST}" in artefacts(run_id, tracking.BUNDLE)
     assert mlflow.artifacts.load_text(f"runs:/{run_id}/{bundles.CARD}") == result.bundle.card
 
 
-def test_what_was_forecast_is_there(run_id: str, result: Result) -> None:
-    found = tracking.forecasts_of(run_id)
+def test_what_was_forecast_is_there(run_id: str, result: TrainingResult) -> None:
+    found = tracking.run_forecasts(run_id)
     assert found is not None
-    assert set(found) == {
-        f"casebook_uk/{o}/{s}" for o, s in [*result.trained, *(("failure", s) for s in result.headline)]
-    }
-    for (outcome, stage), each in result.trained.items():
+    assert set(found) == {f"casebook_uk/{o}/{s}" for o, s in [*result.fits, *(("failure", s) for s in result.headline)]}
+    for (outcome, stage), each in result.fits.items():
         got = found[f"casebook_uk/{outcome}/{stage}"]
         assert np.array_equal(got.p, each.p)
-        assert np.array_equal(got.y, each.table.y[each.table.cohort])
-    assert run_id and forecasts.FILE in artefacts(run_id)
+        assert np.array_equal(got.y, each.data.y[each.data.cohort])
+    assert run_id and FORECASTS in artefacts(run_id)
 
 
 @pytest.fixture(scope="module")
-def both(store: str, result: Result, learnt: Registers) -> str:
+def both(store: str, result: TrainingResult, registers_result: RegistersResult) -> str:
     """A run that has learnt from registers too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", store)
-        bundle = msgspec.structs.replace(result.bundle, registers=register_card.carded(learnt))
-        return tracking.log(msgspec.structs.replace(result, bundle=bundle, registers=learnt))
+        bundle = msgspec.structs.replace(result.bundle, registers=cards.add_register_cards(registers_result))
+        return tracking.log(msgspec.structs.replace(result, bundle=bundle, registers=registers_result))
 
 
-def test_registers_leave_their_figures_curves_cards_and_forecasts(both: str, learnt: Registers) -> None:
+def test_registers_leave_their_figures_curves_cards_and_forecasts(both: str, registers_result: RegistersResult) -> None:
     run = mlflow.get_run(both)
-    for each in learnt.figures:
+    for each in registers_result.metrics:
         where = f"{each.register}.{each.outcome}.{each.stage}"
         assert run.data.metrics[f"{where}.auc"] == each.auc
         assert run.data.metrics[f"{where}.auc_low"] == each.auc_ci[0]
         assert f"curves/{each.register}-{each.outcome}-{each.stage}.png" in artefacts(both, "curves")
         assert f"{each.register}/{bundles.CARD}" in artefacts(both, each.register)
-    found = tracking.forecasts_of(both)
+    found = tracking.run_forecasts(both)
     assert found is not None
-    for judged in learnt.judged:
+    for judged in registers_result.forecasts:
         got = found[f"{judged.register}/{judged.outcome}/{judged.stage}"]
         assert np.array_equal(got.key, judged.key) and np.array_equal(got.p, judged.p)
         assert (got.groups["year"] == judged.groups["year"]).all()
 
 
 def test_every_trial_is_a_nested_run_and_the_found_recipe_reads_back(
-    both: str, learnt: Registers, tmp_path: Path
+    both: str, registers_result: RegistersResult, tmp_path: Path
 ) -> None:
     experiment = mlflow.get_run(both).info.experiment_id
     nested = mlflow.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{both}'", output_format="list")
-    trials = [trial for each in learnt.searched for trial in each.trials]
+    trials = [trial for each in registers_result.searches for trial in each.trials]
     assert len(trials) == 4 and sorted(run.data.metrics["auc"] for run in nested) == sorted(t.auc for t in trials)
     (tmp_path / "recipe.toml").write_text(mlflow.artifacts.load_text(f"runs:/{both}/{tracking.RECIPE}"))
-    again = recipe.read(tmp_path / "recipe.toml")
+    again = read_recipe(tmp_path / "recipe.toml")
     assert again.trials == 0
-    for each in learnt.searched:
-        assert again.boost(*each.name.split("/")) == each.boost
+    for each in registers_result.searches:
+        assert again.register_params(*each.name.split("/")) == each.params

@@ -6,23 +6,19 @@ import re
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from features.catalogue import catalogue
 from models import bundle as bundles
 from models.score import score
 from tenders import casebook
-from tenders.errors import DataError, UnreachableError
 from tenders.facts import STAGES
 from tests.training.conftest import QUICK
-from training import dataset, recipe
 from training import train as training
-from training.dataset import History
-from training.recipe import Recipe
-from training.result import Result
+from training.datasets import STAGES_OF, Casebook
+from training.results import TrainingResult
 
 
-def test_the_bundle_loads_and_scores(result: Result, tmp_path: Path) -> None:
+def test_the_bundle_loads_and_scores(result: TrainingResult, tmp_path: Path) -> None:
     bundles.save(result.bundle, tmp_path / "bundle")
     loaded = bundles.load(tmp_path / "bundle")
     for stage in STAGES:
@@ -32,14 +28,14 @@ def test_the_bundle_loads_and_scores(result: Result, tmp_path: Path) -> None:
         assert found.evidence == result.bundle.manifest.evidence
 
 
-def test_there_is_a_model_of_every_outcome_at_every_stage_where_it_is_open(result: Result) -> None:
-    pairs = {(outcome, stage) for outcome, stages in dataset.STAGES_OF.items() for stage in stages}
-    assert set(result.trained) == set(result.bundle.boosters) == set(result.bundle.calibration) == pairs
-    assert set(result.failure) == set(STAGES)
+def test_there_is_a_model_of_every_outcome_at_every_stage_where_it_is_open(result: TrainingResult) -> None:
+    pairs = {(outcome, stage) for outcome, stages in STAGES_OF.items() for stage in stages}
+    assert set(result.fits) == set(result.bundle.boosters) == set(result.bundle.calibration) == pairs
+    assert set(result.headline) == set(STAGES)
 
 
-def test_the_same_seed_gives_the_same_files(history: History, result: Result, tmp_path: Path) -> None:
-    again = training.train(history, QUICK)
+def test_the_same_seed_gives_the_same_files(book: Casebook, result: TrainingResult, tmp_path: Path) -> None:
+    again = training.train(book, QUICK)
     digests = []
     for name, each in (("one", result), ("two", again)):
         bundles.save(each.bundle, tmp_path / name)
@@ -47,13 +43,13 @@ def test_the_same_seed_gives_the_same_files(history: History, result: Result, tm
     assert digests[0] == digests[1]
 
 
-def test_another_seed_gives_other_boosters(history: History, result: Result) -> None:
-    other = training.train(history, msgspec.structs.replace(QUICK, seed=QUICK.seed + 1))
+def test_another_seed_gives_other_boosters(book: Casebook, result: TrainingResult) -> None:
+    other = training.train(book, msgspec.structs.replace(QUICK, seed=QUICK.seed + 1))
     first, second = (each.bundle.boosters["early_end", "draft"].save_raw("ubj") for each in (result, other))
     assert first != second
 
 
-def test_every_column_has_a_direction_and_is_known_at_its_stage(result: Result) -> None:
+def test_every_column_has_a_direction_and_is_known_at_its_stage(result: TrainingResult) -> None:
     for part in result.bundle.manifest.parts:
         for name in part.features:
             each = catalogue()[name]
@@ -61,35 +57,35 @@ def test_every_column_has_a_direction_and_is_known_at_its_stage(result: Result) 
             assert STAGES.index(each.stage) <= STAGES.index(part.stage)
 
 
-def test_figures_of_cohort_and_picked_rows_stand_apart(history: History, result: Result) -> None:
-    for (outcome, _), each in result.trained.items():
-        known = ~(history.label(outcome) != history.label(outcome))
-        assert each.model["cohort"].n == int((known & ~history.picked).sum())
-        assert each.model["picked"].n == int((known & history.picked).sum())
-        assert each.model["picked"].brier is None
-        low, high = each.model["cohort"].auc_ci
-        assert 0 <= low <= each.model["cohort"].auc <= high <= 1
+def test_figures_of_cohort_and_picked_rows_stand_apart(book: Casebook, result: TrainingResult) -> None:
+    for (outcome, _), each in result.fits.items():
+        known = ~(book.labels(outcome) != book.labels(outcome))
+        assert each.metrics["cohort"].n == int((known & ~book.picked).sum())
+        assert each.metrics["picked"].n == int((known & book.picked).sum())
+        assert each.metrics["picked"].brier is None
+        low, high = each.metrics["cohort"].auc_ci
+        assert 0 <= low <= each.metrics["cohort"].auc <= high <= 1
 
 
-def test_baselines_stand_beside_every_model(result: Result) -> None:
-    for (outcome, _), each in result.trained.items():
-        learnt = set() if outcome == "single_bid" else {"XGBoost_learnt"}
+def test_baselines_stand_beside_every_model(result: TrainingResult) -> None:
+    for (outcome, _), each in result.fits.items():
+        learnt = set() if outcome == "single_bid" else {"XGBoost_on_outcomes"}
         assert set(each.baselines) == {"logistic_regression", "red_flags", "base_rate"} | learnt
         assert all(set(kinds) == {"cohort", "picked"} for kinds in each.baselines.values())
         assert each.baselines["base_rate"]["cohort"].auc == 0.5
 
 
-def test_the_manifest_holds_the_fingerprint_and_the_figures(history: History, result: Result) -> None:
+def test_the_manifest_holds_the_fingerprint_and_the_figures(book: Casebook, result: TrainingResult) -> None:
     manifest = result.bundle.manifest
-    assert manifest.data == (history.source,)
+    assert manifest.data == (book.source,)
     for stage in STAGES:
-        assert manifest.metrics[f"failure/{stage}/cohort"]["auc"] == result.failure[stage]["cohort"].auc
+        assert manifest.metrics[f"failure/{stage}/cohort"]["auc"] == result.headline[stage].metrics["cohort"].auc
     assert manifest.metrics["no_award/draft/picked"]["brier"] is None
-    low, high = result.failure["draft"]["cohort"].auc_ci
+    low, high = result.headline["draft"].metrics["cohort"].auc_ci
     assert f"{low:.0%} to {high:.0%}" in manifest.evidence
 
 
-def test_no_section_of_the_card_is_empty(result: Result) -> None:
+def test_no_section_of_the_card_is_empty(result: TrainingResult) -> None:
     headings = re.split(r"^## (.+)$", result.bundle.card, flags=re.MULTILINE)[1:]
     sections = dict(zip(headings[::2], headings[1::2], strict=True))
     assert list(sections) == [
@@ -98,10 +94,12 @@ def test_no_section_of_the_card_is_empty(result: Result) -> None:
     assert all(len(text.split()) > 20 for text in sections.values())
 
 
-def test_the_card_has_every_figure_with_its_interval_and_what_the_model_must_not_be_used_for(result: Result) -> None:
+def test_the_card_has_every_figure_with_its_interval_and_what_the_model_must_not_be_used_for(
+    result: TrainingResult,
+) -> None:
     text = result.bundle.card
-    for (outcome, stage), each in result.trained.items():
-        for kind, figures in each.model.items():
+    for (outcome, stage), each in result.fits.items():
+        for kind, figures in each.metrics.items():
             low, high = figures.auc_ci
             row = f"| {outcome} | {stage} | XGBoost, {kind} | {figures.n} | {figures.positives} |"
             assert row in text
@@ -115,27 +113,7 @@ def test_the_card_has_every_figure_with_its_interval_and_what_the_model_must_not
     assert "nan" not in text
 
 
-def test_progress_names_every_model(history: History) -> None:
-    told: list[str] = []
-    training.train(history, msgspec.structs.replace(QUICK, trees=1, folds=2, resamples=2), told.append)
-    assert told == [f"{outcome} at {stage}" for outcome, stages in dataset.STAGES_OF.items() for stage in stages]
-
-
-def test_a_recipe_is_read_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "recipe.toml"
-    file.write_text("trees = 3\nhidden = 0.5\n")
-    assert recipe.read(file) == Recipe(trees=3, hidden=0.5)
-    assert recipe.read(None) == Recipe()
-
-
-@pytest.mark.parametrize("text", ["tress = 3", 'trees = "many"', "trees =", "\x00", "[trees]\nx = 1"])
-def test_a_recipe_that_is_wrong_is_refused_with_its_name(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "recipe.toml"
-    file.write_text(text)
-    with pytest.raises(DataError, match=r"recipe\.toml"):
-        recipe.read(file)
-
-
-def test_a_recipe_that_is_not_there_cannot_be_reached(tmp_path: Path) -> None:
-    with pytest.raises(UnreachableError, match="Check the name"):
-        recipe.read(tmp_path / "none.toml")
+def test_progress_names_every_model(book: Casebook) -> None:
+    messages: list[str] = []
+    training.train(book, msgspec.structs.replace(QUICK, trees=1, folds=2, resamples=2), messages.append)
+    assert messages == [f"{outcome} at {stage}" for outcome, stages in STAGES_OF.items() for stage in stages]

@@ -27,7 +27,7 @@ from features.track_records.text_model import Phrases
 from tenders.history import LabelledTender
 from tenders.tender import Tender
 from tests.training import made
-from training.frames import cases_of, fresh
+from training.datasets import empty_history, replay_cases
 
 DAY = date(2020, 6, 1)
 SPANS = ("ever", "month", "quarter", "year")
@@ -35,8 +35,8 @@ ends = st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), min_size=1, max
 
 
 def walked(cases: list[LabelledTender]) -> HistoryReading:
-    known = cases_of(cases, "no_award")
-    return histories.replay(fresh(known), known)
+    known = replay_cases(cases, "no_award")
+    return histories.replay(empty_history(known), known)
 
 
 def read(cases: list[LabelledTender]) -> dict[str, float]:

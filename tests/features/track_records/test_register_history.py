@@ -26,7 +26,7 @@ from features.track_records.register_history import (
 )
 from tenders.history import LabelledTender
 from tests.training import made
-from training.frames import cases_of, fresh
+from training.datasets import empty_history, replay_cases
 
 CASES = made.register(330)
 TURNED = {True: False, False: True}
@@ -34,8 +34,8 @@ TURNED = {True: False, False: True}
 
 def columns(cases: list[LabelledTender]) -> dict[str, np.ndarray]:
     """Every number that the rows read, by name; with the language models' scores and the register's level."""
-    walked = cases_of(cases, "no_award")
-    read = histories.replay(fresh(walked), walked)
+    walked = replay_cases(cases, "no_award")
+    read = histories.replay(empty_history(walked), walked)
     usual, drift = register_level(read)
     return {"usual": usual, "drift": drift, **register_features(read)}
 
@@ -119,16 +119,16 @@ def test_the_order_of_the_file_changes_nothing(seed: int) -> None:
 
 
 def test_nothing_is_learnt_from_a_case_that_is_censored() -> None:
-    walked = cases_of([replace(case, outcomes={"no_award": None}) for case in CASES], "no_award")
-    state = fresh(walked)
+    walked = replay_cases([replace(case, outcomes={"no_award": None}) for case in CASES], "no_award")
+    state = empty_history(walked)
     histories.replay(state, walked)
     assert not state.outcomes.count.any() and not state.words.weight.any() and state.rate is None
     assert state.publications.count.any()
 
 
 def test_the_language_models_begin_at_the_share_of_the_first_that_are_known() -> None:
-    walked = cases_of(CASES, "no_award")
-    state = fresh(walked)
+    walked = replay_cases(CASES, "no_award")
+    state = empty_history(walked)
     read = histories.replay(state, walked)
     first = histories.learning_order(walked)
     begun = int(np.flatnonzero(read.text_margin[0] != read.text_bias[0])[0])
@@ -182,13 +182,13 @@ def test_counts_are_those_that_one_would_count_by_hand() -> None:
 
 
 def test_a_state_takes_no_more_passes_than_a_history_of_its_size_needs() -> None:
-    few = cases_of(CASES[:50], "no_award")
-    assert fresh(few).passes >= RegisterHistory.empty(few).passes == 1
+    few = replay_cases(CASES[:50], "no_award")
+    assert empty_history(few).passes >= RegisterHistory.empty(few).passes == 1
 
 
 def test_a_state_is_of_the_last_day_on_which_anything_was_published_or_known() -> None:
-    walked = cases_of(CASES, "no_award")
-    state = fresh(walked)
+    walked = replay_cases(CASES, "no_award")
+    state = empty_history(walked)
     histories.replay(state, walked)
     assert state.day == walked.known.max() > walked.published.max()
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from models.bundle import ANY, PICTURES
-from training import attribution, card, register_card
-from training.registers import Registers
-from training.result import Result
+from training.cards import add_cards, add_register_cards, register_credit, register_title
+from training.registers import RegistersResult
+from training.results import TrainingResult
 
 SECTIONS = (
     "What it is",
@@ -29,9 +29,9 @@ SECTIONS = (
 
 
 @pytest.fixture(scope="module")
-def cards(learnt: Registers) -> dict[str, str]:
+def cards(registers_result: RegistersResult) -> dict[str, str]:
     """The cards by register."""
-    return {name: each.card for name, each in register_card.carded(learnt).items()}
+    return {name: each.card for name, each in add_register_cards(registers_result).items()}
 
 
 def test_every_register_has_every_section_and_none_is_empty(cards: dict[str, str]) -> None:
@@ -43,37 +43,37 @@ def test_every_register_has_every_section_and_none_is_empty(cards: dict[str, str
     assert "made, a history that you gave" in cards["made"]
 
 
-def test_the_figures_are_those_of_training(cards: dict[str, str], learnt: Registers) -> None:
-    for each in learnt.figures:
+def test_the_figures_are_those_of_training(cards: dict[str, str], registers_result: RegistersResult) -> None:
+    for each in registers_result.metrics:
         assert f"{each.auc:.3f} ({each.auc_ci[0]:.3f} to {each.auc_ci[1]:.3f})" in cards[each.register]
         assert f"| {each.coverage:.0%} |" in cards[each.register]
-    for pooled in learnt.pooled:
-        for found in pooled.found:
+    for pooled in registers_result.pooled:
+        for found in pooled.scores:
             line = f"| {found.register} | {found.outcome} | {found.kind} | {found.n:,} | {found.auc:.3f}"
             # The casebook judges the pool, and has a card of its own kind.
             assert line in cards.get(found.register, line) and line in cards[ANY]
 
 
-def test_precision_at_capacity_counts_the_top(learnt: Registers, cards: dict[str, str]) -> None:
-    each = next(judged for judged in learnt.judged if judged.register == "made")
+def test_precision_at_capacity_counts_the_top(registers_result: RegistersResult, cards: dict[str, str]) -> None:
+    each = next(part for part in registers_result.forecasts if part.register == "made")
     top = each.y[np.argsort(-each.p, kind="stable")[:20]].mean()
     assert f"| no_award, draft | {top:.0%} |" in cards["made"]
 
 
-def test_small_groups_have_no_figures(learnt: Registers) -> None:
+def test_small_groups_have_no_figures(registers_result: RegistersResult) -> None:
     few = tuple(
         msgspec.structs.replace(
             each, groups={**each.groups, "category": np.where(np.arange(len(each.p)) < 99, "rare", "common")}
         )
-        for each in learnt.judged
+        for each in registers_result.forecasts
     )
-    text = register_card.carded(msgspec.structs.replace(learnt, judged=few))["made"].card
+    text = add_register_cards(msgspec.structs.replace(registers_result, forecasts=few))["made"].card
     assert "| Category: rare | 99 | too few | – | – | – |" in text
     assert re.search(r"\| Category: common \| \d+ \| \d+ \| 0\.\d+", text)
 
 
-def test_pictures_are_self_contained_and_repeat(learnt: Registers) -> None:
-    one, two = (register_card.carded(learnt) for _ in range(2))
+def test_pictures_are_self_contained_and_repeat(registers_result: RegistersResult) -> None:
+    one, two = (add_register_cards(registers_result) for _ in range(2))
     for name in ("made", "other"):
         picture = one[name].pictures[PICTURES[0]]
         assert picture == two[name].pictures[PICTURES[0]]
@@ -83,14 +83,14 @@ def test_pictures_are_self_contained_and_repeat(learnt: Registers) -> None:
     assert not one[ANY].pictures
 
 
-def test_the_top_card_leads_to_the_others(result: Result, learnt: Registers) -> None:
-    bundle = msgspec.structs.replace(result.bundle, registers=learnt.bundles)
-    text = card.carded(msgspec.structs.replace(result, bundle=bundle, registers=learnt)).card
-    for name in learnt.bundles:
+def test_the_top_card_leads_to_the_others(result: TrainingResult, registers_result: RegistersResult) -> None:
+    bundle = msgspec.structs.replace(result.bundle, registers=registers_result.bundles)
+    text = add_cards(msgspec.structs.replace(result, bundle=bundle, registers=registers_result)).card
+    for name in registers_result.bundles:
         assert f"({name}/MODEL_CARD.md)" in text
     assert "Other registers" not in result.bundle.card
 
 
 def test_every_register_is_attributed() -> None:
     for name in ("sicoes_bo", "placsp_es", "dncp_py", "nicgep_in", "fpds_dod_us", "ted_de"):
-        assert "github.com/" in attribution.told(name) and attribution.title(name) != name
+        assert "github.com/" in register_credit(name) and register_title(name) != name

@@ -1,0 +1,391 @@
+"""Datasets to fit on: one row a case at a stage, with its features as known then, its outcome and its groups.
+
+The casebook: cases with their weight, what they share with others, and the track records of their day.
+
+A register: cases with what the register's own history said on their day, from a replay of the whole history. Where a
+register is a snapshot, in which nothing had ended when the rest was published, time cannot order its cases. Then each
+row reads the history of other buyers' cases (cross-fitting).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import Feature, catalogue, known_at
+from features.matrix import Matrix, measured
+from features.track_records import attributes
+from features.track_records import register_history as histories
+from features.track_records.attributes import hash_attributes
+from features.track_records.case_records import NO_RECORDS, CaseHistory
+from features.track_records.register_features import register_features, register_level
+from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
+from features.track_records.resolutions import resolved_cases
+from models.bundle import FAILURE_OUTCOMES, TrainingSource
+from tenders import casebook
+from tenders.casebook import CasebookCase
+from tenders.facts import STAGES, Stage
+from tenders.history import LabelledTender, Register
+from tenders.registers.casebook_uk import labelled_tender
+from tenders.registers.columns import gc_paused
+from tenders.tender import Tender, bidders
+from training.recipe import Recipe
+from training.splits import group_numbers, grouped_folds, linked_groups
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+STAGES_OF: Mapping[str, tuple[Stage, ...]] = {
+    "no_award": ("draft", "bids_in"),
+    "early_end": ("draft", "bids_in", "awarded"),
+    "single_bid": ("draft",),
+}
+"""The outcomes that the casebook trains, and the stages at which each is still open."""
+SAMPLE = 4000
+"""Rows that show which features a register can tell at all."""
+FOLDS = 5
+"""Folds of buyers in a snapshot."""
+MONTH, SCARCE = 30, 1000
+"""A register was still kept at the end of a MONTH (days) with more than one in SCARCE of its outcomes, two at least."""
+MOST_PASSES, OUTCOMES = 6, 50_000
+"""The text models pass over each outcome until they have taken OUTCOMES steps, at most MOST_PASSES times."""
+
+
+class Casebook(msgspec.Struct, frozen=True, kw_only=True):
+    """All dated cases of the casebook, with their features by stage and the log of their outcomes.
+
+    `x[stage]` has shape (cases, features known at the stage). `group` numbers the cases that may share their fate in
+    any way, `cluster` those of one programme and buyer, `decision` those that ended by one decision.
+    """
+
+    cases: tuple[CasebookCase, ...]
+    features: dict[Stage, tuple[str, ...]]
+    x: dict[Stage, Matrix]
+    picked: Flags
+    group: Numbers
+    cluster: Numbers
+    decision: Numbers
+    log: CaseHistory
+    source: TrainingSource
+
+    def labels(self, outcome: str) -> Floats:
+        """1, 0 or NaN (censored or ambiguous) for every case, shape (cases,)."""
+        if outcome == "failure":
+            values = [None if not c.fail or (c.censored and c.fail == "0") else c.fail == "1" for c in self.cases]
+        else:
+            values = [getattr(c, outcome) for c in self.cases]
+        return np.array([np.nan if value is None else float(value) for value in values])
+
+
+class CasebookDataset(msgspec.Struct, frozen=True, kw_only=True):
+    """Cases of the casebook for one outcome at one stage.
+
+    `x` has shape (rows, names); `y` is NaN where the outcome is not known. `weight` counts in the fit, `case_weight`,
+    the share of a row in its decision, in metrics. `label_weight` is the weight of `y` in the target of the fit.
+    """
+
+    outcome: str
+    stage: Stage
+    names: tuple[str, ...]
+    x: Matrix
+    y: Floats
+    picked: Flags
+    weight: Floats
+    case_weight: Floats
+    group: Numbers
+    cluster: Numbers
+    label_weight: float
+
+    def take(self, rows: NDArray[np.int64] | Flags) -> CasebookDataset:
+        """The dataset of some rows."""
+        columns = ("x", "y", "picked", "weight", "case_weight", "group", "cluster")
+        return msgspec.structs.replace(self, **{name: getattr(self, name)[rows] for name in columns})
+
+    @property
+    def labelled(self) -> Flags:
+        """Rows with a known outcome."""
+        return ~np.isnan(self.y)
+
+    @property
+    def cohort(self) -> Numbers:
+        """Numbers of the labelled rows that entered the casebook by a rule."""
+        return np.flatnonzero(self.labelled & ~self.picked)
+
+
+def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
+    """The casebook, each case with the track records of its day. Cases without a date are left out: they have none."""
+    processes = [(c, c.process()) for c in (casebook.cases() if cases is None else cases)]
+    dated = [(c, process, day) for c, process in processes if (day := process.published_on())]
+    chosen = [c for c, _, _ in dated]
+    days = [day for _, _, day in dated]
+    known = {stage: known_at(stage) for stage in STAGES}
+    log = CaseHistory.of(resolved_cases(labelled_tender(case, row) for row, case in enumerate(chosen)))
+    track_records = [log.as_of(day) for day in days]
+    return Casebook(
+        cases=tuple(chosen),
+        features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
+        x={
+            stage: measured(known[stage], [p.as_of(stage) for _, p, _ in dated], track_records, stage).astype(
+                np.float32
+            )
+            for stage in STAGES
+        },
+        picked=np.array([c.picked for c in chosen]),
+        group=linked_groups([[_programme(c), f"buyer:{c.buyer}"] for c in chosen]),
+        cluster=group_numbers([(_programme(c), c.buyer) for c in chosen]),
+        decision=group_numbers([_decision(c) for c in chosen]),
+        log=log,
+        source=casebook_source(chosen, days),
+    )
+
+
+def casebook_source(cases: Sequence[CasebookCase], days: Sequence[date]) -> TrainingSource:
+    """The fingerprint of the casebook's three files, its rows and dates."""
+    files = (casebook.CASES, casebook.CHANGES, casebook.SECTORS)
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return TrainingSource(
+        name="casebook_uk", sha256=digest, rows=len(cases), first=min(days).isoformat(), last=max(days).isoformat()
+    )
+
+
+def casebook_dataset(book: Casebook, outcome: str, stage: Stage, recipe: Recipe) -> CasebookDataset:
+    """The eligible features of a stage with the labels of an outcome."""
+    columns = eligible_columns(book.x[stage], book.features[stage], recipe)
+    return CasebookDataset(
+        outcome=outcome,
+        stage=stage,
+        names=tuple(book.features[stage][column] for column in columns),
+        x=book.x[stage][:, columns],
+        y=book.labels(outcome),
+        picked=book.picked,
+        weight=np.asarray(np.bincount(book.cluster)[book.cluster] ** -recipe.sharing, dtype=np.float64),
+        case_weight=1 / np.bincount(book.decision)[book.decision],
+        group=book.group,
+        cluster=book.cluster,
+        # The directions are those of failure: of a single bid they say nothing.
+        label_weight=recipe.label_weight if outcome in (*FAILURE_OUTCOMES, "failure") else 1.0,
+    )
+
+
+def eligible_columns(x: Matrix, names: Sequence[str], recipe: Recipe) -> list[int]:
+    """Columns with a direction in the catalogue and enough known values that differ. Blind to the outcome.
+
+    A few hundred cases cannot tell a direction from noise, so features without one stay out.
+    """
+    known_features = catalogue()
+    columns = []
+    for column, name in enumerate(names):
+        if not known_features[name].direction:
+            continue
+        known = x[:, column][~np.isnan(x[:, column])]
+        commonest = np.unique(known, return_counts=True)[1].max(initial=0)
+        if len(known) >= recipe.known_cases and len(known) - commonest >= recipe.other_cases:
+            columns.append(column)
+    return columns
+
+
+def _programme(case: CasebookCase) -> str:
+    return f"case:{case.case_id}" if case.picked else f"cohort:{case.cohort}"
+
+
+def _decision(case: CasebookCase) -> tuple[str, ...]:
+    """Failures of one programme and buyer on one day are one decision; survivors survive one by one."""
+    if case.picked or case.fail != "1":
+        return (case.case_id,)
+    return (case.cohort, case.buyer, case.outcome_date)
+
+
+class RegisterDataset(msgspec.Struct, frozen=True, kw_only=True):
+    """All cases of one register for one outcome at one stage.
+
+    `x` has shape (rows, names); `y` is NaN for censored rows; `key` identifies the case; `published` and `known` are
+    days as ordinals. Rows of one `cluster` ended by one decision, rows of one `buyer` share it. `level` is the
+    register's rate of the year before in log-odds, `drift` the distance of the last quarter's rate from it. `gaps` are
+    the source's; `subgroups` name the kinds of case that metrics are given for. `state` is the register's history at
+    its end.
+    """
+
+    register: str
+    outcome: str
+    stage: Stage
+    names: tuple[str, ...]
+    x: Matrix
+    y: Floats
+    key: NDArray[np.uint64]
+    published: Numbers
+    known: Numbers
+    cluster: Numbers
+    buyer: Numbers
+    level: Floats
+    drift: Floats
+    snapshot: bool
+    gaps: tuple[str, ...]
+    subgroups: Mapping[str, NDArray[np.str_]]
+    state: RegisterHistory
+
+    @property
+    def labelled(self) -> Flags:
+        """Rows with a known outcome."""
+        return ~np.isnan(self.y)
+
+
+@gc_paused()
+def register_dataset(source: Register, past: Sequence[LabelledTender], outcome: str, stage: Stage) -> RegisterDataset:
+    """The dataset of a register. `past` needs no order; rows keep theirs."""
+    cases, buyer = replay_cases(past, outcome, source.called_off), buyer_numbers(past)
+    cluster = group_numbers([case.cluster_id for case in past])
+    if source.snapshot:
+        cases = msgspec.structs.replace(cases, weight=np.bincount(cluster)[cluster] ** -0.5)
+    state = empty_history(cases)
+    read = cross_fit_history(state, cases, buyer) if source.snapshot else histories.replay(state, cases)
+    tenders = [case.as_of(stage) for case in past]
+    stated = informative_features([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
+    recorded = register_features(read)
+    level, drift = register_level(read)
+    plain = measured(stated, tenders, [NO_RECORDS] * len(tenders), stage).astype(np.float32)
+    x = np.concatenate([plain, *(column[:, None] for column in recorded.values())], axis=1, dtype=np.float32)
+    return RegisterDataset(
+        register=source.name,
+        outcome=outcome,
+        stage=stage,
+        names=(*(feature.name for feature in stated), *recorded),
+        x=x,
+        y=cases.y,
+        key=np.array(
+            [attributes.hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in past], dtype=np.uint64
+        ),
+        published=cases.published,
+        known=cases.known,
+        cluster=cluster,
+        buyer=buyer,
+        level=level,
+        drift=np.zeros(len(past)) if source.snapshot else drift,
+        snapshot=source.snapshot,
+        gaps=source.gaps_tell,
+        subgroups=subgroups(past, buyer),
+        state=state,
+    )
+
+
+def replay_cases(past: Sequence[LabelledTender], outcome: str, called_off: tuple[str, ...] = ()) -> HistoryCases:
+    """What the replay of a register reads: every case with its days, its outcome and what else its end showed.
+
+    That is the days until it was known, and for no_award whether the kind of ending begins like one of `called_off`,
+    else the logarithm of the number of bidders (0 if not known).
+    """
+    y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in past])
+    published = np.array([case.published.toordinal() for case in past], dtype=np.int64)
+    known = credible_days(
+        np.array([case.known_on.toordinal() if case.known_on else 0 for case in past], dtype=np.int64), published
+    )
+    lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
+    if outcome == "no_award":
+        other = [float(case.kind.lower().startswith(called_off)) for case in past]
+    else:
+        other = [_log_bidders(case) for case in past]
+    return HistoryCases(
+        attributes=hash_attributes(case.tender for case in past),
+        published=published,
+        known=known,
+        y=y,
+        others=np.vstack([lag, other]).astype(np.float64),
+        weight=np.ones(len(past)),
+    )
+
+
+def credible_days(known: Numbers, published: Numbers) -> Numbers:
+    """Days (ordinals, 0 for none) on which outcomes became known, none of them after the register was copied.
+
+    Registers have days that lie decades ahead. What the copy says was known by the day of copying: the last
+    publication, or the last day that ends a month with outcomes enough. No row can read an outcome earlier for it.
+    """
+    days = np.sort(known[known > 0])
+    others = 1 + len(days) // SCARCE
+    ends = days[others:][days[others:] - days[:-others] < MONTH]
+    # Of a handful of outcomes no month has enough: then nothing shows when the register was copied.
+    return np.minimum(known, max(ends.max(), published.max())) if len(ends) else known
+
+
+def informative_features(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
+    """The catalogue's own features that differ between these tenders."""
+    plain = known_at(stage)
+    values = measured(plain, tenders, [NO_RECORDS] * len(tenders), stage).T
+    return [feature for feature, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
+
+
+def empty_history(cases: HistoryCases) -> RegisterHistory:
+    """A register history before any case, sized for these."""
+    labelled = max(1, int((~np.isnan(cases.y)).sum()))
+    return RegisterHistory.empty(cases, int(np.clip(OUTCOMES // labelled, 1, MOST_PASSES)))
+
+
+def cross_fit_history(state: RegisterHistory, cases: HistoryCases, group: Numbers) -> HistoryReading:
+    """Every row reads what the rows of other groups showed, as if all were of one day. In the end `state` has all."""
+    read = histories.start_reading(state, on_one_day(cases))
+    ordered = histories.learning_order(read.cases)
+    day = int(read.cases.published[0]) + 1
+    for train, test in grouped_folds(group, FOLDS, 0):
+        other = empty_history(read.cases)
+        _add_cases(other, read, train, ordered[np.isin(ordered, train)])
+        histories.read_as_of(other, read, test, day)
+    _add_cases(state, read, np.arange(len(cases.y)), ordered)
+    state.timeless = True
+    return read
+
+
+def on_one_day(cases: HistoryCases) -> HistoryCases:
+    """The same cases as if published and ended on one day: the middle one, where the history begins to count."""
+    middle = np.full(len(cases.y), int(np.median(cases.published)))
+    return msgspec.structs.replace(cases, published=middle, known=middle)
+
+
+def _add_cases(state: RegisterHistory, read: HistoryReading, published: Numbers, labelled: Numbers) -> None:
+    histories.add_publications(state, read, published)
+    histories.add_outcomes(state, read, labelled)
+    histories.update_text_models(state, read, labelled)
+
+
+def buyer_numbers(past: Sequence[LabelledTender]) -> Numbers:
+    """A number for each buyer; a case without one has its own."""
+    keys = [(c.tender.buyer and (c.tender.buyer.id or c.tender.buyer.name)) or f"row {c.row}" for c in past]
+    names = list(map(str, keys))
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.array([numbers[name] for name in names], dtype=np.int64)
+
+
+def _number(value: bool | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _log_bidders(case: LabelledTender) -> float:
+    count = bidders(case.tender)
+    return float(np.log(count)) if count else 0.0
+
+
+def subgroups(past: Sequence[LabelledTender], buyer: Numbers) -> dict[str, NDArray[np.str_]]:
+    """Year, category, value band, size of the buyer and kind of ending of each case, each of shape (rows,).
+
+    `buyer` numbers the buyers, shape (rows,).
+    """
+    size = np.bincount(buyer)[buyer]
+    small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(past) else (0, 0)
+    value = np.array([attributes.amount(case.tender) or np.nan for case in past], dtype=np.float64)
+    thirds = np.nanquantile(value, [1 / 3, 2 / 3]) if (~np.isnan(value)).any() else (0.0, 0.0)
+    return {
+        "year": np.array([str(case.published.year) for case in past]),
+        "category": np.array([case.tender.tender.main_procurement_category or "unknown" for case in past]),
+        "value": _thirds(value, *thirds),
+        "buyer": _thirds(size.astype(np.float64), small, large),
+        "ending": np.array([case.kind for case in past]),
+    }
+
+
+def _thirds(value: Floats, low: float, high: float) -> NDArray[np.str_]:
+    words = np.where(value <= low, "small", np.where(value <= high, "middle", "large"))
+    return np.where(np.isnan(value), "unknown", words)
