@@ -48,7 +48,8 @@ class ManyBody(msgspec.Struct, frozen=True, kw_only=True):
     """Many tenders; a list without an object around it is read too."""
 
     tenders: Annotated[
-        list[dict[str, Any]], msgspec.Meta(description="Each a document, or an object as for /score", max_length=10_000)
+        list[dict[str, Any]],
+        msgspec.Meta(description="Each a document, or an object as for /score", max_length=MAX_MANY),
     ]
     stage: Annotated[Stage | None, msgspec.Meta(description="For all that state none themselves")] = None
     explain: Annotated[bool, msgspec.Meta(description="For all that do not say themselves")] = True

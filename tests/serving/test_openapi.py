@@ -5,9 +5,15 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import bentoml
 import httpx
 import pytest
+from starlette.responses import Response
 
+from models.score import Score
+from serving import openapi, service
+from serving.middleware import RequestMetrics
+from serving.requests import TenderBody
 from tests import samples
 from tests.serving.conftest import ROOT
 from tests.serving.made import MANCHESTER
@@ -83,6 +89,26 @@ def test_every_request_that_is_answered_validates(document: dict[str, Any], path
 def test_every_field_of_an_answer_is_described(http: httpx.Client, document: dict[str, Any]) -> None:
     answer = http.post("/score", json={"tender": MANCHESTER}).json()
     assert set(document["components"]["schemas"]["Score"]["properties"]) == answer.keys()
+
+
+def test_a_new_endpoint_is_described_and_counted_without_another_edit() -> None:
+    @service.with_middleware
+    @bentoml.service(**service.SETTINGS)
+    class WithMore(service.TenderRisk.inner):  # type: ignore[misc, name-defined]
+        @bentoml.api(route="/more", **openapi.described(TenderBody, list[Score]))
+        async def more(self, raw: bytes) -> Response:
+            """Answers more."""
+            return Response(raw)
+
+    operation = openapi.document(WithMore, [])["paths"]["/more"]["post"]
+    schemas = [operation["requestBody"], operation["responses"]["200"]]
+    assert [schema["content"]["application/json"]["schema"] for schema in schemas] == [
+        {"$ref": "#/components/schemas/TenderBody"},
+        {"type": "array", "items": {"$ref": "#/components/schemas/Score"}},
+    ]
+    assert operation["description"] == "Answers more."
+    (counted,) = (options["endpoints"] for middleware, options in WithMore.middlewares if middleware is RequestMetrics)
+    assert {"/more", "/score", "/about", "/healthz"} <= {*counted}
 
 
 def test_what_is_not_so_does_not_validate(http: httpx.Client, document: dict[str, Any]) -> None:
