@@ -194,11 +194,13 @@ class RowReader:
         return values
 
 
-def known_columns(names: Sequence[str]) -> list[str]:
-    """The columns of a table that are keys of the form. Raises DataError if there are none, or one occurs twice."""
+def known_columns(names: Sequence[str], remedy: str = "See docs/form.md for the keys of the form") -> list[str]:
+    """The columns of a table that are keys of the form. Raises DataError if there are none, or one occurs twice.
+
+    `remedy` is what to do if there are none.
+    """
     known = [name for name in names if name in BY_KEY]
     if not known:
-        remedy = "See docs/form.md for the keys of the form; a register's own file is read by the register's name"
         raise DataError.at("row 1", "no column is a key of the form", remedy)
     if repeated := [name for name in known if known.count(name) > 1]:
         raise DataError.at("row 1", f"two columns are called {repeated[0]}", "Keep the one that is meant")

@@ -38,7 +38,7 @@ def check_columns(names: Sequence[str], bounds: Bounds) -> list[str]:
     """The columns that are keys of the form. Raises DataError if there is none, TooLargeError if there are too many."""
     if len(names) > bounds.columns:
         raise too_large(f"{len(names):,} columns; at most {bounds.columns:,} are read", "Keep the form's")
-    return form.known_columns(names)
+    return form.known_columns(names, "See docs/form.md for the keys, or name the register")
 
 
 def cut_csv(path: Path, bounds: Bounds) -> Iterator[Cut]:
