@@ -21,7 +21,6 @@ from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import Stage
 from tenders.process import Process
-from tenders.registers.casebook_uk import labelled_tender
 from tenders.tender import Tender
 
 NEAREST = 6
@@ -120,7 +119,7 @@ def known_cases(stage: Stage) -> tuple[KnownCase, ...]:
     """Every case with known outcome, as of a stage, in the order of their ids."""
     known = []
     for row, case in enumerate(casebook.cases()):
-        labelled = labelled_tender(case, row)
+        labelled = case.labelled(row)
         failed, tender = labelled.outcomes["failure"], labelled.as_of(stage)
         if failed is not None:
             known.append(

@@ -27,7 +27,6 @@ from models.signs.register import Sign, register
 from tenders import casebook
 from tenders.facts import STAGES
 from tenders.history import LabelledTender
-from tenders.registers.casebook_uk import labelled_tender
 from tenders.tender import bidders
 
 Verdict = Literal["supported", "contradicted", "not told from chance", "not compared"]
@@ -141,7 +140,7 @@ def _verdict(sign: Sign, interval: Interval | None) -> Verdict:
 
 
 def _cases() -> list[LabelledTender]:
-    return [labelled_tender(case, row) for row, case in enumerate(casebook.cases())]
+    return [case.labelled(row) for row, case in enumerate(casebook.cases())]
 
 
 def _in_time(cases: Sequence[LabelledTender]) -> Iterator[tuple[LabelledTender, TrackRecord]]:

@@ -31,7 +31,6 @@ from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Stage
 from tenders.history import LabelledTender, Register
-from tenders.registers.casebook_uk import labelled_tender
 from tenders.registers.columns import gc_paused
 from tenders.tender import Tender, bidders
 from training.recipe import Recipe
@@ -76,11 +75,7 @@ class Casebook(msgspec.Struct, frozen=True, kw_only=True):
 
     def labels(self, outcome: str) -> Floats:
         """1, 0 or NaN (censored or ambiguous) for every case, shape (cases,)."""
-        if outcome == "failure":
-            values = [None if not c.fail or (c.censored and c.fail == "0") else c.fail == "1" for c in self.cases]
-        else:
-            values = [getattr(c, outcome) for c in self.cases]
-        return np.array([np.nan if value is None else float(value) for value in values])
+        return np.array([_number(getattr(case, outcome)) for case in self.cases])
 
 
 class CasebookDataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +120,7 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
     chosen = [c for c, _, _ in dated]
     days = [day for _, _, day in dated]
     known = {stage: known_at(stage) for stage in STAGES}
-    log = CaseHistory.of(resolved_cases(labelled_tender(case, row) for row, case in enumerate(chosen)))
+    log = CaseHistory.of(resolved_cases(case.labelled(row) for row, case in enumerate(chosen)))
     track_records = [log.as_of(day) for day in days]
     return Casebook(
         cases=tuple(chosen),
@@ -150,7 +145,7 @@ def casebook_source(cases: Sequence[CasebookCase], days: Sequence[date]) -> Trai
     files = (casebook.CASES, casebook.CHANGES, casebook.SECTORS)
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     return TrainingSource(
-        name="casebook_uk", sha256=digest, rows=len(cases), first=min(days).isoformat(), last=max(days).isoformat()
+        name=casebook.NAME, sha256=digest, rows=len(cases), first=min(days).isoformat(), last=max(days).isoformat()
     )
 
 

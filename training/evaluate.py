@@ -22,6 +22,7 @@ from features.track_records.resolutions import decision, picked, resolved_cases
 from models import knowing
 from models.bundle import ANY, Bundle
 from models.predict import measured, predictions
+from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import LabelledTender, Register
@@ -30,9 +31,6 @@ from training.datasets import empty_history, replay_cases
 from training.splits import group_numbers
 
 Floats = NDArray[np.float64]
-
-UK = ("casebook_uk",)
-"""The sources of which the bundle itself is the model."""
 
 
 class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -105,7 +103,9 @@ def probabilities(
     Raises UsageError if the bundle has no model of the outcome at the stage.
     """
     labelled = [row for row, case in enumerate(cases) if case.outcomes.get(outcome) is not None]
-    own = bundle.registers.get(source.name) or (bundle if source.name in UK else bundle.registers.get(ANY, bundle))
+    own = bundle.registers.get(source.name) or (
+        bundle if source.name == casebook.NAME else bundle.registers.get(ANY, bundle)
+    )
     if (outcome, stage) not in (*own.boosters, ("failure", stage)):
         raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {source.name}")
     tenders = [cases[row].as_of(stage) for row in labelled]

@@ -18,7 +18,6 @@ from tenders import registers as sources
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import Stage
 from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
-from tenders.registers import casebook_uk
 from training import metrics
 from training.datasets import register_dataset
 from training.pooling import (
@@ -150,7 +149,7 @@ def _by_outcome(samples: Sequence[PoolSample]) -> Iterator[tuple[str, list[PoolS
 
 def _casebook_rows(outcome: str) -> Iterator[PoolRows]:
     """The casebook's dated cohort cases with its own records, if FEW have the outcome: does the pool hold there?"""
-    source = sources.find_register(casebook_uk.NAME)
+    source = sources.find_register(casebook.NAME)
     past = [case for case in source.cases(casebook.CASES) if case.published > UNDATED]
     dataset = register_dataset(source, past, outcome, "draft")
     rows = np.flatnonzero(dataset.labelled & [case.cohort != casebook.PICKED for case in past])
@@ -276,7 +275,7 @@ def _pooled_evidence(pooled: Sequence[PooledFit], registers: Container[str]) -> 
     casebook_aucs = "".join(
         f" On the UK casebook, {fit.outcome} was told apart with {auc:.2f}."
         for fit in pooled
-        if (auc := _lowest_auc(fit, {casebook_uk.NAME})) is not None
+        if (auc := _lowest_auc(fit, {casebook.NAME})) is not None
     )
     return (
         "This register is not one that was learnt from. The model has learnt from others; left out in turn, the "

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from features.track_records.attributes import hashed
 from models.bundle import Bundle
+from tenders import casebook
 from tenders.facts import Stage
 from training.recipe import Recipe
 from training.registers import RegistersResult
@@ -22,7 +23,6 @@ from training.rolling import Forecasts
 from training.validate import CasebookFit, CasebookMetrics
 
 FORECASTS = "forecasts.parquet"
-CASEBOOK = "casebook_uk"
 GROUP = "group."
 """Prefix of the columns that name the kind of a case."""
 
@@ -57,7 +57,7 @@ def unseen_forecasts(result: TrainingResult) -> Iterator[Forecasts]:
         rows = fit.data.cohort
         if len(keys) == len(fit.data.y):
             yield Forecasts(
-                register=CASEBOOK,
+                register=casebook.NAME,
                 outcome=outcome,
                 stage=stage,
                 key=keys[rows],

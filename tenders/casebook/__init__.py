@@ -16,9 +16,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from tenders import dates
 from tenders.columns import DAYS_A_YEAR
+from tenders.history import UNDATED, LabelledTender
 from tenders.process import Process
 
+NAME = "casebook_uk"
+"""The name of the casebook among the registers."""
 HOME = Path(__file__).parent
 CASES, CHANGES, SECTORS = HOME / "cases.csv", HOME / "changes.csv", HOME / "sectors.csv"
 PICKED = "picked"
@@ -102,6 +106,25 @@ class CasebookCase(msgspec.Struct, frozen=True, kw_only=True):
         if not self.bidders_final or self.route == "direct":
             return None
         return self.bidders_final == "1"
+
+    @property
+    def failure(self) -> bool | None:
+        """Whether it failed; None where either answer could be defended, or if too recent to tell."""
+        return None if not self.fail or (self.censored and self.fail == "0") else self.fail == "1"
+
+    def labelled(self, row: int) -> LabelledTender:
+        """The case as a labelled tender. Raises DataError or ValueError if a cell cannot be what it should be."""
+        process = self.process()
+        return LabelledTender(
+            tender=process.compiled(),
+            published=process.published_on() or UNDATED,
+            known_on=dates.latest(self.outcome_date) if self.outcome_date else None,
+            outcomes={name: getattr(self, name) for name in ("no_award", "early_end", "single_bid", "failure")},
+            kind=self.outcome or "not told",
+            cluster_id=self.case_id if self.picked else f"{self.cohort}|{self.buyer}",
+            row=row,
+            cohort=self.cohort,
+        )
 
     def process(self) -> Process:
         """The case as a process, whose `as_of` gives it at any stage. It holds no outcome."""

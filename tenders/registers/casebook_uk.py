@@ -27,13 +27,10 @@ from pathlib import Path
 
 import msgspec
 
-from tenders import dates
-from tenders.casebook import CasebookCase
+from tenders.casebook import NAME, CasebookCase
 from tenders.errors import DataError, Problem
-from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
+from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers.columns import read_csv
-
-NAME = "casebook_uk"
 
 RESEARCH_MARK = "year_advertised"
 """A column that only the researchers' table has."""
@@ -132,30 +129,10 @@ def read_casebook(path: Path) -> HistoryFile:
     problems: list[Problem] = []
     for number, row in enumerate(rows):
         try:
-            cases.append(labelled_tender(to_case(dict(zip(names, row, strict=True))), number))
+            cases.append(to_case(dict(zip(names, row, strict=True))).labelled(number))
         except (ValueError, KeyError, TypeError) as error:
             problems += _problems(number, error)
     return HistoryFile(cases=cases, rows=len(rows), problems=problems)
-
-
-def labelled_tender(case: CasebookCase, row: int) -> LabelledTender:
-    """One case of the casebook. Raises DataError or ValueError if a cell cannot be what it should be."""
-    process = case.process()
-    return LabelledTender(
-        tender=process.compiled(),
-        published=process.published_on() or UNDATED,
-        known_on=dates.latest(case.outcome_date) if case.outcome_date else None,
-        outcomes={
-            "no_award": case.no_award,
-            "early_end": case.early_end,
-            "single_bid": case.single_bid,
-            "failure": None if not case.fail or (case.censored and case.fail == "0") else case.fail == "1",
-        },
-        kind=case.outcome or "not told",
-        cluster_id=case.case_id if case.picked else f"{case.cohort}|{case.buyer}",
-        row=row,
-        cohort=case.cohort,
-    )
 
 
 def _converter(path: Path, names: list[str]) -> Callable[[dict[str, str]], CasebookCase]:

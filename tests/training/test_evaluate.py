@@ -26,7 +26,7 @@ from training.evaluate import EvaluationResult, evaluate, probabilities, replaye
 from training.registers import RegistersResult
 
 FILE = Path("made.csv")
-CASES = [casebook_uk.labelled_tender(case, row) for row, case in enumerate(casebook.cases())]
+CASES = [case.labelled(row) for row, case in enumerate(casebook.cases())]
 DATED = [case for case in CASES if case.published > date(1990, 1, 1)]
 
 

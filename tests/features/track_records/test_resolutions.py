@@ -8,10 +8,9 @@ from msgspec.structs import replace
 
 from features.track_records.resolutions import failure, picked, resolved_cases
 from tenders import casebook
-from tenders.registers import casebook_uk
 from tests.training import made
 
-CASES = [casebook_uk.labelled_tender(case, row) for row, case in enumerate(casebook.cases())]
+CASES = [case.labelled(row) for row, case in enumerate(casebook.cases())]
 
 
 def test_a_case_of_the_casebook_is_of_the_kind_by_which_it_entered_and_any_other_of_a_register() -> None:
