@@ -42,7 +42,7 @@ CHECKED_BY: Mapping[tuple[type, str], tuple[str, ...]] = {
     (Lot, "value"): ("lot_currencies",),
     (Lot, "contract_period"): ("lot_starts", "lot_ends"),
 }
-"""Fields, by struct and name, of which reading these columns notices all that `tenders.io.checks` would find wrong."""
+"""Fields, by struct and name, of which reading these columns notices all that `tenders.io.ocds` would find wrong."""
 
 
 def one_row(

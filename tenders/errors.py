@@ -49,8 +49,8 @@ class DataError(TenderRiskError, ValueError):
         return cls(Problem(path=path, problem=problem, remedy=remedy))
 
     def under(self, where: str) -> DataError:
-        """The same error with its paths put under `where`."""
-        return type(self)([msgspec.structs.replace(each, path=where + each.path) for each in self.problems])
+        """The same error with `where` put before its paths."""
+        return type(self)([msgspec.structs.replace(problem, path=where + problem.path) for problem in self.problems])
 
 
 class TooLargeError(DataError):

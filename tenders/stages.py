@@ -54,12 +54,12 @@ _MADE = (None, "active", "pending")
 
 
 def _changed(part: Made, **facts: object) -> Made:
-    """The part with other facts; the part itself where nothing differs. Most rows of a register hold nothing later,
-    and to build half a million of them anew costs more than to read them."""
+    """The part with other facts, or the part itself where nothing differs: most rows of a register hold nothing later,
+    and to build half a million of them anew takes longer than to read them."""
     for name, fact in facts.items():
-        held = getattr(part, name)
-        # What was not touched is the same object, and lots by the dozen need not be compared.
-        if held is not fact and held != fact:
+        before = getattr(part, name)
+        # What did not change is the same object, and lots by the dozen need not be compared.
+        if before is not fact and before != fact:
             return replace(part, **facts)
     return part
 

@@ -171,7 +171,7 @@ def _values(notice: Notice, amount: str, currency: str) -> list[dict[str, Any] |
     amounts, currencies = _texts(notice, amount), _texts(notice, currency)
     if len(currencies) == 1:
         currencies = currencies * len(amounts)
-    return [_value(*each) for each in zip(amounts, _beside(amounts, currencies), strict=True)]
+    return list(map(_value, amounts, _beside(amounts, currencies)))
 
 
 def _value(amount: str, currency: str | None) -> dict[str, Any] | None:

@@ -93,22 +93,22 @@ def batches(
 
     A DataError of `items` is passed on after what came before it.
     """
-    held: list[Item] = []
+    batch: list[Item] = []
     left = most
     try:
         for item in items:
-            held.append(item)
+            batch.append(item)
             left -= size(item)
-            if left <= 0 or len(held) == count:
-                yield first, held
-                first += len(held)
-                held, left = [], most
+            if left <= 0 or len(batch) == count:
+                yield first, batch
+                first += len(batch)
+                batch, left = [], most
     except DataError:
-        if held:
-            yield first, held
+        if batch:
+            yield first, batch
         raise
-    if held:
-        yield first, held
+    if batch:
+        yield first, batch
 
 
 def too_large(problem: str, remedy: str) -> TooLargeError:
@@ -179,20 +179,20 @@ def file_lines(path: Path, bounds: Bounds) -> Iterator[bytes]:
 
     Raises as `read_chunks` does, with the number of the line at which the file broke off.
     """
-    held, number, most = bytearray(), 0, bounds.line + 1
+    buffer, number, most = bytearray(), 0, bounds.line + 1
     try:
         for chunk in read_chunks(path, bounds):
             *complete, rest = chunk.split(b"\n")
             if complete:
-                complete[0] = bytes(held + complete[0])[:most] if held else complete[0][:most]
-                held.clear()
+                complete[0] = bytes(buffer + complete[0])[:most] if buffer else complete[0][:most]
+                buffer.clear()
                 yield from complete
                 number += len(complete)
-            held += rest[: most - len(held)]
+            buffer += rest[: most - len(buffer)]
     except DataError as error:
         raise type(error)([msgspec.structs.replace(p, path=f"line {number + 1}") for p in error.problems]) from None
-    if held:
-        yield bytes(held)
+    if buffer:
+        yield bytes(buffer)
 
 
 @contextmanager

@@ -153,9 +153,9 @@ def case_of_research(row: Mapping[str, str]) -> CasebookCase:
     """The case in one row of the researchers' table. Raises msgspec.ValidationError if a cell has a wrong value."""
     cells = {name: (cell or "").strip() for name, cell in row.items()}
     kinds = {kind for name in _holders(cells["prior_incumbents"]) if (kind := _kind(HOLDER, name)) != "unknown"}
-    given = {ours: cells[theirs] for ours, theirs in _SAME.items()}
-    given |= {ours: _YES_NO.get(cells[theirs], "") for ours, theirs in _FLAGS.items()}
-    given |= {
+    values = {ours: cells[theirs] for ours, theirs in _SAME.items()}
+    values |= {ours: _YES_NO.get(cells[theirs], "") for ours, theirs in _FLAGS.items()}
+    values |= {
         "published": cells["date_advertised"] or cells["year_advertised"],
         "value_basis": _kind(VALUE_BASIS, cells["value_note"]),
         "route": _route(cells["procurement_route"]),
@@ -167,7 +167,7 @@ def case_of_research(row: Mapping[str, str]) -> CasebookCase:
         "remembered": _remembered(cells["remembered_fields"]),
         "censored": "yes" if cells["censored"] == "y" else "",
     }
-    return msgspec.convert(given, CasebookCase)
+    return msgspec.convert(values, CasebookCase)
 
 
 def _kind(rules: _Rules, phrase: str) -> str:

@@ -257,7 +257,7 @@ def gc_paused() -> Iterator[None]:
 
 def codes_as(**codes: str) -> Callable[[Mapping[str, str]], dict[str, str]]:
     """Reads a register's codes as attributes: `codes_as(kind="contract_type")` gives the contract type as the kind."""
-    return lambda given: {name: given[code] for name, code in codes.items() if code in given}
+    return lambda stated: {name: stated[code] for name, code in codes.items() if code in stated}
 
 
 def text(value: Any) -> str | None:
