@@ -1,4 +1,4 @@
-"""How a procurement turned out, lot by lot and as a whole: the labels, read from published facts.
+"""How a procurement turned out, lot by lot and as a whole: the labels, read from published facts; and relaunches.
 
 - `no_award`: the procedure ended and no award of it is in force. False once an award is in force.
 - `early_end`: a signed contract ended before the end that was planned at signature. Without contract, None.
@@ -6,12 +6,19 @@
 
 None means not known: censored, administrative, or contradicted. Nothing published is not an outcome; and a notice
 withdrawn within days and published again (`re_issued`) is a correction, so it is neither a failure nor a success.
+
+A relaunch is a later procedure for the same need as one that ended without award. The two are linked by buyer,
+near-equal title and time, because registers rarely state the link. It does not say whether the first failed: how soon
+the notice was withdrawn and came back tells a correction from a failure.
 """
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date
+from difflib import SequenceMatcher
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,9 +43,22 @@ from tenders.endings import (
 from tenders.process import Process
 from tenders.tender import Award, Contract, Id, Tender, bid_count
 
-# A correction is made at once and the notice comes back soon; a failed procedure takes longer to both.
+# A correction is made at once and the notice comes back soon. A failed procedure takes longer for both.
 WITHDRAWN_WITHIN_DAYS = 14
 REISSUED_WITHIN_DAYS = 30
+
+# Half a year: what comes later is as likely the next cycle of the same need.
+RELAUNCHED_WITHIN_DAYS = 182
+# A corrected notice may be out before the faulty one is withdrawn.
+RELAUNCHED_BEFORE_DAYS = 7
+# Titles of relaunches differ by a word or a typo; those of sister procedures by a number, which must be the same.
+MIN_TITLE_SIMILARITY = 0.9
+
+_AGAIN = re.compile(
+    r"\b(?:re-?\s?(?:tender|issue|advert|run|launch|procurement|publish|bid)\w*|second attempt"
+    r"|(?:v|version|round)\s?\d+)\b",
+    re.IGNORECASE,
+)
 
 _ENDED = TENDER_ENDED_WITHOUT_AWARD | {"complete"}
 
@@ -82,7 +102,7 @@ class _Case(Struct, frozen=True):
 def outcomes(process: Process, relaunched_on: str | None = None) -> list[Outcome]:
     """One outcome a lot, in the order of the lots; one for the whole where there are no lots.
 
-    `relaunched_on` is the date on which the same need was published again (see `tenders.relaunches`).
+    `relaunched_on` is the date on which the same need was published again (see `relaunches`).
     Raises DataError if the process cannot be read.
     """
     return _of_lots(_case_of(process, relaunched_on))
@@ -301,3 +321,97 @@ def _last(texts: Iterable[str | None]) -> str | None:
 
 def _day(text: str | None) -> date:
     return dates.latest(text) if text else date.min
+
+
+# Relaunches.
+
+
+class Relaunch(Struct, frozen=True, kw_only=True):
+    """The process at index `second` is for the need of the one at `first`. It was published on `on`, `days` after the
+    first ended."""
+
+    first: int
+    second: int
+    days: int
+    on: str
+
+
+class _Call(Struct, frozen=True):
+    """What of a process is compared with others."""
+
+    index: int
+    published: date
+    on: str
+    title: str
+    numbers: tuple[str, ...]
+
+
+def relaunches(processes: Sequence[Process]) -> list[Relaunch]:
+    """The relaunches among `processes`, in the order of the first; each first with its earliest relaunch.
+
+    Raises DataError if a process cannot be read.
+    """
+    by_buyer: dict[str, list[_Call]] = defaultdict(list)
+    ended: list[tuple[_Call, str, date]] = []
+    for index, process in enumerate(processes):
+        tender, result = process.compiled(), outcome(process)
+        call, buyer = _call(index, process, tender), _buyer(tender)
+        if call and buyer:
+            by_buyer[buyer].append(call)
+            end = dates.day(result.known_on) if result.no_award or result.kind == "re_issued" else None
+            if end:
+                ended.append((call, buyer, end))
+    linked = (_relaunch_of(first, end, by_buyer[buyer]) for first, buyer, end in ended)
+    return [relaunch for relaunch in linked if relaunch]
+
+
+def outcomes_of(processes: Sequence[Process]) -> list[Outcome]:
+    """The outcome of each process, with what is known of its relaunch. Raises DataError as `relaunches`."""
+    again = {relaunch.first: relaunch.on for relaunch in relaunches(processes)}
+    return [outcome(process, again.get(index)) for index, process in enumerate(processes)]
+
+
+def _relaunch_of(first: _Call, end: date, others: Sequence[_Call]) -> Relaunch | None:
+    candidates = [
+        other
+        for other in others
+        if other.published > first.published
+        and other.index != first.index
+        and -RELAUNCHED_BEFORE_DAYS <= (other.published - end).days <= RELAUNCHED_WITHIN_DAYS
+        and _similar(first, other)
+    ]
+    second = min(candidates, key=lambda other: (other.published, other.index), default=None)
+    if second is None:
+        return None
+    return Relaunch(first=first.index, second=second.index, days=(second.published - end).days, on=second.on)
+
+
+def _similar(one: _Call, other: _Call) -> bool:
+    if one.numbers != other.numbers:
+        return False
+    matcher = SequenceMatcher(None, one.title, other.title, autojunk=False)
+    return (
+        matcher.real_quick_ratio() >= MIN_TITLE_SIMILARITY
+        and matcher.quick_ratio() >= MIN_TITLE_SIMILARITY
+        and matcher.ratio() >= MIN_TITLE_SIMILARITY
+    )
+
+
+def _call(index: int, process: Process, tender: Tender) -> _Call | None:
+    period = tender.tender.tender_period
+    first = process.releases[0].get("date")
+    on = tender.tender.date_published or (period.start_date if period else None) or first
+    published = dates.day(on)
+    title = _AGAIN.sub(" ", tender.tender.title or "").lower()
+    words = re.findall(r"[^\W\d_]+", title)
+    if published is None or on is None or not words:
+        return None
+    return _Call(index, published, on, " ".join(words), tuple(re.findall(r"\d+", title)))
+
+
+def _buyer(tender: Tender) -> str | None:
+    """What a buyer is known by: the name, which differs less between notices than the identifiers do."""
+    if tender.buyer is None:
+        return None
+    name = " ".join(re.findall(r"\w+", (tender.buyer.name or "").lower()))
+    return name or (str(tender.buyer.id) if tender.buyer.id is not None else None)

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from tenders.codelists import TENDER_ENDED_WITHOUT_AWARD
 from tenders.endings import abandoned
-from tenders.outcomes import Outcome, outcome, outcomes
+from tenders.outcomes import Outcome, outcome, outcomes, outcomes_of, relaunches
 from tenders.process import Process
-from tenders.relaunches import outcomes_of, relaunches
 from tests import samples
 from tests.samples import Json, award, contract, count, update
 

@@ -23,9 +23,8 @@ from tenders.io import read
 from tenders.io.detection import CODECS
 from tenders.io.read import read_bytes, read_file, to_process, to_processes
 from tenders.io.xlsx import template_xlsx
-from tenders.outcomes import outcome, outcomes
+from tenders.outcomes import outcome, outcomes, relaunches
 from tenders.process import Process
-from tenders.relaunches import relaunches
 from tests import samples
 
 KEYS = st.sampled_from(
