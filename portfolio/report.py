@@ -20,7 +20,7 @@ from portfolio.expectations import ExpectedPrecision, ModelEvidence, ValidationR
 from portfolio.groups import GroupTotals, TenderGroups
 from portfolio.rendering import plain, pounds, read_asset, render
 from portfolio.table import JOINT
-from portfolio.worklist import ScoredRows, Worklist, WorklistSummary
+from portfolio.worklist import ScoredData, Worklist, WorklistSummary
 
 HISTOGRAM_BINS = 20
 MOST_GROUPS, MOST_LISTED, MOST_GONE, MOST_FACTS, MOST_EVIDENCE = 20, 500, 50, 200, 12
@@ -53,7 +53,7 @@ class WorklistEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def render_report(
-    scored: ScoredRows,
+    scored: ScoredData,
     worklist: Worklist,
     manifest: Mapping[str, Any],
     bundle: Bundle,

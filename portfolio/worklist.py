@@ -20,7 +20,7 @@ from portfolio.ranking import Floats, Hashes, Indices, RankingKeys, Selection
 from portfolio.table import SCHEMA
 from tenders.errors import UsageError
 
-ScoredRows: TypeAlias = ds.Dataset | pa.Table
+ScoredData: TypeAlias = ds.Dataset | pa.Table
 """Rows of SCHEMA: a Parquet or Arrow dataset, read a part at a time, or a table."""
 
 RankBy = Literal["failure", "expected_loss"]
@@ -174,7 +174,7 @@ class Worklist(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_worklist(
-    scored: ScoredRows,
+    scored: ScoredData,
     options: WorklistOptions,
     earlier: pa.Table | None = None,
     metrics: ValidationMetrics | None = None,
