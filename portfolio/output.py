@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 
+from features.categorical import Categorical
 from tenders import files
 from tenders.errors import UsageError
 from tenders.io.text import FORMULA_STARTS
@@ -43,8 +44,8 @@ Rows = TypeVar("Rows")
 class OutputColumn(msgspec.Struct, Generic[Rows], frozen=True):
     """One column of an output: its name, its type, what it says, and how it is filled.
 
-    `values` gives the column of some rows: an Arrow array, a NumPy array (NaN becomes null), a list, or one scalar for
-    all rows.
+    `values` gives the column of some rows: an Arrow array, a NumPy array (NaN becomes null), a Categorical, a list, or
+    one scalar for all rows.
     """
 
     name: str
@@ -67,6 +68,8 @@ def fill_columns(columns: Sequence[OutputColumn[Rows]], rows: Rows, count: int) 
 def _array(values: Any, type: pa.DataType, count: int) -> pa.Array:
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return values
+    if isinstance(values, Categorical):
+        return pa.array(values.categories, type).take(pa.array(values.codes))
     if isinstance(values, np.ndarray | list):
         # NaN is null in an array of numbers; a list is not searched for it.
         return pa.array(values, type=type, from_pandas=isinstance(values, np.ndarray))
