@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -12,7 +12,10 @@ from rich.console import Console
 
 from tenders.errors import UsageError
 from tenders.facts import STAGES, Stage
-from tenders.process import Process
+
+if TYPE_CHECKING:
+    # Importing it takes longer than most commands.
+    from tenders.process import Process
 
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)

@@ -19,39 +19,39 @@ runner = CliRunner()
 
 
 def test_what_if_shows_the_draft_as_it_is_beside_the_scenarios(run: Run) -> None:
-    said = run("what-if", MANCHESTER, "--stage", "draft", "--set", "lots=4", "--set", "tender_period_days=60")
-    assert said.code == 0 and not said.err
+    result = run("what-if", MANCHESTER, "--stage", "draft", "--set", "lots=4", "--set", "tender_period_days=60")
+    assert result.code == 0 and not result.err
     for text in ("as it is", "lots=4, tender_period_days=60", "points", "association", "evidence: Thin evidence"):
-        assert text in said.out
+        assert text in result.out
 
 
 def test_what_if_takes_several_scenarios(run: Run) -> None:
     arguments = ("--set", "lots=4", "--scenario", "lots=8 term_years=5", "--scenario", "title='At home, alone'")
-    (found,) = run("what-if", MANCHESTER, "--stage", "draft", *arguments, "--json").lines
-    assert [each["settings"] for each in found["scenarios"]] == [
+    (answer,) = run("what-if", MANCHESTER, "--stage", "draft", *arguments, "--json").lines
+    assert [scenario["settings"] for scenario in answer["scenarios"]] == [
         {"lots": "4"}, {"lots": "8", "term_years": "5"}, {"title": "At home, alone"},
     ]  # fmt: skip
-    assert found["scenarios"][1]["difference"] < found["scenarios"][0]["difference"] < 0
+    assert answer["scenarios"][1]["difference"] < answer["scenarios"][0]["difference"] < 0
 
 
 def test_the_numbers_are_those_of_score(run: Run) -> None:
-    (base,) = run("score", "-", "--json", given=json.dumps(FORM).encode()).lines
-    (changed,) = run("score", "-", "--json", given=json.dumps({**FORM, "lots": 4}).encode()).lines
-    (found,) = run("what-if", "-", "--set", "lots=4", "--json", given=json.dumps(FORM).encode()).lines
-    assert found["base"] == base
-    assert found["scenarios"][0]["score"]["failure"] == changed["failure"]
-    assert found["scenarios"][0]["difference"] == pytest.approx(changed["failure"] - base["failure"], abs=1e-9)
+    (base,) = run("score", "-", "--json", stdin=json.dumps(FORM).encode()).lines
+    (changed,) = run("score", "-", "--json", stdin=json.dumps({**FORM, "lots": 4}).encode()).lines
+    (answer,) = run("what-if", "-", "--set", "lots=4", "--json", stdin=json.dumps(FORM).encode()).lines
+    assert answer["base"] == base
+    assert answer["scenarios"][0]["score"]["failure"] == changed["failure"]
+    assert answer["scenarios"][0]["difference"] == pytest.approx(changed["failure"] - base["failure"], abs=1e-9)
 
 
 def test_a_release_and_a_form_are_changed_alike(run: Run) -> None:
     for document in (samples.draft(), FORM):
-        said = run("what-if", "-", "--set", "lots=6", "--json", given=json.dumps(document).encode())
-        assert said.code == 0 and said.lines[0]["scenarios"][0]["difference"] <= 0
+        result = run("what-if", "-", "--set", "lots=6", "--json", stdin=json.dumps(document).encode())
+        assert result.code == 0 and result.lines[0]["scenarios"][0]["difference"] <= 0
 
 
 def test_what_if_without_settings_is_the_tender_as_it_is(run: Run) -> None:
-    (found,) = run("what-if", MANCHESTER, "--json").lines
-    assert found["scenarios"][0]["difference"] == 0
+    (answer,) = run("what-if", MANCHESTER, "--json").lines
+    assert answer["scenarios"][0]["difference"] == 0
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,20 @@ def test_what_if_without_settings_is_the_tender_as_it_is(run: Run) -> None:
     ],
 )
 def test_what_cannot_be_set_is_refused(run: Run, arguments: tuple[str, ...], code: int, message: str) -> None:
-    said = run("what-if", MANCHESTER, *arguments)
-    assert said.code == code and message in said.err and not said.out and "Traceback" not in said.err
+    result = run("what-if", MANCHESTER, *arguments)
+    assert result.code == code and message in result.err and not result.out and "Traceback" not in result.err
 
 
 def test_suggest_names_changes_with_cases_for_and_against(run: Run) -> None:
-    said = run("suggest", MANCHESTER, "--stage", "draft")
-    assert said.code == 0
+    result = run("suggest", MANCHESTER, "--stage", "draft")
+    assert result.code == 0
     for text in ("kinds of change", "cohort cases", "held:", "failed:", "the best pair", "not causes", "evidence"):
-        assert text in said.out
-    (found,) = run("suggest", MANCHESTER, "--stage", "draft", "--json").lines
-    assert found["single"] and found["pair"]
-    settings = [f"{key}={value}" for key, value in found["single"][0]["settings"].items()]
+        assert text in result.out
+    (answer,) = run("suggest", MANCHESTER, "--stage", "draft", "--json").lines
+    assert answer["single"] and answer["pair"]
+    settings = [f"{key}={value}" for key, value in answer["single"][0]["settings"].items()]
     (again,) = run("what-if", MANCHESTER, "--stage", "draft", "--set", *settings, "--json").lines
-    assert again["scenarios"][0]["score"]["failure"] == found["single"][0]["failure"]
+    assert again["scenarios"][0]["score"]["failure"] == answer["single"][0]["failure"]
 
 
 def test_suggest_says_where_nothing_lowers_it(run: Run) -> None:
@@ -89,16 +89,16 @@ def test_suggest_says_where_nothing_lowers_it(run: Run) -> None:
 
 
 def test_compare_shows_how_the_nearest_cases_ended_and_where_that_is_written(run: Run) -> None:
-    said = run("compare", MANCHESTER, "--stage", "bids_in")
-    assert said.code == 0
+    result = run("compare", MANCHESTER, "--stage", "bids_in")
+    assert result.code == 0
     for text in ("Dudley", "failed: abandoned procurement", "also one bidder", "https://", "not evidence of a rate"):
-        assert text in said.out
-    (found,) = run("compare", MANCHESTER, "--count", "2", "--json").lines
-    assert len(found["cases"]) == 2
+        assert text in result.out
+    (answer,) = run("compare", MANCHESTER, "--count", "2", "--json").lines
+    assert len(answer["cases"]) == 2
 
 
 def test_explain_shows_the_factors_with_their_record_beside_the_probability(run: Run) -> None:
-    said = run("score", MANCHESTER, "--explain")
+    result = run("score", MANCHESTER, "--explain")
     for text in (
         "documented factors",
         "no part of it",
@@ -106,39 +106,41 @@ def test_explain_shows_the_factors_with_their_record_beside_the_probability(run:
         "cannot be judged:",
         "One bidder or none answered",
     ):
-        assert text in said.out
+        assert text in result.out
     assert "documented factors" not in run("score", MANCHESTER).out
 
 
 @pytest.mark.parametrize("command", ["what-if", "suggest", "compare"])
 def test_a_file_that_is_not_there_is_exit_3(run: Run, command: str) -> None:
-    said = run(command, "nowhere.json")
-    assert said.code == 3 and "nowhere.json" in said.err
+    result = run(command, "nowhere.json")
+    assert result.code == 3 and "nowhere.json" in result.err
 
 
 def test_markup_is_text(run: Run) -> None:
     release = json.dumps({**samples.draft(), "ocid": "[bold]x[/bold][/]"}).encode()
     for command in (("what-if", "-", "--set", "title=[red]y[/]"), ("suggest", "-"), ("compare", "-")):
-        said = run(*command, given=release)
-        assert said.code == 0 and "[bold]x[/bold][/]" in said.out
+        result = run(*command, stdin=release)
+        assert result.code == 0 and "[bold]x[/bold][/]" in result.out
 
 
 def test_the_report_has_the_number_of_score(tmp_path: Path) -> None:
     to = tmp_path / "board.html"
     scored = json.loads(runner.invoke(app, ["score", MANCHESTER, "--stage", "draft", "--json"]).stdout)
-    told = json.loads(runner.invoke(app, ["report", MANCHESTER, "--stage", "draft", "--out", str(to), "--json"]).stdout)
-    assert told == {"report": str(to), "ocid": scored["ocid"], "stage": "draft", "failure": scored["failure"]}
+    answer = json.loads(
+        runner.invoke(app, ["report", MANCHESTER, "--stage", "draft", "--out", str(to), "--json"]).stdout
+    )
+    assert answer == {"report": str(to), "ocid": scored["ocid"], "stage": "draft", "failure": scored["failure"]}
     text = to.read_text(encoding="utf-8")
     assert f'class="number">{round(scored["failure"] * 100)}%<' in text
     assert scored["evidence"] in text
     assert "<script" not in text
-    assert [each.name for each in tmp_path.iterdir()] == ["board.html"]
+    assert [path.name for path in tmp_path.iterdir()] == ["board.html"]
 
 
 def test_it_is_written_here_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    found = runner.invoke(app, ["report", MANCHESTER])
-    assert found.stdout.startswith("report.html: failure ")
+    answer = runner.invoke(app, ["report", MANCHESTER])
+    assert answer.stdout.startswith("report.html: failure ")
     assert (tmp_path / "report.html").is_file()
 
 

@@ -34,28 +34,28 @@ def portfolio(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_people_read_the_answer_first(run: Run, learnt: Path, portfolio: Path) -> None:
-    said = run("drift", portfolio, "--bundle", learnt)
-    assert said.code == 0, said.err
-    first, *rest = said.out.splitlines()
+    result = run("drift", portfolio, "--bundle", learnt)
+    assert result.code == 0, result.err
+    first, *rest = result.out.splitlines()
     assert first.startswith(("Yes: ", "No: "))
     assert any(line.startswith("uk at ") for line in rest)
     assert "Once outcomes are known" in rest[-1]
 
 
 def test_programs_read_one_object(run: Run, learnt: Path, portfolio: Path) -> None:
-    (found,) = run("drift", portfolio, "--bundle", learnt, "--json").lines
-    assert found["rows"] == 120
-    assert found["same"] in (True, False)
-    assert {"register", "stage", "rows", "drift", "sentences"} == set(found["compared"][0])
+    (answer,) = run("drift", portfolio, "--bundle", learnt, "--json").lines
+    assert answer["rows"] == 120
+    assert answer["same"] in (True, False)
+    assert {"register", "stage", "rows", "drift", "sentences"} == set(answer["compared"][0])
 
 
 def test_a_bundle_without_a_reference_is_exit_3_and_what_to_do(
     run: Run, bundle: Bundle, portfolio: Path, tmp_path: Path
 ) -> None:
     bundles.save(msgspec.structs.replace(bundle, training_profile=None, registers={}), tmp_path / "bare")
-    said = run("drift", portfolio, "--bundle", tmp_path / "bare")
-    assert (said.code, said.out) == (3, "")
-    assert "tender-risk train" in said.err
+    result = run("drift", portfolio, "--bundle", tmp_path / "bare")
+    assert (result.code, result.out) == (3, "")
+    assert "tender-risk train" in result.err
 
 
 def test_a_file_that_is_not_there_is_exit_3(run: Run, learnt: Path) -> None:

@@ -22,7 +22,7 @@ MANCHESTER = str(ROOT / "examples" / "manchester-lco.json")
 FORM: dict[str, Any] = {"title": "Community services", "lots": 1, "value": 5.9e9, "currency": "GBP", "bidders": 1}
 
 
-class Said(NamedTuple):
+class CommandResult(NamedTuple):
     """What a run left: exit code, standard output, standard error."""
 
     code: int
@@ -41,9 +41,9 @@ class Run:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
         self.monkeypatch, self.capfd = monkeypatch, capfd
 
-    def __call__(self, *arguments: object, given: bytes = b"") -> Said:
+    def __call__(self, *arguments: object, stdin: bytes = b"") -> CommandResult:
         self.monkeypatch.setattr(sys, "argv", ["tender-risk", *map(str, arguments)])
-        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         code: object = 0
         try:
             main.run()
@@ -51,7 +51,7 @@ class Run:
             code = left.code or 0
         sys.stdout.flush()
         assert isinstance(code, int)
-        return Said(code, *self.capfd.readouterr())
+        return CommandResult(code, *self.capfd.readouterr())
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> R
 def test_what_a_command_does_not_need_is_not_imported() -> None:
     heavy = {"numpy", "pandas", "pyarrow", "xgboost", "sklearn", "mlflow", "bentoml", "dask"}
     code = f"import cli.main, sys; print(*{heavy} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not found.stdout.split()
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not answer.stdout.split()
 
 
 def written(home: Path, name: str, text: str) -> Path:
@@ -75,10 +75,10 @@ def written(home: Path, name: str, text: str) -> Path:
 
 
 def test_score_prints_the_probability_the_reasons_and_how_thin_the_evidence_is(run: Run) -> None:
-    said = run("score", MANCHESTER, "--stage", "draft")
-    assert said.code == 0 and not said.err
+    result = run("score", MANCHESTER, "--stage", "draft")
+    assert result.code == 0 and not result.err
     for text in ("casebook-NHS002 at draft", "failure", "base rate", "reasons", "/tender/", "evidence: Thin evidence"):
-        assert text in said.out
+        assert text in result.out
 
 
 def test_explain_prints_all_reasons_and_what_is_unknown(run: Run) -> None:
@@ -89,26 +89,26 @@ def test_explain_prints_all_reasons_and_what_is_unknown(run: Run) -> None:
 
 
 def test_score_as_json_is_one_object_a_tender(run: Run) -> None:
-    (found,) = run("score", MANCHESTER, "--stage", "bids_in", "--json").lines
-    assert found["ocid"] == "casebook-NHS002"
-    assert found["stage"] == "bids_in"
-    assert found["outcomes"]["single_bid"] == 1
-    assert found["interval"][0] <= found["failure"] <= found["interval"][1]
-    assert {"band", "register", "bundle", "reasons", "factors", "unknown", "warnings"} <= set(found)
+    (answer,) = run("score", MANCHESTER, "--stage", "bids_in", "--json").lines
+    assert answer["ocid"] == "casebook-NHS002"
+    assert answer["stage"] == "bids_in"
+    assert answer["outcomes"]["single_bid"] == 1
+    assert answer["interval"][0] <= answer["failure"] <= answer["interval"][1]
+    assert {"band", "register", "bundle", "reasons", "factors", "unknown", "warnings"} <= set(answer)
 
 
 def test_standard_input_is_a_file_called_dash(run: Run) -> None:
-    said = run("score", "-", "--json", given=json.dumps(FORM).encode())
-    assert said.code == 0
-    reasons = said.lines[0]["reasons"]
+    result = run("score", "-", "--json", stdin=json.dumps(FORM).encode())
+    assert result.code == 0
+    reasons = result.lines[0]["reasons"]
     assert reasons and all(reason["path"].strip("/") in FORM for reason in reasons)
 
 
 def test_json_lines_are_scored_line_by_line(run: Run, tmp_path: Path) -> None:
     lines = "\n".join(json.dumps({**FORM, "lots": n}) for n in (1, 2, 3))
-    said = run("score", written(tmp_path, "three.jsonl", lines), "--json")
-    assert len(said.lines) == 3
-    assert said.lines[0]["failure"] >= said.lines[2]["failure"]
+    result = run("score", written(tmp_path, "three.jsonl", lines), "--json")
+    assert len(result.lines) == 3
+    assert result.lines[0]["failure"] >= result.lines[2]["failure"]
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ def test_json_lines_are_scored_line_by_line(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_a_form_scores_alike_as_csv_yaml_and_json(run: Run, tmp_path: Path, name: str, text: str) -> None:
-    (found,) = run("score", written(tmp_path, name, text), "--json").lines
-    (expected,) = run("score", "-", "--json", given=json.dumps(FORM).encode()).lines
-    assert found["failure"] == expected["failure"]
-    assert [reason["value"] for reason in found["reasons"]] == [reason["value"] for reason in expected["reasons"]]
+    (answer,) = run("score", written(tmp_path, name, text), "--json").lines
+    (expected,) = run("score", "-", "--json", stdin=json.dumps(FORM).encode()).lines
+    assert answer["failure"] == expected["failure"]
+    assert [reason["value"] for reason in answer["reasons"]] == [reason["value"] for reason in expected["reasons"]]
 
 
 def test_a_bundle_of_ones_own_can_be_named(run: Run) -> None:
@@ -133,19 +133,19 @@ def test_a_bundle_of_ones_own_can_be_named(run: Run) -> None:
 
 def test_check_names_what_is_missing_by_path(run: Run, tmp_path: Path) -> None:
     file = written(tmp_path, "draft.json", json.dumps(samples.draft()))
-    (found,) = run("check", file, "--json").lines[0]
-    assert (found["ocid"], found["stage"]) == (samples.OCID, "draft")
-    missing = {each["path"] for each in found["missing"]}
+    (answer,) = run("check", file, "--json").lines[0]
+    assert (answer["ocid"], answer["stage"]) == (samples.OCID, "draft")
+    missing = {feature["path"] for feature in answer["missing"]}
     assert {"/tenderRisk/marketEngagement", "/tender/enquiryPeriod"} <= missing
     assert "/tender/tenderPeriod" not in missing and "/tender/numberOfTenderers" not in missing
-    said = run("check", file)
-    assert "/tenderRisk/marketEngagement" in said.out and said.code == 0
+    result = run("check", file)
+    assert "/tenderRisk/marketEngagement" in result.out and result.code == 0
 
 
 def test_check_passes_on_the_warnings_of_the_reader(run: Run, tmp_path: Path) -> None:
     file = written(tmp_path, "draft.json", json.dumps({**samples.draft(), "colour": "red"}))
-    (found,) = run("check", file, "--json").lines[0]
-    assert any("/colour" in warning for warning in found["warnings"])
+    (answer,) = run("check", file, "--json").lines[0]
+    assert any("/colour" in warning for warning in answer["warnings"])
     assert "/colour" in run("check", file).out
 
 
@@ -153,12 +153,12 @@ def test_features_lists_the_whole_catalogue(run: Run) -> None:
     (rows,) = run("features", "--json").lines
     assert [row["name"] for row in rows] == list(catalogue())
     for row in rows:
-        each = catalogue()[row["name"]]
+        feature = catalogue()[row["name"]]
         assert (row["stage"], row["unit"], row["path"], row["direction"]) == (
-            each.stage,
-            each.unit,
-            each.path,
-            each.direction,
+            feature.stage,
+            feature.unit,
+            feature.path,
+            feature.direction,
         )
     table = run("features").out
     assert all(name in table for name in ("single_block", "risk_words"))
@@ -181,40 +181,40 @@ def test_features_lists_the_whole_catalogue(run: Run) -> None:
 def test_errors_go_to_standard_error_with_their_exit_code(
     run: Run, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
-    said = run(*arguments)
-    assert said.code == code
-    assert message in said.err
-    assert not said.out
-    assert "Traceback" not in said.err
+    result = run(*arguments)
+    assert result.code == code
+    assert message in result.err
+    assert not result.out
+    assert "Traceback" not in result.err
 
 
 def test_a_recipe_that_is_wrong_is_refused(run: Run, tmp_path: Path) -> None:
-    said = run("train", written(tmp_path, "recipe.toml", "tress = 3"))
-    assert said.code == 1 and "tress" in said.err
+    result = run("train", written(tmp_path, "recipe.toml", "tress = 3"))
+    assert result.code == 1 and "tress" in result.err
 
 
 @pytest.mark.parametrize("bad", bad_input.BAD, ids=bad_input.ids)
 def test_bad_input_is_refused_with_its_place_and_without_a_traceback(run: Run, tmp_path: Path, bad: Bad) -> None:
     file = tmp_path / f"bad{bad.suffix}"
     file.write_bytes(bad.data)
-    said = run("score", file, "--json")
-    assert said.code == 1
-    assert said.err.startswith(f"error: {bad.path or '/'}: ")
-    assert not said.out and "Traceback" not in said.err
+    result = run("score", file, "--json")
+    assert result.code == 1
+    assert result.err.startswith(f"error: {bad.path or '/'}: ")
+    assert not result.out and "Traceback" not in result.err
 
 
 def test_a_file_that_is_too_large_is_refused(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "large.json"
     file.write_bytes(bad_input.too_large().data)
-    said = run("score", file)
-    assert said.code == 1 and "MB are read" in said.err
+    result = run("score", file)
+    assert result.code == 1 and "MB are read" in result.err
 
 
 def test_markup_in_a_tender_is_text(run: Run) -> None:
     release = {**samples.draft(), "ocid": "[bold]x[/bold][/]", "[red]": 1}
-    said = run("score", "-", given=json.dumps(release).encode())
-    assert said.code == 0
-    assert "[bold]x[/bold][/]" in said.out and "[red]" in said.out
+    result = run("score", "-", stdin=json.dumps(release).encode())
+    assert result.code == 0
+    assert "[bold]x[/bold][/]" in result.out and "[red]" in result.out
 
 
 def test_train_and_release_go_through_the_tracking_store(
@@ -227,12 +227,12 @@ def test_train_and_release_go_through_the_tracking_store(
     file = written(tmp_path, "recipe.toml", "trees = 2\ncopies = 3\nfolds = 2\nrepeats = 1\nresamples = 5\n")
     trained = run("train", file, "--json")
     assert trained.code == 0
-    found = trained.lines[-1]
-    assert "failure/draft/cohort" in found["metrics"]
-    released = run("release", found["run_id"], "--json").lines[-1]
+    answer = trained.lines[-1]
+    assert "failure/draft/cohort" in answer["metrics"]
+    released = run("release", answer["run_id"], "--json").lines[-1]
     assert (tmp_path / "released" / released["version"] / bundles.MANIFEST).is_file()
     assert run("score", MANCHESTER, "--json").lines[0]["bundle"] == released["version"]
-    again = run("release", found["run_id"], "--json").lines[-1]
+    again = run("release", answer["run_id"], "--json").lines[-1]
     assert (again["served"], again["champion"]) == (False, released["version"])
     assert run("score", MANCHESTER, "--json").lines[0]["bundle"] == released["version"]
     promoted = run("promote", "--json")
@@ -244,7 +244,7 @@ def test_train_and_release_go_through_the_tracking_store(
     assert f"Promoted {again['version']}" in run("promote").out
     assert f"{released['version']} is champion" in run("rollback").out
     assert run("rollback").code == 2
-    assert "as challenger" in run("release", found["run_id"]).out
+    assert "as challenger" in run("release", answer["run_id"]).out
     refused = run("release", "none")
     assert refused.code == 2 and "has no bundle" in refused.err
 
@@ -259,19 +259,19 @@ def test_serve_starts_the_service_where_it_is_told(run: Run, monkeypatch: pytest
 
 
 def test_help_names_every_command(run: Run) -> None:
-    said = run("--help")
-    assert said.code == 0
+    result = run("--help")
+    assert result.code == 0
     for command in ("score", "check", "features", "train", "release", "promote", "rollback", "serve"):
-        assert command in said.out
+        assert command in result.out
 
 
 def test_evaluate_judges_the_released_bundle_on_a_register(run: Run) -> None:
     cases = ROOT / "tenders" / "casebook" / "cases.csv"
     files = ("--register", "casebook_uk", "--history", cases, "--test", cases)
     shown = run("evaluate", *files, "--outcome", "no_award", "--json")
-    found = json.loads(shown.out)
-    assert (found["register"], found["outcome"], found["stage"]) == ("casebook_uk", "no_award", "draft")
-    assert found["n"] > found["picked"]["n"] > 0
+    answer = json.loads(shown.out)
+    assert (answer["register"], answer["outcome"], answer["stage"]) == ("casebook_uk", "no_award", "draft")
+    assert answer["n"] > answer["picked"]["n"] > 0
     assert "no_award at draft" in run("evaluate", *files, "--outcome", "no_award").out
 
 

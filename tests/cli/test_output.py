@@ -18,10 +18,10 @@ def refusal() -> PromotionResult:
     """What comes of a challenger that is worse."""
     import msgspec
 
-    each = made()
-    worse = msgspec.structs.replace(each, p=1 - each.p)
-    found = compare(by_name(each), by_name(worse))
-    return PromotionResult(champion="2026.11.1", challenger="2026.11.2", promoted=False, comparison=found)
+    scored = made()
+    worse = msgspec.structs.replace(scored, p=1 - scored.p)
+    comparison = compare(by_name(scored), by_name(worse))
+    return PromotionResult(champion="2026.11.1", challenger="2026.11.2", promoted=False, comparison=comparison)
 
 
 def test_a_refusal_shows_every_figure_that_is_worse(refusal: PromotionResult) -> None:
@@ -35,7 +35,7 @@ def test_a_refusal_shows_every_figure_that_is_worse(refusal: PromotionResult) ->
 def test_a_narrow_terminal_still_says_of_what_each_figure_is(refusal: PromotionResult) -> None:
     out = io.StringIO()
     output.print_promotion(Console(file=out, width=80), refusal)
-    assert {each.outcome for each in refusal.comparison.compared} <= set(out.getvalue().split())
+    assert {scored.outcome for scored in refusal.comparison.compared} <= set(out.getvalue().split())
 
 
 @pytest.mark.parametrize("json", [False, True])
@@ -47,6 +47,6 @@ def test_a_refusal_is_printed_and_leaves_with_1(
     with pytest.raises(SystemExit) as left:
         main.run()
     assert left.value.code == 1
-    said = capsys.readouterr()
-    assert "made/no_award/draft, all: worse: auc" in said.err
-    assert ('"promoted":false' in said.out) == json
+    captured = capsys.readouterr()
+    assert "made/no_award/draft, all: worse: auc" in captured.err
+    assert ('"promoted":false' in captured.out) == json

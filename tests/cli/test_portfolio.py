@@ -37,7 +37,7 @@ def test_a_file_of_tenders_becomes_a_table_its_errors_and_its_manifest(source: P
     (error,) = source.with_name("out.csv.errors").read_text().splitlines()
     assert json.loads(error)["line"] == 4
     assert json.loads(source.with_name("out.csv.manifest.json").read_bytes())["counts"]["refused"] == 1
-    assert {each.name for each in source.parent.iterdir()} == {
+    assert {path.name for path in source.parent.iterdir()} == {
         "in.jsonl", "out.csv", "out.csv.errors", "out.csv.manifest.json"
     }  # fmt: skip
 
@@ -64,10 +64,10 @@ def test_against_an_earlier_output_the_manifest_says_which_and_not_where_it_lay(
     assert done.returncode == 0, done.stderr
     text = source.with_name("now.jsonl.manifest.json").read_text()
     before = json.loads((source.parent / "before" / "out.parquet.manifest.json").read_bytes())
-    told = json.loads(text)
-    assert (told["since"]["file"], told["since"]["sha256"]) == ("out.parquet", before["output_sha256"])
-    assert told["worklist"]["changes"] == {"same": 2, "gone": 1}
-    assert str(source.parent) not in text.replace(told["options"]["bundle"], "")
+    message = json.loads(text)
+    assert (message["since"]["file"], message["since"]["sha256"]) == ("out.parquet", before["output_sha256"])
+    assert message["worklist"]["changes"] == {"same": 2, "gone": 1}
+    assert str(source.parent) not in text.replace(message["options"]["bundle"], "")
     (gone,) = source.with_name("now.gone.jsonl").read_text().splitlines()
     assert json.loads(gone)["why"] == "no longer in the portfolio"
 
@@ -86,19 +86,19 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "code", "told"), [each[1:] for each in WRONG], ids=[each[0] for each in WRONG])
-def test_wrong_use_is_one_line_and_writes_nothing(source: Path, words: list[str], code: int, told: str) -> None:
+@pytest.mark.parametrize(("words", "code", "message"), [path[1:] for path in WRONG], ids=[path[0] for path in WRONG])
+def test_wrong_use_is_one_line_and_writes_nothing(source: Path, words: list[str], code: int, message: str) -> None:
     (source.parent / "folder").mkdir()
-    before = {each.name for each in source.parent.iterdir()}
+    before = {path.name for path in source.parent.iterdir()}
     more = words if "--workers" in words or "--cluster" in words else [*words, "--workers", "1"]
     done = portfolio(source, *more)
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert told in done.stderr
-    assert {each.name for each in source.parent.iterdir()} == before
+    assert message in done.stderr
+    assert {path.name for path in source.parent.iterdir()} == before
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "code", "told"),
+    ("name", "content", "code", "message"),
     [
         ("a.pdf", b"%PDF", 1, "no reader for .pdf"),
         ("a.csv", b"colour\nred\n", 1, "no column is a key of the form"),
@@ -106,12 +106,12 @@ def test_wrong_use_is_one_line_and_writes_nothing(source: Path, words: list[str]
     ],
 )
 def test_a_file_of_which_nothing_can_be_read_is_refused(
-    tmp_path: Path, name: str, content: bytes, code: int, told: str
+    tmp_path: Path, name: str, content: bytes, code: int, message: str
 ) -> None:
     done = portfolio(sample_files.written(tmp_path, name, content), "out.csv", "--workers", "1")
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert told in done.stderr
-    assert [each.name for each in tmp_path.iterdir()] == [name]
+    assert message in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_file_that_there_is_not_cannot_be_reached(tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ COMMAND = Path(sys.executable).with_name("tender-risk")
 MANCHESTER = "examples/manchester-lco.json"
 
 
-def ran(*command: object, given: str = "") -> subprocess.CompletedProcess[str]:
+def ran(*command: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """A finished process."""
     return subprocess.run(
-        [str(each) for each in command], input=given, capture_output=True, text=True, cwd=ROOT, check=False
+        [str(part) for part in command], input=stdin, capture_output=True, text=True, cwd=ROOT, check=False
     )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "given", "code"),
+    ("arguments", "stdin", "code"),
     [
         (("score", MANCHESTER, "--json"), "", 0),
         (("score", "-", "--json"), "{", 1),
@@ -30,8 +30,8 @@ def ran(*command: object, given: str = "") -> subprocess.CompletedProcess[str]:
         (("score", "nowhere.json"), "", 3),
     ],
 )
-def test_exit_codes(arguments: tuple[str, ...], given: str, code: int) -> None:
-    done = ran(COMMAND, *arguments, given=given)
+def test_exit_codes(arguments: tuple[str, ...], stdin: str, code: int) -> None:
+    done = ran(COMMAND, *arguments, stdin=stdin)
     assert done.returncode == code
     assert bool(done.stderr) == (code > 0)
     assert bool(done.stdout) == (code == 0)
@@ -41,7 +41,7 @@ def test_exit_codes(arguments: tuple[str, ...], given: str, code: int) -> None:
 def test_json_of_a_package_from_a_pipe_is_one_line_a_tender() -> None:
     release = json.loads((ROOT / MANCHESTER).read_text())
     package = json.dumps({"releases": [{**release, "ocid": f"x-{i}"} for i in range(3)]})
-    lines = ran(COMMAND, "score", "-", "--json", given=package).stdout.splitlines()
+    lines = ran(COMMAND, "score", "-", "--json", stdin=package).stdout.splitlines()
     assert [json.loads(line)["ocid"] for line in lines] == ["x-0", "x-1", "x-2"]
 
 

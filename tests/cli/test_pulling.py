@@ -25,9 +25,9 @@ def test_what_the_page_says_is_what_happens(run: Run, tmp_path: Path, monkeypatc
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     pull, score = (shlex.split(line)[1:] for line in re.findall(r"^    (tender-risk .*)$", PAGE, re.M))
     with served(DAYS) as api:
-        said = run(*pull, "--url", api.url)
-    assert said.code == 0, said.err
-    assert said.out.splitlines() == [
+        message = run(*pull, "--url", api.url)
+    assert message.code == 0, message.err
+    assert message.out.splitlines() == [
         "notices.jsonl: 2 notices of 2 processes",
         "  no notice on 6 of 7 days: 2026-11-03, 2026-11-04, 2026-11-05, 2026-11-06, 2026-11-07, 2026-11-08",
     ]
@@ -38,14 +38,14 @@ def test_what_the_page_says_is_what_happens(run: Run, tmp_path: Path, monkeypatc
 
 def test_json_tells_the_days(run: Run, tmp_path: Path) -> None:
     with served(DAYS) as api:
-        said = run("pull", "find-a-tender", tmp_path / "out.jsonl", *DAY, "--url", api.url, "--json")
-    (found,) = said.lines
-    assert (found["days"], found["releases"], found["output"]) == ({"2026-11-02": 2}, 2, "out.jsonl")
+        message = run("pull", "find-a-tender", tmp_path / "out.jsonl", *DAY, "--url", api.url, "--json")
+    (result,) = message.lines
+    assert (result["days"], result["releases"], result["output"]) == ({"2026-11-02": 2}, 2, "out.jsonl")
     assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(
-    ("given", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("tenders-direct", "out.jsonl", *DAY), 2, "Use one of find-a-tender, contracts-finder, ted"),
         (("ted", "out.csv", *DAY), 2, "Name it .jsonl"),
@@ -57,19 +57,19 @@ def test_json_tells_the_days(run: Run, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_pulled_is_said_before_anything_is_asked(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], code: int, said: str
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    found = run("pull", *given)
-    assert (found.code, said in found.err) == (code, True), found.err
+    result = run("pull", *arguments)
+    assert (result.code, message in result.err) == (code, True), result.err
     assert not list(tmp_path.iterdir())
 
 
 def test_an_api_that_refuses_is_exit_3_with_what_it_said(run: Run, tmp_path: Path) -> None:
     with served(DAYS) as api:
         api.before = [(400, {}, json.dumps({"error": "unknown field"}).encode())]
-        found = run("pull", "ted", tmp_path / "out.jsonl", *DAY, "--url", api.url)
-    assert found.code == 3
-    assert "answers 400 for 2026-11-02" in found.err
-    assert "unknown field" in found.err
-    assert "run the same again to go on" in found.err
+        result = run("pull", "ted", tmp_path / "out.jsonl", *DAY, "--url", api.url)
+    assert result.code == 3
+    assert "answers 400 for 2026-11-02" in result.err
+    assert "unknown field" in result.err
+    assert "run the same again to go on" in result.err

@@ -38,15 +38,15 @@ def faults(page: Page, scripts: bool = True) -> list[Any]:
     """
     # Unstyled, everything looks otherwise.
     page.wait_for_load_state("load")
-    found: list[Any] = []
+    problems: list[Any] = []
     for width, height in (DESKTOP, PHONE):
         page.set_viewport_size({"width": width, "height": height})
-        found += page.evaluate(CHECKS)
+        problems += page.evaluate(CHECKS)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
-            found.append(f"{wide} pixels wide on {width}")
+            problems.append(f"{wide} pixels wide on {width}")
         if AXE and scripts:
             page.evaluate(Path(AXE).read_text(encoding="utf-8"))
-            found += page.evaluate(
+            problems += page.evaluate(
                 "axe.run(document).then(r => r.violations.map(v => [v.id, v.impact, v.nodes[0].html]))"
             )
-    return found
+    return problems

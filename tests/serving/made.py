@@ -42,13 +42,13 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.elements.append((tag, given))
-        if tag in ("input", "textarea", "select") and given.get("name"):
-            self.values[str(given["name"])] = given.get("value") or ""
-            self._area = str(given["name"])
-        elif tag == "option" and "selected" in given:
-            self.values[self._area] = given.get("value") or ""
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        if tag in ("input", "textarea", "select") and attributes.get("name"):
+            self.values[str(attributes["name"])] = attributes.get("value") or ""
+            self._area = str(attributes["name"])
+        elif tag == "option" and "selected" in attributes:
+            self.values[self._area] = attributes.get("value") or ""
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -57,7 +57,7 @@ class Page(HTMLParser):
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
         """The attributes of every element of a kind."""
-        return [given for name, given in self.elements if name == tag]
+        return [attributes for name, attributes in self.elements if name == tag]
 
 
 def uploaded(http: httpx.Client, name: str, content: bytes) -> httpx.Response:
@@ -99,6 +99,6 @@ def hostile_form() -> dict[str, str]:
 
 def failure_on(text: str) -> str:
     """The headline of a page or report: "24%"."""
-    found = re.search(r'class="number">([^<]*)<', text)
-    assert found, text[:500]
-    return found[1]
+    headline = re.search(r'class="number">([^<]*)<', text)
+    assert headline, text[:500]
+    return headline[1]

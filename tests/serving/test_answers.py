@@ -218,17 +218,17 @@ def test_comparables_answers_what_the_function_gives(http: httpx.Client) -> None
 def test_the_number_is_the_one_of_score(http: httpx.Client) -> None:
     base = http.post("/score", json={"tender": COMMUNITY, "stage": "draft"}).json()
     changed = http.post("/score", json={"tender": {**COMMUNITY, **SET}, "stage": "draft"}).json()
-    found = http.post("/what_if", json={"tender": COMMUNITY, "stage": "draft", "set": SET}).json()
-    assert found["base"] == base
-    assert found["scenarios"][0]["score"]["failure"] == changed["failure"]
+    answer = http.post("/what_if", json={"tender": COMMUNITY, "stage": "draft", "set": SET}).json()
+    assert answer["base"] == base
+    assert answer["scenarios"][0]["score"]["failure"] == changed["failure"]
     assert http.post("/suggest", json={"tender": COMMUNITY, "stage": "draft"}).json()["failure"] == base["failure"]
 
 
 def test_several_scenarios_come_back_in_their_order(http: httpx.Client) -> None:
     scenarios = [{"lots": 2}, {"lots": 8}, {}]
-    found = http.post("/what_if", json={"tender": COMMUNITY, "scenarios": scenarios, "explain": False}).json()
-    assert [each["settings"] for each in found["scenarios"]] == scenarios
-    assert not found["base"]["reasons"] and not found["base"]["factors"]
+    answer = http.post("/what_if", json={"tender": COMMUNITY, "scenarios": scenarios, "explain": False}).json()
+    assert [scenario["settings"] for scenario in answer["scenarios"]] == scenarios
+    assert not answer["base"]["reasons"] and not answer["base"]["factors"]
 
 
 @each_endpoint

@@ -68,7 +68,7 @@ def test_the_bento_holds_code_pages_and_model(bento: Path) -> None:
     released = (source / "models" / "released" / "current").read_text().strip()
     assert (source / "models" / "released" / released / "manifest.json").is_file()
     assert (source / "serving" / "pages" / "templates" / "form.html").is_file()
-    assert not [each for each in ("tests", "training", "cli", "benchmarks") if (source / each).exists()]
+    assert not [name for name in ("tests", "training", "cli", "benchmarks") if (source / name).exists()]
 
 
 @pytest.mark.slow

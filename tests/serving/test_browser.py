@@ -54,7 +54,7 @@ def opened(browser: Browser, url: str, **how: object) -> Iterator[Page]:
     yield page
     context.close()
     # A download is no page, so that the browser calls its request off.
-    assert [each for each in complaints if "400" not in each and "/desk/save." not in each] == []
+    assert [item for item in complaints if "400" not in item and "/desk/save." not in item] == []
 
 
 def step(page: Page, name: str) -> None:
@@ -103,12 +103,12 @@ def printed(page: Page, tmp_path: Path) -> int:
     return len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "report.pdf").read_bytes()))
 
 
-@pytest.mark.parametrize("said", ["little", "much", "hostile"])
+@pytest.mark.parametrize("entered", ["little", "much", "hostile"])
 def test_a_report_is_two_pages_whatever_was_entered(
-    browser: Browser, http: httpx.Client, said: str, tmp_path: Path
+    browser: Browser, http: httpx.Client, entered: str, tmp_path: Path
 ) -> None:
     page = browser.new_page()
-    sent = {"little": {"title": "x"}, "much": everything(), "hostile": hostile_form()}[said]
+    sent = {"little": {"title": "x"}, "much": everything(), "hostile": hostile_form()}[entered]
     page.set_content(http.post("/desk/report", data=sent).text)
     assert printed(page, tmp_path) == 2
     assert page.locator("b, script").count() == 0
@@ -224,24 +224,24 @@ def pressed(page: Page, selector: str) -> None:
 def test_every_page_can_be_used_by_everyone(scripted: Page, url: str, tmp_path: Path) -> None:
     file = tmp_path / "c.json"
     file.write_bytes(samples.data(CAMBRIDGESHIRE))
-    found = {"form": faults(scripted)}
+    problems = {"form": faults(scripted)}
     scripted.locator("#upload").set_input_files(file)
     scripted.get_by_role("button", name="Score the file").click()
-    found["result"] = faults(scripted)
+    problems["result"] = faults(scripted)
     for name in ("Stages", "What if", "Suggestions", "Comparables", "What is unknown"):
         step(scripted, name)
-        found[name] = faults(scripted)
+        problems[name] = faults(scripted)
     step(scripted, "What if")
     scripted.locator('[id="a.lots"]').fill("several")
     scripted.locator('[id="b.term_years"]').fill("3")
     scripted.get_by_role("button", name="Compare", exact=True).click()
-    found["wrong scenario"] = faults(scripted)
+    problems["wrong scenario"] = faults(scripted)
     step(scripted, "Report to print")
-    found["report"] = faults(scripted)
+    problems["report"] = faults(scripted)
     for path in ("casebook", "casebook/NHS001", "about", "portfolio"):
         scripted.goto(f"{url}{path}")
-        found[path] = faults(scripted)
-    assert {name: each for name, each in found.items() if each} == {}
+        problems[path] = faults(scripted)
+    assert {name: item for name, item in problems.items() if item} == {}
 
 
 @pytest.mark.skipif(not AXE, reason="axe was not asked: TENDER_RISK_AXE names no axe.min.js (npm pack axe-core)")

@@ -23,8 +23,8 @@ KEY = "correct horse battery staple"
 def locked() -> Iterator[httpx.Client]:
     """A client without a key of a service with two."""
     environment = {keys.KEYS: f"first-key, {KEY}", "TENDER_RISK_LOG": "DEBUG"}
-    with running(**environment) as process, httpx.Client(base_url=address(process)) as each:
-        yield each
+    with running(**environment) as process, httpx.Client(base_url=address(process)) as client:
+        yield client
 
 
 @pytest.mark.parametrize("path", ["/", "/docs.json", "/metrics", "/style.css", "/nowhere"])
@@ -64,9 +64,9 @@ def test_keys_are_not_logged() -> None:
         httpx.post(f"{url}score", json=BODY, headers={"Authorization": f"Bearer {KEY}"})
         httpx.get(url, auth=("x", KEY))
         process.terminate()
-        said = process.communicate()[1]
-    assert "/score" in said
-    assert KEY not in said
+        message = process.communicate()[1]
+    assert "/score" in message
+    assert KEY not in message
 
 
 def test_beyond_loopback_it_does_not_start_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,9 +95,9 @@ def test_a_key_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         keys.configured({keys.KEYS_FILE: str(tmp_path / "none")})
 
 
-@pytest.mark.parametrize("given", ["", ",", " , "])
-def test_no_key_is_no_key(given: str) -> None:
-    assert keys.configured({keys.KEYS: given}) == frozenset()
+@pytest.mark.parametrize("text", ["", ",", " , "])
+def test_no_key_is_no_key(text: str) -> None:
+    assert keys.configured({keys.KEYS: text}) == frozenset()
 
 
 async def _accept(scope: Scope, receive: Receive, send: Send) -> None:

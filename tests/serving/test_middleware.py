@@ -55,9 +55,9 @@ def test_it_is_healthy(http: httpx.Client, path: str) -> None:
 def test_requests_are_counted_by_endpoint_and_status(http: httpx.Client) -> None:
     http.post("/score", json={"tender": {"title": "x"}})
     http.post("/score", json={})
-    said = http.get("/metrics").text
-    assert 'tender_risk_request_seconds_count{endpoint="/score",method="POST",status="200"}' in said
-    assert 'tender_risk_request_seconds_count{endpoint="/score",method="POST",status="400"}' in said
+    text = http.get("/metrics").text
+    assert 'tender_risk_request_seconds_count{endpoint="/score",method="POST",status="200"}' in text
+    assert 'tender_risk_request_seconds_count{endpoint="/score",method="POST",status="400"}' in text
 
 
 def test_random_paths_do_not_fill_the_metrics(http: httpx.Client) -> None:
@@ -65,10 +65,10 @@ def test_random_paths_do_not_fill_the_metrics(http: httpx.Client) -> None:
     before = http.get("/metrics").text.count("\n")
     for number in range(1, 100):
         assert http.request("GET" if number % 2 else f"M{number}", f"/random-path-{number}").status_code in (404, 405)
-    said = http.get("/metrics").text
-    assert "random-path" not in said
+    text = http.get("/metrics").text
+    assert "random-path" not in text
     # One more method ("other"), one series of a histogram.
-    assert said.count("\n") - before < 50
+    assert text.count("\n") - before < 50
 
 
 def test_answers_say_no_version_of_the_server(http: httpx.Client) -> None:
@@ -82,5 +82,5 @@ def test_one_request_is_one_line_of_the_log() -> None:
         url = address(process)
         httpx.get(f"{url}line%0Abreak%0d%0a2026-01-01 GET '/forged' 200")
         process.terminate()
-        said = process.communicate()[1]
-    assert any("404" in line and "forged" in line and "break" in line for line in said.splitlines())
+        text = process.communicate()[1]
+    assert any("404" in line and "forged" in line and "break" in line for line in text.splitlines())

@@ -22,9 +22,9 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
     with running() as process:
         assert httpx.get(f"{address(process)}readyz").status_code == 200
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
         assert process.returncode == 0
-        assert "Traceback" not in said
+        assert "Traceback" not in output
 
 
 def test_it_listens_on_loopback_unless_told_otherwise(url: str) -> None:

@@ -28,7 +28,7 @@ MOST = {
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts the scores that are asked for by themselves, and the batches."""
     for stage in ("draft", "bids_in", "awarded"):
         result.served_peers(stage)
@@ -38,12 +38,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     def counting(name: str, kind: str) -> None:
         real = getattr(scoring, name)
 
-        def asks(*given: Any, **how: Any) -> Any:
+        def asks(*arguments: Any, **how: Any) -> Any:
             # One score is a batch of one: only what the page itself asks for counts.
             counted[kind] += not within
             within.append(kind)
             try:
-                return real(*given, **how)
+                return real(*arguments, **how)
             finally:
                 within.pop()
 
@@ -60,9 +60,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     [Draft(values=FILLED), fill_from_document(Draft(document=json.dumps(CAMBRIDGESHIRE)))],
     ids=["form", "file"],
 )
-def test_a_page_asks_for_few_scores_and_tries_all_else_at_once(asked: Counter[str], path: str, draft: Draft) -> None:
+def test_a_page_asks_for_few_scores_and_tries_all_else_at_once(counts: Counter[str], path: str, draft: Draft) -> None:
     answer = ANSWERS[path](DraftRequest(draft, None, {"a.lots": "4", "b.lots": "6"}))
     assert answer.status_code == 200
     most, most_batches = MOST[path]
-    assert asked["one"] <= most
-    assert asked["batch"] <= most_batches
+    assert counts["one"] <= most
+    assert counts["batch"] <= most_batches

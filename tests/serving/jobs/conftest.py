@@ -58,8 +58,8 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service with keys that takes 1 MB at most, where another process has the turn: jobs wait for ever."""
     directory = DataDirectory(tmp_path_factory.mktemp("idle"))
     lock = files.try_lock(directory.path / f"runner-{socket.gethostname()}.lock")
-    given = {"TENDER_RISK_DATA": str(directory.path), "TENDER_RISK_KEYS": KEY, "TENDER_RISK_UPLOAD_MB": "1"}
-    with running(**given) as process, httpx.Client(base_url=address(process), timeout=60) as http:
+    settings = {"TENDER_RISK_DATA": str(directory.path), "TENDER_RISK_KEYS": KEY, "TENDER_RISK_UPLOAD_MB": "1"}
+    with running(**settings) as process, httpx.Client(base_url=address(process), timeout=60) as http:
         http.headers["Authorization"] = f"Bearer {KEY}"
         yield http
     assert lock is not None

@@ -41,9 +41,9 @@ def portfolio(count: int = 120) -> bytes:
 def newer() -> bytes:
     """A later state of `portfolio`: 0 to 4 are gone, 120 to 129 are new, RISEN and FALLEN have fewer lots or more."""
     many = [tender(number) for number in range(5, 130)]
-    for each in many:
-        number, lots = int(each["ocid"].rpartition("-")[2]), each["tender"]["lots"]
-        each["tender"]["lots"] = lots[:1] if number in RISEN else lots * 3 if number in FALLEN else lots
+    for release in many:
+        number, lots = int(release["ocid"].rpartition("-")[2]), release["tender"]["lots"]
+        release["tender"]["lots"] = lots[:1] if number in RISEN else lots * 3 if number in FALLEN else lots
     return lines(many)
 
 

@@ -24,7 +24,7 @@ def cluster() -> Iterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         other: list[str] = []
         if os.geteuid() == 0:
-            names = {each.pw_name for each in pwd.getpwall()}
+            names = {user.pw_name for user in pwd.getpwall()}
             user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
             os.chown(folder, user.pw_uid, user.pw_gid)
             other = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
@@ -45,8 +45,8 @@ def cluster() -> Iterator[str]:
         port = free_port()
         command = [str(BINARIES / "postgres"), "-D", data, "-p", str(port), "-k", folder, "-c", "fsync=off"]
         log = Path(folder) / "log"
-        with log.open("w") as said:
-            process = subprocess.Popen([*other, *command, "-h", "127.0.0.1"], cwd=folder, stdout=said, stderr=said)
+        with log.open("w") as output:
+            process = subprocess.Popen([*other, *command, "-h", "127.0.0.1"], cwd=folder, stdout=output, stderr=output)
         try:
             yield ready(f"postgresql://auditor@127.0.0.1:{port}/postgres", log)
         finally:

@@ -40,9 +40,9 @@ def test_every_scored_row_is_in_the_output_in_the_order_of_the_upload(
 def test_its_scores_are_those_of_score_many(service: httpx.Client, job: dict[str, Any]) -> None:
     table = pq.read_table(io.BytesIO(service.get(job["links"]["output"]).content))
     sent = [{"tender": made.tender(number), "stage": "draft", "explain": False} for number in range(120)]
-    told = service.post("/score_many", json=sent).json()
-    assert table["failure"].to_pylist() == [each["failure"] for each in told]
-    assert table["ocid"].to_pylist() == [each["ocid"] for each in told]
+    scores = service.post("/score_many", json=sent).json()
+    assert table["failure"].to_pylist() == [entry["failure"] for entry in scores]
+    assert table["ocid"].to_pylist() == [entry["ocid"] for entry in scores]
 
 
 def test_as_csv_nothing_in_it_is_a_formula(service: httpx.Client, job: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def test_a_bare_body_is_taken_too(idle: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "message"),
     [
         ({"files": {"file": ("a.exe", b"x")}}, "no reader"),
         ({"files": {"file": ("a.csv", b"")}}, "the file is empty"),
@@ -137,12 +137,12 @@ def test_a_bare_body_is_taken_too(idle: httpx.Client) -> None:
     ],
 )
 def test_what_is_no_upload_is_refused_and_leaves_nothing(
-    service: httpx.Client, data: Path, sent: dict[str, Any], said: str
+    service: httpx.Client, data: Path, sent: dict[str, Any], message: str
 ) -> None:
     before = {*(data / "jobs").iterdir()} if data.exists() else set()
     answer = service.post("/jobs", **sent)
     assert answer.status_code == 400
-    assert said in answer.json()["error"]
+    assert message in answer.json()["error"]
     assert {*(data / "jobs").iterdir()} <= before
 
 
@@ -178,7 +178,7 @@ def test_no_job_without_a_key(idle: httpx.Client) -> None:
 
 def test_who_has_a_key_sees_the_jobs_there_are(idle: httpx.Client) -> None:
     begun = made.upload(idle, b"title\nx\n", "mine.csv")
-    assert begun["id"] in [each["id"] for each in idle.get("/jobs").json()]
+    assert begun["id"] in [entry["id"] for entry in idle.get("/jobs").json()]
     assert f'href="/portfolio/{begun["id"]}"' in idle.get("/portfolio").text
 
 

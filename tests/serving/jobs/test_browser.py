@@ -47,7 +47,7 @@ def opened(browser: Browser, url: str, size: tuple[int, int], scripts: bool) -> 
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, java_script_enabled=scripts)
     page = context.new_page()
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if complains(said) else None)
+    page.on("console", lambda message: complaints.append(message.text) if complains(message) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("dialog", lambda dialog: complaints.append(dialog.message))
     page.goto(url)
@@ -56,9 +56,9 @@ def opened(browser: Browser, url: str, size: tuple[int, int], scripts: bool) -> 
     assert complaints == []
 
 
-def complains(said: ConsoleMessage) -> bool:
+def complains(message: ConsoleMessage) -> bool:
     """Whether the browser minds something. That a form was refused is no fault of the page."""
-    return said.type in ("error", "warning") and "status of 400" not in said.text
+    return message.type in ("error", "warning") and "status of 400" not in message.text
 
 
 def pictured(page: Page, name: str) -> None:
@@ -119,9 +119,9 @@ def test_a_job_tells_how_fast_it_goes_and_what_is_left(browser: Browser, idle: h
         page.set_extra_http_headers({"Authorization": idle.headers["Authorization"]})
         page.route("**/jobs/*", answered)
         page.goto(str(idle.base_url.join(path)))
-        said = page.get_by_text(re.compile(r"^[\d,]+ tenders scored, [\d,]+ a second, about 1\d minutes left$"))
-        expect(said).to_be_visible(timeout=10_000)
-        assert 1000 < int(said.inner_text().split(", ")[1].split()[0].replace(",", "")) < 2200
+        message = page.get_by_text(re.compile(r"^[\d,]+ tenders scored, [\d,]+ a second, about 1\d minutes left$"))
+        expect(message).to_be_visible(timeout=10_000)
+        assert 1000 < int(message.inner_text().split(", ")[1].split()[0].replace(",", "")) < 2200
     idle.post(f"{path}/delete")
 
 

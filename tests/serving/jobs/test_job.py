@@ -22,7 +22,7 @@ def test_what_is_blank_was_not_said() -> None:
 
 
 def test_everything_that_can_be_said() -> None:
-    given = {
+    fields = {
         "stage": "draft",
         "register": "ted_de",
         "capacity": "200",
@@ -31,11 +31,11 @@ def test_everything_that_can_be_said() -> None:
         "sample": "0.1",
         "seed": "7",
     }
-    found = options_of(given)
-    assert found == JobOptions(
+    options = options_of(fields)
+    assert options == JobOptions(
         stage="draft", register="ted_de", capacity=200, rank_by="expected_loss", most_per_buyer=3, sample=0.1, seed=7
     )  # fmt: skip
-    assert form_fields(found) == given
+    assert form_fields(options) == fields
 
 
 def test_every_wrong_option_is_named() -> None:
@@ -43,7 +43,7 @@ def test_every_wrong_option_is_named() -> None:
         options_of(
             {"stage": "later", "register": "none", "capacity": "-1", "rank_by": "x", "most_per_buyer": "9" * 5000}
         )
-    assert [each.path for each in caught.value.problems] == [
+    assert [problem.path for problem in caught.value.problems] == [
         "/stage",
         "/register",
         "/capacity",
@@ -65,7 +65,7 @@ def test_a_share_is_said_as_such_or_in_percent(text: str, share: float) -> None:
 def test_a_share_beyond_the_bounds_of_the_command_line_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="a share from 0 to 1") as caught:
         options_of({"sample": text})
-    assert [each.path for each in caught.value.problems] == ["/sample"]
+    assert [problem.path for problem in caught.value.problems] == ["/sample"]
     with suppress(ValueError), pytest.raises(UsageError):
         WorklistOptions(capacity=1, sample=float(text))
 
@@ -80,7 +80,7 @@ def test_a_seed_is_one_that_a_worklist_takes(text: str) -> None:
 def test_what_is_wrong_with_the_earlier_job_is_said_with_everything_else() -> None:
     with pytest.raises(DataError) as caught:
         read_options({"sample": "2", "since": "x"}, lambda _: None)
-    assert [each.path for each in caught.value.problems] == ["/sample", "/since"]
+    assert [problem.path for problem in caught.value.problems] == ["/sample", "/since"]
 
 
 def test_an_offices_own_mapping_is_not_taken_from_outside() -> None:
@@ -112,8 +112,8 @@ def find(id: str) -> Job | None:
     ],
 )
 def test_a_job_is_named_by_its_id_or_any_address_of_it(text: str) -> None:
-    found = earlier_job(text, find)
-    assert found and found.id == ID
+    earlier = earlier_job(text, find)
+    assert earlier and earlier.id == ID
 
 
 def test_a_blank_names_none() -> None:

@@ -37,8 +37,8 @@ def test_where_there_are_no_links_the_rows_are_copied(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(os, "link", none)
     its, ours = JobPaths(tmp_path / "its"), JobPaths(tmp_path / "ours")
-    for each in (its, ours):
-        each.folder.mkdir()
+    for paths in (its, ours):
+        paths.folder.mkdir()
     its.scored.write_bytes(b"rows")
     with pytest.raises(DataError):  # for want of a manifest
         link_earlier(DONE, its, ours)
@@ -55,13 +55,13 @@ def test_an_upload_that_cannot_be_compared_is_refused_before_it_is_queued(
     idle: httpx.Client, service: httpx.Client
 ) -> None:
     waiting = made.upload(idle, b"title\nx\n", "early.csv")
-    before = [each["id"] for each in idle.get("/jobs").json()]
+    before = [entry["id"] for entry in idle.get("/jobs").json()]
     for named in (waiting["id"], OTHER, "yesterday's"):
         (problem,) = refused(idle, named).json()["problems"]
         assert problem["path"] == "/since"
         assert problem["remedy"]
         assert 'aria-invalid="true"' in refused(idle, named, "/portfolio").text
-    assert [each["id"] for each in idle.get("/jobs").json()] == before
+    assert [entry["id"] for entry in idle.get("/jobs").json()] == before
     # A job of another service is not this one's.
     refused(service, waiting["id"])
 
@@ -72,11 +72,22 @@ def test_it_says_what_the_command_line_says(
     (tmp_path / "newer.jsonl").write_bytes(made.newer())
     (tmp_path / "earlier.parquet").write_bytes(service.get(job["links"]["output"]).content)
     command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", "newer.jsonl", "out.parquet"]
-    asked = ["--since", "earlier.parquet", "--capacity", "10", "--stage", "draft", "--sample", "0.2", "--workers", "1"]
-    subprocess.run([*command, *asked], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    arguments = [
+        "--since",
+        "earlier.parquet",
+        "--capacity",
+        "10",
+        "--stage",
+        "draft",
+        "--sample",
+        "0.2",
+        "--workers",
+        "1",
+    ]
+    subprocess.run([*command, *arguments], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     for name in ("worklist", "gone"):
-        told = service.get(later["links"][name], params={"format": "parquet"}).content
-        assert told == (tmp_path / f"out.{name}.parquet").read_bytes()
+        content = service.get(later["links"][name], params={"format": "parquet"}).content
+        assert content == (tmp_path / f"out.{name}.parquet").read_bytes()
 
 
 def test_what_is_taken_away_tells_the_changes(service: httpx.Client, later: dict[str, Any]) -> None:
@@ -104,9 +115,12 @@ def test_the_manifest_names_the_earlier_output_by_its_digest(
     service: httpx.Client, job: dict[str, Any], later: dict[str, Any], data: Path
 ) -> None:
     answer = service.get(later["links"]["manifest"])
-    told, earlier = answer.json(), service.get(job["links"]["manifest"]).json()
-    assert (told["since"]["file"], told["since"]["sha256"]) == ("register-scored.parquet", earlier["output_sha256"])
-    assert told["worklist"]["options"]["sample"] == 0.2
+    manifest, earlier = answer.json(), service.get(job["links"]["manifest"]).json()
+    assert (manifest["since"]["file"], manifest["since"]["sha256"]) == (
+        "register-scored.parquet",
+        earlier["output_sha256"],
+    )
+    assert manifest["worklist"]["options"]["sample"] == 0.2
     assert str(data) not in answer.text
 
 
@@ -119,9 +133,9 @@ def test_who_is_sent_the_later_job_does_not_get_the_earlier_one(
         *map(service.get, later["links"].values()),
     ]
     assert all(job["id"].encode() not in answer.content for answer in shown)
-    held = [each for each in (data / "jobs" / later["id"]).rglob("*") if each.is_file()]
+    held = [path for path in (data / "jobs" / later["id"]).rglob("*") if path.is_file()]
     assert held
-    assert all(job["id"].encode() not in each.read_bytes() for each in held)
+    assert all(job["id"].encode() not in path.read_bytes() for path in held)
 
 
 def test_the_earlier_rows_are_let_go_when_the_job_has_ended(later: dict[str, Any], data: Path) -> None:
@@ -139,10 +153,10 @@ def test_the_earlier_rows_are_let_go_when_the_job_is_cancelled(
 
 def test_earlier_rows_that_were_left_are_let_go_by_the_next_sweep(worker: Worker) -> None:  # noqa: F811
     ended, waiting = added(worker, state="done"), added(worker)
-    for each in (ended, waiting):
-        JobPaths(worker.directory.folder(each.id)).since.mkdir()
+    for job in (ended, waiting):
+        JobPaths(worker.directory.folder(job.id)).since.mkdir()
     worker.sweep()
-    assert [JobPaths(worker.directory.folder(each.id)).since.exists() for each in (ended, waiting)] == [False, True]
+    assert [JobPaths(worker.directory.folder(job.id)).since.exists() for job in (ended, waiting)] == [False, True]
 
 
 def test_it_gives_the_same_bytes_when_it_is_killed_and_the_earlier_job_deleted(tmp_path: Path) -> None:

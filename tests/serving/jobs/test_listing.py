@@ -46,58 +46,58 @@ def worklist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ranks(worklist: Path, **query: str) -> list[int]:
-    return [each["rank"] for each in read_page(worklist, parse_view(query)).rows]
+    return [row["rank"] for row in read_page(worklist, parse_view(query)).rows]
 
 
 def test_it_begins_with_the_first_ranks(worklist: Path) -> None:
-    found = read_page(worklist, parse_view({}))
-    assert [each["rank"] for each in found.rows] == [*range(1, PAGE_ROWS + 1)]
-    assert (found.count, found.total, found.page, found.last) == (COUNT, COUNT, 1, 3)
+    shown = read_page(worklist, parse_view({}))
+    assert [row["rank"] for row in shown.rows] == [*range(1, PAGE_ROWS + 1)]
+    assert (shown.count, shown.total, shown.page, shown.last) == (COUNT, COUNT, 1, 3)
 
 
 def test_its_pages_hold_every_row_once(worklist: Path) -> None:
-    found = [rank for page in "123" for rank in ranks(worklist, page=page, sort="buyer")]
-    assert sorted(found) == [*range(1, COUNT + 1)]
+    all_ranks = [rank for page in "123" for rank in ranks(worklist, page=page, sort="buyer")]
+    assert sorted(all_ranks) == [*range(1, COUNT + 1)]
 
 
 @pytest.mark.parametrize("name", RANKED_SCHEMA.names)
 @pytest.mark.parametrize("down", ["0", "1"])
 def test_it_is_sorted_by_any_column_with_the_unknown_last(worklist: Path, name: str, down: str) -> None:
     rows = [
-        each
+        row
         for page in "123"
-        for each in read_page(worklist, parse_view({"sort": name, "down": down, "page": page})).rows
+        for row in read_page(worklist, parse_view({"sort": name, "down": down, "page": page})).rows
     ]
-    known = [each[name] for each in rows if each[name] is not None]
+    known = [row[name] for row in rows if row[name] is not None]
     assert known == sorted(known, reverse=down == "1")
-    assert [each[name] for each in rows][: len(known)] == known
+    assert [row[name] for row in rows][: len(known)] == known
 
 
 def test_what_is_equal_stays_by_rank(worklist: Path) -> None:
-    found = ranks(worklist, sort="chosen", down="1")
-    assert found == sorted(found)
+    equal = ranks(worklist, sort="chosen", down="1")
+    assert equal == sorted(equal)
 
 
 @pytest.mark.parametrize(
     ("query", "holds"),
     [
-        ({"band": "very high"}, lambda each: each["band"] == "very high"),
-        ({"region": "UKC"}, lambda each: each["region"] == "UKC"),
-        ({"buyer": "cOUNCIL 3"}, lambda each: each["buyer"] == "Council 3"),
-        ({"value": "unknown"}, lambda each: each["value_gbp"] is None),
-        ({"value": "-100k"}, lambda each: each["value_gbp"] == 5e4),
-        ({"value": "100k-1m"}, lambda each: each["value_gbp"] == 1e5),
-        ({"value": "100m-"}, lambda each: each["value_gbp"] == 1e8),
-        ({"chosen": "1"}, lambda each: each["chosen"]),
-        ({"chosen": "random"}, lambda each: each["drawn"]),
-        ({"change": "up"}, lambda each: each["moved"] == 0.1),
-        ({"band": "low", "region": "UKC", "value": "1m-10m"}, lambda each: each["value_gbp"] == 5e6),
+        ({"band": "very high"}, lambda row: row["band"] == "very high"),
+        ({"region": "UKC"}, lambda row: row["region"] == "UKC"),
+        ({"buyer": "cOUNCIL 3"}, lambda row: row["buyer"] == "Council 3"),
+        ({"value": "unknown"}, lambda row: row["value_gbp"] is None),
+        ({"value": "-100k"}, lambda row: row["value_gbp"] == 5e4),
+        ({"value": "100k-1m"}, lambda row: row["value_gbp"] == 1e5),
+        ({"value": "100m-"}, lambda row: row["value_gbp"] == 1e8),
+        ({"chosen": "1"}, lambda row: row["chosen"]),
+        ({"chosen": "random"}, lambda row: row["drawn"]),
+        ({"change": "up"}, lambda row: row["moved"] == 0.1),
+        ({"band": "low", "region": "UKC", "value": "1m-10m"}, lambda row: row["value_gbp"] == 5e6),
     ],
 )
 def test_it_is_filtered(worklist: Path, query: dict[str, str], holds: Any) -> None:
-    found = read_page(worklist, parse_view(query))
-    assert 0 < found.count < COUNT
-    assert all(map(holds, found.rows))
+    shown = read_page(worklist, parse_view(query))
+    assert 0 < shown.count < COUNT
+    assert all(map(holds, shown.rows))
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "-1", "0", "9999999", "x" * 5000, "%", ".*", "(", "\0", "\ud800"])
@@ -120,7 +120,7 @@ def test_a_worklist_of_an_earlier_version_is_shown_without_what_it_does_not_have
 
 def test_the_first_rows_are_told_with_how_many_there_are(worklist: Path) -> None:
     rows, count = listing.read_first(worklist, 3)
-    assert ([each["rank"] for each in rows], count) == ([1, 2, 3], COUNT)
+    assert ([row["rank"] for row in rows], count) == ([1, 2, 3], COUNT)
     pq.write_table(pq.read_table(worklist).slice(0, 0), worklist.with_name("none.parquet"))
     assert listing.read_first(worklist.with_name("none.parquet"), 3) == ([], 0)
 
@@ -132,8 +132,8 @@ def test_a_row_is_found_by_its_rank(worklist: Path) -> None:
 
 
 def test_a_view_is_its_query_and_back() -> None:
-    given = parse_view({"sort": "failure", "down": "1", "page": "3", "buyer": "a & b", "band": "high"})
-    assert given.query(page=1) == "band=high&buyer=a+%26+b&sort=failure&down=1"
+    view = parse_view({"sort": "failure", "down": "1", "page": "3", "buyer": "a & b", "band": "high"})
+    assert view.query(page=1) == "band=high&buyer=a+%26+b&sort=failure&down=1"
     assert parse_view({}).query() == ""
 
 
@@ -156,19 +156,23 @@ def scored(folder: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
 def ranked_rows(folder: Path, rows: list[dict[str, Any]] = ROWS, **wish: Any) -> list[dict[str, Any]]:
     made, out = made_by(folder, rows, **wish), folder / "worklist.parquet"
     write_ranked(*made, out)
-    found = pq.read_table(out)
-    assert found.schema.equals(RANKED_SCHEMA)
-    assert found["rank"].to_pylist() == [*range(1, len(rows) + 1)]
-    return list(found.to_pylist())
+    table = pq.read_table(out)
+    assert table.schema.equals(RANKED_SCHEMA)
+    assert table["rank"].to_pylist() == [*range(1, len(rows) + 1)]
+    return list(table.to_pylist())
 
 
 def made_by(folder: Path, rows: list[dict[str, Any]], **wish: Any) -> tuple[Path, Path, WorklistOptions]:
     """What a run leaves: the scored rows, and the worklist with reasons."""
-    given, listed, asked = scored(folder, rows), folder / "listed.parquet", WorklistOptions(**{"capacity": 9, **wish})
-    found = portfolio_worklist.build_worklist(ds.dataset(given), asked).rows
-    reasons = pa.array([f"because of {line}" for line in found["line"].to_pylist()], pa.string())
-    pq.write_table(found.set_column(found.column_names.index("reasons"), "reasons", reasons), listed)
-    return given, listed, asked
+    scored_file, worklist_file, options = (
+        scored(folder, rows),
+        folder / "listed.parquet",
+        WorklistOptions(**{"capacity": 9, **wish}),
+    )
+    table = portfolio_worklist.build_worklist(ds.dataset(scored_file), options).rows
+    reasons = pa.array([f"because of {line}" for line in table["line"].to_pylist()], pa.string())
+    pq.write_table(table.set_column(table.column_names.index("reasons"), "reasons", reasons), worklist_file)
+    return scored_file, worklist_file, options
 
 
 def lines(rows: list[dict[str, Any]]) -> list[int]:
@@ -240,5 +244,5 @@ def test_with_nothing_earlier_nothing_is_said_of_changes(tmp_path: Path) -> None
 
 
 def test_it_tells_what_it_can_be_filtered_by(tmp_path: Path) -> None:
-    found = write_ranked(*made_by(tmp_path, ROWS), tmp_path / "worklist.parquet")
-    assert found == {"category": [], "region": ["UKD", "UKC"], "register": ["uk"]}
+    choices = write_ranked(*made_by(tmp_path, ROWS), tmp_path / "worklist.parquet")
+    assert choices == {"category": [], "region": ["UKD", "UKC"], "register": ["uk"]}

@@ -16,7 +16,7 @@ from tenders.errors import DataError, UnreachableError
 def test_nobody_else_on_the_machine_may_look(tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "state" / "tender-risk")
     folder = directory.create(new_id())
-    assert [each.stat().st_mode & 0o777 for each in (directory.path, folder.parent, folder)] == [0o700] * 3
+    assert [path.stat().st_mode & 0o777 for path in (directory.path, folder.parent, folder)] == [0o700] * 3
 
 
 def test_two_services_of_one_directory_call_it_the_same(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_what_was_left_long_ago_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("name", "kept"),
     [
         ("register 2024 (final).jsonl", "register 2024 (final).jsonl"),
         ("Vergabe-Übersicht.CSV", "Vergabe-Übersicht.csv"),
@@ -69,20 +69,20 @@ def test_what_was_left_long_ago_is_found(tmp_path: Path) -> None:
         ("-rf.csv", "-rf.csv"),
     ],
 )
-def test_a_name_is_its_last_part_without_what_means_something(given: str, kept: str) -> None:
-    assert safe_name(given) == kept
+def test_a_name_is_its_last_part_without_what_means_something(name: str, kept: str) -> None:
+    assert safe_name(name) == kept
 
 
 def test_a_long_name_is_cut_and_keeps_its_ending() -> None:
-    found = safe_name("é" * 5000 + ".parquet.zst")
-    assert found.endswith(".parquet.zst")
-    assert len(found.encode()) <= MAX_NAME_BYTES
+    safe = safe_name("é" * 5000 + ".parquet.zst")
+    assert safe.endswith(".parquet.zst")
+    assert len(safe.encode()) <= MAX_NAME_BYTES
 
 
-@pytest.mark.parametrize("given", ["", "/", "tenders", "tenders.exe", "mapping.toml", "a.csv/", ".gz", "csv"])
-def test_what_no_reader_knows_is_refused(given: str) -> None:
+@pytest.mark.parametrize("name", ["", "/", "tenders", "tenders.exe", "mapping.toml", "a.csv/", ".gz", "csv"])
+def test_what_no_reader_knows_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="no reader"):
-        safe_name(given if given != "a.csv/" else "a.csv/..")
+        safe_name(name if name != "a.csv/" else "a.csv/..")
 
 
 def test_what_an_earlier_job_scored_is_there_until_it_is_let_go(tmp_path: Path) -> None:

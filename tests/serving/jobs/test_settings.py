@@ -11,10 +11,10 @@ from tenders.errors import UsageError
 
 
 def test_without_a_word_jobs_are_kept_in_the_users_state_directory_for_a_month() -> None:
-    found = settings({})
-    assert found.data == Path.home() / ".local" / "state" / "tender-risk"
-    assert (found.database, found.upload, found.days, found.niceness) == ("", 2 * 2**30, 30, 10)
-    assert found.workers >= 1
+    values = settings({})
+    assert values.data == Path.home() / ".local" / "state" / "tender-risk"
+    assert (values.database, values.upload, values.days, values.niceness) == ("", 2 * 2**30, 30, 10)
+    assert values.workers >= 1
 
 
 def test_the_state_directory_is_where_the_user_has_it(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_the_state_directory_is_where_the_user_has_it(tmp_path: Path) -> None:
 
 
 def test_everything_can_be_set() -> None:
-    found = settings(
+    values = settings(
         {
             "TENDER_RISK_DATA": "/srv/tender-risk",
             "TENDER_RISK_JOBS": "postgresql://db/jobs",
@@ -32,9 +32,9 @@ def test_everything_can_be_set() -> None:
             "TENDER_RISK_JOB_NICENESS": "0",
         }
     )
-    assert found.data == Path("/srv/tender-risk")
-    assert (found.database, found.upload) == ("postgresql://db/jobs", 5 * 2**20)
-    assert (found.days, found.workers, found.niceness) == (7, 3, 0)
+    assert values.data == Path("/srv/tender-risk")
+    assert (values.database, values.upload) == ("postgresql://db/jobs", 5 * 2**20)
+    assert (values.days, values.workers, values.niceness) == (7, 3, 0)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", "9" * 5000, "٣"])

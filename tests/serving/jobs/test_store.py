@@ -21,9 +21,9 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         yield Sqlite(tmp_path / "jobs.sqlite")
         return
-    found = PostgreSql(request.getfixturevalue("postgresql"))
-    yield found
-    found.run("DROP TABLE IF EXISTS tender_risk_jobs")
+    database = PostgreSql(request.getfixturevalue("postgresql"))
+    yield database
+    database.run("DROP TABLE IF EXISTS tender_risk_jobs")
 
 
 @pytest.fixture
@@ -37,16 +37,16 @@ def job(home: str = HOME, age: float = 0, **about: object) -> Job:
 
 
 def added(store: Store, *jobs: Job) -> list[str]:
-    for each in jobs:
-        store.add(each)
-    return [each.id for each in jobs]
+    for one in jobs:
+        store.add(one)
+    return [one.id for one in jobs]
 
 
 def test_a_job_comes_back_as_it_was_put_in(store: Store) -> None:
     options = JobOptions(stage="draft", register="ted_de", capacity=3, rank_by="expected_loss", most_per_buyer=1)
-    given = job(name="Ausgaben; DROP TABLE 'x' \u202e%s :id.csv", options=options, size=3 * 2**40)
-    store.add(given)
-    assert store.get(given.id) == given
+    created = job(name="Ausgaben; DROP TABLE 'x' \u202e%s :id.csv", options=options, size=3 * 2**40)
+    store.add(created)
+    assert store.get(created.id) == created
     assert store.get(new_id()) is None
 
 
@@ -68,14 +68,14 @@ def test_many_at_once_take_every_job_once(database: Database) -> None:
     ids = added(Store(database), *(job() for _ in range(24)))
 
     def taken(runner: str) -> list[str]:
-        store, found = Store(database), []
+        store, ids = Store(database), []
         while job := store.claim(HOME, runner):
-            found.append(job.id)
-        return found
+            ids.append(job.id)
+        return ids
 
     with ThreadPoolExecutor(6) as threads:
-        found = [*threads.map(taken, (f"runner {number}" for number in range(6)))]
-    assert sorted(name for each in found for name in each) == sorted(ids)
+        claimed = [*threads.map(taken, (f"runner {number}" for number in range(6)))]
+    assert sorted(name for names in claimed for name in names) == sorted(ids)
 
 
 def test_the_table_is_made_by_many_at_once(database: Database) -> None:
@@ -88,8 +88,8 @@ def test_who_runs_a_job_notes_how_far_it_is_and_how_it_ended(store: Store) -> No
     store.claim(HOME, US)
     assert store.progress(name, US, 5, 6)
     assert store.end(name, US, "done", rows=9)
-    found = store.get(name)
-    assert found and (found.state, found.rows, found.bytes, found.attempts) == ("done", 9, 7, 1)
+    stored = store.get(name)
+    assert stored and (stored.state, stored.rows, stored.bytes, stored.attempts) == ("done", 9, 7, 1)
     assert not store.progress(name, US, 1, 1)
 
 
@@ -105,7 +105,7 @@ def test_nobody_else_notes_anything(store: Store) -> None:
 def test_a_job_whose_runner_is_gone_waits_again_and_is_counted(store: Store) -> None:
     (name,) = added(store, job())
     store.claim(HOME, US)
-    assert [each.id for each in store.running(HOME)] == [name]
+    assert [entry.id for entry in store.running(HOME)] == [name]
     assert store.requeue(name, US)
     again = store.claim(HOME, THEM)
     assert again and (again.id, again.runner, again.attempts) == (name, THEM, 2)
@@ -135,9 +135,9 @@ def test_what_waits_and_what_expires_is_told_by_directory(store: Store) -> None:
     old, ended = job(age=40), job(age=40, state="done")
     added(store, old, ended, job(state="done"), job(ELSEWHERE, age=40, state="done"))
     assert store.waiting(HOME) == 1
-    assert [each.id for each in store.expired(HOME, now() - timedelta(days=30))] == [ended.id]
+    assert [entry.id for entry in store.expired(HOME, now() - timedelta(days=30))] == [ended.id]
     assert len(store.newest(HOME, 2)) == 2
-    assert store.newest(HOME, 9)[0].created == max(each.created for each in store.newest(HOME, 9))
+    assert store.newest(HOME, 9)[0].created == max(entry.created for entry in store.newest(HOME, 9))
 
 
 def test_a_database_that_does_not_answer_is_said_without_its_address(tmp_path: Path) -> None:

@@ -31,13 +31,13 @@ def services(postgresql: str, data: Path, *machines: str) -> Iterator[list[Servi
     settings = {"TENDER_RISK_DATA": str(data), "TENDER_RISK_JOBS": postgresql, "TENDER_RISK_JOB_WORKERS": "1"}
     with ExitStack() as stack:
         begun = [stack.enter_context(running(machine=machine, **settings)) for machine in machines]
-        yield [(each, stack.enter_context(httpx.Client(base_url=address(each), timeout=60))) for each in begun]
+        yield [(process, stack.enter_context(httpx.Client(base_url=address(process), timeout=60))) for process in begun]
 
 
 def held(store: Store, id: str) -> Job:
-    found = store.get(id)
-    assert found
-    return found
+    stored = store.get(id)
+    assert stored
+    return stored
 
 
 def test_each_job_is_done_once_and_either_shows_and_deletes_it(postgresql: str, store: Store, tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_each_job_is_done_once_and_either_shows_and_deletes_it(postgresql: str, 
         assert made.ended(one, newer)["links"].keys() >= {"gone"}
         for name, (_, else_) in zip(ids, pairs, strict=True):
             assert else_.delete(f"/jobs/{name}").status_code == 204
-            assert [each.get(f"/jobs/{name}").status_code for each in (one, other)] == [404, 404]
+            assert [client.get(f"/jobs/{name}").status_code for client in (one, other)] == [404, 404]
             assert not (tmp_path / "data" / "jobs" / name).exists()
 
 
@@ -66,9 +66,9 @@ def test_two_machines_are_at_work_at_once(postgresql: str, store: Store, tmp_pat
         # A service takes part from when it is first asked about jobs.
         assert other.get(f"/jobs/{'A' * 32}").status_code == 404
         ids = [made.upload(one, made.long(5), NAME)["id"] for _ in range(2)]
-        until(lambda: {held(store, each).runner.partition("-")[0] for each in ids} == {HERE, THERE})
+        until(lambda: {held(store, name).runner.partition("-")[0] for name in ids} == {HERE, THERE})
         # The one that does not run it calls it off and throws it away all the same.
-        foreign = next(each for each in ids if held(store, each).runner.startswith(HERE))
+        foreign = next(name for name in ids if held(store, name).runner.startswith(HERE))
         assert other.delete(f"/jobs/{foreign}").status_code == 204
         until(lambda: not (tmp_path / "data" / "jobs" / foreign).exists())
         (left,) = {*ids} - {foreign}
@@ -81,8 +81,8 @@ def test_when_the_one_at_work_is_killed_the_other_goes_on(postgresql: str, store
         name = made.upload(both[0][1], made.long(5), NAME)["id"]
         until(lambda: held(store, name).state == "running")
         runner = held(store, name).runner
-        ((killed, _),) = (each for each in both if str(each[0].pid) in runner.split("-"))
-        ((_, left),) = (each for each in both if each[0] is not killed)
+        ((killed, _),) = (service for service in both if str(service[0].pid) in runner.split("-"))
+        ((_, left),) = (service for service in both if service[0] is not killed)
         killed.kill()
         killed.wait()
         done = made.ended(left, name)

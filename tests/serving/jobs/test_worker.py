@@ -66,7 +66,7 @@ def test_a_job_that_runs_stands_back_and_stops_when_it_is_deleted(tmp_path: Path
         begun = made.upload(http, made.long(BLOCKS), NAME)
         folder = tmp_path / "data" / "jobs" / begun["id"]
         until(lambda: bool(scoring(folder)))
-        until(lambda: all(os.getpriority(os.PRIO_PROCESS, each) == 7 for each in scoring(folder)))
+        until(lambda: all(os.getpriority(os.PRIO_PROCESS, pid) == 7 for pid in scoring(folder)))
         assert os.getpriority(os.PRIO_PROCESS, service.pid) == os.getpriority(os.PRIO_PROCESS, 0)
         assert http.delete(f"/jobs/{begun['id']}").status_code == 204
         until(lambda: not folder.exists() and not scoring(folder))
@@ -93,15 +93,15 @@ def free(path: Path) -> bool:
 
 def scoring(folder: Path) -> list[int]:
     """The processes that score the job of a folder."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
+    pids = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            said = each.read_bytes()
+            command = path.read_bytes()
         except OSError:
             continue
-        if str(folder).encode() in said:
-            found.append(int(each.parent.name))
-    return found
+        if str(folder).encode() in command:
+            pids.append(int(path.parent.name))
+    return pids
 
 
 @pytest.fixture
@@ -124,8 +124,8 @@ def added(worker: Worker, age: float = 0, **about: object) -> Job:
 def test_jobs_and_their_files_go_when_they_are_old(worker: Worker) -> None:
     old, young, waiting = added(worker, 31, state="done"), added(worker, 29, state="done"), added(worker, 31)
     worker.sweep()
-    assert [worker.store.get(each.id) is None for each in (old, young, waiting)] == [True, False, False]
-    assert [worker.directory.folder(each.id).exists() for each in (old, young, waiting)] == [False, True, True]
+    assert [worker.store.get(job.id) is None for job in (old, young, waiting)] == [True, False, False]
+    assert [worker.directory.folder(job.id).exists() for job in (old, young, waiting)] == [False, True, True]
 
 
 def test_files_of_an_upload_that_broke_off_go_the_next_day(worker: Worker) -> None:
@@ -143,7 +143,7 @@ def test_a_job_whose_runner_is_gone_waits_again_and_one_that_runs_does_not(worke
     assert worker.store.claim(worker.directory.name, "alive")
     held = worker.directory.lock(alive.id)
     worker.revive()
-    assert [worker.store.get(each.id).state for each in (gone, alive)] == ["queued", "running"]
+    assert [worker.store.get(job.id).state for job in (gone, alive)] == ["queued", "running"]
     os.close(held)
 
 

@@ -18,12 +18,12 @@ def test_it_is_light_and_loads_nothing_from_elsewhere(http: httpx.Client, path: 
     assert answer.status_code == 200
     assert len(answer.content) < LIGHT
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert [each["src"] for each in Page(answer.text).of("script")] == ["/page.js"]
+    assert [item["src"] for item in Page(answer.text).of("script")] == ["/page.js"]
 
 
 @pytest.mark.parametrize(("ended", "failed"), [("failed", True), ("held", False)])
 def test_the_casebook_is_filtered_by_how_cases_ended(http: httpx.Client, ended: str, failed: bool) -> None:
-    expected = sum(each.failed is failed for each in known_cases("awarded"))
+    expected = sum(item.failed is failed for item in known_cases("awarded"))
     assert f"{expected} of {len(casebook.cases())} cases" in http.get("/casebook", params={"ended": ended}).text
 
 

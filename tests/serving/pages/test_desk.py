@@ -60,7 +60,7 @@ def test_a_file_that_is_not_changed_is_scored_as_the_api_scores_it(http: httpx.C
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
     again = http.post("/", data=sent)
     assert carried(again) == sent
-    assert [each["text"] for each in http.post("/score", json={"tender": MANCHESTER}).json()["reasons"][:3]] == [
+    assert [item["text"] for item in http.post("/score", json={"tender": MANCHESTER}).json()["reasons"][:3]] == [
         *re.findall(r"<tr><td>([^<]*?) <span", again.text)[:3]
     ]
 
@@ -118,14 +118,14 @@ def test_scenarios_stand_side_by_side(http: httpx.Client) -> None:
     sent = {**FILLED, "a.lots": "4", "c.term_years": "3", "c.lots": "6"}
     del sent["single_block"]
     text = http.post("/desk/what-if", data=sent).text
-    asked = {
+    request = {
         "tender": {k: v for k, v in sent.items() if "." not in k},
         "scenarios": [{"lots": "4"}, {"term_years": "3", "lots": "6"}],
     }
-    found = http.post("/what_if", json=asked).json()
-    for each in (found["base"], *(scenario["score"] for scenario in found["scenarios"])):
-        assert f"<strong>{each['failure']:.1%}</strong>" in text
-    assert found["note"] in Page(text).text
+    answer = http.post("/what_if", json=request).json()
+    for item in (answer["base"], *(scenario["score"] for scenario in answer["scenarios"])):
+        assert f"<strong>{item['failure']:.1%}</strong>" in text
+    assert answer["note"] in Page(text).text
     assert Page(text).values["c.term_years"] == "3"
 
 
@@ -145,21 +145,21 @@ def test_a_wrong_scenario_is_refused_beside_its_field_and_nothing_is_lost(http: 
 def test_suggestions_are_the_functions_and_name_only_what_was_told(http: httpx.Client, bundle: Bundle) -> None:
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
     text = Page(http.post("/desk/suggestions", data={**sent, "stage": "draft"}).text).text
-    found = suggest(bundle, to_process(MANCHESTER), "draft")
-    assert found.text in text
-    assert found.note in text
-    for each in found.single:
-        assert each.text in text
+    answer = suggest(bundle, to_process(MANCHESTER), "draft")
+    assert answer.text in text
+    assert answer.note in text
+    for item in answer.single:
+        assert item.text in text
     assert "guarantee" not in text, "nobody said anything of one"
 
 
 def test_comparables_link_to_the_casebook(http: httpx.Client) -> None:
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
     text = http.post("/desk/comparables", data=sent).text
-    for each in comparables(to_process(MANCHESTER)).cases:
-        assert f'href="/casebook/{each.case}"' in text
-        assert each.account in Page(text).text
-        assert http.get(f"/casebook/{each.case}").status_code == 200
+    for item in comparables(to_process(MANCHESTER)).cases:
+        assert f'href="/casebook/{item.case}"' in text
+        assert item.account in Page(text).text
+        assert http.get(f"/casebook/{item.case}").status_code == 200
 
 
 def test_what_is_unknown_is_tried_by_the_same_function(http: httpx.Client) -> None:
@@ -182,8 +182,8 @@ def test_factors_stand_apart_by_what_they_were_seen_with(http: httpx.Client) -> 
     for factor in score["factors"]:
         assert "; ".join(factor["sources"]) in text
         assert (failing < text.index(f"{factor['title']}.") < surviving) is (factor["seen_with"] == "failure")
-    for said in ("Shown: ", "Not shown: ", "Cannot be judged: "):
-        assert said in text
+    for heading in ("Shown: ", "Not shown: ", "Cannot be judged: "):
+        assert heading in text
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -194,8 +194,8 @@ def test_every_page_is_light_escaped_and_loads_nothing_from_elsewhere(http: http
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     page = Page(answer.text)
-    assert [each.get("src") for each in page.of("script")] == ([] if step == "report" else ["/page.js"])
-    assert not [tag for tag, given in page.elements if "style" in given]
+    assert [item.get("src") for item in page.of("script")] == ([] if step == "report" else ["/page.js"])
+    assert not [tag for tag, attributes in page.elements if "style" in attributes]
 
 
 @pytest.mark.parametrize("step", ["", *(f"desk/{step}" for step in STEPS)])
@@ -205,7 +205,7 @@ def test_hostile_text_in_every_field_is_shown_as_text(http: httpx.Client, step: 
     page = Page(answer.text)
     assert len(page.of("script")) == (0 if step == "desk/report" else 1)
     assert not page.of("b")
-    assert not [name for _, given in page.elements for name in given if name.startswith("on")]
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
     assert "49" not in page.values.get("title", "")
     if step != "desk/report":
         assert page.values["title"] == HOSTILE
@@ -274,6 +274,6 @@ def test_the_report_says_all_of_it(http: httpx.Client) -> None:
         "725,500,000",
     ):
         assert part in text
-    for each in comparables(to_process(CAMBRIDGESHIRE)).cases[:4]:
-        assert each.name in text
+    for item in comparables(to_process(CAMBRIDGESHIRE)).cases[:4]:
+        assert item.name in text
     assert not re.search(r"(src|href|action)=\"(https?:)?/", answer.text), "complete in itself"

@@ -71,7 +71,7 @@ def test_a_formula_in_a_workbook_is_not_run(http: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (bomb(40), "unpacks to"),
         (b"PK\x03\x04" + b"\0" * 5 * 2**20, "at most"),
@@ -82,10 +82,10 @@ def test_a_formula_in_a_workbook_is_not_run(http: httpx.Client) -> None:
     ],
     ids=["bomb", "large", "text", "other", "empty", "unfilled"],
 )
-def test_a_bad_workbook_is_refused(http: httpx.Client, content: bytes, said: str) -> None:
+def test_a_bad_workbook_is_refused(http: httpx.Client, content: bytes, message: str) -> None:
     answer = uploaded(http, "book.xlsx", content)
     assert answer.status_code in (400, 413)
-    assert said in Page(answer.text).text
+    assert message in Page(answer.text).text
 
 
 def test_a_bomb_that_lies_about_its_size_gives_no_more_than_it_says() -> None:

@@ -35,13 +35,13 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append(tag)
-        given = dict(attrs)
+        attributes = dict(attrs)
         if tag in ("input", "select", "textarea"):
-            self._in = str(given.get("name"))
-            self.about[self._in] = given
-            self.values[self._in] = given.get("value") or ""
-        elif tag == "option" and "selected" in given:
-            self.values[self._in] = given.get("value") or ""
+            self._in = str(attributes.get("name"))
+            self.about[self._in] = attributes
+            self.values[self._in] = attributes.get("value") or ""
+        elif tag == "option" and "selected" in attributes:
+            self.values[self._in] = attributes.get("value") or ""
 
     def handle_data(self, data: str) -> None:
         if self.elements and self.elements[-1] == "textarea" and self.about[self._in].get("rows"):
@@ -83,9 +83,9 @@ def test_a_score_shows_all_that_the_contract_gives(http: httpx.Client) -> None:
     assert all(f"{round(end * 100)}%" in text for end in score["interval"])
     assert score["band"] in text
     assert score["evidence"] in text
-    told = [reason for reason in score["reasons"] if abs(reason["effect"]) >= 0.0005]
-    assert told
-    assert all(reason["text"].split("'")[0] in text for reason in told)
+    reasons = [reason for reason in score["reasons"] if abs(reason["effect"]) >= 0.0005]
+    assert reasons
+    assert all(reason["text"].split("'")[0] in text for reason in reasons)
     assert "What is unknown" in text
     assert score["bundle"] in text
 
@@ -124,7 +124,7 @@ def test_hostile_text_is_shown_as_text(http: httpx.Client, key: str) -> None:
     assert page.elements.count("script") == 1, "our own"
     assert "b" not in page.elements
     assert "49" not in page.values.get(key, "")
-    assert not any(name.startswith("on") for given in page.about.values() for name in given)
+    assert not any(name.startswith("on") for attributes in page.about.values() for name in attributes)
     if key != "stage":
         assert page.values[key] == HOSTILE
 

@@ -24,7 +24,7 @@ FILES = {
     "a.jsonl": lines([*MANY[:4]]) + BROKEN + lines(MANY[4:]),
     "a.jsonl.gz": gzip.compress(lines(MANY)),
     "package.json": samples.data(PACKAGE),
-    "records.json": json.dumps({"records": [{"compiledRelease": each} for each in MANY]}).encode(),
+    "records.json": json.dumps({"records": [{"compiledRelease": item} for item in MANY]}).encode(),
     "list.json": json.dumps(MANY).encode(),
     "packages.jsonl": lines([{"releases": MANY[:3]}, {"releases": MANY[3:]}]),
     "forms.jsonl": lines(FORMS),
@@ -37,9 +37,9 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_every_row_opens_as_the_tender_that_was_scored(name: str, tmp_path: Path) -> None:
     file = written(tmp_path, name, FILES[name])
-    found = [row for row in read(file) if row.process]
-    assert len(found) >= len(FORMS)
-    for row in found:
+    scored = [row for row in read(file) if row.process]
+    assert len(scored) >= len(FORMS)
+    for row in scored:
         opened = read_draft(file, None, row.line, row.place)
         assert opened.process("draft").as_of("draft") == row.process.as_of("draft")
 
@@ -47,7 +47,7 @@ def test_every_row_opens_as_the_tender_that_was_scored(name: str, tmp_path: Path
 def test_a_line_of_a_later_block_is_found(tmp_path: Path) -> None:
     plain = gzip.decompress(long(2))
     file = written(tmp_path, "a.jsonl", plain)
-    assert len([each for each in blocks(file) if count_lines(each)]) > 1
+    assert len([item for item in blocks(file) if count_lines(item)]) > 1
     last = plain.count(b"\n")
     assert json.loads(read_draft(file, None, last, "").document)["ocid"] == f"ocds-h6vhtk-{last - 1}"
 

@@ -26,7 +26,7 @@ def scored(bundle: Bundle, **facts: object) -> Score:
 def test_peers_stand_in_columns_of_a_fiftieth_of_the_scale_and_the_tallest_fills_it(bundle: Bundle) -> None:
     strip = result.peer_strip(scored(bundle, failure=0.15, interval=(0.1, 0.3)), bundle, lambda _: PEERS)
     assert strip and strip.scale.end == "50%"
-    assert [(each.x, each.up, each.down) for each in strip.columns] == [
+    assert [(column.x, column.up, column.down) for column in strip.columns] == [
         (20.0, result.STRIP_HEIGHT, result.STRIP_HEIGHT / 2), (40.0, 0, result.STRIP_HEIGHT / 2), (98.0, result.STRIP_HEIGHT / 2, 0),
     ]  # fmt: skip
     assert (strip.failed, strip.held, strip.failed_below, strip.held_below) == (3, 2, 2, 1)
@@ -38,10 +38,10 @@ def test_of_another_register_the_bundle_keeps_no_cases_and_no_peers_are_shown(bu
 
 def test_the_path_falls_as_the_probability_rises(bundle: Bundle) -> None:
     low, high = scored(bundle, failure=0.1), scored(bundle, failure=0.4)
-    found = stages.stage_path([low, high], 150)
-    assert [step.x for step in found.steps] == [25, 75]
-    assert found.top < found.steps[1].y < found.steps[0].y < found.bottom < found.height
-    assert found.steps[0].y == pytest.approx(found.bottom - (found.bottom - found.top) * 0.2)
+    path = stages.stage_path([low, high], 150)
+    assert [step.x for step in path.steps] == [25, 75]
+    assert path.top < path.steps[1].y < path.steps[0].y < path.bottom < path.height
+    assert path.steps[0].y == pytest.approx(path.bottom - (path.bottom - path.top) * 0.2)
 
 
 def test_every_picture_that_is_not_beside_its_numbers_has_its_words(http: httpx.Client) -> None:
@@ -65,12 +65,12 @@ def test_about_tells_the_registers_apart_from_the_uk_and_says_what_has_no_pictur
     http: httpx.Client, bundle: Bundle
 ) -> None:
     text = http.get("/about").text
-    found = list(about.metric_rows(bundle))
-    assert {each.cases for each in found} <= {"cohort", "picked", *bundle.registers}
-    assert {each.stage for each in found} <= {"draft", "bids_in", "awarded"}
+    rows = list(about.metric_rows(bundle))
+    assert {row.cases for row in rows} <= {"cohort", "picked", *bundle.registers}
+    assert {row.stage for row in rows} <= {"draft", "bids_in", "awarded"}
     for name, other in bundle.registers.items():
         held = "reliability.svg" in other.pictures
         assert (f'src="/about/{name}-reliability.svg"' in text) is held
-    for each in found:
-        if each.ece is not None and each.cases == "cohort":
-            assert f"{each.ece * 100:.1f} points" in text
+    for row in rows:
+        if row.ece is not None and row.cases == "cohort":
+            assert f"{row.ece * 100:.1f} points" in text
