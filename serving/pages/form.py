@@ -184,7 +184,9 @@ def _reads(feature: Feature, field: Column) -> bool:
 def form_values(tender: Tender) -> dict[str, str]:
     """The form's values for a tender: every field that it states, as a user would have typed it."""
     document = msgspec.to_builtins(tender)
-    texts = ((field.name, tidy(field.name, _text_of(field, value_at(document, field.path)))) for field in form.FIELDS)
+    texts = (
+        (field.name, tidy(field.name, _text_of(field, form.value_at(document, field.path)))) for field in form.FIELDS
+    )
     return {key: text for key, text in texts if text}
 
 
@@ -209,16 +211,6 @@ def number_text(value: float) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.4g}"
 
 
-def value_at(document: Any, path: str) -> Any:
-    """The value at a JSON path of names and 0; None if there is none."""
-    for step in path.strip("/").split("/"):
-        if step == "0":
-            document = document[0] if isinstance(document, list | tuple) and document else None
-        else:
-            document = document.get(step) if isinstance(document, Mapping) else None
-    return document
-
-
 def _text_of(field: Column, value: Any) -> str:
     if field.name in _OBJECT_TEXTS:
         return _OBJECT_TEXTS[field.name](value or ())
@@ -236,7 +228,7 @@ def _names(name: str, default: str = "") -> Callable[[Any], str]:
 
 
 def _lot_values(lots: Any) -> str:
-    amounts = [value_at(lot, "/value/amount") for lot in lots]
+    amounts = [form.value_at(lot, "/value/amount") for lot in lots]
     return "" if None in amounts else "; ".join(map(number_text, amounts))
 
 
