@@ -15,7 +15,7 @@ from sklearn.metrics import roc_curve
 
 from features.catalogue import catalogue
 from models.bundle import ANY, PICTURES, Bundle
-from tenders import registers as sources
+from tenders.registers import find_register, register_names
 from training import metrics
 from training.recipe import Recipe
 from training.registers import RegisterMetrics, RegistersResult
@@ -59,11 +59,11 @@ def add_register_cards(result: RegistersResult) -> dict[str, Bundle]:
 def evidence(cohort: CasebookMetrics, picked: CasebookMetrics) -> str:
     """How thin the evidence is, in a sentence that stands beside every score."""
     low, high = cohort.auc_ci
-    verdict = "so it may be no better than chance" if low <= 0.5 else "so it is better than chance"
+    verdict = "That may be chance." if low <= 0.5 else "That is better than chance."
     return (
-        f"Thin evidence: {cohort.n + picked.n} UK cases. On the {cohort.n} that were not picked by how they "
-        f"ended, it puts one that failed above one that held {cohort.auc:.0%} of the time (95% interval {low:.0%} to "
-        f"{high:.0%}; a coin gives 50%), {verdict}. Most of this number is the base rate."
+        f"Thin evidence: {cohort.n + picked.n} UK cases, of which {cohort.n} were not picked by how they ended. Of one that "
+        f"failed and one that held among these, the model picks the failed one {cohort.auc:.0%} of the time (95% interval "
+        f"{low:.0%} to {high:.0%}; a coin gives 50%). {verdict} Most of this number is the base rate."
     )
 
 
@@ -190,14 +190,12 @@ def register_title(name: str) -> str:
     """What a register is called."""
     if name == ANY:
         return "any other register"
-    return sources.find_register(name).title if name in sources.register_names() else name
+    return find_register(name).title if name in register_names() else name
 
 
 def register_credit(name: str) -> str:
     """What a register's history is, who copied it, and on what terms."""
-    return (
-        sources.find_register(name).credit if name in sources.register_names() else f"{name}, a history that you gave."
-    )
+    return find_register(name).credit if name in register_names() else f"{name}, a history that you gave."
 
 
 def register_card(name: str, bundle: Bundle, result: RegistersResult) -> str:

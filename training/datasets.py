@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from features.catalogue import Feature, catalogue, known_at
 from features.matrix import Matrix, measured
-from features.track_records import attributes
 from features.track_records import register_history as histories
-from features.track_records.attributes import hash_attributes
+from features.track_records.attributes import amount, hash_attributes, hashed
 from features.track_records.case_records import NO_RECORDS, CaseHistory
 from features.track_records.register_features import register_features, register_level
 from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
@@ -202,8 +201,8 @@ class RegisterDataset(msgspec.Struct, frozen=True, kw_only=True):
     `x` has shape (rows, names); `y` is NaN for censored rows; `key` identifies the case; `published` and `known` are
     days as ordinals. Rows of one `cluster` ended by one decision, rows of one `buyer` share it. `level` is the
     register's rate of the year before in log-odds, `drift` the distance of the last quarter's rate from it. `gaps` are
-    the source's; `subgroups` name the kinds of case that metrics are given for. `state` is the register's history at
-    its end.
+    the source's; `subgroups` name the kinds of case that metrics are given for. `history` is the register's
+    history at its end.
     """
 
     register: str
@@ -222,7 +221,7 @@ class RegisterDataset(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: bool
     gaps: tuple[str, ...]
     subgroups: Mapping[str, NDArray[np.str_]]
-    state: RegisterHistory
+    history: RegisterHistory
 
     @property
     def labelled(self) -> Flags:
@@ -231,66 +230,66 @@ class RegisterDataset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @gc_paused()
-def register_dataset(source: Register, past: Sequence[LabelledTender], outcome: str, stage: Stage) -> RegisterDataset:
-    """The dataset of a register. `past` needs no order; rows keep theirs."""
-    cases, buyer = replay_cases(past, outcome, source.called_off), buyer_numbers(past)
-    cluster = group_numbers([case.cluster_id for case in past])
-    if source.snapshot:
-        cases = msgspec.structs.replace(cases, weight=np.bincount(cluster)[cluster] ** -0.5)
-    state = empty_history(cases)
-    read = cross_fit_history(state, cases, buyer) if source.snapshot else histories.replay(state, cases)
-    tenders = [case.as_of(stage) for case in past]
+def register_dataset(
+    register: Register, cases: Sequence[LabelledTender], outcome: str, stage: Stage
+) -> RegisterDataset:
+    """The dataset of a register. The cases need no order; rows keep theirs."""
+    buyer, cluster = buyer_numbers(cases), group_numbers([case.cluster_id for case in cases])
+    replayed = replay_cases(cases, outcome, register.called_off)
+    if register.snapshot:
+        replayed = msgspec.structs.replace(replayed, weight=np.bincount(cluster)[cluster] ** -0.5)
+    history = empty_history(replayed)
+    reading = cross_fit_history(history, replayed, buyer) if register.snapshot else histories.replay(history, replayed)
+    tenders = [case.as_of(stage) for case in cases]
     stated = informative_features([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
-    recorded = register_features(read)
-    level, drift = register_level(read)
+    recorded = register_features(reading)
+    level, drift = register_level(reading)
     plain = measured(stated, tenders, [NO_RECORDS] * len(tenders), stage).astype(np.float32)
     x = np.concatenate([plain, *(column[:, None] for column in recorded.values())], axis=1, dtype=np.float32)
     return RegisterDataset(
-        register=source.name,
+        register=register.name,
         outcome=outcome,
         stage=stage,
         names=(*(feature.name for feature in stated), *recorded),
         x=x,
-        y=cases.y,
-        key=np.array(
-            [attributes.hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in past], dtype=np.uint64
-        ),
-        published=cases.published,
-        known=cases.known,
+        y=replayed.y,
+        key=np.array([hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in cases], dtype=np.uint64),
+        published=replayed.published,
+        known=replayed.known,
         cluster=cluster,
         buyer=buyer,
         level=level,
-        drift=np.zeros(len(past)) if source.snapshot else drift,
-        snapshot=source.snapshot,
-        gaps=source.gaps_tell,
-        subgroups=subgroups(past, buyer),
-        state=state,
+        drift=np.zeros(len(cases)) if register.snapshot else drift,
+        snapshot=register.snapshot,
+        gaps=register.gaps_tell,
+        subgroups=subgroups(cases, buyer),
+        history=history,
     )
 
 
-def replay_cases(past: Sequence[LabelledTender], outcome: str, called_off: tuple[str, ...] = ()) -> HistoryCases:
+def replay_cases(cases: Sequence[LabelledTender], outcome: str, called_off: tuple[str, ...] = ()) -> HistoryCases:
     """What the replay of a register reads: every case with its days, its outcome and what else its end showed.
 
     That is the days until it was known, and for no_award whether the kind of ending begins like one of `called_off`,
     else the logarithm of the number of bidders (0 if not known).
     """
-    y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in past])
-    published = np.array([case.published.toordinal() for case in past], dtype=np.int64)
+    y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in cases])
+    published = np.array([case.published.toordinal() for case in cases], dtype=np.int64)
     known = credible_days(
-        np.array([case.known_on.toordinal() if case.known_on else 0 for case in past], dtype=np.int64), published
+        np.array([case.known_on.toordinal() if case.known_on else 0 for case in cases], dtype=np.int64), published
     )
     lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
     if outcome == "no_award":
-        other = [float(case.kind.lower().startswith(called_off)) for case in past]
+        other = [float(case.kind.lower().startswith(called_off)) for case in cases]
     else:
-        other = [_log_bidders(case) for case in past]
+        other = [_log_bidders(case) for case in cases]
     return HistoryCases(
-        attributes=hash_attributes(case.tender for case in past),
+        attributes=hash_attributes(case.tender for case in cases),
         published=published,
         known=known,
         y=y,
         others=np.vstack([lag, other]).astype(np.float64),
-        weight=np.ones(len(past)),
+        weight=np.ones(len(cases)),
     )
 
 
@@ -320,18 +319,18 @@ def empty_history(cases: HistoryCases) -> RegisterHistory:
     return RegisterHistory.empty(cases, int(np.clip(OUTCOMES // labelled, 1, MOST_PASSES)))
 
 
-def cross_fit_history(state: RegisterHistory, cases: HistoryCases, group: Numbers) -> HistoryReading:
-    """Every row reads what the rows of other groups showed, as if all were of one day. In the end `state` has all."""
-    read = histories.start_reading(state, on_one_day(cases))
-    ordered = histories.learning_order(read.cases)
-    day = int(read.cases.published[0]) + 1
+def cross_fit_history(history: RegisterHistory, cases: HistoryCases, group: Numbers) -> HistoryReading:
+    """Every row reads what the rows of other groups showed, as if all were of one day. In the end `history` has all."""
+    reading = histories.start_reading(history, on_one_day(cases))
+    ordered = histories.learning_order(reading.cases)
+    day = int(reading.cases.published[0]) + 1
     for train, test in grouped_folds(group, FOLDS, 0):
-        other = empty_history(read.cases)
-        _add_cases(other, read, train, ordered[np.isin(ordered, train)])
-        histories.read_as_of(other, read, test, day)
-    _add_cases(state, read, np.arange(len(cases.y)), ordered)
-    state.timeless = True
-    return read
+        other = empty_history(reading.cases)
+        _add_cases(other, reading, train, ordered[np.isin(ordered, train)])
+        histories.read_as_of(other, reading, test, day)
+    _add_cases(history, reading, np.arange(len(cases.y)), ordered)
+    history.timeless = True
+    return reading
 
 
 def on_one_day(cases: HistoryCases) -> HistoryCases:
@@ -340,15 +339,15 @@ def on_one_day(cases: HistoryCases) -> HistoryCases:
     return msgspec.structs.replace(cases, published=middle, known=middle)
 
 
-def _add_cases(state: RegisterHistory, read: HistoryReading, published: Numbers, labelled: Numbers) -> None:
-    histories.add_publications(state, read, published)
-    histories.add_outcomes(state, read, labelled)
-    histories.update_text_models(state, read, labelled)
+def _add_cases(history: RegisterHistory, reading: HistoryReading, published: Numbers, labelled: Numbers) -> None:
+    histories.add_publications(history, reading, published)
+    histories.add_outcomes(history, reading, labelled)
+    histories.update_text_models(history, reading, labelled)
 
 
-def buyer_numbers(past: Sequence[LabelledTender]) -> Numbers:
+def buyer_numbers(cases: Sequence[LabelledTender]) -> Numbers:
     """A number for each buyer; a case without one has its own."""
-    keys = [(c.tender.buyer and (c.tender.buyer.id or c.tender.buyer.name)) or f"row {c.row}" for c in past]
+    keys = [(c.tender.buyer and (c.tender.buyer.id or c.tender.buyer.name)) or f"row {c.row}" for c in cases]
     names = list(map(str, keys))
     numbers = {name: number for number, name in enumerate(sorted(set(names)))}
     return np.array([numbers[name] for name in names], dtype=np.int64)
@@ -363,21 +362,21 @@ def _log_bidders(case: LabelledTender) -> float:
     return float(np.log(count)) if count else 0.0
 
 
-def subgroups(past: Sequence[LabelledTender], buyer: Numbers) -> dict[str, NDArray[np.str_]]:
+def subgroups(cases: Sequence[LabelledTender], buyer: Numbers) -> dict[str, NDArray[np.str_]]:
     """Year, category, value band, size of the buyer and kind of ending of each case, each of shape (rows,).
 
     `buyer` numbers the buyers, shape (rows,).
     """
     size = np.bincount(buyer)[buyer]
-    small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(past) else (0, 0)
-    value = np.array([attributes.amount(case.tender) or np.nan for case in past], dtype=np.float64)
+    small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(cases) else (0, 0)
+    value = np.array([amount(case.tender) or np.nan for case in cases], dtype=np.float64)
     thirds = np.nanquantile(value, [1 / 3, 2 / 3]) if (~np.isnan(value)).any() else (0.0, 0.0)
     return {
-        "year": np.array([str(case.published.year) for case in past]),
-        "category": np.array([case.tender.tender.main_procurement_category or "unknown" for case in past]),
+        "year": np.array([str(case.published.year) for case in cases]),
+        "category": np.array([case.tender.tender.main_procurement_category or "unknown" for case in cases]),
         "value": _thirds(value, *thirds),
         "buyer": _thirds(size.astype(np.float64), small, large),
-        "ending": np.array([case.kind for case in past]),
+        "ending": np.array([case.kind for case in cases]),
     }
 
 

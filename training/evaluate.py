@@ -58,41 +58,41 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 def evaluate(
-    bundle: Bundle, source: Register, history: Path, test: Path, outcome: str | None, stage: Stage | None
+    bundle: Bundle, register: Register, history: Path, test: Path, outcome: str | None, stage: Stage | None
 ) -> EvaluationResult:
     """The metrics of a bundle on a test file. Without an outcome or stage, on the first that the register can tell.
 
     Raises UsageError if the register cannot tell the outcome at the stage, DataError if no test case has it.
     """
-    outcome, stage = _target(source, outcome, stage)
-    before, cases = source.cases(history), source.cases(test)
+    outcome, stage = _target(register, outcome, stage)
+    before, cases = register.cases(history), register.cases(test)
     labelled = [case for case in cases if case.outcomes.get(outcome) is not None]
     if not labelled:
         raise DataError.at(test.name, f"no case of which {outcome} is known", "Check the register and the outcome")
-    p = probabilities(bundle, source, before, cases, outcome, stage)
+    p = probabilities(bundle, register, before, cases, outcome, stage)
     parts: dict[bool, EvaluationResult] = {}
     for kind in (False, True):
         rows = np.flatnonzero([picked(case) == kind for case in labelled])
         if len(rows):
             censored = sum(case.outcomes.get(outcome) is None for case in cases if picked(case) == kind)
             chosen = [labelled[row] for row in rows]
-            parts[kind] = _result(source.name, outcome, stage, chosen, p[rows], censored)
+            parts[kind] = _result(register.name, outcome, stage, chosen, p[rows], censored)
     return msgspec.structs.replace(parts[False], picked=parts.get(True)) if False in parts else parts[True]
 
 
-def _target(source: Register, outcome: str | None, stage: Stage | None) -> tuple[str, Stage]:
+def _target(register: Register, outcome: str | None, stage: Stage | None) -> tuple[str, Stage]:
     """The outcome and stage to judge. Raises UsageError if the source cannot tell that outcome at that stage."""
-    outcome = outcome or next(iter(source.outcomes))
-    stages = source.outcomes.get(outcome, ())
+    outcome = outcome or next(iter(register.outcomes))
+    stages = register.outcomes.get(outcome, ())
     if not stages or (stage and stage not in stages):
-        known = "; ".join(f"{name} at {', '.join(at)}" for name, at in source.outcomes.items())
-        raise UsageError(f"{source.name} cannot tell {outcome} at {stage or 'any stage'}. It tells {known}")
+        known = "; ".join(f"{name} at {', '.join(at)}" for name, at in register.outcomes.items())
+        raise UsageError(f"{register.name} cannot tell {outcome} at {stage or 'any stage'}. It tells {known}")
     return outcome, stage or stages[0]
 
 
 def probabilities(
     bundle: Bundle,
-    source: Register,
+    register: Register,
     before: Sequence[LabelledTender],
     cases: Sequence[LabelledTender],
     outcome: str,
@@ -103,19 +103,19 @@ def probabilities(
     Raises UsageError if the bundle has no model of the outcome at the stage.
     """
     labelled = [row for row, case in enumerate(cases) if case.outcomes.get(outcome) is not None]
-    own = bundle.registers.get(source.name) or (
-        bundle if source.name == casebook.NAME else bundle.registers.get(ANY, bundle)
+    own = bundle.registers.get(register.name) or (
+        bundle if register.name == casebook.NAME else bundle.registers.get(ANY, bundle)
     )
     if (outcome, stage) not in (*own.boosters, ("failure", stage)):
-        raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {source.name}")
+        raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {register.name}")
     tenders = [cases[row].as_of(stage) for row in labelled]
-    records = replayed_records(own, source, before, cases, labelled, outcome)
+    records = replayed_records(own, register, before, cases, labelled, outcome)
     return predictions(measured(own, stage, tenders, records)).of(outcome)
 
 
 def replayed_records(
     own: Bundle,
-    source: Register,
+    register: Register,
     before: Sequence[LabelledTender],
     cases: Sequence[LabelledTender],
     rows: Sequence[int],
@@ -135,7 +135,7 @@ def replayed_records(
         read = read_cases(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
         at = list(range(len(rows)))
     else:
-        replay = replay_cases(everything, outcome, source.called_off)
+        replay = replay_cases(everything, outcome, register.called_off)
         empty = empty_history(replay) if history is None else RegisterHistory.empty(replay, history.passes)
         read = histories.replay(empty, replay)
         at = [len(before) + row for row in rows]
@@ -143,7 +143,7 @@ def replayed_records(
 
 
 def _result(
-    register: str, outcome: str, stage: Stage, cases: Sequence[LabelledTender], p: Floats, censored: int
+    name: str, outcome: str, stage: Stage, cases: Sequence[LabelledTender], p: Floats, censored: int
 ) -> EvaluationResult:
     y = np.array([float(bool(case.outcomes[outcome])) for case in cases])
     cluster = group_numbers([case.cluster_id for case in cases])
@@ -151,7 +151,7 @@ def _result(
     decisions = group_numbers([decision(case) if case.cohort else (row,) for row, case in enumerate(cases)])
     values = metrics.compute_metrics(y, p, cluster, weight=1 / np.bincount(decisions)[decisions])
     return EvaluationResult(
-        register=register,
+        register=name,
         outcome=outcome,
         stage=stage,
         n=values.n,

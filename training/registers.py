@@ -14,10 +14,10 @@ from models.bundle import ANY, UNRELEASED, Bundle, BundleManifest, ModelPart, Tr
 from models.calibration import Calibration
 from models.training_profile import TrainingProfile, code_shares, quantiles
 from tenders import casebook
-from tenders import registers as sources
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import Stage
 from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
+from tenders.registers import find_register, register_names
 from training import metrics
 from training.datasets import register_dataset
 from training.pooling import (
@@ -73,15 +73,11 @@ def register_files(directory: Path) -> list[tuple[Register, Path]]:
     """
     if not directory.is_dir():
         raise UnreachableError(f"{directory}: no such directory. Check the name")
-    files = [
-        file
-        for file in sorted(directory.iterdir())
-        if file.stem in sources.register_names() and file.suffix in SUFFIXES
-    ]
+    files = [file for file in sorted(directory.iterdir()) if file.stem in register_names() and file.suffix in SUFFIXES]
     if not files:
-        known = ", ".join(f"{name}.parquet" for name in sources.register_names())
+        known = ", ".join(f"{name}.parquet" for name in register_names())
         raise DataError.at(str(directory), "no history in it", f"Name files after their register: {known}")
-    return [(sources.find_register(file.stem), file) for file in files]
+    return [(find_register(file.stem), file) for file in files]
 
 
 def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> RegistersResult:
@@ -90,27 +86,26 @@ def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> Regi
     forecasts: list[IntervalForecasts] = []
     samples: list[PoolSample] = []
     data: list[TrainingSource] = []
-    searches: dict[tuple[str, str], SearchResult] = {}
-    for source, file in register_files(directory):
+    searches: list[SearchResult] = []
+    for register, file in register_files(directory):
         progress(f"reading {file.name}")
-        past = source.cases(file)
-        fingerprint = _fingerprint(source, file, past)
-        fits = []
-        outcomes = list(available_outcomes(source, past))
+        cases = register.cases(file)
+        data.append(_fingerprint(register, file, cases))
+        fits, found = [], {}
+        outcomes = list(available_outcomes(register, cases))
         for outcome, stage in outcomes:
-            progress(f"{source.name}: {outcome} at {stage}")
-            dataset = register_dataset(source, past, outcome, stage)
-            params = recipe.register_params(source.name, outcome)
-            if recipe.trials and (source.name, outcome) not in searches:
+            progress(f"{register.name}: {outcome} at {stage}")
+            dataset = register_dataset(register, cases, outcome, stage)
+            if outcome not in found:
                 seconds = recipe.search_minutes * 60 / len({name for name, _ in outcomes})
-                searches[source.name, outcome] = search(dataset, params, recipe.trials, seconds, recipe.seed, progress)
-            params = searches[source.name, outcome].params if recipe.trials else params
-            fits.append(fit_register(dataset, params, recipe.seed, recipe.resamples))
+                params = recipe.register_params(register.name, outcome)
+                found[outcome] = search(dataset, params, recipe.trials, seconds, recipe.seed, progress)
+            fits.append(fit_register(dataset, found[outcome].params, recipe.seed, recipe.resamples))
             samples.append(pool_sample(dataset, STEPS))
-            forecasts.append(fits[-1].forecasts)
-        data.append(fingerprint)
+        forecasts += [fit.forecasts for fit in fits]
+        searches += found.values()
         if fits:
-            bundles[source.name] = _register_bundle(source.name, past, fits, fingerprint)
+            bundles[register.name] = _register_bundle(register.name, cases, fits, data[-1])
     progress("pooling the registers")
     pooled = [
         fit_pooled(outcome, group, recipe.seed, list(_casebook_rows(outcome)))
@@ -126,14 +121,14 @@ def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> Regi
         pooled=tuple(pooled),
         ablations=tuple(ablate_themes(sample, recipe.seed) for sample in samples),
         data=tuple(data),
-        searches=tuple(searches.values()),
+        searches=tuple(searches) if recipe.trials else (),
     )
 
 
-def available_outcomes(source: Register, past: Sequence[LabelledTender]) -> Iterator[tuple[str, Stage]]:
+def available_outcomes(register: Register, cases: Sequence[LabelledTender]) -> Iterator[tuple[str, Stage]]:
     """The outcomes that enough of these cases had and enough had not, with the stages at which each is open."""
-    for outcome, stages in source.outcomes.items():
-        ends = [case.outcomes.get(outcome) for case in past if case.known_on]
+    for outcome, stages in register.outcomes.items():
+        ends = [case.outcomes.get(outcome) for case in cases if case.known_on]
         if min(ends.count(True), ends.count(False)) >= FEWEST:
             yield from ((outcome, stage) for stage in stages)
 
@@ -149,10 +144,10 @@ def _by_outcome(samples: Sequence[PoolSample]) -> Iterator[tuple[str, list[PoolS
 
 def _casebook_rows(outcome: str) -> Iterator[PoolRows]:
     """The casebook's dated cohort cases with its own records, if FEW have the outcome: does the pool hold there?"""
-    source = sources.find_register(casebook.NAME)
-    past = [case for case in source.cases(casebook.CASES) if case.published > UNDATED]
-    dataset = register_dataset(source, past, outcome, "draft")
-    rows = np.flatnonzero(dataset.labelled & [case.cohort != casebook.PICKED for case in past])
+    register = find_register(casebook.NAME)
+    cases = [case for case in register.cases(casebook.CASES) if case.published > UNDATED]
+    dataset = register_dataset(register, cases, outcome, "draft")
+    rows = np.flatnonzero(dataset.labelled & [case.cohort != casebook.PICKED for case in cases])
     if dataset.y[rows].sum() >= FEW:
         yield pool_rows(dataset, rows)
 
@@ -195,31 +190,31 @@ def evidence(register: str, forecasts: IntervalForecasts) -> str:
     first = register_metrics(forecasts)
     low, high = first.auc_ci
     return (
-        f"Learnt from {register}. On {first.n:,} later cases that it had not seen, {first.outcome} at {first.stage} "
-        f"was told apart with an AUC of {first.auc:.2f} (95% interval {low:.2f} to {high:.2f}; a coin gives 0.50), and "
-        f"probabilities were off by {first.ece:.1%} on average."
+        f"Trained on {register}. On {first.n:,} later cases that it had not seen, the model of {first.outcome} at "
+        f"{first.stage} had an AUC of {first.auc:.2f} (95% interval {low:.2f} to {high:.2f}; a coin gives 0.50), and "
+        f"its probabilities were off by {first.ece:.1%} on average."
     )
 
 
 def _register_bundle(
-    name: str, past: Sequence[LabelledTender], fits: Sequence[RegisterFit], data: TrainingSource
+    name: str, cases: Sequence[LabelledTender], fits: Sequence[RegisterFit], data: TrainingSource
 ) -> Bundle:
     keys = [(fit.part.outcome, fit.part.stage) for fit in fits]
     return Bundle(
         manifest=msgspec.structs.replace(
             _manifest(name, tuple(fit.part for fit in fits), (data,), evidence(name, fits[0].forecasts)),
-            prefixes=_prefixes(past) or msgspec.UNSET,
+            prefixes=_prefixes(cases) or msgspec.UNSET,
         ),
         boosters=dict(zip(keys, (fit.booster for fit in fits), strict=True)),
         calibration=dict(zip(keys, (fit.calibration for fit in fits), strict=True)),
-        histories={fit.part.outcome: fit.state for fit in fits},
-        training_profile=register_profile(past, fits),
+        histories={fit.part.outcome: fit.history for fit in fits},
+        training_profile=register_profile(cases, fits),
     )
 
 
-def register_profile(past: Sequence[LabelledTender], fits: Sequence[RegisterFit]) -> TrainingProfile:
+def register_profile(cases: Sequence[LabelledTender], fits: Sequence[RegisterFit]) -> TrainingProfile:
     """What the rows looked like that a register's models were fitted on, and what they forecast, by part."""
-    labelled = [case for case in past if case.known_on and any(end is not None for end in case.outcomes.values())]
+    labelled = [case for case in cases if case.known_on and any(end is not None for end in case.outcomes.values())]
     rows = [labelled[row] for row in latest_year(np.array([case.published.toordinal() for case in labelled]))]
     days = [case.published for case in rows]
     return TrainingProfile(
@@ -232,10 +227,10 @@ def register_profile(past: Sequence[LabelledTender], fits: Sequence[RegisterFit]
     )
 
 
-def _prefixes(past: Sequence[LabelledTender]) -> tuple[str, ...]:
+def _prefixes(cases: Sequence[LabelledTender]) -> tuple[str, ...]:
     """The prefixes that OCDS has given the publishers of nearly all of a register's ocids."""
-    counts = Counter(ocid_prefixes(case.tender.ocid or "")[1] for case in past)
-    least = PREFIX_SHARE * len(past)
+    counts = Counter(ocid_prefixes(case.tender.ocid or "")[1] for case in cases)
+    least = PREFIX_SHARE * len(cases)
     return tuple(sorted(prefix for prefix, n in counts.items() if prefix.startswith("ocds-") and n >= least))
 
 
@@ -271,16 +266,15 @@ def _pooled_bundle(
 
 
 def _pooled_evidence(pooled: Sequence[PooledFit], registers: Container[str]) -> str:
-    worst = ", ".join(f"{fit.outcome} {_lowest_auc(fit, registers):.2f}" for fit in pooled)
+    worst = ", ".join(f"{_lowest_auc(fit, registers):.2f} for {fit.outcome}" for fit in pooled)
     casebook_aucs = "".join(
-        f" On the UK casebook, {fit.outcome} was told apart with {auc:.2f}."
+        f" On the UK casebook, the AUC was {auc:.2f} for {fit.outcome}."
         for fit in pooled
         if (auc := _lowest_auc(fit, {casebook.NAME})) is not None
     )
     return (
-        "This register is not one that was learnt from. The model has learnt from others; left out in turn, the "
-        f"register that it knew least was told apart with an AUC of {worst} (0.5 is a coin).{casebook_aucs} "
-        "The level is this register's own."
+        "No model was trained on this register. This one was trained on others. When each of them was left out in "
+        f"turn, the lowest AUC was {worst} (a coin gives 0.50).{casebook_aucs} The level is this register's own."
     )
 
 
@@ -298,10 +292,10 @@ def _manifest(name: str, parts: tuple[ModelPart, ...], data: tuple[TrainingSourc
     )
 
 
-def _fingerprint(source: Register, file: Path, past: Sequence[LabelledTender]) -> TrainingSource:
-    days = [case.published for case in past]
+def _fingerprint(register: Register, file: Path, cases: Sequence[LabelledTender]) -> TrainingSource:
+    days = [case.published for case in cases]
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return TrainingSource(
-        name=source.name, sha256=digest, rows=len(past), first=min(days).isoformat(), last=max(days).isoformat()
+        name=register.name, sha256=digest, rows=len(cases), first=min(days).isoformat(), last=max(days).isoformat()
     )

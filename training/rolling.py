@@ -116,7 +116,7 @@ class RegisterFit(msgspec.Struct, frozen=True, kw_only=True):
     forecasts: IntervalForecasts
     quantiles: dict[str, FeatureQuantiles]
     scores: Floats
-    state: RegisterHistory
+    history: RegisterHistory
 
 
 def fit_register(data: RegisterDataset, params: BoosterParams, seed: int, resamples: int) -> RegisterFit:
@@ -143,7 +143,7 @@ def fit_register(data: RegisterDataset, params: BoosterParams, seed: int, resamp
         forecasts=calibrated_forecasts(data, tested, margin, seed, resamples),
         quantiles=column_quantiles(data.x, data.names, part.features, recent),
         scores=line.probabilities(margin[newest]),
-        state=data.state,
+        history=data.history,
     )
 
 

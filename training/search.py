@@ -84,8 +84,8 @@ def search(
 
     The best is kept if it gains MIN_GAIN, else `start`.
     """
-    splits = search_splits(data)
-    if not splits or trials < 1:
+    splits = search_splits(data) if trials else []
+    if not splits:
         return SearchResult(params=start)
     import optuna
 

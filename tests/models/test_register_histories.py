@@ -135,7 +135,7 @@ def test_a_state_that_has_learnt_nothing_is_saved_too(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_reads_the_same_on_every_day() -> None:
-    state = register_dataset(made.source(snapshot=True), CASES, "no_award", "draft").state
+    state = register_dataset(made.source(snapshot=True), CASES, "no_award", "draft").history
     day = CASES[0].published
     one, other = (read_of(state, NEW[0], day + timedelta(days=days)).numbers for days in (0, 4000))
     assert one == other

@@ -267,7 +267,7 @@ def test_a_snapshot_does_not_know_time(snapshot: RegisterDataset) -> None:
     own = [column for column, name in enumerate(snapshot.names) if not name.startswith("lag")]
     assert np.array_equal(moved.x[:, own], snapshot.x[:, own], equal_nan=True)
     assert not snapshot.drift.any()
-    assert snapshot.state.timeless
+    assert snapshot.history.timeless
 
 
 @pytest.mark.parametrize("snapshot_", [False, True])
