@@ -25,6 +25,7 @@ import msgspec
 import numpy as np
 
 from features.categorical import Categorical
+from tenders.column_readers import advises
 from tenders.facts import Stage
 from tenders.memo import Memo
 from tenders.tender import Award, Tender
@@ -37,7 +38,6 @@ PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
 MOST_DAYS = 20_000
 """Days whose records are kept: more than half a century's."""
 
-_ADVISES = re.compile(r"\b(advis|consult)", re.I)
 _LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
 
 
@@ -292,8 +292,16 @@ BUYERS = Memo(_buyer_keys)
 def adviser_keys(tender: Tender) -> list[str]:
     """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
     names = [adviser.name for adviser in tender.tender_risk.advisers]
-    names += [p.name for p in tender.parties if p.name and p.role_details and _ADVISES.search(p.role_details)]
-    return [f"adviser:{plain}" for plain in dict.fromkeys(map(normal, names)) if plain]
+    names += [party.name for party in tender.parties if party.name and advises(party)]
+    return list(ADVISERS[tuple(names)])
+
+
+def _adviser_keys(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"adviser:{plain}" for plain in dict.fromkeys(map(normal, names)) if plain)
+
+
+ADVISERS = Memo(_adviser_keys)
+"""`adviser:` keys by the advisers' names."""
 
 
 def supplier_keys(tender: Tender) -> tuple[str, ...]:
