@@ -31,10 +31,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from features.matrix import Rows
 
 from benchmarks import made_tenders
 from benchmarks.tables import ResultTable, Row, add_output_options, show, write
-from features.matrix import Rows
 from features.table_builder import CHECKED
 from models import bundle as bundles
 from models import knowing

@@ -21,7 +21,6 @@ from features.track_records.case_records import (
     NO_RECORDS,
     CaseRecord,
     CaseRecords,
-    Seen,
     longest_records,
 )
 from tenders.columns import COLUMNS, Column
@@ -56,7 +55,7 @@ class TrackRecords(msgspec.Struct, frozen=True, kw_only=True):
     cases: Categorical[CaseRecords]
     register: Mapping[str, Floats] = {}
     outcomes: Mapping[str, Mapping[str, Floats]] = {}
-    phrases: Callable[[TenderTable], Categorical[Seen]] | None = None
+    phrases: Callable[[TenderTable], Categorical[Any]] | None = None
 
 
 class TenderTable:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from models.knowing import read_of, together
 
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
@@ -14,7 +15,6 @@ from features.track_records.register_features import register_features
 from features.track_records.register_history import HistoryCases, RegisterHistory, read_cases
 from features.track_records.text_model import MOST_PHRASES
 from models import register_histories
-from models.knowing import read_of, together
 from tests.training import made
 from training.datasets import empty_history, register_dataset, replay_cases
 
