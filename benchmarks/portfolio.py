@@ -34,15 +34,12 @@ import pyarrow.parquet as pq
 
 from benchmarks import made_tenders
 from benchmarks.tables import ResultTable, Row, add_output_options, show, write
-from features.matrix import Rows
-from features.table_builder import CHECKED
+from features.table_builder import TableBuilder
 from models import bundle as bundles
-from models import knowing
 from models import score as scoring
-from models.predict import measured, predictions
-from portfolio.releases import Releases
+from models.predict import track_record_lookup
 from portfolio.run import PortfolioRun, run_portfolio
-from portfolio.table import Lines
+from portfolio.table import ScoredRows
 from portfolio.work import CHUNK, RunOptions, cached_bundle
 from portfolio.workers import local_workers
 from tenders.io import form
@@ -50,7 +47,7 @@ from tenders.io.blocks import blocks
 from tenders.io.ocds import decode_releases
 from tenders.io.read import to_process
 from tenders.io.streams import Block, block_lines
-from tenders.process import published_on
+from tenders.process import publication_days
 from tenders.tender import Tender, bid_count
 
 FLOORS, YARDSTICK, PARQUET, MEMORY = 2.5, 1.5, 3.0, 1024
@@ -185,20 +182,21 @@ def features(source: Path, bundle: str) -> ResultTable:
     # As in a worker: what is held for good is not walked again and again.
     gc.freeze()
     cost = {"decoding (floor)": _timed(lambda: deque(map(_decode, texts), maxlen=0))}
-    lines = Lines(source.name)
-    rows = Rows([feature for feature in loaded.weighed if feature.column and feature.stage == "draft"], "draft")
+    rows = ScoredRows(source.name)
+    checked = rows.checked(loaded, "draft")
+    builder = TableBuilder(loaded.columns_read("draft"), "draft")
     for at in range(0, len(texts), CHUNK):
         steps = _Steps(cost)
-        found = steps.taken("decoding and checking", decode_releases, texts[at : at + CHUNK], CHECKED)
-        days = steps.taken("days of publication", lambda each: list(map(published_on, each)), found)
-        records = steps.taken("track records", lambda each: list(map(loaded.log.as_of, each)), days)
-        steps.taken("columns", rows.add, found, records)
-        lines.add_releases(loaded, Releases(lines=[0] * len(found), texts=[], tenders=found, stage="draft", last=0))
-    columns = rows.columns()
-    for feature in rows.features:
-        if feature.column:
-            cost[f"feature {feature.name}"] = _timed(partial(feature.column, columns))
-    cost["all that is predicted and told, as a table"] = _timed(lines.table)
+        found = steps.taken("decoding and checking", decode_releases, texts[at : at + CHUNK], checked)
+        days = steps.taken("days of publication", publication_days, found)
+        steps.taken("columns", builder.add, found, days)
+        rows.add_releases(loaded, "draft", [0] * len(found), found)
+    table = builder.table()
+    table = table.with_records(steps.taken("track records", track_record_lookup, loaded, table))
+    for feature in loaded.weighed:
+        if feature.stage == "draft":
+            cost[f"feature {feature.name}"] = _timed(partial(feature.measure, table))
+    cost["all that is predicted and told, as a table"] = _timed(rows.table)
     floor = cost["decoding (floor)"]
     return ResultTable(
         title="Where the time goes, one thread",
@@ -260,9 +258,7 @@ def predicted(asked: tuple[str, int]) -> float:
     loaded = cached_bundle(bundle)
     made = [to_process(release) for release in made_tenders.releases(200)]
     cases = [scoring.case(loaded, process, "draft") for process in made]
-    tenders = [case.tender for case in cases]
-    records = knowing.records_of(loaded, tenders, [case.published for case in cases])
-    found = predictions(measured(loaded, "draft", tenders, records))
+    ((_, found),) = scoring.predict_cases(cases)
     seconds = 0.0
     for outcome, matrix in found.matrix.items():
         booster = loaded.boosters[loaded.part(outcome, "draft").outcome, "draft"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -86,14 +87,14 @@ def check(
         print_json(report) if json else output.print_quality(out, report)
         return
     from features.catalogue import known_at
-    from features.track_records.case_records import TrackRecord
+    from features.table_builder import one_row
 
     tenders = []
     for process in read_processes(file):
         stage = process.latest_stage()
-        tender = process.as_of(stage)
+        table = one_row(process.as_of(stage), stage)
         own = [f for f in known_at(stage) if not (f.evidence or f.family)]
-        missing = [f for f in own if f.measure(tender, TrackRecord()) is None]
+        missing = [f for f in own if isnan(f.measure(table)[0])]
         tenders.append(
             {
                 "ocid": process.ocid,

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from features.catalogue import THEMES, Feature, catalogue
+from features.catalogue import catalogue
+from features.feature import THEMES, Feature
 from models.factor_records import FactorRecord, factor_records
 from models.factors import CAVEAT
 from models.signs.register import Sign, register

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from features.catalogue import feature
-from features.track_records.case_records import Record, TrackRecord, adviser_keys, market_keys
-from tenders.tender import Tender
+import numpy as np
+from numpy.typing import NDArray
+
+from features.buyer import market_keys
+from features.categorical import Categorical
+from features.feature import feature
+from features.table import Floats, TenderTable, cached
+from features.track_records.case_records import ADVISERS, CaseRecord
 
 ON_BEHALF = re.compile(r"\b(?:acting|act|acts) for\b|\bon behalf of\b", re.I)
 
 
-def record_of_advisers(tender: Tender, track_record: TrackRecord) -> Record | None:
+@cached
+def adviser_keys(table: TenderTable) -> Categorical[tuple[str, ...]]:
+    """The keys of the advisers named, and of the parties whose role is described as advising."""
+    named = Categorical.pairs(table.text("advisers"), table.text("advising_parties"))
+    return named.map(lambda names: ADVISERS[(*names[0], *names[1])])
+
+
+@cached
+def adviser_records(table: TenderTable) -> Categorical[CaseRecord | None]:
     """The advisers' resolved cases together; None without advisers or without cases."""
-    return track_record.of(adviser_keys(tender))
+    return table.case_records(adviser_keys(table))
 
 
 @feature(
@@ -24,12 +38,12 @@ def record_of_advisers(tender: Tender, track_record: TrackRecord) -> Record | No
     path="/tenderRisk/advisers",
     says="Outside advisers named: {value}.",
 )
-def advisers_named(tender: Tender, track_record: TrackRecord) -> float | None:
+def advisers_named(table: TenderTable) -> Floats:
     """Outside advisers named or described as advising; unknown if none is.
 
     Many advisers may mean much at stake or little capacity within: the data decide. Source: stated facts.
     """
-    return float(len(adviser_keys(tender))) or None
+    return adviser_keys(table).numbers(lambda keys: len(keys) or None)
 
 
 @feature(
@@ -39,16 +53,15 @@ def advisers_named(tender: Tender, track_record: TrackRecord) -> float | None:
     label="Advisers' track record",
     path="/tenderRisk/advisers",
     direction=1,
-    evidence=record_of_advisers,
+    evidence=adviser_records,
     says="The advisers' earlier cases failed {value} times as often as expected ({record}).",
 )
-def adviser_record(tender: Tender, track_record: TrackRecord) -> float | None:
+def adviser_record(table: TenderTable) -> Floats:
     """Failures in the advisers' cases resolved before, over those expected of such cases, shrunk to 1.
 
     The same advisers stood behind several of the failures of the casebook. Source: track record.
     """
-    record = record_of_advisers(tender, track_record)
-    return record.ratio if record else None
+    return adviser_records(table).numbers(lambda record: record.ratio if record else None)
 
 
 @feature(
@@ -59,12 +72,10 @@ def adviser_record(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tenderRisk/advisers",
     says="The advisers have {value} resolved cases on record.",
 )
-def adviser_cases(tender: Tender, track_record: TrackRecord) -> float | None:
+def adviser_cases(table: TenderTable) -> Floats:
     """Cases of the advisers resolved before; 0 for advisers never seen. Source: track record."""
-    if not adviser_keys(tender):
-        return None
-    record = record_of_advisers(tender, track_record)
-    return float(record.cases) if record else 0.0
+    cases = adviser_records(table).numbers(lambda record: record.cases if record else 0)
+    return np.where(adviser_keys(table).where(bool), cases, np.nan)
 
 
 @feature(
@@ -75,13 +86,14 @@ def adviser_cases(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tenderRisk/advisers",
     says="{value} of the advisers' resolved cases were in this market.",
 )
-def adviser_specialism(tender: Tender, track_record: TrackRecord) -> float | None:
+def adviser_specialism(table: TenderTable) -> Floats:
     """Share of the advisers' resolved cases that were in this tender's market. Source: track record."""
-    record = record_of_advisers(tender, track_record)
-    if record is None:
-        return None
-    here = track_record.of([f"{a}|{m}" for a in adviser_keys(tender) for m in market_keys(tender)])
-    return min(1.0, here.cases / record.cases) if here else 0.0
+    pairs = Categorical.pairs(adviser_keys(table), market_keys(table)).map(
+        lambda keys: tuple(f"{adviser}|{market}" for adviser in keys[0] for market in keys[1])
+    )
+    here = table.case_records(pairs).numbers(lambda record: record.cases if record else 0)
+    cases = adviser_records(table).numbers(lambda record: record.cases if record else None)
+    return np.minimum(here / cases, 1.0)
 
 
 @feature(
@@ -94,40 +106,39 @@ def adviser_specialism(tender: Tender, track_record: TrackRecord) -> float | Non
     says="Another body runs the procedure for the buyer.",
     says_not="The buyer runs the procedure itself.",
 )
-def run_by_another(tender: Tender, track_record: TrackRecord) -> float | None:
+def run_by_another(table: TenderTable) -> Floats:
     """1 if the procuring entity is another than the buyer, a central purchasing body takes part, the notice says that
     it acts on behalf of another, or questions go to another body's mail domain than the buyer's.
 
     OCDS has no role for an adviser: these are where one shows. Source: OCDS roles; the UK extension's `roleDetails`.
     """
-    entity, buyer = tender.tender.procuring_entity, tender.buyer
-    if any("centralPurchasingBody" in party.roles for party in tender.parties) or _acts_for_another(tender):
-        return 1.0
-    if entity is None or buyer is None:
+    entity, buyer = table.text("procuring_entity_reference"), table.text("buyer_reference")
+    differs = Categorical.pairs(buyer, entity).numbers(_differ)
+    another = (table.number("central_purchasing") == 1) | _acts_for_another(table)
+    return np.where(another, 1.0, differs)
+
+
+def _differ(bodies: tuple[tuple[Any, ...], tuple[Any, ...]]) -> bool | None:
+    """Whether two organisations, each an id and a name, differ: by their ids, else by their names."""
+    if not all(bodies):
         return None
-    if entity.id is not None and buyer.id is not None:
-        return float(entity.id != buyer.id)
-    return float(entity.name != buyer.name)
+    (first, own), (second, other) = bodies
+    return bool(own != other) if first is None or second is None else bool(first != second)
 
 
-def _acts_for_another(tender: Tender) -> bool:
+def _acts_for_another(table: TenderTable) -> NDArray[np.bool_]:
     """Whether the wording says so, or the contact's mail domain is not the buyer's."""
-    said = [tender.tender.title, tender.tender.description, *(party.role_details for party in tender.parties)]
-    for text in said:
-        if text and _may_act(text.lower()) and ON_BEHALF.search(text):
-            return True
-    if not tender.parties:
-        return False
-    own, contact = (_domains(tender, role) for role in ("buyer", "processContactPoint"))
-    return bool(own and contact and own.isdisjoint(contact))
+    texts = [table.text(name).where(_says_on_behalf) for name in ("title", "description")]
+    roles = table.text("role_details").where(lambda details: any(map(_says_on_behalf, details)))
+    domains = Categorical.pairs(table.text("buyer_mail_domains"), table.text("contact_mail_domains"))
+    elsewhere = domains.where(lambda pair: all(pair) and set(pair[0]).isdisjoint(pair[1]))
+    return texts[0] | texts[1] | roles | elsewhere
+
+
+def _says_on_behalf(text: str | None) -> bool:
+    return bool(text and _may_act(text.lower()) and ON_BEHALF.search(text))
 
 
 def _may_act(lower: str) -> bool:
     """Whether ON_BEHALF can find something: in most texts it cannot, and to see that costs less than to search."""
     return "behalf" in lower or ("act" in lower and " for" in lower)
-
-
-def _domains(tender: Tender, role: str) -> set[str]:
-    """Mail domains of the parties in a role, by their last three labels: `x.nhs.uk` is a body, `nhs.uk` is not."""
-    mails = [p.contact_point.email for p in tender.parties if role in p.roles and p.contact_point]
-    return {".".join(mail.lower().rsplit("@", 1)[1].split(".")[-3:]) for mail in mails if mail and "@" in mail}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import numpy as np
 
-from features.by_column import by_column
-from features.catalogue import feature
-from features.table import Columns, Floats, records_of_market
-from features.track_records.case_records import Record, TrackRecord, buyer_keys, market_keys, recorded, supplier_keys
-from tenders.tender import Tender
+from features.categorical import Categorical
+from features.feature import feature
+from features.table import Floats, TenderTable, cached
+from features.track_records.case_records import BUYERS, MARKETS, SUPPLIERS, CaseRecord
 
 NATIONAL = re.compile(r"\b(department|ministry|home office|agency|hm |national|government)\b", re.I)
 HEALTH = re.compile(r"\b(nhs|ccg|icb|clinical commissioning|integrated care|hospital|health board)\b", re.I)
@@ -22,19 +20,29 @@ JOINT = re.compile(
 )
 
 
-def record_of_buyer(tender: Tender, track_record: TrackRecord) -> Record | None:
+@cached
+def buyer_records(table: TenderTable) -> Categorical[CaseRecord | None]:
     """The buyer's resolved cases; None if it has none."""
-    return track_record.of(buyer_keys(tender))
+    names = Categorical.pairs(table.text("buyer"), table.text("procuring_entity"))
+    return table.case_records(names.map(BUYERS.__getitem__))
 
 
-def record_of_market(tender: Tender, track_record: TrackRecord) -> Record | None:
+@cached
+def market_keys(table: TenderTable) -> Categorical[tuple[str, ...]]:
+    """The keys of the markets of what is bought."""
+    return table.text("cpv_codes").map(MARKETS.__getitem__)
+
+
+@cached
+def market_records(table: TenderTable) -> Categorical[CaseRecord | None]:
     """The market's resolved cases; None if it has none."""
-    return track_record.of(market_keys(tender))
+    return table.case_records(market_keys(table))
 
 
-def record_of_supplier(tender: Tender, track_record: TrackRecord) -> Record | None:
+@cached
+def supplier_records(table: TenderTable) -> Categorical[CaseRecord | None]:
     """The suppliers' resolved cases; None if they have none."""
-    return track_record.of(supplier_keys(tender))
+    return table.case_records(table.text("suppliers").map(SUPPLIERS.__getitem__))
 
 
 @feature(
@@ -44,16 +52,15 @@ def record_of_supplier(tender: Tender, track_record: TrackRecord) -> Record | No
     label="Buyer's track record",
     path="/buyer",
     direction=1,
-    evidence=record_of_buyer,
+    evidence=buyer_records,
     says="The buyer's earlier cases failed {value} times as often as expected ({record}).",
 )
-@by_column
-def buyer_record(columns: Columns) -> Floats:
+def buyer_record(table: TenderTable) -> Floats:
     """Failures in the buyer's cases resolved before, over those expected of such cases, shrunk to 1.
 
     Source: track record.
     """
-    return recorded(columns.records, columns.buyers).numbers(_ratio)
+    return buyer_records(table).numbers(_ratio)
 
 
 @feature(
@@ -64,13 +71,12 @@ def buyer_record(columns: Columns) -> Floats:
     path="/buyer",
     says="The buyer has {value} resolved cases on record.",
 )
-def buyer_cases(tender: Tender, track_record: TrackRecord) -> float | None:
+def buyer_cases(table: TenderTable) -> Floats:
     """Cases of the buyer resolved before. Unknown, not 0, for a buyer never seen: the record is a sample.
 
     Source: track record.
     """
-    record = record_of_buyer(tender, track_record)
-    return float(record.cases) if record else None
+    return buyer_records(table).numbers(lambda record: record.cases if record else None)
 
 
 @feature(
@@ -81,16 +87,15 @@ def buyer_cases(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tender/items",
     also=("/tender/classification",),
     direction=1,
-    evidence=record_of_market,
+    evidence=market_records,
     says="Earlier cases in this market failed {value} times as often as expected ({record}).",
 )
-@by_column
-def market_record(columns: Columns) -> Floats:
+def market_record(table: TenderTable) -> Floats:
     """Failures in the market's cases (CPV group) resolved before, over those expected, shrunk to 1.
 
     Source: track record.
     """
-    return records_of_market(columns).numbers(_ratio)
+    return market_records(table).numbers(_ratio)
 
 
 @feature(
@@ -100,27 +105,20 @@ def market_record(columns: Columns) -> Floats:
     label="Supplier's track record",
     path="/awards/0/suppliers",
     direction=1,
-    evidence=record_of_supplier,
+    evidence=supplier_records,
     says="The supplier's earlier cases failed {value} times as often as expected ({record}).",
 )
-@by_column
-def supplier_record(columns: Columns) -> Floats:
+def supplier_record(table: TenderTable) -> Floats:
     """Failures in the suppliers' cases resolved before, over those expected, shrunk to 1. Source: track record."""
-    return recorded(columns.records, columns.suppliers).numbers(_ratio)
+    return supplier_records(table).numbers(_ratio)
 
 
-def _ratio(record: Record | None) -> float | None:
+def _ratio(record: CaseRecord | None) -> float | None:
     return record.ratio if record else None
 
 
-def _buyer_says(tender: Tender, pattern: re.Pattern[str]) -> float | None:
-    name = tender.buyer.name if tender.buyer else None
-    return _says(name, pattern) if name else None
-
-
-@lru_cache(maxsize=65536)
-def _says(name: str, pattern: re.Pattern[str]) -> float:
-    return float(bool(pattern.search(name)))
+def _name_matches(table: TenderTable, pattern: re.Pattern[str]) -> Floats:
+    return table.text("buyer").numbers(lambda name: bool(pattern.search(name)) if name else None)
 
 
 @feature(
@@ -132,9 +130,9 @@ def _says(name: str, pattern: re.Pattern[str]) -> float:
     says="The buyer is a national body.",
     says_not="The buyer is a local body.",
 )
-def national_buyer(tender: Tender, track_record: TrackRecord) -> float | None:
+def national_buyer(table: TenderTable) -> Floats:
     """1 if the buyer's name is that of a department, agency or other national body. Source: names in the casebook."""
-    return _buyer_says(tender, NATIONAL)
+    return _name_matches(table, NATIONAL)
 
 
 @feature(
@@ -146,9 +144,9 @@ def national_buyer(tender: Tender, track_record: TrackRecord) -> float | None:
     says="The buyer is a health body.",
     says_not="The buyer is no health body.",
 )
-def health_buyer(tender: Tender, track_record: TrackRecord) -> float | None:
+def health_buyer(table: TenderTable) -> Floats:
     """1 if the buyer's name is that of an NHS or other health body. Source: names in the casebook."""
-    return _buyer_says(tender, HEALTH)
+    return _name_matches(table, HEALTH)
 
 
 @feature(
@@ -160,12 +158,12 @@ def health_buyer(tender: Tender, track_record: TrackRecord) -> float | None:
     says="Several bodies buy together.",
     says_not="One body buys alone.",
 )
-def joint_buyers(tender: Tender, track_record: TrackRecord) -> float | None:
+def joint_buyers(table: TenderTable) -> Floats:
     """1 if the buyer's name lists or counts several bodies.
 
     Each partner can leave, and all must agree. Source: casebook; Staffordshire's four groups.
     """
-    return _buyer_says(tender, JOINT)
+    return _name_matches(table, JOINT)
 
 
 @feature(
@@ -179,12 +177,11 @@ def joint_buyers(tender: Tender, track_record: TrackRecord) -> float | None:
     says="The buyer has not let such a contract before.",
     says_not="The buyer has let such a contract before.",
 )
-@by_column
-def first_of_its_kind(columns: Columns) -> Floats:
+def first_of_its_kind(table: TenderTable) -> Floats:
     """1 if the buyer has let nothing like it, as stated, or as no incumbent implies. Source: stated facts."""
-    stated = columns.first_of_its_kind
-    implied = columns.incumbent_kind.numbers(lambda kind: None if kind is None else kind == "none")
-    return np.where(np.isnan(stated), implied, stated)
+    first = table.number("first_of_its_kind")
+    implied = table.text("incumbent_kind").numbers(lambda kind: None if kind is None else kind == "none")
+    return np.where(np.isnan(first), implied, first)
 
 
 @feature(
@@ -196,13 +193,14 @@ def first_of_its_kind(columns: Columns) -> Floats:
     says="The service is run by the public sector so far.",
     says_not="The service is run by a contractor so far.",
 )
-def public_incumbent(tender: Tender, track_record: TrackRecord) -> float | None:
+def public_incumbent(table: TenderTable) -> Floats:
     """1 if the work is done in-house or by a public body today; unknown where nobody does it.
 
     What was never bought has no known price. Source: stated facts.
     """
-    kind = tender.tender_risk.incumbent_kind
-    return None if kind in (None, "none") else float(kind in ("in_house", "public_body"))
+    return table.text("incumbent_kind").numbers(
+        lambda kind: None if kind in (None, "none") else kind in ("in_house", "public_body")
+    )
 
 
 @feature(
@@ -215,13 +213,12 @@ def public_incumbent(tender: Tender, track_record: TrackRecord) -> float | None:
     says="The contract before this one failed.",
     says_not="The contract before this one held.",
 )
-def predecessor_failed(tender: Tender, track_record: TrackRecord) -> float | None:
+def predecessor_failed(table: TenderTable) -> Floats:
     """1 if the contract before ended early or collapsed, as stated.
 
     What broke it may still be there. Source: stated facts.
     """
-    stated = tender.tender_risk.predecessor_failed
-    return None if stated is None else float(stated)
+    return table.number("predecessor_failed")
 
 
 @feature(
@@ -235,12 +232,10 @@ def predecessor_failed(tender: Tender, track_record: TrackRecord) -> float | Non
     says="The same scope was tendered before without result.",
     says_not="It is tendered for the first time.",
 )
-def retender(tender: Tender, track_record: TrackRecord) -> float | None:
+def retender(table: TenderTable) -> Floats:
     """1 if the same scope was tendered before and no contract came of it: stated, or a related unsuccessful process.
 
     Source: OCDS related process codelist, `unsuccessfulProcess`.
     """
-    stated = tender.tender_risk.retender
-    if stated is None and any("unsuccessfulProcess" in r.relationship for r in tender.related_processes):
-        stated = True
-    return None if stated is None else float(stated)
+    again = table.number("retender")
+    return np.where(np.isnan(again), table.number("unsuccessful_before"), again)

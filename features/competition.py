@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.by_column import by_column
-from features.catalogue import feature
-from features.table import Columns, Floats, records_of_market
-from features.track_records.case_records import TrackRecord
-from tenders.tender import Tender, bid_count
+from features.buyer import market_records
+from features.feature import feature
+from features.procedure import is_competed
+from features.table import Floats, TenderTable, yes_no
 
 
 @feature(
@@ -21,13 +20,12 @@ from tenders.tender import Tender, bid_count
     direction=-1,
     says="Bidders: {value}.",
 )
-@by_column
-def bidders(columns: Columns) -> Floats:
+def bidders(table: TenderTable) -> Floats:
     """Bidders: the bids counted for the whole tender, else `numberOfTenderers`, else those listed.
 
     Without rivals there is no second price, no second plan and nobody to turn to. Source: EU single-bidding indicator.
     """
-    return columns.bidders
+    return table.number("bidders")
 
 
 @feature(
@@ -41,14 +39,13 @@ def bidders(columns: Columns) -> Floats:
     says="There is a single bidder, or none.",
     says_not="There is more than one bidder.",
 )
-@by_column
-def single_bidder(columns: Columns) -> Floats:
+def single_bidder(table: TenderTable) -> Floats:
     """1 with one bidder or none, 0 with more.
 
     Source: EU Single Market Scoreboard, one-bidder indicator.
     """
-    count = bidders.column(columns)
-    return np.where(np.isnan(count), np.nan, count <= 1)
+    count = bidders(table)
+    return yes_no(count <= 1, count)
 
 
 @feature(
@@ -62,14 +59,13 @@ def single_bidder(columns: Columns) -> Floats:
     says="A single bidder answered a competition that was open to others.",
     says_not="Not a single bidder in an open competition.",
 )
-@by_column
-def single_bidder_in_competition(columns: Columns) -> Floats:
+def single_bidder_in_competition(table: TenderTable) -> Floats:
     """1 if a competition drew one bidder or none; 0 with more bidders, or where one was invited by design.
 
     A market that stays away has read the tender; a direct award never asked it. Source: casebook.
     """
-    alone = single_bidder.column(columns)
-    return np.where(alone == 1, columns.competed, alone)
+    alone, competed = single_bidder(table), is_competed(table)
+    return np.where(alone == 1, competed, alone)
 
 
 @feature(
@@ -81,15 +77,14 @@ def single_bidder_in_competition(columns: Columns) -> Floats:
     direction=-1,
     says="One lot drew only {value} bids.",
 )
-def fewest_bids_on_a_lot(tender: Tender, track_record: TrackRecord) -> float | None:
+def fewest_bids_on_a_lot(table: TenderTable) -> Floats:
     """The smallest bid count over the lots that have one, where there are several lots.
 
     Lots fail one by one, and the weakest first. Source: OCDS `bids.statistics`.
     """
-    if len(tender.tender.lots) < 2:
-        return None
-    counts = [bid_count(tender, lot.id) for lot in tender.tender.lots]
-    return min((float(count) for count in counts if count is not None), default=None)
+    fewest = np.full(len(table), np.nan)
+    np.fmin.at(fewest, table.owner("lots"), table.number("lot_bids"))
+    return np.where(table.number("lots") >= 2, fewest, np.nan)
 
 
 @feature(
@@ -100,13 +95,12 @@ def fewest_bids_on_a_lot(tender: Tender, track_record: TrackRecord) -> float | N
     path="/tenderRisk/biddersInterested",
     says="Bidders that had shown interest: {value}.",
 )
-def bidders_interested(tender: Tender, track_record: TrackRecord) -> float | None:
+def bidders_interested(table: TenderTable) -> Floats:
     """Bidders that showed interest or passed selection, as stated.
 
     Source: casebook; OCDS `bids.statistics` counts bids, not interest.
     """
-    count = tender.tender_risk.bidders_interested
-    return None if count is None else float(count)
+    return table.number("bidders_interested")
 
 
 @feature(
@@ -118,13 +112,13 @@ def bidders_interested(tender: Tender, track_record: TrackRecord) -> float | Non
     direction=1,
     says="{value} of the bidders that showed interest had left by the end.",
 )
-def bidder_attrition(tender: Tender, track_record: TrackRecord) -> float | None:
+def bidder_attrition(table: TenderTable) -> Floats:
     """Share of the interested bidders that did not bid in the end.
 
     Who has read the papers and leaves, says something about them. Source: UnitingCare, ten then three.
     """
-    first, last = bidders_interested(tender, track_record), bidders(tender, track_record)
-    return max(0.0, 1 - last / first) if first and last is not None else None
+    first, last = bidders_interested(table), bidders(table)
+    return np.where(first > 0, np.maximum(0.0, 1 - last / np.where(first > 0, first, np.nan)), np.nan)
 
 
 @feature(
@@ -137,12 +131,11 @@ def bidder_attrition(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=-1,
     says="Earlier tenders in this market drew {value} bidders on average.",
 )
-@by_column
-def expected_bidders(columns: Columns) -> Floats:
+def expected_bidders(table: TenderTable) -> Floats:
     """Mean bidder count of the market's resolved tenders before this one.
 
     What a draft can know about its competition. Source: track record.
     """
-    return records_of_market(columns).numbers(
+    return market_records(table).numbers(
         lambda record: record.bidders / record.counted if record and record.counted else None
     )

@@ -1,44 +1,269 @@
-"""The cells of a table of forms by column, as the form reads them: each kind of cell once, and which rows are odd."""
+"""Tables of forms (Parquet, CSV, XLSX) as tables of tenders: many rows at once, and none as a tender.
+
+A cell of a form is the column of its name (`tenders.columns`). A row of which a cell is out of the ordinary, or can be
+told only by what stands beside it, is left to `tenders.io.rows`, which says what is wrong with it or reads it one by
+one. Tests hold every row that is read here to what is read there.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
+from datetime import date
 from functools import cache, reduce
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.categorical import Categorical
-from features.table import Floats, floats
+from features.table import Floats, TenderTable
 from tenders import dates
 from tenders.codelists import CURRENCIES
-from tenders.columns import DAYS_A_YEAR, Column
+from tenders.columns import COLUMNS, DAYS_A_YEAR, Column
+from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.form import LONGEST_UNKNOWN, MAX_COUNT, UNREADABLE, CellReader, clean_text
 from tenders.io.ocds import MAX_LOTS
-from tenders.io.tables import form_values
-from tenders.tender import LARGEST
+from tenders.io.read import unread_warnings
+from tenders.io.streams import Block
+from tenders.io.tables import FormRows, form_values, read_arrow
+from tenders.process import AWARD_LAG
+from tenders.tender import LARGEST, Tender
 
 PLAIN = frozenset(field.name for field in form.FIELDS if field.kind != "list")
 """The keys that can be read by column: those that hold one value."""
-_OF_AWARDS = [field.name for field in form.FIELDS if field.path.startswith("/awards/")]
+OF_AWARDS = [field.name for field in form.FIELDS if field.path.startswith("/awards/")]
 """The keys that fill an award."""
-_UNREAD = frozenset({"description", "procurement_method_details", "risk_details", "no_lots_rationale"})
-"""Texts that no column holds; any text will do."""
 LONGEST = 200
-"""Characters of a title or name that are kept."""
+"""Characters of a title or name that are shown."""
+NOWHERE = -1
+
+
+class FormTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a table of forms that are scored at one stage: their numbers, their cells, and the table of them.
+
+    `odd` are the numbers of the rows that were left out.
+    """
+
+    numbers: NDArray[np.int64]
+    cells: FormCells
+    table: TenderTable
+    warnings: tuple[str, ...]
+    odd: frozenset[int]
+
+
+def form_tables(block: Block, most: int, stage: Callable[[Stage], Stage | None]) -> Iterator[FormTable]:
+    """The rows of a block of FORM_BLOCKS, of up to `most` at a time those of each stage.
+
+    `stage` tells at which one what has reached a stage is scored, or None if it is not to be read here.
+    """
+    table, unread, odd = _arrow_table(block)
+    warnings = tuple(unread_warnings([f"/{name}" for name in unread]))
+    for at in range(0, table.num_rows, most):
+        cells = FormCells(table.slice(at, most), odd[at : at + most])
+        first = block.first + at
+        scored = np.array([NOWHERE if at is None else STAGES.index(at) for at in map(stage, STAGES)])[cells.reached()]
+        cells.odd[cells.keep[scored == NOWHERE]] = True
+        left_out = frozenset((np.flatnonzero(cells.odd) + first).tolist())
+        for place in sorted({*scored.tolist()} - {NOWHERE}) or [0]:
+            some = cells.only(scored == place)
+            yield FormTable(
+                numbers=first + some.keep,
+                cells=some,
+                table=TenderTable(STAGES[place], len(some.keep), some, some.published_on()),
+                warnings=warnings,
+                odd=left_out,
+            )
+
+
+class FormCells:
+    """The cells of a table by key, as the form reads them; None where a cell is empty or its column not there.
+
+    `odd` marks the rows that are not to be read here, shape (rows,), those given and more; `keep` are the indices of
+    the others.
+    """
+
+    tenders: Sequence[Tender] | None = None
+
+    def __init__(self, table: pa.Table, odd: NDArray[np.bool_]) -> None:
+        self._cells: dict[str, Categorical[Any]] = {}
+        self._numbers: dict[str, Floats] = {}
+        self._texts: dict[str, pa.Array] = {}
+        self._titles: list[pa.Array] = []
+        self.odd = odd.copy()
+        empty = np.ones(table.num_rows, dtype=bool)
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            stated = _stated(column)
+            empty &= ~stated
+            if stated.any():
+                if name not in PLAIN or not _is_plain(column.type):
+                    self.odd |= stated
+                else:
+                    self._take(form.BY_KEY[name], column.combine_chunks())
+        # What a row without any cell is said to lack, `rows` says.
+        self.odd |= empty
+        self.keep = np.flatnonzero(~self.odd)
+
+    def column(self, column: Column) -> Floats | Categorical[Any] | None:
+        """A column of the rows that are kept; None if no key fills it."""
+        if column.of_form:
+            found: Floats | Categorical[Any] | None = column.of_form(self)
+            return found
+        if column.name not in PLAIN:
+            return None
+        if column.kind == "date":
+            return self.days(column.name)
+        return self.number(column.name) if column.is_number else self.text(column.name)
+
+    def text(self, name: str) -> Categorical[Any]:
+        """The cells of a key."""
+        if name in self._texts and name not in self._cells:
+            self._cells[name] = self._values(form.BY_KEY[name], self._texts[name])
+        cells = self._cells.get(name)
+        if cells is None:
+            return Categorical.single(None, len(self.keep))
+        return cells if len(self.keep) == len(cells) else Categorical(cells.categories, cells.codes[self.keep])
+
+    def number(self, name: str) -> Floats:
+        """The same cells as numbers."""
+        numbers = self._numbers.get(name)
+        if numbers is None:
+            return self.text(name).numbers(lambda value: value)
+        return numbers if len(self.keep) == len(numbers) else numbers[self.keep]
+
+    def days(self, name: str) -> Floats:
+        """The same cells as days (`tenders.dates.ordinals`)."""
+        cells = self.text(name)
+        return np.array(dates.ordinals(cells.categories), dtype=np.float64)[cells.codes]
+
+    def first(self, name: str, *others: str) -> Categorical[Any]:
+        """Of each row the first of several cells that is not empty."""
+        return reduce(_either, map(self.text, others), self.text(name))
+
+    def is_known(self, name: str) -> NDArray[np.bool_]:
+        """Which rows have the cell."""
+        return ~np.isnan(self.number(name)) if name in self._numbers else ~self.text(name).where(_is_none)
+
+    def with_default(self, name: str, default: str, where: str) -> Categorical[Any]:
+        """The cells, and where they are empty and those of `where` are not, a default."""
+        cells, known = self.text(name), self.is_known(where)
+        instead = Categorical([None, default], known.astype(np.int32))
+        return _either(cells, instead)
+
+    def in_codes(self, name: str, cells: Categorical[Any]) -> Categorical[Any]:
+        """Cells with the codes of a column whose categories are given beforehand."""
+        categories = COLUMNS[name].categories
+        codes = np.array([categories.index(value) for value in cells.categories], dtype=np.int32)
+        return Categorical(list(categories), codes[cells.codes])
+
+    def where_known(self, name: str, cells: Categorical[Any]) -> Categorical[Any]:
+        """The cells where those of another key are not empty, else None."""
+        return _either(Categorical([None], np.zeros(len(cells), dtype=np.int32)), cells, self.is_known(name))
+
+    def spread(self, count: str, values: Any) -> Any:
+        """Values of rows as the values of their entries, of which the column `count` tells how many each has."""
+        counts = np.nan_to_num(np.asarray(self.column(COLUMNS[count]), dtype=np.float64)).astype(np.int64)
+        if isinstance(values, Categorical):
+            return Categorical(values.categories, np.repeat(values.codes, counts))
+        return np.repeat(values, counts)
+
+    def published_on(self) -> Categorical[date | None]:
+        """The day of each row, as `tenders.process.published_on` tells it of a tender."""
+        stated = self.first("published", "tender_start").map(_first_day)
+        return _either(stated, self.text("award_date").map(_first_day).map(lambda day: day and day - AWARD_LAG))
+
+    def reached(self) -> NDArray[np.int64]:
+        """The index in STAGES of the furthest of which a row holds a fact, as `latest_stage` tells it of a tender."""
+        awarded = np.any([self.is_known(name) for name in OF_AWARDS], axis=0)
+        return np.where(awarded, 2, self.is_known("bidders").astype(np.int64))
+
+    def only(self, rows: NDArray[np.bool_]) -> FormCells:
+        """The same for some of the rows that are kept."""
+        found = copy(self)
+        found.keep = self.keep[rows]
+        return found
+
+    def shown(self, name: str) -> pa.Array:
+        """The cells as texts, no longer than are shown."""
+        if name == "title" and name in self._texts:
+            # Shared with all stages of these rows.
+            self._titles[:] = self._titles or [_titles(self._texts[name])]
+            (titles,) = self._titles
+            return titles if len(self.keep) == len(titles) else titles.take(pa.array(self.keep))
+        cells = self.text(name)
+        texts = pa.array([text and text[:LONGEST] for text in cells.categories], pa.string())
+        return texts.take(pa.array(cells.codes))
+
+    def _take(self, field: Column, column: pa.Array) -> None:
+        number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+        if number and field.kind in ("number", "count"):
+            given = column.cast(pa.float64(), safe=False)
+            numbers, (least, most) = given.to_numpy(zero_copy_only=False), _within(field)
+            fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
+            self.odd |= ~fine & given.is_valid().to_numpy(zero_copy_only=False)
+            self._numbers[field.name] = numbers
+        elif field.kind == "text" and field.name != "currency" and _is_utf_8(column):
+            # Any text will do: it is read when it is asked for.
+            self._texts[field.name] = column
+        else:
+            self._cells[field.name] = self._values(field, _days(column) if field.kind == "date" else column)
+
+    def _values(self, field: Column, column: pa.Array) -> Categorical[Any]:
+        cells = column.dictionary_encode()
+        read = _reader(field.name, column.type)
+        found = [*map(read.__getitem__, form_values(field.name, cells.dictionary)), None]
+        codes = cells.indices.fill_null(len(found) - 1).to_numpy()
+        wrong = np.array([value is UNREADABLE for value in found])
+        if wrong.any():
+            self.odd |= wrong[codes]
+            found = [None if value is UNREADABLE else value for value in found]
+        return Categorical(found, codes)
+
+
+def _either(
+    first: Categorical[Any], second: Categorical[Any], second_where: NDArray[np.bool_] | None = None
+) -> Categorical[Any]:
+    """The value of the first column in each row, and where that is None (or where it is said) that of the second."""
+    take = first.where(_is_none) if second_where is None else second_where
+    if not take.any():
+        return first
+    codes = np.where(take, second.codes + len(first.categories), first.codes)
+    return Categorical([*first.categories, *second.categories], codes)
+
+
+def _is_none(cell: object) -> bool:
+    return cell is None
+
+
+def _first_day(text: str | None) -> date | None:
+    return dates.earliest(text) if text else None
+
+
+def _arrow_table(block: Block) -> tuple[pa.Table, list[str], NDArray[np.bool_]]:
+    """The rows of a block, the names of the columns that are not read, and which rows are no rows of cells."""
+    if block.kind == "arrow":
+        table, unread = read_arrow(block.data)
+        return table, unread, np.zeros(table.num_rows, dtype=bool)
+    cells = msgspec.msgpack.decode(block.data, type=FormRows)
+    nothing = [""] * len(cells.columns)
+    # A row of text says why it is none; one that is short lacks its last cells.
+    rows = [nothing if isinstance(row, str) else [*row, *nothing[len(row) :]] for row in cells.rows]
+    texts = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    odd = np.array([isinstance(row, str) for row in cells.rows])
+    return pa.table(dict(zip(cells.columns, texts, strict=True))), cells.unread, odd
 
 
 @cache
-def _known(key: str, kind: pa.DataType) -> CellReader:
+def _reader(key: str, kind: pa.DataType) -> CellReader:
     """Kept from block to block, for the days and buyers of one are those of the next."""
-    return CellReader(form.BY_KEY[key], _fine)
+    return CellReader(form.BY_KEY[key], _is_valid)
 
 
-def _fine(field: Column, value: Any) -> bool:
+def _is_valid(field: Column, value: Any) -> bool:
     """Whether a release may hold what the form reads."""
     if field.kind == "date":
         return dates.problem(value) is None
@@ -54,101 +279,6 @@ def _within(field: Column) -> tuple[float, float]:
 
 
 _WITHIN = {"lots": (0, MAX_LOTS), "service_lines": (1, MAX_COUNT), "term_years": (0, LARGEST / DAYS_A_YEAR)}
-
-
-class FormColumns:
-    """The cells of a table by key, as the form reads them; None where a cell is empty or its column not there.
-
-    `odd` marks the rows that are not to be read here, shape (rows,), those given and more; `keep` are the places of the
-    others.
-    """
-
-    def __init__(self, table: pa.Table, odd: NDArray[np.bool_]) -> None:
-        self._read: dict[str, Categorical[Any]] = {}
-        self._numbers: dict[str, Floats] = {}
-        self._titles: pa.Array | None = None
-        self.odd = odd.copy()
-        empty = np.ones(table.num_rows, dtype=bool)
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            stated = _stated(column)
-            empty &= ~stated
-            if stated.any():
-                if name not in PLAIN or not _is_plain(column.type):
-                    self.odd |= stated
-                elif name not in _UNREAD or not _is_utf_8(column):
-                    self._take(form.BY_KEY[name], column.combine_chunks())
-        # What a row without any cell is said to lack, `rows` says.
-        self.odd |= empty
-        self.keep = np.flatnonzero(~self.odd)
-
-    def kept(self, name: str) -> Categorical[Any]:
-        """The cells of the rows that are kept."""
-        held = self._read.get(name)
-        if held is None:
-            return Categorical([None], np.zeros(len(self.keep), dtype=np.int32))
-        return held if len(self.keep) == len(held) else Categorical(held.categories, held.codes[self.keep])
-
-    def numbers(self, name: str) -> Floats:
-        """The same cells as numbers."""
-        held = self._numbers.get(name)
-        if held is None:
-            return self.kept(name).numbers(lambda value: value)
-        return held if len(self.keep) == len(held) else held[self.keep]
-
-    def days(self, name: str) -> Floats:
-        """The same cells as `ordinals` tells days."""
-        kept = self.kept(name)
-        return floats(dates.ordinals(kept.categories))[kept.codes]
-
-    def first_of(self, name: str, *others: str) -> Categorical[Any]:
-        """Of each row the first of several cells that is not empty."""
-        return reduce(either, map(self.kept, others), self.kept(name))
-
-    def reached(self) -> NDArray[np.int64]:
-        """The place in STAGES of the furthest of which a row holds a fact, as `latest_stage` tells it of a tender."""
-        awarded = np.any([self._known(name) for name in _OF_AWARDS], axis=0)
-        return np.where(awarded, 2, self._known("bidders").astype(np.int64))
-
-    def only(self, rows: NDArray[np.bool_]) -> FormColumns:
-        """The same for some of the rows that are kept."""
-        found = copy(self)
-        found.keep = self.keep[rows]
-        return found
-
-    def _known(self, name: str) -> NDArray[np.bool_]:
-        return ~np.isnan(self.numbers(name)) if name in self._numbers else ~self.kept(name).where(is_none)
-
-    def texts(self, name: str) -> pa.Array:
-        """The same cells as texts, no longer than are shown."""
-        if name == "title" and self._titles is not None:
-            return self._titles if len(self.keep) == len(self._titles) else self._titles.take(pa.array(self.keep))
-        kept = self.kept(name)
-        texts = pa.array([text and text[:LONGEST] for text in kept.categories], pa.string())
-        return texts.take(pa.array(kept.codes))
-
-    def _take(self, field: Column, column: pa.Array) -> None:
-        number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
-        if number and field.kind in ("number", "count"):
-            given = column.cast(pa.float64(), safe=False)
-            numbers, (least, most) = given.to_numpy(zero_copy_only=False), _within(field)
-            fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
-            self.odd |= ~fine & given.is_valid().to_numpy(zero_copy_only=False)
-            self._numbers[field.name] = numbers
-        elif field.name == "title" and _is_utf_8(column):
-            self._titles = _titles(column)
-        else:
-            self._read[field.name] = self._values(field, _days(column) if field.kind == "date" else column)
-
-    def _values(self, field: Column, column: pa.Array) -> Categorical[Any]:
-        cells = column.dictionary_encode()
-        read = _known(field.name, column.type)
-        found = [*map(read.__getitem__, form_values(field.name, cells.dictionary)), None]
-        place = cells.indices.fill_null(len(found) - 1).to_numpy()
-        wrong = np.array([value is UNREADABLE for value in found])
-        if wrong.any():
-            self.odd |= wrong[place]
-            found = [None if value is UNREADABLE else value for value in found]
-        return Categorical(found, place)
 
 
 def _days(column: pa.Array) -> pa.Array:
@@ -226,17 +356,3 @@ _PLAIN_TYPES = (
     pa.types.is_date,
     pa.types.is_timestamp,
 )
-
-
-def either(found: Categorical[Any], later: Categorical[Any]) -> Categorical[Any]:
-    """What was found of each row, and where that is None the later."""
-    empty = found.where(is_none)
-    if not empty.any():
-        return found
-    place = np.where(empty, later.codes + len(found.categories), found.codes)
-    return Categorical([*found.categories, *later.categories], place)
-
-
-def is_none(cell: object) -> bool:
-    """Whether a cell is empty."""
-    return cell is None

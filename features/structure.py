@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from features.catalogue import feature
-from features.track_records.case_records import TrackRecord
+import numpy as np
+
+from features.feature import feature
+from features.table import Floats, TenderTable
 from tenders.facts import Touches
-from tenders.tender import Tender
 
 
-def changes(tender: Tender, *touches: Touches) -> float | None:
-    """Changes after publication that touch one of `touches` (any, if none is given).
+def changes(table: TenderTable, *touches: Touches) -> Floats:
+    """Changes after publication that touch one of `touches`, as stated or by the release history.
 
-    From the release history where there is one, else from stated facts and `tender.amendments`. None where
-    none is listed and nothing says that the list is whole.
+    Unknown where none is listed and nothing says that the list is whole.
     """
-    facts = tender.tender_risk
-    listed = [c for c in facts.structure_changes if not touches or c.touches in touches]
-    if touches or facts.changes_counted:
-        return float(len(listed)) if facts.changes_counted or facts.structure_changes else None
-    return float(max(len(listed), len(tender.tender.amendments))) or None
+    listed = table.text("structure_changes")
+    known = listed.where(bool) | (table.number("changes_counted") == 1)
+    count = listed.numbers(lambda touched: sum(each in touches for each in touched))
+    return np.where(known, count, np.nan)
 
 
 @feature(
@@ -31,12 +30,15 @@ def changes(tender: Tender, *touches: Touches) -> float | None:
     direction=1,
     says="Changes after publication: {value}.",
 )
-def structure_changes(tender: Tender, track_record: TrackRecord) -> float | None:
+def structure_changes(table: TenderTable) -> Floats:
     """Changes of any kind between publication and the point of scoring.
 
     A tender that is still being designed while it is bid for. Source: UnitingCare; Staffordshire.
     """
-    return changes(tender)
+    listed, amendments = table.text("structure_changes").numbers(len), table.number("amendments")
+    counted = table.number("changes_counted") == 1
+    most = np.fmax(listed, np.nan_to_num(amendments))
+    return np.where(counted, listed, np.where(most > 0, most, np.nan))
 
 
 @feature(
@@ -48,9 +50,9 @@ def structure_changes(tender: Tender, track_record: TrackRecord) -> float | None
     direction=1,
     says="Changes of scope or lots after publication: {value}.",
 )
-def scope_changes(tender: Tender, track_record: TrackRecord) -> float | None:
+def scope_changes(table: TenderTable) -> Floats:
     """Changes of what is bought or of its lots. Source: release history."""
-    return changes(tender, "scope", "lots")
+    return changes(table, "scope", "lots")
 
 
 @feature(
@@ -62,9 +64,9 @@ def scope_changes(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=1,
     says="Changes of value after publication: {value}.",
 )
-def value_changes(tender: Tender, track_record: TrackRecord) -> float | None:
+def value_changes(table: TenderTable) -> Floats:
     """Changes of the stated value. Source: release history."""
-    return changes(tender, "value")
+    return changes(table, "value")
 
 
 @feature(
@@ -75,12 +77,12 @@ def value_changes(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tenderRisk/structureChanges",
     says="The deadline was moved {value} times.",
 )
-def deadline_changes(tender: Tender, track_record: TrackRecord) -> float | None:
+def deadline_changes(table: TenderTable) -> Floats:
     """Changes of the tender period or of mobilisation.
 
     More time may be haste admitted or care taken: the data decide. Source: release history.
     """
-    return changes(tender, "deadline", "mobilisation")
+    return changes(table, "deadline", "mobilisation")
 
 
 @feature(
@@ -92,12 +94,12 @@ def deadline_changes(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=1,
     says="Changes of the bidder's legal form or consortium: {value}.",
 )
-def bidder_changes(tender: Tender, track_record: TrackRecord) -> float | None:
+def bidder_changes(table: TenderTable) -> Floats:
     """Changes of who bids: legal form, members of the consortium.
 
     Whoever was assessed is not who will sign. Source: UnitingCare became an LLP during the tender.
     """
-    return changes(tender, "legal_form", "consortium")
+    return changes(table, "legal_form", "consortium")
 
 
 @feature(
@@ -109,12 +111,12 @@ def bidder_changes(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=1,
     says="Holds by a regulator or assurer: {value}.",
 )
-def assurance_holds(tender: Tender, track_record: TrackRecord) -> float | None:
+def assurance_holds(table: TenderTable) -> Floats:
     """Pauses, conditions or vetoes by a regulator or assurance body so far; unknown if none is listed.
 
     Source: NHS England's integrated support and assurance process.
     """
-    return float(len(tender.tender_risk.assurance_holds)) or None
+    return table.text("assurance_holds").numbers(lambda holds: len(holds) or None)
 
 
 @feature(
@@ -127,10 +129,9 @@ def assurance_holds(tender: Tender, track_record: TrackRecord) -> float | None:
     says="The procurement was challenged.",
     says_not="The procurement was not challenged.",
 )
-def legal_challenge(tender: Tender, track_record: TrackRecord) -> float | None:
+def legal_challenge(table: TenderTable) -> Floats:
     """1 if the procurement was challenged, as stated. Source: Public Contracts Regulations 2015 part 3."""
-    stated = tender.tender_risk.legal_challenge
-    return None if stated is None else float(stated)
+    return table.number("legal_challenge")
 
 
 @feature(
@@ -143,13 +144,12 @@ def legal_challenge(tender: Tender, track_record: TrackRecord) -> float | None:
     says="The supplier must found a new legal vehicle.",
     says_not="No new legal vehicle is required.",
 )
-def new_legal_vehicle_required(tender: Tender, track_record: TrackRecord) -> float | None:
+def new_legal_vehicle_required(table: TenderTable) -> Floats:
     """1 if the tender requires a new company, LLP or joint venture.
 
     A new vehicle has no capital, no record and often another tax position. Source: UnitingCare's VAT.
     """
-    stated = tender.tender_risk.new_legal_vehicle_required
-    return None if stated is None else float(stated)
+    return table.number("new_legal_vehicle_required")
 
 
 @feature(
@@ -162,10 +162,9 @@ def new_legal_vehicle_required(tender: Tender, track_record: TrackRecord) -> flo
     says="A parent guarantee is required.",
     says_not="No parent guarantee is required.",
 )
-def parent_guarantee_required(tender: Tender, track_record: TrackRecord) -> float | None:
+def parent_guarantee_required(table: TenderTable) -> Floats:
     """1 if a parent company must stand behind the supplier, as stated. Source: NAO on UnitingCare."""
-    stated = tender.tender_risk.parent_guarantee_required
-    return None if stated is None else float(stated)
+    return table.number("parent_guarantee_required")
 
 
 @feature(
@@ -177,10 +176,9 @@ def parent_guarantee_required(tender: Tender, track_record: TrackRecord) -> floa
     says="The supplier is a consortium, joint venture or special vehicle.",
     says_not="The supplier is a single organisation.",
 )
-def joint_vehicle(tender: Tender, track_record: TrackRecord) -> float | None:
+def joint_vehicle(table: TenderTable) -> Floats:
     """1 if the supplier is a consortium, joint venture, LLP, alliance or special-purpose company. Source: casebook."""
-    vehicle = tender.tender_risk.legal_vehicle
-    return None if vehicle is None else float(vehicle != "none")
+    return table.text("legal_vehicle").numbers(lambda vehicle: None if vehicle is None else vehicle != "none")
 
 
 @feature(
@@ -193,7 +191,6 @@ def joint_vehicle(tender: Tender, track_record: TrackRecord) -> float | None:
     says="VAT or another tax is unresolved.",
     says_not="The tax position is settled.",
 )
-def tax_unresolved(tender: Tender, track_record: TrackRecord) -> float | None:
+def tax_unresolved(table: TenderTable) -> Floats:
     """1 if VAT or another tax is open when the contract is signed. Source: NAO on UnitingCare."""
-    stated = tender.tender_risk.tax_unresolved
-    return None if stated is None else float(stated)
+    return table.number("tax_unresolved")

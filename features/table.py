@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import date
-from functools import cached_property, wraps
-from itertools import chain
+from functools import wraps
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -18,15 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.categorical import Categorical
-from features.once import once
 from features.track_records.case_records import (
     NO_RECORDS,
     CaseRecord,
     CaseRecords,
-    Seen,
-    TrackRecord,
     longest_records,
-    recorded,
 )
 from tenders.columns import COLUMNS, Column
 from tenders.facts import Stage
@@ -60,7 +55,7 @@ class TrackRecords(msgspec.Struct, frozen=True, kw_only=True):
     cases: Categorical[CaseRecords]
     register: Mapping[str, Floats] = {}
     outcomes: Mapping[str, Mapping[str, Floats]] = {}
-    phrases: Callable[[TenderTable], Categorical[Seen]] | None = None
+    phrases: Callable[[TenderTable], Categorical[Any]] | None = None
 
 
 class TenderTable:
@@ -162,110 +157,21 @@ def cached(function: Callable[[TenderTable], Found]) -> Callable[[TenderTable], 
     return computed
 
 
-# What is below goes as soon as all features are functions of the table.
-
-Measure = Callable[[Tender, TrackRecord], float | None]
-OldColumn = Callable[["Columns"], Floats]
-Held = TypeVar("Held", bound=msgspec.Struct)
+def yes_no(condition: NDArray[np.bool_], *facts: Floats) -> Floats:
+    """1 where a condition holds and 0 where it does not; NaN where one of the facts that it is about is unknown."""
+    return np.where(np.any(np.isnan(facts), axis=0), np.nan, condition)
 
 
-class Values(msgspec.Struct, frozen=True, kw_only=True):
-    """Amounts, NaN where none is stated, each in the currency beside it."""
-
-    amount: Floats
-    currency: Categorical[str | None]
-
-
-class Periods(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Periods: their length in days as stated, NaN where it is not; their first and last day, as `ordinals` tells."""
-
-    stated: Floats
-    start: Floats
-    end: Floats
-
-    @cached_property
-    def between(self) -> Floats:
-        """Days from the first to the last day, negative if reversed; NaN if either is unknown."""
-        return self.end - self.start
-
-    @cached_property
-    def days(self) -> Floats:
-        """Length in days, as stated or else between the two days; NaN if unknown or reversed."""
-        return np.where(np.isnan(self.stated) & (self.between >= 0), self.between, self.stated)
+def map_numbers(values: Floats, function: Callable[[float], float]) -> Floats:
+    """What a function makes of each known number: computed once for each distinct one."""
+    found = np.full(len(values), np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    distinct, codes = np.unique(values[known], return_inverse=True)
+    found[known] = np.array(list(map(function, distinct.tolist())), dtype=np.float64)[codes]
+    return found
 
 
-class Columns(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Facts of tenders and what track records say of them, in the order of the tenders; NaN or None if not stated.
-
-    `lots` counts lots; `lot_values` and `lot_periods` are those of the first tender's lots, then of the second's, and
-    so on. `published` is a day as `tenders.dates.ordinals` tells it, and `dated` the text that tells the year.
-    `unopened` says that the tender period has no first day. `buyers` and `markets` are the keys of track records.
-
-    `competed`, whether suppliers compete, and `bidders`, how many there were, are read once bids are in. `awarded` and
-    `started`, the days of the first award and of the first start of a contract, else of the planned one, and
-    `suppliers`, the keys of their track records, once it is awarded. Before, they are unknown.
-    """
-
-    records: Categorical[TrackRecord]
-    published: Floats
-    dated: list[str | None]
-    unopened: NDArray[np.bool_]
-    tender_period: Periods
-    enquiry_period: Periods
-    contract_period: Periods
-    value: Values
-    budget: Values
-    lots: Floats
-    lot_values: Values
-    lot_periods: Periods
-    single_block: Floats
-    service_lines: Floats
-    first_of_its_kind: Floats
-    incumbent_kind: Categorical[str | None]
-    buyers: Categorical[tuple[str, ...]]
-    markets: Categorical[tuple[str, ...]]
-    competed: Floats
-    bidders: Floats
-    awarded: Floats
-    started: Floats
-    suppliers: Categorical[tuple[str, ...]]
-
-    def __len__(self) -> int:
-        return len(self.lots)
-
-    @cached_property
-    def measured(self) -> dict[str, Floats]:
-        """Features of them that were asked for, by name."""
-        return {}
-
-
-def joined(parts: Sequence[Held]) -> Held:
-    """Parts of one type, one below the other."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    return type(first)(**{name: _below([getattr(part, name) for part in parts]) for name in first.__struct_fields__})
-
-
-def _below(parts: Sequence[Any]) -> Any:
-    if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts)
-    if isinstance(parts[0], list):
-        return list(chain.from_iterable(parts))
-    return Categorical.stacked(parts) if isinstance(parts[0], Categorical) else joined(parts)
-
-
-def floats(values: Any) -> Floats:
-    """Numbers and yes/no as floats, None as NaN, in an array of their own."""
-    return np.array(values, dtype=np.float64)
-
-
-def of_lots(columns: Columns) -> NDArray[np.int64]:
-    """The place of each lot's tender, shape (lots,)."""
-    return np.repeat(np.arange(len(columns)), columns.lots.astype(np.int64))
-
-
-@once
-def records_of_market(columns: Columns) -> Categorical[CaseRecord | None]:
-    """The resolved cases of each tender's market; None if it has none."""
-    return recorded(columns.records, columns.markets)
+def period_days(stated: Floats, start: Floats, end: Floats) -> Floats:
+    """Length of periods in days, as stated or else between the two days; NaN if unknown or reversed."""
+    between = end - start
+    return np.where(np.isnan(stated) & (between >= 0), between, stated)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from datetime import date
 
-from features.by_column import by_column
-from features.catalogue import feature
-from features.table import Columns, Floats, Periods
-from features.track_records.case_records import TrackRecord
-from features.value import days_of, years
-from tenders import dates
-from tenders.tender import Tender
+import numpy as np
+
+from features.feature import feature
+from features.table import Floats, TenderTable, cached, map_numbers, period_days
+from features.value import years
 
 YEAR_END_MONTHS = (2, 3)
 HOLIDAY_MONTHS = (8, 12)
 
 
-def _publication_month(tender: Tender) -> int | None:
-    period = tender.tender.tender_period
-    published = dates.day(tender.tender.date_published) or dates.day(period.start_date if period else None)
-    return published.month if published else None
+@cached
+def _months(table: TenderTable) -> Floats:
+    """The month of publication, else that in which the tender period starts."""
+    published, start = table.days("published"), table.days("tender_start")
+    return map_numbers(np.where(np.isnan(published), start, published), lambda day: date.fromordinal(int(day)).month)
+
+
+def _published_in(table: TenderTable, months: tuple[int, ...]) -> Floats:
+    month = _months(table)
+    return np.where(np.isnan(month), np.nan, np.isin(month, months))
 
 
 @feature(
@@ -32,22 +35,15 @@ def _publication_month(tender: Tender) -> int | None:
     direction=-1,
     says="Bidders have {value} days.",
 )
-@by_column
-def tender_period_days(columns: Columns) -> Floats:
+def tender_period_days(table: TenderTable) -> Floats:
     """Days from the start of the tender period, else from publication, to the deadline; unknown if reversed.
 
     A complex bid in little time is thin or is not made. Source: Directive 2014/24/EU art. 27.
     """
-    return days_to_bid(columns.tender_period, columns.published, columns.unopened)
-
-
-def days_to_bid(period: Periods, published: Floats, unopened: NDArray[np.bool_]) -> Floats:
-    """`tender_period_days` of those three facts of tenders alone, shape (tenders,)."""
-    if not unopened.any():
-        return period.days
-    since = period.end - published
-    instead = np.isnan(period.days) & (since >= 0) & unopened
-    return np.where(instead, since, period.days)
+    unopened = np.isnan(table.number("tender_start_stated"))
+    days = period_days(table.number("tender_period_days"), table.days("tender_start"), table.days("tender_end"))
+    since = table.days("tender_end") - table.days("published")
+    return np.where(np.isnan(days) & (since >= 0) & unopened, since, days)
 
 
 @feature(
@@ -59,9 +55,9 @@ def days_to_bid(period: Periods, published: Floats, unopened: NDArray[np.bool_])
     direction=-1,
     says="Bidders may ask for {value} days.",
 )
-def enquiry_period_days(tender: Tender, track_record: TrackRecord) -> float | None:
+def enquiry_period_days(table: TenderTable) -> Floats:
     """Days of the enquiry period. Source: OCDS `tender.enquiryPeriod`."""
-    return days_of(tender.tender.enquiry_period)
+    return period_days(table.number("enquiry_period_days"), table.days("enquiry_start"), table.days("enquiry_end"))
 
 
 @feature(
@@ -72,13 +68,13 @@ def enquiry_period_days(tender: Tender, track_record: TrackRecord) -> float | No
     path="/tender/submissionTerms/bidValidityPeriod",
     says="Bids must stand for {value} days.",
 )
-def bid_validity_days(tender: Tender, track_record: TrackRecord) -> float | None:
+def bid_validity_days(table: TenderTable) -> Floats:
     """Days for which a bid binds its bidder.
 
     Who must hold a price for long bears what costs do meanwhile. Source: OCDS submission terms extension.
     """
-    terms = tender.tender.submission_terms
-    return days_of(terms.bid_validity_period) if terms else None
+    stated = table.number("bid_validity_days")
+    return period_days(stated, table.days("bid_validity_start"), table.days("bid_validity_end"))
 
 
 @feature(
@@ -90,15 +86,13 @@ def bid_validity_days(tender: Tender, track_record: TrackRecord) -> float | None
     also=("/tender/datePublished",),
     says="Bidders can meet the buyer {value} days after publication.",
 )
-def days_to_meeting(tender: Tender, track_record: TrackRecord) -> float | None:
+def days_to_meeting(table: TenderTable) -> Floats:
     """Days from publication to the first clarification meeting; unknown without one or if it came first.
 
     Questions answered early save bids. Source: OCDS `tender.clarificationMeetings`.
     """
-    published = tender.tender.date_published
-    waits = (dates.days_between(published, meeting.date) for meeting in tender.tender.clarification_meetings)
-    first = min((days for days in waits if days is not None), default=-1)
-    return float(first) if first >= 0 else None
+    wait = table.days("first_meeting") - table.days("published")
+    return np.where(wait >= 0, wait, np.nan)
 
 
 @feature(
@@ -111,13 +105,12 @@ def days_to_meeting(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=1,
     says="The contract runs {value} years.",
 )
-@by_column
-def term_years(columns: Columns) -> Floats:
+def term_years(table: TenderTable) -> Floats:
     """Initial term in years, without options.
 
     Long terms outlive policies and prices. Source: OCDS `tender.contractPeriod`.
     """
-    return years(columns)
+    return years(table)
 
 
 @feature(
@@ -129,10 +122,9 @@ def term_years(columns: Columns) -> Floats:
     says="The contract may be extended.",
     says_not="The contract cannot be extended.",
 )
-def extendable(tender: Tender, track_record: TrackRecord) -> float | None:
+def extendable(table: TenderTable) -> Floats:
     """1 if any lot can be renewed or has options; 0 if the lots say that none can. Source: OCDS lots extension."""
-    stated = [flag for lot in tender.tender.lots for flag in (lot.has_renewal, lot.has_options) if flag is not None]
-    return float(any(stated)) if stated else None
+    return table.number("extendable")
 
 
 @feature(
@@ -145,10 +137,9 @@ def extendable(tender: Tender, track_record: TrackRecord) -> float | None:
     says="It is published as the budget year ends.",
     says_not="It is not published as the budget year ends.",
 )
-def published_at_year_end(tender: Tender, track_record: TrackRecord) -> float | None:
+def published_at_year_end(table: TenderTable) -> Floats:
     """1 if published in February or March, before the UK budget year ends. Source: our own."""
-    month = _publication_month(tender)
-    return None if month is None else float(month in YEAR_END_MONTHS)
+    return _published_in(table, YEAR_END_MONTHS)
 
 
 @feature(
@@ -161,10 +152,9 @@ def published_at_year_end(tender: Tender, track_record: TrackRecord) -> float | 
     says="It is published in a holiday month.",
     says_not="It is not published in a holiday month.",
 )
-def published_in_holidays(tender: Tender, track_record: TrackRecord) -> float | None:
+def published_in_holidays(table: TenderTable) -> Floats:
     """1 if published in August or December, when bid teams are away. Source: our own."""
-    month = _publication_month(tender)
-    return None if month is None else float(month in HOLIDAY_MONTHS)
+    return _published_in(table, HOLIDAY_MONTHS)
 
 
 @feature(
@@ -175,14 +165,13 @@ def published_in_holidays(tender: Tender, track_record: TrackRecord) -> float | 
     path="/tender/datePublished",
     says="It is published on day {value} of the year.",
 )
-def day_of_year(tender: Tender, track_record: TrackRecord) -> float | None:
+def day_of_year(table: TenderTable) -> Floats:
     """Day of the year (1 to 366) of publication; unknown where only the month or year is known.
 
     Budgets that lapse are spent in haste, and their year ends on another day in each country. Source: Liebman and
     Mahoney 2017, Do expiring budgets lead to wasteful year-end spending?
     """
-    published = dates.day(tender.tender.date_published)
-    return float(published.timetuple().tm_yday) if published else None
+    return map_numbers(table.days("published"), lambda day: date.fromordinal(int(day)).timetuple().tm_yday)
 
 
 @feature(
@@ -194,11 +183,10 @@ def day_of_year(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=-1,
     says="{value} days lie between award and start.",
 )
-@by_column
-def mobilisation_days(columns: Columns) -> Floats:
+def mobilisation_days(table: TenderTable) -> Floats:
     """Days from the first award to the first start of a contract; unknown if the start came first.
 
     Staff, data and systems must move in that time. Source: NAO on UnitingCare: cleared the day before the start.
     """
-    days = columns.started - columns.awarded
+    days = table.days("started") - table.days("award_date")
     return np.where(days >= 0, days, np.nan)

@@ -3,74 +3,130 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.by_column import by_column
-from features.catalogue import feature
-from features.once import once
-from features.table import Columns, Floats, Periods, Values, floats, of_lots, records_of_market
-from features.track_records.case_records import TrackRecord
-from tenders import dates
-from tenders.columns import DAYS_A_YEAR
+from features.buyer import market_records
+from features.feature import feature
+from features.table import Floats, TenderTable, cached, map_numbers, period_days, yes_no
+from tenders.columns import CURRENCY_CODES, DAYS_A_YEAR
 from tenders.money import in_pounds
-from tenders.tender import Period, Tender, Value
+from tenders.tender import Value
 
 PENNY = 0.01
 PEERS = 5  # cases with a value, below which a market has no typical value
+NO_CURRENCY, GBP = CURRENCY_CODES.index(None), CURRENCY_CODES.index("GBP")
+"""Their codes in every column of currencies."""
 
 
-@once
-def pounds(columns: Columns) -> Floats:
+class Amounts(msgspec.Struct, frozen=True):
+    """Net amounts, NaN where none is stated, the codes of their currencies, and the row of each; of so many `rows`."""
+
+    amount: Floats
+    currency: NDArray[np.int32]
+    owner: NDArray[np.int64]
+    rows: int
+
+    @classmethod
+    def of_value(cls, table: TenderTable) -> Amounts:
+        """The value of each tender."""
+        return cls(table.number("value"), table.text("currency").codes, np.arange(len(table)), len(table))
+
+    @classmethod
+    def of_budget(cls, table: TenderTable) -> Amounts:
+        """The budget of each tender."""
+        return cls(table.number("budget"), table.text("budget_currency").codes, np.arange(len(table)), len(table))
+
+    @classmethod
+    def each(cls, table: TenderTable, values: str, currencies: str, per: str) -> Amounts:
+        """The values of each entry of a list, by their columns."""
+        return cls(table.number(values), table.text(currencies).codes, table.owner(per), len(table))
+
+    def by_row(self) -> Floats:
+        """The amount of each row, of amounts of which a row has at most one."""
+        amount = np.full(self.rows, np.nan)
+        amount[self.owner] = self.amount
+        return amount
+
+
+@cached
+def first_lot(table: TenderTable) -> Amounts:
+    """The value of the lot that stands first."""
+    lots = Amounts.each(table, "lot_values", "lot_currencies", "lots")
+    first = np.flatnonzero(np.diff(lots.owner, prepend=-1))
+    return Amounts(lots.amount[first], lots.currency[first], lots.owner[first], len(table))
+
+
+def stated(amount: Floats) -> Floats:
+    """Amounts that are one: registers write 0 where no value was given."""
+    return np.where(amount >= PENNY, amount, np.nan)
+
+
+def over(values: Amounts, base: Amounts) -> Floats:
+    """The sum of the values that state an amount, over a base; NaN unless all are in its currency. Shape (rows,)."""
+    whole, currency = stated(base.by_row()), np.zeros(base.rows, dtype=np.int32)
+    currency[base.owner] = base.currency
+    known = values.amount >= PENNY
+    owner, amount = values.owner[known], values.amount[known]
+    foreign = owner[values.currency[known] != currency[owner]]
+    total = np.bincount(owner, amount, base.rows)
+    counts = np.bincount(owner, minlength=base.rows)
+    for row in np.flatnonzero(counts > 1).tolist():
+        # The same whatever the order of the entries.
+        total[row] = math.fsum(amount[owner == row].tolist())
+    comparable = (currency != NO_CURRENCY) & (counts > 0) & (np.bincount(foreign, minlength=base.rows) == 0)
+    return np.where(comparable, total / whole, np.nan)
+
+
+def net_or_gross(table: TenderTable, net: str, gross: str) -> Floats:
+    """Amounts net, or else gross, by their columns."""
+    amount, instead = table.number(net), table.number(gross)
+    return np.where(np.isnan(amount), instead, amount)
+
+
+@cached
+def pounds(table: TenderTable) -> Floats:
     """The stated value of the whole term in pounds; the sum of the lots where only they have one, else the budget."""
-    everyone = range(len(columns))
-    own = _in_pounds(columns.value, everyone, columns)
-    if not np.isnan(own).any():
-        return own
-    owner = of_lots(columns)
-    lots = np.bincount(owner, _in_pounds(columns.lot_values, owner, columns), len(columns))
-    found = np.where(np.isnan(own) & (columns.lots > 0), lots, own)
-    return np.where(np.isnan(found), _in_pounds(columns.budget, everyone, columns), found)
+    own, currency = net_or_gross(table, "value", "value_gross"), table.text("currency").codes
+    lots, lot_currency = net_or_gross(table, "lot_values", "lot_values_gross"), table.text("lot_currencies").codes
+    budget, budget_currency = net_or_gross(table, "budget", "budget_gross"), table.text("budget_currency").codes
+    owner, year = table.owner("lots"), table.number("year")
+    value = _in_pounds(own, currency, year)
+    if not np.isnan(value).any():
+        return value
+    of_lots = np.bincount(owner, _in_pounds(lots, lot_currency, year[owner]), len(table))
+    value = np.where(np.isnan(value) & (table.number("lots") > 0), of_lots, value)
+    return np.where(np.isnan(value), _in_pounds(budget, budget_currency, year), value)
 
 
-def _in_pounds(values: Values, owner: Sequence[int] | NDArray[np.int64], columns: Columns) -> Floats:
-    """Amounts in pounds at the rate of the year in which their tender was published."""
-    found = floats(values.amount)
-    found[found == 0] = np.nan
-    abroad = values.currency.where(lambda currency: currency != "GBP")
-    for place in np.flatnonzero(abroad & ~np.isnan(found)).tolist():
-        value = Value(amount=float(found[place]), currency=values.currency.categories[values.currency.codes[place]])
-        found[place] = in_pounds(value, dates.year(columns.dated[owner[place]]))
+def _in_pounds(amount: Floats, currency: NDArray[np.int32], year: Floats) -> Floats:
+    """Amounts in pounds at the rate of the year."""
+    found = np.where(amount == 0, np.nan, amount)
+    for place in np.flatnonzero((currency != GBP) & ~np.isnan(found)).tolist():
+        value = Value(amount=float(found[place]), currency=CURRENCY_CODES[currency[place]])
+        converted = in_pounds(value, None if np.isnan(year[place]) else int(year[place]))
+        found[place] = np.nan if converted is None else converted
     return found
 
 
-@once
-def years(columns: Columns) -> Floats:
+@cached
+def years(table: TenderTable) -> Floats:
     """The initial term in years, without options: the tender's own, else the longest of its lots."""
-    own = _years(columns.contract_period)
-    if not np.isnan(own).any():
-        return own
-    longest = np.full(len(columns), np.nan)
-    np.fmax.at(longest, of_lots(columns), _years(columns.lot_periods))
-    return np.where(np.isnan(own), longest, own)
+    own = period_days(table.number("contract_days"), table.days("contract_start"), table.days("contract_end"))
+    lots = period_days(table.number("lot_days"), table.days("lot_starts"), table.days("lot_ends"))
+    owner, term = table.owner("lots"), _years(own)
+    if not np.isnan(term).any():
+        return term
+    longest = np.full(len(table), np.nan)
+    np.fmax.at(longest, owner, _years(lots))
+    return np.where(np.isnan(term), longest, term)
 
 
-def _years(periods: Periods) -> Floats:
+def _years(days: Floats) -> Floats:
     """Lengths in years; NaN if unknown, reversed or under a day."""
-    days = periods.days
     return np.where(days >= 1, days / DAYS_A_YEAR, np.nan)
-
-
-def days_of(period: Period | None) -> float | None:
-    """Length of a period in days, as stated or else between its days; None if unknown or reversed."""
-    if period is None:
-        return None
-    days = period.duration_in_days
-    if days is None:
-        days = dates.days_between(period.start_date, period.end_date)
-    return float(days) if days is not None and days >= 0 else None
 
 
 @feature(
@@ -82,13 +138,12 @@ def days_of(period: Period | None) -> float | None:
     also=("/tender/lots", "/planning/budget"),
     says="The stated value is {value}.",
 )
-@by_column
-def value_gbp(columns: Columns) -> Floats:
+def value_gbp(table: TenderTable) -> Floats:
     """Stated value of the whole term, in pounds at its year's rate.
 
     Large contracts fail more visibly; whether more often is for the data to say. Source: OCDS `tender.value`.
     """
-    return pounds(columns)
+    return pounds(table)
 
 
 @feature(
@@ -100,13 +155,12 @@ def value_gbp(columns: Columns) -> Floats:
     also=("/tender/lots", "/planning/budget"),
     says="That is {value} a year.",
 )
-@by_column
-def value_per_year(columns: Columns) -> Floats:
+def value_per_year(table: TenderTable) -> Floats:
     """Stated value over the term in years, in pounds.
 
     What the supplier must run each year, whatever the term. Source: our own.
     """
-    return pounds(columns) / years(columns)
+    return pounds(table) / years(table)
 
 
 @feature(
@@ -118,16 +172,15 @@ def value_per_year(columns: Columns) -> Floats:
     also=("/tender/lots", "/planning/budget"),
     says="The value is {value} times that of its market's typical contract.",
 )
-@by_column
-def value_to_peers(columns: Columns) -> Floats:
+def value_to_peers(table: TenderTable) -> Floats:
     """Stated value over the geometric mean of earlier resolved contracts in its market; unknown under 5 of them.
 
     A contract far out of its market's usual size has no proven supplier. Source: our own.
     """
-    usual = records_of_market(columns).numbers(
+    usual = market_records(table).numbers(
         lambda record: math.exp(record.log_value / record.valued) if record and record.valued >= PEERS else None
     )
-    return pounds(columns) / usual
+    return pounds(table) / usual
 
 
 @feature(
@@ -141,16 +194,13 @@ def value_to_peers(columns: Columns) -> Floats:
     says="The price ceiling lies below the present cost.",
     says_not="The price ceiling covers the present cost.",
 )
-def savings_assumed(tender: Tender, track_record: TrackRecord) -> float | None:
+def savings_assumed(table: TenderTable) -> Floats:
     """1 if the ceiling is stated to lie under what the service costs today.
 
     A saving that nobody has found yet is a shortfall that someone will. Source: NAO on UnitingCare.
     """
-    ratio = tender.tender_risk.price_to_former_cost
-    stated = tender.tender_risk.savings_assumed
-    if stated is None and ratio is not None:
-        stated = ratio < 1
-    return None if stated is None else float(stated)
+    assumed, ratio = table.number("savings_assumed"), table.number("price_to_former_cost")
+    return np.where(np.isnan(assumed), yes_no(ratio < 1, ratio), assumed)
 
 
 @feature(
@@ -162,12 +212,12 @@ def savings_assumed(tender: Tender, track_record: TrackRecord) -> float | None:
     direction=-1,
     says="The price ceiling is {value} times the present cost.",
 )
-def price_to_former_cost(tender: Tender, track_record: TrackRecord) -> float | None:
+def price_to_former_cost(table: TenderTable) -> Floats:
     """The ceiling over the present yearly cost, as stated.
 
     More money than before is a sign seen with survival. Source: casebook, re-lets with more money.
     """
-    return tender.tender_risk.price_to_former_cost
+    return table.number("price_to_former_cost")
 
 
 @feature(
@@ -179,13 +229,12 @@ def price_to_former_cost(tender: Tender, track_record: TrackRecord) -> float | N
     says="The value is a round figure: one digit and noughts.",
     says_not="The value is not a round figure.",
 )
-def round_value(tender: Tender, track_record: TrackRecord) -> float | None:
+def round_value(table: TenderTable) -> Floats:
     """1 if the stated amount has one significant digit.
 
     A round figure is a guess; a costed one seldom is round. Source: our own.
     """
-    amount = amount_stated(tender.tender.value)
-    return None if amount is None else float(float(f"{amount:.0e}") == amount)
+    return map_numbers(stated(table.number("value")), lambda amount: float(f"{amount:.0e}") == amount)
 
 
 @feature(
@@ -197,14 +246,14 @@ def round_value(tender: Tender, track_record: TrackRecord) -> float | None:
     also=("/tender/value",),
     says="The value has {value} significant digits.",
 )
-def value_digits(tender: Tender, track_record: TrackRecord) -> float | None:
+def value_digits(table: TenderTable) -> Floats:
     """Significant digits of the value of the lot that stands first, else of the tender's, cents among them.
 
     A costed value has many, a guess has few. Source: our own.
     """
-    lots = tender.tender.lots
-    amount = amount_stated(lots[0].value if lots else tender.tender.value)
-    return None if amount is None else float(len(f"{amount:.2f}".replace(".", "").strip("0")))
+    own, lots = table.number("value"), table.number("lots")
+    amount = stated(np.where(lots > 0, first_lot(table).by_row(), own))
+    return map_numbers(amount, lambda value: len(f"{value:.2f}".replace(".", "").strip("0")))
 
 
 @feature(
@@ -215,12 +264,13 @@ def value_digits(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/awards/0/value",
     says="The price agreed is {value} times the estimate.",
 )
-def price_to_estimate(tender: Tender, track_record: TrackRecord) -> float | None:
+def price_to_estimate(table: TenderTable) -> Floats:
     """Sum of the awards' values over the tender's value, both in the tender's currency.
 
     Far below is a bid that may not hold; at the ceiling, a bid without a rival. Source: Directive 2014/24/EU art. 69.
     """
-    return over((award.value for award in tender.awards), tender.tender.value)
+    awards = Amounts.each(table, "award_values", "award_currencies", "awards")
+    return over(awards, Amounts.of_value(table))
 
 
 @feature(
@@ -231,13 +281,14 @@ def price_to_estimate(tender: Tender, track_record: TrackRecord) -> float | None
     path="/tender/participationFees",
     says="The bid security is {value} times the value.",
 )
-def deposit_share(tender: Tender, track_record: TrackRecord) -> float | None:
+def deposit_share(table: TenderTable) -> Floats:
     """Bid security (fees of type deposit) over the tender's value, both in one currency.
 
     Cash tied up until the award keeps small bidders away. Source: General Financial Rules 2017 (India), rule 170;
     OCDS participation fees extension.
     """
-    return over(_fees(tender, "deposit"), tender.tender.value)
+    deposits = Amounts.each(table, "deposit_values", "deposit_currencies", "deposits")
+    return over(deposits, Amounts.of_value(table))
 
 
 @feature(
@@ -248,12 +299,13 @@ def deposit_share(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tender/participationFees",
     says="The tender papers cost {value} times the value.",
 )
-def fee_share(tender: Tender, track_record: TrackRecord) -> float | None:
+def fee_share(table: TenderTable) -> Floats:
     """Price of the tender papers (fees of type document) over the tender's value, both in one currency.
 
     It is lost whoever wins, so the curious stay away. Source: OCDS participation fees extension.
     """
-    return over(_fees(tender, "document"), tender.tender.value)
+    papers = Amounts.each(table, "document_fee_values", "document_fee_currencies", "document_fees")
+    return over(papers, Amounts.of_value(table))
 
 
 @feature(
@@ -265,28 +317,10 @@ def fee_share(tender: Tender, track_record: TrackRecord) -> float | None:
     also=("/tender/value",),
     says="The value is {value} times the budget.",
 )
-def value_to_budget(tender: Tender, track_record: TrackRecord) -> float | None:
+def value_to_budget(table: TenderTable) -> Floats:
     """Tender's value over the budget, both in one currency.
 
     The value counts extensions and options, the budget what is sure: far above it, much is only hoped for. Source:
     Ley 9/2017 (Spain) arts. 100-101; OCDS `planning.budget`.
     """
-    budget = tender.planning and tender.planning.budget
-    return over((tender.tender.value,), budget.amount) if budget else None
-
-
-def _fees(tender: Tender, kind: str) -> Iterable[Value | None]:
-    return (fee.value for fee in tender.tender.participation_fees if kind in fee.type)
-
-
-def over(values: Iterable[Value | None], base: Value | None) -> float | None:
-    """The sum of the values that state an amount, over a base; None unless all are in its currency."""
-    whole, known = amount_stated(base), [value for value in values if value and amount_stated(value)]
-    if whole is None or base is None or not base.currency or {value.currency for value in known} != {base.currency}:
-        return None
-    return math.fsum(value.amount or 0 for value in known) / whole
-
-
-def amount_stated(value: Value | None) -> float | None:
-    """The amount, if it is one: registers write 0 where no value was given."""
-    return value.amount if value and value.amount and value.amount >= PENNY else None
+    return over(Amounts.of_value(table), Amounts.of_budget(table))

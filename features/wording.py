@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from features.catalogue import feature
-from features.track_records.case_records import TrackRecord
-from tenders.tender import Tender
+from features.categorical import Categorical
+from features.feature import feature
+from features.table import Floats, TenderTable, cached
 
 AMBITION = re.compile(
     r"transform|integrat|innovat|outcome|lead provider|prime provider|strategic partner|whole[- ]system|pathway", re.I
@@ -19,14 +19,24 @@ _MAYBE_DIGIT = re.compile("[0-9\xb2\xb3\xb9]|[^\0-\xff]")
 
 
 def _words(text: str | None) -> float | None:
-    return float(len(text.split())) if text and text.strip() else None
+    return len(text.split()) if text and text.strip() else None
 
 
-def _title(tender: Tender) -> str:
+@cached
+def _titles(table: TenderTable) -> Categorical[str]:
     """The title of the lot that stands first, else the tender's; empty if there is none."""
-    lots = tender.tender.lots
-    own = lots[0].title if lots else None
-    return (own and own.strip()) or (tender.tender.title or "").strip()
+    return Categorical.pairs(table.text("lot_title"), table.text("title")).map(
+        lambda titles: (titles[0] and titles[0].strip()) or (titles[1] or "").strip()
+    )
+
+
+def _ambition(texts: tuple[str | None, str | None]) -> float | None:
+    stated = [text for text in texts if text]
+    if not stated:
+        return None
+    text = " ".join(stated)
+    lower = text.lower()
+    return len(AMBITION.findall(text)) if any(part in lower for part in _SPEAKS_OF) else 0.0
 
 
 @feature(
@@ -37,9 +47,9 @@ def _title(tender: Tender) -> str:
     path="/tender/title",
     says="The title has {value} words.",
 )
-def title_words(tender: Tender, track_record: TrackRecord) -> float | None:
+def title_words(table: TenderTable) -> Floats:
     """Words in the title. Source: our own."""
-    return _words(tender.tender.title)
+    return table.text("title").numbers(_words)
 
 
 @feature(
@@ -51,9 +61,9 @@ def title_words(tender: Tender, track_record: TrackRecord) -> float | None:
     also=("/tender/title",),
     says="The title has {value} characters.",
 )
-def title_letters(tender: Tender, track_record: TrackRecord) -> float | None:
+def title_letters(table: TenderTable) -> Floats:
     """Characters of the first lot's title, else of the tender's. Source: our own."""
-    return float(len(_title(tender))) or None
+    return _titles(table).numbers(lambda title: len(title) or None)
 
 
 @feature(
@@ -65,13 +75,12 @@ def title_letters(tender: Tender, track_record: TrackRecord) -> float | None:
     also=("/tender/title",),
     says="The title has {value} digits.",
 )
-def title_digits(tender: Tender, track_record: TrackRecord) -> float | None:
+def title_digits(table: TenderTable) -> Floats:
     """Digits in the first lot's title, else in the tender's.
 
     Sizes, places and file numbers mark a thing well known and often bought. Source: our own.
     """
-    title = _title(tender)
-    return float(sum(map(str.isdigit, _MAYBE_DIGIT.findall(title)))) if title else None
+    return _titles(table).numbers(lambda title: sum(map(str.isdigit, _MAYBE_DIGIT.findall(title))) if title else None)
 
 
 @feature(
@@ -82,12 +91,12 @@ def title_digits(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tender/description",
     says="The description has {value} words.",
 )
-def description_words(tender: Tender, track_record: TrackRecord) -> float | None:
+def description_words(table: TenderTable) -> Floats:
     """Words in the description.
 
     A thin description leaves bidders to guess. Source: Fazekas and Kocsis, length of call texts.
     """
-    return _words(tender.tender.description)
+    return table.text("description").numbers(_words)
 
 
 @feature(
@@ -98,17 +107,12 @@ def description_words(tender: Tender, track_record: TrackRecord) -> float | None
     path="/tender/title",
     says="The title and description speak of transformation or integration {value} times.",
 )
-def ambition_words(tender: Tender, track_record: TrackRecord) -> float | None:
+def ambition_words(table: TenderTable) -> Floats:
     """How often title and description speak of transforming, integrating, outcomes, lead or prime providers.
 
     New models of delivery have no price history. Source: titles in the casebook.
     """
-    texts = [text for text in (tender.tender.title, tender.tender.description) if text]
-    if not texts:
-        return None
-    said = " ".join(texts)
-    lower = said.lower()
-    return float(len(AMBITION.findall(said))) if any(part in lower for part in _SPEAKS_OF) else 0.0
+    return Categorical.pairs(table.text("title"), table.text("description")).numbers(_ambition)
 
 
 @feature(
@@ -119,6 +123,6 @@ def ambition_words(tender: Tender, track_record: TrackRecord) -> float | None:
     path="/tender/riskDetails",
     says="The notice states risks in {value} words.",
 )
-def risk_words(tender: Tender, track_record: TrackRecord) -> float | None:
+def risk_words(table: TenderTable) -> Floats:
     """Words in `riskDetails`; unknown if there are none. Source: UK extension, `riskDetails`."""
-    return _words(tender.tender.risk_details)
+    return table.text("risk_details").numbers(_words)

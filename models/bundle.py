@@ -19,7 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost as xgb
 
-from features.catalogue import Feature, catalogue
+from features.catalogue import catalogue
+from features.feature import Feature
+from features.table_builder import columns_asked
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import RegisterHistory
 from models import register_histories
@@ -127,6 +129,18 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The positions of a booster's columns in `weighed`."""
         names = [feature.name for feature in self.weighed]
         return [names.index(name) for name in part.features]
+
+    def columns_read(self, stage: Stage) -> frozenset[str]:
+        """The columns of tenders that its features ask for at a stage."""
+        if stage not in self._columns_by_stage:
+            known = STAGES[: STAGES.index(stage) + 1]
+            measures = [feature.measure for feature in self.weighed if feature.stage in known]
+            self._columns_by_stage[stage] = columns_asked(measures, stage)
+        return self._columns_by_stage[stage]
+
+    @cached_property
+    def _columns_by_stage(self) -> dict[Stage, frozenset[str]]:
+        return {}
 
     def for_ocid(self, ocid: str | None) -> Bundle:
         """The bundle of the register whose name or prefix begins an ocid; this one for any other tender."""

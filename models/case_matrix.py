@@ -17,8 +17,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from features.catalogue import catalogue, pounds
-from features.track_records.case_records import NO_RECORD, cpv_codes
+from features.catalogue import catalogue
+from features.feature import pounds
+from features.table_builder import of_tenders
+from features.track_records.case_records import cpv_codes
 from tenders.tender import Tender
 
 Floats = npt.NDArray[np.float64]
@@ -181,9 +183,8 @@ class _SharedFact(msgspec.Struct, frozen=True):
 
 def case_matrix(tenders: Sequence[Tender]) -> CaseMatrix:
     """The facts of tenders to compare by, a row a tender."""
-    measures = [catalogue()[fact.feature].measure for fact in FACTS]
-    known = [[measure(tender, NO_RECORD) for measure in measures] for tender in tenders]
-    values = np.array(known, dtype=np.float64).reshape(len(tenders), len(FACTS))
+    table = of_tenders(tenders)
+    values = np.column_stack([catalogue()[fact.feature].measure(table) for fact in FACTS])
     markets = tuple(defaultdict[str, list[int]](list) for _ in MARKETS)
     coded = np.zeros(len(tenders), dtype=np.bool_)
     for row, codes in enumerate(map(cpv_codes, tenders)):

@@ -135,7 +135,7 @@ def peers(bundle: Bundle, stage: Stage) -> Peers:
     placed less well among them.
     """
     cohort = [known for known in known_cases(stage) if not known.picked]
-    scores = scoring.numbers([scoring.case(bundle, known.case.process(), stage) for known in cohort])
+    scores = scoring.forecasts([scoring.case(bundle, known.case.process(), stage) for known in cohort])
     ordered = sorted((score.failure, known.failed) for known, score in zip(cohort, scores, strict=True))
     return Peers(
         stage=stage,

@@ -21,7 +21,10 @@ from typing import Literal
 
 import msgspec
 
-from features.track_records.case_records import CaseHistory, TrackRecord
+from features.categorical import Categorical
+from features.table import TrackRecords
+from features.table_builder import one_row
+from features.track_records.case_records import CaseHistory
 from features.track_records.resolutions import failure, picked, resolved_cases
 from models.signs.register import Sign, register
 from tenders import casebook
@@ -84,10 +87,11 @@ def factor_records() -> Mapping[str, FactorRecord]:
         if failed is None or picked(case):
             continue
         tenders = {stage: case.as_of(stage) for stage in STAGES}
+        tables = {stage: one_row(tender, stage, records=state) for stage, tender in tenders.items()}
         if bidders(tenders["bids_in"]) == 0:
             continue
         for name, sign in register().items():
-            shown = sign.rule(tenders[sign.counted_at], state)
+            shown = sign.rule(tenders[sign.counted_at], tables[sign.counted_at])
             if shown is not None:
                 cases[name].append(FactorCase(shown, failed, case.cluster_id))
     return {name: factor_record(sign, cases[name]) for name, sign in register().items()}
@@ -143,8 +147,8 @@ def _cases() -> list[LabelledTender]:
     return [case.labelled(row) for row, case in enumerate(casebook.cases())]
 
 
-def _in_time(cases: Sequence[LabelledTender]) -> Iterator[tuple[LabelledTender, TrackRecord]]:
+def _in_time(cases: Sequence[LabelledTender]) -> Iterator[tuple[LabelledTender, TrackRecords]]:
     """Each case with the track records of its day, learnt from the casebook alone."""
     log = CaseHistory.of(resolved_cases(cases))
     for case in cases:
-        yield case, log.as_of(case.published)
+        yield case, TrackRecords(cases=Categorical.single(log.as_of(case.published)))

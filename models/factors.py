@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from features.track_records.case_records import TrackRecord
+from features.table import TenderTable
 from models.factor_records import FactorRecord, factor_records
 from models.signs.register import SeenWith, Sign, register
 from tenders.facts import STAGES, Stage
@@ -40,10 +40,10 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     cases: FactorRecord
 
 
-def factors(tender: Tender, track_record: TrackRecord, stage: Stage) -> tuple[Factor, ...]:
-    """Every factor of a tender as of a stage, with the track record of its day, in catalogue order."""
-    answers = _answers(stage)
-    return tuple(answers[name][sign.rule(tender, track_record)] for name, sign in register().items())
+def factors(table: TenderTable, tender: Tender) -> tuple[Factor, ...]:
+    """Every factor of the one tender of a table, in catalogue order; `tender` is the same, as of its stage."""
+    answers = _answers(table.stage)
+    return tuple(answers[name][sign.rule(tender, table)] for name, sign in register().items())
 
 
 @cache

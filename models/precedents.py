@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 import msgspec
 
 from features.catalogue import catalogue
-from features.track_records.case_records import NO_RECORD
+from features.table_builder import of_tenders
 from models.comparables import Citation, KnownCase, citations, known_cases
 from models.levers import FactValue, Lever
 from tenders.facts import Stage
@@ -62,9 +63,9 @@ def precedents(cases: Sequence[KnownCase], stage: Stage, changes: Sequence[Chang
 @cache
 def _feature_values(feature: str, stage: Stage) -> Mapping[str, float]:
     """The value of a feature in every case that states it as of a stage, by case id."""
-    measure = catalogue()[feature].measure
-    values = ((known.case.case_id, measure(known.tender, NO_RECORD)) for known in known_cases(stage))
-    return {case: value for case, value in values if value is not None}
+    cases = known_cases(stage)
+    values = catalogue()[feature].measure(of_tenders([known.tender for known in cases])).tolist()
+    return {known.case.case_id: value for known, value in zip(cases, values, strict=True) if not math.isnan(value)}
 
 
 @lru_cache(MAX_CACHED)

@@ -1,120 +1,54 @@
-"""From tenders to probabilities, many at a time: each is measured, and every booster is asked once.
+"""The one door to a probability: a bundle and a table of tenders in, the probabilities of each outcome out.
 
-    tenders, track records → features → boosters → calibration → probabilities
+    table → track records → features → boosters → calibration → Predictions
 
-Tenders are measured as they come and need not be held: a portfolio's fill no memory then, and stay in the cache while
-they are read. One tender is a batch of one, so that a page, a portfolio and an evaluation cannot differ.
+One tender is a table of one row, so that a draft, a page, a portfolio and an evaluation cannot differ.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Collection, Iterable, Sequence
-from itertools import compress
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from functools import partial
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import Feature
 from features.categorical import Categorical
-from features.matrix import Matrix, Rows
-from features.table import Columns
-from features.track_records.case_records import TrackRecord
+from features.competition import bidders
+from features.feature import Feature
+from features.table import Floats, TenderTable, TrackRecords
+from features.track_records.attributes import hash_attributes
+from features.track_records.case_records import NO_RECORDS, CaseRecords
+from features.track_records.register_features import history_values, telling_phrases
+from features.track_records.register_history import HistoryCases, RegisterHistory
+from features.track_records.text_model import Phrases
 from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
-from models.calibration import INTERVAL, Floats
+from models.calibration import INTERVAL
 from tenders.facts import STAGES, Stage
-from tenders.tender import Tender
 
-
-class Batch:
-    """Tenders of one bundle at one stage, measured as they come: all that its boosters and rules read of them.
-
-    With `only`, no other outcomes are told.
-    """
-
-    def __init__(self, bundle: Bundle, stage: Stage, only: Collection[str] | None = None) -> None:
-        self.bundle, self.stage = bundle, stage
-        self.parts = {part.outcome: part for part in _asked(bundle, stage) if only is None or part.outcome in only}
-        known = STAGES[: STAGES.index(stage) + 1]
-        self._known = [each.stage in known for each in bundle.weighed]
-        self._rows = {"": self._unfilled(compress(bundle.weighed, self._known))}
-        self._beforehand = {outcome: array("d") for outcome in self.parts}
-
-    def _unfilled(self, features: Iterable[Feature]) -> Rows:
-        return Rows(tuple(features), self.stage)
-
-    def __len__(self) -> int:
-        return len(self.columns)
-
-    @property
-    def columns(self) -> Columns:
-        """What was read of the tenders."""
-        return self._rows[""].columns()
-
-    @property
-    def by_column(self) -> bool:
-        """Whether nothing is read of a tender but what no later stage takes away (`features.table`)."""
-        return self._rows[""].by_column
-
-    def add(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
-        """Measures tenders as of the stage, each by its track record."""
-        for outcome in set().union(*(record.others for record in records if record.others)):
-            # An outcome with records of its own is measured by those.
-            if outcome in self.parts:
-                own = self._rows.setdefault(outcome, self._unfilled(self._rows[""].features))
-                own.add(tenders, [record.about(outcome) for record in records])
-        self._rows[""].add(tenders, records)
-        numbered = any(record.numbers for record in records)
-        for outcome, found in self._beforehand.items():
-            part = self.parts[outcome]
-            found.extend([known_beforehand(part, each.about(outcome)) if numbered else 0.0 for each in records])
-
-    def add_strangers(self, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> None:
-        """Measures tenders of no known register, of which nothing is known beforehand: where all is `by_column`."""
-        self._rows[""].add(tenders, records)
-        self._nothing_beforehand(len(tenders))
-
-    def add_columns(self, columns: Columns) -> None:
-        """Takes such tenders that were read by column as of the stage."""
-        self._rows[""].add_columns(columns)
-        self._nothing_beforehand(len(columns))
-
-    def _nothing_beforehand(self, count: int) -> None:
-        for found in self._beforehand.values():
-            found.extend(array("d", bytes(8 * count)))
-
-    def measured(self) -> dict[str, NDArray[np.float64]]:
-        """What every outcome is told of each tender, shape (tenders, weighed); those told the same share it."""
-        found = {}
-        for outcome, rows in self._rows.items():
-            found[outcome] = np.full((len(self), len(self._known)), np.nan)
-            found[outcome][:, self._known] = rows.measured()
-        return {outcome: found.get(outcome, found[""]) for outcome in self.parts}
-
-    def beforehand(self, outcome: str) -> Floats:
-        """What is known beforehand of each tender's outcome, in log-odds."""
-        return np.array(self._beforehand[outcome])
-
-    def bid_counts(self) -> Floats:
-        """How many bids each tender has, NaN where that is not known."""
-        return self.columns.bidders if self.stage != "draft" else np.full(len(self), np.nan)
+Matrix = NDArray[np.float32]
+"""What boosters read: a row a tender, a column a feature, NaN for unknown."""
 
 
 class Predictions(msgspec.Struct, frozen=True, kw_only=True):
-    """What one bundle says of tenders at one stage, unrounded: a row a tender.
+    """What one bundle predicts of the tenders of a table, unrounded: a row a tender.
 
-    `probability` holds the outcomes by name, shape (tenders,): NaN where nothing is said of `single_bid`. `measured` is
-    what is weighed of each tender, shape (tenders, weighed), NaN for unknown: for the first outcome of failure, if they
-    differ. `margin` and `matrix` are what the boosters gave and read, for the outcomes that have one. `no_bid` marks
-    the tenders that the rule ends: without a bid there is no award.
+    `table` has the track records that were read. `probability` holds the outcomes by name, shape (tenders,); NaN where
+    `single_bid` is not predicted. `feature_values` are those of the features that are weighed, shape (tenders,
+    weighed), NaN for unknown; where outcomes of failure have records of their own, those of the first. `margin` and
+    `matrix` are what the boosters gave and read, by outcome. `interval` (tenders, 2) holds the bounds of failure.
+    `no_bid` marks tenders that a rule decides: without a bid there is no award.
     """
 
-    measured: NDArray[np.float64]
+    bundle: Bundle
+    table: TenderTable
+    feature_values: Floats
     matrix: dict[str, Matrix]
     margin: dict[str, Floats]
     probability: dict[str, Floats]
-    interval: NDArray[np.float64]
+    interval: Floats
     no_bid: NDArray[np.bool_]
 
     @property
@@ -129,22 +63,21 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         found: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
         return found
 
-    def unknown(self) -> Categorical[list[bool]]:
-        """What is unknown of each tender, of the features that are weighed."""
-        unknown = np.isnan(self.measured)
-        return Categorical.of_rows(unknown).map(lambda row: unknown[row].tolist())
 
+def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = None) -> Predictions:
+    """The probabilities of tenders as of the stage of their table; with `only`, of no other outcomes.
 
-def predictions(batch: Batch) -> Predictions:
-    """The probabilities of measured tenders as of their stage.
-
-    Every number that is shown or judged anywhere comes from here.
+    Track records are looked up unless the table has them. Every number that is shown or judged anywhere comes from
+    here.
     """
-    bundle, stage, parts = batch.bundle, batch.stage, batch.parts
-    measured = batch.measured()
-    matrix = _matrices(bundle, parts, measured)
+    stage = table.stage
+    if table.records is None:
+        table = table.with_records(track_record_lookup(bundle, table))
+    parts = {part.outcome: part for part in _parts(bundle, stage) if only is None or part.outcome in only}
+    values = _values_by_outcome(bundle, table, parts)
+    matrix = _matrices(bundle, parts, values)
     margin = {
-        outcome: batch.beforehand(outcome)
+        outcome: base_margin(part, table.about(outcome))
         + bundle.boosters[outcome, part.stage].inplace_predict(
             matrix[outcome], predict_type="margin", validate_features=False
         )
@@ -154,45 +87,87 @@ def predictions(batch: Batch) -> Predictions:
         outcome: bundle.calibration[outcome, part.stage].probabilities(margin[outcome])
         for outcome, part in parts.items()
     }
-    counts = batch.bid_counts()
+    counts = bidders(table)
     no_bid = (counts == 0) & (stage == "bids_in")
-    nothing = np.zeros(len(batch))
-    never = np.full(len(batch), np.nan)
     probability = {
         # 0 where the outcome cannot happen any more: no award, once there is one.
-        "no_award": np.where(no_bid, 1.0, calibrated.get("no_award", nothing)),
-        "early_end": calibrated.get("early_end", nothing),
+        "no_award": np.where(no_bid, 1.0, calibrated.get("no_award", 0.0)),
+        "early_end": calibrated["early_end"] if "early_end" in calibrated else np.zeros(len(table)),
         # A fact once the bids are counted, a prediction before.
-        "single_bid": np.where(np.isnan(counts), calibrated.get("single_bid", never), counts == 1),
+        "single_bid": np.where(np.isnan(counts), calibrated.get("single_bid", np.nan), counts == 1),
     }
+    failing = {outcome: margin[outcome] for outcome in FAILURE_OUTCOMES if outcome in parts}
     return Predictions(
-        measured=next(measured[outcome] for outcome in (*FAILURE_OUTCOMES, *measured) if outcome in measured),
+        bundle=bundle,
+        table=table,
+        feature_values=next(values[outcome] for outcome in (*FAILURE_OUTCOMES, *values) if outcome in values),
         matrix=matrix,
         margin=margin,
         probability=probability,
-        interval=_interval(bundle, stage, {name: margin[name] for name in FAILURE_OUTCOMES if name in parts}, no_bid),
+        interval=_interval(bundle, stage, failing, no_bid),
         no_bid=no_bid,
     )
 
 
-def measured(bundle: Bundle, stage: Stage, tenders: Sequence[Tender], records: Sequence[TrackRecord]) -> Batch:
-    """Tenders as of a stage, each measured by its track record."""
-    batch = Batch(bundle, stage)
-    batch.add(tenders, records)
-    return batch
+def feature_values(features: Sequence[Feature], table: TenderTable) -> Floats:
+    """The values of features, shape (tenders, features); NaN for unknown, and for what a later stage adds."""
+    known = STAGES[: STAGES.index(table.stage) + 1]
+    values = np.full((len(features), len(table)), np.nan)
+    for row, feature in enumerate(features):
+        if feature.stage in known:
+            values[row] = feature.measure(table)
+    return values.T
 
 
-def known_beforehand(part: ModelPart, record: TrackRecord) -> float:
-    """What the register's own rates add to a margin, in log-odds; 0 where no register was read."""
-    known = record.numbers
-    if not known:
-        return 0.0
+def track_record_lookup(bundle: Bundle, table: TenderTable) -> TrackRecords:
+    """The track records that a bundle holds of the tenders of a table, each as of its day of publication.
+
+    For a register that has a history, what its history says, never as of before its last day; then the table has to
+    hold its tenders. Else the case records.
+    """
+    if not bundle.histories:
+        return TrackRecords(cases=table.published_on.map(bundle.log.as_of))
+    tenders = table.source.tenders
+    if tenders is None:
+        raise ValueError(f"the tenders of {bundle.manifest.register} have to be held until their history is read")
+    attributes = hash_attributes(tenders)
+    cases: dict[bytes, HistoryCases] = {}
+    values = {}
+    for outcome, history in bundle.histories.items():
+        days = table.published_on.numbers(partial(_day, history)).astype(np.int64)
+        same = cases.setdefault(days.tobytes(), HistoryCases.unlabelled(attributes, days))
+        values[outcome] = history_values(history, same)
+    first = next(iter(values))
+    none: Categorical[CaseRecords] = Categorical.single(NO_RECORDS, len(table))
+    return TrackRecords(
+        cases=none,
+        register=values[first],
+        outcomes=values,
+        phrases=partial(_phrases, bundle.histories[first]),
+    )
+
+
+def _day(history: RegisterHistory, published: date | None) -> float:
+    return history.day if published is None else published.toordinal()
+
+
+def _phrases(history: RegisterHistory, table: TenderTable) -> Categorical[Phrases]:
+    tenders = table.source.tenders or ()
+    return Categorical.by_identity([telling_phrases(history, tender) for tender in tenders])
+
+
+def base_margin(part: ModelPart, table: TenderTable) -> Floats:
+    """What the register's own rates add to a margin, in log-odds, shape (tenders,); 0 where no history was read."""
     weights = {"register_level": part.level, "register_drift": part.drift, "profile_score": part.profile}
-    return sum(weight * known.get(name, 0.0) for name, weight in weights.items() if weight)
+    base = np.zeros(len(table))
+    for name, weight in weights.items():
+        if weight and table.records and name in table.records.register:
+            base += weight * np.nan_to_num(table.register_feature(name))
+    return base
 
 
-def _asked(bundle: Bundle, stage: Stage) -> list[ModelPart]:
-    """The parts that speak at a stage. Whether there will be one bid is asked of the draft, whenever it is asked."""
+def _parts(bundle: Bundle, stage: Stage) -> list[ModelPart]:
+    """The parts that are asked at a stage. Whether there will be one bid is asked of the draft, at every stage."""
     return [
         part
         for part in bundle.manifest.parts
@@ -201,29 +176,39 @@ def _asked(bundle: Bundle, stage: Stage) -> list[ModelPart]:
     ]
 
 
-def _matrices(
-    bundle: Bundle, parts: dict[str, ModelPart], measured: dict[str, NDArray[np.float64]]
-) -> dict[str, Matrix]:
-    """What each booster reads: NaN for unknown. Boosters that read the same of the same rows share a matrix."""
+def _values_by_outcome(bundle: Bundle, table: TenderTable, parts: Mapping[str, ModelPart]) -> dict[str, Floats]:
+    """The values of the weighed features for each outcome; outcomes without records of their own share one array."""
+    by_table: dict[int, Floats] = {}
+    values = {}
+    for outcome in parts:
+        own = table.about(outcome)
+        if id(own) not in by_table:
+            by_table[id(own)] = feature_values(bundle.weighed, own)
+        values[outcome] = by_table[id(own)]
+    return values
+
+
+def _matrices(bundle: Bundle, parts: Mapping[str, ModelPart], values: Mapping[str, Floats]) -> dict[str, Matrix]:
+    """What each booster reads. Boosters that read the same features of the same values share a matrix."""
     made: dict[tuple[int, tuple[str, ...]], Matrix] = {}
-    found = {}
+    matrices = {}
     for outcome, part in parts.items():
-        key = id(measured[outcome]), part.features
+        key = id(values[outcome]), part.features
         if key not in made:
-            made[key] = np.ascontiguousarray(measured[outcome][:, bundle.columns_of(part)], dtype=np.float32)
-        found[outcome] = made[key]
-    return found
+            made[key] = np.ascontiguousarray(values[outcome].T[bundle.columns_of(part)].T, dtype=np.float32)
+        matrices[outcome] = made[key]
+    return matrices
 
 
-def _interval(bundle: Bundle, stage: Stage, margin: dict[str, Floats], no_bid: NDArray[np.bool_]) -> Floats:
-    """The bounds of each tender's failure by the margins of its endings, shape (tenders, 2).
+def _interval(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], no_bid: NDArray[np.bool_]) -> Floats:
+    """The bounds of each tender's failure by the margins of its outcomes, shape (tenders, 2).
 
     They are drawn once for all tenders of the same margins, which are few: a booster is a small number of steps.
     """
-    told = np.column_stack([no_bid, *margin.values()])
-    kinds = Categorical.of_rows(told)
-    none, *margins = told[kinds.categories].T
-    survive = np.ones((len(none), 1), dtype=np.float32)
+    rows = np.column_stack([no_bid, *margin.values()])
+    distinct = Categorical.of_rows(rows)
+    decided, *margins = rows[distinct.categories].T
+    survive = np.ones((len(decided), 1), dtype=np.float32)
     for outcome, each in zip(margin, margins, strict=True):
         drawn = bundle.calibration[outcome, stage].draws(each)
         survive = np.subtract(1, drawn, out=drawn) * survive
@@ -231,6 +216,6 @@ def _interval(bundle: Bundle, stage: Stage, margin: dict[str, Floats], no_bid: N
     ordered.sort(axis=1)
     places = [round(percent / 100 * (ordered.shape[1] - 1)) for percent in INTERVAL]
     bounds = ordered[:, places].astype(np.float64)
-    bounds[none == 1] = 1.0
-    found: Floats = bounds[kinds.codes]
+    bounds[decided == 1] = 1.0
+    found: Floats = bounds[distinct.codes]
     return found

@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping
 import msgspec
 import xgboost as xgb
 
-from features.catalogue import Feature, catalogue
-from features.track_records.case_records import TrackRecord
-from models.bundle import FAILURE_OUTCOMES, Bundle
+from features.catalogue import catalogue
+from features.feature import Feature
+from features.table import TenderTable
+from models.bundle import FAILURE_OUTCOMES
 from models.calibration import Calibration, failure_probability
 from models.predict import Predictions
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.process import Process
-from tenders.tender import Tender
 
 Values = Mapping[str, float | None]
 """Measured features by name; None for unknown."""
@@ -53,30 +53,29 @@ class Margins(msgspec.Struct, frozen=True, kw_only=True):
     contributions: Mapping[str, float]
 
 
-def margins_of(bundle: Bundle, stage: Stage, found: Predictions) -> dict[str, Margins]:
+def margins_of(predicted: Predictions) -> dict[str, Margins]:
     """The boosters of failure on the first of the tenders predicted, taken apart: that costs more than to predict."""
-    taken: dict[int, xgb.DMatrix] = {}
-    told = {}
+    bundle, stage = predicted.bundle, predicted.table.stage
+    rows: dict[int, xgb.DMatrix] = {}
+    margins = {}
     for outcome in FAILURE_OUTCOMES:
-        if outcome not in found.margin:
+        if outcome not in predicted.margin:
             continue
-        read = found.matrix[outcome]
-        if id(read) not in taken:
-            taken[id(read)] = xgb.DMatrix(read[:1], nthread=1)
+        matrix = predicted.matrix[outcome]
+        if id(matrix) not in rows:
+            rows[id(matrix)] = xgb.DMatrix(matrix[:1], nthread=1)
         booster = bundle.boosters[outcome, stage]
-        shares = booster.predict(taken[id(read)], pred_contribs=True, validate_features=False)[0].tolist()
-        told[outcome] = Margins(
-            margin=float(found.margin[outcome][0]),
+        shares = booster.predict(rows[id(matrix)], pred_contribs=True, validate_features=False)[0].tolist()
+        margins[outcome] = Margins(
+            margin=float(predicted.margin[outcome][0]),
             calibration=bundle.calibration[outcome, stage],
             contributions=dict(zip(bundle.part(outcome, stage).features, shares[:-1], strict=True)),
         )
-    return told
+    return margins
 
 
-def reasons(
-    margins: Mapping[str, Margins], values: Values, tender: Tender, track_record: TrackRecord, process: Process
-) -> Iterator[Reason]:
-    """The facts that moved the failure probability, largest effect first."""
+def reasons(margins: Mapping[str, Margins], values: Values, table: TenderTable, process: Process) -> Iterator[Reason]:
+    """The facts of the first tender of a table that moved its failure probability, largest effect first."""
     names = {name for each in margins.values() for name in each.contributions if values[name] is not None}
     total = _failure(margins, "")
     effects = {name: total - _failure(margins, name) for name in names}
@@ -90,7 +89,7 @@ def reasons(
             feature=name,
             value=round(value, 4),
             effect=round(effects[name], 4),
-            text=feature.text(value, tender, track_record),
+            text=feature.text(value, table),
             path=path_in(process, feature),
         )
 

@@ -1,36 +1,41 @@
-"""The straight line: a process and a stage in, a score with its reasons out.
+"""From a process to a score, and from many to many: which model speaks of a tender, and what is said of it.
 
-    release → Tender → as_of(stage) → features → booster → calibration → score and reasons
+    process → Case (bundle, stage) → table → Predictions → Scores → Score
 
-A draft on the command line, a request and a page come through `score`, changes of it through `numbers`, a portfolio
-through `told`, an evaluation through `predictions` within all of them.
+A draft on the command line, a request and a page come through `score`, changes of it through `forecasts`, a portfolio
+through `BatchScorer`. All of them pass through `predict`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
+from functools import cache, cached_property
 from itertools import compress
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 
 from features.categorical import Categorical
-from features.remarks import remarks
+from features.competition import bidders
+from features.table import Floats, TenderTable
+from features.table_builder import TableBuilder, columns_asked, of_tenders
+from features.value import NO_CURRENCY, net_or_gross
 from models.bundle import FAILURE_OUTCOMES, Bundle
-from models.calibration import Floats, failure_probability
-from models.cases import Case, Queue, case
+from models.calibration import failure_probability
 from models.factors import Factor, factors
-from models.knowing import record_of
-from models.predict import Batch, Predictions, measured, predictions
+from models.predict import Predictions, predict
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
-from tenders.facts import Stage
+from tenders.errors import DataError
+from tenders.facts import STAGES, Stage
 from tenders.process import Process
-
-__all__ = ["Case", "case", "explained", "numbers", "score", "scores", "told"]
+from tenders.tender import Tender
 
 NO_BID = "no bid came in, so there can be no award: a rule, not a prediction"
+NO_CURRENCY_STATED = "/tender/value: an amount without a currency cannot be compared, so it is not used"
 
 Band = Literal["low", "typical", "high", "very high"]
 
@@ -66,14 +71,197 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told of tenders of one bundle at one stage in numbers, a row a tender, rounded to 4 places.
+class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """A process with the bundle and stage that score it, its day of publication, and what has to be said of it."""
 
-    `single_bid` is NaN where it is not told. `unknown` names what the bundle weighs and the tender does not state, or
-    not yet. `warnings` is what has to be said of what it
-    states, and of the score, by the place of the tender: of most there is nothing to say.
+    process: Process
+    bundle: Bundle
+    stage: Stage
+    published: date | None
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def tender(self) -> Tender:
+        """The tender as of the stage."""
+        return self.process.as_of(self.stage)
+
+    @property
+    def readable(self) -> Tender:
+        """The tender that columns are read of. Of a single release that may know more than the stage: what came later
+        is not read."""
+        return self.process.compiled() if self.process.is_one_release else self.tender
+
+
+def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
+    """A process ready to be scored at a stage: by default the latest of which it holds a fact.
+
+    Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
+    """
+    if stage is not None and stage not in STAGES:
+        raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
+    chosen, at, limits = select_model(bundle, bundle.for_ocid(process.ocid), stage or process.latest_stage())
+    made = Case(
+        process=process,
+        bundle=chosen,
+        stage=at,
+        published=process.published_on(),
+        warnings=(*process.warnings, *limits),
+    )
+    # Releases that are sound each can make a tender that is not.
+    made.readable  # noqa: B018
+    return made
+
+
+def select_model(bundle: Bundle, own: Bundle, stage: Stage) -> tuple[Bundle, Stage, tuple[str, ...]]:
+    """The bundle and stage that predict failure for a tender of the register of `own`, and what has to be said of that.
+
+    A register tells what it records: some nothing of contracts, some nothing after the call, some no failure at all.
+    """
+    name = own.manifest.register
+    for earlier in reversed(STAGES[: STAGES.index(stage) + 1]):
+        outcomes = own.failure_outcomes(earlier)
+        if outcomes and own is bundle:
+            return bundle, earlier, ()
+        if outcomes:
+            limits = [f"{name} has no model at {stage}: this is its score at {earlier}"] if earlier != stage else []
+            if len(outcomes) == 1 and earlier != "awarded":
+                limits.append(f"failure counts {outcomes[0]} alone: {name} tells no other")
+            return own, earlier, tuple(limits)
+    return bundle, stage, (f"{name} tells no failure at {stage}: this is scored as a tender of no known register",)
+
+
+def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain: bool = True) -> Score:
+    """The score of a process at a stage: by default the latest of which it holds a fact.
+
+    Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
+    """
+    one = case(bundle, process, stage)
+    return explained(one) if explain else scores([one])[0]
+
+
+def explained(one: Case) -> Score:
+    """The score of one case with its reasons, its factors and what is unknown."""
+    predicted = _predict([one])
+    weighed = (feature.name for feature in one.bundle.weighed)
+    known = (None if math.isnan(value) else value for value in predicted.feature_values[0].tolist())
+    values = dict(zip(weighed, known, strict=True))
+    margins = margins_of(predicted)
+    return msgspec.structs.replace(
+        Scores.of(predicted).score(0, one),
+        reasons=tuple(reasons(margins, values, predicted.table, one.process)),
+        factors=factors(predicted.table, one.tender),
+        unknown=tuple(unknowns(values, one.stage)),
+    )
+
+
+def scores(cases: Sequence[Case]) -> list[Score]:
+    """The scores of many cases, in their order and without reasons: what `score` says of each."""
+    found: dict[int, Score] = {}
+    for rows, predicted in predict_cases(cases):
+        of_rows = Scores.of(predicted)
+        found.update((row, of_rows.score(place, cases[row])) for place, row in enumerate(rows))
+    return [found[row] for row in range(len(cases))]
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """The failure probability of one case, rounded as a score is, and the weighed features that are unknown."""
+
+    failure: float
+    unknown: tuple[str, ...]
+
+
+def forecasts(cases: Sequence[Case], only: Collection[str] | None = None) -> list[Forecast]:
+    """The forecasts of many cases, in their order; with `only`, no other outcomes are asked."""
+    found: dict[int, Forecast] = {}
+    for rows, predicted in predict_cases(cases, only):
+        of_rows = Scores.of(predicted)
+        found.update(zip(rows, map(Forecast, of_rows.failure.tolist(), of_rows.unknown.rows()), strict=True))
+    return [found[row] for row in range(len(cases))]
+
+
+def predict_cases(
+    cases: Sequence[Case], only: Collection[str] | None = None
+) -> Iterator[tuple[list[int], Predictions]]:
+    """What is predicted of cases: those of one bundle and stage together, each group with the indices of its cases."""
+    groups: dict[tuple[str, Stage], list[int]] = defaultdict(list)
+    for row, each in enumerate(cases):
+        groups[each.bundle.manifest.register, each.stage].append(row)
+    for rows in groups.values():
+        yield rows, _predict([cases[row] for row in rows], only)
+
+
+def _predict(cases: Sequence[Case], only: Collection[str] | None = None) -> Predictions:
+    """What is predicted of cases of one bundle and stage."""
+    first, published = cases[0], [each.published for each in cases]
+    return predict(first.bundle, of_tenders([each.readable for each in cases], first.stage, published), only)
+
+
+class BatchScorer:
+    """Tenders that come some at a time and are let go; those of one bundle and stage are predicted at once.
+
+    `also` are functions of the table that are asked besides: their columns are read too.
     """
 
+    def __init__(self, also: Sequence[Callable[[TenderTable], Any]] = ()) -> None:
+        self._also = tuple(also)
+        self._groups: dict[tuple[str, Stage], tuple[Bundle, TableBuilder, list[int]]] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def add_cases(self, cases: Sequence[Case]) -> None:
+        """Takes more cases."""
+        groups: dict[tuple[str, Stage], list[int]] = defaultdict(list)
+        for place, each in enumerate(cases):
+            groups[each.bundle.manifest.register, each.stage].append(place)
+        for places in groups.values():
+            some = [cases[place] for place in places]
+            builder, rows = self._group(some[0].bundle, some[0].stage)
+            builder.add([each.readable for each in some], [each.published for each in some])
+            rows += [self._size + place for place in places]
+        self._size += len(cases)
+
+    def add_tenders(
+        self, bundle: Bundle, stage: Stage, tenders: Sequence[Tender], published: Sequence[date | None]
+    ) -> None:
+        """Takes more tenders of one bundle and stage, each with its day of publication.
+
+        They are sound but for the fields in `checked`: raises ValueError if one of those is not, and then takes none.
+        """
+        builder, rows = self._group(bundle, stage)
+        builder.add(tenders, published)
+        rows += range(self._size, self._size + len(tenders))
+        self._size += len(tenders)
+
+    def checked(self, bundle: Bundle, stage: Stage) -> frozenset[tuple[type, str]]:
+        """The fields, by struct and name, of which `add_tenders` notices what is wrong."""
+        return self._group(bundle, stage)[0].checked
+
+    def predictions(self) -> Iterator[tuple[list[int], Predictions]]:
+        """What is predicted of each group, with the rows of its tenders in the order in which they came."""
+        for bundle, builder, rows in self._groups.values():
+            if rows:
+                yield rows, predict(bundle, builder.table())
+
+    def _group(self, bundle: Bundle, stage: Stage) -> tuple[TableBuilder, list[int]]:
+        key = bundle.manifest.register, stage
+        if key not in self._groups:
+            columns = bundle.columns_read(stage) | _columns_of_scores(stage, self._also)
+            self._groups[key] = bundle, TableBuilder(columns, stage, keep=bool(bundle.histories)), []
+        _, builder, rows = self._groups[key]
+        return builder, rows
+
+
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of tenders of one bundle at one stage, a row a tender, probabilities rounded to 4 places.
+
+    `single_bid` is NaN where it is not predicted. `unknown` names what the bundle weighs and the tender does not state,
+    or not yet. `warnings` are those of a row: most have none.
+    """
+
+    bundle: Bundle
+    stage: Stage
     failure: Floats
     low: Floats
     high: Floats
@@ -85,117 +273,80 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     warnings: dict[int, tuple[str, ...]]
     base_rate: float
 
-    def rows(self) -> Iterator[Numbers]:
-        """What is told of each tender."""
-        numbers = np.column_stack([getattr(self, name) for name in _NUMBERS])
-        rows = zip(numbers.tolist(), self.band.rows(), self.unknown.rows(), strict=True)
-        for place, (row, band, unknown) in enumerate(rows):
-            said = self.warnings.get(place, ())
-            yield Numbers(*row, band, unknown, said, self.base_rate)  # type: ignore[call-arg]
+    @classmethod
+    def of(cls, predicted: Predictions) -> Scores:
+        """What is said of what is predicted."""
+        bundle, stage = predicted.bundle, predicted.table.stage
+        base_rate = failure_probability(*(_base_rate(bundle, outcome, stage) for outcome in FAILURE_OUTCOMES))
+        failure, names = predicted.failure, [feature.name for feature in bundle.weighed]
+        # The interval holds the score itself, whatever the resamples say.
+        low, high = np.minimum(failure, predicted.interval[:, 0]), np.maximum(failure, predicted.interval[:, 1])
+        outcomes = (predicted.probability[name] for name in Outcomes.__struct_fields__)
+        rounded = np.round(np.array([failure, low, high, *outcomes]), 4)
+        unknown = np.isnan(predicted.feature_values)
+        return cls(
+            bundle=bundle,
+            stage=stage,
+            failure=rounded[0],
+            low=rounded[1],
+            high=rounded[2],
+            no_award=rounded[3],
+            early_end=rounded[4],
+            single_bid=rounded[5],
+            band=bands(failure, base_rate),
+            unknown=Categorical.of_rows(unknown).map(lambda row: tuple(compress(names, unknown[row].tolist()))),
+            warnings=_warnings(predicted),
+            base_rate=round(base_rate, 4),
+        )
+
+    def score(self, row: int, one: Case) -> Score:
+        """The score of the case in a row."""
+        manifest, single_bid = self.bundle.manifest, float(self.single_bid[row])
+        return Score(
+            ocid=one.process.ocid,
+            stage=self.stage,
+            failure=float(self.failure[row]),
+            interval=(float(self.low[row]), float(self.high[row])),
+            outcomes=Outcomes(
+                no_award=float(self.no_award[row]),
+                early_end=float(self.early_end[row]),
+                single_bid=None if math.isnan(single_bid) else single_bid,
+            ),
+            base_rate=self.base_rate,
+            band=self.band.categories[self.band.codes[row]],
+            register=manifest.register,
+            bundle=manifest.version,
+            evidence=manifest.evidence,
+            warnings=(*one.warnings, *self.warnings.get(row, ())),
+        )
 
 
-_NUMBERS = ("failure", "low", "high", *Outcomes.__struct_fields__)
+def table_warnings(table: TenderTable) -> dict[int, tuple[str, ...]]:
+    """What can be scored and yet looks wrong, by row: it is not used. Of nearly all tenders nothing."""
+    found: dict[int, tuple[str, ...]] = {}
+    for name, start, end in (
+        ("tenderPeriod", "tender_start", "tender_end"),
+        ("enquiryPeriod", "enquiry_start", "enquiry_end"),
+        ("contractPeriod", "contract_start", "contract_end"),
+    ):
+        for row in np.flatnonzero(table.days(end) < table.days(start)).tolist():
+            found[row] = (*found.get(row, ()), f"/tender/{name}: ends before it starts, so it is not used")
+    amount, currency = net_or_gross(table, "value", "value_gross"), table.text("currency").codes
+    for row in np.flatnonzero((currency == NO_CURRENCY) & ~np.isnan(amount)).tolist():
+        found[row] = (*found.get(row, ()), NO_CURRENCY_STATED)
+    return found
 
 
-class Numbers(msgspec.Struct, frozen=True):
-    """What is told of one tender, as in `Told`."""
-
-    failure: float
-    low: float
-    high: float
-    no_award: float
-    early_end: float
-    single_bid: float
-    band: Band
-    unknown: tuple[str, ...]
-    warnings: tuple[str, ...]
-    base_rate: float
+@cache
+def _columns_of_scores(stage: Stage, also: tuple[Callable[[TenderTable], Any], ...]) -> frozenset[str]:
+    return columns_asked((table_warnings, bidders, *also), stage)
 
 
-def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain: bool = True) -> Score:
-    """The score of a process at a stage: by default the latest of which it holds a fact.
-
-    Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
-    """
-    one = case(bundle, process, stage)
-    if explain:
-        return explained(one)
-    (plain,) = scores([one])
-    return plain
-
-
-def explained(one: Case) -> Score:
-    """The score of one case with its reasons, its factors and what is unknown."""
-    record = record_of(one.bundle, one.tender, one.published)
-    batch = measured(one.bundle, one.stage, [one.tender], [record])
-    found = predictions(batch)
-    (numbers,) = told(batch, found).rows()
-    margins = margins_of(one.bundle, one.stage, found)
-    weighed = (None if math.isnan(value) else value for value in found.measured[0].tolist())
-    values = dict(zip((feature.name for feature in one.bundle.weighed), weighed, strict=True))
-    return msgspec.structs.replace(
-        _score(one, numbers),
-        reasons=tuple(reasons(margins, values, one.tender, record, one.process)),
-        factors=factors(one.tender, record, one.stage),
-        unknown=tuple(unknowns(values, one.stage)),
-    )
-
-
-def scores(cases: Sequence[Case]) -> list[Score]:
-    """The scores of many cases, in their order and without reasons: what `score` says of each."""
-    return [_score(one, told) for one, told in zip(cases, numbers(cases), strict=True)]
-
-
-def numbers(cases: Sequence[Case], only: Collection[str] | None = None) -> list[Numbers]:
-    """The numbers of many cases, in their order; with `only`, those of no other outcomes."""
-    queue = Queue(only)
-    queue.add(cases)
-    found: dict[int, Numbers] = {}
-    for places, batch, predicted in queue.told():
-        found.update(zip(places, told(batch, predicted).rows(), strict=True))
-    return [found[place] for place in range(len(cases))]
-
-
-def told(batch: Batch, found: Predictions) -> Told:
-    """What is told of measured tenders by what is predicted of them."""
-    bundle = batch.bundle
-    base_rate = failure_probability(*(_base_rate(bundle, outcome, batch.stage) for outcome in FAILURE_OUTCOMES))
-    failure, unknown, warnings = found.failure, found.unknown(), remarks(batch.columns)
-    for place in np.flatnonzero(found.no_bid).tolist():
-        warnings[place] = (*warnings.get(place, ()), NO_BID)
-    names = [feature.name for feature in bundle.weighed]
-    # The interval holds the score itself, whatever the resamples say.
-    low, high = np.minimum(failure, found.interval[:, 0]), np.maximum(failure, found.interval[:, 1])
-    parts = [found.of(name) for name in Outcomes.__struct_fields__]
-    numbers = np.round(np.array([failure, low, high, *parts]), 4)
-    return Told(
-        **dict(zip(_NUMBERS, numbers, strict=True)),
-        band=bands(failure, base_rate),
-        unknown=unknown.map(lambda row: tuple(compress(names, row))),
-        warnings=warnings,
-        base_rate=round(base_rate, 4),
-    )
-
-
-def _score(one: Case, told: Numbers) -> Score:
-    manifest = one.bundle.manifest
-    return Score(
-        ocid=one.process.ocid,
-        stage=one.stage,
-        failure=told.failure,
-        interval=(told.low, told.high),
-        outcomes=Outcomes(
-            no_award=told.no_award,
-            early_end=told.early_end,
-            single_bid=None if math.isnan(told.single_bid) else told.single_bid,
-        ),
-        base_rate=told.base_rate,
-        band=told.band,
-        register=manifest.register,
-        bundle=manifest.version,
-        evidence=manifest.evidence,
-        warnings=(*one.said, *told.warnings),
-    )
+def _warnings(predicted: Predictions) -> dict[int, tuple[str, ...]]:
+    found = table_warnings(predicted.table)
+    for row in np.flatnonzero(predicted.no_bid).tolist():
+        found[row] = (*found.get(row, ()), NO_BID)
+    return found
 
 
 def bands(failure: Floats, base_rate: float) -> Categorical[Band]:

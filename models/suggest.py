@@ -7,6 +7,7 @@ the changed tender less the score of this one: an association, never a cause.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, groupby
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from features.catalogue import catalogue
-from features.track_records.case_records import NO_RECORD
+from features.table_builder import one_row
 from models import score as scoring
 from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.comparables import KnownCase, nearest_cases
@@ -94,11 +95,12 @@ class Trials:
     def __init__(self, bundle: Bundle, process: Process, score: Score) -> None:
         self.bundle, self.process, self.score, self.stage = bundle, process, score, score.stage
         self._unchanged = scoring.case(bundle, process, self.stage)
+        self._table = one_row(self._unchanged.readable, self._unchanged.stage)
 
     def options(self, lever: Lever) -> Iterator[FactValue]:
         """The values to try, smallest change first; none if the tender does not state the lever's fact."""
-        now = catalogue()[lever.feature].measure(self._unchanged.tender, NO_RECORD)
-        if now is not None:
+        now = float(catalogue()[lever.feature].measure(self._table)[0])
+        if not math.isnan(now):
             yield from lever.options(now)
 
     def weighs(self, lever: Lever) -> bool:
@@ -114,7 +116,7 @@ class Trials:
             return []
         changed = (with_overrides(self.process, trial.overrides, self.stage) for trial in trials)
         cases = (scoring.case(self.bundle, process, self.stage) for process in changed)
-        unchanged, *scores = scoring.numbers([self._unchanged, *cases], FAILURE_OUTCOMES)
+        unchanged, *scores = scoring.forecasts([self._unchanged, *cases], FAILURE_OUTCOMES)
         return [
             msgspec.structs.replace(trial, failure=score.failure) if score.unknown == unchanged.unknown else trial
             for trial, score in zip(trials, scores, strict=True)

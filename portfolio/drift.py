@@ -16,9 +16,7 @@ from models import drift as drifting
 from models import score as scoring
 from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.drift import MIN_TENDERS, Drift, DriftCounts, Shift
-from models.knowing import records_of
-from models.predict import measured, predictions
-from models.score import Case
+from models.score import Case, predict_cases
 from tenders.errors import BundleError, DataError
 from tenders.facts import Stage
 from tenders.io.blocks import blocks
@@ -125,10 +123,9 @@ def _count(counts: DriftCounts | None, cases: list[Case]) -> None:
     """Adds tenders of one model and stage to the counts."""
     if counts is None:
         return
-    bundle, stage, tenders = cases[0].bundle, cases[0].stage, [case.tender for case in cases]
-    records = records_of(bundle, tenders, [case.published for case in cases])
-    predicted = predictions(measured(bundle, stage, tenders, records))
-    counts.add_tenders(tenders)
+    bundle, stage = cases[0].bundle, cases[0].stage
+    ((_, predicted),) = predict_cases(cases)
+    counts.add_tenders([case.tender for case in cases])
     for part in bundle.manifest.parts:
         if part.stage == stage and part.outcome in FAILURE_OUTCOMES:
             counts.add_features(part.name, part.features, predicted.matrix[part.outcome])

@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import replace
 
-from features.form_columns import LONGEST
+from features.form_columns import LONGEST, FormTable
 from features.value import pounds
 from models.bundle import Bundle
-from models.cases import Case, Queue
-from models.predict import Batch, predictions
-from models.score import Told, told
-from portfolio.flat import Flat
-from portfolio.releases import Releases
+from models.predict import Predictions, predict
+from models.score import BatchScorer, Case, Scores
+from tenders.facts import Stage
 from tenders.process import publication_days
 from tenders.tender import Tender
 
@@ -58,40 +55,49 @@ the file from 1, `place` is a JSON path within; lists are joined by JOINT; `reas
 JOINT = "; "
 
 
-class Lines:
-    """Tenders that are measured as they come and scored together: the lines of a table."""
+class ScoredRows:
+    """Tenders that come some at a time and are let go, and are scored together: rows of SCHEMA."""
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._queue = Queue()
-        self._read: dict[str, list[Any]] = {name: [] for name in (*_READ, "said")}
+        self._scorer = BatchScorer(also=(pounds,))
+        self._read: dict[str, list[Any]] = {name: [] for name in (*_READ, "warnings")}
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._scorer)
 
-    def add(self, places: Sequence[tuple[int, str]], cases: Sequence[Case], reasons: Sequence[str | None]) -> None:
+    def add_cases(
+        self, places: Sequence[tuple[int, str]], cases: Sequence[Case], reasons: Sequence[str | None]
+    ) -> None:
         """Takes more cases; of each the line and JSON path where it stood, and its reasons as one text."""
-        self._queue.add(cases)
-        self._about([case.at_any_stage for case in cases])
+        self._scorer.add_cases(cases)
+        self._describe([case.readable for case in cases])
         read = self._read
         read["line"] += [line for line, _ in places]
         read["place"] += [place for _, place in places]
         read["published"] += [case.published for case in cases]
         read["reasons"] += reasons
-        read["said"] += [case.said for case in cases]
+        read["warnings"] += [case.warnings for case in cases]
 
-    def add_releases(self, bundle: Bundle, given: Releases) -> None:
-        """Takes tenders that are measured by column as of their stage.
+    def add_releases(self, bundle: Bundle, stage: Stage, lines: Sequence[int], tenders: Sequence[Tender]) -> None:
+        """Takes releases with the numbers of their lines, to be scored by a bundle at a stage.
 
-        Raises ValueError if one is not sound where reading its columns notices it, and then takes none.
+        Raises ValueError if one is not sound in the fields that are `checked`, and then takes none.
         """
-        tenders = given.tenders
         published = publication_days(tenders)
-        self._queue.add_strangers(bundle, given.stage, tenders, bundle.log.as_of_each(published))
-        self._about(tenders)
-        self._alike({"line": given.lines, "published": published}, {"place": "", "reasons": None, "said": ()})
+        self._scorer.add_tenders(bundle, stage, tenders, published)
+        self._describe(tenders)
+        read, count = self._read, len(tenders)
+        read["line"] += lines
+        read["published"] += published
+        for name, value in (("place", ""), ("reasons", None), ("warnings", ())):
+            read[name] += [value] * count
 
-    def _about(self, tenders: Sequence[Tender]) -> None:
+    def checked(self, bundle: Bundle, stage: Stage) -> frozenset[tuple[type, str]]:
+        """The fields, by struct and name, of which `add_releases` notices what is wrong."""
+        return self._scorer.checked(bundle, stage)
+
+    def _describe(self, tenders: Sequence[Tender]) -> None:
         read, sections = self._read, [tender.tender for tender in tenders]
         read["ocid"] += [tender.ocid for tender in tenders]
         read["title"] += [section.title and section.title[:LONGEST] for section in sections]
@@ -101,62 +107,54 @@ class Lines:
         read["category"] += [section.main_procurement_category for section in sections]
         read["region"] += map(region, tenders)
 
-    def _alike(self, read: Mapping[str, Sequence[Any]], of_all: Mapping[str, Any]) -> None:
-        """Takes columns of rows, and what is the same in all of these."""
-        count = len(read["line"])
-        for name, values in read.items():
-            self._read[name] += values
-        for name, value in of_all.items():
-            self._read[name] += [value] * count
-
     def table(self) -> pa.Table:
         """All of them, in their order, as a table of SCHEMA."""
         order: list[int] = []
         parts = []
-        for places, batch, found in self._queue.told():
-            order += places
-            whole = len(places) == len(self)
-            read = self._read if whole else {name: [each[i] for i in places] for name, each in self._read.items()}
-            parts.append(_part(self._file, read, batch, told(batch, found)))
+        for rows, predicted in self._scorer.predictions():
+            order += rows
+            whole = len(rows) == len(self)
+            read = self._read if whole else {name: [each[row] for row in rows] for name, each in self._read.items()}
+            parts.append(_part(self._file, read, predicted))
         table = pa.concat_tables(parts or [SCHEMA.empty_table()])
         return table if len(parts) < 2 else table.take(np.argsort(order))
 
 
-def of_flat(file: str, bundle: Bundle, flat: Flat) -> pa.Table:
-    """The scores of tenders that were read by column, as a table of SCHEMA."""
-    batch = Batch(bundle, flat.stage)
-    batch.add_columns(replace(flat.columns, records=flat.published.map(bundle.log.as_of)))
-    count = len(batch)
-    published = pa.array(flat.published.categories, pa.date32()).take(pa.array(flat.published.codes))
+def score_forms(file: str, bundle: Bundle, forms: FormTable) -> pa.Table:
+    """The scores of rows of a table of forms, as a table of SCHEMA."""
+    table, numbers = forms.table, pa.array(forms.numbers)
+    published = table.published_on
     read = {
-        **flat.about,
-        "line": flat.numbers,
-        "place": pc.binary_join_element_wise("row", pa.array(flat.numbers).cast(pa.string()), " "),
-        "published": published,
-        "ocid": pa.nulls(count, pa.string()),
-        "reasons": pa.nulls(count, pa.string()),
-        "said": [flat.warnings] * count,
+        **{key: forms.cells.shown(key) for key in ("title", "buyer", "region", "category")},
+        "line": numbers,
+        "place": pc.binary_join_element_wise("row", numbers.cast(pa.string()), " "),
+        "published": pa.array(published.categories, pa.date32()).take(pa.array(published.codes)),
+        "ocid": pa.nulls(len(table), pa.string()),
+        "reasons": pa.nulls(len(table), pa.string()),
+        "warnings": [forms.warnings] * len(table),
     }
-    return _part(file, read, batch, told(batch, predictions(batch)))
+    return _part(file, read, predict(bundle, table))
 
 
-def _part(file: str, read: Mapping[str, Any], batch: Batch, found: Told) -> pa.Table:
-    manifest = batch.bundle.manifest
-    of_all = {
+def _part(file: str, read: Mapping[str, Any], predicted: Predictions) -> pa.Table:
+    scores, manifest, table = Scores.of(predicted), predicted.bundle.manifest, predicted.table
+    same = {
         "file": file,
         "register": manifest.register,
-        "stage": batch.stage,
-        "base_rate": found.base_rate,
+        "stage": table.stage,
+        "base_rate": scores.base_rate,
         "bundle": manifest.version,
     }
     columns = {
         **{name: read[name] for name in _READ},
-        **{name: pa.repeat(value, len(batch)) for name, value in of_all.items()},
-        **{name: getattr(found, name) for name in _NUMBERS},
-        "band": pa.array(found.band.categories, pa.string()).take(pa.array(found.band.codes)),
-        "value_gbp": pounds(batch.columns),
-        "unknown": pa.array(map(JOINT.join, found.unknown.categories), pa.string()).take(pa.array(found.unknown.codes)),
-        "warnings": _warnings(read["said"], found.warnings),
+        **{name: pa.repeat(value, len(table)) for name, value in same.items()},
+        **{name: getattr(scores, name) for name in _NUMBERS},
+        "band": pa.array(scores.band.categories, pa.string()).take(pa.array(scores.band.codes)),
+        "value_gbp": pounds(table),
+        "unknown": pa.array(map(JOINT.join, scores.unknown.categories), pa.string()).take(
+            pa.array(scores.unknown.codes)
+        ),
+        "warnings": _warnings(read["warnings"], scores.warnings),
     }
     arrays = [_array(columns[field.name], field.type) for field in SCHEMA]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
@@ -173,11 +171,11 @@ def _array(values: Any, kind: pa.DataType) -> pa.Array:
     return pa.array(values, type=kind, from_pandas=isinstance(values, np.ndarray))
 
 
-def _warnings(said: Sequence[tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> list[str]:
+def _warnings(read: Sequence[tuple[str, ...]], more: Mapping[int, tuple[str, ...]]) -> list[str]:
     """What has to be said of each tender as one text."""
-    found = list(map(JOINT.join, said)) if any(said) else [""] * len(said)
-    for place, texts in more.items():
-        found[place] = JOINT.join((*said[place], *texts))
+    found = list(map(JOINT.join, read)) if any(read) else [""] * len(read)
+    for row, texts in more.items():
+        found[row] = JOINT.join((*read[row], *texts))
     return found
 
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from features.form_columns import FormTable, form_tables
 from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
-from models.cases import Case, read_by_column
-from portfolio.flat import Flat, flat
-from portfolio.releases import Releases, releases, sound_ones
-from portfolio.table import JOINT, Lines, of_flat
+from models.score import select_model
+from portfolio.table import JOINT, ScoredRows, score_forms
 from tenders import files
 from tenders.errors import DataError, Problem
-from tenders.facts import Stage
-from tenders.io.rows import FORM_BLOCKS, LINE_BLOCKS, Row, read_rows
-from tenders.io.streams import Block, count_lines
+from tenders.facts import STAGES, Stage
+from tenders.io.ocds import decode_releases, only_valid
+from tenders.io.rows import FORM_BLOCKS, LINE_BLOCKS, Row, reachable, read_rows, row_of_release, rows_of_line
+from tenders.io.streams import BOUNDS, Block, Bounds, block_lines, count_lines
 from tenders.stages import latest_stage
 from tenders.tender import Tender
 
@@ -37,6 +37,10 @@ UNEXPECTED = "an unexpected error; the log of the run has it"
 FEW_REASONS = 5
 
 log = logging.getLogger("tender_risk")
+
+
+Lines = Sequence[tuple[int, bytes]]
+"""Lines with their numbers."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +77,20 @@ class ScoredPart(msgspec.Struct, frozen=True, kw_only=True):
     refused: list[RefusedRow]
     lines: int
     unnumbered: bool
+
+
+class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Releases that stood alone in their lines, with the numbers and texts of these, all scored at one `stage`; `last`
+    is that of the last line read, whatever stood in it.
+
+    They are sound, but for what reading their columns notices (`ScoredRows.checked`).
+    """
+
+    lines: list[int]
+    texts: list[bytes]
+    tenders: list[Tender]
+    stage: Stage
+    last: int
 
 
 def score_block(options: RunOptions, block: Block, to: Path | None = None) -> bytes:
@@ -137,83 +155,136 @@ def reasons_text(score: scoring.Score) -> str:
 
 
 def _table(options: RunOptions, block: Block, refused: list[RefusedRow], chunk: int) -> tuple[pa.Table, int]:
-    """The scored rows of a block, measured a chunk at a time, and the number of its last line, 0 if that is not told.
+    """The scored rows of a block, read a chunk at a time, and the number of its last line, 0 if that is not told.
 
     A chunk of one is refused if it meets a fault of ours.
     """
     bundle = cached_bundle(options.bundle)
     parts: list[pa.Table] = []
-    lines, last = Lines(block.file), 0
+    scored, last = ScoredRows(block.file), 0
     for some in _read(options, block, chunk):
         try:
-            if isinstance(some, Flat):
-                parts.append(of_flat(block.file, bundle, some))
+            if isinstance(some, FormTable):
+                parts.append(score_forms(block.file, bundle, some))
             elif isinstance(some, Releases):
                 last = some.last
-                others = _add_releases(lines, bundle, some)
-                _add(lines, bundle, options, block, others, refused)
+                _add_rows(scored, bundle, options, block, _add_releases(scored, bundle, some), refused)
             else:
-                _add(lines, bundle, options, block, some, refused)
-            if chunk == 1 or len(lines) >= BATCH:
-                parts.append(lines.table())
-                lines = Lines(block.file)
+                _add_rows(scored, bundle, options, block, some, refused)
+            if chunk == 1 or len(scored) >= BATCH:
+                parts.append(scored.table())
+                scored = ScoredRows(block.file)
         except Exception:
             if chunk > 1 or not isinstance(some, list):
                 raise
             log.exception("%s line %s %s", block.file, some[0].line, some[0].place)
             refused += _refused(block, some[0], [Problem(path="", problem=UNEXPECTED)])
-            lines = Lines(block.file)
+            scored = ScoredRows(block.file)
         del some
-    made = pa.concat_tables([*parts, lines.table()] if len(lines) or not parts else parts)
+    made = pa.concat_tables([*parts, scored.table()] if len(scored) or not parts else parts)
     # What was read one by one comes after what was read together.
     order = made["line"].to_numpy()
     return made.take(np.argsort(order, kind="stable")) if (np.diff(order) < 0).any() else made, last
 
 
-def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[Flat | Releases | list[Row]]:
+def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable | Releases | list[Row]]:
     """What is read of a block, some of it at a time: many together where that can be, but never in chunks of one."""
-    able, odd = _by_column(options) if chunk > 1 else {}, None
-    if block.kind in LINE_BLOCKS and able:
-        yield from releases(block, chunk, _stages(options, able))
+    stages, odd = _stages(options) if chunk > 1 else {}, None
+    if block.kind in LINE_BLOCKS and stages:
+        yield from _releases(options, block, chunk, stages)
         return
-    if block.kind in FORM_BLOCKS and able:
+    if block.kind in FORM_BLOCKS and stages:
         odd = set[int]()
-        for each in flat(block, BATCH, lambda reached: able.get(options.stage or reached)):
-            odd |= each.odd
-            yield each
-    given = read_rows(block, whole=options.explain, only=odd)
-    while some := list(islice(given, chunk)):
+        for forms in form_tables(block, BATCH, lambda reached: stages.get(options.stage or reached)):
+            odd |= forms.odd
+            yield forms
+    rows = read_rows(block, whole=options.explain, only=odd)
+    while some := list(islice(rows, chunk)):
         yield some
 
 
-def _stages(options: RunOptions, able: Mapping[Stage, Stage]) -> Callable[[Tender], Stage | None]:
-    """The stage at which a release is scored by what is read of it by column; None for one of a known register."""
-    own = tuple(cached_bundle(options.bundle).by_prefix)
+def _stages(options: RunOptions) -> Mapping[Stage, Stage]:
+    """The stages of a tender of no known register at which many are read together, each with that of its model.
 
-    def stage(tender: Tender) -> Stage | None:
-        return None if (tender.ocid or "").startswith(own) else able.get(options.stage or latest_stage(tender))
-
-    return stage
-
-
-def _by_column(options: RunOptions) -> Mapping[Stage, Stage]:
-    """The stages at which tenders are scored by what is read of them by column, as `read_by_column` tells them."""
-    return {} if options.explain else read_by_column(cached_bundle(options.bundle))
+    None if reasons are asked, for they need what each tender was read from.
+    """
+    bundle = cached_bundle(options.bundle)
+    if options.explain or bundle.histories:
+        return {}
+    models = {stage: select_model(bundle, bundle, stage) for stage in STAGES}
+    return {stage: at for stage, (_, at, limits) in models.items() if not limits}
 
 
-def _add_releases(lines: Lines, bundle: Bundle, some: Releases) -> list[Row]:
+def _releases(
+    options: RunOptions, block: Block, most: int, stages: Mapping[Stage, Stage], bounds: Bounds = BOUNDS
+) -> Iterator[Releases | list[Row]]:
+    """The rows of a block of lines that nearly all are one sound release each, read up to `most` at a time.
+
+    They are read straight into their types, in a third of the time: they can be scored and not explained, and what is
+    no part of a score is not looked for. Those of one stage need not be rows. Raises UnreachableError as `read_rows`
+    does, and passes on a mistake of ours.
+    """
+    bundle = cached_bundle(options.bundle)
+    own = tuple(bundle.by_prefix)
+    checked = frozenset.intersection(*(ScoredRows("").checked(bundle, stage) for stage in stages.values()))
+    with reachable(block):
+        lines = block_lines(block, bounds)
+        while some := list(islice(lines, most)):
+            found = decode_releases([line for _, line in some], checked)
+            at = [
+                None
+                if release is None or (release.ocid or "").startswith(own)
+                else stages.get(options.stage or latest_stage(release))
+                for release in found
+            ]
+            for stage in [stage for stage in STAGES if stage in at] or STAGES[:1]:
+                yield _kept(some, found, [each == stage for each in at], stage)
+            if None in at:
+                kept = [each is not None for each in at]
+                # Nobody reads columns of the others, and would notice.
+                others = only_valid([None if keep else each for each, keep in zip(found, kept, strict=True)])
+                yield list(_others(some, others, kept, bounds))
+            # The next are read into the memory that these leave, while it is in the cache.
+            del some, found
+
+
+def _add_releases(scored: ScoredRows, bundle: Bundle, some: Releases) -> list[Row]:
     """Takes releases, and answers the rows of those that are not sound."""
     try:
-        lines.add_releases(bundle, some)
+        scored.add_releases(bundle, some.stage, some.lines, some.tenders)
     except ValueError:
-        sound, others = sound_ones(some)
-        lines.add_releases(bundle, sound)
-        return others
+        found = only_valid(some.tenders)
+        lines, kept = list(zip(some.lines, some.texts, strict=True)), [release is not None for release in found]
+        sound = _kept(lines, found, kept, some.stage)
+        scored.add_releases(bundle, sound.stage, sound.lines, sound.tenders)
+        return list(_others(lines, found, kept, BOUNDS))
     return []
 
 
-def _add(
-    lines: Lines, bundle: Bundle, options: RunOptions, block: Block, some: Sequence[Row], refused: list[RefusedRow]
+def _kept(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], stage: Stage) -> Releases:
+    chosen = some if all(kept) else list(compress(some, kept))
+    return Releases(
+        lines=[number for number, _ in chosen],
+        texts=[line for _, line in chosen],
+        tenders=[release for release in compress(found, kept) if release is not None],
+        stage=stage,
+        last=some[-1][0],
+    )
+
+
+def _others(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], bounds: Bounds) -> Iterator[Row]:
+    for (number, line), release, keep in zip(some, found, kept, strict=True):
+        if not keep:
+            yield from rows_of_line(number, line, bounds) if release is None else (row_of_release(number, release),)
+
+
+def _add_rows(
+    scored: ScoredRows,
+    bundle: Bundle,
+    options: RunOptions,
+    block: Block,
+    some: Sequence[Row],
+    refused: list[RefusedRow],
 ) -> None:
     places, cases = [], []
     for row in some:
@@ -226,11 +297,8 @@ def _add(
             except DataError as error:
                 problems = error.problems
         refused += _refused(block, row, problems)
-    lines.add(places, cases, [_why(case) for case in cases] if options.explain else [None] * len(cases))
-
-
-def _why(case: Case) -> str:
-    return reasons_text(scoring.explained(case))
+    reasons = [reasons_text(scoring.explained(case)) if options.explain else None for case in cases]
+    scored.add_cases(places, cases, reasons)
 
 
 def _refused(block: Block, row: Row, problems: Sequence[Problem]) -> Iterator[RefusedRow]:

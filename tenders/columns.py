@@ -91,9 +91,14 @@ def _awards(cells: Any) -> Any:
     return np.where(np.any(known, axis=0), 1.0, np.nan)
 
 
+def _currency(cells: Any) -> Any:
+    return cells.in_codes("currency", cells.with_default("currency", DEFAULT_CURRENCY, "value"))
+
+
 def _award_currencies(cells: Any) -> Any:
     stated = cells.with_default("currency", DEFAULT_CURRENCY, "award_value")
-    return cells.spread("awards", cells.where_known("award_value", stated))
+    of_awards = cells.in_codes("award_currencies", cells.where_known("award_value", stated))
+    return cells.spread("awards", of_awards)
 
 
 def _listed(name: str) -> Callable[[Any], Any]:
@@ -142,7 +147,7 @@ FORM: tuple[Column, ...] = (
         "Currency",
         "ISO 4217 code; GBP if left out.",
         categories=CURRENCY_CODES,
-        of_form=lambda cells: cells.with_default("currency", DEFAULT_CURRENCY, "value"),
+        of_form=_currency,
     ),
     Column(
         "lots",

@@ -84,6 +84,11 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         ocid = self.typed.ocid if self.typed else self.releases[0].get("ocid")
         return ocid if isinstance(ocid, str) else None
 
+    @property
+    def is_one_release(self) -> bool:
+        """Whether all that is known of it is one release: then what was known at a stage can be read of the whole."""
+        return type(self) is Process and len(self.releases) <= 1
+
     def with_compiled(self, tender: Tender) -> Process:
         """This process, whose releases were made of `tender`: so it need not be compiled again."""
         self.__dict__["_compiled"] = tender

@@ -17,15 +17,19 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import Feature, catalogue, known_at
-from features.matrix import Matrix, measured
+from features.catalogue import catalogue, known_at
+from features.categorical import Categorical
+from features.feature import Feature
+from features.table import TrackRecords
+from features.table_builder import of_tenders
 from features.track_records import register_history as histories
 from features.track_records.attributes import amount, hash_attributes, hashed
-from features.track_records.case_records import NO_RECORDS, CaseHistory
+from features.track_records.case_records import CaseHistory
 from features.track_records.register_features import register_features, register_level
 from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
 from features.track_records.resolutions import resolved_cases
 from models.bundle import FAILURE_OUTCOMES, TrainingSource
+from models.predict import Matrix, feature_values
 from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Stage
@@ -120,14 +124,14 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
     days = [day for _, _, day in dated]
     known = {stage: known_at(stage) for stage in STAGES}
     log = CaseHistory.of(resolved_cases(case.labelled(row) for row, case in enumerate(chosen)))
-    track_records = [log.as_of(day) for day in days]
+    records = TrackRecords(cases=Categorical.of(days).map(log.as_of))
     return Casebook(
         cases=tuple(chosen),
         features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
         x={
-            stage: measured(known[stage], [p.as_of(stage) for _, p, _ in dated], track_records, stage).astype(
-                np.float32
-            )
+            stage: feature_values(
+                known[stage], of_tenders([p.as_of(stage) for _, p, _ in dated], stage, records=records)
+            ).astype(np.float32)
             for stage in STAGES
         },
         picked=np.array([c.picked for c in chosen]),
@@ -244,7 +248,7 @@ def register_dataset(
     stated = informative_features([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     recorded = register_features(reading)
     level, drift = register_level(reading)
-    plain = measured(stated, tenders, [NO_RECORDS] * len(tenders), stage).astype(np.float32)
+    plain = feature_values(stated, of_tenders(tenders, stage)).astype(np.float32)
     x = np.concatenate([plain, *(column[:, None] for column in recorded.values())], axis=1, dtype=np.float32)
     return RegisterDataset(
         register=register.name,
@@ -309,7 +313,7 @@ def credible_days(known: Numbers, published: Numbers) -> Numbers:
 def informative_features(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
     plain = known_at(stage)
-    values = measured(plain, tenders, [NO_RECORDS] * len(tenders), stage).T
+    values = feature_values(plain, of_tenders(tenders, stage)).T
     return [feature for feature, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
 
 

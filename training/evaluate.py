@@ -14,14 +14,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.categorical import Categorical
+from features.table import TrackRecords
+from features.table_builder import of_tenders
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
-from features.track_records.case_records import CaseHistory, TrackRecord
+from features.track_records.case_records import NO_RECORDS, CaseHistory
+from features.track_records.register_features import register_features, register_level
 from features.track_records.register_history import HistoryCases, RegisterHistory, read_cases
 from features.track_records.resolutions import decision, picked, resolved_cases
-from models import knowing
 from models.bundle import ANY, Bundle
-from models.predict import measured, predictions
+from models.predict import predict
 from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
@@ -110,7 +113,7 @@ def probabilities(
         raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {register.name}")
     tenders = [cases[row].as_of(stage) for row in labelled]
     records = replayed_records(own, register, before, cases, labelled, outcome)
-    return predictions(measured(own, stage, tenders, records)).of(outcome)
+    return predict(own, of_tenders(tenders, stage, records=records)).of(outcome)
 
 
 def replayed_records(
@@ -120,16 +123,16 @@ def replayed_records(
     cases: Sequence[LabelledTender],
     rows: Sequence[int],
     outcome: str,
-) -> list[TrackRecord]:
-    """The track record of each of `rows` (of `cases`) on its day, replayed from both files.
+) -> TrackRecords:
+    """The track records of `rows` (of `cases`), each on its day, replayed from both files.
 
-    If time cannot order the register, it is the one that the bundle holds.
+    If time cannot order the register, they are those that the bundle holds.
     """
     history = own.histories.get(outcome)
     everything = [*before, *cases]
     if not own.histories and own.manifest.register != ANY:
         log = CaseHistory.of(resolved_cases(everything))
-        return [log.as_of(cases[row].published) for row in rows]
+        return TrackRecords(cases=Categorical.of([cases[row].published for row in rows]).map(log.as_of))
     if history is not None and history.timeless:
         attributes = hash_attributes(cases[row].tender for row in rows)
         read = read_cases(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
@@ -139,7 +142,12 @@ def replayed_records(
         empty = empty_history(replay) if history is None else RegisterHistory.empty(replay, history.passes)
         read = histories.replay(empty, replay)
         at = [len(before) + row for row in rows]
-    return [TrackRecord(numbers=numbers) for numbers in knowing.numbers(read, at)]
+    level, drift = register_level(read)
+    columns = {"register_level": level, "register_drift": drift, **register_features(read)}
+    return TrackRecords(
+        cases=Categorical.single(NO_RECORDS, len(rows)),
+        register={name: np.asarray(column, dtype=np.float64)[at] for name, column in columns.items()},
+    )
 
 
 def _result(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.catalogue import catalogue
-from features.matrix import Matrix
+from models.predict import Matrix
 from tenders.errors import UnreachableError, UsageError
 from training.datasets import CasebookDataset
 from training.recipe import BoosterParams, Recipe

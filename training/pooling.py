@@ -19,8 +19,9 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from features.catalogue import THEMES, catalogue
-from features.matrix import Matrix
+from features.catalogue import catalogue
+from features.feature import THEMES
+from models.predict import Matrix
 from tenders.facts import Stage
 from training import metrics
 from training.calibrate import fit_line, intercept_for_rate

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from features.matrix import Matrix
+from models.predict import Matrix
 from training import metrics
 from training.calibrate import fit_line
 from training.datasets import Casebook, CasebookDataset

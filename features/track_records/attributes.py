@@ -20,9 +20,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.table import floats
-from features.table_builder import periods
-from features.timing import days_to_bid
+from features.table_builder import of_tenders
+from features.timing import tender_period_days
 from features.track_records.case_records import buyer_keys
 from tenders import dates
 from tenders.facts import Facts
@@ -117,7 +116,7 @@ def _chunks(tenders: Iterator[Tender]) -> Iterator[list[Tender]]:
 
 def _hash_chunk(tenders: Sequence[Tender]) -> tuple[Hashes, Hashes, NDArray[np.int64], Floats]:
     """Of a few tenders: the hashes (tenders, NAMES), all words, how many each has, and three numbers (tenders, 3)."""
-    windows = _windows(tenders)
+    windows = tender_period_days(of_tenders(tenders, "draft")).tolist()
     days = [None if math.isnan(window) else str(min(int(window), MOST_DAYS_APART)) for window in windows]
     # Rows of a register share their facts, so what the facts tell is read once.
     numbers, codes, stated = dict[int, int](), list[Codes](), list[str | None]()
@@ -250,16 +249,6 @@ def _stated(facts: Facts, codes: Codes) -> Texts:
     known = facts.retender is not None or facts.call_number is not None
     again = f"{bool(facts.retender)}|{codes.get('part_again', 'False')}" if known else None
     return again, *(codes.get(name) for name in FROM_FACTS[1:])
-
-
-def _windows(tenders: Sequence[Tender]) -> list[float]:
-    """The days that each tender leaves to bid, NaN if unknown."""
-    sections = [tender.tender for tender in tenders]
-    given = [section.tender_period for section in sections]
-    published = floats(dates.ordinals([section.date_published for section in sections]))
-    unopened = np.array([period is None or period.start_date is None for period in given], dtype=bool)
-    days: list[float] = days_to_bid(periods(given), published, unopened).tolist()
-    return days
 
 
 def _numbers(tender: Tender, window: float) -> tuple[float, float, float]:

@@ -19,12 +19,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import date
 from functools import cached_property, lru_cache
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 
 from features.categorical import Categorical
+from tenders.column_readers import advises
 from tenders.facts import Stage
 from tenders.memo import Memo
 from tenders.tender import Award, Tender
@@ -37,7 +38,6 @@ PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
 MOST_DAYS = 20_000
 """Days whose records are kept: more than half a century's."""
 
-_ADVISES = re.compile(r"\b(advis|consult)", re.I)
 _LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
 
 
@@ -102,9 +102,6 @@ Timelines = Mapping[str, tuple[list[int], list[CaseRecord]]]
 """By key, the numbers (from 1) of the cases under it, and its record after each."""
 
 
-AnyRecords = TypeVar("AnyRecords", bound="CaseRecords")
-
-
 class CaseRecords(Mapping[str, CaseRecord]):
     """The record under every key, e.g. `buyer:ministry justice`, when the first `known` cases were resolved."""
 
@@ -149,7 +146,7 @@ class CaseRecords(Mapping[str, CaseRecord]):
 
 
 def longest_records(
-    records: Categorical[AnyRecords], keys: Categorical[tuple[str, ...]]
+    records: Categorical[CaseRecords], keys: Categorical[tuple[str, ...]]
 ) -> Categorical[CaseRecord | None]:
     """`CaseRecords.longest` of the keys of each row, computed once for each distinct pair of records and keys."""
     if len(keys) == 1:
@@ -166,27 +163,7 @@ def longest_records(
     return Categorical([None, *(records.categories[day].longest(keys.categories[key]) for day, key in split)], whole)
 
 
-class TrackRecord(CaseRecords):
-    """Case records, or what a register's history says of one tender, until tables of tenders hold each apart."""
-
-    def __init__(
-        self,
-        records: Mapping[str, CaseRecord] | None = None,
-        numbers: Mapping[str, float] | None = None,
-        phrases: Any = None,
-        others: Mapping[str, TrackRecord] | None = None,
-    ) -> None:
-        super().__init__({key: ([1], [record]) for key, record in (records or {}).items()}, 1)
-        self.numbers, self.phrases, self.others = numbers or {}, phrases, others or {}
-
-    def about(self, outcome: str) -> TrackRecord:
-        """The record that speaks of an outcome: one of its own, or this one."""
-        return self.others.get(outcome, self)
-
-    of = CaseRecords.longest
-
-
-NO_RECORDS = TrackRecord()
+NO_RECORDS = CaseRecords({}, 0)
 """Where nothing is known of anybody, or nothing need be."""
 
 
@@ -210,24 +187,23 @@ class CaseHistory(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The history of cases, in whatever order they are listed."""
         return cls(resolved=tuple(in_order(cases)))
 
-    def as_of(self, day: date | None) -> TrackRecord:
+    def as_of(self, day: date | None) -> CaseRecords:
         """The records of a day; of all cases without a day. The same object for the same day, not to be changed."""
         records = self._by_day.get(day)
         if records is None:
             known = len(self.resolved) if day is None else bisect_left(self._days, day)
-            records = TrackRecord()
-            records.timelines, records.known = self._timelines, known
+            records = CaseRecords(self._timelines, known)
             if len(self._by_day) < MOST_DAYS:
                 self._by_day[day] = records
         return records
 
-    def as_of_each(self, days: Iterable[date | None]) -> list[TrackRecord]:
+    def as_of_each(self, days: Iterable[date | None]) -> list[CaseRecords]:
         """The records of each of many days."""
         known = self._by_day
         return [known[day] if day in known else self.as_of(day) for day in days]
 
     @cached_property
-    def _by_day(self) -> dict[date | None, TrackRecord]:
+    def _by_day(self) -> dict[date | None, CaseRecords]:
         return {}
 
     @cached_property
@@ -237,10 +213,6 @@ class CaseHistory(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _timelines(self) -> Timelines:
         return timelines(self.resolved)
-
-
-Record: TypeAlias = CaseRecord
-recorded, NO_RECORD = longest_records, NO_RECORDS
 
 
 def in_order(cases: Iterable[ResolvedCase]) -> list[ResolvedCase]:
@@ -292,8 +264,16 @@ BUYERS = Memo(_buyer_keys)
 def adviser_keys(tender: Tender) -> list[str]:
     """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
     names = [adviser.name for adviser in tender.tender_risk.advisers]
-    names += [p.name for p in tender.parties if p.name and p.role_details and _ADVISES.search(p.role_details)]
-    return [f"adviser:{plain}" for plain in dict.fromkeys(map(normal, names)) if plain]
+    names += [party.name for party in tender.parties if party.name and advises(party)]
+    return list(ADVISERS[tuple(names)])
+
+
+def _adviser_keys(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"adviser:{plain}" for plain in dict.fromkeys(map(normal, names)) if plain)
+
+
+ADVISERS = Memo(_adviser_keys)
+"""`adviser:` keys by the advisers' names."""
 
 
 def supplier_keys(tender: Tender) -> tuple[str, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from features.catalogue import feature
-from features.table import Measure
-from features.track_records.case_records import TrackRecord
+from typing import Any
+
+from features.categorical import Categorical
+from features.feature import Measure, feature
+from features.table import Floats, TenderTable
 from features.track_records.register_features import (
     OUTCOME_MEASURES,
     PARTS,
@@ -14,14 +16,13 @@ from features.track_records.register_features import (
 )
 from features.track_records.register_history import OUTCOME_KEYS, PUBLICATION_KEYS
 from features.track_records.text_model import Phrases
-from tenders.tender import Tender
 
 
 def looked_up(name: str, doc: str) -> Measure:
     """The feature function of a number that was read for the tender."""
 
-    def measure(tender: Tender, track_record: TrackRecord) -> float | None:
-        return track_record.numbers.get(name)
+    def measure(table: TenderTable) -> Floats:
+        return table.register_feature(name)
 
     measure.__name__, measure.__doc__ = name, doc
     return measure
@@ -53,16 +54,17 @@ for _keys, _measures in ((OUTCOME_KEYS, OUTCOME_MEASURES), (PUBLICATION_KEYS, PU
     says="The value is {value} in the register's own money.",
     family="value",
 )
-def value_in_register(tender: Tender, track_record: TrackRecord) -> float | None:
+def value_in_register(table: TenderTable) -> Floats:
     """Natural logarithm of the value of lot or tender in its own currency; known where a register was read.
 
     Source: OCDS `value`.
     """
-    return track_record.numbers.get("value_in_register")
+    return table.register_feature("value_in_register")
 
 
-def _phrases(tender: Tender, track_record: TrackRecord) -> Phrases:
-    return track_record.phrases or Phrases()
+def _phrases(table: TenderTable) -> Categorical[Any]:
+    tell = table.records.phrases if table.records else None
+    return tell(table) if tell else Categorical.single(Phrases(), len(table))
 
 
 @feature(
@@ -77,12 +79,12 @@ def _phrases(tender: Tender, track_record: TrackRecord) -> Phrases:
     direction=1,
     evidence=_phrases,
 )
-def words_score(tender: Tender, track_record: TrackRecord) -> float | None:
+def words_score(table: TenderTable) -> Floats:
     """What the register's model of words and pairs of words thinks, over its mean.
 
     It has learnt in time order, from the ends known before. Source: track record (features.track_records.text_model).
     """
-    return track_record.numbers.get("words_score")
+    return table.register_feature("words_score")
 
 
 @feature(
@@ -96,9 +98,9 @@ def words_score(tender: Tender, track_record: TrackRecord) -> float | None:
     family="language",
     direction=1,
 )
-def profile_score(tender: Tender, track_record: TrackRecord) -> float | None:
+def profile_score(table: TenderTable) -> Floats:
     """What the register's model of words with buyer and kind, and of pairs of attributes, thinks, over its mean.
 
     It has learnt in time order, from the ends known before. Source: track record (features.track_records.text_model).
     """
-    return track_record.numbers.get("profile_score")
+    return table.register_feature("profile_score")

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from features.catalogue import Direction, Theme
+from features.feature import Direction, Theme
 from features.track_records.attributes import HashedAttributes, hash_attributes, title_words
 from features.track_records.register_history import (
     GUESS,

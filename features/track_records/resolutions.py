@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
+from datetime import date
 
 from features.procedure import is_competed
-from features.track_records.case_records import NO_RECORD, ResolvedCase, keys_of
+from features.table_builder import of_tenders
+from features.track_records.case_records import ResolvedCase, keys_of
 from features.value import value_gbp
 from tenders import casebook
 from tenders.history import LabelledTender
@@ -17,21 +20,22 @@ def resolved_cases(cases: Iterable[LabelledTender]) -> Iterator[ResolvedCase]:
 
     A case that is too recent to have failed tells nothing yet.
     """
-    seen = set()
+    decided: dict[tuple[object, ...], tuple[LabelledTender, date]] = {}
     for case in cases:
-        failed, decided = failure(case), decision(case)
-        if failed is None or case.known_on is None or decided in seen:
-            continue
-        seen.add(decided)
-        tender = case.as_of("awarded")
+        if failure(case) is not None and case.known_on is not None:
+            decided.setdefault(decision(case), (case, case.known_on))
+    tenders = [case.as_of("awarded") for case, _ in decided.values()]
+    table = of_tenders(tenders)
+    facts = zip(is_competed(table).tolist(), value_gbp(table).tolist(), strict=True)
+    for (case, known_on), tender, (competed, value) in zip(decided.values(), tenders, facts, strict=True):
         yield ResolvedCase(
-            on=case.known_on,
+            on=known_on,
             keys=keys_of(tender, "awarded"),
-            failed=failed,
+            failed=bool(failure(case)),
             kind="register" if not case.cohort else "picked" if picked(case) else "cohort",
             # A single bidder by design says nothing about a market.
-            bidders=None if is_competed(tender) is False else bidders(tender),
-            value_gbp=value_gbp(tender, NO_RECORD),
+            bidders=None if competed == 0 else bidders(tender),
+            value_gbp=None if math.isnan(value) else value,
         )
 
 

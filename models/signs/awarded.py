@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from features.structure import changes
-from features.track_records.case_records import TrackRecord
+from features.table import TenderTable
 from features.value import price_to_estimate
-from models.signs.register import sign, untold, yes
+from models.signs.register import first, sign, untold, yes
 from models.signs.sources import DIRECTIVE, FAZEKAS, NAO_UNITINGCARE, PAC_UNITINGCARE, PWC_UNITINGCARE
 from tenders import dates
 from tenders.tender import Tender
@@ -24,9 +24,9 @@ THIN = frozenset({"joint_venture", "special_purpose_company", "limited_liability
     path="/awards/0/value",
     source=f"{DIRECTIVE}, art. 69; {PAC_UNITINGCARE}: won by a significantly lower bid",
 )
-def price_far_below(tender: Tender, track_record: TrackRecord) -> bool | None:
+def price_far_below(tender: Tender, table: TenderTable) -> bool | None:
     """Price under 0.8 of the estimate, for notices do not publish the other bids' prices. The threshold is ours."""
-    ratio = price_to_estimate(tender, track_record)
+    ratio = first(price_to_estimate(table))
     return None if ratio is None else ratio < FAR_BELOW
 
 
@@ -39,9 +39,9 @@ def price_far_below(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/awards/0/value",
     source=f"{FAZEKAS}: relative price",
 )
-def price_at_ceiling(tender: Tender, track_record: TrackRecord) -> bool | None:
+def price_at_ceiling(tender: Tender, table: TenderTable) -> bool | None:
     """Price at least 0.98 of the estimate. The threshold is ours."""
-    ratio = price_to_estimate(tender, track_record)
+    ratio = first(price_to_estimate(table))
     return None if ratio is None else ratio >= AT_CEILING
 
 
@@ -54,7 +54,7 @@ def price_at_ceiling(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/tenderRisk/legalVehicle",
     source=f"{NAO_UNITINGCARE}; {PWC_UNITINGCARE}",
 )
-def vehicle_without_guarantee(tender: Tender, track_record: TrackRecord) -> bool | None:
+def vehicle_without_guarantee(tender: Tender, table: TenderTable) -> bool | None:
     """A joint venture, special-purpose company or partnership, and stated to need no guarantee of its parents."""
     vehicle, guarantee = tender.tender_risk.legal_vehicle, tender.tender_risk.parent_guarantee_required
     if guarantee or (vehicle is not None and vehicle not in THIN):
@@ -73,9 +73,9 @@ def vehicle_without_guarantee(tender: Tender, track_record: TrackRecord) -> bool
     path="/tenderRisk/structureChanges",
     source=f"{NAO_UNITINGCARE}: two trusts' bid became a partnership's contract",
 )
-def legal_form_changed(tender: Tender, track_record: TrackRecord) -> bool | None:
+def legal_form_changed(tender: Tender, table: TenderTable) -> bool | None:
     """A change of legal form after publication, as stated."""
-    return yes(changes(tender, "legal_form"))
+    return yes(first(changes(table, "legal_form")))
 
 
 sign(
@@ -97,7 +97,7 @@ sign(
     path="/tenderRisk/taxUnresolved",
     source=f"{NAO_UNITINGCARE}; {PAC_UNITINGCARE}",
 )
-def open_at_start(tender: Tender, track_record: TrackRecord) -> bool | None:
+def open_at_start(tender: Tender, table: TenderTable) -> bool | None:
     """Tax stated to be unresolved, or a contract signed after its start. Not shown needs both to be known."""
     early = days_before_start(tender)
     tax = tender.tender_risk.tax_unresolved
@@ -115,7 +115,7 @@ def open_at_start(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/contracts/0/dateSigned",
     source=f"{NAO_UNITINGCARE}: cleared the day before the start",
 )
-def last_moment_signature(tender: Tender, track_record: TrackRecord) -> bool | None:
+def last_moment_signature(tender: Tender, table: TenderTable) -> bool | None:
     """A contract signed less than 7 days before its period starts, or later. The threshold is ours."""
     early = days_before_start(tender)
     return min(early) < LAST_MOMENT if early else None
@@ -130,7 +130,7 @@ def last_moment_signature(tender: Tender, track_record: TrackRecord) -> bool | N
     path="/tenderRisk/structureChanges",
     source=f"{PAC_UNITINGCARE}; {DIRECTIVE}, art. 72",
 )
-def negotiated_after_award(tender: Tender, track_record: TrackRecord) -> bool | None:
+def negotiated_after_award(tender: Tender, table: TenderTable) -> bool | None:
     """A change of value, lots or scope that was known only by signing. What follows the start is known too late."""
     facts = tender.tender_risk
     late = [c for c in facts.structure_changes if c.stage == "awarded" and c.touches in ("value", "lots", "scope")]

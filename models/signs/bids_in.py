@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from features.competition import bidder_attrition, fewest_bids_on_a_lot, single_bidder, single_bidder_in_competition
-from features.track_records.case_records import TrackRecord
-from models.signs.register import sign, yes
+from features.table import TenderTable
+from models.signs.register import first, sign, yes
 from models.signs.sources import MANCHESTER, NAO_UNITINGCARE, SINGLE_MARKET
 from tenders.tender import Tender
 
@@ -21,9 +21,9 @@ COUNTED = "/tender/numberOfTenderers"
     path=COUNTED,
     source=SINGLE_MARKET,
 )
-def one_bid_or_none(tender: Tender, track_record: TrackRecord) -> bool | None:
+def one_bid_or_none(tender: Tender, table: TenderTable) -> bool | None:
     """At most one bidder, whether or not others were asked."""
-    return yes(single_bidder(tender, track_record))
+    return yes(first(single_bidder(table)))
 
 
 @sign(
@@ -35,9 +35,9 @@ def one_bid_or_none(tender: Tender, track_record: TrackRecord) -> bool | None:
     path=COUNTED,
     source=f"{MANCHESTER}; {SINGLE_MARKET}",
 )
-def lone_bidder_open_competition(tender: Tender, track_record: TrackRecord) -> bool | None:
+def lone_bidder_open_competition(tender: Tender, table: TenderTable) -> bool | None:
     """At most one bidder where suppliers compete; not shown where one was chosen by design."""
-    return yes(single_bidder_in_competition(tender, track_record))
+    return yes(first(single_bidder_in_competition(table)))
 
 
 @sign(
@@ -49,9 +49,9 @@ def lone_bidder_open_competition(tender: Tender, track_record: TrackRecord) -> b
     path="/bids/statistics",
     source=SINGLE_MARKET,
 )
-def lot_with_one_bid(tender: Tender, track_record: TrackRecord) -> bool | None:
+def lot_with_one_bid(tender: Tender, table: TenderTable) -> bool | None:
     """At most one bid on some lot, where there are several lots."""
-    fewest = fewest_bids_on_a_lot(tender, track_record)
+    fewest = first(fewest_bids_on_a_lot(table))
     return None if fewest is None else fewest <= 1
 
 
@@ -64,7 +64,7 @@ def lot_with_one_bid(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/tenderRisk/biddersInterested",
     source=f"{NAO_UNITINGCARE}; Health Service Journal: ten were announced, three bid",
 )
-def bidders_lost(tender: Tender, track_record: TrackRecord) -> bool | None:
+def bidders_lost(tender: Tender, table: TenderTable) -> bool | None:
     """At least half of those interested did not bid in the end. The threshold is ours."""
-    lost = bidder_attrition(tender, track_record)
+    lost = first(bidder_attrition(table))
     return None if lost is None else lost >= MANY_LOST

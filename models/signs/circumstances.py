@@ -5,8 +5,8 @@ from __future__ import annotations
 from features.advisers import adviser_record
 from features.buyer import buyer_record
 from features.buyer import predecessor_failed as failed_before
-from features.track_records.case_records import TrackRecord
-from models.signs.register import sign, yes
+from features.table import TenderTable
+from models.signs.register import first, sign, yes
 from models.signs.sources import NAO_UNITINGCARE, PAC_UNITINGCARE, PWC_UNITINGCARE, STAFFORDSHIRE, UK_EXTENSION
 from tenders.tender import Tender
 
@@ -22,9 +22,9 @@ LONG_RISKS = 300
     path="/tenderRisk/predecessorFailed",
     source=f"{PAC_UNITINGCARE}: the lessons of Hinchingbrooke were not learnt",
 )
-def predecessor_failed(tender: Tender, track_record: TrackRecord) -> bool | None:
+def predecessor_failed(tender: Tender, table: TenderTable) -> bool | None:
     """As stated."""
-    return yes(failed_before(tender, track_record))
+    return yes(first(failed_before(table)))
 
 
 @sign(
@@ -37,7 +37,7 @@ def predecessor_failed(tender: Tender, track_record: TrackRecord) -> bool | None
     path="/tenderRisk/assuranceHolds",
     source=STAFFORDSHIRE,
 )
-def under_review(tender: Tender, track_record: TrackRecord) -> bool | None:
+def under_review(tender: Tender, table: TenderTable) -> bool | None:
     """A hold, condition or veto is listed. That none is listed does not say that there is none, so it is not judged."""
     return True if tender.tender_risk.assurance_holds else None
 
@@ -51,9 +51,9 @@ def under_review(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/buyer",
     source=PAC_UNITINGCARE,
 )
-def buyer_failed_before(tender: Tender, track_record: TrackRecord) -> bool | None:
+def buyer_failed_before(tender: Tender, table: TenderTable) -> bool | None:
     """More failures than expected among the buyer's cases resolved before, of any category: one alone has too few."""
-    ratio = buyer_record(tender, track_record)
+    ratio = first(buyer_record(table))
     return None if ratio is None else ratio > 1
 
 
@@ -66,9 +66,9 @@ def buyer_failed_before(tender: Tender, track_record: TrackRecord) -> bool | Non
     path="/tenderRisk/advisers",
     source=f"{PWC_UNITINGCARE}; {NAO_UNITINGCARE}",
 )
-def advisers_failed_before(tender: Tender, track_record: TrackRecord) -> bool | None:
+def advisers_failed_before(tender: Tender, table: TenderTable) -> bool | None:
     """More failures than expected among the advisers' cases resolved before. About cases, not about the advice."""
-    ratio = adviser_record(tender, track_record)
+    ratio = first(adviser_record(table))
     return None if ratio is None else ratio > 1
 
 
@@ -81,7 +81,7 @@ def advisers_failed_before(tender: Tender, track_record: TrackRecord) -> bool | 
     path="/tender/riskDetails",
     source=f"{UK_EXTENSION}, riskDetails",
 )
-def risks_empty_or_long(tender: Tender, track_record: TrackRecord) -> bool | None:
+def risks_empty_or_long(tender: Tender, table: TenderTable) -> bool | None:
     """`riskDetails` is there and blank, or longer than 300 words. Older notices have no such field, so without it
     nothing is judged. The threshold is ours."""
     stated = tender.tender.risk_details

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from features.procedure import outcome_based_payment
+from features.table import TenderTable
 from features.timing import mobilisation_days
-from features.track_records.case_records import TrackRecord
 from features.value import savings_assumed
-from models.signs.register import sign, yes
+from models.signs.register import first, sign, yes
 from models.signs.sources import (
     NAO_UNITINGCARE,
     NAO_WORK_PROGRAMME,
@@ -29,9 +29,9 @@ SHORT_MOBILISATION = 90
     path="/tenderRisk/outcomeBasedPayment",
     source=f"{NAO_WORK_PROGRAMME}; {NAO_UNITINGCARE}",
 )
-def paid_by_outcomes(tender: Tender, track_record: TrackRecord) -> bool | None:
+def paid_by_outcomes(tender: Tender, table: TenderTable) -> bool | None:
     """As stated. From which day it does is told by no field, so phased payment counts too."""
-    return yes(outcome_based_payment(tender, track_record))
+    return yes(first(outcome_based_payment(table)))
 
 
 @sign(
@@ -43,9 +43,9 @@ def paid_by_outcomes(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/tenderRisk/savingsAssumed",
     source=f"{NAO_UNITINGCARE}; {PAC_UNITINGCARE}",
 )
-def ceiling_below_cost(tender: Tender, track_record: TrackRecord) -> bool | None:
+def ceiling_below_cost(tender: Tender, table: TenderTable) -> bool | None:
     """Stated, or a ratio of ceiling to present cost under 1."""
-    return yes(savings_assumed(tender, track_record))
+    return yes(first(savings_assumed(table)))
 
 
 @sign(
@@ -58,13 +58,13 @@ def ceiling_below_cost(tender: Tender, track_record: TrackRecord) -> bool | None
     path="/tenderRisk/staffTransfer",
     source=f"{TUPE}; {PLAYBOOK}; {NAO_UNITINGCARE}: cleared the day before the start",
 )
-def hurried_staff_transfer(tender: Tender, track_record: TrackRecord) -> bool | None:
+def hurried_staff_transfer(tender: Tender, table: TenderTable) -> bool | None:
     """Staff transfer and under 90 days from award to start; before an award, from the deadline for bids, which is the
     longest it can be. The threshold is ours."""
     transfer = tender.tender_risk.staff_transfer
     if not transfer:
         return transfer
-    known = mobilisation_days(tender, track_record)
+    known = first(mobilisation_days(table))
     if known is not None:
         return known < SHORT_MOBILISATION
     bidding, term = tender.tender.tender_period, tender.tender.contract_period

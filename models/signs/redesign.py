@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from features.structure import changes
+from features.structure import changes, structure_changes
 from features.structure import legal_challenge as challenged
-from features.track_records.case_records import TrackRecord
-from models.signs.register import sign, yes
+from features.table import TenderTable
+from models.signs.register import first, sign, yes
 from models.signs.sources import DIRECTIVE, NAO_UNITINGCARE, PAC_UNITINGCARE
 from tenders.tender import Tender
 
@@ -21,9 +21,9 @@ CHANGES = "/tenderRisk/structureChanges"
     path=CHANGES,
     source=f"{DIRECTIVE}, art. 47(3)",
 )
-def deadline_moved(tender: Tender, track_record: TrackRecord) -> bool | None:
+def deadline_moved(tender: Tender, table: TenderTable) -> bool | None:
     """A change of the tender period or of mobilisation after publication, by the release history or as stated."""
-    return yes(changes(tender, "deadline", "mobilisation"))
+    return yes(first(changes(table, "deadline", "mobilisation")))
 
 
 @sign(
@@ -35,9 +35,9 @@ def deadline_moved(tender: Tender, track_record: TrackRecord) -> bool | None:
     path=CHANGES,
     source=f"{DIRECTIVE}, art. 72, on what may not change; {NAO_UNITINGCARE}",
 )
-def redesigned_while_open(tender: Tender, track_record: TrackRecord) -> bool | None:
+def redesigned_while_open(tender: Tender, table: TenderTable) -> bool | None:
     """A change of value, lots or scope after publication, by the release history or as stated."""
-    return yes(changes(tender, "value", "lots", "scope"))
+    return yes(first(changes(table, "value", "lots", "scope")))
 
 
 @sign(
@@ -49,9 +49,9 @@ def redesigned_while_open(tender: Tender, track_record: TrackRecord) -> bool | N
     path="/tender/amendments",
     source=f"{DIRECTIVE}, art. 47(3)(b); {NAO_UNITINGCARE}",
 )
-def amended(tender: Tender, track_record: TrackRecord) -> bool | None:
+def amended(tender: Tender, table: TenderTable) -> bool | None:
     """Any change after publication, or an amendment of the notice."""
-    return yes(changes(tender))
+    return yes(first(structure_changes(table)))
 
 
 @sign(
@@ -63,9 +63,9 @@ def amended(tender: Tender, track_record: TrackRecord) -> bool | None:
     path=CHANGES,
     source=f"{PAC_UNITINGCARE}; {DIRECTIVE}, arts. 19 and 63",
 )
-def consortium_changed(tender: Tender, track_record: TrackRecord) -> bool | None:
+def consortium_changed(tender: Tender, table: TenderTable) -> bool | None:
     """A change of a bidder's members after publication, as stated."""
-    return yes(changes(tender, "consortium"))
+    return yes(first(changes(table, "consortium")))
 
 
 @sign(
@@ -77,6 +77,6 @@ def consortium_changed(tender: Tender, track_record: TrackRecord) -> bool | None
     path="/tenderRisk/legalChallenge",
     source="Public Contracts Regulations 2015, part 3, chapter 6; Procurement Act 2023, part 9",
 )
-def legal_challenge(tender: Tender, track_record: TrackRecord) -> bool | None:
+def legal_challenge(tender: Tender, table: TenderTable) -> bool | None:
     """As stated."""
-    return yes(challenged(tender, track_record))
+    return yes(first(challenged(table)))

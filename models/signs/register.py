@@ -1,6 +1,6 @@
 """The register of warning signs: what a sign is, and the list of all of them.
 
-A sign is a function `(tender, track_record) -> bool | None` under the `sign` decorator: True shown, False not shown,
+A sign is a function `(tender, table) -> bool | None` under the `sign` decorator: True shown, False not shown,
 None cannot be judged. What people who looked into failures wrote down is a sign, whether or not the evidence bears it
 out; how it did in the casebook stands in its record (`models.signs.record`). The docstring says the rule.
 """
@@ -8,17 +8,18 @@ out; how it did in the casebook stands in its record (`models.signs.record`). Th
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Literal
 
 import msgspec
 
-from features.track_records.case_records import TrackRecord
+from features.table import Floats, TenderTable
 from tenders.facts import Stage
 from tenders.tender import Tender
 
-Rule = Callable[[Tender, TrackRecord], bool | None]
+Rule = Callable[[Tender, TenderTable], bool | None]
 SeenWith = Literal["failure", "survival"]
 PARTS = ("scope", "terms", "payment", "circumstances", "bids_in", "redesign", "awarded", "survival")
 
@@ -101,6 +102,11 @@ def register() -> Mapping[str, Sign]:
     return dict(_SIGNS)
 
 
+def first(values: Floats) -> float | None:
+    """The value of a feature of the tender in the first row."""
+    return None if math.isnan(values[0]) else float(values[0])
+
+
 def yes(value: float | None) -> bool | None:
     """A yes/no feature as a judgement."""
     return None if value is None else bool(value)
@@ -109,7 +115,7 @@ def yes(value: float | None) -> bool | None:
 def untold(name: str) -> Rule:
     """The rule of a sign that no field of a notice tells."""
 
-    def rule(tender: Tender, track_record: TrackRecord) -> bool | None:
+    def rule(tender: Tender, table: TenderTable) -> bool | None:
         return None
 
     rule.__name__, rule.__doc__ = name, "No field of a notice tells, so it is never judged."

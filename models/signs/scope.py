@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from features.buyer import first_of_its_kind
 from features.lots import long_large_block, service_lines, single_block
-from features.track_records.case_records import TrackRecord
+from features.table import TenderTable
 from features.value import value_to_peers
-from models.signs.register import sign, yes
+from models.signs.register import first, sign, yes
 from models.signs.sources import ACT, DIRECTIVE, MANCHESTER, NAO_UNITINGCARE, PAC_UNITINGCARE, PLAYBOOK, UK_EXTENSION
 from tenders.tender import Tender
 
@@ -23,9 +23,9 @@ TIMES_PEERS = 5.0
     path="/tender/lots",
     source=f"{DIRECTIVE}, art. 46; {ACT}, s. 18; {MANCHESTER}",
 )
-def one_block(tender: Tender, track_record: TrackRecord) -> bool | None:
+def one_block(tender: Tender, table: TenderTable) -> bool | None:
     """One lot, or stated to be one block."""
-    return yes(single_block(tender, track_record))
+    return yes(first(single_block(table)))
 
 
 @sign(
@@ -37,11 +37,11 @@ def one_block(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/tender/lotDetails/noLotsDivisionRationale",
     source=f"{UK_EXTENSION}, noLotsDivisionRationale; {DIRECTIVE}, art. 46(1)",
 )
-def block_by_choice(tender: Tender, track_record: TrackRecord) -> bool | None:
+def block_by_choice(tender: Tender, table: TenderTable) -> bool | None:
     """One block whose notice gives a reason. Most notices have no such field, so without a reason it is not judged."""
     details = tender.tender.lot_details
     stated = details is not None and bool((details.no_lots_division_rationale or "").strip())
-    block = one_block(tender, track_record)
+    block = one_block(tender, table)
     return block if stated or block is False else None
 
 
@@ -54,9 +54,9 @@ def block_by_choice(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/tender/value",
     source=NAO_UNITINGCARE,
 )
-def large_for_its_market(tender: Tender, track_record: TrackRecord) -> bool | None:
+def large_for_its_market(tender: Tender, table: TenderTable) -> bool | None:
     """Stated value at least 5 times the geometric mean of its market's earlier contracts. The threshold is ours."""
-    ratio = value_to_peers(tender, track_record)
+    ratio = first(value_to_peers(table))
     return None if ratio is None else ratio >= TIMES_PEERS
 
 
@@ -69,9 +69,9 @@ def large_for_its_market(tender: Tender, track_record: TrackRecord) -> bool | No
     path="/tender/contractPeriod",
     source=MANCHESTER,
 )
-def long_and_large(tender: Tender, track_record: TrackRecord) -> bool | None:
+def long_and_large(tender: Tender, table: TenderTable) -> bool | None:
     """One block of at least £500m for at least 8 years; not shown as soon as one of the three is known not to hold."""
-    return yes(long_large_block(tender, track_record))
+    return yes(first(long_large_block(table)))
 
 
 @sign(
@@ -83,9 +83,9 @@ def long_and_large(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/tenderRisk/serviceLines",
     source=f"{NAO_UNITINGCARE}; {MANCHESTER}",
 )
-def many_service_lines(tender: Tender, track_record: TrackRecord) -> bool | None:
+def many_service_lines(tender: Tender, table: TenderTable) -> bool | None:
     """At least 5 distinct service lines. The threshold is ours: that of the Manchester tender."""
-    lines = service_lines(tender, track_record)
+    lines = first(service_lines(table))
     return None if lines is None else lines >= MANY_LINES
 
 
@@ -98,6 +98,6 @@ def many_service_lines(tender: Tender, track_record: TrackRecord) -> bool | None
     path="/tenderRisk/firstOfItsKind",
     source=f"{PLAYBOOK}: a pilot before a first outsourcing; {PAC_UNITINGCARE}",
 )
-def first_for_the_buyer(tender: Tender, track_record: TrackRecord) -> bool | None:
+def first_for_the_buyer(tender: Tender, table: TenderTable) -> bool | None:
     """Stated, or no incumbent."""
-    return yes(first_of_its_kind(tender, track_record))
+    return yes(first(first_of_its_kind(table)))

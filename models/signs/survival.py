@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from features.procedure import market_engagement
+from features.table import TenderTable
 from features.timing import extendable
-from features.track_records.case_records import TrackRecord
-from models.signs.register import sign, untold, yes
+from models.signs.register import first, sign, untold, yes
 from models.signs.sources import ACT, ALLIANCES, CROYDON, NAO_WORK_PROGRAMME, OXFORDSHIRE, PLAYBOOK
 from models.signs.terms import engagement_days
 from tenders import dates
@@ -37,9 +37,9 @@ sign(
     source=CROYDON,
     seen_with="survival",
 )
-def staged_term(tender: Tender, track_record: TrackRecord) -> bool | None:
+def staged_term(tender: Tender, table: TenderTable) -> bool | None:
     """A lot with renewal or options."""
-    return yes(extendable(tender, track_record))
+    return yes(first(extendable(table)))
 
 
 @sign(
@@ -52,7 +52,7 @@ def staged_term(tender: Tender, track_record: TrackRecord) -> bool | None:
     source=OXFORDSHIRE,
     seen_with="survival",
 )
-def public_lead_with_incumbent(tender: Tender, track_record: TrackRecord) -> bool | None:
+def public_lead_with_incumbent(tender: Tender, table: TenderTable) -> bool | None:
     """A public incumbent's name stands in a supplier's. Another name may be the same body, so then it is not judged."""
     facts = tender.tender_risk
     if facts.incumbent_kind not in PUBLIC:
@@ -83,9 +83,9 @@ sign(
     source=f"{PLAYBOOK}; {ACT}, s. 16",
     seen_with="survival",
 )
-def long_engagement(tender: Tender, track_record: TrackRecord) -> bool | None:
+def long_engagement(tender: Tender, table: TenderTable) -> bool | None:
     """The first dated engagement lies at least 180 days before the notice. The threshold is ours."""
     published, days = dates.day(tender.tender.date_published), engagement_days(tender)
     if published and days:
         return published - min(days) >= LONG_ENGAGEMENT
-    return False if market_engagement(tender, track_record) == 0 else None
+    return False if first(market_engagement(table)) == 0 else None

@@ -6,9 +6,9 @@ from datetime import date
 
 from features.procedure import market_engagement
 from features.structure import new_legal_vehicle_required
+from features.table import TenderTable
 from features.timing import tender_period_days
-from features.track_records.case_records import TrackRecord
-from models.signs.register import sign, yes
+from models.signs.register import first, sign, yes
 from models.signs.sources import (
     ACT,
     DIRECTIVE,
@@ -31,9 +31,9 @@ SHORT_DAYS = 35
     path="/tender/tenderPeriod",
     source=f"{DIRECTIVE}, art. 27(1): 35 days; {FAZEKAS}",
 )
-def short_tender_period(tender: Tender, track_record: TrackRecord) -> bool | None:
+def short_tender_period(tender: Tender, table: TenderTable) -> bool | None:
     """Less than the Directive's 35 days for an open procedure, whatever the procedure."""
-    days = tender_period_days(tender, track_record)
+    days = first(tender_period_days(table))
     return None if days is None else days < SHORT_DAYS
 
 
@@ -46,9 +46,9 @@ def short_tender_period(tender: Tender, track_record: TrackRecord) -> bool | Non
     path="/tenderRisk/marketEngagement",
     source=f"{ACT}, ss. 16 and 17; {DIRECTIVE}, art. 40; {PLAYBOOK}",
 )
-def no_market_engagement(tender: Tender, track_record: TrackRecord) -> bool | None:
+def no_market_engagement(tender: Tender, table: TenderTable) -> bool | None:
     """Stated not to be engaged, or every dated engagement lies on or after the day of the notice."""
-    engaged = market_engagement(tender, track_record)
+    engaged = first(market_engagement(table))
     published = dates.day(tender.tender.date_published)
     days = engagement_days(tender)
     if engaged and published and days:
@@ -72,7 +72,7 @@ def engagement_days(tender: Tender) -> list[date]:
     path="/tender/procurementMethod",
     source=FAZEKAS,
 )
-def route_not_open(tender: Tender, track_record: TrackRecord) -> bool | None:
+def route_not_open(tender: Tender, table: TenderTable) -> bool | None:
     """Any method but open. Competed for by an unnamed method is not judged: it may have been open."""
     method = tender.tender.procurement_method
     if method is None:
@@ -89,6 +89,6 @@ def route_not_open(tender: Tender, track_record: TrackRecord) -> bool | None:
     path="/tenderRisk/newLegalVehicleRequired",
     source=f"{NAO_UNITINGCARE}: the partnership's VAT had no budget",
 )
-def new_vehicle_required(tender: Tender, track_record: TrackRecord) -> bool | None:
+def new_vehicle_required(tender: Tender, table: TenderTable) -> bool | None:
     """As stated."""
-    return yes(new_legal_vehicle_required(tender, track_record))
+    return yes(first(new_legal_vehicle_required(table)))

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from features.catalogue import Feature, Theme, catalogue
+from features.catalogue import catalogue
+from features.feature import Feature, Theme
 from tenders.columns import DAYS_A_YEAR, Column
 from tenders.dates import moment
 from tenders.errors import Problem

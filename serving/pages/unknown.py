@@ -6,6 +6,7 @@ the cases that state them, yes/no facts both ways. Names, dates and texts are no
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
@@ -14,7 +15,7 @@ import msgspec
 from starlette.responses import Response
 
 from features.catalogue import catalogue
-from features.track_records.case_records import NO_RECORD
+from features.table_builder import one_row
 from models import score as scoring
 from models.bundle import Bundle
 from models.comparables import known_cases
@@ -100,8 +101,8 @@ def fact_ranges(bundle: Bundle, process: Process, score: Score, keys: list[str])
     ]
     cases = [scoring.case(bundle, changed, score.stage) for _, _, changed in trials]
     tried: dict[str, list[tuple[str, float]]] = {}
-    for (key, value, _), numbers in zip(trials, scoring.numbers(cases), strict=True):
-        tried.setdefault(key, []).append((value, numbers.failure))
+    for (key, value, _), forecast in zip(trials, scoring.forecasts(cases), strict=True):
+        tried.setdefault(key, []).append((value, forecast.failure))
     ranges = [_fact_range(key, values, score) for key, values in tried.items()]
     return sorted(ranges, key=lambda fact: (fact.low - fact.high, fact.field.name))
 
@@ -132,8 +133,9 @@ def plausible_values(stage: Stage) -> Mapping[str, tuple[tuple[str, ...], int]]:
 def _measured_values(tender: Tender) -> dict[str, str]:
     """The values of MEASURED_KEYS by their features: a period's days where a notice gives its dates."""
     features = {key: catalogue().get(MAIN_FEATURE.get(key, key)) for key in MEASURED_KEYS}
-    values = {key: feature.measure(tender, NO_RECORD) for key, feature in features.items() if feature}
-    return {key: number_text(value) for key, value in values.items() if value is not None}
+    table = one_row(tender)
+    values = {key: float(feature.measure(table)[0]) for key, feature in features.items() if feature}
+    return {key: number_text(value) for key, value in values.items() if not math.isnan(value)}
 
 
 def _values(field: Column, texts: list[str]) -> tuple[str, ...]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from features.track_records.case_records import CaseHistory, ResolvedCase, TrackRecord
-from tenders.facts import STAGES, IncumbentKind, Touches, Vehicle
+from features.categorical import Categorical
+from features.feature import Feature
+from features.table import TrackRecords
+from features.table_builder import one_row
+from features.track_records.case_records import CaseHistory, CaseRecords, ResolvedCase
+from tenders.facts import STAGES, IncumbentKind, Stage, Touches, Vehicle
+from tenders.tender import Tender
 
 Json = dict[str, Any]
 
@@ -173,11 +179,24 @@ def _merged(parts: tuple[Json, ...]) -> Json:
     return merged
 
 
-def record() -> TrackRecord:
-    """A track record that knows the names which the strategies above make."""
+def record() -> CaseRecords:
+    """Case records that know the names which the strategies above make."""
     keys = ("buyer:", "buyer:integrated", "market:851", "market:720", "adviser:a", "adviser:a|market:851", "supplier:a")
     resolved = (
         ResolvedCase(on=date(2015, 1, 1), keys=keys[: 2 + i % 6], failed=i % 3 == 0, bidders=i % 4, value_gbp=10.0**i)
         for i in range(12)
     )
     return CaseHistory.of(resolved).as_of(None)
+
+
+def records(rows: int = 1) -> TrackRecords:
+    """The track records of so many tenders, all with `record`."""
+    return TrackRecords(cases=Categorical.single(record(), rows))
+
+
+def value(
+    feature: Feature, tender: Tender, stage: Stage = "awarded", given: TrackRecords | None = None
+) -> float | None:
+    """A feature of one tender; None if unknown."""
+    (found,) = feature.measure(one_row(tender, stage, records=given)).tolist()
+    return None if math.isnan(found) else found

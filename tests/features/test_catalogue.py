@@ -6,12 +6,14 @@ import math
 import string
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.catalogue import THEMES, Feature, catalogue, feature, known_at, pounds
-from features.track_records.case_records import TrackRecord
+from features.catalogue import catalogue, known_at
+from features.feature import THEMES, Feature, feature, pounds
+from features.table_builder import one_row
 from tenders.facts import STAGES, Stage
 from tenders.io.read import to_process
 from tenders.tender import Tender
@@ -53,7 +55,7 @@ UNITS = {
 SIGNED = {"days more", "log-odds", "points", "spreads"}
 # Known only where the answer is yes: a notice without the field says nothing.
 YES_OR_UNKNOWN = {"no_division_rationale"}
-RECORD = made.record()
+RECORDS = made.records()
 
 each_feature = pytest.mark.parametrize("each", FEATURES, ids=lambda f: f.name)
 
@@ -103,28 +105,29 @@ def test_a_yes_or_no_is_said_both_ways_and_a_number_with_its_value(each: Feature
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.37, -0.2, 12.0, 4.25e9])
 def test_every_value_has_a_sentence(each: Feature, value: float) -> None:
     if in_range(each, value) and not (each.name in YES_OR_UNKNOWN and value == 0):
-        text = each.text(value, Tender(), TrackRecord())
+        text = each.text(value, one_row(Tender()))
         assert text and "{" not in text
 
 
 @each_feature
 def test_an_empty_tender_is_unknown(each: Feature) -> None:
-    assert each.measure(Tender(), TrackRecord()) is None
-    assert each.measure(Tender(), RECORD) is None
+    assert made.value(each, Tender()) is None
+    assert made.value(each, Tender(), given=RECORDS) is None
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @settings(max_examples=150)
 @given(data=st.data())
 def test_a_value_is_unknown_or_a_finite_number_in_the_range_of_its_unit(stage: Stage, data: Any) -> None:
-    tender = to_process(data.draw(made.known_at(stage))).as_of(stage)
+    table = one_row(to_process(data.draw(made.known_at(stage))).as_of(stage), records=RECORDS)
     for each in FEATURES:
-        value = each.measure(tender, RECORD)
-        if value is not None:
-            assert type(value) is float, each.name
+        values = each.measure(table)
+        assert values.shape == (1,) and values.dtype == np.float64, each.name
+        value = float(values[0])
+        if not math.isnan(value):
             assert math.isfinite(value) and value < 3e38, (each.name, value)  # the boosters read 32-bit floats
             assert in_range(each, value), (each.name, value)
-            assert each.text(value, tender, RECORD)
+            assert each.text(value, table)
 
 
 def test_later_stages_know_all_that_earlier_ones_know_and_more() -> None:

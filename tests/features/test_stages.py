@@ -15,13 +15,13 @@ from tenders.process import Process
 from tests import samples
 from tests.features import made
 
-RECORD = made.record()
+RECORDS = made.records()
 
 
 def measured(process: Process, stage: Stage) -> dict[str, float | None]:
     """Every feature known at a stage."""
     tender = process.as_of(stage)
-    return {each.name: each.measure(tender, RECORD) for each in known_at(stage)}
+    return {each.name: made.value(each, tender, stage, RECORDS) for each in known_at(stage)}
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from features.catalogue import catalogue
-from features.track_records.case_records import CaseHistory, ResolvedCase, TrackRecord
+from features.categorical import Categorical
+from features.table import TrackRecords
+from features.track_records.case_records import CaseHistory, ResolvedCase
 from tenders.io.read import to_process
+from tests.features import made
 
 Json = dict[str, Any]
 
 
-def record() -> TrackRecord:
+def records() -> TrackRecords:
     """Two cases of one buyer, its adviser, market and supplier: one failed of 0.2, then 1/3, expected; five of a market with values."""
     keys = ("buyer:example", "adviser:adviser", "market:851", "adviser:adviser|market:851", "supplier:supplier")
     first = ResolvedCase(on=date(2015, 1, 1), keys=(*keys, "adviser:adviser|market:720"), failed=True, bidders=3)
@@ -23,10 +26,10 @@ def record() -> TrackRecord:
         ResolvedCase(on=date(2017, 1, 1), keys=("market:450",), failed=False, value_gbp=10.0 ** (i + 1))
         for i in range(5)
     )
-    return CaseHistory.of([first, second, *works]).as_of(None)
+    return TrackRecords(cases=Categorical.single(CaseHistory.of([first, second, *works]).as_of(None)))
 
 
-RECORD = record()
+RECORDS = records()
 RATIO = 2 / (1 + 0.2 + 1 / 3)
 
 
@@ -302,7 +305,8 @@ TABLE: list[tuple[str, Json, float | None]] = [
 @pytest.mark.parametrize(("name", "document", "expected"), TABLE, ids=[f"{n}-{e}" for n, _, e in TABLE])
 def test_feature(name: str, document: Json, expected: float | None) -> None:
     each = catalogue()[name]
-    assert each.measure(to_process(document).as_of(each.stage), RECORD) == pytest.approx(expected)
+    found = made.value(each, to_process(document).as_of(each.stage), each.stage, RECORDS)
+    assert found == pytest.approx(expected)
 
 
 def test_the_table_has_a_known_value_of_every_feature_and_no_other() -> None:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from features.advisers import ON_BEHALF, run_by_another
+from features.advisers import ON_BEHALF
 from features.catalogue import catalogue
 from features.track_records.attributes import words
-from features.track_records.case_records import NO_RECORD
 from features.wording import AMBITION
 from tenders.tender import Procedure, Tender
+from tests.features import made
 
 # Words that are looked for, words like them, and letters that have more than two cases.
 PIECES = (
@@ -26,7 +26,7 @@ texts = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), min_si
 
 
 def measured(name: str, title: str) -> float | None:
-    return catalogue()[name].measure(Tender(tender=Procedure(title=title)), NO_RECORD)
+    return made.value(catalogue()[name], Tender(tender=Procedure(title=title)))
 
 
 @given(title=texts)
@@ -40,8 +40,7 @@ def test_every_word_of_ambition_is_counted(title: str) -> None:
 @given(title=texts)
 @example("ACTING for the trust")
 def test_who_acts_for_another_says_so_in_any_case(title: str) -> None:
-    found = run_by_another(Tender(tender=Procedure(title=title)), NO_RECORD)
-    assert found == (1.0 if ON_BEHALF.search(title) else None)
+    assert measured("run_by_another", title) == (1.0 if ON_BEHALF.search(title) else None)
 
 
 @given(title=texts)

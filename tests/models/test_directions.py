@@ -20,7 +20,7 @@ from models.bundle import Bundle
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.read import to_process
-from tests.features.made import with_facts
+from tests.features.made import value, with_facts
 
 Json = dict[str, Any]
 Pair = tuple[Json, Json]
@@ -183,7 +183,7 @@ def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
         for facts in pair:
             keys = {key: value for key, value in facts.items() if key != "release"}
             tender = to_process(with_facts(form.to_release(keys)[0], facts.get("release", {}))).as_of(each.stage)
-            values.append(each.measure(tender, CaseHistory().as_of(None)))
+            values.append(value(each, tender, each.stage))
         riskier, safer = values
         if riskier is not None and safer is not None:
             seen.append((safer - riskier) * each.direction)

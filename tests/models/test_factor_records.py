@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.competition import bidders
-from features.track_records.case_records import TrackRecord
+from features.table_builder import one_row
 from models.factor_records import FactorCase, effective_cases, factor_record, factor_records, newcombe, wilson
 from models.signs.register import register
 from tenders import casebook
@@ -33,7 +33,7 @@ def test_a_record_is_what_a_count_by_hand_over_the_cohort_cases_gives() -> None:
     for case in casebook.cases():
         too_recent = case.censored and case.fail == "0"
         tender = case.process().as_of("bids_in")
-        if case.picked or not case.fail or too_recent or bidders(tender, TrackRecord()) == 0:
+        if case.picked or not case.fail or too_recent or bidders(one_row(tender)) == 0:
             continue
         if case.lots or case.single_block:
             told[case.lots == "1" if case.lots else case.single_block == "yes"].append(case.fail == "1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from features.track_records.case_records import TrackRecord
+from features.table_builder import one_row
 from models.bundle import Bundle
 from models.factor_records import factor_records
 from models.factors import factors
@@ -45,7 +45,7 @@ def test_it_says_what_is_not_known_yet(bundle: Bundle) -> None:
 
 def test_the_contract_s_shape_is_kept() -> None:
     tender = to_process({"bidders": 1, "competition": "yes"}).as_of("bids_in")
-    found = msgspec.to_builtins(factors(tender, TrackRecord(), "bids_in"))
+    found = msgspec.to_builtins(factors(one_row(tender, "bids_in"), tender))
     (lone,) = [each for each in found if each["feature"] == "lone_bidder_open_competition"]
     assert lone["state"] == "shown" and lone["sources"]
     assert set(lone["cases"]) >= {"with", "without"} and len(lone["cases"]["with"]) == 2

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import catalogue
+from features.categorical import Categorical
+from features.table import TenderTable, TrackRecords
+from features.table_builder import one_row
 from models.bundle import Bundle
 from models.reasons import SMALLEST_EFFECT, path_in
 from models.score import score
@@ -25,22 +29,28 @@ BLOCK: Json = {
 }  # fmt: skip
 
 
+def table_of(bundle: Bundle, process: Process, stage: Stage) -> TenderTable:
+    """The table of one process as of a stage, with the track records of its day."""
+    records = TrackRecords(cases=Categorical.single(bundle.log.as_of(process.published_on())))
+    return one_row(process.as_of(stage), stage, records=records)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 @settings(max_examples=60)
 @given(data=st.data())
 def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
     found = score(bundle, process, stage)
-    tender, record = process.as_of(stage), bundle.log.as_of(process.published_on())
+    table = table_of(bundle, process, stage)
     effects = [abs(reason.effect) for reason in found.reasons]
     assert effects == sorted(effects, reverse=True)
     assert all(effect >= SMALLEST_EFFECT / 2 for effect in effects)
     for reason in found.reasons:
         each = catalogue()[reason.feature]
-        value = each.measure(tender, record)
-        assert value is not None
+        value = each.measure(table)[0]
+        assert not np.isnan(value)
         assert reason.value == pytest.approx(value, rel=1e-4, abs=1e-4)
-        assert reason.text == each.text(value, tender, record)
+        assert reason.text == each.text(value, table)
     assert {reason.feature for reason in found.reasons}.isdisjoint(each.feature for each in found.unknown)
     assert len({reason.feature for reason in found.reasons}) == len(found.reasons)
 
@@ -50,14 +60,14 @@ def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bund
 @given(data=st.data())
 def test_what_is_unknown_is_listed_with_why(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
-    tender, record = process.as_of(stage), bundle.log.as_of(process.published_on())
+    table = table_of(bundle, process, stage)
     for each in score(bundle, process, stage).unknown:
         feature = catalogue()[each.feature]
         if STAGES.index(feature.stage) > STAGES.index(stage):
             assert each.why == f"not known at {stage}"
         else:
             assert each.why == ("no record yet" if feature.evidence or feature.family else "not stated")
-            assert feature.measure(tender, record) is None
+            assert np.isnan(feature.measure(table)[0])
 
 
 def test_a_reason_names_the_single_bidder(bundle: Bundle) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from features.table_builder import TableBuilder, one_row
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
-from features.track_records.register_features import register_features
+from features.track_records.register_features import history_values, register_features, telling_phrases
 from features.track_records.register_history import HistoryCases, RegisterHistory, read_cases
-from features.track_records.text_model import MOST_PHRASES
+from features.track_records.text_model import MOST_PHRASES, Phrases
 from models import register_histories
-from models.knowing import read_of, together
+from models.bundle import Bundle
+from models.predict import track_record_lookup
+from tenders.tender import Tender
 from tests.training import made
 from training.datasets import empty_history, register_dataset, replay_cases
 
@@ -28,6 +32,17 @@ def walked(cases: list[made.LabelledTender]) -> RegisterHistory:
     state = empty_history(known)
     histories.replay(state, known)
     return state
+
+
+def numbers(history: RegisterHistory, tender: Tender, published: date | None = None) -> dict[str, float]:
+    """What a history says of a tender published on a day, where it says something."""
+    days = np.array([history.day if published is None else published.toordinal()])
+    values = history_values(history, HistoryCases.unlabelled(hash_attributes([tender]), days))
+    return {name: float(value) for name, (value,) in values.items() if value == value}
+
+
+def phrases(history: RegisterHistory, tender: Tender) -> Phrases:
+    return telling_phrases(history, tender)
 
 
 @pytest.fixture(scope="module")
@@ -137,17 +152,17 @@ def test_a_state_that_has_learnt_nothing_is_saved_too(tmp_path: Path) -> None:
 def test_a_snapshot_reads_the_same_on_every_day() -> None:
     state = register_dataset(made.source(snapshot=True), CASES, "no_award", "draft").history
     day = CASES[0].published
-    one, other = (read_of(state, NEW[0], day + timedelta(days=days)).numbers for days in (0, 4000))
+    one, other = (numbers(state, NEW[0], day + timedelta(days=days)) for days in (0, 4000))
     assert one == other
 
 
 def test_the_phrases_name_the_planted_word_and_nothing_that_is_not_said(state: RegisterHistory) -> None:
     tender = made.case(0, made.FIRST, None, None, title=f"{made.PLANTED} wall").tender
-    counted = read_of(state, tender, None).phrases.counted
+    counted = phrases(state, tender).counted
     assert counted[0][0].startswith(made.PLANTED) and counted[0][1] > 0
     assert {word for phrase, _ in counted for word in phrase.split()} <= {made.PLANTED, "wall"}
     assert len(counted) <= 2 * MOST_PHRASES
-    assert read_of(state, made.case(0, made.FIRST, None, None, title="").tender, None).phrases.counted == ()
+    assert phrases(state, made.case(0, made.FIRST, None, None, title="").tender).counted == ()
 
 
 def test_a_buyer_that_fails_often_reads_so(state: RegisterHistory) -> None:
@@ -156,14 +171,22 @@ def test_a_buyer_that_fails_often_reads_so(state: RegisterHistory) -> None:
         shares.setdefault(str(case.tender.buyer and case.tender.buyer.id), []).append(bool(case.outcomes["no_award"]))
     ordered = sorted(shares, key=lambda buyer: sum(shares[buyer]) / len(shares[buyer]))
     rates = [
-        read_of(state, made.case(0, made.FIRST, None, None, buyer=b).tender, None).numbers["rate_buyer_ever"]
+        numbers(state, made.case(0, made.FIRST, None, None, buyer=b).tender)["rate_buyer_ever"]
         for b in (ordered[0], ordered[-1])
     ]
     assert rates[0] < -0.1 and rates[1] > 0.1
 
 
-def test_several_outcomes_are_spoken_of_by_their_own_records(state: RegisterHistory) -> None:
-    one, other = (read_of(state, tender, None) for tender in NEW[:2])
-    both = together({"no_award": one, "single_bid": other})
-    assert both.about("no_award").numbers == one.numbers
-    assert both.about("single_bid").numbers == other.numbers
+def test_several_outcomes_are_predicted_by_their_own_histories(bundle: Bundle, state: RegisterHistory) -> None:
+    both = replace(bundle, histories={"no_award": state, "single_bid": walked(CASES[:200])})
+    for tender, day in ((NEW[0], None), (NEW[1], CASES[-1].published + timedelta(days=9))):
+        table = one_row(tender, "draft", day)
+        records = track_record_lookup(both, table)
+        for outcome, history in both.histories.items():
+            own = table.with_records(records).about(outcome).records
+            assert own is not None
+            found = {name: float(value) for name, (value,) in own.register.items() if value == value}
+            assert found == numbers(history, tender, day)
+        assert records.phrases is not None and records.phrases(table).rows() == [phrases(state, tender)]
+    with pytest.raises(ValueError, match="have to be held"):
+        track_record_lookup(both, TableBuilder([], "draft").table())

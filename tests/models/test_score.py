@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.table_builder import of_tenders
 from models import score as scoring
 from models.bundle import Bundle
 from models.calibration import failure_probability
-from models.predict import measured, predictions
-from models.score import Score, bands, score
+from models.predict import predict
+from models.score import BatchScorer, Score, Scores, bands, case, forecasts, score, scores, table_warnings
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
+from tenders.io.ocds import to_tender
 from tenders.io.read import to_process, to_processes
 from tests import samples
 from tests.features import made
@@ -205,5 +207,45 @@ def test_the_json_has_the_keys_that_the_contract_names(bundle: Bundle) -> None:
 
 @each_stage
 def test_no_tenders_have_no_predictions(bundle: Bundle, stage: Stage) -> None:
-    found = predictions(measured(bundle, stage, [], []))
+    found = predict(bundle, of_tenders([], stage, []))
     assert found.failure.shape == (0,) and found.interval.shape == (0, 2)
+
+
+@each_stage
+@settings(max_examples=30, deadline=None)
+@given(documents=st.lists(made.known_at("awarded"), min_size=1, max_size=4))
+def test_tenders_that_come_some_at_a_time_are_predicted_as_each_alone(
+    bundle: Bundle, stage: Stage, documents: list[Json]
+) -> None:
+    cases = [case(bundle, to_process(document), stage) for document in documents]
+    scorer = BatchScorer()
+    for each in cases:
+        scorer.add_cases([each])
+    ((rows, predicted),) = scorer.predictions()
+    of_rows = Scores.of(predicted)
+    assert rows == list(range(len(cases))) and len(scorer) == len(cases)
+    assert [of_rows.score(row, each) for row, each in enumerate(cases)] == scores(cases)
+    assert scores(cases) == [score(bundle, each.process, stage, explain=False) for each in cases]
+    told = forecasts(cases)
+    assert [each.failure for each in told] == [each.failure for each in scores(cases)]
+    explained = [score(bundle, each.process, stage) for each in cases]
+    assert [set(each.unknown) for each in told] == [{why.feature for why in each.unknown} for each in explained]
+
+
+@pytest.mark.parametrize(
+    ("section", "warning"),
+    [
+        ({"tenderPeriod": {"startDate": "2024-02-01", "endDate": "2024-01-01"}}, "/tender/tenderPeriod: ends before"),
+        (
+            {"contractPeriod": {"startDate": "2024-02-01", "endDate": "2024-01-01"}},
+            "/tender/contractPeriod: ends before",
+        ),
+        ({"value": {"amount": 5}}, "/tender/value: an amount without a currency"),
+    ],
+)
+def test_what_looks_wrong_is_a_warning_of_its_row(section: Json, warning: str) -> None:
+    tenders = [to_tender({"tender": each}) for each in ({"title": "t"}, section, section)]
+    found = table_warnings(of_tenders(tenders))
+    assert list(found) == [1, 2]
+    assert [each[: len(warning)] for each in found[1]] == [warning]
+    assert found[1] == found[2]

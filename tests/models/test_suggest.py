@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import catalogue
-from features.track_records.case_records import NO_RECORD
 from models.bundle import Bundle
 from models.levers import LEVERS, levers
 from models.score import score
@@ -67,7 +66,7 @@ def test_each_suggestion_lowers_the_number_that_what_if_gives(bundle: Bundle, st
 def test_nothing_is_suggested_that_the_tender_does_not_state(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
     tender = process.as_of(stage)
-    told = {lever.key for lever in LEVERS if catalogue()[lever.feature].measure(tender, NO_RECORD) is not None}
+    told = {lever.key for lever in LEVERS if made.value(catalogue()[lever.feature], tender) is not None}
     unknown = score(bundle, process, stage).unknown
     found = suggest(bundle, process, stage)
     for each in (*found.single, *([found.pair] if found.pair else [])):

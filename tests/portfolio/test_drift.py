@@ -13,9 +13,7 @@ import pytest
 from benchmarks import made_tenders
 from models import score as scoring
 from models.bundle import FAILURE_OUTCOMES, Bundle
-from models.knowing import records_of
-from models.predict import measured, predictions
-from models.score import Case
+from models.score import Case, predict_cases
 from models.training_profile import TrainingProfile, code_shares, feature_quantiles, quantiles
 from portfolio import drift as drifting
 from portfolio.drift import DriftReport, feature_weights, measure_drift, read_cases
@@ -28,9 +26,7 @@ MADE = list(made_tenders.releases(500, seed=3))
 def training_profile(bundle: Bundle, found: Sequence[Case]) -> TrainingProfile:
     """What a bundle would hold if it had learnt from these tenders, all at draft."""
     tenders = [case.tender for case in found]
-    told = predictions(
-        measured(bundle, "draft", tenders, records_of(bundle, tenders, [case.published for case in found]))
-    )
+    ((_, told),) = predict_cases(found)
     parts = [part for part in bundle.manifest.parts if part.stage == "draft" and part.outcome in FAILURE_OUTCOMES]
     return TrainingProfile(
         rows=len(tenders),

@@ -10,7 +10,7 @@ import pytest
 
 from models import score as scoring
 from models.bundle import Bundle
-from portfolio.table import LONGEST, SCHEMA, Lines, region
+from portfolio.table import LONGEST, SCHEMA, ScoredRows, region
 from tenders.facts import Stage
 from tenders.io.read import to_process
 from tenders.process import Process
@@ -22,8 +22,8 @@ PLACE = ("a.jsonl", 3, "/releases/1")
 def told(bundle: Bundle, process: Process, reasons: str | None = None) -> dict[str, Any]:
     """The row of one process, by column."""
     case = scoring.case(bundle, process, "draft")
-    lines = Lines(PLACE[0])
-    lines.add([PLACE[1:]], [case], [reasons])
+    lines = ScoredRows(PLACE[0])
+    lines.add_cases([PLACE[1:]], [case], [reasons])
     (found,) = lines.table().to_pylist()
     return found
 
@@ -74,18 +74,18 @@ def test_where_nothing_is_delivered_the_buyers_region_stands(parties: list[sampl
 
 
 def test_no_rows_are_a_table_of_the_same_columns() -> None:
-    empty = Lines("a").table()
+    empty = ScoredRows("a").table()
     assert empty.num_rows == 0 and empty.schema.equals(SCHEMA)
 
 
 def test_rows_stay_in_their_order_whatever_model_scores_them(bundle: Bundle) -> None:
     stages: list[Stage] = ["draft", "bids_in", "draft", "awarded", "bids_in"]
-    lines, alone = Lines("a"), []
+    lines, alone = ScoredRows("a"), []
     for line, stage in enumerate(stages, start=1):
         case = scoring.case(bundle, to_process(samples.draft(ocid=f"x-{line}")), stage)
-        lines.add([(line, "")], [case], [None])
-        single = Lines("a")
-        single.add([(line, "")], [case], [None])
+        lines.add_cases([(line, "")], [case], [None])
+        single = ScoredRows("a")
+        single.add_cases([(line, "")], [case], [None])
         alone.append(single.table())
     found = lines.table()
     assert found["stage"].to_pylist() == stages

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.table_builder import TableBuilder
 from models import bundle as bundles
-from models.cases import Queue
-from models.predict import Batch
+from models.score import BatchScorer
 from portfolio import work
 from portfolio.work import RunOptions, ScoredPart, cached_bundle, read_part, score_block
 from tenders.facts import STAGES, Stage
@@ -109,16 +109,14 @@ def test_each_problem_of_a_row_says_which_row_and_where_in_it(tmp_path: Path) ->
 def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def faulty(add: Any) -> Any:
-        def adding(batch: Batch, tenders: Any, records: Any) -> None:
-            if any(tender.ocid.endswith("-3") for tender in tenders):
-                raise ZeroDivisionError("a fault of ours")
-            add(batch, tenders, records)
+    add = TableBuilder.add
 
-        return adding
+    def faulty(builder: TableBuilder, tenders: Any, published: Any) -> None:
+        if any(tender.ocid.endswith("-3") for tender in tenders):
+            raise ZeroDivisionError("a fault of ours")
+        add(builder, tenders, published)
 
-    monkeypatch.setattr(Batch, "add", faulty(Batch.add))
-    monkeypatch.setattr(Batch, "add_strangers", faulty(Batch.add_strangers))
+    monkeypatch.setattr(TableBuilder, "add", faulty)
     content = sample_files.lines([*sample_files.releases(7), {"no": "tender"}])
     (part,) = parts(tmp_path, "a.jsonl", content)
     assert column(part, "line") == [1, 2, 3, 5, 6, 7]
@@ -129,16 +127,16 @@ def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
 def test_a_batch_that_meets_a_fault_of_ours_is_scored_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    told = Queue.told
+    predictions = BatchScorer.predictions
 
-    def faulty(queue: Queue) -> Any:
-        if len(queue) > 1:
+    def faulty(scorer: BatchScorer) -> Any:
+        if len(scorer) > 1:
             raise ZeroDivisionError("a fault of ours")
-        return told(queue)
+        return predictions(scorer)
 
     content = sample_files.lines(sample_files.releases(4))
     (whole,) = parts(tmp_path, "a.jsonl", content)
-    monkeypatch.setattr(Queue, "told", faulty)
+    monkeypatch.setattr(BatchScorer, "predictions", faulty)
     (part,) = parts(tmp_path / "alone", "a.jsonl", content)
     assert part.table.equals(whole.table) and not part.refused
     assert "each tender is scored alone" in caplog.text
@@ -163,7 +161,7 @@ def test_tenders_of_all_stages_are_scored_together_as_each_alone(documents: list
     with tempfile.TemporaryDirectory() as folder:
         (together,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(work, "_by_column", lambda asked: {})
+            patch.setattr(work, "_stages", lambda options: {})
             (one_by_one,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
     assert together == one_by_one
 
@@ -182,7 +180,7 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
         asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
         (together,) = parts(tmp_path, "a.jsonl", content, asked)
         with monkeypatch.context() as patch:
-            patch.setattr(work, "_by_column", lambda asked: {})
+            patch.setattr(work, "_stages", lambda options: {})
             (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, asked)
         assert together == one_by_one
         assert column(together, "line") == [1, 2, 3, 5, 6, 6, 8]

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from features.catalogue import catalogue, known_at
-from features.matrix import measured
+from features.categorical import Categorical
+from features.table import TrackRecords
+from features.table_builder import one_row
 from features.track_records.case_records import ResolvedCase
+from models.predict import feature_values
 from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Facts
@@ -146,8 +149,8 @@ def test_rows_are_what_serving_would_have_read_on_the_day(book: Casebook) -> Non
     for index in range(0, len(book.cases), 37):
         process = book.cases[index].process()
         for stage in STAGES:
-            record = book.log.as_of(process.published_on())
-            again = measured(known_at(stage), [process.as_of(stage)], [record], stage)
+            records = TrackRecords(cases=Categorical.single(book.log.as_of(process.published_on())))
+            again = feature_values(known_at(stage), one_row(process.as_of(stage), stage, records=records))
             assert book.x[stage][index] == pytest.approx(again[0].astype(np.float32), nan_ok=True)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from features.table_builder import one_row
 from features.track_records.case_records import CaseHistory, in_order
 from features.track_records.resolutions import decision, failure, resolved_cases
-from models import knowing
 from models import score as scoring
 from models.bundle import ANY, Bundle
-from models.predict import measured, predictions
+from models.predict import predict, track_record_lookup
 from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.history import HistoryFile, LabelledTender, Register
@@ -147,21 +147,24 @@ def test_every_probability_is_what_scoring_predicts_from_the_replay(
     own = registers_result.bundles["made"]
     found = made_probabilities(whole, MADE_BEFORE, MADE_AFTER)
     rows = range(len(MADE_AFTER))
-    for place, record in enumerate(replayed_records(own, MADE_SOURCE, MADE_BEFORE, MADE_AFTER, rows, "no_award")):
-        batch = measured(own, "draft", [MADE_AFTER[place].as_of("draft")], [record])
-        assert found[place] == predictions(batch).of("no_award")[0]
+    for place in rows:
+        records = replayed_records(own, MADE_SOURCE, MADE_BEFORE, MADE_AFTER, [place], "no_award")
+        table = one_row(MADE_AFTER[place].as_of("draft"), "draft", records=records)
+        assert found[place] == predict(own, table).of("no_award")[0]
 
 
 def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(registers_result: RegistersResult) -> None:
     own = registers_result.bundles["made"]
     last = max(c.known_on for c in MADE if c.known_on)
     new = replace(MADE[5], published=last + timedelta(days=1), known_on=None, row=99_999)
-    (replayed,) = replayed_records(own, MADE_SOURCE, MADE, [new], [0], "no_award")
-    frozen = knowing.record_of(own, new.tender, new.published)
-    assert frozen.numbers.keys() == replayed.numbers.keys()
-    assert list(frozen.numbers.values()) == pytest.approx(list(replayed.numbers.values()), rel=1e-4, abs=1e-5)
-    batch = measured(own, "draft", [new.as_of("draft")] * 2, [replayed, frozen])
-    one, other = predictions(batch).of("no_award")
+    replayed = replayed_records(own, MADE_SOURCE, MADE, [new], [0], "no_award")
+    table = one_row(new.as_of("draft"), "draft", new.published)
+    frozen = track_record_lookup(own, table)
+    known = [{name for name, value in each.register.items() if value == value} for each in (frozen, replayed)]
+    assert known[0] == known[1]
+    for name in known[0]:
+        assert frozen.register[name] == pytest.approx(replayed.register[name], rel=1e-4, abs=1e-5), name
+    one, other = (predict(own, table.with_records(records)).of("no_award") for records in (replayed, frozen))
     assert one == pytest.approx(other, abs=1e-3)
 
 

@@ -12,10 +12,10 @@ import pytest
 from msgspec.structs import replace
 
 from features.catalogue import catalogue
+from features.table_builder import one_row
 from models import bundle as bundles
 from models.bundle import ANY, Bundle
-from models.knowing import record_of
-from models.predict import measured, predictions
+from models.predict import predict
 from tenders.errors import BundleError, DataError, UnreachableError
 from tenders.facts import STAGES
 from tenders.tender import Procedure
@@ -154,7 +154,7 @@ def test_a_bundle_comes_back_with_its_registers(registers_result: RegistersResul
         own = loaded.for_ocid(case.tender.ocid)
         assert own.manifest.register == "made"
         one, other = (
-            predictions(measured(each, "draft", [case.tender], [record_of(each, case.tender, None)])).of("no_award")[0]
+            predict(each, one_row(case.tender, "draft")).of("no_award")[0]
             for each in (registers_result.bundles["made"], own)
         )
         off.append(abs(one - other))

@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.catalogue import Feature, catalogue
+from features.catalogue import catalogue
+from features.categorical import Categorical
+from features.feature import Feature
+from features.table import TenderTable, TrackRecords
+from features.table_builder import one_row
 from features.track_records import register_history as histories
-from features.track_records.case_records import TrackRecord
+from features.track_records.case_records import NO_RECORDS
 from features.track_records.register_features import (
     LAG_KEYS,
     PARTS,
@@ -132,11 +136,17 @@ FAMILIES = [each for each in catalogue().values() if each.family]
 each_family = pytest.mark.parametrize("each", FAMILIES, ids=lambda f: f.name)
 
 
+def table_with(numbers: dict[str, float]) -> TenderTable:
+    """One tender of which a register's history says these numbers."""
+    register = {name: np.array([number]) for name, number in numbers.items()}
+    return one_row(Tender(), records=TrackRecords(cases=Categorical.single(NO_RECORDS), register=register))
+
+
 @each_family
 def test_its_value_is_the_number_that_was_read_for_the_tender(each: Feature) -> None:
-    assert each.measure(Tender(), TrackRecord(numbers={each.name: 0.25, "another": 1.0})) == 0.25
-    assert each.measure(Tender(), TrackRecord(numbers={"another": 1.0})) is None
-    assert each.measure(Tender(), TrackRecord(numbers={each.name: 0.0})) == 0
+    assert each.measure(table_with({each.name: 0.25, "another": 1.0})) == 0.25
+    assert np.isnan(each.measure(table_with({"another": 1.0})))
+    assert each.measure(table_with({each.name: 0.0})) == 0
 
 
 @each_family
@@ -178,14 +188,16 @@ def test_every_part_of_a_key_has_a_word_and_no_two_keys_a_name() -> None:
     ],
 )  # fmt: skip
 def test_it_is_said_in_words(name: str, value: float, text: str) -> None:
-    assert catalogue()[name].text(value, Tender(), TrackRecord()) == text
+    assert catalogue()[name].text(value, one_row(Tender())) == text
 
 
 def test_the_words_that_count_are_named() -> None:
-    record = TrackRecord(phrases=Phrases(counted=(("bridge", 0.51), ("old road", -0.2))))
-    said = catalogue()["words_score"].text(0.3, Tender(), record)
+    phrases = Phrases(counted=(("bridge", 0.51), ("old road", -0.2)))
+    table = one_row(Tender())
+    records = TrackRecords(cases=Categorical.single(NO_RECORDS), phrases=lambda _: Categorical.single(phrases))
+    said = catalogue()["words_score"].text(0.3, table.with_records(records))
     assert "+0.30" in said and "“bridge” +0.51" in said and "“old road” -0.20" in said
-    assert "no word that is known" in catalogue()["words_score"].text(0.0, Tender(), TrackRecord())
+    assert "no word that is known" in catalogue()["words_score"].text(0.0, table)
 
 
 @pytest.mark.parametrize(
@@ -200,10 +212,3 @@ def test_the_words_that_count_are_named() -> None:
 )
 def test_a_key_belongs_to_a_theme_and_stands_at_a_place(table: tuple[str, ...], theme: str, path: str) -> None:
     assert (theme_of(table), PARTS[table[-1]].path) == (theme, path)
-
-
-def test_an_outcome_is_told_by_its_own_record_where_there_is_one() -> None:
-    other = TrackRecord(numbers={"cases_buyer": 2.0})
-    record = TrackRecord(numbers={"cases_buyer": 1.0}, others={"single_bid": other})
-    assert record.about("single_bid") is other
-    assert record.about("no_award") is record

@@ -8,18 +8,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.track_records.case_records import Record, TrackRecord
+from features.categorical import Categorical
+from features.table import TrackRecords
+from features.table_builder import one_row
+from features.track_records.case_records import NO_RECORDS, CaseRecord, CaseRecords
 from models.signs.register import Sign, register, sign
 from tenders.facts import STAGES, Stage
 from tenders.io.read import to_process
+from tenders.tender import Tender
 from tests.features import made
 
-NOBODY = TrackRecord()
 each_sign = pytest.mark.parametrize("each", register().values(), ids=register())
 
 
-def shown(name: str, document: dict[str, Any], stage: Stage = "awarded", record: TrackRecord = NOBODY) -> bool | None:
-    return register()[name].rule(to_process(document).as_of(stage), record)
+def shown(
+    name: str, document: dict[str, Any], stage: Stage = "awarded", record: CaseRecords = NO_RECORDS
+) -> bool | None:
+    tender = to_process(document).as_of(stage)
+    table = one_row(tender, stage, records=TrackRecords(cases=Categorical.single(record)))
+    return register()[name].rule(tender, table)
+
+
+def judged(each: Sign, tender: Tender) -> bool | None:
+    return each.rule(tender, one_row(tender))
 
 
 @each_sign
@@ -43,7 +54,7 @@ def test_a_name_is_taken_once() -> None:
 
 @each_sign
 def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Sign) -> None:
-    assert each.rule(to_process({"tender": {}}).as_of("awarded"), NOBODY) is None
+    assert judged(each, to_process({"tender": {}}).as_of("awarded")) is None
     assert each.text(None).startswith("Cannot be judged: ")
 
 
@@ -51,7 +62,7 @@ def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Sign) -> 
 @settings(max_examples=30)
 @given(data=st.data())
 def test_a_sign_judges_any_tender(each: Sign, data: Any) -> None:
-    assert each.rule(to_process(data.draw(made.known_at("awarded"))).as_of("awarded"), NOBODY) in (True, False, None)
+    assert judged(each, to_process(data.draw(made.known_at("awarded"))).as_of("awarded")) in (True, False, None)
 
 
 @each_sign
@@ -61,7 +72,7 @@ def test_a_sign_is_not_judged_before_its_stage(each: Sign, data: Any) -> None:
     """A fact that comes later shows nothing earlier; that a sign cannot come any more may be known at once."""
     process = to_process(data.draw(made.known_at("awarded")))
     for stage in STAGES[: STAGES.index(each.stage)]:
-        assert each.rule(process.as_of(stage), NOBODY) in (None, False)
+        assert judged(each, process.as_of(stage)) in (None, False)
 
 
 SHOWN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -162,8 +173,8 @@ def test_a_sign_reads_what_only_a_release_holds(name: str, document: dict[str, A
 
 @pytest.mark.parametrize(("failed", "expected"), [(3.0, True), (0.0, False)])
 def test_a_record_is_a_sign_if_more_failed_than_expected(failed: float, expected: bool) -> None:
-    record = TrackRecord(
-        records={key: Record(cases=3, failed=failed, expected=1.0) for key in ("buyer:example", "adviser:adviser")}
+    record = CaseRecords.fixed(
+        {key: CaseRecord(cases=3, failed=failed, expected=1.0) for key in ("buyer:example", "adviser:adviser")}
     )
     form = {"buyer": "Example Council", "advisers": "Adviser Ltd"}
     assert shown("buyer_failed_before", form, record=record) is expected
@@ -171,7 +182,7 @@ def test_a_record_is_a_sign_if_more_failed_than_expected(failed: float, expected
 
 
 def test_size_is_judged_against_five_earlier_contracts_of_the_market() -> None:
-    record = TrackRecord(records={"market:851": Record(cases=5, valued=5, log_value=5 * 11.512925464970229)})
+    record = CaseRecords.fixed({"market:851": CaseRecord(cases=5, valued=5, log_value=5 * 11.512925464970229)})
     assert shown("large_for_its_market", {"cpv": "85100000", "value": 500_001}, record=record) is True
     assert shown("large_for_its_market", {"cpv": "85100000", "value": 499_999}, record=record) is False
     assert shown("large_for_its_market", {"cpv": "85100000", "value": 500_001}) is None

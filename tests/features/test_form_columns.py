@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.form_columns import PLAIN
+from features.form_columns import PLAIN, form_tables
 from models import bundle as bundles
 from portfolio import work
-from portfolio.flat import flat
 from portfolio.work import RefusedRow, RunOptions
 from tenders.facts import STAGES, Stage
 from tenders.io import form
@@ -78,7 +77,7 @@ def scored(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]]
 def one_by_one(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
     """The same without reading by column."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "_by_column", lambda asked: {})
+        patch.setattr(work, "_stages", lambda options: {})
         return scored(of, asked)
 
 
@@ -114,7 +113,7 @@ def test_what_is_odd_in_one_row_does_not_send_the_others_away() -> None:
     for key, cell in odd.items():
         table = pa.table({"region": ["UKC"] * 3, key: pa.array([None, cell, None])})
         assert scored(block(table)) == one_by_one(block(table)), key
-        found = list(flat(block(table), 10, lambda reached: reached))
+        found = list(form_tables(block(table), 10, lambda reached: reached))
         assert [len(each.numbers) for each in found] == [3 if key == "title" else 2]
 
 
@@ -260,7 +259,7 @@ def test_lists_in_cells_are_read_one_by_one() -> None:
 
 
 def test_what_needs_the_tender_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(work, "flat", None)
+    monkeypatch.setattr(work, "form_tables", None)
     rows, refused = scored(
         block(pa.table({"title": ["a"], "lots": [1]})), msgspec.structs.replace(OPTIONS, explain=True)
     )
@@ -269,13 +268,13 @@ def test_what_needs_the_tender_reads_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_most_rows_are_read_by_column() -> None:
     table = pa.table({key: ["5"] if form.BY_KEY[key].kind in ("number", "count") else [None] for key in PLAIN})
-    (found,) = flat(block(table), 10, lambda reached: reached)
-    assert found.numbers == [1] and found.stage == "awarded" and not found.odd
+    (found,) = form_tables(block(table), 10, lambda reached: reached)
+    assert found.numbers == [1] and found.table.stage == "awarded" and not found.odd
 
 
 def test_a_stage_that_is_not_read_here_is_left_to_be_read_one_by_one() -> None:
     table = pa.table({"title": ["a", "b", "c"], "bidders": [None, 2, None]})
-    (found,) = flat(block(table), 10, {"draft": "draft"}.get)
-    assert (found.numbers.tolist(), found.stage, found.odd) == ([1, 3], "draft", {2})
-    (found,) = flat(block(table.slice(1, 1)), 10, {"draft": "draft"}.get)
+    (found,) = form_tables(block(table), 10, {"draft": "draft"}.get)
+    assert (found.numbers.tolist(), found.table.stage, found.odd) == ([1, 3], "draft", {2})
+    (found,) = form_tables(block(table.slice(1, 1)), 10, {"draft": "draft"}.get)
     assert (found.numbers.tolist(), found.odd) == ([], {1})
