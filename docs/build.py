@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from features.catalogue import catalogue
-from features.feature import THEMES, Feature
+from features.feature import THEMES
+from features.track_records.register_features import MEASURES
 from models.factor_records import FactorRecord, factor_records
 from models.factors import CAVEAT
 from models.signs.register import Sign, register
@@ -27,32 +28,30 @@ def features() -> str:
     parts = [
         "# Features",
         f"{len(catalogue())} features. Each is one function in `features/<theme>.py`; None means unknown and is never "
-        "turned into zero. The same list: `tender-risk features`. Those that are read from a register's records, one a "
-        "key and span, stand [at the end](#families), a family at a time "
-        "(`features/track_records/register_catalogue.py`).",
+        "turned into zero. The same list: `tender-risk features`. What is measured of a register's earlier cases under "
+        "a key stands [at the end](#cases-under-a-key), all keys of a measure together.",
     ]
+    of_keys = {measure.feature_name(key) for measure in MEASURES for key in measure.keys}
     for theme in THEMES:
         parts.append(f"## {theme.capitalize()}")
-        for each in (f for f in catalogue().values() if f.theme == theme and not f.family):
+        for each in (f for f in catalogue().values() if f.theme == theme and f.name not in of_keys):
             rule = " ".join(each.doc.split())
             parts.append(
                 f"### {each.name}\n\n*{each.label}*, {each.unit}, known at {each.stage}, from `{each.path}`; "
                 f"{DIRECTION[each.direction]}.\n\n{rule}"
             )
-    parts += ["## Families", *_families()]
+    parts += ["## Cases under a key", *_measures_of_keys()]
     return "\n\n".join(parts) + "\n"
 
 
-def _families() -> Iterator[str]:
-    """What is read from a register's records: the rule of each family, and the features it has."""
-    members: dict[str, list[Feature]] = {}
-    for each in catalogue().values():
-        if each.family:
-            members.setdefault(each.family, []).append(each)
-    for family, found in members.items():
-        rules = dict.fromkeys(" ".join(each.doc.split()) for each in found)
-        names = ", ".join(f"`{each.name}`" for each in found)
-        yield f"### Family {family}\n\n{found[0].unit}, known at draft. {' '.join(rules)}\n\n{names}"
+def _measures_of_keys() -> Iterator[str]:
+    """What is measured of a register's earlier cases under a key: the rule of each measure, and its keys."""
+    for measure in MEASURES:
+        keys = ", ".join(f"`{'_'.join(key)}`" for key in measure.keys)
+        yield (
+            f"### {measure.name}\n\n{measure.unit}, known at draft; {DIRECTION[measure.direction]}.\n\n"
+            f"{measure.doc}\n\nKeys: {keys}."
+        )
 
 
 def form() -> str:

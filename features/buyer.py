@@ -21,10 +21,15 @@ JOINT = re.compile(
 
 
 @cached
+def buyer_keys(table: TenderTable) -> Categorical[tuple[str, ...]]:
+    """The keys of the buyer, and of the procuring entity where it is another."""
+    return Categorical.pairs(table.text("buyer"), table.text("procuring_entity")).map(BUYERS.__getitem__)
+
+
+@cached
 def buyer_records(table: TenderTable) -> Categorical[CaseRecord | None]:
     """The buyer's resolved cases; None if it has none."""
-    names = Categorical.pairs(table.text("buyer"), table.text("procuring_entity"))
-    return table.case_records(names.map(BUYERS.__getitem__))
+    return table.case_records(buyer_keys(table))
 
 
 @cached
@@ -40,9 +45,15 @@ def market_records(table: TenderTable) -> Categorical[CaseRecord | None]:
 
 
 @cached
+def supplier_keys(table: TenderTable) -> Categorical[tuple[str, ...]]:
+    """The keys of the suppliers of the awards."""
+    return table.text("suppliers").map(SUPPLIERS.__getitem__)
+
+
+@cached
 def supplier_records(table: TenderTable) -> Categorical[CaseRecord | None]:
     """The suppliers' resolved cases; None if they have none."""
-    return table.case_records(table.text("suppliers").map(SUPPLIERS.__getitem__))
+    return table.case_records(supplier_keys(table))
 
 
 @feature(

@@ -7,10 +7,10 @@ from functools import cache
 
 from features import advisers, buyer, competition, lots, procedure, structure, timing, value, wording
 from features.feature import DECLARED, THEMES, Feature
-from features.track_records import register_catalogue
+from features.track_records import register_features
 from tenders.facts import STAGES, Stage
 
-MODULES = (lots, competition, structure, advisers, timing, value, procedure, buyer, wording, register_catalogue)
+MODULES = (lots, competition, structure, advisers, timing, value, procedure, buyer, wording)
 """They declare their features when they are imported."""
 
 
@@ -19,7 +19,8 @@ def catalogue() -> Mapping[str, Feature]:
     """All features by name, in the order of themes and of their files."""
     modules = [module.__name__ for module in MODULES]
     in_files = sorted(DECLARED.values(), key=lambda feature: modules.index(feature.measure.__module__))
-    return {feature.name: feature for feature in sorted(in_files, key=lambda feature: THEMES.index(feature.theme))}
+    every = [*in_files, *register_features.declared()]
+    return {feature.name: feature for feature in sorted(every, key=lambda feature: THEMES.index(feature.theme))}
 
 
 def known_at(stage: Stage) -> list[Feature]:

@@ -19,13 +19,14 @@ import msgspec
 
 from features.categorical import Categorical
 from features.table import Floats, TenderTable, cached
-from features.track_records.case_records import Seen
+from features.track_records.case_records import Summarised
 from tenders.facts import Stage
 
 Measure = Callable[[TenderTable], Floats]
 Evidence = Callable[[TenderTable], Categorical[Any]]
 Theme = Literal["lots", "competition", "structure", "advisers", "timing", "value", "procedure", "buyer", "wording"]
 Direction = Literal[-1, 0, 1]
+Reads = Literal["tender", "case_records", "register_history"]
 THEMES: tuple[Theme, ...] = (
     "lots",
     "competition",
@@ -45,8 +46,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     `direction` is +1 where more of it never lowers the risk, -1 where it never raises it, 0 where the data
     decide. `path` is where the fact stands in a release, `also` where else it may. `says` is a sentence with
     `{value}` for a number and `{record}` for the record that `evidence` finds; a yes/no feature has `says` for
-    yes and `says_not` for no. A `family` is read from a register's records, one feature a key: see
-    `features.track_records.register_catalogue`.
+    yes and `says_not` for no. `reads` is where the number comes from: the facts that the tender states, the records of
+    the casebook's resolved cases, or the history of the tender's own register.
     """
 
     name: str
@@ -61,18 +62,18 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
     direction: Direction = 0
     evidence: Evidence | None = None
-    family: str = ""
+    reads: Reads = "tender"
     doc: str = ""
 
     def text(self, value: float, table: TenderTable, row: int = 0) -> str:
         """The value of a tender as a sentence, with the record behind it where it is a track record."""
         if self.unit == "yes/no":
             return self.says if value else self.says_not
-        behind: Seen | None = None
+        behind: Summarised | None = None
         if self.evidence:
             records = self.evidence(table)
             behind = records.categories[records.codes[row]]
-        return self.says.format(value=_shown(value, self.unit), record=behind.seen if behind else "")
+        return self.says.format(value=_shown(value, self.unit), record=behind.summary if behind else "")
 
 
 DECLARED: dict[str, Feature] = {}
@@ -91,7 +92,6 @@ def feature(
     also: tuple[str, ...] = (),
     direction: Direction = 0,
     evidence: Evidence | None = None,
-    family: str = "",
 ) -> Callable[[Measure], Measure]:
     """Declares a feature; its function is computed once a table. Raises ValueError on a name taken twice."""
 
@@ -113,7 +113,7 @@ def feature(
             also=also,
             direction=direction,
             evidence=evidence,
-            family=family,
+            reads="case_records" if evidence else "tender",
             doc=(measure.__doc__ or "").strip(),
         )
         return measure

@@ -20,7 +20,6 @@ import numpy.typing as npt
 from features.catalogue import catalogue
 from features.feature import pounds
 from features.table_builder import of_tenders
-from features.track_records.case_records import cpv_codes
 from tenders.tender import Tender
 
 Floats = npt.NDArray[np.float64]
@@ -187,7 +186,7 @@ def case_matrix(tenders: Sequence[Tender]) -> CaseMatrix:
     values = np.column_stack([catalogue()[fact.feature].measure(table) for fact in FACTS])
     markets = tuple(defaultdict[str, list[int]](list) for _ in MARKETS)
     coded = np.zeros(len(tenders), dtype=np.bool_)
-    for row, codes in enumerate(map(cpv_codes, tenders)):
+    for row, codes in enumerate(table.text("cpv_codes").rows()):
         coded[row] = bool(codes)
         for (digits, _, _), rows in zip(MARKETS, markets, strict=True):
             for code in {code[:digits] for code in codes}:

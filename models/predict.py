@@ -8,7 +8,6 @@ One tender is a table of one row, so that a draft, a page, a portfolio and an ev
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
 from functools import partial
 
 import msgspec
@@ -130,13 +129,10 @@ def track_record_lookup(bundle: Bundle, table: TenderTable) -> TrackRecords:
     tenders = table.source.tenders
     if tenders is None:
         raise ValueError(f"the tenders of {bundle.manifest.register} have to be held until their history is read")
-    attributes = hash_attributes(tenders)
-    cases: dict[bytes, HistoryCases] = {}
-    values = {}
-    for outcome, history in bundle.histories.items():
-        days = table.published_on.numbers(partial(_day, history)).astype(np.int64)
-        same = cases.setdefault(days.tobytes(), HistoryCases.unlabelled(attributes, days))
-        values[outcome] = history_values(history, same)
+    # A day before the last of a history reads as the last; so does an unknown one.
+    days = table.published_on.numbers(lambda day: day.toordinal() if day else 0).astype(np.int64)
+    cases = HistoryCases.unlabelled(hash_attributes(tenders), days)
+    values = {outcome: history_values(history, cases) for outcome, history in bundle.histories.items()}
     first = next(iter(values))
     none: Categorical[CaseRecords] = Categorical.single(NO_RECORDS, len(table))
     return TrackRecords(
@@ -145,10 +141,6 @@ def track_record_lookup(bundle: Bundle, table: TenderTable) -> TrackRecords:
         outcomes=values,
         phrases=partial(_phrases, bundle.histories[first]),
     )
-
-
-def _day(history: RegisterHistory, published: date | None) -> float:
-    return history.day if published is None else published.toordinal()
 
 
 def _phrases(history: RegisterHistory, table: TenderTable) -> Categorical[Phrases]:

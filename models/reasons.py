@@ -125,7 +125,7 @@ def unknowns(values: Values, stage: Stage) -> Iterator[Unknown]:
         if STAGES.index(feature.stage) > STAGES.index(stage):
             yield Unknown(feature=name, why=f"not known at {stage}")
         elif value is None:
-            yield Unknown(feature=name, why="no record yet" if feature.evidence or feature.family else "not stated")
+            yield Unknown(feature=name, why="not stated" if feature.reads == "tender" else "no record yet")
 
 
 def _failure(margins: Mapping[str, Margins], without: str) -> float:

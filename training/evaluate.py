@@ -21,7 +21,7 @@ from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
 from features.track_records.case_records import NO_RECORDS, CaseHistory
 from features.track_records.register_features import register_features, register_level
-from features.track_records.register_history import HistoryCases, RegisterHistory, read_cases
+from features.track_records.register_history import HistoryCases, RegisterHistory, read_history
 from features.track_records.resolutions import decision, picked, resolved_cases
 from models.bundle import ANY, Bundle
 from models.predict import predict
@@ -135,7 +135,7 @@ def replayed_records(
         return TrackRecords(cases=Categorical.of([cases[row].published for row in rows]).map(log.as_of))
     if history is not None and history.timeless:
         attributes = hash_attributes(cases[row].tender for row in rows)
-        read = read_cases(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
+        read = read_history(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
         at = list(range(len(rows)))
     else:
         replay = replay_cases(everything, outcome, register.called_off)

@@ -20,9 +20,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.feature import Theme
 from features.table_builder import of_tenders
 from features.timing import tender_period_days
-from features.track_records.case_records import buyer_keys
+from features.track_records.case_records import BUYERS
 from tenders import dates
 from tenders.facts import Facts
 from tenders.memo import Memo
@@ -55,13 +56,53 @@ CHUNK = 1_000
 MOST_REMEMBERED = 1 << 20
 """Texts whose hashes are kept."""
 
-NAMES = (
-    "window", "buyer", "name", "unit", "kind", "method", "market", "group", "branch", "sector", "place", "locality",
-    "month", "weekday", "band", "term", "fee", "criteria", "first", "opening", "subject", "ending", "again",
-    "authority", "form", "division", "topic", "urgency", "pricing", "system", "vehicle", "service", "instrument",
-    "order",
-)  # fmt: skip
-"""The attributes. Their order decides in which order equal days are learnt: add at the end."""
+
+class Attribute(msgspec.Struct, frozen=True):
+    """One attribute: what it is called in a sentence, where it stands in a release, and its theme."""
+
+    words: str
+    path: str
+    theme: Theme = "procedure"
+
+
+ATTRIBUTES: Mapping[str, Attribute] = {
+    "window": Attribute("days to bid", "/tender/tenderPeriod"),
+    "buyer": Attribute("buyer", "/buyer", "buyer"),
+    "name": Attribute("buyer's name", "/buyer/name", "buyer"),
+    "unit": Attribute("unit", "/tender/procuringEntity", "buyer"),
+    "kind": Attribute("kind of contract", "/tender/mainProcurementCategory"),
+    "method": Attribute("procedure", "/tender/procurementMethod"),
+    "market": Attribute("market", "/tender/classification"),
+    "group": Attribute("CPV category", "/tender/classification"),
+    "branch": Attribute("CPV group", "/tender/classification"),
+    "sector": Attribute("CPV division", "/tender/classification"),
+    "place": Attribute("region", "/tender/items"),
+    "locality": Attribute("locality", "/tender/items"),
+    "month": Attribute("month of publication", "/tender/datePublished"),
+    "weekday": Attribute("weekday of publication", "/tender/datePublished"),
+    "band": Attribute("size", "/tender/value", "value"),
+    "term": Attribute("term", "/tender/contractPeriod"),
+    "fee": Attribute("price of the papers", "/tender/participationFees", "value"),
+    "criteria": Attribute("award criteria", "/tender/awardCriteria"),
+    "first": Attribute("first word of the title", "/tender/title", "wording"),
+    "opening": Attribute("first two words of the title", "/tender/title", "wording"),
+    "subject": Attribute("first three words of the title", "/tender/title", "wording"),
+    "ending": Attribute("last two words of the title", "/tender/title", "wording"),
+    "again": Attribute("call or re-tender", "/tenderRisk/retender"),
+    "authority": Attribute("kind of authority", "/tenderRisk/codes/authority"),
+    "form": Attribute("form of contract", "/tenderRisk/codes/form"),
+    "division": Attribute("division", "/tenderRisk/codes/division", "buyer"),
+    "topic": Attribute("topic", "/tenderRisk/codes/topic"),
+    "urgency": Attribute("urgency", "/tenderRisk/codes/urgency"),
+    "pricing": Attribute("pricing", "/tenderRisk/codes/pricing"),
+    "system": Attribute("system", "/tenderRisk/codes/system"),
+    "vehicle": Attribute("vehicle", "/tenderRisk/codes/vehicle", "buyer"),
+    "service": Attribute("service", "/tenderRisk/codes/service", "buyer"),
+    "instrument": Attribute("instrument", "/tenderRisk/codes/instrument"),
+    "order": Attribute("kind of order", "/tenderRisk/codes/order"),
+}
+"""The attributes by name. Their order decides in which order the outcomes of one day are learnt: add at the end."""
+NAMES = tuple(ATTRIBUTES)
 FROM_FACTS = NAMES[NAMES.index("again") :]
 """The attributes that are read of `tenderRisk` alone."""
 
@@ -165,7 +206,7 @@ def _parties(tender: Tender) -> Texts:
     buyer, unit = tender.buyer, tender.tender.procuring_entity
     if buyer is None:
         return None, None, None if unit is None else str(unit.id or unit.name)
-    own = str(buyer.id) if buyer.id is not None else next(iter(buyer_keys(tender)), None)
+    own = str(buyer.id) if buyer.id is not None else next(iter(BUYERS[buyer.name, unit.name if unit else None]), None)
     return own, buyer.name, own if unit is None or unit is buyer else str(unit.id or unit.name)
 
 

@@ -25,10 +25,7 @@ import msgspec
 import numpy as np
 
 from features.categorical import Categorical
-from tenders.column_readers import advises
-from tenders.facts import Stage
 from tenders.memo import Memo
-from tenders.tender import Award, Tender
 
 PRIOR = 1.0
 """Failures added to both sides of the ratio: one failure where 0.2 were expected then reads 1.7 rather than 5. About
@@ -93,7 +90,7 @@ class CaseRecord(msgspec.Struct):
             self.log_value += math.log(case.value_gbp)
 
     @property
-    def seen(self) -> str:
+    def summary(self) -> str:
         """The record and its size in words."""
         return f"{self.failed:.0f} of {self.cases} resolved cases failed where {self.expected:.1f} were expected"
 
@@ -167,11 +164,11 @@ NO_RECORDS = CaseRecords({}, 0)
 """Where nothing is known of anybody, or nothing need be."""
 
 
-class Seen(Protocol):
-    """What stands behind a number, in words."""
+class Summarised(Protocol):
+    """What stands behind a feature's value and can be said in words."""
 
     @property
-    def seen(self) -> str: ...
+    def summary(self) -> str: ...
 
 
 class CaseHistory(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -238,85 +235,30 @@ def timelines(resolved: Iterable[ResolvedCase]) -> Timelines:
     return by_key
 
 
-def keys_of(tender: Tender, stage: Stage) -> tuple[str, ...]:
-    """Every key under which a tender's outcome counts, as far as known at a stage."""
-    advisers, markets = adviser_keys(tender), market_keys(tender)
-    keys = [*buyer_keys(tender), *advisers, *markets, *(f"{a}|{m}" for a in advisers for m in markets)]
-    if stage == "awarded":
-        keys += supplier_keys(tender)
-    return tuple(dict.fromkeys(keys))
-
-
-def buyer_keys(tender: Tender) -> tuple[str, ...]:
-    """`buyer:` keys: the buyer, and the procuring entity where it is another."""
-    buyer, entity = tender.buyer, tender.tender.procuring_entity
-    return BUYERS[buyer.name if buyer else None, entity.name if entity else None]
-
-
 def _buyer_keys(names: tuple[str | None, ...]) -> tuple[str, ...]:
     return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(name) for name in names if name) if plain)
-
-
-BUYERS = Memo(_buyer_keys)
-"""`buyer:` keys by the names of buyer and procuring entity, None for neither."""
-
-
-def adviser_keys(tender: Tender) -> list[str]:
-    """`adviser:` keys of the advisers named, and of the parties whose role is described as advising."""
-    names = [adviser.name for adviser in tender.tender_risk.advisers]
-    names += [party.name for party in tender.parties if party.name and advises(party)]
-    return list(ADVISERS[tuple(names)])
 
 
 def _adviser_keys(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"adviser:{plain}" for plain in dict.fromkeys(map(normal, names)) if plain)
 
 
-ADVISERS = Memo(_adviser_keys)
-"""`adviser:` keys by the advisers' names."""
-
-
-def supplier_keys(tender: Tender) -> tuple[str, ...]:
-    """`supplier:` keys of the suppliers of the awards."""
-    return SUPPLIERS[supplier_names(tender.awards)]
-
-
-def supplier_names(awards: Iterable[Award]) -> tuple[str, ...]:
-    """The names of the suppliers of awards."""
-    return tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name])
-
-
 def _supplier_keys(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"supplier:{plain}" for name in names if (plain := normal(name)))
-
-
-SUPPLIERS = Memo(_supplier_keys)
-"""`supplier:` keys by the suppliers' names."""
-
-
-def market_keys(tender: Tender) -> tuple[str, ...]:
-    """`market:` keys: the CPV groups (3 digits) of what is bought."""
-    return MARKETS[tuple(cpv_codes(tender))]
 
 
 def _market_keys(codes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"market:{prefix}" for prefix in sorted({code[:3] for code in codes if len(code) >= 3}))
 
 
+BUYERS = Memo(_buyer_keys)
+"""`buyer:` keys by the names of buyer and procuring entity, None for neither."""
+ADVISERS = Memo(_adviser_keys)
+"""`adviser:` keys by the advisers' names."""
+SUPPLIERS = Memo(_supplier_keys)
+"""`supplier:` keys by the suppliers' names."""
 MARKETS = Memo(_market_keys)
-"""`market:` keys by CPV codes."""
-
-
-def cpv_codes(tender: Tender) -> list[str]:
-    """CPV codes of the tender and its items, main ones only."""
-    sections = [item.classification for item in tender.tender.items]
-    if tender.tender.classification:
-        sections.insert(0, tender.tender.classification)
-    return [
-        c.id if type(c.id) is str else str(c.id)
-        for c in sections
-        if c and c.id is not None and (c.scheme == "CPV" or not c.scheme or c.scheme.upper() == "CPV")
-    ]
+"""`market:` keys by CPV codes: their groups (3 digits)."""
 
 
 @lru_cache(maxsize=65536)

@@ -1,9 +1,9 @@
 """The features that are read from a register's history: a measure of the earlier cases under a key, for every key.
 
-`OUTCOME_MEASURES` and `PUBLICATION_MEASURES` declare the family once. `register_features` computes it for rows, and the
-catalogue lists a feature for each measure and key. Rates are over the register's own rate and shrunk to the rate of the
-key above, so that a short record says little and every number means the same in every register. Where no register's
-history was read, all are unknown.
+`MEASURES` declares each once, with all the keys that it is taken of. `register_features` computes them for rows, and
+`declared` lists them for the catalogue. Rates are over the register's own rate and shrunk to the rate of the key above,
+so that a short record says little and every number means the same in every register. Where no register's history was
+read, all are unknown.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from features.feature import Direction, Theme
-from features.track_records.attributes import HashedAttributes, hash_attributes, title_words
+from features.categorical import Categorical
+from features.feature import Direction, Feature, Theme
+from features.table import TenderTable
+from features.track_records.attributes import ATTRIBUTES, HashedAttributes, hash_attributes, title_words
 from features.track_records.register_history import (
     GUESS,
     MONTH,
@@ -30,7 +32,7 @@ from features.track_records.register_history import (
     Key,
     RegisterHistory,
     Singles,
-    read_cases,
+    read_history,
 )
 from features.track_records.text_model import Phrases, tokens
 from tenders.tender import Tender
@@ -47,47 +49,12 @@ LAG_KEYS: tuple[Key, ...] = (("buyer",), ("unit",), ("unit", "kind"))
 """The keys whose usual delay until the end is read."""
 
 
-class KeyPart(msgspec.Struct, frozen=True):
-    """An attribute as a part of a key: what it is called, where it stands in a release, and its theme."""
-
-    words: str
-    path: str
-    theme: Theme = "procedure"
-
-
-PARTS: Mapping[str, KeyPart] = {
-    "buyer": KeyPart("buyer", "/buyer", "buyer"),
-    "name": KeyPart("buyer's name", "/buyer/name", "buyer"),
-    "division": KeyPart("division", "/tenderRisk/codes/division", "buyer"),
-    "unit": KeyPart("unit", "/tender/procuringEntity", "buyer"),
-    "kind": KeyPart("kind of contract", "/tender/mainProcurementCategory"),
-    "method": KeyPart("procedure", "/tender/procurementMethod"),
-    "again": KeyPart("call or re-tender", "/tenderRisk/retender"),
-    "first": KeyPart("first word of the title", "/tender/title", "wording"),
-    "opening": KeyPart("first two words of the title", "/tender/title", "wording"),
-    "subject": KeyPart("first three words of the title", "/tender/title", "wording"),
-    "ending": KeyPart("last two words of the title", "/tender/title", "wording"),
-    "place": KeyPart("region", "/tender/items"),
-    "locality": KeyPart("locality", "/tender/items"),
-    "sector": KeyPart("CPV division", "/tender/classification"),
-    "branch": KeyPart("CPV group", "/tender/classification"),
-    "group": KeyPart("CPV category", "/tender/classification"),
-    "market": KeyPart("market", "/tender/classification"),
-    "authority": KeyPart("kind of authority", "/tenderRisk/codes/authority"),
-    "criteria": KeyPart("award criteria", "/tender/awardCriteria"),
-    "topic": KeyPart("topic", "/tenderRisk/codes/topic"),
-    "band": KeyPart("size", "/tender/value", "value"),
-    "form": KeyPart("form of contract", "/tenderRisk/codes/form"),
-    "term": KeyPart("term", "/tender/contractPeriod"),
-    "fee": KeyPart("price of the papers", "/tender/participationFees", "value"),
-    "pricing": KeyPart("pricing", "/tenderRisk/codes/pricing"),
-    "system": KeyPart("system", "/tenderRisk/codes/system"),
-    "vehicle": KeyPart("vehicle", "/tenderRisk/codes/vehicle", "buyer"),
-    "service": KeyPart("service", "/tenderRisk/codes/service", "buyer"),
-    "instrument": KeyPart("instrument", "/tenderRisk/codes/instrument"),
-}
+LEARNT = (
+    "It was fitted in time order, on the outcomes known before. "
+    "Source: track record (features.track_records.text_model)."
+)
 THEMES: tuple[Theme, ...] = ("wording", "buyer", "value", "procedure")
-"""A key has the first of these themes that a part of it has."""
+"""A key has the first of these themes that an attribute of it has."""
 
 
 class OutcomeRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,11 +140,10 @@ Record = TypeVar("Record", OutcomeRecord, PublicationRecord)
 class Measure(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
     """One measure of the earlier cases under a key: a feature for each of `keys`.
 
-    In `name`, `label` and `says`, `{key}` stands for the key. `family` names the measures that are documented as one.
+    In `name`, `label` and `says`, `{key}` stands for the key.
     """
 
     name: str
-    family: str
     keys: tuple[Key, ...]
     unit: str
     label: str
@@ -194,7 +160,6 @@ class Measure(msgspec.Struct, Generic[Record], frozen=True, kw_only=True):
 def _rate(span: int, name: str, lately: str) -> Measure[OutcomeRecord]:
     return Measure(
         name=f"rate_{{key}}_{name}",
-        family="rate",
         keys=OUTCOME_KEYS,
         unit="points",
         label=f"Record of {{key}}, {name}",
@@ -214,7 +179,6 @@ OUTCOME_MEASURES: tuple[Measure[OutcomeRecord], ...] = (
     _rate(YEAR, "year", "in the last year"),
     Measure(
         name="cases_{key}",
-        family="cases",
         keys=OUTCOME_KEYS,
         unit="log cases",
         label="Cases of {key}",
@@ -224,7 +188,6 @@ OUTCOME_MEASURES: tuple[Measure[OutcomeRecord], ...] = (
     ),
     Measure(
         name="lag_{key}",
-        family="lag",
         keys=LAG_KEYS,
         unit="days more",
         label="Delay of {key}",
@@ -234,7 +197,6 @@ OUTCOME_MEASURES: tuple[Measure[OutcomeRecord], ...] = (
     ),
     Measure(
         name="other_{key}",
-        family="other",
         keys=OUTCOME_KEYS,
         unit="ratio",
         label="Other endings of {key}",
@@ -248,7 +210,6 @@ OUTCOME_MEASURES: tuple[Measure[OutcomeRecord], ...] = (
 PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
     Measure(
         name="load_{key}",
-        family="load",
         keys=PUBLICATION_KEYS,
         unit="log cases",
         label="Load of {key}",
@@ -259,7 +220,6 @@ PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
     ),
     Measure(
         name="trend_{key}",
-        family="trend",
         keys=PUBLICATION_KEYS,
         unit="ratio",
         label="Trend of {key}",
@@ -269,7 +229,6 @@ PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
     ),
     Measure(
         name="since_{key}",
-        family="since",
         keys=PUBLICATION_KEYS,
         unit="days",
         label="Last call of {key}",
@@ -280,7 +239,6 @@ PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
     ),
     Measure(
         name="again_{key}",
-        family="again",
         keys=PUBLICATION_KEYS,
         unit="points",
         label="Re-tenders of {key}",
@@ -290,7 +248,6 @@ PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
     ),
     Measure(
         name="window_to_{key}",
-        family="window_to",
         keys=PUBLICATION_KEYS,
         unit="spreads",
         label="Time to bid against {key}",
@@ -301,7 +258,6 @@ PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
     ),
     Measure(
         name="value_to_{key}",
-        family="value_to",
         keys=PUBLICATION_KEYS,
         unit="spreads",
         label="Value against {key}",
@@ -312,7 +268,6 @@ PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
     ),
     Measure(
         name="open_{key}",
-        family="open",
         keys=tuple(key for key in PUBLICATION_KEYS if key in OUTCOME_KEYS),
         unit="log cases",
         label="Open cases of {key}",
@@ -321,6 +276,7 @@ PUBLICATION_MEASURES: tuple[Measure[PublicationRecord], ...] = (
         compute=PublicationRecord.pending,
     ),
 )
+MEASURES: tuple[Measure[Any], ...] = (*OUTCOME_MEASURES, *PUBLICATION_MEASURES)
 Compute = Callable[[Any], Any]
 
 
@@ -356,7 +312,7 @@ def history_values(history: RegisterHistory, cases: HistoryCases) -> dict[str, F
 
     The same `HistoryCases.unlabelled` can be read by several histories, and then share their keys and tokens.
     """
-    reading = read_cases(history, cases)
+    reading = read_history(history, cases)
     level, drift = register_level(reading)
     features = {name: column.astype(np.float64) for name, column in register_features(reading).items()}
     return {"register_level": level, "register_drift": drift, **features}
@@ -417,10 +373,82 @@ def _publication_features(reading: HistoryReading) -> Iterator[tuple[str, Single
 
 def theme_of(key: Key) -> Theme:
     """The theme of the features of a key."""
-    themes = {PARTS[name].theme for name in key}
+    themes = {ATTRIBUTES[name].theme for name in key}
     return next(theme for theme in THEMES if theme in themes)
 
 
 def words_of(key: Key) -> str:
     """A key in words, such as: buyer and kind of contract."""
-    return " and ".join(PARTS[name].words for name in key)
+    return " and ".join(ATTRIBUTES[name].words for name in key)
+
+
+def declared() -> Iterator[Feature]:
+    """The features of the catalogue that are read from a register's history, in the order of `register_features`."""
+    for keys, measures in ((OUTCOME_KEYS, OUTCOME_MEASURES), (PUBLICATION_KEYS, PUBLICATION_MEASURES)):
+        for key in keys:
+            yield from (_of_key(measure, key) for measure in measures if key in measure.keys)
+    yield _declare(
+        "value_in_register",
+        theme="value",
+        unit="log amount",
+        label="Value in the register's money",
+        path="/tender/value",
+        also=("/tender/lots", "/planning/budget"),
+        says="The value is {value} in the register's own money.",
+        doc="Natural logarithm of the value of lot or tender in its own currency; known where a register was read.\n\n"
+        "Source: OCDS `value`.",
+    )
+    yield _declare(
+        "words_score",
+        theme="wording",
+        unit="log-odds",
+        label="Words",
+        path="/tender/title",
+        also=("/tender/description",),
+        says="The wording counts {value} in log-odds: {record}.",
+        direction=1,
+        evidence=_phrases,
+        doc=f"The forecast of the register's model of words and pairs of words, over its mean.\n\n{LEARNT}",
+    )
+    yield _declare(
+        "profile_score",
+        theme="wording",
+        unit="log-odds",
+        label="Words with who buys what and how",
+        path="/tender/title",
+        also=("/tender/description", "/buyer"),
+        says="Wording together with buyer, kind and procedure counts {value} in log-odds.",
+        direction=1,
+        doc="The forecast of the register's model of words with buyer and kind, and of pairs of attributes, over its "
+        f"mean.\n\n{LEARNT}",
+    )
+
+
+def _of_key(measure: Measure[Any], key: Key) -> Feature:
+    return _declare(
+        measure.feature_name(key),
+        theme=theme_of(key),
+        unit=measure.unit,
+        label=measure.label.replace("{key}", words_of(key)),
+        path=ATTRIBUTES[key[-1]].path,
+        says=measure.says.replace("{key}", words_of(key)),
+        direction=measure.direction,
+        doc=measure.doc,
+    )
+
+
+def _declare(name: str, **about: Any) -> Feature:
+    """A feature that is known at draft and read by its name."""
+    return Feature(
+        name=name,
+        measure=lambda table: table.register_feature(name),
+        reads="register_history",
+        stage="draft",
+        **about,
+    )
+
+
+def _phrases(table: TenderTable) -> Categorical[Any]:
+    """The words behind the score of words, for tenders whose register's history was read."""
+    phrases = table.records.phrases if table.records else None
+    return phrases(table) if phrases else Categorical.single(Phrases(), len(table))

@@ -422,7 +422,7 @@ def replay(history: RegisterHistory, cases: HistoryCases) -> HistoryReading:
     return reading
 
 
-def read_cases(history: RegisterHistory, cases: HistoryCases) -> HistoryReading:
+def read_history(history: RegisterHistory, cases: HistoryCases) -> HistoryReading:
     """What rows read of a history as it stands, each on its day of publication or, if later, the last day of the
     history."""
     reading = start_reading(history, cases)

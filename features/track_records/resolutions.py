@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from features.advisers import adviser_keys
+from features.buyer import buyer_keys, market_keys, supplier_keys
 from features.procedure import is_competed
+from features.table import TenderTable
 from features.table_builder import of_tenders
-from features.track_records.case_records import ResolvedCase, keys_of
+from features.track_records.case_records import ResolvedCase
 from features.value import value_gbp
 from tenders import casebook
 from tenders.history import LabelledTender
@@ -26,17 +29,28 @@ def resolved_cases(cases: Iterable[LabelledTender]) -> Iterator[ResolvedCase]:
             decided.setdefault(decision(case), (case, case.known_on))
     tenders = [case.as_of("awarded") for case, _ in decided.values()]
     table = of_tenders(tenders)
-    facts = zip(is_competed(table).tolist(), value_gbp(table).tolist(), strict=True)
-    for (case, known_on), tender, (competed, value) in zip(decided.values(), tenders, facts, strict=True):
+    facts = zip(keys_of(table), is_competed(table).tolist(), value_gbp(table).tolist(), strict=True)
+    for (case, known_on), tender, (keys, competed, value) in zip(decided.values(), tenders, facts, strict=True):
         yield ResolvedCase(
             on=known_on,
-            keys=keys_of(tender, "awarded"),
+            keys=keys,
             failed=bool(failure(case)),
             kind="register" if not case.cohort else "picked" if picked(case) else "cohort",
             # A single bidder by design says nothing about a market.
             bidders=None if competed == 0 else bidders(tender),
             value_gbp=None if math.isnan(value) else value,
         )
+
+
+def keys_of(table: TenderTable) -> list[tuple[str, ...]]:
+    """Every key under which the outcome of each tender counts, as far as known at the stage of the table."""
+    rows = zip(*(keys(table).rows() for keys in (buyer_keys, adviser_keys, market_keys, supplier_keys)), strict=True)
+    return [
+        tuple(
+            dict.fromkeys((*buyers, *advisers, *markets, *(f"{a}|{m}" for a in advisers for m in markets), *suppliers))
+        )
+        for buyers, advisers, markets, suppliers in rows
+    ]
 
 
 def decision(case: LabelledTender) -> tuple[object, ...]:

@@ -67,7 +67,7 @@ class Phrases(msgspec.Struct, frozen=True):
     counted: tuple[tuple[str, float], ...] = ()
 
     @property
-    def seen(self) -> str:
+    def summary(self) -> str:
         """The phrases in their order, as text."""
         return ", ".join(f"“{phrase}” {count:+.2f}" for phrase, count in self.counted) or "no word that is known"
 

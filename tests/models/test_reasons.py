@@ -66,7 +66,7 @@ def test_what_is_unknown_is_listed_with_why(bundle: Bundle, stage: Stage, data: 
         if STAGES.index(feature.stage) > STAGES.index(stage):
             assert each.why == f"not known at {stage}"
         else:
-            assert each.why == ("no record yet" if feature.evidence or feature.family else "not stated")
+            assert each.why == ("not stated" if feature.reads == "tender" else "no record yet")
             assert np.isnan(feature.measure(table)[0])
 
 

@@ -13,7 +13,7 @@ from features.table_builder import TableBuilder, one_row
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
 from features.track_records.register_features import history_values, register_features, telling_phrases
-from features.track_records.register_history import HistoryCases, RegisterHistory, read_cases
+from features.track_records.register_history import HistoryCases, RegisterHistory, read_history
 from features.track_records.text_model import MOST_PHRASES, Phrases
 from models import register_histories
 from models.bundle import Bundle
@@ -85,7 +85,7 @@ def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(
     loaded = read(saved)
     days = np.full(len(NEW), state.day + later)
     one, other = (
-        register_features(read_cases(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
+        register_features(read_history(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
         for each in (state, loaded)
     )
     assert one.keys() == other.keys()
@@ -112,7 +112,7 @@ def test_comparisons_with_peers_survive_the_rounding(state: RegisterHistory, sav
     loaded = read(saved)
     days = np.full(len(NEW), state.day)
     one, other = (
-        register_features(read_cases(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
+        register_features(read_history(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
         for each in (state, loaded)
     )
     for name in ("value_to_buyer", "window_to_buyer", "value_to_market", "window_to_market"):
@@ -124,7 +124,7 @@ def test_comparisons_with_peers_survive_the_rounding(state: RegisterHistory, sav
 def test_a_day_before_the_last_reads_as_the_last(state: RegisterHistory) -> None:
     early, last = (
         register_features(
-            read_cases(state, HistoryCases.unlabelled(hash_attributes(NEW), np.full(len(NEW), state.day - back)))
+            read_history(state, HistoryCases.unlabelled(hash_attributes(NEW), np.full(len(NEW), state.day - back)))
         )
         for back in (500, 0)
     )

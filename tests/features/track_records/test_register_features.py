@@ -16,12 +16,13 @@ from features.feature import Feature
 from features.table import TenderTable, TrackRecords
 from features.table_builder import one_row
 from features.track_records import register_history as histories
+from features.track_records.attributes import ATTRIBUTES
 from features.track_records.case_records import NO_RECORDS
 from features.track_records.register_features import (
     LAG_KEYS,
-    PARTS,
     PRIOR_BELOW,
     PRIOR_TOP,
+    declared,
     register_features,
     register_level,
     theme_of,
@@ -125,55 +126,62 @@ def test_the_level_is_the_year_s_rate_and_the_drift_that_of_the_quarter_over_it(
     assert np.isfinite([usual, drift]).all()
 
 
-def test_every_column_is_a_feature_of_the_catalogue_and_every_such_feature_can_be_a_column() -> None:
-    found = set(register_features(walked(made.register(300))))
-    known = {name for name, each in catalogue().items() if each.family}
-    assert found <= known
-    assert {name for name in known if set(name.split("_")[1:-1]) <= {"buyer"} and name.startswith("rate")} <= found
+def test_every_number_that_is_read_is_declared_as_a_feature_and_in_that_order() -> None:
+    found = list(register_features(walked(made.register(300))))
+    known = [each.name for each in declared()]
+    assert found == [name for name in known if name in set(found)]
+    assert {name for name in known if set(name.split("_")[1:-1]) <= {"buyer"} and name.startswith("rate")} <= set(found)
 
 
-FAMILIES = [each for each in catalogue().values() if each.family]
-each_family = pytest.mark.parametrize("each", FAMILIES, ids=lambda f: f.name)
+DECLARED = list(declared())
+each_feature = pytest.mark.parametrize("each", DECLARED, ids=lambda f: f.name)
 
 
-def table_with(numbers: dict[str, float]) -> TenderTable:
-    """One tender of which a register's history says these numbers."""
-    register = {name: np.array([number]) for name, number in numbers.items()}
-    return one_row(Tender(), records=TrackRecords(cases=Categorical.single(NO_RECORDS), register=register))
+def table(numbers: dict[str, float], phrases: Phrases | None = None) -> TenderTable:
+    """One tender of which a register's history says these numbers, and these words."""
+    records = TrackRecords(
+        cases=Categorical.single(NO_RECORDS),
+        register={name: np.array([number]) for name, number in numbers.items()},
+        phrases=None if phrases is None else lambda table: Categorical.single(phrases),
+    )
+    return one_row(Tender(), records=records)
 
 
-@each_family
+@each_feature
 def test_its_value_is_the_number_that_was_read_for_the_tender(each: Feature) -> None:
-    assert each.measure(table_with({each.name: 0.25, "another": 1.0})) == 0.25
-    assert np.isnan(each.measure(table_with({"another": 1.0})))
-    assert each.measure(table_with({each.name: 0.0})) == 0
+    assert catalogue()[each.name].says == each.says
+    assert each.measure(table({each.name: 0.25, "another": 1.0})).tolist() == [0.25]
+    assert each.measure(table({each.name: 0.0})).tolist() == [0]
+    assert np.isnan(each.measure(table({"another": 1.0}))).tolist() == [True]
+    assert np.isnan(each.measure(one_row(Tender()))).tolist() == [True]
 
 
-@each_family
+@each_feature
 def test_it_is_known_at_draft_and_has_a_direction_if_it_is_a_record_of_what_failed(each: Feature) -> None:
-    assert each.stage == "draft"
-    assert each.direction == (each.family in ("rate", "language"))
+    assert (each.stage, each.reads) == ("draft", "register_history")
+    failed = each.name.startswith("rate_") or each.name in ("words_score", "profile_score")
+    assert each.direction == failed
 
 
-@pytest.mark.parametrize("table", OUTCOME_KEYS, ids="_".join)
-def test_a_key_has_a_rate_a_span_and_the_number_of_its_cases(table: tuple[str, ...]) -> None:
-    names = {f"rate_{'_'.join(table)}_{span}" for span in SPANS}
-    names |= {f"cases_{'_'.join(table)}", f"other_{'_'.join(table)}"}
-    assert names <= {each.name for each in FAMILIES}
-    assert (f"lag_{'_'.join(table)}" in catalogue()) == (table in LAG_KEYS)
+@pytest.mark.parametrize("key", OUTCOME_KEYS, ids="_".join)
+def test_a_key_has_a_rate_a_span_and_the_number_of_its_cases(key: tuple[str, ...]) -> None:
+    names = {f"rate_{'_'.join(key)}_{span}" for span in SPANS}
+    names |= {f"cases_{'_'.join(key)}", f"other_{'_'.join(key)}"}
+    assert names <= {each.name for each in DECLARED}
+    assert (f"lag_{'_'.join(key)}" in catalogue()) == (key in LAG_KEYS)
 
 
-@pytest.mark.parametrize("table", PUBLICATION_KEYS, ids="_".join)
-def test_a_key_of_publications_has_its_load_and_comparisons(table: tuple[str, ...]) -> None:
-    for family in ("load", "trend", "since", "again", "window_to", "value_to"):
-        assert f"{family}_{'_'.join(table)}" in catalogue()
-    assert (f"open_{'_'.join(table)}" in catalogue()) == (table in OUTCOME_KEYS)
+@pytest.mark.parametrize("key", PUBLICATION_KEYS, ids="_".join)
+def test_a_key_of_publications_has_its_load_and_comparisons(key: tuple[str, ...]) -> None:
+    for measure in ("load", "trend", "since", "again", "window_to", "value_to"):
+        assert f"{measure}_{'_'.join(key)}" in catalogue()
+    assert (f"open_{'_'.join(key)}" in catalogue()) == (key in OUTCOME_KEYS)
 
 
 def test_every_part_of_a_key_has_a_word_and_no_two_keys_a_name() -> None:
-    for tables in (OUTCOME_KEYS, PUBLICATION_KEYS):
-        assert {part for table in tables for part in table} <= set(PARTS)
-        assert len({"_".join(table) for table in tables}) == len(tables)
+    for keys in (OUTCOME_KEYS, PUBLICATION_KEYS):
+        assert {part for key in keys for part in key} <= set(ATTRIBUTES)
+    assert len({each.name for each in DECLARED}) == len(DECLARED)
 
 
 @pytest.mark.parametrize(
@@ -188,20 +196,18 @@ def test_every_part_of_a_key_has_a_word_and_no_two_keys_a_name() -> None:
     ],
 )  # fmt: skip
 def test_it_is_said_in_words(name: str, value: float, text: str) -> None:
-    assert catalogue()[name].text(value, one_row(Tender())) == text
+    assert catalogue()[name].text(value, table({})) == text
 
 
 def test_the_words_that_count_are_named() -> None:
     phrases = Phrases(counted=(("bridge", 0.51), ("old road", -0.2)))
-    table = one_row(Tender())
-    records = TrackRecords(cases=Categorical.single(NO_RECORDS), phrases=lambda _: Categorical.single(phrases))
-    said = catalogue()["words_score"].text(0.3, table.with_records(records))
+    said = catalogue()["words_score"].text(0.3, table({}, phrases))
     assert "+0.30" in said and "“bridge” +0.51" in said and "“old road” -0.20" in said
-    assert "no word that is known" in catalogue()["words_score"].text(0.0, table)
+    assert "no word that is known" in catalogue()["words_score"].text(0.0, table({}))
 
 
 @pytest.mark.parametrize(
-    ("table", "theme", "path"),
+    ("key", "theme", "path"),
     [
         (("buyer", "opening"), "wording", "/tender/title"),
         (("unit", "market"), "buyer", "/tender/classification"),
@@ -210,5 +216,5 @@ def test_the_words_that_count_are_named() -> None:
         (("pricing",), "procedure", "/tenderRisk/codes/pricing"),
     ],
 )
-def test_a_key_belongs_to_a_theme_and_stands_at_a_place(table: tuple[str, ...], theme: str, path: str) -> None:
-    assert (theme_of(table), PARTS[table[-1]].path) == (theme, path)
+def test_a_key_belongs_to_a_theme_and_stands_at_a_place(key: tuple[str, ...], theme: str, path: str) -> None:
+    assert (theme_of(key), ATTRIBUTES[key[-1]].path) == (theme, path)

@@ -6,8 +6,11 @@ from datetime import date, timedelta
 
 from msgspec.structs import replace
 
-from features.track_records.resolutions import failure, picked, resolved_cases
+from features.table_builder import of_tenders
+from features.track_records.resolutions import failure, keys_of, picked, resolved_cases
 from tenders import casebook
+from tenders.io.read import to_process
+from tenders.tender import Tender
 from tests.training import made
 
 CASES = [case.labelled(row) for row, case in enumerate(casebook.cases())]
@@ -56,3 +59,34 @@ def test_failure_is_told_by_its_parts_where_it_is_not_told_itself() -> None:
     for parts, expected in told.items():
         outcomes = dict(zip(("no_award", "early_end"), parts, strict=False))
         assert failure(replace(CASES[0], outcomes=outcomes)) is expected
+
+
+FULL = to_process(
+    {
+        "buyer": {"name": "A Council"},
+        "tender": {
+            "procuringEntity": {"name": "B"},
+            "items": [{"id": "1", "classification": {"scheme": "CPV", "id": "85140000"}}],
+        },
+        "awards": [{"id": "1", "suppliers": [{"name": "S Ltd"}]}],
+        "tenderRisk": {"advisers": [{"name": "V LLP"}]},
+    }
+)
+
+
+def test_a_case_is_learnt_under_buyer_adviser_market_and_supplier() -> None:
+    draft = ("buyer:a", "buyer:b", "adviser:v", "market:851", "adviser:v|market:851")
+    assert keys_of(of_tenders([FULL.as_of("draft")], "draft")) == [draft]
+    assert keys_of(of_tenders([FULL.compiled()], "awarded")) == [(*draft, "supplier:s")]
+
+
+def test_an_empty_tender_has_no_key() -> None:
+    assert keys_of(of_tenders([Tender()])) == [()]
+
+
+def test_a_party_whose_role_is_described_as_advising_is_an_adviser() -> None:
+    parties = [
+        {"id": "1", "name": "The Advice Ltd", "roles": ["buyer"], "roleDetails": "Procurement adviser to the lead"}
+    ]
+    document = {"ocid": "x", "tender": {}, "parties": parties, "tenderRisk": {"advisers": [{"name": "Advice"}]}}
+    assert keys_of(of_tenders([to_process(document).as_of("draft")])) == [("adviser:advice",)]
