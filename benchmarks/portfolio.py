@@ -38,8 +38,8 @@ from features.table_builder import TableBuilder
 from models import bundle as bundles
 from models import score as scoring
 from models.predict import track_record_lookup
+from portfolio.columns import ScoredRows
 from portfolio.run import PortfolioRun, run_portfolio
-from portfolio.table import ScoredRows
 from portfolio.work import CHUNK, RunOptions, cached_bundle
 from portfolio.workers import local_workers
 from tenders.io import form

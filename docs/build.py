@@ -1,5 +1,7 @@
-"""Writes the pages that follow from the code: features.md from the catalogue, form.md from the form's fields, and
-factors.md from the documented factors and their records in the casebook.
+"""Writes the pages that follow from the code.
+
+features.md comes from the catalogue, form.md from the form's fields, columns.md from the columns of a portfolio's
+outputs, factors.md from the documented factors and their records in the casebook.
 
     python docs/build.py
 
@@ -8,8 +10,9 @@ tests/test_docs.py checks that the pages are what this writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from features.catalogue import catalogue
 from features.feature import THEMES
@@ -17,6 +20,9 @@ from features.track_records.register_features import MEASURES
 from models.factor_records import FactorRecord, factor_records
 from models.factors import CAVEAT
 from models.signs.register import Sign, register
+from portfolio.columns import JOINT, OUTPUT_COLUMNS
+from portfolio.output import OutputColumn
+from portfolio.worklist import WORKLIST_COLUMNS
 from tenders.io.form import FIELDS
 
 HOME = Path(__file__).parent
@@ -114,7 +120,27 @@ def _factor(factor: Sign) -> str:
     )
 
 
-PAGES = {"features.md": features, "form.md": form, "factors.md": factors}
+def columns() -> str:
+    """docs/columns.md."""
+    parts = [
+        "# Columns of a portfolio's outputs",
+        "What `tender-risk portfolio IN OUT` writes ([portfolio.md](portfolio.md)), whatever the format. Lists are "
+        f"joined by `{JOINT}`. Empty means unknown: it is never 0.",
+        "## OUT",
+        _columns_table(OUTPUT_COLUMNS),
+        "## The worklist",
+        "These columns, then those of `OUT` ([worklist.md](worklist.md)).",
+        _columns_table(WORKLIST_COLUMNS),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _columns_table(columns: Sequence[OutputColumn[Any]]) -> str:
+    rows = [f"| `{column.name}` | {column.description} | {column.type} |" for column in columns]
+    return "\n".join(["| column | what it says | type |", "|---|---|---|", *rows])
+
+
+PAGES = {"features.md": features, "form.md": form, "columns.md": columns, "factors.md": factors}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from portfolio.table import SCHEMA
+from portfolio.columns import OUTPUT_SCHEMA
 from portfolio.work import RunOptions
 from tenders import files
 from tenders.errors import UsageError
@@ -40,7 +40,7 @@ class RunFingerprint(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     bounds: Bounds
     versions: dict[str, str]
-    columns: tuple[str, ...] = tuple(SCHEMA.names)
+    columns: tuple[str, ...] = tuple(OUTPUT_SCHEMA.names)
 
 
 DIFFERENCES = {

@@ -16,10 +16,10 @@ from markupsafe import Markup
 
 from models.bundle import Bundle
 from portfolio import groups
+from portfolio.columns import JOINT
 from portfolio.expectations import ExpectedPrecision, ModelEvidence, ValidationResult, model_evidence
 from portfolio.groups import GroupTotals, TenderGroups
 from portfolio.rendering import plain, pounds, read_asset, render
-from portfolio.table import JOINT
 from portfolio.worklist import ScoredData, Worklist, WorklistSummary
 
 HISTOGRAM_BINS = 20

@@ -21,12 +21,12 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from portfolio import explain, output, parts
+from portfolio.columns import OUTPUT_SCHEMA
 from portfolio.expectations import validation_metrics
 from portfolio.explain import LineRange
 from portfolio.manifest import CURRENCY, PartCounter, RunManifest, bundle_digest, utc_now, versions
 from portfolio.parts import RunFingerprint
 from portfolio.report import render_report
-from portfolio.table import SCHEMA
 from portfolio.work import RunOptions, ScoredPart, cached_bundle, read_part, score_block
 from portfolio.workers import completed
 from portfolio.worklist import EARLIER_COLUMNS, WORKLIST_SCHEMA, Worklist, WorklistOptions, build_worklist
@@ -199,7 +199,7 @@ def _write_outputs(
     refused = run.parts_folder / parts.REFUSED
     with refused.open("wb") as refusals:
         numbered = _with_file_lines(scored_parts, lines)
-        output.write_tables(rows, "parquet", SCHEMA, _tables(numbered, counter, refusals))
+        output.write_tables(rows, "parquet", OUTPUT_SCHEMA, _tables(numbered, counter, refusals))
     refused.replace(run.errors_file)
     worklist = _write_worklist(run, run.worklist, ds.dataset(rows), executor, lines) if run.worklist else None
     if run.format == "parquet":
@@ -248,7 +248,7 @@ def _with_file_lines(scored_parts: Iterable[tuple[int, ScoredPart]], lines: list
 
 
 def _shift_lines(part: ScoredPart, lines: int) -> ScoredPart:
-    at = SCHEMA.get_field_index("line")
+    at = OUTPUT_SCHEMA.get_field_index("line")
     return msgspec.structs.replace(
         part,
         table=part.table.set_column(at, "line", pc.add(part.table["line"], lines)),

@@ -18,7 +18,7 @@ from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
 from models.score import select_model
-from portfolio.table import JOINT, ScoredRows, score_forms
+from portfolio.columns import JOINT, ScoredRows, score_forms
 from tenders import files
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage

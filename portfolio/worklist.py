@@ -14,14 +14,14 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from portfolio import expectations, ranking
+from portfolio.columns import OUTPUT_SCHEMA
 from portfolio.expectations import ExpectedPrecision, ValidationMetrics, ValidationResult
 from portfolio.output import OutputColumn, fill_columns, schema_of
 from portfolio.ranking import Floats, Hashes, Indices, RankingKeys, Selection
-from portfolio.table import SCHEMA
 from tenders.errors import UsageError
 
 ScoredData: TypeAlias = ds.Dataset | pa.Table
-"""Rows of SCHEMA: a Parquet or Arrow dataset, read a part at a time, or a table."""
+"""Rows of OUTPUT_SCHEMA: a Parquet or Arrow dataset, read a part at a time, or a table."""
 
 RankBy = Literal["failure", "expected_loss"]
 DEFAULT_CAPACITY = 200
@@ -127,7 +127,7 @@ WORKLIST_COLUMNS: tuple[OutputColumn[SelectedRows], ...] = (
     ),
 )
 """The columns that a worklist has before those of the scored row."""
-WORKLIST_SCHEMA = pa.schema([*schema_of(WORKLIST_COLUMNS), *SCHEMA])
+WORKLIST_SCHEMA = pa.schema([*schema_of(WORKLIST_COLUMNS), *OUTPUT_SCHEMA])
 
 
 class WorklistSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,7 +205,9 @@ def build_worklist(
 def _take(source: ds.Dataset, rows: Indices) -> pa.Table:
     """All columns of some rows, in the order of `rows`."""
     ordered = np.argsort(rows)
-    return ranking.scanner(source, SCHEMA.names).take(pa.array(rows[ordered])).take(pa.array(np.argsort(ordered)))
+    return (
+        ranking.scanner(source, OUTPUT_SCHEMA.names).take(pa.array(rows[ordered])).take(pa.array(np.argsort(ordered)))
+    )
 
 
 def _summary(

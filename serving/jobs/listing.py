@@ -21,14 +21,14 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from portfolio import ranking
+from portfolio.columns import OUTPUT_SCHEMA
 from portfolio.ranking import Indices, RankingKeys, Selection
-from portfolio.table import SCHEMA
 from portfolio.worklist import EARLIER_COLUMNS, WorklistOptions, compare_with_earlier
 from tenders import files
 
 RANKED_SCHEMA = pa.schema(
     [
-        *SCHEMA,
+        *OUTPUT_SCHEMA,
         ("expected_loss_gbp", pa.float64()),
         ("rank", pa.int64()),
         ("chosen", pa.bool_()),
@@ -110,7 +110,7 @@ def write_ranked(
     reasons = np.full(len(order), None, dtype=object)
     reasons[chosen] = pq.read_table(worklist, columns=["reasons"])["reasons"].to_pylist()
     table = pq.read_table(scored, read_dictionary=list(REPEATED)).take(pa.array(order))
-    table = table.set_column(SCHEMA.get_field_index("reasons"), "reasons", pa.array(reasons[order], pa.string()))
+    table = table.set_column(OUTPUT_SCHEMA.get_field_index("reasons"), "reasons", pa.array(reasons[order], pa.string()))
     table = table.append_column("expected_loss_gbp", pc.multiply(table["failure"], table["value_gbp"]))
     table = table.append_column("rank", pa.array(np.arange(1, len(order) + 1)))
     table = table.append_column("chosen", pa.array(np.isin(order, chosen)))
@@ -132,7 +132,7 @@ def _change_columns(
     names = ("change", "earlier_failure", "moved")
     if earlier is None:
         return {name: pa.nulls(len(order), RANKED_SCHEMA.field(name).type) for name in names}
-    rows = pq.read_table(earlier, columns=[name for name in EARLIER_COLUMNS if name in SCHEMA.names])
+    rows = pq.read_table(earlier, columns=[name for name in EARLIER_COLUMNS if name in OUTPUT_SCHEMA.names])
     columns = compare_with_earlier(keys.tender[order], keys.failure[order], rows, seed)
     columns["moved"] = pc.round(pc.subtract(pa.array(keys.failure[order]), columns["earlier_failure"]), 4)
     # Other rows of the same tender were scored on more or fewer facts: compared with the earlier row they would seem

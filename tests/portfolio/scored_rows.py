@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from portfolio.table import SCHEMA
+from portfolio.columns import OUTPUT_SCHEMA
 
 BASE: Mapping[str, Any] = {
     "file": "tenders.jsonl", "line": 1, "place": "", "ocid": None, "title": "Community nursing", "buyer": None,
@@ -22,7 +22,7 @@ BASE: Mapping[str, Any] = {
 def table(*rows: Mapping[str, Any]) -> pa.Table:
     """A row for each mapping, which replaces what it names; each has a line and an ocid of its own unless it says."""
     numbered = [{**BASE, "line": at, "ocid": f"ocds-made-{at}", **row} for at, row in enumerate(rows, start=1)]
-    return pa.Table.from_pylist(numbered, schema=SCHEMA)
+    return pa.Table.from_pylist(numbered, schema=OUTPUT_SCHEMA)
 
 
 def portfolio(rows: int, seed: int = 0) -> pa.Table:
@@ -34,7 +34,7 @@ def portfolio(rows: int, seed: int = 0) -> pa.Table:
     buyer = made.zipf(1.4, rows) % 400
     return pa.Table.from_pydict(
         {
-            **{name: [BASE.get(name)] * rows for name in SCHEMA.names},
+            **{name: [BASE.get(name)] * rows for name in OUTPUT_SCHEMA.names},
             "line": range(1, rows + 1),
             "ocid": [f"ocds-made-{at}" for at in range(rows)],
             "buyer": [f"Buyer {at}" if known else None for at, known in zip(buyer, named, strict=True)],
@@ -49,7 +49,7 @@ def portfolio(rows: int, seed: int = 0) -> pa.Table:
                 "low" if p < 0.15 else "typical" if p < 0.3 else "high" if p < 0.5 else "very high" for p in failure
             ],
         },
-        schema=SCHEMA,
+        schema=OUTPUT_SCHEMA,
     )
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from models import bundle as bundles
 from portfolio import manifest
+from portfolio.columns import OUTPUT_SCHEMA
 from portfolio.manifest import PartCounter, RunCounts, bundle_digest, versions
-from portfolio.table import SCHEMA
 from portfolio.work import RefusedRow, ScoredPart
 from tenders.errors import UnreachableError
 
@@ -19,7 +19,7 @@ from tenders.errors import UnreachableError
 def part(ocids: list[str | None] = [], refused: list[tuple[int, str, str]] = []) -> ScoredPart:  # noqa: B006 - only read
     """A part with these rows, and refusals by line, place and path."""
     told = {"ocid": None, "band": "high", "register": "uk", "stage": "draft", "value_gbp": None}
-    rows = pa.Table.from_pylist([{**told, "ocid": ocid} for ocid in ocids], schema=SCHEMA)
+    rows = pa.Table.from_pylist([{**told, "ocid": ocid} for ocid in ocids], schema=OUTPUT_SCHEMA)
     refusals = [RefusedRow(file="a", line=line, place=place, path=path, problem="x") for line, place, path in refused]
     return ScoredPart(file="a", table=rows, refused=refusals, lines=0, unnumbered=False)
 

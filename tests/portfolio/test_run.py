@@ -21,10 +21,10 @@ from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
 from portfolio import workers
+from portfolio.columns import JOINT
 from portfolio.manifest import RunManifest
 from portfolio.parts import existing
 from portfolio.run import PortfolioRun, run_portfolio
-from portfolio.table import JOINT
 from portfolio.work import RefusedRow, RunOptions
 from tenders.errors import UsageError
 from tenders.io.blocks import blocks

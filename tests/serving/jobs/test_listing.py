@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from portfolio import worklist as portfolio_worklist
-from portfolio.table import SCHEMA
+from portfolio.columns import OUTPUT_SCHEMA
 from portfolio.worklist import WorklistOptions
 from serving.jobs import listing
 from serving.jobs.listing import PAGE_ROWS, RANKED_SCHEMA, parse_view, read_page, read_row, write_ranked
@@ -149,7 +149,7 @@ SAID = {"file": "a.jsonl", "place": "", "low": 0.1, "high": 0.6, "band": "high",
 
 def scored(folder: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
     path = folder / "scored.parquet"
-    pq.write_table(pa.Table.from_pylist([{**SAID, **row} for row in rows], SCHEMA), path)
+    pq.write_table(pa.Table.from_pylist([{**SAID, **row} for row in rows], OUTPUT_SCHEMA), path)
     return path
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from models import score as scoring
 from models.bundle import Bundle
-from portfolio.table import LONGEST, SCHEMA, ScoredRows, region
+from portfolio.columns import LONGEST, OUTPUT_COLUMNS, OUTPUT_SCHEMA, ScoredRows, region
+from portfolio.worklist import WORKLIST_COLUMNS
 from tenders.facts import Stage
 from tenders.io.read import to_process
 from tenders.process import Process
@@ -73,9 +74,15 @@ def test_where_nothing_is_delivered_the_buyers_region_stands(parties: list[sampl
     assert region(to_process({"tender": {"title": "x"}, "parties": parties}).compiled()) == expected
 
 
+def test_every_column_says_what_it_holds() -> None:
+    names = [column.name for column in (*WORKLIST_COLUMNS, *OUTPUT_COLUMNS)]
+    assert len(set(names)) == len(names)
+    assert all(column.description for column in (*WORKLIST_COLUMNS, *OUTPUT_COLUMNS))
+
+
 def test_no_rows_are_a_table_of_the_same_columns() -> None:
     empty = ScoredRows("a").table()
-    assert empty.num_rows == 0 and empty.schema.equals(SCHEMA)
+    assert empty.num_rows == 0 and empty.schema.equals(OUTPUT_SCHEMA)
 
 
 def test_rows_stay_in_their_order_whatever_model_scores_them(bundle: Bundle) -> None:
