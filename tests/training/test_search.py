@@ -35,7 +35,7 @@ def test_no_window_reaches_into_a_judged_one(data: RegisterDataset) -> None:
 
 def test_the_first_trial_is_what_is_there_and_the_best_is_kept(data: RegisterDataset) -> None:
     messages: list[str] = []
-    found = search.search(data, QUICK, 4, 60, 1, messages.append)
+    found = search.search(data, QUICK, 4, 3600, 1, messages.append)
     assert [each.number for each in found.trials] == [0, 1, 2, 3]
     assert found.trials[0].params == QUICK
     best = max(found.trials, key=lambda each: each.auc)
