@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
 from scipy.stats import t as student
 
@@ -123,13 +123,9 @@ def fit_line(margin: Floats, y: Floats, weight: Floats, spread: float) -> tuple[
 
 
 def intercept_for_rate(margin: Floats, y: Floats, weight: Floats, slope: float) -> float:
-    """The intercept at which the mean probability equals the base rate of `y`."""
+    """The intercept at which the mean probability equals the base rate of `y`, taken into 0.0001 to 0.9999."""
     rate = float(np.clip(np.average(y, weights=weight), 1e-4, 1 - 1e-4))
-    low, high = -30.0, 30.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if np.average(expit(middle + slope * margin), weights=weight) < rate:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    logits = slope * margin
+    # At these ends every probability is below the rate, or above it.
+    low, high = float(logit(rate) - logits.max() - 1), float(logit(rate) - logits.min() + 1)
+    return float(brentq(lambda level: np.average(expit(level + logits), weights=weight) - rate, low, high, xtol=1e-14))

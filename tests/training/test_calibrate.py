@@ -14,6 +14,7 @@ from training.calibrate import (
     TRUST,
     fit_calibration,
     fit_line,
+    intercept_for_rate,
     shrink_slope_to_one,
     widen_for_level_shift,
 )
@@ -180,3 +181,12 @@ def test_what_differs_between_windows_by_chance_moves_nothing_more() -> None:
     line = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
     alone = level(widen_for_level_shift(line, margin, y, np.zeros_like(window), 1))
     assert level(widen_for_level_shift(line, margin, y, window, 1)) < 1.5 * alone
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 5.0])
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.4, 1.0])
+def test_the_intercept_gives_the_rate_whatever_the_margins(slope: float, rate: float) -> None:
+    margin = np.random.default_rng(4).normal(3, 4, 1000)
+    y = (np.arange(1000) < rate * 1000).astype(float)
+    p = expit(intercept_for_rate(margin, y, np.ones(1000), slope) + slope * margin)
+    assert p.mean() == pytest.approx(np.clip(rate, 1e-4, 1 - 1e-4), rel=1e-9)
