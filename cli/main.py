@@ -86,14 +86,14 @@ def check(
             report = quality.quality_report(find_register(register), Path(file))
         print_json(report) if json else output.print_quality(out, report)
         return
-    from features.catalogue import known_at
+    from features.catalogue import trained_at
     from features.table_builder import one_row
 
     tenders = []
     for process in read_processes(file):
         stage = process.latest_stage()
         table = one_row(process.as_of(stage), stage)
-        own = [f for f in known_at(stage) if f.reads == "tender"]
+        own = [f for f in trained_at(stage) if f.reads == "tender"]
         missing = [f for f in own if isnan(f.measure(table)[0])]
         tenders.append(
             {

@@ -14,12 +14,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from features.catalogue import catalogue
-from features.feature import THEMES
+from features.catalogue import catalogue, factor_features
+from features.feature import THEMES, FactorSpec, Feature
 from features.track_records.register_features import MEASURES
 from models.factor_records import FactorRecord, factor_records
 from models.factors import CAVEAT
-from models.signs.register import Sign, register
 from portfolio.columns import JOINT, OUTPUT_COLUMNS
 from portfolio.output import OutputColumn
 from portfolio.worklist import WORKLIST_COLUMNS
@@ -33,19 +32,21 @@ def features() -> str:
     """docs/features.md."""
     parts = [
         "# Features",
-        f"{len(catalogue())} features. Each is one function in `features/<theme>.py`; None means unknown and is never "
-        "turned into zero. The same list: `tender-risk features`. What is measured of a register's earlier cases under "
-        "a key stands [at the end](#cases-under-a-key), all keys of a measure together.",
+        f"{len(catalogue())} features. Each is one function in `features/<theme>.py`: a table of tenders in, a number "
+        "for each tender out. NaN means unknown and is never turned into zero. The same list: `tender-risk features`. "
+        "What is measured of a register's earlier cases under a key stands [at the end](#cases-under-a-key), all keys of "
+        "a measure together.",
+        "A documented factor says so and links to its sources and its record in the casebook. If it is a factor only, "
+        "no model weighs it. Which features a model weighs stands in its bundle's manifest.",
     ]
     of_keys = {measure.feature_name(key) for measure in MEASURES for key in measure.keys}
     for theme in THEMES:
         parts.append(f"## {theme.capitalize()}")
-        for each in (f for f in catalogue().values() if f.theme == theme and f.name not in of_keys):
-            rule = " ".join(each.doc.split())
-            parts.append(
-                f"### {each.name}\n\n*{each.label}*, {each.unit}, known at {each.stage}, from `{each.path}`; "
-                f"{DIRECTION[each.direction]}.\n\n{rule}"
-            )
+        parts += [
+            f"### {each.name}\n\n*{each.label}*, {_facts(each)}.\n\n{_rule(each)}"
+            for each in catalogue().values()
+            if each.theme == theme and each.name not in of_keys
+        ]
     parts += ["## Cases under a key", *_measures_of_keys()]
     return "\n\n".join(parts) + "\n"
 
@@ -58,6 +59,19 @@ def _measures_of_keys() -> Iterator[str]:
             f"### {measure.name}\n\n{measure.unit}, known at draft; {DIRECTION[measure.direction]}.\n\n"
             f"{measure.doc}\n\nKeys: {keys}."
         )
+
+
+def _facts(feature: Feature) -> str:
+    """Unit, stage, path, direction, and whether it is a factor, in one line."""
+    place = f"from `{feature.path}`" if feature.path else "told by no field of a notice"
+    effect = DIRECTION[feature.direction] if feature.trained else ""
+    link = f"[documented factor](factors.md#{feature.name})" if feature.factor else ""
+    known = f"{feature.unit}, known at {feature.stage}, {place}"
+    return "; ".join(filter(None, (known, effect, link if feature.trained else f"{link} only")))
+
+
+def _rule(feature: Feature) -> str:
+    return " ".join(feature.doc.split())
 
 
 def form() -> str:
@@ -84,9 +98,9 @@ def factors() -> str:
     """docs/factors.md."""
     parts = [
         "# Documented factors",
-        f"{len(register())} factors that people who looked into failures wrote down, each with its rule and its "
-        "sources. A tender shows a factor, or it is absent, or unknown because the tender does not state the fact. "
-        "`score --explain` lists them beside the probability.",
+        f"{len(factor_features())} factors that people who looked into failures wrote down. Each is a "
+        "[feature](features.md) with its rule and its sources. A tender shows a factor, or it is absent, or unknown "
+        "because the tender does not state the fact. `score --explain` lists them beside the probability.",
         "The record of a factor says how the casebook's cohort cases ended, measured by the same rule at the stage "
         "named: failed / all, with the factor and without it. The difference is in percentage points with its 95 % "
         "interval (Newcombe's, on Wilson's). Cases of one programme or buyer share their outcome, so they count as "
@@ -94,29 +108,29 @@ def factors() -> str:
         "cases too recent to tell, and cases without any bid, which fail by definition.",
         CAVEAT,
         "| factor | with it | without it | events | difference | verdict |\n|---|---|---|---|---|---|\n"
-        + "\n".join(_record_row(each, factor_records()[each.name]) for each in register().values()),
+        + "\n".join(_record_row(feature, factor_records()[feature.name]) for feature, _ in factor_features()),
     ]
-    parts += [_factor(each) for each in register().values()]
+    parts += [_factor(feature, spec) for feature, spec in factor_features()]
     return "\n\n".join(parts) + "\n"
 
 
-def _record_row(factor: Sign, record: FactorRecord) -> str:
+def _record_row(feature: Feature, record: FactorRecord) -> str:
     span = ""
     if record.difference is not None and record.interval is not None:
         low, high = record.interval
         span = f"{100 * record.difference:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
     sides = (f"{failed} / {cases}" for failed, cases in (record.with_, record.without))
     events = f"{record.events[0]}, {record.events[1]}"
-    return f"| [{factor.title}](#{factor.name}) | {' | '.join(sides)} | {events} | {span} | {record.verdict} |"
+    return f"| [{feature.label}](#{feature.name}) | {' | '.join(sides)} | {events} | {span} | {record.verdict} |"
 
 
-def _factor(factor: Sign) -> str:
-    place = f"from `{factor.path}`" if factor.path else "told by no field of a notice"
-    counted = f", counted at {factor.counted_at}" if factor.counted_at != factor.stage else ""
-    known = f"known at {factor.stage}{counted}, {place}; seen with {factor.seen_with}"
+def _factor(feature: Feature, spec: FactorSpec) -> str:
+    place = f"from `{feature.path}`" if feature.path else "told by no field of a notice"
+    counted = f", counted at {spec.counted_at}" if spec.counted_at else ""
     return (
-        f"## {factor.name}\n\n*{factor.title}*, {known}.\n\n"
-        f"{factor.doc}\n\n- Shown: {factor.says}\n- Absent: {factor.says_not}\n- Sources: {factor.source}."
+        f"## {feature.name}\n\n*{feature.label}*, known at {feature.stage}{counted}, {place}; "
+        f"seen with {spec.seen_with}.\n\n{_rule(feature)}\n\n- Shown: {feature.says}\n- Absent: {feature.says_not}\n"
+        f"- Sources: {'; '.join(spec.sources)}."
     )
 
 

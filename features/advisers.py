@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from features.buyer import market_keys
 from features.categorical import Categorical
+from features.factors import NAO_UNITINGCARE, PWC_UNITINGCARE, factor
 from features.feature import feature
-from features.table import Floats, TenderTable, cached
+from features.table import Floats, TenderTable, cached, yes_no
 from features.track_records.case_records import ADVISERS, CaseRecord
 
 ON_BEHALF = re.compile(r"\b(?:acting|act|acts) for\b|\bon behalf of\b", re.I)
@@ -116,6 +117,26 @@ def run_by_another(table: TenderTable) -> Floats:
     differs = Categorical.pairs(buyer, entity).numbers(_differ)
     another = (table.number("central_purchasing") == 1) | _acts_for_another(table)
     return np.where(another, 1.0, differs)
+
+
+@factor(
+    stage="draft",
+    theme="advisers",
+    label="The advisers' earlier cases failed",
+    path="/tenderRisk/advisers",
+    says="The advisers' earlier cases failed more often than others of their kind.",
+    says_not="The advisers' earlier cases did not fail more often than others of their kind.",
+    evidence=adviser_records,
+    asks="who advises, or how the advisers' earlier cases ended,",
+    sources=(PWC_UNITINGCARE, NAO_UNITINGCARE),
+)
+def advisers_failed_before(table: TenderTable) -> Floats:
+    """1 for more failures than expected among the advisers' cases resolved before. It says nothing about the advice.
+
+    Source: track record.
+    """
+    ratio = adviser_record(table)
+    return yes_no(ratio > 1, ratio)
 
 
 def _differ(bodies: tuple[tuple[Any, ...], tuple[Any, ...]]) -> bool | None:

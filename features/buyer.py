@@ -7,8 +7,9 @@ import re
 import numpy as np
 
 from features.categorical import Categorical
-from features.feature import feature
-from features.table import Floats, TenderTable, cached
+from features.factors import PAC_UNITINGCARE, PLAYBOOK, factor
+from features.feature import FactorSpec, feature
+from features.table import Floats, TenderTable, cached, yes_no
 from features.track_records.case_records import BUYERS, MARKETS, SUPPLIERS, CaseRecord
 
 NATIONAL = re.compile(r"\b(department|ministry|home office|agency|hm |national|government)\b", re.I)
@@ -187,6 +188,10 @@ def joint_buyers(table: TenderTable) -> Floats:
     direction=1,
     says="The buyer has not let such a contract before.",
     says_not="The buyer has let such a contract before.",
+    factor=FactorSpec(
+        asks="whether the buyer has let such a contract before",
+        sources=(f"{PLAYBOOK}: a pilot before a first outsourcing", PAC_UNITINGCARE),
+    ),
 )
 def first_of_its_kind(table: TenderTable) -> Floats:
     """1 if the buyer has let nothing like it, as stated, or as no incumbent implies. Source: stated facts."""
@@ -223,6 +228,10 @@ def public_incumbent(table: TenderTable) -> Floats:
     direction=1,
     says="The contract before this one failed.",
     says_not="The contract before this one held.",
+    factor=FactorSpec(
+        asks="how the contract before this one ended",
+        sources=(f"{PAC_UNITINGCARE}: the lessons of Hinchingbrooke were not learnt",),
+    ),
 )
 def predecessor_failed(table: TenderTable) -> Floats:
     """1 if the contract before ended early or collapsed, as stated.
@@ -250,3 +259,23 @@ def retender(table: TenderTable) -> Floats:
     """
     again = table.number("retender")
     return np.where(np.isnan(again), table.number("unsuccessful_before"), again)
+
+
+@factor(
+    stage="draft",
+    theme="buyer",
+    label="The buyer's earlier cases failed",
+    path="/buyer",
+    says="The buyer's earlier cases failed more often than others of their kind.",
+    says_not="The buyer's earlier cases did not fail more often than others of their kind.",
+    evidence=buyer_records,
+    asks="how the buyer's earlier cases ended",
+    sources=(PAC_UNITINGCARE,),
+)
+def buyer_failed_before(table: TenderTable) -> Floats:
+    """1 for more failures than expected among the buyer's cases resolved before, of any category.
+
+    One category alone has too few cases. Source: track record.
+    """
+    ratio = buyer_record(table)
+    return yes_no(ratio > 1, ratio)

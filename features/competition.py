@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from features.buyer import market_records
-from features.feature import feature
+from features.factors import MANCHESTER, NAO_UNITINGCARE, SINGLE_MARKET, factor
+from features.feature import FactorSpec, feature
 from features.procedure import is_competed
 from features.table import Floats, TenderTable, yes_no
+
+MANY_LOST = 0.5
 
 
 @feature(
@@ -38,6 +41,7 @@ def bidders(table: TenderTable) -> Floats:
     direction=1,
     says="There is a single bidder, or none.",
     says_not="There is more than one bidder.",
+    factor=FactorSpec(asks="the number of bidders", sources=(SINGLE_MARKET,)),
 )
 def single_bidder(table: TenderTable) -> Floats:
     """1 with one bidder or none, 0 with more.
@@ -58,6 +62,9 @@ def single_bidder(table: TenderTable) -> Floats:
     direction=1,
     says="A single bidder answered a competition that was open to others.",
     says_not="Not a single bidder in an open competition.",
+    factor=FactorSpec(
+        asks="the number of bidders, or whether it was competed for,", sources=(MANCHESTER, SINGLE_MARKET)
+    ),
 )
 def single_bidder_in_competition(table: TenderTable) -> Floats:
     """1 if a competition drew one bidder or none; 0 with more bidders, or where one was invited by design.
@@ -139,3 +146,36 @@ def expected_bidders(table: TenderTable) -> Floats:
     return market_records(table).numbers(
         lambda record: record.bidders / record.counted if record and record.counted else None
     )
+
+
+@factor(
+    stage="bids_in",
+    theme="competition",
+    label="A lot with one bid or none",
+    path="/bids/statistics",
+    says="A lot drew one bid, or none.",
+    says_not="Every counted lot drew more than one bid.",
+    asks="the number of bids on each of several lots",
+    sources=(SINGLE_MARKET,),
+)
+def lot_with_one_bid(table: TenderTable) -> Floats:
+    """1 for at most one bid on some lot, where there are several lots. Source: EU single-bidding indicator."""
+    fewest = fewest_bids_on_a_lot(table)
+    return yes_no(fewest <= 1, fewest)
+
+
+@factor(
+    stage="bids_in",
+    theme="competition",
+    label="Bidders lost on the way",
+    path="/tenderRisk/biddersInterested",
+    also=("/tender/numberOfTenderers",),
+    says="Half of the interested bidders or more did not bid.",
+    says_not="More than half of the interested bidders bid.",
+    asks="how many bidders were interested, or how many bid,",
+    sources=(NAO_UNITINGCARE, "Health Service Journal: ten were announced, three bid"),
+)
+def bidders_lost(table: TenderTable) -> Floats:
+    """1 if at least half of those interested did not bid in the end. The threshold is ours. Source: UnitingCare."""
+    lost = bidder_attrition(table)
+    return yes_no(lost >= MANY_LOST, lost)

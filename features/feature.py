@@ -27,6 +27,7 @@ Evidence = Callable[[TenderTable], Categorical[Any]]
 Theme = Literal["lots", "competition", "structure", "advisers", "timing", "value", "procedure", "buyer", "wording"]
 Direction = Literal[-1, 0, 1]
 Reads = Literal["tender", "case_records", "register_history"]
+SeenWith = Literal["failure", "survival"]
 THEMES: tuple[Theme, ...] = (
     "lots",
     "competition",
@@ -40,6 +41,19 @@ THEMES: tuple[Theme, ...] = (
 )
 
 
+class FactorSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What makes a yes/no feature a documented factor.
+
+    `asks` is what would have to be known where it is unknown, `seen_with` what its `sources` saw it with. Its record in
+    the casebook is counted as of the stage `counted_at`, by default the feature's own.
+    """
+
+    asks: str
+    sources: tuple[str, ...]
+    seen_with: SeenWith = "failure"
+    counted_at: Stage | None = None
+
+
 class Feature(msgspec.Struct, frozen=True, kw_only=True):
     """One declared feature.
 
@@ -47,7 +61,9 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     decide. `path` is where the fact stands in a release, `also` where else it may. `says` is a sentence with
     `{value}` for a number and `{record}` for the record that `evidence` finds; a yes/no feature has `says` for
     yes and `says_not` for no. `reads` is where the number comes from: the facts that the tender states, the records of
-    the casebook's resolved cases, or the history of the tender's own register.
+    the casebook's resolved cases, or the history of the tender's own register. A documented factor has a
+    `factor`; if it is a factor only, it is not `trained`, and training does not offer it to a model. Which features a
+    model weighs, its bundle says.
     """
 
     name: str
@@ -63,6 +79,8 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction = 0
     evidence: Evidence | None = None
     reads: Reads = "tender"
+    factor: FactorSpec | None = None
+    trained: bool = True
     doc: str = ""
 
     def text(self, value: float, table: TenderTable, row: int = 0) -> str:
@@ -92,6 +110,8 @@ def feature(
     also: tuple[str, ...] = (),
     direction: Direction = 0,
     evidence: Evidence | None = None,
+    factor: FactorSpec | None = None,
+    trained: bool = True,
 ) -> Callable[[Measure], Measure]:
     """Declares a feature; its function is computed once a table. Raises ValueError on a name taken twice."""
 
@@ -114,6 +134,8 @@ def feature(
             direction=direction,
             evidence=evidence,
             reads="case_records" if evidence else "tender",
+            factor=factor,
+            trained=trained,
             doc=(measure.__doc__ or "").strip(),
         )
         return measure

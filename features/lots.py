@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from features.categorical import Categorical
-from features.feature import feature
-from features.table import Floats, TenderTable
+from features.factors import ACT, DIRECTIVE, MANCHESTER, NAO_UNITINGCARE, UK_EXTENSION, factor
+from features.feature import FactorSpec, feature
+from features.table import Floats, TenderTable, yes_no
 from features.value import Amounts, first_lot, net_or_gross, over, pounds, stated, years
 
 LONG_YEARS, LARGE_POUNDS = 8.0, 500e6
+MANY_LINES = 5
 
 
 @feature(
@@ -22,6 +24,9 @@ LONG_YEARS, LARGE_POUNDS = 8.0, 500e6
     direction=1,
     says="The whole scope is one contract, not divided into lots.",
     says_not="The scope is divided into several lots or contracts.",
+    factor=FactorSpec(
+        asks="whether the scope is divided", sources=(f"{DIRECTIVE}, art. 46", f"{ACT}, s. 18", MANCHESTER)
+    ),
 )
 def single_block(table: TenderTable) -> Floats:
     """1 if the whole scope is let as one contract, 0 if it is divided.
@@ -160,6 +165,7 @@ def largest_contract(table: TenderTable) -> Floats:
     direction=1,
     says="One block of £500m or more for eight years or more.",
     says_not="Not one block of £500m or more for eight years or more.",
+    factor=FactorSpec(asks="block, term or value", sources=(MANCHESTER,)),
 )
 def long_large_block(table: TenderTable) -> Floats:
     """1 if one block, at least 8 years and at least £500m; 0 as soon as one of the three is known not to hold.
@@ -239,6 +245,43 @@ def market_depth(table: TenderTable) -> Floats:
     A buyer that names the thing closely knows what it wants. Source: CPV, Regulation (EC) 213/2008.
     """
     return Categorical.pairs(table.text("cpv"), table.text("own_cpv")).numbers(_depth)
+
+
+@factor(
+    stage="draft",
+    theme="lots",
+    label="One block, with a reason given for it",
+    path="/tender/lotDetails/noLotsDivisionRationale",
+    also=("/tender/lots", "/tenderRisk/singleBlock"),
+    says="The notice explains why the scope is not divided: one block was a choice.",
+    says_not="The scope is divided into several lots or contracts.",
+    asks="why the scope is not divided",
+    sources=(f"{UK_EXTENSION}, noLotsDivisionRationale", f"{DIRECTIVE}, art. 46(1)"),
+)
+def block_by_choice(table: TenderTable) -> Floats:
+    """1 for one block whose notice gives a reason, 0 if the scope is divided.
+
+    Most notices have no such field, so one block without a reason is unknown. Source: UK extension of OCDS.
+    """
+    stated = table.text("no_lots_rationale").where(lambda reason: bool((reason or "").strip()))
+    block = single_block(table)
+    return np.where(stated | (block == 0), block, np.nan)
+
+
+@factor(
+    stage="draft",
+    theme="lots",
+    label="Many service lines bundled",
+    path="/tenderRisk/serviceLines",
+    says="Five service lines or more are bundled.",
+    says_not="Fewer than five service lines are bundled.",
+    asks="how many service lines are bundled",
+    sources=(NAO_UNITINGCARE, MANCHESTER),
+)
+def many_service_lines(table: TenderTable) -> Floats:
+    """1 for at least 5 distinct service lines. The threshold is ours. Source: the Manchester tender, which had five."""
+    lines = service_lines(table)
+    return yes_no(lines >= MANY_LINES, lines)
 
 
 def _depth(codes: tuple[str | None, str | None]) -> float | None:

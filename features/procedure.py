@@ -5,13 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from features.categorical import Categorical
-from features.feature import feature
-from features.table import Floats, TenderTable, cached
+from features.factors import (
+    ACT,
+    CROYDON,
+    DIRECTIVE,
+    FAZEKAS,
+    NAO_UNITINGCARE,
+    NAO_WORK_PROGRAMME,
+    PLAYBOOK,
+    factor,
+    shown_or_absent,
+    untold,
+)
+from features.feature import FactorSpec, feature
+from features.table import Floats, TenderTable, cached, yes_no
 
 COMPETITIVE = frozenset({"open", "selective"})
 HEALTH_REGIME = ("provider selection regime", "2023/1348")
 NEGOTIATED = ("negotiat", "dialogue", "flexible", "innovation partnership")
 MOST = 100  # what a register's code can say as a number: per cent, and more covers than any bid has
+LONG_ENGAGEMENT = 180  # days
 
 
 @cached
@@ -204,6 +217,7 @@ def health_regime(table: TenderTable) -> Floats:
     direction=1,
     says="Payment hangs on outcomes.",
     says_not="Payment does not hang on outcomes.",
+    factor=FactorSpec(asks="whether payment hangs on outcomes", sources=(NAO_WORK_PROGRAMME, NAO_UNITINGCARE)),
 )
 def outcome_based_payment(table: TenderTable) -> Floats:
     """1 if part of the pay hangs on outcomes, as stated.
@@ -249,6 +263,83 @@ def staff_transfer(table: TenderTable) -> Floats:
     Their terms and numbers are known late and cost what they cost. Source: TUPE Regulations 2006.
     """
     return table.number("staff_transfer")
+
+
+@factor(
+    stage="draft",
+    theme="procedure",
+    label="No or late market engagement",
+    path="/tenderRisk/marketEngagement",
+    also=("/planning/noEngagementNoticeRationale", "/planning/milestones"),
+    says="The market was not engaged before the notice, or was only from then on.",
+    says_not="The market was engaged before the notice.",
+    asks="whether the market was engaged before the notice",
+    sources=(f"{ACT}, ss. 16 and 17", f"{DIRECTIVE}, art. 40", PLAYBOOK),
+)
+def no_market_engagement(table: TenderTable) -> Floats:
+    """1 if the market is stated not to be engaged, or every dated engagement lies on or after the day of the notice.
+
+    Source: Procurement Act 2023 ss. 16 and 17.
+    """
+    engaged, late = market_engagement(table), table.days("first_engagement") >= table.days("published")
+    return yes_no((engaged == 0) | late, engaged)
+
+
+@factor(
+    stage="draft",
+    theme="procedure",
+    label="Route not open to all",
+    path="/tender/procurementMethod",
+    also=("/tenderRisk/competition",),
+    says="Not every supplier may bid.",
+    says_not="Any supplier may bid.",
+    asks="the procurement method",
+    sources=(FAZEKAS,),
+)
+def route_not_open(table: TenderTable) -> Floats:
+    """1 for any method but open. Unknown if an unnamed method is competed for, because it may have been open.
+
+    Source: Fazekas and Kocsis.
+    """
+    is_open = open_procedure(table)
+    return shown_or_absent((is_open == 0) | (np.isnan(is_open) & (table.number("competition") == 0)), is_open == 1)
+
+
+@factor(
+    stage="draft",
+    theme="procedure",
+    label="Outcomes share phased in",
+    says="The share of pay that hangs on outcomes grows in steps.",
+    says_not="The share of pay that hangs on outcomes does not grow in steps.",
+    asks="how the outcomes share grows",
+    sources=(NAO_WORK_PROGRAMME, CROYDON),
+    seen_with="survival",
+)
+def outcomes_phased_in(table: TenderTable) -> Floats:
+    """Always unknown: no field of a notice tells it. Source: NAO on the Work Programme."""
+    return untold(table)
+
+
+@factor(
+    stage="draft",
+    theme="procedure",
+    label="Long engagement",
+    path="/planning/milestones",
+    also=("/tenderRisk/marketEngagement", "/planning/noEngagementNoticeRationale"),
+    says="The market was engaged half a year or more before the notice.",
+    says_not="The market was not engaged, or less than half a year before the notice.",
+    asks="when the market was engaged",
+    sources=(PLAYBOOK, f"{ACT}, s. 16"),
+    seen_with="survival",
+)
+def long_engagement(table: TenderTable) -> Floats:
+    """1 if the first dated engagement lies at least 180 days before the notice. The threshold is ours.
+
+    Source: Cabinet Office, The Sourcing Playbook.
+    """
+    days = table.days("published") - table.days("first_engagement")
+    none = np.isnan(days) & (market_engagement(table) == 0)
+    return shown_or_absent(days >= LONG_ENGAGEMENT, (days < LONG_ENGAGEMENT) | none)
 
 
 def _names_health_regime(texts: tuple[str | None, ...]) -> bool | None:

@@ -102,7 +102,7 @@ class TenderTable:
         """The row of each value of the columns that are `per` this count, such as lots."""
         name = f"owner of {count}"
         if name not in self._columns:
-            counts = np.nan_to_num(self.number(count)).astype(np.int64)
+            counts = np.fmax(self.number(count), 0).astype(np.int64)
             self._columns[name] = np.repeat(np.arange(len(self)), counts)
         found: NDArray[np.int64] = self._columns[name]
         return found
@@ -159,7 +159,10 @@ def cached(function: Callable[[TenderTable], Found]) -> Callable[[TenderTable], 
 
 def yes_no(condition: NDArray[np.bool_], *facts: Floats) -> Floats:
     """1 where a condition holds and 0 where it does not; NaN where one of the facts that it is about is unknown."""
-    return np.where(np.any(np.isnan(facts), axis=0), np.nan, condition)
+    answers = condition.astype(np.float64)
+    for values in facts:
+        answers[np.isnan(values)] = np.nan
+    return answers
 
 
 def map_numbers(values: Floats, function: Callable[[float], float]) -> Floats:

@@ -6,12 +6,24 @@ from datetime import date
 
 import numpy as np
 
-from features.feature import feature
-from features.table import Floats, TenderTable, cached, map_numbers, period_days
+from features.factors import (
+    CROYDON,
+    DIRECTIVE,
+    FAZEKAS,
+    NAO_UNITINGCARE,
+    PAC_UNITINGCARE,
+    PLAYBOOK,
+    TUPE,
+    factor,
+    shown_or_absent,
+)
+from features.feature import FactorSpec, feature
+from features.table import Floats, TenderTable, cached, map_numbers, period_days, yes_no
 from features.value import years
 
 YEAR_END_MONTHS = (2, 3)
 HOLIDAY_MONTHS = (8, 12)
+SHORT_PERIOD, SHORT_MOBILISATION, LAST_MOMENT = 35, 90, 7  # days
 
 
 @cached
@@ -121,6 +133,7 @@ def term_years(table: TenderTable) -> Floats:
     path="/tender/lots/0/hasRenewal",
     says="The contract may be extended.",
     says_not="The contract cannot be extended.",
+    factor=FactorSpec(asks="whether the contract may be extended", sources=(CROYDON,), seen_with="survival"),
 )
 def extendable(table: TenderTable) -> Floats:
     """1 if any lot can be renewed or has options; 0 if the lots say that none can. Source: OCDS lots extension."""
@@ -190,3 +203,84 @@ def mobilisation_days(table: TenderTable) -> Floats:
     """
     days = table.days("started") - table.days("award_date")
     return np.where(days >= 0, days, np.nan)
+
+
+@factor(
+    stage="draft",
+    theme="timing",
+    label="Short tender period",
+    path="/tender/tenderPeriod",
+    says="Bidders have less than 35 days.",
+    says_not="Bidders have 35 days or more.",
+    asks="how long bidders have",
+    sources=(f"{DIRECTIVE}, art. 27(1): 35 days", FAZEKAS),
+)
+def short_tender_period(table: TenderTable) -> Floats:
+    """1 for less than 35 days, whatever the procedure. Source: Directive 2014/24/EU art. 27(1), on open procedures."""
+    days = tender_period_days(table)
+    return yes_no(days < SHORT_PERIOD, days)
+
+
+@factor(
+    stage="draft",
+    counted_at="awarded",
+    theme="timing",
+    label="Staff transfer with little time to mobilise",
+    path="/tenderRisk/staffTransfer",
+    also=("/tender/tenderPeriod", "/tender/contractPeriod", "/awards/0/date"),
+    says="Staff transfer, with less than 90 days to mobilise.",
+    says_not="No staff transfer, or with 90 days or more to mobilise.",
+    asks="staff transfer, or the time to mobilise,",
+    sources=(TUPE, PLAYBOOK, f"{NAO_UNITINGCARE}: cleared the day before the start"),
+)
+def hurried_staff_transfer(table: TenderTable) -> Floats:
+    """1 for staff transfer with under 90 days from award to start. The threshold is ours.
+
+    Before an award the days count from the deadline for bids, which is the longest that it can be: they show a short
+    time, and never a long one. Source: NAO on UnitingCare.
+    """
+    transfer, days = table.number("staff_transfer"), mobilisation_days(table)
+    longest = table.days("contract_start") - table.days("tender_end")
+    hurried = (days < SHORT_MOBILISATION) | (np.isnan(days) & (longest >= 0) & (longest < SHORT_MOBILISATION))
+    return shown_or_absent(
+        (transfer == 1) & hurried, (transfer == 0) | ((transfer == 1) & (days >= SHORT_MOBILISATION))
+    )
+
+
+@factor(
+    stage="awarded",
+    theme="timing",
+    label="Unsigned, or price items open, at the start",
+    path="/tenderRisk/taxUnresolved",
+    also=("/contracts/0/dateSigned",),
+    says="Work began before signature, or with tax or price items open.",
+    says_not="It was signed before work began, and the tax position was settled.",
+    asks="the day of signature or the tax position",
+    sources=(NAO_UNITINGCARE, PAC_UNITINGCARE),
+)
+def open_at_start(table: TenderTable) -> Floats:
+    """1 if tax is stated to be unresolved or a contract was signed after its start; 0 if both are known to be settled.
+
+    Source: NAO on UnitingCare.
+    """
+    tax, days = table.number("tax_unresolved"), table.number("signed_before_start")
+    return shown_or_absent((tax == 1) | (days < 0), (tax == 0) & (days >= 0))
+
+
+@factor(
+    stage="awarded",
+    theme="timing",
+    label="Signed off at the last moment",
+    path="/contracts/0/dateSigned",
+    says="It was signed less than a week before the start.",
+    says_not="It was signed a week or more before the start.",
+    asks="the day of signature or of the start",
+    sources=(f"{NAO_UNITINGCARE}: cleared the day before the start",),
+)
+def last_moment_signature(table: TenderTable) -> Floats:
+    """1 for a contract signed less than 7 days before its period starts, or later. The threshold is ours.
+
+    Source: NAO on UnitingCare.
+    """
+    days = table.number("signed_before_start")
+    return yes_no(days < LAST_MOMENT, days)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.buyer import market_records
-from features.feature import feature
+from features.factors import DIRECTIVE, FAZEKAS, NAO_UNITINGCARE, PAC_UNITINGCARE, factor
+from features.feature import FactorSpec, feature
 from features.table import Floats, TenderTable, cached, map_numbers, period_days, yes_no
 from tenders.columns import CURRENCY_CODES, DAYS_A_YEAR
 from tenders.money import in_pounds
@@ -17,6 +18,8 @@ from tenders.tender import Value
 
 PENNY = 0.01
 PEERS = 5  # cases with a value, below which a market has no typical value
+TIMES_PEERS = 5.0
+FAR_BELOW, AT_CEILING = 0.8, 0.98
 NO_CURRENCY, GBP = CURRENCY_CODES.index(None), CURRENCY_CODES.index("GBP")
 """Their codes in every column of currencies."""
 
@@ -66,9 +69,11 @@ def stated(amount: Floats) -> Floats:
 
 def over(values: Amounts, base: Amounts) -> Floats:
     """The sum of the values that state an amount, over a base; NaN unless all are in its currency. Shape (rows,)."""
+    known = values.amount >= PENNY
+    if not known.any():
+        return np.full(base.rows, np.nan)
     whole, currency = stated(base.by_row()), np.zeros(base.rows, dtype=np.int32)
     currency[base.owner] = base.currency
-    known = values.amount >= PENNY
     owner, amount = values.owner[known], values.amount[known]
     foreign = owner[values.currency[known] != currency[owner]]
     total = np.bincount(owner, amount, base.rows)
@@ -193,6 +198,7 @@ def value_to_peers(table: TenderTable) -> Floats:
     direction=1,
     says="The price ceiling lies below the present cost.",
     says_not="The price ceiling covers the present cost.",
+    factor=FactorSpec(asks="the price ceiling against the present cost", sources=(NAO_UNITINGCARE, PAC_UNITINGCARE)),
 )
 def savings_assumed(table: TenderTable) -> Floats:
     """1 if the ceiling is stated to lie under what the service costs today.
@@ -324,3 +330,59 @@ def value_to_budget(table: TenderTable) -> Floats:
     Ley 9/2017 (Spain) arts. 100-101; OCDS `planning.budget`.
     """
     return over(Amounts.of_value(table), Amounts.of_budget(table))
+
+
+@factor(
+    stage="draft",
+    theme="value",
+    label="Far larger than its market's contracts",
+    path="/tender/value",
+    says="The value is at least five times that of its market's typical contract.",
+    says_not="The value is under five times that of its market's typical contract.",
+    asks="the value, or that of five earlier contracts in its market,",
+    sources=(NAO_UNITINGCARE,),
+)
+def large_for_its_market(table: TenderTable) -> Floats:
+    """1 for a value at least 5 times the geometric mean of its market's earlier contracts. The threshold is ours.
+
+    Source: NAO on UnitingCare.
+    """
+    ratio = value_to_peers(table)
+    return yes_no(ratio >= TIMES_PEERS, ratio)
+
+
+@factor(
+    stage="awarded",
+    theme="value",
+    label="Price far below the estimate",
+    path="/awards/0/value",
+    also=("/tender/value",),
+    says="The price is under four fifths of the estimate.",
+    says_not="The price is at least four fifths of the estimate.",
+    asks="the price or the estimate",
+    sources=(f"{DIRECTIVE}, art. 69", f"{PAC_UNITINGCARE}: won by a significantly lower bid"),
+)
+def price_far_below(table: TenderTable) -> Floats:
+    """1 for a price under 0.8 of the estimate, because notices do not publish the other bids. The threshold is ours.
+
+    Source: Directive 2014/24/EU art. 69.
+    """
+    ratio = price_to_estimate(table)
+    return yes_no(ratio < FAR_BELOW, ratio)
+
+
+@factor(
+    stage="awarded",
+    theme="value",
+    label="Price at the ceiling",
+    path="/awards/0/value",
+    also=("/tender/value",),
+    says="The price lies within a fiftieth of the estimate, or above it.",
+    says_not="The price lies below the estimate by more than a fiftieth.",
+    asks="the price or the estimate",
+    sources=(f"{FAZEKAS}: relative price",),
+)
+def price_at_ceiling(table: TenderTable) -> Floats:
+    """1 for a price of at least 0.98 of the estimate. The threshold is ours. Source: Fazekas and Kocsis."""
+    ratio = price_to_estimate(table)
+    return yes_no(ratio >= AT_CEILING, ratio)

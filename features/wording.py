@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from features.categorical import Categorical
+from features.factors import UK_EXTENSION, factor
 from features.feature import feature
 from features.table import Floats, TenderTable, cached
 
@@ -15,6 +16,7 @@ AMBITION = re.compile(
 # One of these stands in every text that AMBITION finds something in, whatever its case: to look for them costs a tenth.
 # They go without i and s, which have more than two cases in Unicode.
 _SPEAKS_OF = ("tran", "ntegrat", "nnovat", "outcome", "d prov", "me prov", "c partner", "whole", "pathway")
+LONG_RISKS = 300  # words
 _MAYBE_DIGIT = re.compile("[0-9\xb2\xb3\xb9]|[^\0-\xff]")
 
 
@@ -126,3 +128,25 @@ def ambition_words(table: TenderTable) -> Floats:
 def risk_words(table: TenderTable) -> Floats:
     """Words in `riskDetails`; unknown if there are none. Source: UK extension, `riskDetails`."""
     return table.text("risk_details").numbers(_words)
+
+
+@factor(
+    stage="draft",
+    theme="wording",
+    label="Risks not stated, or at length",
+    path="/tender/riskDetails",
+    says="The notice leaves its risks empty, or states them in more than 300 words.",
+    says_not="The notice states its risks in 300 words or fewer.",
+    asks="the notice's statement of risks",
+    sources=(f"{UK_EXTENSION}, riskDetails",),
+)
+def risks_empty_or_long(table: TenderTable) -> Floats:
+    """1 if `riskDetails` is there and blank, or longer than 300 words. The threshold is ours.
+
+    Older notices have no such field, so without it nothing is known. Source: UK extension of OCDS.
+    """
+    return table.text("risk_details").numbers(_empty_or_long)
+
+
+def _empty_or_long(risks: str | None) -> bool | None:
+    return None if risks is None else not 0 < len(risks.split()) <= LONG_RISKS

@@ -16,8 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.table import Floats
+
 Precision = TypeVar("Precision", np.float32, np.float64)
-Floats = NDArray[np.float64]
 Draws = NDArray[np.float32]
 """In single precision: a bound is shown to 4 places, and a portfolio makes hundreds of millions of draws."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 import msgspec
@@ -19,10 +19,8 @@ import numpy.typing as npt
 
 from features.catalogue import catalogue
 from features.feature import pounds
-from features.table_builder import of_tenders
-from tenders.tender import Tender
+from features.table import Floats, TenderTable
 
-Floats = npt.NDArray[np.float64]
 Words = Callable[[float], str]
 
 PRIOR, PRIOR_DISTANCE = 6.0, 0.5
@@ -180,16 +178,14 @@ class _SharedFact(msgspec.Struct, frozen=True):
     text: str
 
 
-def case_matrix(tenders: Sequence[Tender]) -> CaseMatrix:
-    """The facts of tenders to compare by, a row a tender."""
-    table = of_tenders(tenders)
+def case_matrix(table: TenderTable) -> CaseMatrix:
+    """The facts of the tenders of a table to compare by."""
     values = np.column_stack([catalogue()[fact.feature].measure(table) for fact in FACTS])
     markets = tuple(defaultdict[str, list[int]](list) for _ in MARKETS)
-    coded = np.zeros(len(tenders), dtype=np.bool_)
-    for row, codes in enumerate(table.text("cpv_codes").rows()):
-        coded[row] = bool(codes)
+    cpv_codes = table.text("cpv_codes")
+    for row, codes in enumerate(cpv_codes.rows()):
         for (digits, _, _), rows in zip(MARKETS, markets, strict=True):
             for code in {code[:digits] for code in codes}:
                 rows[code].append(row)
     scaled = np.where(NUMBERS, np.log(values + NEARLY_0) / FARTHEST, values)
-    return CaseMatrix(values, scaled, coded, markets)
+    return CaseMatrix(values, scaled, cpv_codes.where(bool), markets)

@@ -14,6 +14,8 @@ from functools import cache
 import msgspec
 import numpy as np
 
+from features.table import TenderTable
+from features.table_builder import of_tenders, one_row
 from models import score as scoring
 from models.bundle import Bundle
 from models.case_matrix import CaseComparison, CaseMatrix, Likeness, case_matrix
@@ -128,6 +130,12 @@ def known_cases(stage: Stage) -> tuple[KnownCase, ...]:
     return tuple(sorted(known, key=lambda known: known.case.case_id))
 
 
+@cache
+def known_table(stage: Stage) -> TenderTable:
+    """The tenders of `known_cases`, without track records."""
+    return of_tenders([known.tender for known in known_cases(stage)], stage)
+
+
 def peers(bundle: Bundle, stage: Stage) -> Peers:
     """Every cohort case with known outcome, scored as of a stage: some hundreds of scores.
 
@@ -154,7 +162,7 @@ def citations(case: CasebookCase) -> Iterator[Citation]:
 
 
 def _compare(process: Process, stage: Stage) -> CaseComparison:
-    return CaseComparison(case_matrix([process.as_of(stage)]), _known_matrix(stage))
+    return CaseComparison(case_matrix(one_row(process.as_of(stage), stage)), _known_matrix(stage))
 
 
 def _nearest_rows(process: Process, stage: Stage, comparison: CaseComparison) -> list[int]:
@@ -166,7 +174,7 @@ def _nearest_rows(process: Process, stage: Stage, comparison: CaseComparison) ->
 
 @cache
 def _known_matrix(stage: Stage) -> CaseMatrix:
-    return case_matrix([known.tender for known in known_cases(stage)])
+    return case_matrix(known_table(stage))
 
 
 def _comparable(known: KnownCase, likeness: Likeness) -> Comparable:

@@ -28,10 +28,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from features.table import Floats
 from models.training_profile import CODES, LEVELS, TrainingProfile, codes_of
 from tenders.tender import Tender
-
-Floats = NDArray[np.float64]
 
 MIN_TENDERS = 50
 """With fewer tenders nothing is concluded: shifts of a quarter would pass for chance."""

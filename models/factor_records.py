@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Literal
 
 import msgspec
 
+from features.catalogue import factor_features
 from features.categorical import Categorical
+from features.feature import SeenWith
 from features.table import TrackRecords
-from features.table_builder import one_row
+from features.table_builder import of_tenders
 from features.track_records.case_records import CaseHistory
 from features.track_records.resolutions import failure, picked, resolved_cases
-from models.signs.register import Sign, register
 from tenders import casebook
 from tenders.facts import STAGES
 from tenders.history import LabelledTender
@@ -81,23 +82,24 @@ class FactorCase(msgspec.Struct, frozen=True):
 @cache
 def factor_records() -> Mapping[str, FactorRecord]:
     """The record of every factor, by name. Reads the casebook once, which takes a few tenths of a second."""
-    cases: dict[str, list[FactorCase]] = {name: [] for name in register()}
-    for case, state in _in_time(_cases()):
-        failed = failure(case)
-        if failed is None or picked(case):
-            continue
-        tenders = {stage: case.as_of(stage) for stage in STAGES}
-        tables = {stage: one_row(tender, stage, records=state) for stage, tender in tenders.items()}
-        if bidders(tenders["bids_in"]) == 0:
-            continue
-        for name, sign in register().items():
-            shown = sign.rule(tenders[sign.counted_at], tables[sign.counted_at])
-            if shown is not None:
-                cases[name].append(FactorCase(shown, failed, case.cluster_id))
-    return {name: factor_record(sign, cases[name]) for name, sign in register().items()}
+    every = [case.labelled(row) for row, case in enumerate(casebook.cases())]
+    history = CaseHistory.of(resolved_cases(every))
+    cases = [case for case in every if _counts(case)]
+    records = TrackRecords(cases=Categorical.by_identity([history.as_of(case.published) for case in cases]))
+    tables = {stage: of_tenders([case.as_of(stage) for case in cases], stage, records=records) for stage in STAGES}
+    found = {}
+    for feature, spec in factor_features():
+        values = feature.measure(tables[spec.counted_at or feature.stage]).tolist()
+        known = [
+            FactorCase(value == 1, bool(failure(case)), case.cluster_id)
+            for case, value in zip(cases, values, strict=True)
+            if not math.isnan(value)
+        ]
+        found[feature.name] = factor_record(spec.seen_with, known)
+    return found
 
 
-def factor_record(sign: Sign, cases: Sequence[FactorCase]) -> FactorRecord:
+def factor_record(seen_with: SeenWith, cases: Sequence[FactorCase]) -> FactorRecord:
     """The record of a factor from its cases."""
     shown, absent = ([case for case in cases if case.shown is side] for side in (True, False))
     with_, without = ((sum(case.failed for case in side), len(side)) for side in (shown, absent))
@@ -111,7 +113,7 @@ def factor_record(sign: Sign, cases: Sequence[FactorCase]) -> FactorRecord:
         events=(len({case.cluster_id for case in shown}), len({case.cluster_id for case in absent})),
         difference=None if difference is None else round(difference, 4),
         interval=interval and (round(interval[0], 4), round(interval[1], 4)),
-        verdict=_verdict(sign, interval),
+        verdict=_verdict(seen_with, interval),
     )
 
 
@@ -136,19 +138,13 @@ def newcombe(first: tuple[int, int], n_first: float, second: tuple[int, int], n_
     return p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low)
 
 
-def _verdict(sign: Sign, interval: Interval | None) -> Verdict:
+def _counts(case: LabelledTender) -> bool:
+    """Whether a case counts: a cohort case with known outcome that drew a bid, or of which no count is known."""
+    return failure(case) is not None and not picked(case) and bidders(case.as_of("bids_in")) != 0
+
+
+def _verdict(seen_with: SeenWith, interval: Interval | None) -> Verdict:
     if interval is None:
         return "not compared"
-    low, high = interval if sign.seen_with == "failure" else (-interval[1], -interval[0])
+    low, high = interval if seen_with == "failure" else (-interval[1], -interval[0])
     return "supported" if low > 0 else "contradicted" if high < 0 else "not told from chance"
-
-
-def _cases() -> list[LabelledTender]:
-    return [case.labelled(row) for row, case in enumerate(casebook.cases())]
-
-
-def _in_time(cases: Sequence[LabelledTender]) -> Iterator[tuple[LabelledTender, TrackRecords]]:
-    """Each case with the track records of its day, learnt from the casebook alone."""
-    log = CaseHistory.of(resolved_cases(cases))
-    for case in cases:
-        yield case, TrackRecords(cases=Categorical.single(log.as_of(case.published)))

@@ -8,14 +8,13 @@ from typing import Literal
 
 import msgspec
 
+from features.catalogue import factor_features
+from features.feature import FactorSpec, Feature, SeenWith
 from features.table import TenderTable
 from models.factor_records import FactorRecord, factor_records
-from models.signs.register import SeenWith, Sign, register
 from tenders.facts import STAGES, Stage
-from tenders.tender import Tender
 
 State = Literal["shown", "absent", "unknown"]
-STATES: Mapping[bool | None, State] = {True: "shown", False: "absent", None: "unknown"}
 
 CAVEAT = (
     "Factors are what people who looked into failures wrote down. How each did in the casebook stands beside the "
@@ -40,27 +39,45 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
     cases: FactorRecord
 
 
-def factors(table: TenderTable, tender: Tender) -> tuple[Factor, ...]:
-    """Every factor of the one tender of a table, in catalogue order; `tender` is the same, as of its stage."""
+def factors(table: TenderTable) -> tuple[Factor, ...]:
+    """Every factor of the only tender of a table, in the order of `factor_features`."""
     answers = _answers(table.stage)
-    return tuple(answers[name][sign.rule(tender, table)] for name, sign in register().items())
+    return tuple(answers[feature.name][state(feature.measure(table)[0])] for feature, _ in factor_features())
+
+
+def state(value: float) -> State:
+    """What the value of a factor says: 1 is shown, 0 absent, NaN unknown."""
+    return "shown" if value == 1 else "absent" if value == 0 else "unknown"
 
 
 @cache
-def _answers(stage: Stage) -> Mapping[str, Mapping[bool | None, Factor]]:
+def _answers(stage: Stage) -> Mapping[str, Mapping[State, Factor]]:
     """Each factor in each state, made once, so that a score only picks."""
-    return {name: {shown: _factor(sign, shown, stage) for shown in STATES} for name, sign in register().items()}
+    states: tuple[State, ...] = ("shown", "absent", "unknown")
+    return {
+        feature.name: {each: _factor(feature, spec, each, stage) for each in states}
+        for feature, spec in factor_features()
+    }
 
 
-def _factor(sign: Sign, shown: bool | None, stage: Stage) -> Factor:
-    early = shown is None and STAGES.index(sign.stage) > STAGES.index(stage)
+def _factor(feature: Feature, spec: FactorSpec, state: State, stage: Stage) -> Factor:
     return Factor(
-        feature=sign.name,
-        state=STATES[shown],
-        title=sign.title,
-        text=f"Cannot be judged yet: it is known at {sign.stage}." if early else sign.text(shown),
-        stage=sign.stage,
-        seen_with=sign.seen_with,
-        sources=tuple(sign.source.split("; ")),
-        cases=factor_records()[sign.name],
+        feature=feature.name,
+        state=state,
+        title=feature.label,
+        text=_text(feature, spec, state, stage),
+        stage=feature.stage,
+        seen_with=spec.seen_with,
+        sources=spec.sources,
+        cases=factor_records()[feature.name],
     )
+
+
+def _text(feature: Feature, spec: FactorSpec, state: State, stage: Stage) -> str:
+    """A state as a sentence."""
+    if state != "unknown":
+        return feature.says if state == "shown" else feature.says_not
+    if STAGES.index(feature.stage) > STAGES.index(stage):
+        return f"Cannot be judged yet: it is known at {feature.stage}."
+    why = "is not known" if feature.path else "is told by no field of a notice"
+    return f"Cannot be judged: {spec.asks} {why}."

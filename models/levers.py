@@ -146,7 +146,7 @@ def features_moved(key: str) -> frozenset[str]:
 
 
 def _within(path: str, parent: str) -> bool:
-    return f"{path}/".startswith(f"{parent}/")
+    return bool(parent) and f"{path}/".startswith(f"{parent}/")
 
 
 def _is_yes(name: str, value: Any) -> bool:

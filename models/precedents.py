@@ -9,8 +9,7 @@ from functools import cache, lru_cache
 import msgspec
 
 from features.catalogue import catalogue
-from features.table_builder import of_tenders
-from models.comparables import Citation, KnownCase, citations, known_cases
+from models.comparables import Citation, KnownCase, citations, known_cases, known_table
 from models.levers import FactValue, Lever
 from tenders.facts import Stage
 
@@ -63,9 +62,9 @@ def precedents(cases: Sequence[KnownCase], stage: Stage, changes: Sequence[Chang
 @cache
 def _feature_values(feature: str, stage: Stage) -> Mapping[str, float]:
     """The value of a feature in every case that states it as of a stage, by case id."""
-    cases = known_cases(stage)
-    values = catalogue()[feature].measure(of_tenders([known.tender for known in cases])).tolist()
-    return {known.case.case_id: value for known, value in zip(cases, values, strict=True) if not math.isnan(value)}
+    values = catalogue()[feature].measure(known_table(stage)).tolist()
+    cases = zip(known_cases(stage), values, strict=True)
+    return {known.case.case_id: value for known, value in cases if not math.isnan(value)}
 
 
 @lru_cache(MAX_CACHED)

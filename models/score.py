@@ -149,7 +149,7 @@ def explained(one: Case) -> Score:
     return msgspec.structs.replace(
         Scores.of(predicted).score(0, one),
         reasons=tuple(reasons(margins, values, predicted.table, one.process)),
-        factors=factors(predicted.table, one.tender),
+        factors=factors(predicted.table),
         unknown=tuple(unknowns(values, one.stage)),
     )
 

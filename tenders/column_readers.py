@@ -373,6 +373,22 @@ def started(chunk: TenderChunk, stage: Stage) -> Values:
     return [start or plan for start, plan in zip(starts, planned, strict=True)]
 
 
+def signed_before_start(chunk: TenderChunk, stage: Stage) -> Values:
+    """The fewest days from signature to start of the contracts that name both days; negative if signed after."""
+    return [
+        min(
+            (
+                days
+                for contract in contracts
+                if contract.period
+                and (days := dates.days_between(contract.date_signed, contract.period.start_date)) is not None
+            ),
+            default=None,
+        )
+        for contracts in chunk.lists("/contracts")
+    ]
+
+
 def suppliers(chunk: TenderChunk, stage: Stage) -> Values:
     """The names of the suppliers of all awards."""
     return [

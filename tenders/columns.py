@@ -480,6 +480,7 @@ NOT_ON_FORM: tuple[Column, ...] = (
         read=read.started,
         of_form=lambda cells: cells.days("contract_start"),
     ),
+    Column("signed_before_start", "number", "/contracts/0/dateSigned", stage="awarded", read=read.signed_before_start),
     Column(
         "suppliers",
         "list",

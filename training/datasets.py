@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from features.catalogue import catalogue, known_at
+from features.catalogue import catalogue, trained_at
 from features.categorical import Categorical
 from features.feature import Feature
 from features.table import TrackRecords
@@ -122,7 +122,7 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
     dated = [(c, process, day) for c, process in processes if (day := process.published_on())]
     chosen = [c for c, _, _ in dated]
     days = [day for _, _, day in dated]
-    known = {stage: known_at(stage) for stage in STAGES}
+    known = {stage: trained_at(stage) for stage in STAGES}
     log = CaseHistory.of(resolved_cases(case.labelled(row) for row, case in enumerate(chosen)))
     records = TrackRecords(cases=Categorical.of(days).map(log.as_of))
     return Casebook(
@@ -312,7 +312,7 @@ def credible_days(known: Numbers, published: Numbers) -> Numbers:
 
 def informative_features(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
     """The catalogue's own features that differ between these tenders."""
-    plain = known_at(stage)
+    plain = trained_at(stage)
     values = feature_values(plain, of_tenders(tenders, stage)).T
     return [feature for feature, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
 

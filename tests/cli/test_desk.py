@@ -104,7 +104,7 @@ def test_explain_shows_the_factors_with_their_record_beside_the_probability(run:
         "no part of it",
         "cohort cases with it",
         "cannot be judged:",
-        "One bidder or none answered",
+        "A single bidder answered",
     ):
         assert text in result.out
     assert "documented factors" not in run("score", MANCHESTER).out

@@ -85,7 +85,8 @@ def test_it_has_a_label_a_unit_a_path_and_a_sentence(each: Feature) -> None:
     assert each.label and each.label[0].isupper()
     assert each.unit in UNITS
     assert each.theme in THEMES
-    assert all(path.startswith("/") for path in (each.path, *each.also))
+    assert all(path.startswith("/") for path in (each.path, *each.also) if path)
+    assert each.path or (each.factor and not each.trained), "told by no field of a notice"
     assert each.says.endswith(".")
 
 

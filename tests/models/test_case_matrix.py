@@ -9,14 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import catalogue
+from features.table_builder import of_tenders
 from models import case_matrix as matrices
 from models.case_matrix import FACTS, CaseComparison, CaseMatrix, Likeness, case_matrix
 from tenders.io.read import to_process
 from tests.features import made
 
 
+def matrix(*documents: dict[str, Any]) -> CaseMatrix:
+    return case_matrix(of_tenders([to_process(document).as_of("awarded") for document in documents]))
+
+
 def tender(**facts: Any) -> CaseMatrix:
-    return case_matrix([to_process({"title": "x", **facts}).as_of("awarded")])
+    return matrix({"title": "x", **facts})
 
 
 def likeness(first: CaseMatrix, second: CaseMatrix) -> Likeness:
@@ -31,7 +36,7 @@ def test_facts_to_compare_by_are_features_of_the_tender_itself() -> None:
 @settings(max_examples=60)
 @given(data=st.data())
 def test_the_distance_is_symmetric_and_nothing_is_nearer_to_a_tender_than_itself(data: Any) -> None:
-    first, second = (case_matrix([to_process(data.draw(made.known_at("awarded"))).as_of("awarded")]) for _ in range(2))
+    first, second = (matrix(data.draw(made.known_at("awarded"))) for _ in range(2))
     there, back, self = likeness(first, second), likeness(second, first), likeness(first, first)
     assert there.distance == back.distance and there.shared == back.shared
     assert 0 <= self.distance <= there.distance <= 1
@@ -41,10 +46,10 @@ def test_the_distance_is_symmetric_and_nothing_is_nearer_to_a_tender_than_itself
 @settings(max_examples=40)
 @given(data=st.data())
 def test_rows_are_compared_as_if_each_stood_alone(data: Any) -> None:
-    first, *others = (to_process(data.draw(made.known_at("awarded"))).as_of("awarded") for _ in range(4))
-    together = CaseComparison(case_matrix([first]), case_matrix(others))
+    first, *others = (data.draw(made.known_at("awarded")) for _ in range(4))
+    together = CaseComparison(matrix(first), matrix(*others))
     for row, other in enumerate(others):
-        assert together.likeness(row) == likeness(case_matrix([first]), case_matrix([other]))
+        assert together.likeness(row) == likeness(matrix(first), matrix(other))
 
 
 def test_sharing_more_facts_is_nearer_and_a_fact_left_open_is_neither_alike_nor_different() -> None:

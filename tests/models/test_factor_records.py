@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.catalogue import factor_features
 from features.competition import bidders
 from features.table_builder import one_row
 from models.factor_records import FactorCase, effective_cases, factor_record, factor_records, newcombe, wilson
-from models.signs.register import register
 from tenders import casebook
-
-ONE_BLOCK, STAGED = register()["one_block"], register()["staged_term"]
 
 
 def cases_of(shown: bool, failed: int, held: int, fate: str = "") -> list[FactorCase]:
@@ -22,10 +20,10 @@ def cases_of(shown: bool, failed: int, held: int, fate: str = "") -> list[Factor
 
 
 def test_every_factor_has_a_record_and_those_no_field_tells_have_an_empty_one() -> None:
-    assert list(factor_records()) == list(register())
-    for name, each in register().items():
+    assert list(factor_records()) == [feature.name for feature, _ in factor_features()]
+    for each, _ in factor_features():
         if not each.path:
-            assert (factor_records()[name].with_, factor_records()[name].without) == ((0, 0), (0, 0))
+            assert (factor_records()[each.name].with_, factor_records()[each.name].without) == ((0, 0), (0, 0))
 
 
 def test_a_record_is_what_a_count_by_hand_over_the_cohort_cases_gives() -> None:
@@ -37,7 +35,7 @@ def test_a_record_is_what_a_count_by_hand_over_the_cohort_cases_gives() -> None:
             continue
         if case.lots or case.single_block:
             told[case.lots == "1" if case.lots else case.single_block == "yes"].append(case.fail == "1")
-    found = factor_records()["one_block"]
+    found = factor_records()["single_block"]
     assert found.with_ == (sum(told[True]), len(told[True])) and found.without == (sum(told[False]), len(told[False]))
 
 
@@ -74,7 +72,7 @@ def test_cases_that_share_their_fate_are_one_event_more_than_many() -> None:
     alone, together = cases_of(True, 5, 5), cases_of(True, 5, 5, "one programme")
     assert effective_cases(alone) == pytest.approx(10) and effective_cases(together) == pytest.approx(1)
     rest = cases_of(False, 10, 90)
-    narrow, wide = (factor_record(ONE_BLOCK, [*each, *rest]) for each in (alone, together))
+    narrow, wide = (factor_record("failure", [*each, *rest]) for each in (alone, together))
     assert narrow.interval and wide.interval
     assert wide.interval[0] < narrow.interval[0] and narrow.interval[1] < wide.interval[1]
     assert narrow.verdict == "supported" and wide.verdict == "not told from chance"
@@ -82,17 +80,17 @@ def test_cases_that_share_their_fate_are_one_event_more_than_many() -> None:
 
 def test_the_verdict_follows_what_the_source_saw_it_with() -> None:
     cases = [*cases_of(True, 10, 0), *cases_of(False, 0, 10)]
-    assert factor_record(ONE_BLOCK, cases).verdict == "supported"
-    assert factor_record(STAGED, cases).verdict == "contradicted"
+    assert factor_record("failure", cases).verdict == "supported"
+    assert factor_record("survival", cases).verdict == "contradicted"
 
 
 def test_without_cases_on_both_sides_nothing_is_compared() -> None:
-    found = factor_record(ONE_BLOCK, cases_of(True, 3, 1))
+    found = factor_record("failure", cases_of(True, 3, 1))
     assert (found.difference, found.interval, found.verdict) == (None, None, "not compared")
     assert "Of 4 cohort cases with it, 3 failed" in found.words and "nothing to compare" in found.words
 
 
 def test_words_say_the_difference_in_points() -> None:
-    found = factor_record(ONE_BLOCK, [*cases_of(True, 10, 10), *cases_of(False, 5, 15)])
+    found = factor_record("failure", [*cases_of(True, 10, 10), *cases_of(False, 5, 15)])
     assert found.difference is not None and math.isclose(found.difference, 0.25)
     assert "+25 points" in found.words

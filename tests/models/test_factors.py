@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from features.catalogue import catalogue, factor_features
 from features.table_builder import one_row
 from models.bundle import Bundle
 from models.factor_records import factor_records
 from models.factors import factors
 from models.score import score
-from models.signs.register import register
 from tenders.facts import STAGES, Stage
 from tenders.io.read import read_file, to_process
 from tests import samples
@@ -23,10 +23,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_score_lists_every_factor_in_the_order_of_the_catalogue(bundle: Bundle, stage: Stage) -> None:
     found = score(bundle, to_process(samples.draft()), stage).factors
-    assert [each.feature for each in found] == list(register())
+    assert [each.feature for each in found] == [feature.name for feature, _ in factor_features()]
     for each in found:
         assert each.cases == factor_records()[each.feature]
-        assert "; ".join(each.sources) == register()[each.feature].source
+        declared = catalogue()[each.feature].factor
+        assert declared and each.sources == declared.sources and each.seen_with == declared.seen_with
         assert each.text
 
 
@@ -36,24 +37,24 @@ def test_without_reasons_there_are_no_factors(bundle: Bundle) -> None:
 
 def test_it_says_what_is_not_known_yet(bundle: Bundle) -> None:
     found = {each.feature: each for each in score(bundle, to_process(samples.draft()), "draft").factors}
-    assert found["lone_bidder_open_competition"].state == "unknown"
-    assert "known at bids_in" in found["lone_bidder_open_competition"].text
-    assert found["one_block"].state == "absent"
+    assert found["single_bidder_in_competition"].state == "unknown"
+    assert "known at bids_in" in found["single_bidder_in_competition"].text
+    assert found["single_block"].state == "absent"
     assert found["predecessor_failed"].text == "Cannot be judged: how the contract before this one ended is not known."
     assert "no field of a notice" in found["joint_governance"].text
 
 
 def test_the_contract_s_shape_is_kept() -> None:
     tender = to_process({"bidders": 1, "competition": "yes"}).as_of("bids_in")
-    found = msgspec.to_builtins(factors(one_row(tender, "bids_in"), tender))
-    (lone,) = [each for each in found if each["feature"] == "lone_bidder_open_competition"]
+    found = msgspec.to_builtins(factors(one_row(tender, "bids_in")))
+    (lone,) = [each for each in found if each["feature"] == "single_bidder_in_competition"]
     assert lone["state"] == "shown" and lone["sources"]
     assert set(lone["cases"]) >= {"with", "without"} and len(lone["cases"]["with"]) == 2
 
 
 @pytest.mark.parametrize(
     ("name", "factor"),
-    [("manchester-lco", "lone_bidder_open_competition"), ("cambridgeshire-unitingcare", "legal_form_changed")],
+    [("manchester-lco", "single_bidder_in_competition"), ("cambridgeshire-unitingcare", "legal_form_changed")],
 )
 def test_the_brief_s_tenders_show_what_they_are_known_for(bundle: Bundle, name: str, factor: str) -> None:
     found = {

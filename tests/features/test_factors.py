@@ -1,4 +1,4 @@
-"""The register is whole, documented, and safe on any tender; each rule says what its sentence says."""
+"""Factors are whole, documented and safe on any tender; each rule says what its sentence says."""
 
 from __future__ import annotations
 
@@ -8,94 +8,94 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.catalogue import FACTOR_ORDER, catalogue, factor_features, trained_at
 from features.categorical import Categorical
+from features.feature import FactorSpec, Feature
 from features.table import TrackRecords
-from features.table_builder import one_row
 from features.track_records.case_records import NO_RECORDS, CaseRecord, CaseRecords
-from models.signs.register import Sign, register, sign
 from tenders.facts import STAGES, Stage
 from tenders.io.read import to_process
-from tenders.tender import Tender
 from tests.features import made
 
-each_sign = pytest.mark.parametrize("each", register().values(), ids=register())
+FACTORS = {feature.name: feature for feature, _ in factor_features()}
+each_factor = pytest.mark.parametrize("each", FACTORS.values(), ids=FACTORS)
+JUDGED = {1.0: True, 0.0: False, None: None}
 
 
 def shown(
     name: str, document: dict[str, Any], stage: Stage = "awarded", record: CaseRecords = NO_RECORDS
 ) -> bool | None:
-    tender = to_process(document).as_of(stage)
-    table = one_row(tender, stage, records=TrackRecords(cases=Categorical.single(record)))
-    return register()[name].rule(tender, table)
+    records = TrackRecords(cases=Categorical.single(record))
+    return JUDGED[made.value(catalogue()[name], to_process(document).as_of(stage), stage, records)]
 
 
-def judged(each: Sign, tender: Tender) -> bool | None:
-    return each.rule(tender, one_row(tender))
+@pytest.mark.parametrize(("each", "spec"), factor_features(), ids=FACTORS)
+def test_a_factor_has_sentences_and_sources(each: Feature, spec: FactorSpec) -> None:
+    assert each.unit == "yes/no" and each.says != each.says_not
+    assert each.label and spec.asks and not spec.asks.endswith(".")
+    assert spec.sources and all(len(source) > 10 and "; " not in source for source in spec.sources)
+    assert STAGES.index(spec.counted_at or each.stage) >= STAGES.index(each.stage)
 
 
-@each_sign
-def test_a_sign_has_sentences_a_source_and_a_rule_in_words(each: Sign) -> None:
-    assert each.says.endswith(".") and each.says_not.endswith(".") and each.says != each.says_not
-    assert each.title and each.asks and len(each.source) > 10 and each.doc.endswith(".")
-    assert each.path == "" or each.path.startswith("/")
-    assert STAGES.index(each.counted_at) >= STAGES.index(each.stage)
+def test_factors_of_failure_and_of_survival_are_both_there_at_every_stage() -> None:
+    assert {each.stage for each in FACTORS.values()} == set(STAGES)
+    assert {spec.seen_with for _, spec in factor_features()} == {"failure", "survival"}
 
 
-def test_signs_of_failure_and_of_survival_are_both_there_at_every_stage() -> None:
-    assert {each.stage for each in register().values()} == set(STAGES)
-    assert {each.seen_with for each in register().values()} == {"failure", "survival"}
+def test_they_are_listed_in_the_order_of_a_procurement_and_what_has_no_place_there_comes_last() -> None:
+    assert tuple(FACTORS)[: len(FACTOR_ORDER)] == FACTOR_ORDER
+    assert len(set(FACTOR_ORDER)) == len(FACTOR_ORDER)
 
 
-def test_a_name_is_taken_once() -> None:
-    declared = next(iter(register().values()))
-    with pytest.raises(ValueError, match="two signs"):
-        sign(stage="draft", title="", says="", says_not="", asks="", source="")(declared.rule)
+def test_a_factor_only_is_in_the_catalogue_and_not_offered_to_a_model() -> None:
+    trained = {each.name for stage in STAGES for each in trained_at(stage)}
+    assert set(catalogue()) - trained == {name for name, each in FACTORS.items() if not each.trained}
+    assert len(trained & set(FACTORS)) >= 11
 
 
-@each_sign
-def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Sign) -> None:
-    assert judged(each, to_process({"tender": {}}).as_of("awarded")) is None
-    assert each.text(None).startswith("Cannot be judged: ")
+@each_factor
+def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Feature) -> None:
+    assert shown(each.name, {"tender": {}}) is None
 
 
-@each_sign
+@each_factor
 @settings(max_examples=30)
 @given(data=st.data())
-def test_a_sign_judges_any_tender(each: Sign, data: Any) -> None:
-    assert judged(each, to_process(data.draw(made.known_at("awarded"))).as_of("awarded")) in (True, False, None)
+def test_any_tender_can_be_judged(each: Feature, data: Any) -> None:
+    assert shown(each.name, data.draw(made.known_at("awarded"))) in (True, False, None)
 
 
-@each_sign
+@each_factor
 @settings(max_examples=30)
 @given(data=st.data())
-def test_a_sign_is_not_judged_before_its_stage(each: Sign, data: Any) -> None:
-    """A fact that comes later shows nothing earlier; that a sign cannot come any more may be known at once."""
-    process = to_process(data.draw(made.known_at("awarded")))
+def test_a_factor_is_not_judged_before_its_stage(each: Feature, data: Any) -> None:
+    """A fact that comes later shows nothing earlier; that a factor cannot come any more may be known at once."""
+    document = data.draw(made.known_at("awarded"))
     for stage in STAGES[: STAGES.index(each.stage)]:
-        assert judged(each, process.as_of(stage)) in (None, False)
+        assert shown(each.name, document, stage) in (None, False)
 
 
 SHOWN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("one_block", {"lots": 1}, {"lots": 2}),
+    ("single_block", {"lots": 1}, {"lots": 2}),
     ("block_by_choice", {"lots": 1, "no_lots_rationale": "one team"}, {"lots": 2, "no_lots_rationale": "x"}),
-    ("long_and_large", {"lots": 1, "value": 5e8, "term_years": 8}, {"lots": 1, "value": 5e8, "term_years": 7.9}),
+    ("long_large_block", {"lots": 1, "value": 5e8, "term_years": 8}, {"lots": 1, "value": 5e8, "term_years": 7.9}),
     ("many_service_lines", {"service_lines": 5}, {"service_lines": 4}),
-    ("first_for_the_buyer", {"first_of_its_kind": "yes"}, {"incumbent_kind": "private"}),
+    ("first_of_its_kind", {"first_of_its_kind": "yes"}, {"incumbent_kind": "private"}),
     ("short_tender_period", {"tender_period_days": 34}, {"tender_period_days": 35}),
     ("no_market_engagement", {"market_engagement": "no"}, {"market_engagement": "yes"}),
     ("route_not_open", {"procurement_method": "selective"}, {"procurement_method": "open"}),
     ("route_not_open", {"competition": "no"}, {"procurement_method": "open"}),
-    ("new_vehicle_required", {"new_legal_vehicle_required": "yes"}, {"new_legal_vehicle_required": "no"}),
-    ("paid_by_outcomes", {"outcome_based_payment": "yes"}, {"outcome_based_payment": "no"}),
-    ("ceiling_below_cost", {"price_to_former_cost": 0.9}, {"price_to_former_cost": 1}),
+    ("new_legal_vehicle_required", {"new_legal_vehicle_required": "yes"}, {"new_legal_vehicle_required": "no"}),
+    ("outcome_based_payment", {"outcome_based_payment": "yes"}, {"outcome_based_payment": "no"}),
+    ("savings_assumed", {"price_to_former_cost": 0.9}, {"price_to_former_cost": 1}),
     (
         "hurried_staff_transfer",
         {"staff_transfer": "yes", "tender_end": "2024-01-10", "contract_start": "2024-04-08"},
         {"staff_transfer": "no"},
     ),
     ("predecessor_failed", {"predecessor_failed": "yes"}, {"predecessor_failed": "no"}),
-    ("one_bid_or_none", {"bidders": 1}, {"bidders": 2}),
-    ("lone_bidder_open_competition", {"bidders": 1, "competition": "yes"}, {"bidders": 1, "competition": "no"}),
+    ("single_bidder", {"bidders": 1}, {"bidders": 2}),
+    ("single_bidder_in_competition", {"bidders": 1, "competition": "yes"}, {"bidders": 1, "competition": "no"}),
     ("bidders_lost", {"bidders_interested": 10, "bidders": 5}, {"bidders_interested": 10, "bidders": 6}),
     ("deadline_moved", {"structure_changes": "deadline"}, {"structure_changes": "scope"}),
     ("redesigned_while_open", {"structure_changes": "lots"}, {"structure_changes": "deadline"}),
@@ -118,7 +118,7 @@ SHOWN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "with_it", "without_it"), SHOWN, ids=[name for name, *_ in SHOWN])
-def test_a_sign_is_shown_where_its_rule_holds_and_not_where_it_does_not(
+def test_a_factor_is_shown_where_its_rule_holds_and_absent_where_it_does_not(
     name: str, with_it: dict[str, Any], without_it: dict[str, Any]
 ) -> None:
     assert shown(name, with_it) is True
@@ -147,7 +147,7 @@ OCDS: list[tuple[str, dict[str, Any], bool | None]] = [
     ("risks_empty_or_long", {"tender": {"riskDetails": "word " * 301}}, True),
     ("risks_empty_or_long", {"tender": {"riskDetails": "word " * 300}}, False),
     ("block_by_choice", {"tender": {"lots": [{"id": "1"}]}}, None),
-    ("staged_term", {"tender": {"lots": [{"id": "1", "hasRenewal": True}]}}, True),
+    ("extendable", {"tender": {"lots": [{"id": "1", "hasRenewal": True}]}}, True),
     ("under_review", {"tender": {}, "tenderRisk": {"assuranceHolds": [{"stage": "draft"}]}}, True),
     ("lot_with_one_bid", {"tender": {"lots": [{"id": "1"}, {"id": "2"}]}, "bids": {"statistics": [
         {"measure": "bids", "value": 1, "relatedLot": "1"}, {"measure": "bids", "value": 3, "relatedLot": "2"}]}}, True),
@@ -167,12 +167,12 @@ OCDS: list[tuple[str, dict[str, Any], bool | None]] = [
 
 
 @pytest.mark.parametrize(("name", "document", "expected"), OCDS)
-def test_a_sign_reads_what_only_a_release_holds(name: str, document: dict[str, Any], expected: bool | None) -> None:
+def test_a_factor_reads_what_only_a_release_holds(name: str, document: dict[str, Any], expected: bool | None) -> None:
     assert shown(name, document) is expected
 
 
 @pytest.mark.parametrize(("failed", "expected"), [(3.0, True), (0.0, False)])
-def test_a_record_is_a_sign_if_more_failed_than_expected(failed: float, expected: bool) -> None:
+def test_a_record_shows_if_more_failed_than_expected(failed: float, expected: bool) -> None:
     record = CaseRecords.fixed(
         {key: CaseRecord(cases=3, failed=failed, expected=1.0) for key in ("buyer:example", "adviser:adviser")}
     )
@@ -195,3 +195,9 @@ def test_staff_transfer_is_judged_by_the_award_once_there_is_one() -> None:
     assert shown("hurried_staff_transfer", {**form, "tender_end": "2024-01-01"}, "draft") is None, (
         "the award comes later"
     )
+
+
+def test_every_factor_that_a_notice_tells_is_seen_shown() -> None:
+    rows = {name for name, *_ in SHOWN} | {name for name, _, expected in OCDS if expected}
+    by_records = {"buyer_failed_before", "advisers_failed_before", "large_for_its_market"}
+    assert rows | by_records == {name for name, each in FACTORS.items() if each.path}

@@ -1,1 +1,0 @@
-"""Warning signs: documented rules that stand beside the probability and never inside it."""
