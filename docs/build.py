@@ -34,8 +34,8 @@ def features() -> str:
         "# Features",
         f"{len(catalogue())} features. Each is one function in `features/<theme>.py`: a table of tenders in, a number "
         "for each tender out. NaN means unknown and is never turned into zero. The same list: `tender-risk features`. "
-        "What is measured of a register's earlier cases under a key stands [at the end](#cases-under-a-key), all keys of "
-        "a measure together.",
+        "What is measured of a register's earlier cases under a key stands [at the end](#cases-under-a-key), all keys "
+        "of a measure together.",
         "A documented factor says so and links to its sources and its record in the casebook. If it is a factor only, "
         "no model weighs it. Which features a model weighs stands in its bundle's manifest.",
     ]
