@@ -1,4 +1,4 @@
-"""One block of the input, scored: what a worker does, whether it is a process of this machine or of a cluster."""
+"""What a worker does with one block of the input, on this machine or in a cluster: it reads and scores its tenders."""
 
 from __future__ import annotations
 
@@ -29,18 +29,16 @@ from tenders.stages import latest_stage
 from tenders.tender import Tender
 
 CHUNK = 64
-"""Tenders that are read and measured at once: few enough to stay in the cache until they are let go."""
+"""Tenders that are read at once: few enough to stay in the processor's cache until their columns are read."""
 BATCH = 25_000
-"""Tenders that are predicted at once: all of a block, that a booster's own cost and a table's are met once for it."""
-COLLECT = (100_000, 50, 100)
+"""Tenders that are predicted at once: a whole block, because a booster and a table each have a fixed cost."""
+GC_THRESHOLDS = (100_000, 50, 100)
 UNEXPECTED = "an unexpected error; the log of the run has it"
-FEW_REASONS = 5
+MOST_REASONS = 5
 
 log = logging.getLogger("tender_risk")
 
-
-Lines = Sequence[tuple[int, bytes]]
-"""Lines with their numbers."""
+NumberedLines = Sequence[tuple[int, bytes]]
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +51,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefusedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row that could not be scored and one reason why: as many as it has problems.
+    """One problem of a row that could not be scored.
 
-    `file`, `line` and `place` say which row, as in the table of the scored ones; `path` is what is wrong in it.
+    `file`, `line` and `place` say which row it is, as in the output; `path` is where in it the problem is.
     """
 
     file: str
@@ -67,9 +65,9 @@ class RefusedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScoredPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A scored block of a file: its table, the rows that were refused, and how many lines it had.
+    """A scored block of a file: its table, its refused rows, and its number of lines.
 
-    The lines of a range of bytes are counted from its own first line; `unnumbered` says that they still are.
+    `unnumbered` says that lines are counted from the first line of the block, not of its file.
     """
 
     file: str
@@ -79,11 +77,11 @@ class ScoredPart(msgspec.Struct, frozen=True, kw_only=True):
     unnumbered: bool
 
 
-class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Releases that stood alone in their lines, with the numbers and texts of these, all scored at one `stage`; `last`
-    is that of the last line read, whatever stood in it.
+class ReleaseChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Releases that are alone in their lines, with the numbers and texts of these lines, to be scored at one `stage`.
 
-    They are sound, but for what reading their columns notices (`ScoredRows.checked`).
+    `last` is the number of the last line that was read, whatever is in it. The releases are valid, except for the
+    fields that are checked when their columns are read (`ScoredRows.checked`).
     """
 
     lines: list[int]
@@ -94,30 +92,31 @@ class Releases(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def score_block(options: RunOptions, block: Block, to: Path | None = None) -> bytes:
-    """A block as an Arrow IPC file that `read_part` reads: written `to` a path, whole or not at all, or else answered.
+    """Scores a block. The result is an Arrow IPC file, which `read_part` reads.
 
-    What is written by whoever made it need not pass from one process to another.
+    With a path `to`, the file is written there, whole or not at all, and the result is empty: then it need not pass
+    from one process to another.
     """
     refused: list[RefusedRow] = []
     try:
-        made, last = _table(options, block, refused, CHUNK)
+        table, last = _score_rows(options, block, refused, CHUNK)
     except Exception:
-        # Some tender met a fault of ours: alone, it is refused alone.
+        # An error of ours, met by some tender. Scored one by one, only that tender is refused.
         log.exception("%s, block %d: each tender is scored alone", block.file, block.number)
         refused = []
-        made, last = _table(options, block, refused, 1)
-    # Faults are found later than what cannot be read.
-    refused.sort(key=lambda each: each.line)
-    about = {
+        table, last = _score_rows(options, block, refused, 1)
+    # Tenders that cannot be scored are noticed later than lines that cannot be read.
+    refused.sort(key=lambda row: row.line)
+    metadata = {
         "file": block.file,
         "refused": msgspec.json.encode(refused).decode(),
         "lines": str(0 if block.first else last or count_lines(block)),
         "unnumbered": str(int(not block.first)),
     }
-    made = made.replace_schema_metadata(about)
+    table = table.replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, made.schema) as writer:
-        writer.write_table(made)
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
     content = bytes(sink.getvalue())
     if to is None:
         return content
@@ -126,87 +125,89 @@ def score_block(options: RunOptions, block: Block, to: Path | None = None) -> by
 
 
 def read_part(part: Path) -> ScoredPart:
-    """What `score_block` wrote."""
+    """Reads what `score_block` wrote."""
     with pa.memory_map(str(part)) as source:
-        made = pa.ipc.open_file(source).read_all()
-    about = made.schema.metadata
+        table = pa.ipc.open_file(source).read_all()
+    metadata = table.schema.metadata
     return ScoredPart(
-        file=about[b"file"].decode(),
-        table=made,
-        refused=msgspec.json.decode(about[b"refused"], type=list[RefusedRow]),
-        lines=int(about[b"lines"]),
-        unnumbered=about[b"unnumbered"] == b"1",
+        file=metadata[b"file"].decode(),
+        table=table,
+        refused=msgspec.json.decode(metadata[b"refused"], type=list[RefusedRow]),
+        lines=int(metadata[b"lines"]),
+        unnumbered=metadata[b"unnumbered"] == b"1",
     )
 
 
 @cache
 def cached_bundle(directory: str) -> Bundle:
-    """A bundle, loaded once a process. What is loaded stays, so the garbage collector need not walk it again."""
-    loaded = bundles.load(Path(directory))
+    """A bundle, loaded once per process. It stays in memory, so the garbage collector is told to skip it."""
+    bundle = bundles.load(Path(directory))
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT)
-    return loaded
+    gc.set_threshold(*GC_THRESHOLDS)
+    return bundle
 
 
 def reasons_text(score: scoring.Score) -> str:
     """The first reasons of a score as one text."""
-    return JOINT.join(f"{each.text} ({100 * each.effect:+.1f} points)" for each in score.reasons[:FEW_REASONS])
+    reasons = score.reasons[:MOST_REASONS]
+    return JOINT.join(f"{reason.text} ({100 * reason.effect:+.1f} points)" for reason in reasons)
 
 
-def _table(options: RunOptions, block: Block, refused: list[RefusedRow], chunk: int) -> tuple[pa.Table, int]:
-    """The scored rows of a block, read a chunk at a time, and the number of its last line, 0 if that is not told.
+def _score_rows(options: RunOptions, block: Block, refused: list[RefusedRow], chunk: int) -> tuple[pa.Table, int]:
+    """The scored rows of a block, read a chunk at a time, and the number of its last line, 0 if it is not known.
 
-    A chunk of one is refused if it meets a fault of ours.
+    Rows that cannot be scored go into `refused`; with a chunk of one, so does a row that meets an error of ours.
     """
     bundle = cached_bundle(options.bundle)
-    parts: list[pa.Table] = []
+    tables: list[pa.Table] = []
     scored, last = ScoredRows(block.file), 0
-    for some in _read(options, block, chunk):
+    for rows in _read(options, block, chunk):
         try:
-            if isinstance(some, FormTable):
-                parts.append(score_forms(block.file, bundle, some))
-            elif isinstance(some, Releases):
-                last = some.last
-                _add_rows(scored, bundle, options, block, _add_releases(scored, bundle, some), refused)
+            if isinstance(rows, FormTable):
+                tables.append(score_forms(block.file, bundle, rows))
+            elif isinstance(rows, ReleaseChunk):
+                last = rows.last
+                _add_rows(scored, bundle, options, block, _add_releases(scored, bundle, rows), refused)
             else:
-                _add_rows(scored, bundle, options, block, some, refused)
+                _add_rows(scored, bundle, options, block, rows, refused)
             if chunk == 1 or len(scored) >= BATCH:
-                parts.append(scored.table())
+                tables.append(scored.table())
                 scored = ScoredRows(block.file)
         except Exception:
-            if chunk > 1 or not isinstance(some, list):
+            if chunk > 1 or not isinstance(rows, list):
                 raise
-            log.exception("%s line %s %s", block.file, some[0].line, some[0].place)
-            refused += _refused(block, some[0], [Problem(path="", problem=UNEXPECTED)])
+            log.exception("%s line %s %s", block.file, rows[0].line, rows[0].place)
+            refused += _refused_rows(block, rows[0], [Problem(path="", problem=UNEXPECTED)])
             scored = ScoredRows(block.file)
-        del some
-    made = pa.concat_tables([*parts, scored.table()] if len(scored) or not parts else parts)
-    # What was read one by one comes after what was read together.
-    order = made["line"].to_numpy()
-    return made.take(np.argsort(order, kind="stable")) if (np.diff(order) < 0).any() else made, last
+        # The next chunk is read into the memory that this one leaves.
+        del rows
+    table = pa.concat_tables([*tables, scored.table()] if len(scored) or not tables else tables)
+    # Rows that were read one by one come after those that were read together.
+    lines = table["line"].to_numpy()
+    return table.take(np.argsort(lines, kind="stable")) if (np.diff(lines) < 0).any() else table, last
 
 
-def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable | Releases | list[Row]]:
-    """What is read of a block, some of it at a time: many together where that can be, but never in chunks of one."""
-    stages, odd = _stages(options) if chunk > 1 else {}, None
+def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable | ReleaseChunk | list[Row]]:
+    """The rows of a block, a chunk at a time: many together where possible, one by one with a chunk of one."""
+    stages, left_out = _stages(options) if chunk > 1 else {}, None
     if block.kind in LINE_BLOCKS and stages:
-        yield from _releases(options, block, chunk, stages)
+        yield from _read_releases(options, block, chunk, stages)
         return
     if block.kind in FORM_BLOCKS and stages:
-        odd = set[int]()
+        left_out = set[int]()
         for forms in form_tables(block, BATCH, lambda reached: stages.get(options.stage or reached)):
-            odd |= forms.odd
+            left_out |= forms.odd
             yield forms
-    rows = read_rows(block, whole=options.explain, only=odd)
-    while some := list(islice(rows, chunk)):
-        yield some
+    rows = read_rows(block, whole=options.explain, only=left_out)
+    while read := list(islice(rows, chunk)):
+        yield read
 
 
 def _stages(options: RunOptions) -> Mapping[Stage, Stage]:
-    """The stages of a tender of no known register at which many are read together, each with that of its model.
+    """The stages at which tenders of no known register are read together, each with the stage of its model.
 
-    None if reasons are asked, for they need what each tender was read from.
+    Empty if reasons are requested: they need the document of each tender.
     """
     bundle = cached_bundle(options.bundle)
     if options.explain or bundle.histories:
@@ -215,66 +216,73 @@ def _stages(options: RunOptions) -> Mapping[Stage, Stage]:
     return {stage: at for stage, (_, at, limits) in models.items() if not limits}
 
 
-def _releases(
+def _read_releases(
     options: RunOptions, block: Block, most: int, stages: Mapping[Stage, Stage], bounds: Bounds = BOUNDS
-) -> Iterator[Releases | list[Row]]:
-    """The rows of a block of lines that nearly all are one sound release each, read up to `most` at a time.
+) -> Iterator[ReleaseChunk | list[Row]]:
+    """The rows of a block of lines, up to `most` at a time: valid releases by stage, all other lines as rows.
 
-    They are read straight into their types, in a third of the time: they can be scored and not explained, and what is
-    no part of a score is not looked for. Those of one stage need not be rows. Raises UnreachableError as `read_rows`
-    does, and passes on a mistake of ours.
+    Releases are decoded straight into their types, which takes a third of the time. They can be scored but not
+    explained, and fields that no score needs are not checked. Raises UnreachableError as `read_rows` does.
     """
     bundle = cached_bundle(options.bundle)
-    own = tuple(bundle.by_prefix)
+    registers = tuple(bundle.by_prefix)
     checked = frozenset.intersection(*(ScoredRows("").checked(bundle, stage) for stage in stages.values()))
     with reachable(block):
         lines = block_lines(block, bounds)
-        while some := list(islice(lines, most)):
-            found = decode_releases([line for _, line in some], checked)
-            at = [
+        while read := list(islice(lines, most)):
+            releases = decode_releases([line for _, line in read], checked)
+            stage_of = [
                 None
-                if release is None or (release.ocid or "").startswith(own)
+                if release is None or (release.ocid or "").startswith(registers)
                 else stages.get(options.stage or latest_stage(release))
-                for release in found
+                for release in releases
             ]
-            for stage in [stage for stage in STAGES if stage in at] or STAGES[:1]:
-                yield _kept(some, found, [each == stage for each in at], stage)
-            if None in at:
-                kept = [each is not None for each in at]
-                # Nobody reads columns of the others, and would notice.
-                others = only_valid([None if keep else each for each, keep in zip(found, kept, strict=True)])
-                yield list(_others(some, others, kept, bounds))
-            # The next are read into the memory that these leave, while it is in the cache.
-            del some, found
+            for stage in [stage for stage in STAGES if stage in stage_of] or STAGES[:1]:
+                yield _release_chunk(read, releases, [at == stage for at in stage_of], stage)
+            if None in stage_of:
+                together = [at is not None for at in stage_of]
+                # Nobody reads columns of the others, so what a column would notice is checked here.
+                others = only_valid(
+                    [None if is_read else release for release, is_read in zip(releases, together, strict=True)]
+                )
+                yield list(_other_rows(read, others, together, bounds))
+            # The next lines are read into the memory that these leave, while it is in the cache.
+            del read, releases
 
 
-def _add_releases(scored: ScoredRows, bundle: Bundle, some: Releases) -> list[Row]:
-    """Takes releases, and answers the rows of those that are not sound."""
+def _add_releases(scored: ScoredRows, bundle: Bundle, chunk: ReleaseChunk) -> list[Row]:
+    """Adds releases to be scored. Returns the rows of those that are not valid."""
     try:
-        scored.add_releases(bundle, some.stage, some.lines, some.tenders)
+        scored.add_releases(bundle, chunk.stage, chunk.lines, chunk.tenders)
     except ValueError:
-        found = only_valid(some.tenders)
-        lines, kept = list(zip(some.lines, some.texts, strict=True)), [release is not None for release in found]
-        sound = _kept(lines, found, kept, some.stage)
-        scored.add_releases(bundle, sound.stage, sound.lines, sound.tenders)
-        return list(_others(lines, found, kept, BOUNDS))
+        releases = only_valid(chunk.tenders)
+        lines, is_valid = list(zip(chunk.lines, chunk.texts, strict=True)), [each is not None for each in releases]
+        valid = _release_chunk(lines, releases, is_valid, chunk.stage)
+        scored.add_releases(bundle, valid.stage, valid.lines, valid.tenders)
+        return list(_other_rows(lines, releases, is_valid, BOUNDS))
     return []
 
 
-def _kept(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], stage: Stage) -> Releases:
-    chosen = some if all(kept) else list(compress(some, kept))
-    return Releases(
+def _release_chunk(
+    lines: NumberedLines, releases: Sequence[Tender | None], selected: Sequence[bool], stage: Stage
+) -> ReleaseChunk:
+    """The selected ones of some lines and their releases."""
+    chosen = lines if all(selected) else list(compress(lines, selected))
+    return ReleaseChunk(
         lines=[number for number, _ in chosen],
         texts=[line for _, line in chosen],
-        tenders=[release for release in compress(found, kept) if release is not None],
+        tenders=[release for release in compress(releases, selected) if release is not None],
         stage=stage,
-        last=some[-1][0],
+        last=lines[-1][0],
     )
 
 
-def _others(some: Lines, found: Sequence[Tender | None], kept: Sequence[bool], bounds: Bounds) -> Iterator[Row]:
-    for (number, line), release, keep in zip(some, found, kept, strict=True):
-        if not keep:
+def _other_rows(
+    lines: NumberedLines, releases: Sequence[Tender | None], selected: Sequence[bool], bounds: Bounds
+) -> Iterator[Row]:
+    """The rows of the lines that are not selected."""
+    for (number, line), release, is_selected in zip(lines, releases, selected, strict=True):
+        if not is_selected:
             yield from rows_of_line(number, line, bounds) if release is None else (row_of_release(number, release),)
 
 
@@ -283,11 +291,12 @@ def _add_rows(
     bundle: Bundle,
     options: RunOptions,
     block: Block,
-    some: Sequence[Row],
+    rows: Sequence[Row],
     refused: list[RefusedRow],
 ) -> None:
+    """Adds rows to be scored, or to the refused."""
     places, cases = [], []
-    for row in some:
+    for row in rows:
         problems: Sequence[Problem] = row.problems
         if row.process is not None:
             try:
@@ -296,14 +305,18 @@ def _add_rows(
                 continue
             except DataError as error:
                 problems = error.problems
-        refused += _refused(block, row, problems)
+        refused += _refused_rows(block, row, problems)
     reasons = [reasons_text(scoring.explained(case)) if options.explain else None for case in cases]
     scored.add_cases(places, cases, reasons)
 
 
-def _refused(block: Block, row: Row, problems: Sequence[Problem]) -> Iterator[RefusedRow]:
-    for each in problems:
-        path = each.path if each.path.startswith(row.place) else row.place + each.path
+def _refused_rows(block: Block, row: Row, problems: Sequence[Problem]) -> Iterator[RefusedRow]:
+    for problem in problems:
         yield RefusedRow(
-            file=block.file, line=row.line, place=row.place, path=path, problem=each.problem, remedy=each.remedy
+            file=block.file,
+            line=row.line,
+            place=row.place,
+            path=problem.path if problem.path.startswith(row.place) else row.place + problem.path,
+            problem=problem.problem,
+            remedy=problem.remedy,
         )
