@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     # Importing these takes longer than most commands.
     from models.comparables import Comparables
     from models.factors import Factor, State
-    from models.precedents import Precedent, Precedents
     from models.score import Score
-    from models.suggest import Suggestion, Suggestions
+    from models.suggest import Precedent, Precedents, Suggestion, Suggestions
     from models.what_if import WhatIf
     from portfolio.drift import DriftReport
     from portfolio.manifest import RunManifest

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from itertools import combinations, groupby
 from typing import Any
 
@@ -18,9 +19,8 @@ from features.catalogue import catalogue
 from features.table_builder import one_row
 from models import score as scoring
 from models.bundle import FAILURE_OUTCOMES, Bundle
-from models.comparables import KnownCase, nearest_cases
+from models.comparables import Citation, KnownCase, citations, known_cases, known_table, nearest_cases
 from models.levers import FactValue, Lever, features_moved, levers
-from models.precedents import Change, Precedents, precedents
 from models.score import Score
 from models.what_if import with_overrides
 from tenders.facts import Stage
@@ -28,11 +28,41 @@ from tenders.process import Process
 
 MIN_DIFFERENCE = 0.0005
 """Less than half a tenth of a percentage point is not worth a change."""
+MAX_PRECEDENTS = 3
+"""Precedents that are shown on either side."""
+MAX_CACHED = 1024  # of most levers the same few values are tried, whatever the tender
+
+Change = tuple[Lever, FactValue]
 
 NOTE = (
     "These are associations in few past cases, not causes: nothing here says that a change would prevent a failure. "
     "Only facts that were stated are changed. Read the cases for and against before acting on any of it."
 )
+
+
+class Precedent(msgspec.Struct, frozen=True, kw_only=True):
+    """One case that had it. `cohort` is `picked`, or the rule by which the case entered the casebook."""
+
+    case: str
+    name: str
+    outcome: str
+    account: str
+    cohort: str
+    sources: tuple[Citation, ...]
+
+
+class Precedents(msgspec.Struct, frozen=True, kw_only=True):
+    """Cases with the changed value: (failed, all) among cohort and among picked cases, and the nearest on either side.
+
+    `events` is how many programmes and buyers the cohort cases are: those of one share their outcome. The picked cases
+    were chosen because of how they ended, so their share is no rate.
+    """
+
+    cohort: tuple[int, int]
+    events: int
+    picked: tuple[int, int]
+    held: tuple[Precedent, ...]
+    failed: tuple[Precedent, ...]
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +191,21 @@ def suggest_for(bundle: Bundle, process: Process, score: Score) -> Suggestions:
     )
 
 
+def precedents(cases: Sequence[KnownCase], stage: Stage, changes: Sequence[Change]) -> Precedents:
+    """Those of `cases`, which come nearest first and as of a stage, that had all of `changes`."""
+    ids = frozenset.intersection(*(_cases_with(lever, value, stage) for lever, value in changes))
+    matches = [known for known in cases if known.case.case_id in ids]
+    cohort, picked = ([known for known in matches if known.picked is side] for side in (False, True))
+    held, failed = ([known for known in matches if known.failed is side][:MAX_PRECEDENTS] for side in (False, True))
+    return Precedents(
+        cohort=_counts(cohort),
+        events=len({known.cluster_id for known in cohort}),
+        picked=_counts(picked),
+        held=tuple(map(_precedent, held)),
+        failed=tuple(map(_precedent, failed)),
+    )
+
+
 def _best(trials: Sequence[Trial]) -> Trial:
     """The lowest; of equals the first, which is the smallest change."""
     return min(trials, key=lambda trial: trial.rank, default=Trial((), None))
@@ -186,3 +231,33 @@ def _summary(lowering: Sequence[Trial], best: Sequence[Trial], stated: int) -> s
     if stated:
         return "Nothing lowers the probability: the model weighs none of the facts that are stated and can be changed."
     return "Nothing lowers the probability: no fact is stated that can still be changed."
+
+
+@cache
+def _feature_values(feature: str, stage: Stage) -> Mapping[str, float]:
+    """The value of a feature in every case that states it as of a stage, by case id."""
+    values = catalogue()[feature].measure(known_table(stage)).tolist()
+    cases = zip(known_cases(stage), values, strict=True)
+    return {known.case.case_id: value for known, value in cases if not math.isnan(value)}
+
+
+@lru_cache(MAX_CACHED)
+def _cases_with(lever: Lever, value: FactValue, stage: Stage) -> frozenset[str]:
+    measured = _feature_values(lever.feature, stage)
+    return frozenset(case for case, its_value in measured.items() if lever.reached(its_value, value))
+
+
+def _counts(cases: Sequence[KnownCase]) -> tuple[int, int]:
+    return sum(known.failed for known in cases), len(cases)
+
+
+def _precedent(known: KnownCase) -> Precedent:
+    case = known.case
+    return Precedent(
+        case=case.case_id,
+        name=case.name,
+        outcome=case.outcome,
+        account=case.account,
+        cohort=case.cohort,
+        sources=tuple(citations(case)),
+    )
