@@ -107,7 +107,7 @@ def measure_drift(bundle: Bundle, cases: Iterable[Case | None]) -> DriftReport:
             f"compared with it. {REMEDY}"
         )
     compared = tuple(_stage_drift(models[key[0]], key, counts[key], drift_counts[key]) for key in sorted(counts))
-    answers = [each.drift.same for each in compared if each.drift and each.drift.same is not None]
+    answers = [group.drift.same for group in compared if group.drift and group.drift.same is not None]
     same = all(answers) if answers else None
     return DriftReport(
         rows=sum(counts.values()),

@@ -31,7 +31,7 @@ def _own_templates() -> jinja2.Environment:
 
 def environment(*folders: Path) -> jinja2.Environment:
     """A template environment for these folders, with the filters below."""
-    made = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
         auto_reload=False,
@@ -40,8 +40,8 @@ def environment(*folders: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     for function in (percent, exact, chance, points, plain, pounds):
-        made.filters[function.__name__] = function
-    return made
+        templates.filters[function.__name__] = function
+    return templates
 
 
 def percent(share: float) -> str:

@@ -256,7 +256,10 @@ def _add_releases(scored: ScoredRows, bundle: Bundle, chunk: ReleaseChunk) -> li
         scored.add_releases(bundle, chunk.stage, chunk.lines, chunk.tenders)
     except ValueError:
         releases = only_valid(chunk.tenders)
-        lines, is_valid = list(zip(chunk.lines, chunk.texts, strict=True)), [each is not None for each in releases]
+        lines, is_valid = (
+            list(zip(chunk.lines, chunk.texts, strict=True)),
+            [release is not None for release in releases],
+        )
         valid = _release_chunk(lines, releases, is_valid, chunk.stage)
         scored.add_releases(bundle, valid.stage, valid.lines, valid.tenders)
         return list(_other_rows(lines, releases, is_valid, BOUNDS))

@@ -255,8 +255,8 @@ def compare_with_earlier(tenders: Hashes, failure: Floats, earlier: pa.Table, se
     first = _by_failure(earlier)
     known, at = np.unique(ranking.tender_hashes(earlier, seed)[first], return_index=True)
     if len(known):
-        found = np.minimum(np.searchsorted(known, tenders), len(known) - 1)
-        is_known, rows = known[found] == tenders, first[at[found]]
+        place = np.minimum(np.searchsorted(known, tenders), len(known) - 1)
+        is_known, rows = known[place] == tenders, first[at[place]]
     else:
         is_known, rows = np.zeros(len(tenders), dtype=bool), np.zeros(len(tenders), dtype=np.int64)
     before = np.full(len(tenders), np.nan)
