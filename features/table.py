@@ -53,8 +53,8 @@ class TrackRecords(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     cases: Categorical[CaseRecords]
-    register: Mapping[str, Floats] = {}
-    outcomes: Mapping[str, Mapping[str, Floats]] = {}
+    register: Mapping[str, NDArray[np.floating]] = {}
+    outcomes: Mapping[str, Mapping[str, NDArray[np.floating]]] = {}
     phrases: Callable[[TenderTable], Categorical[Any]] | None = None
 
 
@@ -122,7 +122,7 @@ class TenderTable:
     def register_feature(self, name: str) -> Floats:
         """What the records of a register say of each tender, by the name of the feature; NaN where they say nothing."""
         found = self.records.register.get(name) if self.records else None
-        return np.full(len(self), np.nan) if found is None else found
+        return np.full(len(self), np.nan) if found is None else np.asarray(found, dtype=np.float64)
 
     def with_records(self, records: TrackRecords) -> TenderTable:
         """The same tenders with other track records."""

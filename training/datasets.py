@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from features.catalogue import catalogue, trained_at
 from features.categorical import Categorical
 from features.feature import Feature
-from features.table import TrackRecords
+from features.table import TenderTable, TrackRecords
 from features.table_builder import of_tenders
 from features.track_records import register_history as histories
 from features.track_records.attributes import amount, hash_attributes, hashed
-from features.track_records.case_records import CaseHistory
+from features.track_records.case_records import NO_RECORDS, CaseHistory
 from features.track_records.register_features import register_features, register_level
 from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
 from features.track_records.resolutions import resolved_cases
@@ -129,9 +129,9 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
         cases=tuple(chosen),
         features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
         x={
-            stage: feature_values(
+            stage: feature_matrix(
                 known[stage], of_tenders([p.as_of(stage) for _, p, _ in dated], stage, records=records)
-            ).astype(np.float32)
+            )
             for stage in STAGES
         },
         picked=np.array([c.picked for c in chosen]),
@@ -248,14 +248,14 @@ def register_dataset(
     stated = informative_features([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     recorded = register_features(reading)
     level, drift = register_level(reading)
-    plain = feature_values(stated, of_tenders(tenders, stage)).astype(np.float32)
-    x = np.concatenate([plain, *(column[:, None] for column in recorded.values())], axis=1, dtype=np.float32)
+    features = [*stated, *(catalogue()[name] for name in recorded)]
+    records = TrackRecords(cases=Categorical.single(NO_RECORDS, len(cases)), register=recorded)
     return RegisterDataset(
         register=register.name,
         outcome=outcome,
         stage=stage,
-        names=(*(feature.name for feature in stated), *recorded),
-        x=x,
+        names=tuple(feature.name for feature in features),
+        x=feature_matrix(features, of_tenders(tenders, stage, records=records)),
         y=replayed.y,
         key=np.array([hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in cases], dtype=np.uint64),
         published=replayed.published,
@@ -269,6 +269,14 @@ def register_dataset(
         subgroups=subgroups(cases, buyer),
         history=history,
     )
+
+
+def feature_matrix(features: Sequence[Feature], table: TenderTable) -> Matrix:
+    """The values of features of a table as boosters read them, shape (rows, features)."""
+    matrix = np.empty((len(table), len(features)), dtype=np.float32)
+    for column, feature in enumerate(features):
+        matrix[:, column] = feature.measure(table)
+    return matrix
 
 
 def replay_cases(cases: Sequence[LabelledTender], outcome: str, called_off: tuple[str, ...] = ()) -> HistoryCases:

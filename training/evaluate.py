@@ -135,18 +135,18 @@ def replayed_records(
         return TrackRecords(cases=Categorical.of([cases[row].published for row in rows]).map(log.as_of))
     if history is not None and history.timeless:
         attributes = hash_attributes(cases[row].tender for row in rows)
-        read = read_history(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
+        reading = read_history(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
         at = list(range(len(rows)))
     else:
         replay = replay_cases(everything, outcome, register.called_off)
         empty = empty_history(replay) if history is None else RegisterHistory.empty(replay, history.passes)
-        read = histories.replay(empty, replay)
+        reading = histories.replay(empty, replay)
         at = [len(before) + row for row in rows]
-    level, drift = register_level(read)
-    columns = {"register_level": level, "register_drift": drift, **register_features(read)}
+    level, drift = register_level(reading)
+    columns = {"register_level": level, "register_drift": drift, **register_features(reading)}
     return TrackRecords(
         cases=Categorical.single(NO_RECORDS, len(rows)),
-        register={name: np.asarray(column, dtype=np.float64)[at] for name, column in columns.items()},
+        register={name: column[at] for name, column in columns.items()},
     )
 
 
