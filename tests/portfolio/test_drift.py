@@ -16,7 +16,7 @@ from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.score import Case, predict_cases
 from models.training_profile import TrainingProfile, code_shares, feature_quantiles, quantiles
 from portfolio import drift as drifting
-from portfolio.drift import DriftReport, feature_weights, measure_drift, read_history
+from portfolio.drift import DriftReport, feature_weights, measure_drift, read_cases
 from tenders.errors import BundleError
 from tenders.io.read import to_processes
 
@@ -116,7 +116,7 @@ def test_the_batch_size_changes_nothing(learnt: Bundle, monkeypatch: pytest.Monk
 
 def test_tenders_come_from_a_file_at_the_latest_stage_of_each(learnt: Bundle, tmp_path: Path) -> None:
     made_tenders.write(tmp_path / "made.jsonl", 60)
-    found = list(read_history(tmp_path / "made.jsonl", learnt))
+    found = list(read_cases(tmp_path / "made.jsonl", learnt))
     assert len(found) == 60
     assert {case.stage for case in found} <= {"draft", "bids_in", "awarded"}
 
