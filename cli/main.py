@@ -131,7 +131,7 @@ def features(json: Json = False) -> None:
 def train(
     config: Annotated[Path | None, typer.Argument(help="A recipe in TOML. The default recipe without.")] = None,
     history: Annotated[
-        Path | None, typer.Option(help="A directory of histories, each named as its register: sicoes_bo.parquet.")
+        Path | None, typer.Option(help="A directory of histories, each named as its register, such as NAME.parquet.")
     ] = None,
     json: Json = False,
 ) -> None:

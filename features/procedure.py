@@ -154,7 +154,7 @@ def price_weight(table: TenderTable) -> Floats:
 def call_number(table: TenderTable) -> Floats:
     """Which call for the same thing this is, as stated.
 
-    What found no bidder once may find none again. Source: the call's number in SICOES, Bolivia.
+    What found no bidder once may find none again. Source: the number of the call, where a register tells it.
     """
     return table.number("call_number")
 

@@ -1,9 +1,12 @@
-"""The architecture holds: imports point left, heavy libraries stay at home, nothing unsafe, files short and explained."""
+"""The architecture holds: imports point left, heavy libraries stay at home, nothing unsafe, names that mean one thing."""
 
 from __future__ import annotations
 
 import ast
+import re
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -109,9 +112,61 @@ def test_the_loader_of_yaml_is_safe() -> None:
     assert issubclass(_TextLoader, yaml.CSafeLoader)
 
 
+LONGEST_FILE, MOST_FILES = 500, 170
+
+
 @each_file
 def test_no_file_is_long(file: Path) -> None:
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= 500
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+def test_there_are_few_enough_files_to_know_them() -> None:
+    scripts = [*(ROOT / "docs").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
+    assert len(FILES) + len(scripts) <= MOST_FILES
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours by its name."""
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
+
+
+def imported(file: Path, known: dict[str, Path]) -> Iterator[str]:
+    """The modules of ours that a file imports, anywhere in it."""
+    for node in ast.walk(parsed(file)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names} & set(known)
+            yield from names or {node.module} & set(known)
+        elif isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & set(known)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    known = modules()
+    # A package's own page imports its modules, and they do not import it.
+    graph = {name: set(imported(file, known)) - {name} for name, file in known.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" → ".join(error.args[1]))
+
+
+def test_a_public_class_name_means_one_thing() -> None:
+    defined = defaultdict(list)
+    for file in FILES:
+        for node in public(parsed(file)):
+            if isinstance(node, ast.ClassDef):
+                defined[node.name].append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in defined.items() if len(files) > 1} == {}
+
+
+REGISTERS = re.compile(r"(?i)\b(?:sicoes|placsp|dncp|nicgep|fpds)|\bted_de\b")
+
+
+@each_file
+def test_a_register_is_named_in_its_own_module_alone(file: Path) -> None:
+    if file.is_relative_to(ROOT / "tenders" / "registers"):
+        return
+    assert [line for line in file.read_text(encoding="utf-8").splitlines() if REGISTERS.search(line)] == []
 
 
 # What a docstring would only repeat: OCDS objects, whose reference is OCDS itself.
