@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import date
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -114,6 +114,13 @@ class TenderTable:
         found: Found = self._computed[function]
         return found
 
+    @cached_property
+    def unknown(self) -> Floats:
+        """Numbers of which nothing is known: NaN for every tender, in one array that cannot be changed."""
+        numbers = np.full(len(self), np.nan)
+        numbers.flags.writeable = False
+        return numbers
+
     def case_records(self, keys: Categorical[tuple[str, ...]]) -> Categorical[CaseRecord | None]:
         """The resolved cases under the keys of each tender, before its day; None if it has none."""
         none: Categorical[CaseRecords] = Categorical.single(NO_RECORDS, len(self))
@@ -122,7 +129,7 @@ class TenderTable:
     def register_feature(self, name: str) -> Floats:
         """What the records of a register say of each tender, by the name of the feature; NaN where they say nothing."""
         found = self.records.register.get(name) if self.records else None
-        return np.full(len(self), np.nan) if found is None else np.asarray(found, dtype=np.float64)
+        return self.unknown if found is None else np.asarray(found, dtype=np.float64)
 
     def with_records(self, records: TrackRecords) -> TenderTable:
         """The same tenders with other track records."""
@@ -140,7 +147,9 @@ class TenderTable:
     def _read(self, name: str) -> Any:
         column = COLUMNS[name]
         found = self.source.column(column) if column.known_at(self.stage) else None
-        if found is None:
+        if found is None and column.is_number and not column.per:
+            found = self.unknown
+        elif found is None:
             size = len(self.owner(column.per)) if column.per else len(self)
             found = np.full(size, np.nan) if column.is_number else Categorical.single(column.unknown, size)
         self._columns[name] = found
