@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from time import perf_counter
-from types import GeneratorType
 from typing import Any
 from unittest.mock import patch
 
@@ -55,7 +54,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (TextModel, "update", "  text models updated"),
     (datasets, "register_features", "register features"),
     (datasets, "informative_features", "which features are told"),
-    (datasets, "measured", "plain features"),
+    (datasets, "feature_values", "plain features"),
     # Not of the table but of the fit.
     (xgb, "QuantileDMatrix", "quantile matrix"),
     (xgb, "train", "xgb.train"),
@@ -69,8 +68,7 @@ def clocked() -> Iterator[Seconds]:
     spent: Seconds = defaultdict(float)
     with ExitStack() as stack:
         for owner, name, part in PARTS:
-            if hasattr(owner, name):
-                stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), part, spent)))
+            stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), part, spent)))
         yield spent
 
 
@@ -79,8 +77,7 @@ def _timed(call: Callable[..., Any], part: str, spent: Seconds) -> Callable[...,
     def timed(*args: Any, **kwargs: Any) -> Any:
         started = perf_counter()
         try:
-            result = call(*args, **kwargs)
-            return list(result) if isinstance(result, GeneratorType) else result
+            return call(*args, **kwargs)
         finally:
             spent[part] += perf_counter() - started
 

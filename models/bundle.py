@@ -112,7 +112,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     manifest: BundleManifest
     boosters: dict[tuple[str, Stage], xgb.Booster]
     calibration: dict[tuple[str, Stage], Calibration]
-    log: CaseHistory = CaseHistory()
+    case_history: CaseHistory = CaseHistory()
     histories: Mapping[str, RegisterHistory] = {}
     registers: dict[str, Bundle] = {}
     training_profile: TrainingProfile | None = None
@@ -194,7 +194,7 @@ def _write(bundle: Bundle, directory: Path) -> None:
         bundle.boosters[part.outcome, part.stage].save_model(directory / part.file)
     calibration = {f"{outcome}-{stage}": fitted for (outcome, stage), fitted in bundle.calibration.items()}
     (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1))
-    pq.write_table(_table(bundle.log), directory / TRACK_RECORDS, compression="zstd")
+    pq.write_table(_cases_table(bundle.case_history), directory / TRACK_RECORDS, compression="zstd")
     if bundle.training_profile:
         (directory / TRAINING_PROFILE).write_bytes(msgspec.json.encode(bundle.training_profile))
     for outcome, history in bundle.histories.items():
@@ -237,7 +237,7 @@ def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path)
         manifest=manifest,
         boosters=boosters,
         calibration=calibration,
-        log=_log(pq.read_table(pa.BufferReader(files[TRACK_RECORDS]))),
+        case_history=_case_history(pq.read_table(pa.BufferReader(files[TRACK_RECORDS]))),
         histories=register_histories.LazyHistories(files),
         training_profile=_training_profile(files[TRAINING_PROFILE], directory) if TRAINING_PROFILE in files else None,
         registers={name: _register_bundle(files, name, directory) for name in manifest.registers},
@@ -310,13 +310,13 @@ def _file_digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _table(log: CaseHistory) -> pa.Table:
+def _cases_table(history: CaseHistory) -> pa.Table:
     """One row a resolved case, in time order."""
     names = ResolvedCase.__struct_fields__
-    return pa.table({name: [getattr(each, name) for each in log.resolved] for name in names})
+    return pa.table({name: [getattr(each, name) for each in history.resolved] for name in names})
 
 
-def _log(table: pa.Table) -> CaseHistory:
+def _case_history(table: pa.Table) -> CaseHistory:
     return CaseHistory(
         resolved=tuple(ResolvedCase(**{**line, "keys": tuple(line["keys"])}) for line in table.to_pylist())
     )

@@ -125,7 +125,7 @@ def track_record_lookup(bundle: Bundle, table: TenderTable) -> TrackRecords:
     hold its tenders. Else the case records.
     """
     if not bundle.histories:
-        return TrackRecords(cases=table.published_on.map(bundle.log.as_of))
+        return TrackRecords(cases=table.published_on.map(bundle.case_history.as_of))
     tenders = table.source.tenders
     if tenders is None:
         raise ValueError(f"the tenders of {bundle.manifest.register} have to be held until their history is read")

@@ -73,7 +73,7 @@ class Casebook(msgspec.Struct, frozen=True, kw_only=True):
     group: Numbers
     cluster: Numbers
     decision: Numbers
-    log: CaseHistory
+    case_history: CaseHistory
     source: TrainingSource
 
     def labels(self, outcome: str) -> Floats:
@@ -123,8 +123,8 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
     chosen = [c for c, _, _ in dated]
     days = [day for _, _, day in dated]
     known = {stage: trained_at(stage) for stage in STAGES}
-    log = CaseHistory.of(resolved_cases(case.labelled(row) for row, case in enumerate(chosen)))
-    records = TrackRecords(cases=Categorical.of(days).map(log.as_of))
+    history = CaseHistory.of(resolved_cases(case.labelled(row) for row, case in enumerate(chosen)))
+    records = TrackRecords(cases=Categorical.of(days).map(history.as_of))
     return Casebook(
         cases=tuple(chosen),
         features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
@@ -138,7 +138,7 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
         group=linked_groups([[_programme(c), f"buyer:{c.buyer}"] for c in chosen]),
         cluster=group_numbers([(_programme(c), c.buyer) for c in chosen]),
         decision=group_numbers([_decision(c) for c in chosen]),
-        log=log,
+        case_history=history,
         source=casebook_source(chosen, days),
     )
 

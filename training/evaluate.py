@@ -131,8 +131,8 @@ def replayed_records(
     history = own.histories.get(outcome)
     everything = [*before, *cases]
     if not own.histories and own.manifest.register != ANY:
-        log = CaseHistory.of(resolved_cases(everything))
-        return TrackRecords(cases=Categorical.of([cases[row].published for row in rows]).map(log.as_of))
+        known = CaseHistory.of(resolved_cases(everything))
+        return TrackRecords(cases=Categorical.of([cases[row].published for row in rows]).map(known.as_of))
     if history is not None and history.timeless:
         attributes = hash_attributes(cases[row].tender for row in rows)
         reading = read_history(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))

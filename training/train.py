@@ -84,7 +84,7 @@ def train(
         manifest=manifest,
         boosters=boosters,
         calibration=lines,
-        log=book.log,
+        case_history=book.case_history,
         training_profile=casebook_profile(book, fits, lines),
         registers=registers_result.bundles if registers_result else {},
     )

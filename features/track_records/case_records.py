@@ -194,11 +194,6 @@ class CaseHistory(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 self._by_day[day] = records
         return records
 
-    def as_of_each(self, days: Iterable[date | None]) -> list[CaseRecords]:
-        """The records of each of many days."""
-        known = self._by_day
-        return [known[day] if day in known else self.as_of(day) for day in days]
-
     @cached_property
     def _by_day(self) -> dict[date | None, CaseRecords]:
         return {}

@@ -51,7 +51,7 @@ def test_saving_again_gives_the_same_files(bundle: Bundle, saved: Path, tmp_path
 
 
 def test_the_track_record_comes_back_as_it_was(bundle: Bundle, saved: Path) -> None:
-    assert bundles.load(saved).log.resolved == bundle.log.resolved
+    assert bundles.load(saved).case_history.resolved == bundle.case_history.resolved
 
 
 def test_saving_replaces_the_bundle_and_leaves_nothing_beside_it(bundle: Bundle, saved: Path) -> None:

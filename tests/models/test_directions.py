@@ -201,10 +201,10 @@ def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
 def test_a_better_record_never_raises_the_risk(bundle: Bundle, name: str, context: Json, cases: int) -> None:
     key, riskier, safer = RECORDS[name]
     facts = {**context, "cpv": "85140000", "advisers": "Adviser Ltd"}
-    before = tuple(each for each in bundle.log.resolved if each.on < date(2024, 6, 1))
+    before = tuple(each for each in bundle.case_history.resolved if each.on < date(2024, 6, 1))
     for stage in STAGES[STAGES.index(DIRECTED[name].stage) :]:
         worse, better = (
-            failure(_with_log(bundle, (*before, *[_case(key, each)] * cases)), facts, {}, stage)
+            failure(_with_history(bundle, (*before, *[_case(key, each)] * cases)), facts, {}, stage)
             for each in (riskier, safer)
         )
         assert better <= worse + ROUNDING
@@ -214,8 +214,8 @@ def _case(key: str, shows: Json) -> ResolvedCase:
     return ResolvedCase(on=date(2024, 6, 1), keys=(key,), kind="cohort", **shows)
 
 
-def _with_log(bundle: Bundle, resolved: tuple[ResolvedCase, ...]) -> Bundle:
-    return msgspec.structs.replace(bundle, log=CaseHistory(resolved=resolved))
+def _with_history(bundle: Bundle, resolved: tuple[ResolvedCase, ...]) -> Bundle:
+    return msgspec.structs.replace(bundle, case_history=CaseHistory(resolved=resolved))
 
 
 @pytest.mark.parametrize("stage", STAGES)

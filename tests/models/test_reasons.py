@@ -31,7 +31,7 @@ BLOCK: Json = {
 
 def table_of(bundle: Bundle, process: Process, stage: Stage) -> TenderTable:
     """The table of one process as of a stage, with the track records of its day."""
-    records = TrackRecords(cases=Categorical.single(bundle.log.as_of(process.published_on())))
+    records = TrackRecords(cases=Categorical.single(bundle.case_history.as_of(process.published_on())))
     return one_row(process.as_of(stage), stage, records=records)
 
 

@@ -52,7 +52,7 @@ def case(**columns: str) -> CasebookCase:
 
 def outcomes_in_records(cases: Sequence[CasebookCase]) -> tuple[ResolvedCase, ...]:
     """What the track records learn of these cases alone."""
-    return load_casebook(cases).log.resolved
+    return load_casebook(cases).case_history.resolved
 
 
 FAILED = {"fail": "1", "outcome": "collapsed"}
@@ -133,7 +133,7 @@ def test_survivors_survive_one_by_one() -> None:
 
 
 def test_what_is_learnt_has_a_day_a_kind_and_an_outcome(book: Casebook) -> None:
-    resolved = book.log.resolved
+    resolved = book.case_history.resolved
     assert [each.on for each in resolved] == sorted(each.on for each in resolved)
     assert {each.kind for each in resolved} == {"picked", "cohort"}
     assert sum(each.failed for each in resolved) < len(resolved)
@@ -149,7 +149,7 @@ def test_rows_are_what_serving_would_have_read_on_the_day(book: Casebook) -> Non
     for index in range(0, len(book.cases), 37):
         process = book.cases[index].process()
         for stage in STAGES:
-            records = TrackRecords(cases=Categorical.single(book.log.as_of(process.published_on())))
+            records = TrackRecords(cases=Categorical.single(book.case_history.as_of(process.published_on())))
             again = feature_values(known_at(stage), one_row(process.as_of(stage), stage, records=records))
             assert book.x[stage][index] == pytest.approx(again[0].astype(np.float32), nan_ok=True)
 

@@ -71,11 +71,11 @@ def test_the_contract_s_keys_are_printed(bundle: Bundle) -> None:
 
 
 def test_a_probability_is_what_scoring_says_of_the_case_on_its_day(bundle: Bundle) -> None:
-    log = CaseHistory(resolved=tuple(in_order(resolved_cases(CASES))))
+    history = CaseHistory(resolved=tuple(in_order(resolved_cases(CASES))))
     told = [case for case in DATED[:40] if case.outcomes["failure"] is not None]
     found = probabilities(bundle, casebook_uk.REGISTER, CASES, DATED[:40], "failure", "draft")
     for case, p in zip(told, found, strict=True):
-        scored = scoring.score(replace(bundle, log=log), casebook.cases()[case.row].process(), "draft")
+        scored = scoring.score(replace(bundle, case_history=history), casebook.cases()[case.row].process(), "draft")
         assert round(p, 4) == scored.failure
 
 

@@ -201,7 +201,7 @@ def test_the_first_release_is_the_run_s_bundle_and_is_served(run_id: str, home: 
     assert home / "2026.11.1" == bundles.released()
     loaded = bundles.load(bundles.released())
     assert loaded.manifest.version == "2026.11.1"
-    assert loaded.log.resolved == result.bundle.log.resolved
+    assert loaded.case_history.resolved == result.bundle.case_history.resolved
     for key, booster in result.bundle.boosters.items():
         assert loaded.boosters[key].save_raw("ubj") == booster.save_raw("ubj")
     assert aliases() == {"champion": "2026.11.1"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -91,9 +90,9 @@ def test_nothing_resolved_on_or_after_publication_is_known(
 
 
 def test_what_is_resolved_on_the_day_of_publication_itself_is_not_known() -> None:
-    log = CaseHistory.of([ResolvedCase(on=DAY, keys=("buyer:a",), failed=True)])
-    assert log.as_of(DAY).longest(["buyer:a"]) is None
-    assert log.as_of(DAY + timedelta(days=1)).longest(["buyer:a"]) is not None
+    history = CaseHistory.of([ResolvedCase(on=DAY, keys=("buyer:a",), failed=True)])
+    assert history.as_of(DAY).longest(["buyer:a"]) is None
+    assert history.as_of(DAY + timedelta(days=1)).longest(["buyer:a"]) is not None
 
 
 @settings(max_examples=100)
@@ -103,25 +102,25 @@ def test_neither_the_order_of_cases_nor_that_of_questions_matters(
 ) -> None:
     shuffled = list(resolved)
     seed.shuffle(shuffled)
-    log, other = CaseHistory.of(shuffled), CaseHistory.of(resolved)
+    history, other = CaseHistory.of(shuffled), CaseHistory.of(resolved)
     told = {day: other.as_of(day) for day in sorted(published)}
-    assert all(log.as_of(day) == told[day] for day in published)
-    assert all(map(is_, log.as_of_each([*published, None]), [*map(log.as_of, published), log.as_of(None)]))
+    assert all(history.as_of(day) == told[day] for day in published)
+    assert all(history.as_of(day) is history.as_of(day) for day in (*published, None))
 
 
 def test_a_state_holds_what_is_known_and_nothing_else() -> None:
-    log = CaseHistory.of(
+    history = CaseHistory.of(
         [ResolvedCase(on=DAY, keys=("buyer:a",), failed=True), ResolvedCase(on=days_on(2), keys=("c",), failed=True)]
     )
-    state = log.as_of(days_on(1))
+    state = history.as_of(days_on(1))
     assert list(state) == ["buyer:a"] and len(state) == 1 and "c" not in state
     with pytest.raises(KeyError):
         state["c"]
 
 
 def test_without_a_day_all_is_known() -> None:
-    log = CaseHistory.of([ResolvedCase(on=DAY, keys=("buyer:a",), failed=True)])
-    assert log.as_of(None)["buyer:a"].cases == 1
+    history = CaseHistory.of([ResolvedCase(on=DAY, keys=("buyer:a",), failed=True)])
+    assert history.as_of(None)["buyer:a"].cases == 1
 
 
 def test_what_is_expected_of_a_case_is_the_rate_of_its_kind_so_far() -> None:
@@ -182,8 +181,8 @@ def test_of_several_keys_the_longest_record_is_read_so_that_no_case_counts_twice
 )
 def test_many_are_told_what_each_is_told_alone(asked: list[tuple[int, int]], resolved: list[ResolvedCase]) -> None:
     """Also where kinds are of other rows than those asked: of some that were left out."""
-    log = CaseHistory.of(resolved)
-    states = [log.as_of(day) for day in (DAY - timedelta(days=5), DAY, None)]
+    history = CaseHistory.of(resolved)
+    states = [history.as_of(day) for day in (DAY - timedelta(days=5), DAY, None)]
     names: list[tuple[str, ...]] = [(), ("buyer:a",), ("nobody", "buyer:b"), ("buyer:a", "market:851")]
     records, keys = (np.array(each, dtype=np.int32) for each in zip(*asked, strict=True))
     found = longest_records(Categorical(states, records), Categorical(names, keys)).rows()
