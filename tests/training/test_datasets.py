@@ -15,7 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from features.catalogue import catalogue, known_at
+from features.catalogue import catalogue, trained_at
 from features.categorical import Categorical
 from features.table import TrackRecords
 from features.table_builder import one_row
@@ -150,7 +150,7 @@ def test_rows_are_what_serving_would_have_read_on_the_day(book: Casebook) -> Non
         process = book.cases[index].process()
         for stage in STAGES:
             records = TrackRecords(cases=Categorical.single(book.case_history.as_of(process.published_on())))
-            again = feature_values(known_at(stage), one_row(process.as_of(stage), stage, records=records))
+            again = feature_values(trained_at(stage), one_row(process.as_of(stage), stage, records=records))
             assert book.x[stage][index] == pytest.approx(again[0].astype(np.float32), nan_ok=True)
 
 
@@ -171,9 +171,9 @@ def test_the_order_of_cases_changes_no_row(book: Casebook) -> None:
         assert turned.x[stage][::-1] == pytest.approx(straight.x[stage], rel=1e-5, nan_ok=True)
 
 
-def test_columns_are_those_known_at_the_stage(book: Casebook) -> None:
+def test_columns_are_those_that_training_offers_at_the_stage(book: Casebook) -> None:
     for stage in STAGES:
-        assert book.features[stage] == tuple(each.name for each in known_at(stage))
+        assert book.features[stage] == tuple(each.name for each in trained_at(stage))
         assert book.x[stage].shape == (len(book.cases), len(book.features[stage]))
 
 
