@@ -16,7 +16,7 @@ setup: .venv/ready
 	@touch $@
 
 demo: setup
-	$(BIN)/tender-risk score examples/manchester-lco.json --stage draft --explain
+	$(BIN)/tender-risk score examples/manchester-lco.json --stage draft
 	$(BIN)/tender-risk serve --port $(PORT)
 
 test: setup lint types
