@@ -124,7 +124,8 @@ class CategoricalBuilder(Generic[Key]):
 
     def repeat(self, value: Key, rows: int) -> None:
         """Takes more rows that all hold one value."""
-        self._rows.extend(array("i", [self._codes[value]]) * rows)
+        if rows:
+            self._rows.extend(array("i", [self._codes[value]]) * rows)
 
     def categorical(self) -> Categorical[Key]:
         """The column of all rows."""

@@ -33,7 +33,7 @@ CHECKED_BY: Mapping[tuple[type, str], tuple[str, ...]] = {
     (Procedure, "enquiry_period"): ("enquiry_start", "enquiry_end"),
     (Procedure, "contract_period"): ("contract_start", "contract_end"),
     (Lot, "value"): ("lot_currencies",),
-    (Lot, "contract_period"): ("lot_starts", "lot_ends"),
+    (Lot, "contract_period"): ("lot_start", "lot_end"),
 }
 """Fields, by struct and name, of which reading these columns notices all that `tenders.io.ocds` would find wrong."""
 
@@ -168,55 +168,64 @@ class _Growing:
     """One column as it is read. While all of it is unknown, only its length is held."""
 
     def __init__(self, column: Column) -> None:
-        self.column = column
-        self._numbers, self._codes = array("d"), array("i")
-        self._categories = CategoricalBuilder[Any]()
+        self.column, self._convert = column, _conversion(column)
+        self._rows: array[float] | array[int] | CategoricalBuilder[Any]
+        self._rows = array("d") if column.is_number else array("i") if column.categories else CategoricalBuilder()
         self._unknown = 0
 
-    def read(self, chunk: TenderChunk, stage: Stage) -> Sequence[Any] | None:
-        """What it says of some tenders, as it is held: floats, codes or values; None if it is unknown of all."""
+    def read(self, chunk: TenderChunk, stage: Stage) -> Any:
+        """What it says of some tenders, as it is held; None if it is unknown of all."""
         values = self.column.values(chunk, stage)
-        if values is None:
-            return None
-        if self.column.kind == "date":
-            return dates.ordinals(values)
-        if self.column.is_number:
-            return [math.nan if value is None else value for value in values]
-        return _codes(values) if self.column.categories else values
+        return None if values is None else self._convert(values)
 
-    def extend(self, values: Sequence[Any] | None, size: int) -> None:
+    def extend(self, values: Any, size: int) -> None:
         """Takes what was read; without it, so many unknown ones."""
         if values is None:
             self._unknown += size
             return
         if self._unknown:
             self._settle_unknown()
-        if self.column.is_number:
-            self._numbers.extend(values)
-        elif self.column.categories:
-            self._codes.extend(values)
-        else:
-            self._categories.extend(values)
+        self._rows.extend(values)
 
     def settled(self) -> Floats | Categorical[Any] | None:
         """The whole column, None if it is unknown of all."""
-        if not (self._numbers or self._codes or len(self._categories)):
+        if not len(self._rows):
             return None
         self._settle_unknown()
+        if isinstance(self._rows, CategoricalBuilder):
+            return self._rows.categorical()
         if self.column.is_number:
-            return np.array(self._numbers)
-        if self.column.categories:
-            return Categorical(_CURRENCY_LIST, np.array(self._codes, dtype=np.int32))
-        return self._categories.categorical()
+            return np.array(self._rows, dtype=np.float64)
+        return Categorical(_CURRENCY_LIST, np.array(self._rows, dtype=np.int32))
 
     def _settle_unknown(self) -> None:
-        if self.column.is_number:
-            self._numbers.extend(array("d", [math.nan]) * self._unknown)
-        elif self.column.categories:
-            self._codes.extend(array("i", [0]) * self._unknown)
-        elif self._unknown:
-            self._categories.repeat(self.column.unknown, self._unknown)
+        if isinstance(self._rows, CategoricalBuilder):
+            self._rows.repeat(self.column.unknown, self._unknown)
+        else:
+            # NaN, or the code of no currency.
+            unknown = math.nan if self.column.is_number else 0
+            self._rows.extend(array(self._rows.typecode, [unknown]) * self._unknown)  # type: ignore[arg-type]
         self._unknown = 0
+
+
+def _conversion(column: Column) -> Callable[[Sequence[Any]], Any]:
+    """How values of a column are held."""
+    if column.kind == "date":
+        return _days
+    if column.is_number:
+        return _floats
+    return _codes if column.categories else list
+
+
+def _days(texts: Sequence[str | None]) -> array[float]:
+    return array("d", dates.ordinals(texts))
+
+
+def _floats(values: Sequence[float | None]) -> array[float]:
+    try:
+        return array("d", values)  # type: ignore[arg-type]
+    except TypeError:
+        return array("d", [math.nan if value is None else value for value in values])
 
 
 def _codes(currencies: Sequence[str | None]) -> list[int]:

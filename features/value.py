@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date
 
 import msgspec
 import numpy as np
@@ -97,21 +98,34 @@ def pounds(table: TenderTable) -> Floats:
     own, currency = net_or_gross(table, "value", "value_gross"), table.text("currency").codes
     lots, lot_currency = net_or_gross(table, "lot_values", "lot_values_gross"), table.text("lot_currencies").codes
     budget, budget_currency = net_or_gross(table, "budget", "budget_gross"), table.text("budget_currency").codes
-    owner, year = table.owner("lots"), table.number("year")
-    value = _in_pounds(own, currency, year)
+    rows, owner, counts = np.arange(len(table)), table.owner("lots"), table.number("lots")
+    years = _Years(table)
+    value = _in_pounds(own, currency, rows, years)
     if not np.isnan(value).any():
         return value
-    of_lots = np.bincount(owner, _in_pounds(lots, lot_currency, year[owner]), len(table))
-    value = np.where(np.isnan(value) & (table.number("lots") > 0), of_lots, value)
-    return np.where(np.isnan(value), _in_pounds(budget, budget_currency, year), value)
+    of_lots = np.bincount(owner, _in_pounds(lots, lot_currency, owner, years), len(table))
+    value = np.where(np.isnan(value) & (counts > 0), of_lots, value)
+    return np.where(np.isnan(value), _in_pounds(budget, budget_currency, rows, years), value)
 
 
-def _in_pounds(amount: Floats, currency: NDArray[np.int32], year: Floats) -> Floats:
-    """Amounts in pounds at the rate of the year."""
+class _Years:
+    """The year at whose rate amounts are converted: of publication, else of the tender period or the release."""
+
+    def __init__(self, table: TenderTable) -> None:
+        self._day, self._year = table.days("published"), table.number("year_without_day")
+
+    def of(self, row: int) -> int | None:
+        """The year of a tender; None if unknown."""
+        day, year = self._day[row], self._year[row]
+        return date.fromordinal(int(day)).year if not np.isnan(day) else int(year) if not np.isnan(year) else None
+
+
+def _in_pounds(amount: Floats, currency: NDArray[np.int32], owner: NDArray[np.int64], years: _Years) -> Floats:
+    """Amounts in pounds, each at the rate of the year of its tender."""
     found = np.where(amount == 0, np.nan, amount)
     for place in np.flatnonzero((currency != GBP) & ~np.isnan(found)).tolist():
         value = Value(amount=float(found[place]), currency=CURRENCY_CODES[currency[place]])
-        converted = in_pounds(value, None if np.isnan(year[place]) else int(year[place]))
+        converted = in_pounds(value, years.of(owner[place]))
         found[place] = np.nan if converted is None else converted
     return found
 
@@ -120,7 +134,7 @@ def _in_pounds(amount: Floats, currency: NDArray[np.int32], year: Floats) -> Flo
 def years(table: TenderTable) -> Floats:
     """The initial term in years, without options: the tender's own, else the longest of its lots."""
     own = period_days(table.number("contract_days"), table.days("contract_start"), table.days("contract_end"))
-    lots = period_days(table.number("lot_days"), table.days("lot_starts"), table.days("lot_ends"))
+    lots = period_days(table.number("lot_days"), table.days("lot_start"), table.days("lot_end"))
     owner, term = table.owner("lots"), _years(own)
     if not np.isnan(term).any():
         return term
@@ -293,7 +307,7 @@ def deposit_share(table: TenderTable) -> Floats:
     Cash tied up until the award keeps small bidders away. Source: General Financial Rules 2017 (India), rule 170;
     OCDS participation fees extension.
     """
-    deposits = Amounts.each(table, "deposit_values", "deposit_currencies", "deposits")
+    deposits = Amounts.each(table, "deposits_values", "deposits_currencies", "deposits")
     return over(deposits, Amounts.of_value(table))
 
 
@@ -310,7 +324,7 @@ def fee_share(table: TenderTable) -> Floats:
 
     It is lost whoever wins, so the curious stay away. Source: OCDS participation fees extension.
     """
-    papers = Amounts.each(table, "document_fee_values", "document_fee_currencies", "document_fees")
+    papers = Amounts.each(table, "document_fees_values", "document_fees_currencies", "document_fees")
     return over(papers, Amounts.of_value(table))
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, is_
 from typing import Any, get_origin
 
 import msgspec
@@ -19,7 +19,6 @@ import msgspec
 from tenders import dates
 from tenders.codelists import LATER_ROLES
 from tenders.facts import STAGES, Stage
-from tenders.memo import Memo
 from tenders.tender import Award, AwardCriteria, Classification, Lot, Party, Tender, Value, bid_count, bidders
 
 Values = Sequence[Any] | None
@@ -47,24 +46,17 @@ class TenderChunk:
 
     def values(self, path: str) -> Values:
         """The value at a path of each tender."""
-        parent, _, last = path.rpartition("/")
+        parent, last = _split(path)
         parts = self._objects(parent)
         if not parts:
             return None
-        if isinstance(parts[0], dict):
-            found = [codes.get(last) for codes in parts]
-        else:
-            found = list(map(_step(parts[0].__class__, last).get, parts))
-        return None if found.count(None) == len(found) else found
+        kind = parts[0].__class__
+        found = [codes.get(last) for codes in parts] if kind is dict else list(map(_step(kind, last).get, parts))
+        return None if found[0] is None and found.count(None) == len(found) else found
 
     def lists(self, path: str) -> Sequence[tuple[Any, ...]]:
         """The list at a path of each tender."""
-        lists = self._objects(path)
-        if not lists:
-            return [()] * len(self)
-        if path == "/awards" and any(lists):
-            return [tuple(filter(stands, awards)) for awards in lists]
-        return lists
+        return self._objects(path) or [()] * len(self)
 
     def entries(self, path: str) -> list[Any]:
         """All entries of the lists at a path, those of the first tender first."""
@@ -80,12 +72,14 @@ class TenderChunk:
 
     def _objects(self, path: str) -> Sequence[Any] | None:
         """The object at a path of each tender, an empty one where there is none; None if no tender has one."""
-        if path not in self._parts:
-            self._parts[path] = self._found(path)
-        return self._parts[path]
+        try:
+            return self._parts[path]
+        except KeyError:
+            found = self._parts[path] = self._found(path)
+            return found
 
     def _found(self, path: str) -> Sequence[Any] | None:
-        parent, _, last = path.rpartition("/")
+        parent, last = _split(path)
         if last == "*":
             return self.entries(parent)
         if last == "0":
@@ -96,11 +90,18 @@ class TenderChunk:
             return None
         step = _step(parts[0].__class__, last)
         found = list(map(step.get, parts))
-        if path == "/tenderRisk":
-            return None if all(facts is NO_FACTS for facts in found) else found
-        if step.empty is None or None not in found:
-            return found
-        return [step.empty if each is None else each for each in found] if any(found) else None
+        if path == "/awards":
+            return [tuple(filter(stands, awards)) if awards else awards for awards in found]
+        if step.empty is not None and None in found:
+            found = [step.empty if each is None else each for each in found]
+        absent = NO_FACTS if path == "/tenderRisk" else step.empty
+        return None if absent is not None and all(map(partial(is_, absent), found)) else found
+
+
+@cache
+def _split(path: str) -> tuple[str, str]:
+    parent, _, last = path.rpartition("/")
+    return parent, last
 
 
 def stands(award: Award) -> bool:
@@ -158,11 +159,31 @@ def text_at(path: str) -> Read:
 
 def is_stated(path: str) -> Read:
     """Yes where there is a value at a path; unknown where there is none."""
-    return value_at(path, lambda _: True)
+
+    def read(chunk: TenderChunk, stage: Stage) -> Values:
+        values = chunk.values(path)
+        return None if values is None else [None if value is None else True for value in values]
+
+    return read
 
 
 def _each(values: Values, convert: Callable[[Any], Any]) -> Values:
     return None if values is None else [None if value is None else convert(value) for value in values]
+
+
+def gross_at(path: str) -> Read:
+    """The gross amount of the value at a path, where no net one is stated."""
+
+    def read(chunk: TenderChunk, stage: Stage) -> Values:
+        net = chunk.values(f"{path}/amount")
+        if net is not None and None not in net:
+            return None
+        gross = chunk.values(f"{path}/amountGross")
+        if net is None or gross is None:
+            return gross
+        return [instead if amount is None else None for amount, instead in zip(net, gross, strict=True)]
+
+    return read
 
 
 def count_at(path: str) -> Read:
@@ -185,43 +206,54 @@ def end_of(path: str) -> Read:
     return read
 
 
-def years(chunk: TenderChunk, stage: Stage) -> Values:
-    """The year of publication, else of the tender period, else of the release."""
+def years_without_day(chunk: TenderChunk, stage: Stage) -> Values:
+    """Where no day of publication is known, the year of it, else of the tender period, else of the release."""
+    published = chunk.values("/tender/datePublished")
+    if published is not None and None not in published and min(map(len, published)) >= len("2024-01-01"):
+        return None
     texts = [
         tender.tender.date_published
         or ((period := tender.tender.tender_period) and (period.start_date or period.end_date))
         or tender.date
         for tender in chunk.tenders
     ]
-    return _each(texts, _YEARS.__getitem__)
+    days = published or [None] * len(chunk)
+    return [None if dates.day(day) else dates.year(text) for day, text in zip(days, texts, strict=True)]
 
 
-def _cpv(code: Classification | None) -> str | None:
-    """A classification's code, if it is of the CPV."""
-    if code is None or code.id is None or (code.scheme and code.scheme != "CPV" and code.scheme.upper() != "CPV"):
-        return None
-    return code.id if isinstance(code.id, str) else str(code.id)
+def _is_cpv(code: Classification) -> bool:
+    """Whether it is a code of the CPV, or of no scheme that is named."""
+    return code.id is not None and (code.scheme or "CPV").upper() == "CPV"
 
 
 def first_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The CPV code of the first item."""
-    return [_cpv(items[0].classification) if items else None for items in chunk.lists("/tender/items")]
+    codes = [items[0].classification if items else None for items in chunk.lists("/tender/items")]
+    return [str(code.id) if code and _is_cpv(code) else None for code in codes]
 
 
 def own_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The CPV code of the whole tender."""
-    return [_cpv(tender.tender.classification) for tender in chunk.tenders]
+    codes = [tender.tender.classification for tender in chunk.tenders]
+    return [str(code.id) if code and _is_cpv(code) else None for code in codes]
 
 
 def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The codes of the tender and its items, main ones only."""
     found = []
     for tender in chunk.tenders:
-        own, items = tender.tender.classification, tender.tender.items
-        codes = [code for item in items if (code := _cpv(item.classification)) is not None]
-        if own is not None and (code := _cpv(own)) is not None:
-            codes.insert(0, code)
-        found.append(tuple(codes))
+        codes = [item.classification for item in tender.tender.items]
+        if tender.tender.classification is not None:
+            codes.insert(0, tender.tender.classification)
+        found.append(
+            tuple(
+                [
+                    code.id if type(code.id) is str else str(code.id)
+                    for code in codes
+                    if code is not None and code.id is not None and (code.scheme == "CPV" or _is_cpv(code))
+                ]
+            )
+        )
     return found
 
 
@@ -362,7 +394,10 @@ def _earliest(texts: Sequence[str | None]) -> str | None:
 
 def award_date(chunk: TenderChunk, stage: Stage) -> Values:
     """The date of the first award."""
-    return [_earliest([award.date for award in awards]) for awards in chunk.lists("/awards")]
+    return [
+        awards[0].date or None if len(awards) == 1 else _earliest([award.date for award in awards])
+        for awards in chunk.lists("/awards")
+    ]
 
 
 def started(chunk: TenderChunk, stage: Stage) -> Values:
@@ -414,6 +449,3 @@ def fee_count(kind: str) -> Read:
     return lambda chunk, _: [
         sum(kind in fee.type for fee in fees) or None for fees in chunk.lists("/tender/participationFees")
     ]
-
-
-_YEARS = Memo(dates.year)

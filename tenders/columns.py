@@ -9,6 +9,7 @@ docs. To add a fact is to add its field (`tenders.facts` or `tenders.tender`) an
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -91,7 +92,7 @@ def _awards(cells: Any) -> Any:
     return np.where(np.any(known, axis=0), 1.0, np.nan)
 
 
-def _currency(cells: Any) -> Any:
+def _form_currency(cells: Any) -> Any:
     return cells.in_codes("currency", cells.with_default("currency", DEFAULT_CURRENCY, "value"))
 
 
@@ -99,6 +100,11 @@ def _award_currencies(cells: Any) -> Any:
     stated = cells.with_default("currency", DEFAULT_CURRENCY, "award_value")
     of_awards = cells.in_codes("award_currencies", cells.where_known("award_value", stated))
     return cells.spread("awards", of_awards)
+
+
+def _year_without_day(cells: Any) -> Any:
+    years = cells.first("published", "tender_start", "tender_end").numbers(dates.year)
+    return np.where(np.isnan(cells.days("published")), years, np.nan)
 
 
 def _listed(name: str) -> Callable[[Any], Any]:
@@ -147,7 +153,7 @@ FORM: tuple[Column, ...] = (
         "Currency",
         "ISO 4217 code; GBP if left out.",
         categories=CURRENCY_CODES,
-        of_form=_currency,
+        of_form=_form_currency,
     ),
     Column(
         "lots",
@@ -315,22 +321,45 @@ FORM: tuple[Column, ...] = (
 """The fields of the flat form, in its order."""
 
 
+def _gross(name: str, path: str, per: str = "") -> Column:
+    """The gross amount of the value at a path, where no net one is stated."""
+    return Column(name, "number", f"{path}/amountGross", read=read.gross_at(path), per=per)
+
+
+def _currency(name: str, path: str, per: str = "") -> Column:
+    return Column(name, "text", path, per=per, categories=CURRENCY_CODES)
+
+
+def _period(name: str, path: str, per: str = "") -> tuple[Column, Column, Column]:
+    """Days, start and end of the period at a path."""
+    return (
+        Column(f"{name}_days", "number", f"{path}/durationInDays", per=per),
+        Column(f"{name}_start", "date", f"{path}/startDate", per=per),
+        Column(f"{name}_end", "date", f"{path}/endDate", read=read.end_of(path), per=per),
+    )
+
+
+def _fees(name: str, kind: str) -> tuple[Column, Column, Column]:
+    """How many fees of a kind there are, their amounts and their currencies."""
+    path = "/tender/participationFees"
+    amount, currency = (read.fees(kind, attrgetter(field)) for field in ("amount", "currency"))
+    return (
+        Column(name, "count", path, read=read.fee_count(kind)),
+        Column(f"{name}_values", "number", f"{path}/*/value/amount", read=amount, per=name),
+        Column(
+            f"{name}_currencies", "text", f"{path}/*/value/currency", read=currency, per=name, categories=CURRENCY_CODES
+        ),
+    )
+
+
 NOT_ON_FORM: tuple[Column, ...] = (
-    Column("value_gross", "number", "/tender/value/amountGross"),
+    _gross("value_gross", "/tender/value"),
     Column("budget", "number", "/planning/budget/amount/amount"),
-    Column("budget_gross", "number", "/planning/budget/amount/amountGross"),
-    Column("budget_currency", "text", "/planning/budget/amount/currency", categories=CURRENCY_CODES),
-    Column("lot_values_gross", "number", "/tender/lots/*/value/amountGross", per="lots"),
-    Column("lot_currencies", "text", "/tender/lots/*/value/currency", per="lots", categories=CURRENCY_CODES),
-    Column("lot_days", "number", "/tender/lots/*/contractPeriod/durationInDays", per="lots"),
-    Column("lot_starts", "date", "/tender/lots/*/contractPeriod/startDate", per="lots"),
-    Column(
-        "lot_ends",
-        "date",
-        "/tender/lots/*/contractPeriod/endDate",
-        read=read.end_of("/tender/lots/*/contractPeriod"),
-        per="lots",
-    ),
+    _gross("budget_gross", "/planning/budget/amount"),
+    _currency("budget_currency", "/planning/budget/amount/currency"),
+    _gross("lot_values_gross", "/tender/lots/*/value", per="lots"),
+    _currency("lot_currencies", "/tender/lots/*/value/currency", per="lots"),
+    *_period("lot", "/tender/lots/*/contractPeriod", per="lots"),
     Column(
         "lot_bids",
         "count",
@@ -355,18 +384,15 @@ NOT_ON_FORM: tuple[Column, ...] = (
         read=read.is_stated("/tender/tenderPeriod/startDate"),
         of_form=lambda cells: np.where(cells.is_known("tender_start"), 1.0, np.nan),
     ),
-    Column("enquiry_start", "date", "/tender/enquiryPeriod/startDate"),
-    Column("enquiry_end", "date", "/tender/enquiryPeriod/endDate", read=read.end_of("/tender/enquiryPeriod")),
-    Column("bid_validity_days", "number", "/tender/submissionTerms/bidValidityPeriod/durationInDays"),
-    Column("bid_validity_start", "date", "/tender/submissionTerms/bidValidityPeriod/startDate"),
-    Column("bid_validity_end", "date", "/tender/submissionTerms/bidValidityPeriod/endDate"),
+    *_period("enquiry", "/tender/enquiryPeriod")[1:],
+    *_period("bid_validity", "/tender/submissionTerms/bidValidityPeriod"),
     Column("first_meeting", "date", "/tender/clarificationMeetings", read=read.first_meeting),
     Column(
-        "year",
+        "year_without_day",
         "number",
         "/tender/datePublished",
-        read=read.years,
-        of_form=lambda cells: cells.first("published", "tender_start", "tender_end").numbers(dates.year),
+        read=read.years_without_day,
+        of_form=_year_without_day,
     ),
     Column("tenderers", "count", "/tender/tenderers", stage="bids_in", read=read.known_count_at("/tender/tenderers")),
     Column("own_cpv", "text", "/tender/classification/id", read=read.own_cpv),
@@ -413,38 +439,8 @@ NOT_ON_FORM: tuple[Column, ...] = (
     Column("engagement_planned", "yes_no", "/planning/milestones", read=read.engagement),
     Column("first_engagement", "date", "/planning/milestones", read=read.first_engagement),
     Column("unsuccessful_before", "yes_no", "/relatedProcesses", read=read.no_result_before),
-    Column("deposits", "count", "/tender/participationFees", read=read.fee_count("deposit")),
-    Column(
-        "deposit_values",
-        "number",
-        "/tender/participationFees/*/value/amount",
-        read=read.fees("deposit", lambda value: value.amount),
-        per="deposits",
-    ),
-    Column(
-        "deposit_currencies",
-        "text",
-        "/tender/participationFees/*/value/currency",
-        read=read.fees("deposit", lambda value: value.currency),
-        per="deposits",
-        categories=CURRENCY_CODES,
-    ),
-    Column("document_fees", "count", "/tender/participationFees", read=read.fee_count("document")),
-    Column(
-        "document_fee_values",
-        "number",
-        "/tender/participationFees/*/value/amount",
-        read=read.fees("document", lambda value: value.amount),
-        per="document_fees",
-    ),
-    Column(
-        "document_fee_currencies",
-        "text",
-        "/tender/participationFees/*/value/currency",
-        read=read.fees("document", lambda value: value.currency),
-        per="document_fees",
-        categories=CURRENCY_CODES,
-    ),
+    *_fees("deposits", "deposit"),
+    *_fees("document_fees", "document"),
     Column("changes_counted", "yes_no", "/tenderRisk/changesCounted"),
     Column(
         "amendments",
