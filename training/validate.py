@@ -13,7 +13,10 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from models.predict import Matrix
 from training import metrics
@@ -92,19 +95,13 @@ def fit_on_labels(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
 
 def fit_logistic(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
     """Baseline: logistic regression on standardised features, unknown at the median, kind taken out as a column."""
-    known = [column[~np.isnan(column)] for column in data.x.T]
-    middle = np.array([np.median(column) if len(column) else 0.0 for column in known])
-    spread = np.array([column.std() if len(column) else 0.0 for column in known]) + 1e-9
-
-    def scaled(x: Matrix) -> Floats:
-        return np.asarray(np.nan_to_num((x - middle) / spread), dtype=np.float64)
-
-    kind = kind_log_odds(data.y, data.picked, data.weight)[:, None]
+    scale = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    kind = kind_log_odds(data.y, data.picked, data.weight)
     weight = data.weight * np.where(data.picked, recipe.picked_weight, 1.0)
     model = LogisticRegression(C=0.05, max_iter=1000)
-    model.fit(np.hstack([scaled(data.x), kind]), data.y, sample_weight=weight)
+    model.fit(np.column_stack([scale.fit_transform(data.x), kind]), data.y, sample_weight=weight)
     coefficients: Floats = model.coef_[0][:-1]
-    return lambda x: np.asarray(scaled(x) @ coefficients, dtype=np.float64)
+    return lambda x: np.asarray(scale.transform(x) @ coefficients, dtype=np.float64)
 
 
 RED_FLAGS: Mapping[str, Callable[[Floats], Flags]] = {
