@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
 
+Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
@@ -29,13 +32,32 @@ def group_numbers(keys: Sequence[object]) -> Indices:
 
 
 def grouped_folds(group: Indices, folds: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
-    """(train, test) row numbers of each fold. Whole groups go to a fold at random; empty folds are left out."""
+    """(train, test) row numbers of each fold. Whole groups go to a fold at random; empty folds are left out.
+
+    Blind to outcomes: those of the rows that are judged have no say in the folds of a register.
+    """
     numbers = np.unique(group, return_inverse=True)[1]
     fold_of = np.random.default_rng(seed).integers(0, folds, numbers.max() + 1)[numbers]
     for fold in range(folds):
         test = np.flatnonzero(fold_of == fold)
         if len(test):
             yield np.flatnonzero(fold_of != fold), test
+
+
+def stratified_group_folds(y: Floats, group: Indices, folds: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
+    """(train, test) row numbers of each fold: whole groups, at random, so that outcomes are spread over the folds.
+
+    `y` has shape (rows,); unknown outcomes (NaN) are spread as a kind of their own. Folds without rows are left out.
+    Raises ValueError if no kind has two rows, or all rows are one group.
+    """
+    kind = np.nan_to_num(y, nan=2).astype(np.int64)
+    most = min(np.bincount(kind).max(), len(np.unique(group)))
+    splitter = StratifiedGroupKFold(min(folds, most), shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # An outcome that is rarer than the folds is not in every one of them.
+        warnings.simplefilter("ignore", UserWarning)
+        splits = list(splitter.split(kind, kind, group))
+    yield from ((train, test) for train, test in splits if len(test))
 
 
 def bootstrap(cluster: Indices, times: int, seed: int) -> Iterator[Indices]:

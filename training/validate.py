@@ -24,7 +24,7 @@ from training.calibrate import fit_line
 from training.datasets import Casebook, CasebookDataset
 from training.fit import booster_margin, fit_casebook, kind_log_odds
 from training.recipe import Recipe
-from training.splits import grouped_folds
+from training.splits import stratified_group_folds
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -65,7 +65,7 @@ def out_of_fold_margin(data: CasebookDataset, recipe: Recipe, fitter: Fitter) ->
     """A margin for every row from models that saw nothing of its group: the mean over repeated folds."""
     margin = np.zeros(len(data.y))
     for repeat in range(recipe.repeats):
-        for train, test in grouped_folds(data.group, recipe.folds, recipe.seed + repeat):
+        for train, test in stratified_group_folds(data.y, data.group, recipe.folds, recipe.seed + repeat):
             labelled = train[data.labelled[train]]
             predict = fitter(data.take(labelled), recipe, recipe.seed + repeat)
             margin[test] += predict(data.x[test]) / recipe.repeats
@@ -153,7 +153,7 @@ def calibrate_out_of_fold(data: CasebookDataset, margin: Floats, recipe: Recipe)
     """Probabilities of the cohort rows, each from a line fitted without its group. Shape (cohort rows,)."""
     rows = data.cohort
     p = np.full(len(rows), float(np.average(data.y[rows], weights=data.case_weight[rows])))
-    for train, test in grouped_folds(data.group[rows], recipe.folds, recipe.seed):
+    for train, test in stratified_group_folds(data.y[rows], data.group[rows], recipe.folds, recipe.seed):
         known = rows[train]
         a, b = fit_line(margin[known], data.y[known], data.case_weight[known], float(margin[rows].std()))
         p[test] = expit(a + b * margin[rows[test]])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.splits import group_numbers, grouped_folds, linked_groups
+from training.splits import group_numbers, grouped_folds, linked_groups, stratified_group_folds
 
 keys = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), min_size=1, max_size=15)
 
@@ -51,6 +51,36 @@ def test_the_same_seed_splits_alike_and_another_otherwise() -> None:
     group = np.arange(50)
     first, again, other = ([list(test) for _, test in grouped_folds(group, 5, seed)] for seed in (1, 1, 2))
     assert first == again != other
+
+
+labels = st.sampled_from([0.0, 1.0, float("nan")])
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 9), labels), min_size=4, max_size=40).filter(
+        lambda rows: len({group for group, _ in rows}) > 1
+    ),
+    folds=st.integers(2, 6),
+    seed=st.integers(0, 99),
+)
+def test_no_stratified_fold_parts_a_group_and_every_row_is_tested_once(
+    rows: list[tuple[int, float]], folds: int, seed: int
+) -> None:
+    group, y = np.array([group for group, _ in rows]), np.array([label for _, label in rows])
+    tested: list[int] = []
+    for train, test in stratified_group_folds(y, group, folds, seed):
+        assert set(group[train]).isdisjoint(group[test])
+        assert sorted([*train, *test]) == list(range(len(group)))
+        assert len(test)
+        tested += list(test)
+    assert sorted(tested) == list(range(len(group)))
+
+
+def test_stratified_folds_have_like_rates_and_another_seed_other_folds() -> None:
+    group, y = np.repeat(np.arange(100), 3), np.repeat(np.arange(100) % 5 == 0, 3).astype(float)
+    assert np.ptp([y[test].mean() for _, test in stratified_group_folds(y, group, 5, 1)]) < 0.02
+    first, again, other = ([list(test) for _, test in stratified_group_folds(y, group, 5, seed)] for seed in (1, 1, 2))
+    assert len(first) == 5 and first == again != other
 
 
 def test_equal_keys_have_equal_numbers_in_the_order_of_their_appearance() -> None:
