@@ -49,7 +49,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(scoring, name, asks)
 
-    for name, kind in (("score", "one"), ("explained", "one"), ("scores", "batch"), ("numbers", "batch")):
+    for name, kind in (("score", "one"), ("explained", "one"), ("scores", "batch"), ("forecasts", "batch")):
         counting(name, kind)
     return counted
 
