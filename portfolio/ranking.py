@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from features.track_records.case_records import normal
+from tenders.organisations import plain_name
 
 Floats = NDArray[np.float64]
 Hashes = NDArray[np.uint64]
@@ -137,7 +137,7 @@ def _hashes(batch: pa.RecordBatch, seed: int) -> Hashes:
 def normalised_buyers(column: pa.Array) -> pa.Array:
     """Buyers' names as track records normalise them, so that spellings of one buyer are equal; null where unknown."""
     encoded = column.dictionary_encode()
-    names = [normal(name) or name.strip().casefold() or None for name in encoded.dictionary.to_pylist()]
+    names = [plain_name(name) or name.strip().casefold() or None for name in encoded.dictionary.to_pylist()]
     return pa.array(names, pa.string()).take(encoded.indices)
 
 

@@ -13,12 +13,11 @@ across registers, and picked cases do not inflate them.
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -26,6 +25,7 @@ import numpy as np
 
 from features.categorical import Categorical
 from tenders.memo import Memo
+from tenders.organisations import adviser_name, plain_name
 
 PRIOR = 1.0
 """Failures added to both sides of the ratio: one failure where 0.2 were expected then reads 1.7 rather than 5. About
@@ -34,8 +34,6 @@ PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
 """The share of a kind of case that is taken to fail before any is known, and how many cases that is worth."""
 MOST_DAYS = 20_000
 """Days whose records are kept: more than half a century's."""
-
-_LEGAL_NOISE = re.compile(r"\b(the|ltd|limited|plc|llp|of|and|nhs|trust|council|foundation)\b|[^a-z0-9 ]")
 
 
 class ResolvedCase(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,15 +229,17 @@ def timelines(resolved: Iterable[ResolvedCase]) -> Timelines:
 
 
 def _buyer_keys(names: tuple[str | None, ...]) -> tuple[str, ...]:
-    return tuple(f"buyer:{plain}" for plain in dict.fromkeys(normal(name) for name in names if name) if plain)
+    return tuple(f"buyer:{plain}" for plain in dict.fromkeys(plain_name(name) for name in names if name) if plain)
 
 
 def _adviser_keys(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"adviser:{plain}" for plain in dict.fromkeys(map(normal, names)) if plain)
+    return tuple(
+        f"adviser:{plain}" for plain in dict.fromkeys(plain_name(adviser_name(name)) for name in names) if plain
+    )
 
 
 def _supplier_keys(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"supplier:{plain}" for name in names if (plain := normal(name)))
+    return tuple(f"supplier:{plain}" for name in names if (plain := plain_name(name)))
 
 
 def _market_keys(codes: tuple[str, ...]) -> tuple[str, ...]:
@@ -254,9 +254,3 @@ SUPPLIERS = Memo(_supplier_keys)
 """`supplier:` keys by the suppliers' names."""
 MARKETS = Memo(_market_keys)
 """`market:` keys by CPV codes: their groups (3 digits)."""
-
-
-@lru_cache(maxsize=65536)
-def normal(name: str) -> str:
-    """A name without case, punctuation and legal form, so that its spellings agree."""
-    return " ".join(_LEGAL_NOISE.sub(" ", name.lower().replace("&", " and ")).split())
