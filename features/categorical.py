@@ -68,25 +68,18 @@ class Categorical(msgspec.Struct, Generic[Category], frozen=True):
         return Categorical(np.unique(codes, return_index=True)[1].tolist(), codes)
 
     @classmethod
-    def stacked(cls, parts: Sequence[Categorical[Category]]) -> Categorical[Category]:
-        """The rows of several columns, one below the other."""
-        every = [each for part in parts for each in part.categories]
-        try:
-            whole = cls.of(every)
-        except TypeError:
-            whole = cls.by_identity(every)
-        counts = [len(part.categories) for part in parts]
-        before = np.cumsum([0, *counts[:-1]])
-        codes = [whole.codes[part.codes + at] for part, at in zip(parts, before, strict=True)]
-        return Categorical(whole.categories, np.concatenate(codes))
-
-    @classmethod
     def pairs(cls, first: Categorical[Category], second: Categorical[Other]) -> Categorical[tuple[Category, Other]]:
         """For each row the values of two columns."""
+        if len(first) == 1:
+            return Categorical.single((first.categories[first.codes[0]], second.categories[second.codes[0]]))
         if len(second.categories) == 1:
             (value,) = second.categories
             return Categorical([(each, value) for each in first.categories], first.codes)
-        return Categorical.of(zip(first.rows(), second.rows(), strict=True))
+        count = len(second.categories)
+        coded = pa.array(first.codes.astype(np.int64) * count + second.codes).dictionary_encode()
+        pairs = [divmod(pair, count) for pair in coded.dictionary.to_pylist()]
+        values = [(first.categories[one], second.categories[other]) for one, other in pairs]
+        return Categorical(values, coded.indices.to_numpy())
 
     def map(self, function: Callable[[Category], Other]) -> Categorical[Other]:
         """What a function makes of every row. Categories of which it makes the same stay apart."""
@@ -106,13 +99,10 @@ class Categorical(msgspec.Struct, Generic[Category], frozen=True):
 
 
 class CategoricalBuilder(Generic[Key]):
-    """A column of hashable values that come some at a time.
+    """A column of hashable values that come some at a time."""
 
-    With `categories`, these come first in their order, whether or not a row has them.
-    """
-
-    def __init__(self, categories: Sequence[Key] = ()) -> None:
-        self._codes = _Codes[Key](zip(categories, range(len(categories)), strict=True))
+    def __init__(self) -> None:
+        self._codes = _Codes[Key]()
         self._rows = array("i")
 
     def __len__(self) -> int:

@@ -14,6 +14,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,10 @@ import numpy as np
 from features.categorical import Categorical, CategoricalBuilder
 from features.table import Floats, TenderTable, TrackRecords
 from tenders import dates
-from tenders.column_readers import TenderChunk
 from tenders.columns import COLUMNS, CURRENCY_CODES, Column
 from tenders.facts import Stage
 from tenders.tender import Lot, Procedure, Tender
+from tenders.tender_chunk import TenderChunk
 
 CHECKED_BY: Mapping[tuple[type, str], tuple[str, ...]] = {
     (Procedure, "date_published"): ("published",),
@@ -128,15 +129,20 @@ class _Tenders:
 
     def column(self, column: Column) -> Floats | Categorical[Any] | None:
         values = column.values(self._chunk, self._stage)
-        if values is None:
-            return None
-        if column.kind == "date":
-            return np.array(dates.ordinals(values), dtype=np.float64)
-        if column.is_number:
-            return np.array(values, dtype=np.float64)
-        if column.categories:
-            return Categorical(_CURRENCY_LIST, np.array(_codes(values), dtype=np.int32))
-        return Categorical.single(values[0]) if len(values) == 1 else Categorical.of(values)
+        return None if values is None else _held_as(column.name)(values)
+
+
+@cache
+def _held_as(name: str) -> Callable[[Sequence[Any]], Floats | Categorical[Any]]:
+    """How a column holds values of tenders."""
+    column = COLUMNS[name]
+    if column.kind == "date":
+        return lambda texts: np.array(dates.ordinals(texts), dtype=np.float64)
+    if column.is_number:
+        return partial(np.array, dtype=np.float64)
+    if column.categories:
+        return lambda values: Categorical(_CURRENCY_LIST, np.array(_codes(values), dtype=np.int32))
+    return lambda values: Categorical.single(values[0]) if len(values) == 1 else Categorical.of(values)
 
 
 class _Built:

@@ -21,6 +21,7 @@ PENNY = 0.01
 PEERS = 5  # cases with a value, below which a market has no typical value
 TIMES_PEERS = 5.0
 FAR_BELOW, AT_CEILING = 0.8, 0.98
+POWERS = np.array([float(10**exponent) for exponent in range(23)])
 NO_CURRENCY, GBP = CURRENCY_CODES.index(None), CURRENCY_CODES.index("GBP")
 """Their codes in every column of currencies."""
 
@@ -254,7 +255,12 @@ def round_value(table: TenderTable) -> Floats:
 
     A round figure is a guess; a costed one seldom is round. Source: our own.
     """
-    return map_numbers(stated(table.number("value")), lambda amount: float(f"{amount:.0e}") == amount)
+    amount = stated(table.number("value"))
+    noughts = np.nan_to_num(np.floor(np.log10(amount))).astype(np.int64)
+    # These powers of ten are exact, so this is the double nearest to one digit and noughts.
+    tens, tenths = POWERS[np.maximum(noughts, 0)], POWERS[np.maximum(-noughts, 0)]
+    digit = np.rint(amount / tens * tenths)
+    return yes_no(digit * tens / tenths == amount, amount)
 
 
 @feature(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from features.categorical import Categorical
 from features.factors import UK_EXTENSION, factor
 from features.feature import feature
@@ -20,8 +22,10 @@ LONG_RISKS = 300  # words
 _MAYBE_DIGIT = re.compile("[0-9\xb2\xb3\xb9]|[^\0-\xff]")
 
 
-def _words(text: str | None) -> float | None:
-    return len(text.split()) if text and text.strip() else None
+def _word_counts(texts: Categorical[str | None]) -> Floats:
+    """Words of each text; NaN where there are none. Titles hardly repeat, so that each has to cost little."""
+    counts = np.array(list(map(len, map(str.split, [text or "" for text in texts.categories]))), dtype=np.float64)
+    return np.where(counts > 0, counts, np.nan)[texts.codes]
 
 
 @cached
@@ -51,7 +55,7 @@ def _ambition(texts: tuple[str | None, str | None]) -> float | None:
 )
 def title_words(table: TenderTable) -> Floats:
     """Words in the title. Source: our own."""
-    return table.text("title").numbers(_words)
+    return _word_counts(table.text("title"))
 
 
 @feature(
@@ -98,7 +102,7 @@ def description_words(table: TenderTable) -> Floats:
 
     A thin description leaves bidders to guess. Source: Fazekas and Kocsis, length of call texts.
     """
-    return table.text("description").numbers(_words)
+    return _word_counts(table.text("description"))
 
 
 @feature(
@@ -127,7 +131,7 @@ def ambition_words(table: TenderTable) -> Floats:
 )
 def risk_words(table: TenderTable) -> Floats:
     """Words in `riskDetails`; unknown if there are none. Source: UK extension, `riskDetails`."""
-    return table.text("risk_details").numbers(_words)
+    return _word_counts(table.text("risk_details"))
 
 
 @factor(

@@ -9,8 +9,9 @@ manifest holds the digest of every file. No pickle anywhere.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -40,6 +41,8 @@ MANIFEST, CARD, CALIBRATION = "manifest.json", "MODEL_CARD.md", "calibration.jso
 TRACK_RECORDS, TRAINING_PROFILE = "track_records.parquet", "reference.json"
 FAILURE_OUTCOMES = ("no_award", "early_end")
 """The outcomes that count as failure."""
+NO_LOG_ODDS = 0.5
+"""The base score of a booster that begins at log-odds of 0."""
 UNRELEASED = "unreleased"
 """The version of a bundle that was trained but not released."""
 ANY = "any"
@@ -125,6 +128,20 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         names = {name for part in self.manifest.parts for name in part.features}
         return tuple(feature for name, feature in catalogue().items() if name in names)
 
+    def joint_booster(self, parts: Sequence[ModelPart]) -> xgb.Booster | None:
+        """One booster that gives the margins of several parts, a column each; None if it cannot be made.
+
+        What a booster costs for one tender is nearly all the call. Made once.
+        """
+        keys = tuple((part.outcome, part.stage) for part in parts)
+        if keys not in self._joint:
+            self._joint[keys] = join_boosters([self.boosters[key] for key in keys])
+        return self._joint[keys]
+
+    @cached_property
+    def _joint(self) -> dict[tuple[tuple[str, Stage], ...], xgb.Booster | None]:
+        return {}
+
     def columns_of(self, part: ModelPart) -> list[int]:
         """The positions of a booster's columns in `weighed`."""
         names = [feature.name for feature in self.weighed]
@@ -169,6 +186,37 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if (part.outcome, part.stage) == (outcome, stage):
                 return part
         raise KeyError((outcome, stage))
+
+
+def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:
+    """The trees of several boosters in one, a class each, so that it gives the same margins to the bit.
+
+    None if they read different features, are not logistic, or begin at another log-odds than 0.
+    """
+    models = [json.loads(bytes(booster.save_raw("json"))) for booster in boosters]
+    learners = [model["learner"] for model in models]
+    alike = all(
+        learner["feature_names"] == learners[0]["feature_names"]
+        and learner["objective"]["name"] == "binary:logistic"
+        and float(learner["learner_model_param"]["base_score"].strip("[]")) == NO_LOG_ODDS
+        for learner in learners
+    )
+    if not alike:
+        return None
+    joint, count = learners[0], str(len(learners))
+    model = joint["gradient_booster"]["model"]
+    trees = [
+        (place, tree) for place, each in enumerate(learners) for tree in each["gradient_booster"]["model"]["trees"]
+    ]
+    model["trees"] = [{**tree, "id": number} for number, (_, tree) in enumerate(trees)]
+    model["tree_info"] = [place for place, _ in trees]
+    model["iteration_indptr"] = [0, len(trees)]
+    model["gbtree_model_param"]["num_trees"] = str(len(trees))
+    joint["learner_model_param"] |= {"num_class": count, "base_score": f"[{','.join(['0E0'] * len(learners))}]"}
+    joint["objective"] = {"name": "multi:softprob", "softmax_multiclass_param": {"num_class": count}}
+    booster = xgb.Booster({"nthread": 1})
+    booster.load_model(bytearray(json.dumps(models[0]).encode()))
+    return booster
 
 
 def released() -> Path:

@@ -75,13 +75,8 @@ def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = N
     parts = {part.outcome: part for part in _parts(bundle, stage) if only is None or part.outcome in only}
     values = _values_by_outcome(bundle, table, parts)
     matrix = _matrices(bundle, parts, values)
-    margin = {
-        outcome: base_margin(part, table.about(outcome))
-        + bundle.boosters[outcome, part.stage].inplace_predict(
-            matrix[outcome], predict_type="margin", validate_features=False
-        )
-        for outcome, part in parts.items()
-    }
+    boosted = _boosted(bundle, parts, matrix)
+    margin = {outcome: base_margin(part, table.about(outcome)) + boosted[outcome] for outcome, part in parts.items()}
     calibrated = {
         outcome: bundle.calibration[outcome, part.stage].probabilities(margin[outcome])
         for outcome, part in parts.items()
@@ -190,6 +185,27 @@ def _matrices(bundle: Bundle, parts: Mapping[str, ModelPart], values: Mapping[st
             made[key] = np.ascontiguousarray(values[outcome].T[bundle.columns_of(part)].T, dtype=np.float32)
         matrices[outcome] = made[key]
     return matrices
+
+
+def _boosted(
+    bundle: Bundle, parts: Mapping[str, ModelPart], matrix: Mapping[str, Matrix]
+) -> dict[str, NDArray[np.float32]]:
+    """The margins that the boosters give, by outcome. Those that read one matrix are asked at once."""
+    groups: dict[int, list[ModelPart]] = {}
+    for outcome, part in parts.items():
+        groups.setdefault(id(matrix[outcome]), []).append(part)
+    found = {}
+    for group in groups.values():
+        rows = matrix[group[0].outcome]
+        joint = bundle.joint_booster(group) if len(group) > 1 else None
+        if joint is not None:
+            columns = joint.inplace_predict(rows, predict_type="margin", validate_features=False)
+            found.update({part.outcome: columns[:, place] for place, part in enumerate(group)})
+        else:
+            for part in group:
+                booster = bundle.boosters[part.outcome, part.stage]
+                found[part.outcome] = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
+    return found
 
 
 def _interval(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], no_bid: NDArray[np.bool_]) -> Floats:

@@ -6,7 +6,7 @@ were taken away. Only facts that the tender states can be reasons; what is unkno
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import xgboost as xgb
@@ -14,9 +14,9 @@ import xgboost as xgb
 from features.catalogue import catalogue
 from features.feature import Feature
 from features.table import TenderTable
-from models.bundle import FAILURE_OUTCOMES
+from models.bundle import FAILURE_OUTCOMES, ModelPart
 from models.calibration import Calibration, failure_probability
-from models.predict import Predictions
+from models.predict import Matrix, Predictions
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.process import Process
@@ -56,22 +56,34 @@ class Margins(msgspec.Struct, frozen=True, kw_only=True):
 def margins_of(predicted: Predictions) -> dict[str, Margins]:
     """The boosters of failure on the first of the tenders predicted, taken apart: that costs more than to predict."""
     bundle, stage = predicted.bundle, predicted.table.stage
-    rows: dict[int, xgb.DMatrix] = {}
-    margins = {}
-    for outcome in FAILURE_OUTCOMES:
-        if outcome not in predicted.margin:
-            continue
-        matrix = predicted.matrix[outcome]
-        if id(matrix) not in rows:
-            rows[id(matrix)] = xgb.DMatrix(matrix[:1], nthread=1)
-        booster = bundle.boosters[outcome, stage]
-        shares = booster.predict(rows[id(matrix)], pred_contribs=True, validate_features=False)[0].tolist()
-        margins[outcome] = Margins(
-            margin=float(predicted.margin[outcome][0]),
-            calibration=bundle.calibration[outcome, stage],
-            contributions=dict(zip(bundle.part(outcome, stage).features, shares[:-1], strict=True)),
+    parts = [bundle.part(outcome, stage) for outcome in FAILURE_OUTCOMES if outcome in predicted.margin]
+    return {
+        part.outcome: Margins(
+            margin=float(predicted.margin[part.outcome][0]),
+            calibration=bundle.calibration[part.outcome, stage],
+            contributions=dict(zip(part.features, shares[:-1].tolist(), strict=True)),
         )
-    return margins
+        for part, shares in zip(parts, _contributions(predicted, parts), strict=True)
+    }
+
+
+def _contributions(predicted: Predictions, parts: Sequence[ModelPart]) -> Sequence[Matrix]:
+    """For each part what its features, and at last its base, add to the margin of the first tender."""
+    rows = [predicted.matrix[part.outcome] for part in parts]
+    joint = None
+    if len(parts) > 1 and all(each is rows[0] for each in rows):
+        joint = predicted.bundle.joint_booster(parts)
+    if joint is not None:
+        found: Matrix = _shap(joint, rows[0])
+        return list(found)
+    boosters = [predicted.bundle.boosters[part.outcome, part.stage] for part in parts]
+    return [_shap(booster, each) for booster, each in zip(boosters, rows, strict=True)]
+
+
+def _shap(booster: xgb.Booster, matrix: Matrix) -> Matrix:
+    first = xgb.DMatrix(matrix[:1], nthread=1)
+    found: Matrix = booster.predict(first, pred_contribs=True, validate_features=False)[0]
+    return found
 
 
 def reasons(margins: Mapping[str, Margins], values: Values, table: TenderTable, process: Process) -> Iterator[Reason]:

@@ -1,150 +1,25 @@
-"""How columns are read of tenders: field by field, a list with one value a tender.
+"""How columns are read that take more than the value at a path (`tenders.columns`): of tenders, and of a form's cells.
 
-What lies on the way to several fields is looked up once, and what no tender of a chunk has is not looked up at all.
-Functions here read the columns of `tenders.columns` that take more than the value at a path. They may be given tenders
-that know more than the stage: what came later is left out.
+They may be given tenders that know more than the stage: what came later is left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
-from itertools import chain
-from operator import attrgetter, is_
-from typing import Any, get_origin
+from typing import Any
 
-import msgspec
+import numpy as np
 
 from tenders import dates
-from tenders.codelists import LATER_ROLES
 from tenders.facts import STAGES, Stage
-from tenders.tender import Award, AwardCriteria, Classification, Lot, Party, Tender, Value, bid_count, bidders
+from tenders.tender import AwardCriteria, Classification, Lot, Party, Tender, Value, bid_count, bidders
+from tenders.tender_chunk import TenderChunk, Values
 
-Values = Sequence[Any] | None
-"""A value of each tender, None for unknown; None if it is unknown of all."""
-
+Read = Callable[[TenderChunk, Stage], Values]
+DEFAULT_CURRENCY = "GBP"
+"""The currency of a form that gives an amount and no currency: it is a form for UK tenders."""
 ADVISES = re.compile(r"\b(advis|consult)", re.I)
-Read = Callable[["TenderChunk", Stage], Values]
-NO_FACTS = Tender().tender_risk
-"""What a tender that states none of our own facts holds: one object for all."""
-
-
-class TenderChunk:
-    """Some tenders, at best few enough to stay in the processor's cache.
-
-    In a path `0` is the first entry of a list, and `*` every entry: the values of the first tender, then those of the
-    second, and so on. Awards are those that were not taken back.
-    """
-
-    def __init__(self, tenders: Sequence[Tender]) -> None:
-        self.tenders = tenders
-        self._parts: dict[str, Sequence[Any] | None] = {"": tenders}
-
-    def __len__(self) -> int:
-        return len(self.tenders)
-
-    def values(self, path: str) -> Values:
-        """The value at a path of each tender."""
-        parent, last = _split(path)
-        parts = self._objects(parent)
-        if not parts:
-            return None
-        kind = parts[0].__class__
-        found = [codes.get(last) for codes in parts] if kind is dict else list(map(_step(kind, last).get, parts))
-        return None if found[0] is None and found.count(None) == len(found) else found
-
-    def lists(self, path: str) -> Sequence[tuple[Any, ...]]:
-        """The list at a path of each tender."""
-        return self._objects(path) or [()] * len(self)
-
-    def entries(self, path: str) -> list[Any]:
-        """All entries of the lists at a path, those of the first tender first."""
-        return list(chain.from_iterable(self.lists(path)))
-
-    def parties(self, stage: Stage) -> list[list[tuple[Party, tuple[str, ...]]]]:
-        """The parties of each tender that have a role at a stage, with those roles."""
-        later = later_roles(stage)
-        return [
-            [(party, roles) for party in parties if (roles := tuple(r for r in party.roles if r not in later))]
-            for parties in self.lists("/parties")
-        ]
-
-    def _objects(self, path: str) -> Sequence[Any] | None:
-        """The object at a path of each tender, an empty one where there is none; None if no tender has one."""
-        try:
-            return self._parts[path]
-        except KeyError:
-            found = self._parts[path] = self._found(path)
-            return found
-
-    def _found(self, path: str) -> Sequence[Any] | None:
-        parent, last = _split(path)
-        if last == "*":
-            return self.entries(parent)
-        if last == "0":
-            lists = self.lists(parent)
-            return [each[0] if each else _empty(parent) for each in lists] if any(lists) else None
-        parts = self._objects(parent)
-        if not parts:
-            return None
-        step = _step(parts[0].__class__, last)
-        found = list(map(step.get, parts))
-        if path == "/awards":
-            return [tuple(filter(stands, awards)) if awards else awards for awards in found]
-        if step.empty is not None and None in found:
-            found = [step.empty if each is None else each for each in found]
-        absent = NO_FACTS if path == "/tenderRisk" else step.empty
-        return None if absent is not None and all(map(partial(is_, absent), found)) else found
-
-
-@cache
-def _split(path: str) -> tuple[str, str]:
-    parent, _, last = path.rpartition("/")
-    return parent, last
-
-
-def stands(award: Award) -> bool:
-    """Whether something was awarded, and not taken back."""
-    return award.status not in ("unsuccessful", "cancelled")
-
-
-@cache
-def later_roles(stage: Stage) -> frozenset[str]:
-    """The party roles that nobody has yet at a stage."""
-    return frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
-
-
-def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The struct inside `X | None` or `tuple[X, ...]`; None for a leaf."""
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return annotation
-    return next(filter(None, map(struct_in, getattr(annotation, "__args__", ()))), None)
-
-
-class _Step(msgspec.Struct, frozen=True):
-    """How a field of a type is read, and what stands for an object that is not there; None for a list or a leaf."""
-
-    get: Callable[[Any], Any]
-    empty: msgspec.Struct | None
-
-
-@cache
-def _step(part: type, name: str) -> _Step:
-    (field,) = (field for field in msgspec.structs.fields(part) if field.encode_name == name)
-    inner = struct_in(field.type)
-    return _Step(attrgetter(field.name), None if inner is None or get_origin(field.type) is tuple else inner())
-
-
-@cache
-def _empty(path: str) -> Any:
-    """An empty entry of the list at a path."""
-    part: type[msgspec.Struct] = Tender
-    for name in path.strip("/").split("/"):
-        if name not in ("0", "*"):
-            (field,) = (field for field in msgspec.structs.fields(part) if field.encode_name == name)
-            part = struct_in(field.type) or part
-    return part()
 
 
 def value_at(path: str, convert: Callable[[Any], Any] | None = None) -> Read:
@@ -449,3 +324,41 @@ def fee_count(kind: str) -> Read:
     return lambda chunk, _: [
         sum(kind in fee.type for fee in fees) or None for fees in chunk.lists("/tender/participationFees")
     ]
+
+
+# What a table of forms says where that is not the cell of the column's name.
+
+
+def form_bids_of_each_lot(cells: Any) -> Any:
+    """A count of the whole is that of a lot where there is one."""
+    return cells.spread("lots", np.where(cells.number("lots") == 1, cells.number("bidders"), np.nan))
+
+
+def form_awards(cells: Any) -> Any:
+    """An award is there as soon as one of its facts is."""
+    known = [cells.is_known(name) for name in ("award_value", "award_date", "supplier")]
+    return np.where(np.any(known, axis=0), 1.0, np.nan)
+
+
+def form_currency(cells: Any) -> Any:
+    return cells.in_codes("currency", cells.with_default("currency", DEFAULT_CURRENCY, "value"))
+
+
+def form_award_currencies(cells: Any) -> Any:
+    stated = cells.with_default("currency", DEFAULT_CURRENCY, "award_value")
+    of_awards = cells.in_codes("award_currencies", cells.where_known("award_value", stated))
+    return cells.spread("awards", of_awards)
+
+
+def form_year_without_day(cells: Any) -> Any:
+    years = cells.first("published", "tender_start", "tender_end").numbers(dates.year)
+    return np.where(np.isnan(cells.days("published")), years, np.nan)
+
+
+def form_listed(name: str) -> Callable[[Any], Any]:
+    return lambda cells: cells.text(name).map(lambda text: () if text is None else (text,))
+
+
+def form_named(name: str) -> Callable[[Any], Any]:
+    """The organisation of which a form states the name."""
+    return lambda cells: cells.text(name).map(lambda text: () if text is None else (None, text))

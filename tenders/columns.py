@@ -16,17 +16,19 @@ import msgspec
 import numpy as np
 
 from tenders import column_readers as read
-from tenders import dates
 from tenders.codelists import CURRENCIES
-from tenders.column_readers import Read, TenderChunk, Values
+from tenders.column_readers import Read
 from tenders.facts import STAGES, IncumbentKind, Stage, Touches, Vehicle
+from tenders.tender_chunk import TenderChunk, Values
 
 Kind = Literal["text", "number", "count", "yes_no", "date", "choice", "list"]
 
 DAYS_A_YEAR = 365.25
-DEFAULT_CURRENCY = "GBP"
-"""The currency of a form that gives an amount and no currency: it is a form for UK tenders."""
 CURRENCY_CODES: tuple[str | None, ...] = (None, *sorted(CURRENCIES))
+
+
+_REACHED = {stage: STAGES[: place + 1] for place, stage in enumerate(STAGES)}
+"""Each stage and those before it."""
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -71,49 +73,11 @@ class Column(msgspec.Struct, frozen=True):
 
     def known_at(self, stage: Stage) -> bool:
         """Whether its fact can be known at a stage."""
-        return self.staged or STAGES.index(self.stage) <= STAGES.index(stage)
+        return self.staged or self.stage in _REACHED[stage]
 
     def values(self, chunk: TenderChunk, stage: Stage) -> Values:
         """What it says of each tender as of a stage at which it can be known; dates as texts."""
         return chunk.values(self.path) if self.read is None else self.read(chunk, stage)
-
-
-# What a table of forms says where that is not the cell of the column's name.
-
-
-def _bids_of_each_lot(cells: Any) -> Any:
-    """A count of the whole is that of a lot where there is one."""
-    return cells.spread("lots", np.where(cells.number("lots") == 1, cells.number("bidders"), np.nan))
-
-
-def _awards(cells: Any) -> Any:
-    """An award is there as soon as one of its facts is."""
-    known = [cells.is_known(name) for name in ("award_value", "award_date", "supplier")]
-    return np.where(np.any(known, axis=0), 1.0, np.nan)
-
-
-def _form_currency(cells: Any) -> Any:
-    return cells.in_codes("currency", cells.with_default("currency", DEFAULT_CURRENCY, "value"))
-
-
-def _award_currencies(cells: Any) -> Any:
-    stated = cells.with_default("currency", DEFAULT_CURRENCY, "award_value")
-    of_awards = cells.in_codes("award_currencies", cells.where_known("award_value", stated))
-    return cells.spread("awards", of_awards)
-
-
-def _year_without_day(cells: Any) -> Any:
-    years = cells.first("published", "tender_start", "tender_end").numbers(dates.year)
-    return np.where(np.isnan(cells.days("published")), years, np.nan)
-
-
-def _listed(name: str) -> Callable[[Any], Any]:
-    return lambda cells: cells.text(name).map(lambda text: () if text is None else (text,))
-
-
-def _named(name: str) -> Callable[[Any], Any]:
-    """The organisation of which a form states the name."""
-    return lambda cells: cells.text(name).map(lambda text: () if text is None else (None, text))
 
 
 def _lots(count: float) -> list[dict[str, Any]]:
@@ -153,7 +117,7 @@ FORM: tuple[Column, ...] = (
         "Currency",
         "ISO 4217 code; GBP if left out.",
         categories=CURRENCY_CODES,
-        of_form=_form_currency,
+        of_form=read.form_currency,
     ),
     Column(
         "lots",
@@ -366,7 +330,7 @@ NOT_ON_FORM: tuple[Column, ...] = (
         "/bids/statistics",
         stage="bids_in",
         read=read.lot_bids,
-        of_form=_bids_of_each_lot,
+        of_form=read.form_bids_of_each_lot,
         per="lots",
     ),
     Column("lot_title", "text", "/tender/lots/0/title"),
@@ -392,11 +356,11 @@ NOT_ON_FORM: tuple[Column, ...] = (
         "number",
         "/tender/datePublished",
         read=read.years_without_day,
-        of_form=_year_without_day,
+        of_form=read.form_year_without_day,
     ),
     Column("tenderers", "count", "/tender/tenderers", stage="bids_in", read=read.known_count_at("/tender/tenderers")),
     Column("own_cpv", "text", "/tender/classification/id", read=read.own_cpv),
-    Column("cpv_codes", "list", "/tender/items", read=read.all_cpv, of_form=_listed("cpv")),
+    Column("cpv_codes", "list", "/tender/items", read=read.all_cpv, of_form=read.form_listed("cpv")),
     Column("criteria", "list", "/tender/awardCriteria", read=read.criteria),
     Column("price_weight", "text", "/tenderRisk/codes/price_weight"),
     Column("covers", "text", "/tenderRisk/codes/covers"),
@@ -409,14 +373,14 @@ NOT_ON_FORM: tuple[Column, ...] = (
         "list",
         "/buyer",
         read=read.organisation(lambda tender: tender.buyer),
-        of_form=_named("buyer"),
+        of_form=read.form_named("buyer"),
     ),
     Column(
         "procuring_entity_reference",
         "list",
         "/tender/procuringEntity",
         read=read.organisation(lambda tender: tender.tender.procuring_entity),
-        of_form=_named("procuring_entity"),
+        of_form=read.form_named("procuring_entity"),
     ),
     Column("central_purchasing", "yes_no", "/parties", read=read.central_purchasing, staged=True),
     Column(
@@ -450,7 +414,9 @@ NOT_ON_FORM: tuple[Column, ...] = (
         read=read.known_count_at("/tender/amendments"),
     ),
     Column("late_changes", "list", "/tenderRisk/structureChanges", read=read.late_changes, staged=True),
-    Column("awards", "count", "/awards", stage="awarded", read=read.known_count_at("/awards"), of_form=_awards),
+    Column(
+        "awards", "count", "/awards", stage="awarded", read=read.known_count_at("/awards"), of_form=read.form_awards
+    ),
     Column(
         "award_values",
         "number",
@@ -464,7 +430,7 @@ NOT_ON_FORM: tuple[Column, ...] = (
         "text",
         "/awards/*/value/currency",
         stage="awarded",
-        of_form=_award_currencies,
+        of_form=read.form_award_currencies,
         per="awards",
         categories=CURRENCY_CODES,
     ),
@@ -483,7 +449,7 @@ NOT_ON_FORM: tuple[Column, ...] = (
         "/awards/*/suppliers",
         stage="awarded",
         read=read.suppliers,
-        of_form=_listed("supplier"),
+        of_form=read.form_listed("supplier"),
     ),
 )
 """What is read of a release besides the fields of the form."""

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from tenders import stages
-from tenders.columns import DEFAULT_CURRENCY, Column
+from tenders.column_readers import DEFAULT_CURRENCY
+from tenders.columns import Column
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.io import form

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from tenders import dates
 from tenders.codelists import CLOSING_DOCUMENTS, LATER_DOCUMENTS
-from tenders.column_readers import NO_FACTS, later_roles, stands
 from tenders.columns import COLUMNS
 from tenders.facts import STAGES, Facts, Stage
 from tenders.tender import Award, Contract, Document, Lot, Party, Procedure, Tender
+from tenders.tender_chunk import NO_FACTS, later_roles, stands
 
 Made = TypeVar("Made", bound=msgspec.Struct)
 

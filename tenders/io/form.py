@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from tenders.columns import DEFAULT_CURRENCY, FORM, Column
+from tenders.column_readers import DEFAULT_CURRENCY
+from tenders.columns import FORM, Column
 from tenders.errors import DataError, Problem
 from tenders.io.ocds import json_type
 from tenders.memo import Memo

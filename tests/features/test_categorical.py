@@ -31,19 +31,10 @@ def test_rows_of_an_array_are_told_by_the_first_that_is_equal(rows: list[tuple[b
     assert column.categories == [rows.index(each) for each in dict.fromkeys(rows)]
 
 
-@given(parts=st.lists(rows, min_size=1, max_size=4))
-def test_stacked_columns_are_one_of_all_rows(parts: list[list[tuple[bool, int]]]) -> None:
-    stacked = Categorical.stacked([Categorical.of(part) for part in parts])
-    whole = Categorical.of([row for part in parts for row in part])
-    assert stacked.categories == whole.categories and np.array_equal(stacked.codes, whole.codes)
-
-
 def test_objects_share_a_category_only_where_they_are_the_same() -> None:
     one, other = ["a"], ["a"]
     column = Categorical.by_identity([one, other, one])
     assert column.codes.tolist() == [0, 1, 0] and column.rows() == [one, other, one]
-    again = Categorical.stacked([column, Categorical.by_identity([other])])
-    assert again.codes.tolist() == [0, 1, 0, 1]
 
 
 def test_a_function_of_a_value_is_that_of_its_rows() -> None:
@@ -71,9 +62,9 @@ def test_rows_that_come_some_at_a_time_make_the_same_column(parts: list[list[tup
     assert found.categories == whole.categories and np.array_equal(found.codes, whole.codes)
 
 
-def test_categories_may_be_given_beforehand() -> None:
-    builder = CategoricalBuilder([None, "EUR", "GBP"])
-    builder.extend(["GBP", None])
-    builder.repeat(None, 2)
-    found = builder.categorical()
-    assert found.categories == [None, "EUR", "GBP"] and found.codes.tolist() == [2, 0, 0, 0] and len(builder) == 4
+def test_a_value_may_be_repeated() -> None:
+    builder = CategoricalBuilder[str]()
+    builder.repeat("x", 0)
+    builder.extend(["a", "b"])
+    builder.repeat("b", 2)
+    assert builder.categorical().rows() == ["a", "b", "b", "b"] and len(builder) == 4
