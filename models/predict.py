@@ -37,8 +37,8 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
     `table` has the track records that were read. `probability` holds the outcomes by name, shape (tenders,); NaN where
     `single_bid` is not predicted. `feature_values` are those of the features that are weighed, shape (tenders,
     weighed), NaN for unknown; where outcomes of failure have records of their own, those of the first. `margin` and
-    `matrix` are what the boosters gave and read, by outcome. `interval` (tenders, 2) holds the bounds of failure.
-    `no_bid` marks tenders that a rule decides: without a bid there is no award.
+    `matrix` are what the boosters gave and read, by outcome that had to be predicted. `interval` (tenders, 2) holds the
+    bounds of failure. `no_bid` marks tenders that a rule decides: without a bid there is no award.
     """
 
     bundle: Bundle
@@ -72,7 +72,11 @@ def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = N
     stage = table.stage
     if table.records is None:
         table = table.with_records(track_record_lookup(bundle, table))
+    counts = bidders(table)
     parts = {part.outcome: part for part in _parts(bundle, stage) if only is None or part.outcome in only}
+    if "single_bid" in parts and len(parts) > 1 and not np.isnan(counts).any():
+        # Bids that are counted need no prediction.
+        del parts["single_bid"]
     values = _values_by_outcome(bundle, table, parts)
     matrix = _matrices(bundle, parts, values)
     boosted = _boosted(bundle, parts, matrix)
@@ -81,7 +85,6 @@ def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = N
         outcome: bundle.calibration[outcome, part.stage].probabilities(margin[outcome])
         for outcome, part in parts.items()
     }
-    counts = bidders(table)
     no_bid = (counts == 0) & (stage == "bids_in")
     probability = {
         # 0 where the outcome cannot happen any more: no award, once there is one.
@@ -194,13 +197,13 @@ def _boosted(
     groups: dict[int, list[ModelPart]] = {}
     for outcome, part in parts.items():
         groups.setdefault(id(matrix[outcome]), []).append(part)
-    found = {}
+    found: dict[str, NDArray[np.float32]] = {}
     for group in groups.values():
         rows = matrix[group[0].outcome]
         joint = bundle.joint_booster(group) if len(group) > 1 else None
         if joint is not None:
             columns = joint.inplace_predict(rows, predict_type="margin", validate_features=False)
-            found.update({part.outcome: columns[:, place] for place, part in enumerate(group)})
+            found.update(zip([part.outcome for part in group], columns.reshape(-1, len(group)).T, strict=True))
         else:
             for part in group:
                 booster = bundle.boosters[part.outcome, part.stage]

@@ -341,21 +341,25 @@ def form_awards(cells: Any) -> Any:
 
 
 def form_currency(cells: Any) -> Any:
+    """The currency of the value, DEFAULT_CURRENCY where an amount has none."""
     return cells.in_codes("currency", cells.with_default("currency", DEFAULT_CURRENCY, "value"))
 
 
 def form_award_currencies(cells: Any) -> Any:
+    """The currency of each award that has a value."""
     stated = cells.with_default("currency", DEFAULT_CURRENCY, "award_value")
     of_awards = cells.in_codes("award_currencies", cells.where_known("award_value", stated))
     return cells.spread("awards", of_awards)
 
 
 def form_year_without_day(cells: Any) -> Any:
+    """As `years_without_day` of tenders."""
     years = cells.first("published", "tender_start", "tender_end").numbers(dates.year)
     return np.where(np.isnan(cells.days("published")), years, np.nan)
 
 
 def form_listed(name: str) -> Callable[[Any], Any]:
+    """The cell of a key as a list of one."""
     return lambda cells: cells.text(name).map(lambda text: () if text is None else (text,))
 
 

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
+import xgboost as xgb
 
 from models import bundle as bundles
 from models import score as scoring
-from models.bundle import Bundle
+from models.bundle import Bundle, join_boosters
 from tenders.errors import BundleError
+from tenders.facts import Stage
 from tenders.io.read import read_file
 
 ROOT = Path(__file__).parents[2]
@@ -186,3 +189,26 @@ def test_a_part_that_a_bundle_has_not_is_a_key_error(bundle: Bundle) -> None:
 def test_the_released_bundle_verifies_wherever_it_is_copied(bundle: Bundle, tmp_path: Path) -> None:
     shutil.copytree(bundles.released(), tmp_path / "copy")
     assert bundles.load(tmp_path / "copy").manifest == bundle.manifest
+
+
+@pytest.mark.parametrize("stage", ["draft", "bids_in"])
+def test_boosters_that_are_asked_at_once_give_the_same_margins_to_the_bit(bundle: Bundle, stage: Stage) -> None:
+    parts = [bundle.part(outcome, stage) for outcome in bundle.failure_outcomes(stage)]
+    joint = bundle.joint_booster(parts)
+    assert joint is not None and bundle.joint_booster(parts) is joint
+    values = np.random.default_rng(5).choice([np.nan, 0, 1, 2, 5, 30, 400, 5e8], (500, len(parts[0].features)))
+    matrix = values.astype(np.float32)
+    margins = joint.inplace_predict(matrix, predict_type="margin", validate_features=False)
+    shares = joint.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True, validate_features=False)
+    for place, part in enumerate(parts):
+        alone = bundle.boosters[part.outcome, part.stage]
+        assert np.array_equal(margins[:, place], alone.inplace_predict(matrix, predict_type="margin"))
+        own = alone.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True, validate_features=False)
+        assert np.array_equal(shares[:, place], own)
+
+
+def test_boosters_that_read_different_features_or_begin_elsewhere_are_not_joined(bundle: Bundle) -> None:
+    assert bundle.joint_booster([bundle.part("no_award", "draft"), bundle.part("no_award", "bids_in")]) is None
+    data = xgb.DMatrix(np.eye(4), np.array([0, 1, 0, 1]), nthread=1)
+    two = [xgb.train({"objective": "binary:logistic", "base_score": base}, data, 2) for base in (0.5, 0.4)]
+    assert join_boosters(two) is None and join_boosters([two[0], two[0]]) is not None
