@@ -26,7 +26,7 @@ FIRST = np.zeros(1, dtype=np.int32)
 class Categorical(msgspec.Struct, Generic[Category], frozen=True):
     """The distinct `categories` of a column, and for each row the index of its own, `codes` of shape (rows,).
 
-    Categories are in the order of their first row, unless they are given beforehand; some may then be of no row.
+    Categories are in the order of their first row, unless a column fixes them; then some may have no row.
     """
 
     categories: list[Category]
@@ -74,7 +74,7 @@ class Categorical(msgspec.Struct, Generic[Category], frozen=True):
             return Categorical.single((first.categories[first.codes[0]], second.categories[second.codes[0]]))
         if len(second.categories) == 1:
             (value,) = second.categories
-            return Categorical([(each, value) for each in first.categories], first.codes)
+            return Categorical([(category, value) for category in first.categories], first.codes)
         count = len(second.categories)
         coded = pa.array(first.codes.astype(np.int64) * count + second.codes).dictionary_encode()
         pairs = [divmod(pair, count) for pair in coded.dictionary.to_pylist()]

@@ -1,8 +1,8 @@
 """Tables of forms (Parquet, CSV, XLSX) as tables of tenders: many rows at once, and none as a tender.
 
-A cell of a form is the column of its name (`tenders.columns`). A row of which a cell is out of the ordinary, or can be
-told only by what stands beside it, is left to `tenders.io.rows`, which says what is wrong with it or reads it one by
-one. Tests hold every row that is read here to what is read there.
+A cell of a form is the column of its name (`tenders.columns`). A row with an unusual cell, or with a cell that makes
+sense only beside another, is left to `tenders.io.rows`, which reads it alone or says what is wrong with it. Tests check
+that every row read here is what it is there.
 """
 
 from __future__ import annotations
@@ -83,8 +83,7 @@ def form_tables(block: Block, most: int, stage: Callable[[Stage], Stage | None])
 class FormCells:
     """The cells of a table by key, as the form reads them; None where a cell is empty or its column not there.
 
-    `odd` marks the rows that are not to be read here, shape (rows,), those given and more; `keep` are the indices of
-    the others.
+    `odd` marks the rows that cannot be read here, shape (rows,); `keep` are the indices of the others.
     """
 
     tenders: Sequence[Tender] | None = None
@@ -104,15 +103,15 @@ class FormCells:
                     self.odd |= stated
                 else:
                     self._take(form.BY_KEY[name], column.combine_chunks())
-        # What a row without any cell is said to lack, `rows` says.
+        # `tenders.io.rows` says what a row without any cell lacks.
         self.odd |= empty
         self.keep = np.flatnonzero(~self.odd)
 
     def column(self, column: Column) -> Floats | Categorical[Any] | None:
         """A column of the rows that are kept; None if no key fills it."""
         if column.of_form:
-            found: Floats | Categorical[Any] | None = column.of_form(self)
-            return found
+            values: Floats | Categorical[Any] | None = column.of_form(self)
+            return values
         if column.name not in PLAIN:
             return None
         if column.kind == "date":
@@ -185,9 +184,9 @@ class FormCells:
 
     def only(self, rows: NDArray[np.bool_]) -> FormCells:
         """The same for some of the rows that are kept."""
-        found = copy(self)
-        found.keep = self.keep[rows]
-        return found
+        selected = copy(self)
+        selected.keep = self.keep[rows]
+        return selected
 
     def shown(self, name: str) -> pa.Array:
         """The cells as texts, no longer than are shown."""
@@ -202,13 +201,13 @@ class FormCells:
     def _take(self, field: Column, column: pa.Array) -> None:
         number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
         if number and field.kind in ("number", "count"):
-            given = column.cast(pa.float64(), safe=False)
-            numbers, (least, most) = given.to_numpy(zero_copy_only=False), _within(field)
+            floats = column.cast(pa.float64(), safe=False)
+            numbers, (least, most) = floats.to_numpy(zero_copy_only=False), _within(field)
             fine = (numbers >= least) & (numbers <= most) & ((field.kind == "number") | (numbers == np.floor(numbers)))
-            self.odd |= ~fine & given.is_valid().to_numpy(zero_copy_only=False)
+            self.odd |= ~fine & floats.is_valid().to_numpy(zero_copy_only=False)
             self._numbers[field.name] = numbers
         elif field.kind == "text" and field.name != "currency" and _is_utf_8(column):
-            # Any text will do: it is read when it is asked for.
+            # Every text is valid, so it need not be read before a feature needs it.
             self._texts[field.name] = column
         else:
             self._cells[field.name] = self._values(field, _days(column) if field.kind == "date" else column)
@@ -216,13 +215,13 @@ class FormCells:
     def _values(self, field: Column, column: pa.Array) -> Categorical[Any]:
         cells = column.dictionary_encode()
         read = _reader(field.name, column.type)
-        found = [*map(read.__getitem__, form_values(field.name, cells.dictionary)), None]
-        codes = cells.indices.fill_null(len(found) - 1).to_numpy()
-        wrong = np.array([value is UNREADABLE for value in found])
+        values = [*map(read.__getitem__, form_values(field.name, cells.dictionary)), None]
+        codes = cells.indices.fill_null(len(values) - 1).to_numpy()
+        wrong = np.array([value is UNREADABLE for value in values])
         if wrong.any():
             self.odd |= wrong[codes]
-            found = [None if value is UNREADABLE else value for value in found]
-        return Categorical(found, codes)
+            values = [None if value is UNREADABLE else value for value in values]
+        return Categorical(values, codes)
 
 
 def _either(

@@ -94,7 +94,7 @@ def lot_share(table: TenderTable) -> Floats:
     A case about one lot has it first: a small one beside large ones is passed over. Source: our own.
     """
     first = first_lot(table)
-    lots = Amounts.each(table, "lot_values", "lot_currencies", "lots")
+    lots = Amounts.of_entries(table, "lot_values", "lot_currencies", "lots")
     share = 1 / over(lots, first)
     unstated = np.bincount(lots.owner[np.isnan(stated(lots.amount))], minlength=len(table)) > 0
     return np.where(unstated, np.nan, share)

@@ -40,7 +40,7 @@ def changes(table: TenderTable, *touches: Touches) -> Floats:
 
     Unknown where none is listed and nothing says that the list is whole.
     """
-    counted = table.text("structure_changes").numbers(lambda touched: sum(each in touches for each in touched))
+    counted = table.text("structure_changes").numbers(lambda touched: sum(touch in touches for touch in touched))
     return np.where(_changes_known(table), counted, np.nan)
 
 

@@ -1,7 +1,7 @@
 """The table of tenders: the only thing that is scored, whether it holds one tender or a million.
 
-Its columns are declared in `tenders.columns` and are read when they are first asked for. Every feature is a function of
-the table, and is computed once. What track records say of the tenders stands beside the columns.
+Its columns are declared in `tenders.columns` and are read when a feature first needs them. Every feature is a function
+of the table and is computed once. The track records of the tenders stand beside the columns.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tenders.tender import Tender
 
 Floats = NDArray[np.float64]
 """A number a tender, NaN for unknown; shape (tenders,)."""
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 class ColumnSource(Protocol):
@@ -61,7 +61,7 @@ class TrackRecords(msgspec.Struct, frozen=True, kw_only=True):
 class TenderTable:
     """Tenders as of a stage, a row each, with columns by name.
 
-    `published_on` is the first day on which each can have been out, None if unknown: `tenders.process.published_on`.
+    `published_on` is the first day on which a tender can have been published, None if unknown (`tenders.process`).
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class TenderTable:
 
         Shape (tenders,); of a column with `per`, the values of the first tender, then those of the second, and so on.
         """
-        found: Floats = self._columns[name] if name in self._columns else self._read(name)
-        return found
+        values: Floats = self._columns[name] if name in self._columns else self._read(name)
+        return values
 
     def days(self, name: str) -> Floats:
         """A column of dates as days (`tenders.dates.ordinals`), NaN for unknown and partial ones."""
@@ -95,8 +95,8 @@ class TenderTable:
 
     def text(self, name: str) -> Categorical[Any]:
         """A column of texts, choices or tuples; unknown is None, and an empty tuple."""
-        found: Categorical[Any] = self._columns[name] if name in self._columns else self._read(name)
-        return found
+        values: Categorical[Any] = self._columns[name] if name in self._columns else self._read(name)
+        return values
 
     def owner(self, count: str) -> NDArray[np.int64]:
         """The row of each value of the columns that are `per` this count, such as lots."""
@@ -104,15 +104,15 @@ class TenderTable:
         if name not in self._columns:
             counts = np.fmax(self.number(count), 0).astype(np.int64)
             self._columns[name] = np.repeat(np.arange(len(self)), counts)
-        found: NDArray[np.int64] = self._columns[name]
-        return found
+        rows: NDArray[np.int64] = self._columns[name]
+        return rows
 
-    def computed(self, function: Callable[[TenderTable], Found]) -> Found:
+    def computed(self, function: Callable[[TenderTable], Result]) -> Result:
         """What a function makes of this table: computed once. Not to be changed."""
         if function not in self._computed:
             self._computed[function] = function(self)
-        found: Found = self._computed[function]
-        return found
+        result: Result = self._computed[function]
+        return result
 
     @cached_property
     def unknown(self) -> Floats:
@@ -128,8 +128,8 @@ class TenderTable:
 
     def register_feature(self, name: str) -> Floats:
         """What the records of a register say of each tender, by the name of the feature; NaN where they say nothing."""
-        found = self.records.register.get(name) if self.records else None
-        return self.unknown if found is None else np.asarray(found, dtype=np.float64)
+        values = self.records.register.get(name) if self.records else None
+        return self.unknown if values is None else np.asarray(values, dtype=np.float64)
 
     def with_records(self, records: TrackRecords) -> TenderTable:
         """The same tenders with other track records."""
@@ -146,21 +146,21 @@ class TenderTable:
 
     def _read(self, name: str) -> Any:
         column = COLUMNS[name]
-        found = self.source.column(column) if column.known_at(self.stage) else None
-        if found is None and column.is_number and not column.per:
-            found = self.unknown
-        elif found is None:
+        values = self.source.column(column) if column.known_at(self.stage) else None
+        if values is None and column.is_number and not column.per:
+            values = self.unknown
+        elif values is None:
             size = len(self.owner(column.per)) if column.per else len(self)
-            found = np.full(size, np.nan) if column.is_number else Categorical.single(column.unknown, size)
-        self._columns[name] = found
-        return found
+            values = np.full(size, np.nan) if column.is_number else Categorical.single(column.unknown, size)
+        self._columns[name] = values
+        return values
 
 
-def cached(function: Callable[[TenderTable], Found]) -> Callable[[TenderTable], Found]:
+def cached(function: Callable[[TenderTable], Result]) -> Callable[[TenderTable], Result]:
     """Lets a function of a table be computed once for each table, however many features use it."""
 
     @wraps(function)
-    def computed(table: TenderTable) -> Found:
+    def computed(table: TenderTable) -> Result:
         return table.computed(function)
 
     return computed
@@ -176,11 +176,11 @@ def yes_no(condition: NDArray[np.bool_], *facts: Floats) -> Floats:
 
 def map_numbers(values: Floats, function: Callable[[float], float]) -> Floats:
     """What a function makes of each known number: computed once for each distinct one."""
-    found = np.full(len(values), np.nan)
+    results = np.full(len(values), np.nan)
     known = np.flatnonzero(~np.isnan(values))
     distinct, codes = np.unique(values[known], return_inverse=True)
-    found[known] = np.array(list(map(function, distinct.tolist())), dtype=np.float64)[codes]
-    return found
+    results[known] = np.array(list(map(function, distinct.tolist())), dtype=np.float64)[codes]
+    return results
 
 
 def period_days(stated: Floats, start: Floats, end: Floats) -> Floats:

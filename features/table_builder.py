@@ -4,8 +4,8 @@
     builder.add(tenders)          # reads exactly these columns, and lets the tenders go
     table = builder.table()
 
-Which columns are needed is found by running the functions on an empty table that records what they ask for. So a
-feature must ask for all its columns, whatever they hold: then a test can hold it to that.
+`columns_asked` runs the functions on an empty table that records which columns they read. So a feature has to read all
+its columns before it looks at what they hold; a test checks that every feature does.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class TableBuilder:
 
     def table(self) -> TenderTable:
         """The table of all of them."""
-        columns = {growing.column.name: growing.settled() for growing in self._growing}
+        columns = {growing.column.name: growing.whole() for growing in self._growing}
         source = _Built(columns, self._kept)
         return TenderTable(self._stage, len(self), source, self._published.categorical())
 
@@ -154,8 +154,8 @@ class _Built:
     def column(self, column: Column) -> Floats | Categorical[Any] | None:
         if column.name not in self._columns:
             raise KeyError(f"{column.name} was not read: a feature has to ask for its columns whatever they hold")
-        found: Floats | Categorical[Any] | None = self._columns[column.name]
-        return found
+        values: Floats | Categorical[Any] | None = self._columns[column.name]
+        return values
 
 
 class _Trace:
@@ -190,21 +190,21 @@ class _Growing:
             self._unknown += size
             return
         if self._unknown:
-            self._settle_unknown()
+            self._add_unknown()
         self._rows.extend(values)
 
-    def settled(self) -> Floats | Categorical[Any] | None:
+    def whole(self) -> Floats | Categorical[Any] | None:
         """The whole column, None if it is unknown of all."""
         if not len(self._rows):
             return None
-        self._settle_unknown()
+        self._add_unknown()
         if isinstance(self._rows, CategoricalBuilder):
             return self._rows.categorical()
         if self.column.is_number:
             return np.array(self._rows, dtype=np.float64)
         return Categorical(_CURRENCY_LIST, np.array(self._rows, dtype=np.int32))
 
-    def _settle_unknown(self) -> None:
+    def _add_unknown(self) -> None:
         if isinstance(self._rows, CategoricalBuilder):
             self._rows.repeat(self.column.unknown, self._unknown)
         else:

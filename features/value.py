@@ -45,7 +45,7 @@ class Amounts(msgspec.Struct, frozen=True):
         return cls(table.number("budget"), table.text("budget_currency").codes, np.arange(len(table)), len(table))
 
     @classmethod
-    def each(cls, table: TenderTable, values: str, currencies: str, per: str) -> Amounts:
+    def of_entries(cls, table: TenderTable, values: str, currencies: str, per: str) -> Amounts:
         """The values of each entry of a list, by their columns."""
         return cls(table.number(values), table.text(currencies).codes, table.owner(per), len(table))
 
@@ -59,7 +59,7 @@ class Amounts(msgspec.Struct, frozen=True):
 @cached
 def first_lot(table: TenderTable) -> Amounts:
     """The value of the lot that stands first."""
-    lots = Amounts.each(table, "lot_values", "lot_currencies", "lots")
+    lots = Amounts.of_entries(table, "lot_values", "lot_currencies", "lots")
     first = np.flatnonzero(np.diff(lots.owner, prepend=-1))
     return Amounts(lots.amount[first], lots.currency[first], lots.owner[first], len(table))
 
@@ -123,12 +123,12 @@ class _Years:
 
 def _in_pounds(amount: Floats, currency: NDArray[np.int32], owner: NDArray[np.int64], years: _Years) -> Floats:
     """Amounts in pounds, each at the rate of the year of its tender."""
-    found = np.where(amount == 0, np.nan, amount)
-    for place in np.flatnonzero((currency != GBP) & ~np.isnan(found)).tolist():
-        value = Value(amount=float(found[place]), currency=CURRENCY_CODES[currency[place]])
+    pounds = np.where(amount == 0, np.nan, amount)
+    for place in np.flatnonzero((currency != GBP) & ~np.isnan(pounds)).tolist():
+        value = Value(amount=float(pounds[place]), currency=CURRENCY_CODES[currency[place]])
         converted = in_pounds(value, years.of(owner[place]))
-        found[place] = np.nan if converted is None else converted
-    return found
+        pounds[place] = np.nan if converted is None else converted
+    return pounds
 
 
 @cached
@@ -295,7 +295,7 @@ def price_to_estimate(table: TenderTable) -> Floats:
 
     Far below is a bid that may not hold; at the ceiling, a bid without a rival. Source: Directive 2014/24/EU art. 69.
     """
-    awards = Amounts.each(table, "award_values", "award_currencies", "awards")
+    awards = Amounts.of_entries(table, "award_values", "award_currencies", "awards")
     return over(awards, Amounts.of_value(table))
 
 
@@ -313,7 +313,7 @@ def deposit_share(table: TenderTable) -> Floats:
     Cash tied up until the award keeps small bidders away. Source: General Financial Rules 2017 (India), rule 170;
     OCDS participation fees extension.
     """
-    deposits = Amounts.each(table, "deposits_values", "deposits_currencies", "deposits")
+    deposits = Amounts.of_entries(table, "deposits_values", "deposits_currencies", "deposits")
     return over(deposits, Amounts.of_value(table))
 
 
@@ -330,7 +330,7 @@ def fee_share(table: TenderTable) -> Floats:
 
     It is lost whoever wins, so the curious stay away. Source: OCDS participation fees extension.
     """
-    papers = Amounts.each(table, "document_fees_values", "document_fees_currencies", "document_fees")
+    papers = Amounts.of_entries(table, "document_fees_values", "document_fees_currencies", "document_fees")
     return over(papers, Amounts.of_value(table))
 
 

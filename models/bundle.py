@@ -195,18 +195,20 @@ def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:
     """
     models = [json.loads(bytes(booster.save_raw("json"))) for booster in boosters]
     learners = [model["learner"] for model in models]
-    alike = all(
+    can_be_joined = all(
         learner["feature_names"] == learners[0]["feature_names"]
         and learner["objective"]["name"] == "binary:logistic"
         and float(learner["learner_model_param"]["base_score"].strip("[]")) == NO_LOG_ODDS
         for learner in learners
     )
-    if not alike:
+    if not can_be_joined:
         return None
     joint, count = learners[0], str(len(learners))
     model = joint["gradient_booster"]["model"]
     trees = [
-        (place, tree) for place, each in enumerate(learners) for tree in each["gradient_booster"]["model"]["trees"]
+        (place, tree)
+        for place, learner in enumerate(learners)
+        for tree in learner["gradient_booster"]["model"]["trees"]
     ]
     model["trees"] = [{**tree, "id": number} for number, (_, tree) in enumerate(trees)]
     model["tree_info"] = [place for place, _ in trees]
@@ -361,7 +363,7 @@ def _file_digest(file: Path) -> str:
 def _cases_table(history: CaseHistory) -> pa.Table:
     """One row a resolved case, in time order."""
     names = ResolvedCase.__struct_fields__
-    return pa.table({name: [getattr(each, name) for each in history.resolved] for name in names})
+    return pa.table({name: [getattr(case, name) for case in history.resolved] for name in names})
 
 
 def _case_history(table: pa.Table) -> CaseHistory:

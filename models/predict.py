@@ -59,8 +59,8 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         """The probability of an outcome, or of failure, by name."""
         if outcome != "failure":
             return self.probability[outcome]
-        found: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
-        return found
+        failure: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
+        return failure
 
 
 def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = None) -> Predictions:
@@ -197,18 +197,18 @@ def _boosted(
     groups: dict[int, list[ModelPart]] = {}
     for outcome, part in parts.items():
         groups.setdefault(id(matrix[outcome]), []).append(part)
-    found: dict[str, NDArray[np.float32]] = {}
+    margins: dict[str, NDArray[np.float32]] = {}
     for group in groups.values():
         rows = matrix[group[0].outcome]
         joint = bundle.joint_booster(group) if len(group) > 1 else None
         if joint is not None:
             columns = joint.inplace_predict(rows, predict_type="margin", validate_features=False)
-            found.update(zip([part.outcome for part in group], columns.reshape(-1, len(group)).T, strict=True))
+            margins.update(zip([part.outcome for part in group], columns.reshape(-1, len(group)).T, strict=True))
         else:
             for part in group:
                 booster = bundle.boosters[part.outcome, part.stage]
-                found[part.outcome] = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
-    return found
+                margins[part.outcome] = booster.inplace_predict(rows, predict_type="margin", validate_features=False)
+    return margins
 
 
 def _interval(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], no_bid: NDArray[np.bool_]) -> Floats:
@@ -220,13 +220,13 @@ def _interval(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], no_bid
     distinct = Categorical.of_rows(rows)
     decided, *margins = rows[distinct.categories].T
     survive = np.ones((len(decided), 1), dtype=np.float32)
-    for outcome, each in zip(margin, margins, strict=True):
-        drawn = bundle.calibration[outcome, stage].draws(each)
+    for outcome, distinct_margins in zip(margin, margins, strict=True):
+        drawn = bundle.calibration[outcome, stage].draws(distinct_margins)
         survive = np.subtract(1, drawn, out=drawn) * survive
     ordered = np.subtract(1, survive)
     ordered.sort(axis=1)
     places = [round(percent / 100 * (ordered.shape[1] - 1)) for percent in INTERVAL]
     bounds = ordered[:, places].astype(np.float64)
     bounds[decided == 1] = 1.0
-    found: Floats = bounds[distinct.codes]
-    return found
+    interval: Floats = bounds[distinct.codes]
+    return interval

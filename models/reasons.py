@@ -71,24 +71,23 @@ def _contributions(predicted: Predictions, parts: Sequence[ModelPart]) -> Sequen
     """For each part what its features, and at last its base, add to the margin of the first tender."""
     rows = [predicted.matrix[part.outcome] for part in parts]
     joint = None
-    if len(parts) > 1 and all(each is rows[0] for each in rows):
+    if len(parts) > 1 and all(matrix is rows[0] for matrix in rows):
         joint = predicted.bundle.joint_booster(parts)
     if joint is not None:
-        found: Matrix = _shap(joint, rows[0])
-        return list(found)
+        return list(_shap(joint, rows[0]))
     boosters = [predicted.bundle.boosters[part.outcome, part.stage] for part in parts]
-    return [_shap(booster, each) for booster, each in zip(boosters, rows, strict=True)]
+    return [_shap(booster, matrix) for booster, matrix in zip(boosters, rows, strict=True)]
 
 
 def _shap(booster: xgb.Booster, matrix: Matrix) -> Matrix:
     first = xgb.DMatrix(matrix[:1], nthread=1)
-    found: Matrix = booster.predict(first, pred_contribs=True, validate_features=False)[0]
-    return found
+    contributions: Matrix = booster.predict(first, pred_contribs=True, validate_features=False)[0]
+    return contributions
 
 
 def reasons(margins: Mapping[str, Margins], values: Values, table: TenderTable, process: Process) -> Iterator[Reason]:
     """The facts of the first tender of a table that moved its failure probability, largest effect first."""
-    names = {name for each in margins.values() for name in each.contributions if values[name] is not None}
+    names = {name for margin in margins.values() for name in margin.contributions if values[name] is not None}
     total = _failure(margins, "")
     effects = {name: total - _failure(margins, name) for name in names}
     known = catalogue()
@@ -113,7 +112,7 @@ def path_in(process: Process, feature: Feature) -> str:
     """
     held = list(zip(reversed(process.releases), reversed(process.where), strict=True))
     placed = [(path, release, where) for path in (feature.path, *feature.also) for release, where in held]
-    path, _, where = min(placed, key=lambda each: _missing(each[0], each[1]))
+    path, _, where = min(placed, key=lambda place: _missing(place[0], place[1]))
     return where + (path if process.form is None else form.key_of(path, process.form))
 
 
@@ -143,7 +142,7 @@ def unknowns(values: Values, stage: Stage) -> Iterator[Unknown]:
 def _failure(margins: Mapping[str, Margins], without: str) -> float:
     """The failure probability with one feature's contributions taken away."""
     by_outcome = {
-        outcome: each.calibration.probability(each.margin - each.contributions.get(without, 0.0))
-        for outcome, each in margins.items()
+        outcome: margin.calibration.probability(margin.margin - margin.contributions.get(without, 0.0))
+        for outcome, margin in margins.items()
     }
     return failure_probability(by_outcome.get("no_award", 0.0), by_outcome.get("early_end", 0.0))

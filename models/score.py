@@ -107,7 +107,7 @@ def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
         published=process.published_on(),
         warnings=(*process.warnings, *limits),
     )
-    # Releases that are sound each can make a tender that is not.
+    # Valid releases can be compiled into a tender that is not valid.
     made.readable  # noqa: B018
     return made
 
@@ -156,11 +156,11 @@ def explained(one: Case) -> Score:
 
 def scores(cases: Sequence[Case]) -> list[Score]:
     """The scores of many cases, in their order and without reasons: what `score` says of each."""
-    found: dict[int, Score] = {}
+    by_row: dict[int, Score] = {}
     for rows, predicted in predict_cases(cases):
         of_rows = Scores.of(predicted)
-        found.update((row, of_rows.score(place, cases[row])) for place, row in enumerate(rows))
-    return [found[row] for row in range(len(cases))]
+        by_row.update((row, of_rows.score(place, cases[row])) for place, row in enumerate(rows))
+    return [by_row[row] for row in range(len(cases))]
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -172,11 +172,11 @@ class Forecast(msgspec.Struct, frozen=True):
 
 def forecasts(cases: Sequence[Case], only: Collection[str] | None = None) -> list[Forecast]:
     """The forecasts of many cases, in their order; with `only`, no other outcomes are asked."""
-    found: dict[int, Forecast] = {}
+    by_row: dict[int, Forecast] = {}
     for rows, predicted in predict_cases(cases, only):
         of_rows = Scores.of(predicted)
-        found.update(zip(rows, map(Forecast, of_rows.failure.tolist(), of_rows.unknown.rows()), strict=True))
-    return [found[row] for row in range(len(cases))]
+        by_row.update(zip(rows, map(Forecast, of_rows.failure.tolist(), of_rows.unknown.rows()), strict=True))
+    return [by_row[row] for row in range(len(cases))]
 
 
 def predict_cases(
@@ -184,22 +184,22 @@ def predict_cases(
 ) -> Iterator[tuple[list[int], Predictions]]:
     """What is predicted of cases: those of one bundle and stage together, each group with the indices of its cases."""
     groups: dict[tuple[str, Stage], list[int]] = defaultdict(list)
-    for row, each in enumerate(cases):
-        groups[each.bundle.manifest.register, each.stage].append(row)
+    for row, one in enumerate(cases):
+        groups[one.bundle.manifest.register, one.stage].append(row)
     for rows in groups.values():
         yield rows, _predict([cases[row] for row in rows], only)
 
 
 def _predict(cases: Sequence[Case], only: Collection[str] | None = None) -> Predictions:
     """What is predicted of cases of one bundle and stage."""
-    first, published = cases[0], [each.published for each in cases]
-    return predict(first.bundle, of_tenders([each.readable for each in cases], first.stage, published), only)
+    first, published = cases[0], [one.published for one in cases]
+    return predict(first.bundle, of_tenders([one.readable for one in cases], first.stage, published), only)
 
 
 class BatchScorer:
     """Tenders that come some at a time and are let go; those of one bundle and stage are predicted at once.
 
-    `also` are functions of the table that are asked besides: their columns are read too.
+    `also` are other functions of the table that will be needed: their columns are read too.
     """
 
     def __init__(self, also: Sequence[Callable[[TenderTable], Any]] = ()) -> None:
@@ -213,12 +213,12 @@ class BatchScorer:
     def add_cases(self, cases: Sequence[Case]) -> None:
         """Takes more cases."""
         groups: dict[tuple[str, Stage], list[int]] = defaultdict(list)
-        for place, each in enumerate(cases):
-            groups[each.bundle.manifest.register, each.stage].append(place)
+        for place, one in enumerate(cases):
+            groups[one.bundle.manifest.register, one.stage].append(place)
         for places in groups.values():
             some = [cases[place] for place in places]
             builder, rows = self._group(some[0].bundle, some[0].stage)
-            builder.add([each.readable for each in some], [each.published for each in some])
+            builder.add([one.readable for one in some], [one.published for one in some])
             rows += [self._size + place for place in places]
         self._size += len(cases)
 
@@ -323,18 +323,18 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 
 def table_warnings(table: TenderTable) -> dict[int, tuple[str, ...]]:
     """What can be scored and yet looks wrong, by row: it is not used. Of nearly all tenders nothing."""
-    found: dict[int, tuple[str, ...]] = {}
+    warnings: dict[int, tuple[str, ...]] = {}
     for name, start, end in (
         ("tenderPeriod", "tender_start", "tender_end"),
         ("enquiryPeriod", "enquiry_start", "enquiry_end"),
         ("contractPeriod", "contract_start", "contract_end"),
     ):
         for row in np.flatnonzero(table.days(end) < table.days(start)).tolist():
-            found[row] = (*found.get(row, ()), f"/tender/{name}: ends before it starts, so it is not used")
+            warnings[row] = (*warnings.get(row, ()), f"/tender/{name}: ends before it starts, so it is not used")
     amount, currency = net_or_gross(table, "value", "value_gross"), table.text("currency").codes
     for row in np.flatnonzero((currency == NO_CURRENCY) & ~np.isnan(amount)).tolist():
-        found[row] = (*found.get(row, ()), NO_CURRENCY_STATED)
-    return found
+        warnings[row] = (*warnings.get(row, ()), NO_CURRENCY_STATED)
+    return warnings
 
 
 @cache
@@ -343,10 +343,10 @@ def _columns_of_scores(stage: Stage, also: tuple[Callable[[TenderTable], Any], .
 
 
 def _warnings(predicted: Predictions) -> dict[int, tuple[str, ...]]:
-    found = table_warnings(predicted.table)
+    warnings = table_warnings(predicted.table)
     for row in np.flatnonzero(predicted.no_bid).tolist():
-        found[row] = (*found.get(row, ()), NO_BID)
-    return found
+        warnings[row] = (*warnings.get(row, ()), NO_BID)
+    return warnings
 
 
 def bands(failure: Floats, base_rate: float) -> Categorical[Band]:

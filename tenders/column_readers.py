@@ -1,6 +1,6 @@
 """How columns are read that take more than the value at a path (`tenders.columns`): of tenders, and of a form's cells.
 
-They may be given tenders that know more than the stage: what came later is left out.
+A reader gets tenders that may know more than the stage, and leaves out what came later.
 """
 
 from __future__ import annotations
@@ -115,12 +115,12 @@ def own_cpv(chunk: TenderChunk, stage: Stage) -> Values:
 
 def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The codes of the tender and its items, main ones only."""
-    found = []
+    codes_of_tenders = []
     for tender in chunk.tenders:
         codes = [item.classification for item in tender.tender.items]
         if tender.tender.classification is not None:
             codes.insert(0, tender.tender.classification)
-        found.append(
+        codes_of_tenders.append(
             tuple(
                 [
                     code.id if type(code.id) is str else str(code.id)
@@ -129,7 +129,7 @@ def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
                 ]
             )
         )
-    return found
+    return codes_of_tenders
 
 
 def bidder_counts(chunk: TenderChunk, stage: Stage) -> Values:
@@ -212,22 +212,22 @@ def criteria_code(chunk: TenderChunk, stage: Stage) -> Values:
 
 def criteria(chunk: TenderChunk, stage: Stage) -> Values:
     """The kinds of criteria of the tender and of each lot, where they list any."""
-    found = []
+    kinds = []
     for tender in chunk.tenders:
         stated = (tender.tender.award_criteria, *(lot.award_criteria for lot in tender.tender.lots))
-        listed = [each.criteria for each in stated if isinstance(each, AwardCriteria) and each.criteria]
-        found.append(tuple(frozenset(criterion.type for criterion in criteria) for criteria in listed))
-    return found
+        listed = [own.criteria for own in stated if isinstance(own, AwardCriteria) and own.criteria]
+        kinds.append(tuple(frozenset(criterion.type for criterion in criteria) for criteria in listed))
+    return kinds
 
 
 def extendable(chunk: TenderChunk, stage: Stage) -> Values:
     """Whether a lot may be renewed or has options; unknown where no lot says."""
 
-    def told(lots: Iterable[Lot]) -> bool | None:
+    def may_be_extended(lots: Iterable[Lot]) -> bool | None:
         stated = [flag for lot in lots for flag in (lot.has_renewal, lot.has_options) if flag is not None]
         return any(stated) if stated else None
 
-    return list(map(told, chunk.lists("/tender/lots")))
+    return list(map(may_be_extended, chunk.lists("/tender/lots")))
 
 
 def _first_day(texts: Iterable[str | None]) -> str | None:

@@ -237,7 +237,7 @@ FORM: tuple[Column, ...] = (
         "What each touched: " + ", ".join(get_args(Touches)) + ".",
         stage="bids_in",
         choices=get_args(Touches),
-        write=lambda touched: [{"touches": each} for each in touched],
+        write=lambda touched: [{"touches": touch} for touch in touched],
         read=read.changes,
         staged=True,
     ),

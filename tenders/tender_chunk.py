@@ -44,8 +44,8 @@ class TenderChunk:
         if not parts:
             return None
         kind = parts[0].__class__
-        found = [codes.get(last) for codes in parts] if kind is dict else list(map(_step(kind, last).get, parts))
-        return None if found[0] is None and found.count(None) == len(found) else found
+        values = [codes.get(last) for codes in parts] if kind is dict else list(map(_step(kind, last).get, parts))
+        return None if values[0] is None and values.count(None) == len(values) else values
 
     def lists(self, path: str) -> Sequence[tuple[Any, ...]]:
         """The list at a path of each tender."""
@@ -68,27 +68,27 @@ class TenderChunk:
         try:
             return self._parts[path]
         except KeyError:
-            found = self._parts[path] = self._found(path)
-            return found
+            objects = self._parts[path] = self._read_objects(path)
+            return objects
 
-    def _found(self, path: str) -> Sequence[Any] | None:
+    def _read_objects(self, path: str) -> Sequence[Any] | None:
         parent, last = _split(path)
         if last == "*":
             return self.entries(parent)
         if last == "0":
             lists = self.lists(parent)
-            return [each[0] if each else _empty(parent) for each in lists] if any(lists) else None
+            return [entries[0] if entries else _empty(parent) for entries in lists] if any(lists) else None
         parts = self._objects(parent)
         if not parts:
             return None
         step = _step(parts[0].__class__, last)
-        found = list(map(step.get, parts))
+        objects = list(map(step.get, parts))
         if path == "/awards":
-            return [tuple(filter(stands, awards)) if awards else awards for awards in found]
-        if step.empty is not None and None in found:
-            found = [step.empty if each is None else each for each in found]
+            return [tuple(filter(stands, awards)) if awards else awards for awards in objects]
+        if step.empty is not None and None in objects:
+            objects = [step.empty if part is None else part for part in objects]
         absent = NO_FACTS if path == "/tenderRisk" else step.empty
-        return None if absent is not None and all(map(partial(is_, absent), found)) else found
+        return None if absent is not None and all(map(partial(is_, absent), objects)) else objects
 
 
 @cache
@@ -105,7 +105,7 @@ def stands(award: Award) -> bool:
 @cache
 def later_roles(stage: Stage) -> frozenset[str]:
     """The party roles that nobody has yet at a stage."""
-    return frozenset[str]().union(*(LATER_ROLES[each] for each in STAGES[STAGES.index(stage) :]))
+    return frozenset[str]().union(*(LATER_ROLES[later] for later in STAGES[STAGES.index(stage) :]))
 
 
 def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
