@@ -25,6 +25,9 @@ HEALTH_REGIME = ("provider selection regime", "2023/1348")
 NEGOTIATED = ("negotiat", "dialogue", "flexible", "innovation partnership")
 MOST = 100  # what a register's code can say as a number: per cent, and more covers than any bid has
 LONG_ENGAGEMENT = 180  # days
+IT_DIVISIONS = frozenset({"48", "72"})
+WORKS_DIVISION, FIRST_SERVICES = "45", "50"
+"""CPV divisions: 45 is works, those from 50 on are services, the others goods."""
 
 
 @cached
@@ -99,6 +102,63 @@ def negotiated(table: TenderTable) -> Floats:
 def framework(table: TenderTable) -> Floats:
     """1 if a framework agreement is set up. Source: OCDS techniques extension."""
     return table.number("framework")
+
+
+@cached
+def purchase_kind(table: TenderTable) -> Categorical[str | None]:
+    """Whether works, goods or services are bought: by the category, else by the first CPV division; None if unknown."""
+    return Categorical.pairs(table.text("category"), table.text("cpv_codes")).map(lambda pair: _kind(*pair))
+
+
+@feature(
+    stage="draft",
+    theme="procedure",
+    unit="yes/no",
+    label="Works",
+    path="/tender/mainProcurementCategory",
+    also=("/tender/items", "/tender/classification"),
+    says="Works are bought.",
+    says_not="No works are bought.",
+    trained=False,
+)
+def works(table: TenderTable) -> Floats:
+    """1 for works, by the category or the first CPV division. Source: OCDS procurement category codelist."""
+    return purchase_kind(table).numbers(lambda kind: None if kind is None else kind == "works")
+
+
+@feature(
+    stage="draft",
+    theme="procedure",
+    unit="yes/no",
+    label="Goods",
+    path="/tender/mainProcurementCategory",
+    also=("/tender/items", "/tender/classification"),
+    says="Goods are bought.",
+    says_not="No goods are bought.",
+    trained=False,
+)
+def goods(table: TenderTable) -> Floats:
+    """1 for goods, by the category or the first CPV division. Source: OCDS procurement category codelist."""
+    return purchase_kind(table).numbers(lambda kind: None if kind is None else kind == "goods")
+
+
+@feature(
+    stage="draft",
+    theme="procedure",
+    unit="yes/no",
+    label="Information technology",
+    path="/tender/items",
+    also=("/tender/classification",),
+    says="Software or IT services are bought.",
+    says_not="No software or IT services are bought.",
+    trained=False,
+)
+def it_purchase(table: TenderTable) -> Floats:
+    """1 if the first CPV code is of division 48 (software) or 72 (IT services).
+
+    Source: CPV, Regulation (EC) 213/2008.
+    """
+    return table.text("cpv_codes").numbers(lambda codes: codes[0][:2] in IT_DIVISIONS if codes else None)
 
 
 @feature(
@@ -340,6 +400,14 @@ def long_engagement(table: TenderTable) -> Floats:
     days = table.days("published") - table.days("first_engagement")
     none = np.isnan(days) & (market_engagement(table) == 0)
     return shown_or_absent(days >= LONG_ENGAGEMENT, (days < LONG_ENGAGEMENT) | none)
+
+
+def _kind(category: str | None, codes: tuple[str, ...]) -> str | None:
+    """The category, else the kind of the first CPV code."""
+    if category or not codes:
+        return category
+    division = codes[0][:2]
+    return "works" if division == WORKS_DIVISION else "services" if division >= FIRST_SERVICES else "goods"
 
 
 def _names_health_regime(texts: tuple[str | None, ...]) -> bool | None:

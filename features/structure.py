@@ -69,6 +69,24 @@ def structure_changes(table: TenderTable) -> Floats:
     stage="bids_in",
     theme="structure",
     unit="changes",
+    label="Changes other than of the legal form",
+    path="/tenderRisk/structureChanges",
+    also=("/tender/amendments",),
+    says="Changes after publication, other than of the legal form: {value}.",
+    trained=False,
+)
+def other_changes(table: TenderTable) -> Floats:
+    """Changes between publication and the point of scoring, without those of the legal form, which count by themselves.
+
+    Source: UnitingCare; Staffordshire.
+    """
+    return structure_changes(table) - np.nan_to_num(changes(table, "legal_form"))
+
+
+@feature(
+    stage="bids_in",
+    theme="structure",
+    unit="changes",
     label="Changes of scope or lots",
     path="/tenderRisk/structureChanges",
     direction=1,

@@ -112,7 +112,8 @@ def test_the_loader_of_yaml_is_safe() -> None:
     assert issubclass(_TextLoader, yaml.CSafeLoader)
 
 
-LONGEST_FILE, MOST_FILES = 500, 170
+LONGEST_FILE, MOST_FILES = 500, 180
+"""170 before the registers of the UK, the identity of organisations and the evidence for factors came in."""
 
 
 @each_file

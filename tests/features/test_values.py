@@ -160,6 +160,8 @@ TABLE: list[tuple[str, Json, float | None]] = [
     ("structure_changes", changed("scope", "value"), 2),
     ("structure_changes", changed(), None),
     ("structure_changes", changed(whole=True), 0),
+    ("other_changes", changed("scope", "legal_form"), 1),
+    ("other_changes", changed(whole=True), 0),
     ("structure_changes", tender(amendments=[{"id": "1"}, {"id": "2"}]), 2),
     ("scope_changes", changed("scope", "lots", "value"), 2),
     ("value_changes", changed("scope", "value"), 1),
@@ -253,6 +255,14 @@ TABLE: list[tuple[str, Json, float | None]] = [
     ("negotiated", {"procurement_method_details": "Competitive flexible procedure"}, 1),
     ("negotiated", {"procurement_method_details": "Open procedure"}, 0),
     ("framework", {"framework": "no"}, 0),
+    ("works", {"category": "works"}, 1),
+    ("works", {"cpv": "45000000"}, 1),
+    ("works", {"category": "services", "cpv": "45000000"}, 0),
+    ("works", {"title": "Bridge"}, None),
+    ("goods", {"cpv": "33100000"}, 1),
+    ("goods", {"cpv": "85100000"}, 0),
+    ("it_purchase", {"cpv": "72000000"}, 1),
+    ("it_purchase", {"cpv": "85100000"}, 0),
     ("price_only", {"award_criteria": "priceOnly"}, 1),
     ("price_only", tender(lots=[{"id": "1", "awardCriteria": {"criteria": [{"type": "price"}, {"type": "quality"}]}}]), 0),
     ("price_weight", facts(codes={"price_weight": "60"}), 60),
@@ -311,5 +321,7 @@ def test_feature(name: str, document: Json, expected: float | None) -> None:
 
 def test_the_table_has_a_known_value_of_every_feature_and_no_other() -> None:
     """But for what a register's history tells (test_register_features.py) and for factors only (test_factors.py)."""
-    stated = {name for name, each in catalogue().items() if each.reads != "register_history" and each.trained}
+    stated = {
+        n for n, each in catalogue().items() if each.reads != "register_history" and (each.trained or not each.factor)
+    }
     assert {name for name, _, expected in TABLE if expected is not None} == stated

@@ -1,0 +1,1 @@
+"""What is known of each factor: from documents, from registers, from UK cases, and pooled."""
