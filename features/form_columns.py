@@ -32,6 +32,7 @@ from tenders.io.read import unread_warnings
 from tenders.io.streams import Block
 from tenders.io.tables import FormRows, form_values, read_arrow
 from tenders.process import AWARD_LAG
+from tenders.stages import last_day
 from tenders.tender import LARGEST, Tender
 
 PLAIN = frozenset(field.name for field in form.FIELDS if field.kind != "list")
@@ -56,17 +57,23 @@ class FormTable(msgspec.Struct, frozen=True, kw_only=True):
     odd: frozenset[int]
 
 
-def form_tables(block: Block, most: int, stage: Callable[[Stage], Stage | None]) -> Iterator[FormTable]:
+def form_tables(
+    block: Block, most: int, stage: Callable[[Stage], Stage | None], reached: Stage | None = None
+) -> Iterator[FormTable]:
     """The rows of a block of FORM_BLOCKS, of up to `most` at a time those of each stage.
 
-    `stage` tells at which one what has reached a stage is scored, or None if it is not to be read here.
+    `stage` tells at which one what has reached a stage is scored, or None if it is not to be read here. Rows that have
+    not reached the stage `reached` are left out.
     """
     table, unread, odd = _arrow_table(block)
     warnings = tuple(unread_warnings([f"/{name}" for name in unread]))
     for at in range(0, table.num_rows, most):
         cells = FormCells(table.slice(at, most), odd[at : at + most])
         first = block.first + at
-        scored = np.array([NOWHERE if at is None else STAGES.index(at) for at in map(stage, STAGES)])[cells.reached()]
+        scored = np.array([NOWHERE if at is None else STAGES.index(at) for at in map(stage, STAGES)])
+        scored = scored[cells.latest_stage()]
+        if reached:
+            scored[~cells.has_reached(reached)] = NOWHERE
         cells.odd[cells.keep[scored == NOWHERE]] = True
         left_out = frozenset((np.flatnonzero(cells.odd) + first).tolist())
         for place in sorted({*scored.tolist()} - {NOWHERE}) or [0]:
@@ -177,10 +184,23 @@ class FormCells:
         stated = self.first("published", "tender_start").map(_first_day)
         return _either(stated, self.text("award_date").map(_first_day).map(lambda day: day and day - AWARD_LAG))
 
-    def reached(self) -> NDArray[np.int64]:
-        """The index in STAGES of the furthest of which a row holds a fact, as `latest_stage` tells it of a tender."""
-        awarded = np.any([self.is_known(name) for name in OF_AWARDS], axis=0)
+    def latest_stage(self) -> NDArray[np.int64]:
+        """The index in STAGES of the furthest of which a row holds a fact, as `tenders.stages` tells it of a tender."""
+        today = str(dates.today())
+        planned = self.text("award_date").where(lambda day: day is not None and day[:10] > today)
+        awarded = np.any([self.is_known(name) for name in OF_AWARDS], axis=0) & ~planned
         return np.where(awarded, 2, self.is_known("bidders").astype(np.int64))
+
+    def has_reached(self, stage: Stage) -> NDArray[np.bool_]:
+        """Which rows have reached a stage, as `tenders.stages.has_reached` tells it of a tender."""
+        latest = self.latest_stage()
+        if stage == "bids_in":
+            end = self.text("tender_end").numbers(_last_day)
+            start = self.first("tender_start", "published").numbers(_last_day)
+            due = np.where(np.isnan(end), start + self.number("tender_period_days"), end)
+            latest = np.where(due <= dates.today().toordinal(), np.maximum(latest, 1), latest)
+        reached: NDArray[np.bool_] = latest >= STAGES.index(stage)
+        return reached
 
     def only(self, rows: NDArray[np.bool_]) -> FormCells:
         """The same for some of the rows that are kept."""
@@ -237,6 +257,10 @@ def _either(
 
 def _is_none(cell: object) -> bool:
     return cell is None
+
+
+def _last_day(text: str | None) -> float | None:
+    return last_day(text, None, None)
 
 
 def _first_day(text: str | None) -> date | None:

@@ -23,6 +23,7 @@ from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import Stage
 from tenders.process import Process
+from tenders.stages import require_stage
 from tenders.tender import Tender
 
 NEAREST = 6
@@ -98,8 +99,11 @@ class Peers(msgspec.Struct, frozen=True, kw_only=True):
 def comparables(process: Process, stage: Stage | None = None, count: int = NEAREST) -> Comparables:
     """The `count` nearest cases of a process as of a stage (the latest known by default), without itself.
 
-    Deterministic: ties go by case id. Raises DataError if the process cannot be read as a tender.
+    Deterministic: ties go by case id. Raises DataError if the process cannot be read as a tender, and StageError if
+    it has not reached the stage.
     """
+    if stage:
+        require_stage(process.has_reached, stage)
     at = stage or process.latest_stage()
     cases, comparison = known_cases(at), _compare(process, at)
     nearest = _nearest_rows(process, at, comparison)[:count]
@@ -143,7 +147,9 @@ def peers(bundle: Bundle, stage: Stage) -> Peers:
     placed less well among them.
     """
     cohort = [known for known in known_cases(stage) if not known.picked]
-    scores = scoring.forecasts([scoring.case(bundle, known.case.process(), stage) for known in cohort])
+    scores = scoring.forecasts(
+        [scoring.case(bundle, known.case.process(), stage, check_stage=False) for known in cohort]
+    )
     ordered = sorted((score.failure, known.failed) for known, score in zip(cohort, scores, strict=True))
     return Peers(
         stage=stage,

@@ -32,6 +32,7 @@ from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
+from tenders.stages import require_stage
 from tenders.tender import Tender
 
 NO_BID = "no bid came in, so there can be no award: a rule, not a prediction"
@@ -92,13 +93,16 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.process.compiled() if self.process.is_one_release else self.tender
 
 
-def case(bundle: Bundle, process: Process, stage: Stage | None = None) -> Case:
+def case(bundle: Bundle, process: Process, stage: Stage | None = None, check_stage: bool = True) -> Case:
     """A process ready to be scored at a stage: by default the latest of which it holds a fact.
 
-    Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
+    Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none, and
+    StageError if the process has not reached it. Without `check_stage` that is not checked: for cases that have ended.
     """
     if stage is not None and stage not in STAGES:
         raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
+    if stage is not None and check_stage:
+        require_stage(process.has_reached, stage)
     chosen, at, limits = select_model(bundle, bundle.for_ocid(process.ocid), stage or process.latest_stage())
     made = Case(
         process=process,

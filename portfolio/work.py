@@ -19,13 +19,13 @@ from models import score as scoring
 from models.bundle import Bundle
 from models.score import select_model
 from portfolio.columns import JOINT, ScoredRows, score_forms
-from tenders import files
+from tenders import dates, files
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.io.ocds import decode_releases, only_valid
 from tenders.io.rows import FORM_BLOCKS, LINE_BLOCKS, Row, reachable, read_rows, row_of_release, rows_of_line
 from tenders.io.streams import BOUNDS, Block, Bounds, block_lines, count_lines
-from tenders.stages import latest_stage
+from tenders.stages import has_reached, latest_stage
 from tenders.tender import Tender
 
 CHUNK = 64
@@ -196,7 +196,7 @@ def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable |
         return
     if block.kind in FORM_BLOCKS and stages:
         left_out = set[int]()
-        for forms in form_tables(block, BATCH, lambda reached: stages.get(options.stage or reached)):
+        for forms in form_tables(block, BATCH, lambda latest: stages.get(options.stage or latest), options.stage):
             left_out |= forms.odd
             yield forms
     rows = read_rows(block, whole=options.explain, only=left_out)
@@ -227,6 +227,7 @@ def _read_releases(
     bundle = cached_bundle(options.bundle)
     registers = tuple(bundle.by_prefix)
     checked = frozenset.intersection(*(ScoredRows("").checked(bundle, stage) for stage in stages.values()))
+    today = dates.today()
     with reachable(block):
         lines = block_lines(block, bounds)
         while read := list(islice(lines, most)):
@@ -234,7 +235,9 @@ def _read_releases(
             stage_of = [
                 None
                 if release is None or (release.ocid or "").startswith(registers)
-                else stages.get(options.stage or latest_stage(release))
+                else stages.get(options.stage or latest_stage(release, today))
+                if options.stage in (None, "draft") or has_reached(release, options.stage, today)
+                else None
                 for release in releases
             ]
             for stage in [stage for stage in STAGES if stage in stage_of] or STAGES[:1]:

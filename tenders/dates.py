@@ -16,6 +16,11 @@ _FIRST, _LAST = date(FIRST_YEAR, 1, 1).toordinal(), date(LAST_YEAR, 12, 31).toor
 _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 
 
+def today() -> date:
+    """The day that it is in UTC."""
+    return datetime.now(UTC).date()
+
+
 def moment(text: str | None) -> datetime | None:
     """The instant of a date or date-time, in UTC where it has no zone; None if it is partial.
 

@@ -2,6 +2,7 @@
 
 TenderRiskError
 ├── DataError           the data was refused                exit 1, HTTP 400
+│   ├── StageError      a stage that is not reached         exit 1, HTTP 400
 │   └── TooLargeError   more data than we read              exit 1, HTTP 413
 ├── UsageError          the command or request was wrong    exit 2, HTTP 400
 └── UnreachableError    a file or service cannot be read    exit 3, HTTP 503
@@ -51,6 +52,14 @@ class DataError(TenderRiskError, ValueError):
     def under(self, where: str) -> DataError:
         """The same error with `where` put before its paths."""
         return type(self)([msgspec.structs.replace(problem, path=where + problem.path) for problem in self.problems])
+
+
+class StageError(DataError):
+    """The tender has not reached the stage that it is to be scored at."""
+
+    def under(self, where: str) -> StageError:  # noqa: ARG002
+        """The same error: the stage stands beside the tender, not in it."""
+        return self
 
 
 class TooLargeError(DataError):

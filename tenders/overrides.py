@@ -60,6 +60,10 @@ class OverriddenProcess(Process, frozen=True, kw_only=True, dict=True):
         """Everything known today, with the overrides."""
         return self._overridden
 
+    def has_reached(self, stage: Stage) -> bool:
+        """Whether it has reached a stage, with its overrides or without: trying a later deadline takes no bid back."""
+        return stages.has_reached(self.compiled(), stage) or self.original.has_reached(stage)
+
     def _at(self, moment: Stage | date) -> Tender:
         before = self.original.as_of(moment)
         # Most drafts hold nothing that comes later, and then one tender is enough.

@@ -141,6 +141,10 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The furthest stage of which the process holds a fact."""
         return stages.latest_stage(self.compiled())
 
+    def has_reached(self, stage: Stage) -> bool:
+        """Whether the process shows that it has reached a stage (`tenders.stages.has_reached`)."""
+        return stages.has_reached(self.compiled(), stage)
+
     def _compile(self, indexes: Sequence[int]) -> Tender:
         if len(indexes) == 1:
             return to_tender(self.releases[indexes[0]], self.where[indexes[0]])

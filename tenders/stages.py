@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from tenders import dates
 from tenders.codelists import CLOSING_DOCUMENTS, LATER_DOCUMENTS
 from tenders.columns import COLUMNS
+from tenders.errors import Problem, StageError
 from tenders.facts import STAGES, Facts, Stage
 from tenders.tender import Award, Contract, Document, Lot, Party, Procedure, Tender
 from tenders.tender_chunk import NO_FACTS, later_roles, stands
@@ -42,12 +43,70 @@ def stage_on(tender: Tender, moment: date) -> Stage:
     return "bids_in" if closed else "draft"
 
 
-def latest_stage(tender: Tender) -> Stage:
-    """The furthest stage of which the tender holds a fact: what a user means by no stage."""
-    if tender.contracts or (tender.awards and any(award.status in _MADE for award in tender.awards)):
+def latest_stage(tender: Tender, today: date | None = None) -> Stage:
+    """The furthest stage of which the tender holds a fact: what a user means by no stage.
+
+    An award or a contract that is dated after `today` is a plan, and shows nothing.
+    """
+    if (tender.contracts or tender.awards) and _award_is_shown(tender, str(today or dates.today())):
         return "awarded"
     counted = tender.bids is not None and tender.bids.statistics
     return "bids_in" if counted or tender.tender.number_of_tenderers is not None else "draft"
+
+
+def has_reached(tender: Tender, stage: Stage, today: date | None = None) -> bool:
+    """Whether the tender shows that it has reached a stage.
+
+    Every tender is a draft. The bids are in if the deadline has passed, bids are counted or an award is shown. Only
+    an award shows that it is awarded.
+    """
+    if stage == "draft" or STAGES.index(latest_stage(tender, today)) >= STAGES.index(stage):
+        return True
+    procedure, period = tender.tender, tender.tender.tender_period
+    if stage == "awarded" or period is None:
+        return False
+    start = period.start_date or procedure.date_published
+    last = last_day(period.end_date, start, period.duration_in_days)
+    return last is not None and last <= (today or dates.today()).toordinal()
+
+
+def last_day(end: str | None, start: str | None, days: float | None) -> float | None:
+    """The last day of a period as an ordinal: its end, else its start and length. None if unknown or no date."""
+    try:
+        if end:
+            return dates.latest(end).toordinal()
+        return dates.latest(start).toordinal() + days if start and days is not None else None
+    except ValueError:
+        return None
+
+
+def require_stage(reached: Callable[[Stage], bool], stage: Stage) -> None:
+    """Raises StageError, in words, if a stage is not reached. `reached` says of each stage whether it is."""
+    if reached(stage):
+        return
+    furthest = max(filter(reached, STAGES), key=STAGES.index)
+    raise StageError(
+        Problem(path="/stage", problem=NOT_REACHED[stage], remedy=f"Score it at {furthest}{REMEDIES[stage]}")
+    )
+
+
+NOT_REACHED: Mapping[Stage, str] = {
+    "bids_in": "the bids are not in: the deadline has not passed, no bids are counted and no award is shown",
+    "awarded": "the contract is not awarded: no award is shown, or its date is still to come",
+}
+"""Why a tender has no number for a stage."""
+REMEDIES: Mapping[Stage, str] = {
+    "bids_in": ", or state the day bids were due or the number of bidders",
+    "awarded": ", or state the supplier, the price or the day of the award",
+}
+
+
+def _award_is_shown(tender: Tender, today: str) -> bool:
+    """Whether an award or a contract is shown that is not dated after today, an ISO date."""
+    # ISO dates sort as text. A month that is not over may hold the day, so it counts.
+    days = [award.date for award in tender.awards if award.status in _MADE]
+    days += [contract.date_signed for contract in tender.contracts]
+    return any(day is None or day[:10] <= today for day in days)
 
 
 _MADE = (None, "active", "pending")

@@ -51,10 +51,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def latest_stage(self) -> Stage:
         """The stage to score at: the chosen one, else the latest of which a fact is known. Raises DataError."""
-        if self.stage:
-            return self.stage
-        changed = [form.BY_KEY[key].stage for key, value in self._changes.items() if value is not None]
-        return max((*changed, self.process("awarded").latest_stage()), key=STAGES.index)
+        return self.stage or self.process("awarded").latest_stage()
+
+    def reached_stages(self) -> tuple[Stage, ...]:
+        """The stages that the tender has reached. Raises DataError."""
+        return tuple(filter(self.process("awarded").has_reached, STAGES))
 
     def process(self, stage: Stage) -> Process:
         """The tender, to be scored at a stage. Raises DataError with paths into the form or the document."""

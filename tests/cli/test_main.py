@@ -19,6 +19,7 @@ from tests.bad_input import Bad
 
 ROOT = Path(__file__).parents[2]
 MANCHESTER = str(ROOT / "examples" / "manchester-lco.json")
+DRAFT_ONLY = str(ROOT / "examples" / "south-warwickshire-older-people.json")
 FORM: dict[str, Any] = {"title": "Community services", "lots": 1, "value": 5.9e9, "currency": "GBP", "bidders": 1}
 
 
@@ -169,6 +170,11 @@ def test_features_lists_the_whole_catalogue(run: Run) -> None:
     [
         (("score", "nowhere.json"), 3, "nowhere.json"),
         (("score", MANCHESTER, "--stage", "signed"), 2, "'signed' is no stage"),
+        (("score", DRAFT_ONLY, "--stage", "awarded"), 1, "/stage: the contract is not awarded: no award is shown"),
+        (("report", DRAFT_ONLY, "--stage", "bids_in"), 1, "/stage: the bids are not in: the deadline has not passed"),
+        (("what-if", DRAFT_ONLY, "--set", "bidders=3", "--stage", "bids_in"), 1, "Score it at draft"),
+        (("suggest", DRAFT_ONLY, "--stage", "awarded"), 1, "/stage: "),
+        (("compare", DRAFT_ONLY, "--stage", "awarded"), 1, "/stage: "),
         (("score", MANCHESTER, "--bundle", "nowhere"), 3, "no bundle there"),
         (("score",), 2, "Missing argument"),
         (("score", MANCHESTER, "--colour"), 2, "No such option"),

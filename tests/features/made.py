@@ -14,6 +14,8 @@ from features.table import TrackRecords
 from features.table_builder import one_row
 from features.track_records.case_records import CaseHistory, CaseRecords, ResolvedCase
 from tenders.facts import STAGES, IncumbentKind, Stage, Touches, Vehicle
+from tenders.io.ocds import to_tender
+from tenders.stages import has_reached
 from tenders.tender import Tender
 
 Json = dict[str, Any]
@@ -142,17 +144,22 @@ AFTER: Json = {
     },
     "tenderRisk": {},
 }
+SHOWS: dict[str, st.SearchStrategy[Json]] = {
+    "bids_in": st.integers(0, 9).map(lambda count: {"tender": {"numberOfTenderers": count}}),
+    "awarded": st.just({"awards": [{"id": "shown"}]}),
+}
+"""For each later stage, what shows that it is reached."""
 LATER: dict[str, list[Json]] = {"draft": [BIDS_IN, AWARDED, AFTER], "bids_in": [AWARDED, AFTER], "awarded": [AFTER]}
 """For each stage, the facts that do not exist yet."""
 
 
 @st.composite
 def known_at(draw: st.DrawFn, stage: str) -> Json:
-    """A release with facts of a stage and those before it."""
+    """A release with facts of a stage and those before it, that shows it has reached the stage."""
     release: Json = draw(drafts)
     for facts_of in [BIDS_IN, AWARDED][: STAGES.index(stage)]:
         release = with_facts(release, draw(_some_of(facts_of)))
-    return release
+    return release if has_reached(to_tender(release), stage) else with_facts(release, draw(SHOWS[stage]))
 
 
 def later_than(stage: str) -> st.SearchStrategy[Json]:

@@ -22,7 +22,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_score_lists_every_factor_in_the_order_of_the_catalogue(bundle: Bundle, stage: Stage) -> None:
-    found = score(bundle, to_process(samples.draft()), stage).factors
+    found = score(bundle, to_process(samples.draft(awards=[samples.award()])), stage).factors
     assert [each.feature for each in found] == [feature.name for feature, _ in factor_features()]
     for each in found:
         assert each.cases == factor_records()[each.feature]
@@ -57,7 +57,6 @@ def test_the_contract_s_shape_is_kept() -> None:
     [("manchester-lco", "single_bidder_in_competition"), ("cambridgeshire-unitingcare", "legal_form_changed")],
 )
 def test_the_brief_s_tenders_show_what_they_are_known_for(bundle: Bundle, name: str, factor: str) -> None:
-    found = {
-        each.feature: each.state for each in score(bundle, read_file(EXAMPLES / f"{name}.json")[0], "awarded").factors
-    }
+    process = read_file(EXAMPLES / f"{name}.json")[0]
+    found = {each.feature: each.state for each in score(bundle, process, process.latest_stage()).factors}
     assert found[factor] == "shown"

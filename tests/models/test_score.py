@@ -15,13 +15,17 @@ from features.table_builder import of_tenders
 from models import score as scoring
 from models.bundle import Bundle
 from models.calibration import failure_probability
+from models.comparables import comparables
 from models.predict import predict
 from models.score import BatchScorer, Score, Scores, bands, case, forecasts, score, scores, table_warnings
-from tenders.errors import DataError
+from models.suggest import suggest
+from models.what_if import WhatIf, what_if
+from tenders.errors import DataError, StageError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.ocds import to_tender
 from tenders.io.read import to_process, to_processes
+from tenders.process import Process
 from tests import samples
 from tests.features import made
 from tests.models.test_directions import CONTEXT
@@ -117,7 +121,7 @@ def test_a_name_that_is_not_on_record_moves_nothing(
 def test_a_tender_of_which_nothing_is_known_scores_near_the_base_rate_without_reasons(
     bundle: Bundle, stage: Stage
 ) -> None:
-    found = score(bundle, to_process({"tender": {}}), stage)
+    found = scoring.explained(case(bundle, to_process({"tender": {}}), stage, check_stage=False))
     assert found.reasons == ()
     assert found.failure == pytest.approx(found.base_rate, rel=0.35)
     weighed = {name for part in bundle.manifest.parts for name in part.features}
@@ -129,7 +133,8 @@ def test_a_tender_of_which_nothing_is_known_scores_near_the_base_rate_without_re
 def test_once_bids_are_counted_a_single_bid_is_a_fact(
     bundle: Bundle, stage: Stage, bidders: int, single: float
 ) -> None:
-    assert score(bundle, to_process({"bidders": bidders}), stage).outcomes.single_bid == single
+    process = to_process({"bidders": bidders, "supplier": "S plc"})
+    assert score(bundle, process, stage).outcomes.single_bid == single
 
 
 def test_at_draft_a_bid_count_is_not_read(bundle: Bundle) -> None:
@@ -146,7 +151,7 @@ def test_with_no_bid_at_all_there_is_no_award_and_that_is_said_to_be_a_rule(bund
 
 
 def test_once_awarded_no_award_is_out_of_the_question(bundle: Bundle) -> None:
-    found = score(bundle, to_process({"title": "x"}), "awarded")
+    found = score(bundle, to_process({"title": "x", "supplier": "S plc"}), "awarded")
     assert found.outcomes.no_award == 0
     assert found.failure == found.outcomes.early_end
 
@@ -249,3 +254,28 @@ def test_what_looks_wrong_is_a_warning_of_its_row(section: Json, warning: str) -
     assert list(found) == [1, 2]
     assert [each[: len(warning)] for each in found[1]] == [warning]
     assert found[1] == found[2]
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_no_tender_has_a_number_for_a_stage_that_it_has_not_reached(bundle: Bundle, data: Any) -> None:
+    process = to_process(data.draw(made.known_at(data.draw(st.sampled_from(STAGES)))))
+    for stage in STAGES:
+        if process.has_reached(stage):
+            assert score(bundle, process, stage, explain=False).stage == stage
+        else:
+            for ask in (score, what_if_nothing, suggest):
+                with pytest.raises(StageError, match=r"^/stage: "):
+                    ask(bundle, process, stage=stage)
+            with pytest.raises(StageError, match=r"^/stage: "):
+                comparables(process, stage)
+
+
+def what_if_nothing(bundle: Bundle, process: Process, stage: Stage) -> WhatIf:
+    return what_if(bundle, process, [{}], stage)
+
+
+def test_trying_a_later_deadline_takes_no_stage_back(bundle: Bundle) -> None:
+    process = to_process(samples.draft())
+    found = what_if(bundle, process, [{"tender_end": "2199-01-01"}], "bids_in")
+    assert found.scenarios[0].score.stage == "bids_in"

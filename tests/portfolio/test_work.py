@@ -21,6 +21,7 @@ from portfolio import work
 from portfolio.work import RunOptions, ScoredPart, cached_bundle, read_part, score_block
 from tenders.facts import STAGES, Stage
 from tenders.io.blocks import blocks
+from tenders.io.form import to_release
 from tenders.io.streams import BOUNDS, Bounds
 from tenders.tender import Tender
 from tests import samples
@@ -183,7 +184,7 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
             patch.setattr(work, "_stages", lambda options: {})
             (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, asked)
         assert together == one_by_one
-        assert column(together, "line") == [1, 2, 3, 5, 6, 6, 8]
+        assert column(together, "line") == ([2] if stage == "awarded" else [1, 2, 3, 5, 6, 6, 8])
 
 
 def test_reasons_come_only_when_asked_for(tmp_path: Path) -> None:
@@ -232,3 +233,27 @@ def test_good_rows_among_bad_ones_are_scored_as_if_alone(tmp_path: Path) -> None
     (alone,) = parts(tmp_path / "alone", "a.jsonl", sample_files.lines(good))
     told = [name for name in part.table.column_names if name != "line"]
     assert part.table.select(told).equals(alone.table.select(told))
+
+
+@pytest.mark.parametrize("stage", ["bids_in", "awarded"])
+@pytest.mark.parametrize("kind", ["lines", "forms"])
+def test_a_row_that_has_not_reached_the_stage_costs_only_itself(kind: str, stage: Stage, tmp_path: Path) -> None:
+    shows: dict[str, Json] = {"bids_in": {"bidders": 2}, "awarded": {"supplier": "S plc"}}
+    rows: list[Json] = [
+        {"title": "Reached", **shows[stage]},
+        {"title": "Draft", "tender_end": "2199-01-01", "award_date": "2199-02-01"},
+        {"title": "Closed", "tender_end": "2020-01-01"},
+    ]
+    releases = [{"ocid": f"t-{number}", **to_release(row)[0]} for number, row in enumerate(rows)]
+    columns = ("title", "bidders", "supplier", "tender_end", "award_date")
+    cells = [",".join(str(row.get(name, "")) for name in columns) for row in rows]
+    contents = {
+        "lines": ("t.jsonl", b"".join(samples.data(release) + b"\n" for release in releases)),
+        "forms": ("t.csv", "\n".join([",".join(columns), *cells]).encode()),
+    }
+    (part,) = parts(tmp_path, *contents[kind], msgspec.structs.replace(OPTIONS, stage=stage))
+    reached = ["Reached", "Closed"] if stage == "bids_in" else ["Reached"]
+    assert column(part, "title") == reached
+    assert column(part, "stage") == [stage] * len(reached)
+    assert len(part.refused) == len(rows) - len(reached)
+    assert all("/stage" in each.path for each in part.refused)

@@ -182,6 +182,24 @@ def test_a_body_that_is_no_list_is_refused(http: httpx.Client, body: object, pat
     assert answer.json()["problems"][0]["path"] == path
 
 
+@pytest.mark.parametrize("stage", ["bids_in", "awarded"])
+@pytest.mark.parametrize("path", ["/score", "/suggest", "/comparables", "/what_if"])
+def test_a_stage_that_the_tender_has_not_reached_is_400_in_words(http: httpx.Client, path: str, stage: str) -> None:
+    more = {"set": {"lots": 2}} if path == "/what_if" else {}
+    answer = http.post(path, json={"tender": {"title": "Nursing", "lots": 3}, "stage": stage, **more})
+    assert answer.status_code == 400
+    (problem,) = answer.json()["problems"]
+    assert problem["path"] == "/stage"
+    assert problem["problem"].startswith("the bids are not in" if stage == "bids_in" else "the contract is not awarded")
+    assert problem["remedy"].startswith("Score it at draft")
+
+
+def test_of_many_only_the_tender_that_has_not_reached_the_stage_is_an_error(http: httpx.Client) -> None:
+    tenders = [{"tender": {"title": "Nursing", "bidders": 3}}, {"tender": {"title": "Nursing"}}]
+    scored, refused = http.post("/score_many", json={"tenders": tenders, "stage": "bids_in"}).json()
+    assert scored["stage"] == "bids_in" and refused["problems"][0]["path"] == "/stage"
+
+
 def test_more_than_a_request_can_hold_is_413(http: httpx.Client) -> None:
     answer = http.post("/score_many", content=b"[" + b"{}," * 10_000 + b"{}]")
     assert answer.status_code == 413

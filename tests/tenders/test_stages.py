@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tenders.codelists import LATER_ROLES
+from tenders.errors import StageError
 from tenders.facts import STAGES, Stage
 from tenders.io.ocds import to_tender
-from tenders.stages import as_of, latest_stage, stage_on
+from tenders.stages import as_of, has_reached, latest_stage, require_stage, stage_on
 from tenders.tender import Tender
 from tests import samples
 from tests.samples import Json, award, contract, count
@@ -199,3 +200,67 @@ def test_the_stage_on_a_day_follows_the_tenders_own_dates(day: date, stage: Stag
 )
 def test_the_latest_stage_is_the_furthest_with_a_fact(facts: Json, stage: Stage) -> None:
     assert latest_stage(to_tender(samples.draft(**facts))) == stage
+
+
+TODAY = date(2024, 6, 1)
+DAYS = st.dates(date(2024, 1, 1), date(2031, 1, 1))
+
+
+@given(LATER, DAYS)
+def test_a_stage_that_is_reached_has_every_stage_before_it_and_stays_reached(later: Json, day: date) -> None:
+    tender = _with(later)
+    reached = [has_reached(tender, stage, day) for stage in STAGES]
+    assert reached == sorted(reached, reverse=True)
+    assert has_reached(tender, latest_stage(tender, day), day)
+    assert all(has_reached(tender, stage, date(2031, 1, 2)) for stage, now in zip(STAGES, reached, strict=True) if now)
+
+
+@given(LATER, DAYS)
+def test_without_a_passed_deadline_a_count_of_bids_or_an_award_a_tender_is_a_draft(later: Json, day: date) -> None:
+    shows = {"tender/numberOfTenderers", "bids", "awards", "contracts"}
+    tender = _with({path: fact for path, fact in later.items() if path not in shows})
+    assert latest_stage(tender, day) == "draft"
+    assert not has_reached(tender, "awarded", day)
+    assert has_reached(tender, "bids_in", day) is (day >= date(2024, 4, 15))
+
+
+@pytest.mark.parametrize(
+    ("facts", "reached"),
+    [
+        ({}, "draft"),
+        ({"tender": {"tenderPeriod": {"endDate": "2024-06-01"}}}, "bids_in"),
+        ({"tender": {"tenderPeriod": {"endDate": "2024-06-02T12:00:00Z"}}}, "draft"),
+        ({"tender": {"tenderPeriod": {"endDate": "2024-05"}}}, "bids_in"),
+        ({"tender": {"tenderPeriod": {"endDate": "2024"}}}, "draft"),
+        ({"tender": {"tenderPeriod": {"startDate": "2024-05-01", "durationInDays": 31}}}, "bids_in"),
+        ({"tender": {"tenderPeriod": {"startDate": "2024-05-01", "durationInDays": 32}}}, "draft"),
+        ({"tender": {"datePublished": "2024-01-01", "tenderPeriod": {"durationInDays": 1e18}}}, "draft"),
+        ({"tender": {"numberOfTenderers": 0}}, "bids_in"),
+        ({"tenderRisk": {"structureChanges": [{"touches": "lots"}], "legalVehicle": "alliance"}}, "draft"),
+        ({"awards": [award(date="2024-06-01T09:00:00Z")]}, "awarded"),
+        ({"awards": [award(date="2024-06-02")]}, "draft"),
+        ({"awards": [award(date="2024-06-02"), award("a2", date=None)]}, "awarded"),
+        ({"contracts": [contract(dateSigned="2025-01-01")]}, "draft"),
+    ],
+)
+def test_what_shows_that_a_stage_is_reached(facts: Json, reached: Stage) -> None:
+    tender = to_tender({"tender": {}, **facts})
+    assert max((s for s in STAGES if has_reached(tender, s, TODAY)), key=STAGES.index) == reached
+
+
+@pytest.mark.parametrize(
+    ("facts", "stage", "words", "remedy"),
+    [
+        ({}, "bids_in", "the bids are not in: the deadline has not passed, no bids are counted", "Score it at draft"),
+        ({}, "awarded", "the contract is not awarded: no award is shown", "Score it at draft"),
+        ({"tender": {"numberOfTenderers": 2}}, "awarded", "not awarded", "Score it at bids_in"),
+    ],
+)
+def test_a_stage_that_is_not_reached_is_refused_in_words(facts: Json, stage: Stage, words: str, remedy: str) -> None:
+    tender = to_tender({"tender": {}, **facts})
+    with pytest.raises(StageError) as refused:
+        require_stage(lambda each: has_reached(tender, each), stage)
+    (problem,) = refused.value.problems
+    assert problem.path == "/stage" and words in problem.problem and problem.remedy.startswith(remedy)
+    assert refused.value.under("/tender").problems == [problem], "the stage stands beside the tender"
+    require_stage(lambda each: has_reached(tender, each), "draft")

@@ -197,3 +197,13 @@ def test_text_longer_than_the_page_can_repeat_is_refused(http: httpx.Client) -> 
     assert answer.status_code == 400
     assert len(answer.content) < LIGHT
     assert 'id="description-problem"' in answer.text
+
+
+@pytest.mark.parametrize("stage", ["bids_in", "awarded"])
+def test_a_draft_gets_no_number_for_a_stage_that_it_has_not_reached(http: httpx.Client, stage: str) -> None:
+    for path in ("/", "/desk/what-if", "/desk/suggestions", "/desk/comparables", "/desk/unknown", "/desk/report"):
+        answer = http.post(path, data={**FILLED, "stage": stage})
+        assert answer.status_code == 400
+        assert ("the bids are not in" if stage == "bids_in" else "the contract is not awarded") in answer.text
+        assert 'class="number"' not in answer.text
+        assert Page(answer.text).values["title"] == FILLED["title"]
