@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+# Two test processes share two cores. With more threads than cores OpenMP's threads wait for one another, many times longer
+# than they compute. Set before anything imports xgboost, and inherited by the services that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import pytest
 from hypothesis import settings
 
