@@ -71,7 +71,10 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     cases is then judged on other buyers' cases. `gaps_tell` are OCDS paths that are empty because of the outcome: no
     model may learn from their missing values. `called_off` are the beginnings, in lower case, of the kinds of ending
     that the buyer decided. `attributes` reads the register's codes (`tenderRisk.codes`) as attributes by neutral name.
-    The reader raises UnreachableError if the file cannot be read, DataError if it is not a file of this register.
+    `uk` says that its tenders are the United Kingdom's: the UK models score them, and no models of its own are fitted.
+    `dated_only` says that a case without a day of publication is an award without a call: it teaches track records, and
+    no forecast of it is judged. The reader raises UnreachableError if the file cannot be read, DataError if it is not a
+    file of this register.
     """
 
     name: str
@@ -83,6 +86,12 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: bool = False
     called_off: tuple[str, ...] = ()
     attributes: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
+    uk: bool = False
+    dated_only: bool = False
+
+    def judged(self, case: LabelledTender, outcome: str) -> bool:
+        """Whether a forecast of an outcome of this case can be judged: it is known, and the case had a call."""
+        return case.outcomes.get(outcome) is not None and not (self.dated_only and case.published == UNDATED)
 
     def cases(self, path: Path) -> list[LabelledTender]:
         """The cases of a file. The number of its problems, and the first of them, is logged as a warning.

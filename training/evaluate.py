@@ -25,7 +25,6 @@ from features.track_records.register_history import HistoryCases, RegisterHistor
 from features.track_records.resolutions import decision, picked, resolved_cases
 from models.bundle import ANY, Bundle
 from models.predict import predict
-from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import LabelledTender, Register
@@ -41,6 +40,7 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
     `n` and `positives` count rows; in the casebook's other metrics what ended by one decision counts as one case. For a
     history of which part was picked, the metrics are those of the rest, and the picked cases are in `picked`.
+    `censored` counts the cases that are left out, those without a call among them.
     """
 
     register: str
@@ -69,7 +69,7 @@ def evaluate(
     """
     outcome, stage = _target(register, outcome, stage)
     before, cases = register.cases(history), register.cases(test)
-    labelled = [case for case in cases if case.outcomes.get(outcome) is not None]
+    labelled = [case for case in cases if register.judged(case, outcome)]
     if not labelled:
         raise DataError.at(test.name, f"no case of which {outcome} is known", "Check the register and the outcome")
     p = probabilities(bundle, register, before, cases, outcome, stage)
@@ -77,7 +77,7 @@ def evaluate(
     for kind in (False, True):
         rows = np.flatnonzero([picked(case) == kind for case in labelled])
         if len(rows):
-            censored = sum(case.outcomes.get(outcome) is None for case in cases if picked(case) == kind)
+            censored = sum(not register.judged(case, outcome) for case in cases if picked(case) == kind)
             chosen = [labelled[row] for row in rows]
             parts[kind] = _result(register.name, outcome, stage, chosen, p[rows], censored)
     return msgspec.structs.replace(parts[False], picked=parts.get(True)) if False in parts else parts[True]
@@ -101,14 +101,12 @@ def probabilities(
     outcome: str,
     stage: Stage,
 ) -> Floats:
-    """The predicted probability of an outcome for each case of which it is known, as of its day of publication.
+    """The predicted probability of an outcome for each case that can be judged, as of its day of publication.
 
     Raises UsageError if the bundle has no model of the outcome at the stage.
     """
-    labelled = [row for row, case in enumerate(cases) if case.outcomes.get(outcome) is not None]
-    own = bundle.registers.get(register.name) or (
-        bundle if register.name == casebook.NAME else bundle.registers.get(ANY, bundle)
-    )
+    labelled = [row for row, case in enumerate(cases) if register.judged(case, outcome)]
+    own = bundle.registers.get(register.name) or (bundle if register.uk else bundle.registers.get(ANY, bundle))
     if (outcome, stage) not in (*own.boosters, ("failure", stage)):
         raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {register.name}")
     tenders = [cases[row].as_of(stage) for row in labelled]

@@ -67,16 +67,26 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def register_files(directory: Path) -> list[tuple[Register, Path]]:
-    """The files of a directory that are named after a register, in the order of their names.
+    """The files of a directory that are named after a register with models of its own, in the order of their names.
 
-    Raises UnreachableError if there is no such directory, DataError if no file is named after a register.
+    The United Kingdom's registers have none: what they hold teaches the UK model. Raises UnreachableError if there is
+    no such directory, DataError if no file is named after a register.
+    """
+    found = [(register, file) for register, file in history_files(directory) if not register.uk]
+    if not found:
+        known = ", ".join(f"{name}.parquet" for name in register_names() if not find_register(name).uk)
+        raise DataError.at(str(directory), "no history in it", f"Name files after their register: {known}")
+    return found
+
+
+def history_files(directory: Path) -> list[tuple[Register, Path]]:
+    """The files of a directory that are named after any register, in the order of their names.
+
+    Raises UnreachableError if there is no such directory.
     """
     if not directory.is_dir():
         raise UnreachableError(f"{directory}: no such directory. Check the name")
     files = [file for file in sorted(directory.iterdir()) if file.stem in register_names() and file.suffix in SUFFIXES]
-    if not files:
-        known = ", ".join(f"{name}.parquet" for name in register_names())
-        raise DataError.at(str(directory), "no history in it", f"Name files after their register: {known}")
     return [(find_register(file.stem), file) for file in files]
 
 

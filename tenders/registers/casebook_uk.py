@@ -208,4 +208,5 @@ REGISTER = Register(
     read=read_casebook,
     called_off=("terminated",),
     gaps_tell=("/",),
+    uk=True,
 )

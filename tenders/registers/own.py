@@ -82,11 +82,18 @@ def read_own(path: Path) -> HistoryFile:
         raise DataError.at(
             path.name, "a table without a mapping", "Give the TOML file that names it and maps its columns"
         )
+    return read_ocds(path)
+
+
+def read_ocds(path: Path) -> HistoryFile:
+    """Every process of an OCDS file as a case, an outcome without its day as `with_days` takes it. Raises as
+    `Register` says."""
+    suffix, _ = split_suffix(path)
     parts, problems = _read_lines(path) if suffix in JSON_LINES else (read_file(path), [])
     processes = _by_ocid(parts, problems)
     outcomes = outcomes_of(processes)
     cases = [_case_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, outcomes, strict=True))]
-    return _with_days(HistoryFile(cases=cases, rows=len(cases) + len(problems), problems=problems))
+    return with_days(HistoryFile(cases=cases, rows=len(cases) + len(problems), problems=problems))
 
 
 def _read_lines(path: Path) -> tuple[list[Process], list[Problem]]:
@@ -131,8 +138,11 @@ def _by_ocid(parts: Sequence[Process], problems: list[Problem]) -> list[Process]
     return processes
 
 
-def _with_days(history: HistoryFile) -> HistoryFile:
-    """Gives every known outcome the day from which it counts as known, if the case has a day of publication."""
+def with_days(history: HistoryFile) -> HistoryFile:
+    """Gives every known outcome the day from which it counts as known, if the case has a day of publication.
+
+    A day that the history lacks is a problem of its row.
+    """
     dated = [case for case in history.cases if case.published != UNDATED]
     labelled = [case for case in dated if any(value is not None for value in case.outcomes.values())]
     lags = sorted((case.known_on - case.published).days for case in labelled if case.known_on)
@@ -192,7 +202,7 @@ def _read_table(path: Path) -> HistoryFile:
             cases.append(_case_of_row(count - 1, dict(zip(table, cells, strict=True)), mapping))
         except DataError as error:
             problems += [msgspec.structs.replace(p, path=f"row {count}, {p.path}") for p in error.problems]
-    return _with_days(HistoryFile(cases=cases, rows=count, problems=problems))
+    return with_days(HistoryFile(cases=cases, rows=count, problems=problems))
 
 
 def _case_of_row(row: int, cells: Row, mapping: HistoryMapping) -> LabelledTender:

@@ -20,7 +20,8 @@ from models.predict import predict, track_record_lookup
 from tenders import casebook
 from tenders.errors import DataError, UsageError
 from tenders.history import HistoryFile, LabelledTender, Register
-from tenders.registers import casebook_uk
+from tenders.registers import casebook_uk, find_register
+from tests.tenders.registers.made import table, uk_notice
 from tests.training import made
 from training.evaluate import EvaluationResult, evaluate, probabilities, replayed_records
 from training.registers import RegistersResult
@@ -199,3 +200,23 @@ def test_scoring_picks_the_register_by_the_ocid(whole: Bundle) -> None:
         assert whole.for_ocid(f"{name}-1").manifest.register == name
     for ocid in (None, "", "ocds-1", "madeup-1"):
         assert whole.for_ocid(ocid) is whole
+
+
+def test_blind_notices_are_judged_by_the_uk_model_and_targeted_ones_stand_apart(bundle: Bundle, tmp_path: Path) -> None:
+    rows = [
+        uk_notice("ocds-h6vhtk-1"),
+        uk_notice("ocds-h6vhtk-2", outcome="no_award"),
+        uk_notice("ocds-h6vhtk-3", outcome="no_award", entry="targeted"),
+        uk_notice("ocds-h6vhtk-4", published=None),
+        uk_notice("ocds-h6vhtk-5", outcome="open"),
+    ]
+    path, notices = table(tmp_path, rows), find_register("uk_notices")
+    found = evaluate(bundle, notices, path, path, None, None)
+    assert (found.register, found.outcome, found.stage) == ("uk_notices", "no_award", "draft")
+    assert (found.n, found.positives, found.censored) == (2, 1, 2)
+    assert found.picked and (found.picked.n, found.picked.positives) == (1, 1)
+    cases = notices.cases(path)
+    p = probabilities(bundle, notices, [], cases, "no_award", "draft")
+    assert len(p) == 3
+    one = one_row(cases[0].as_of("draft"), "draft")
+    assert p[0] == pytest.approx(predict(bundle, one).of("no_award")[0], abs=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from features.catalogue import catalogue
+from features.catalogue import catalogue, trained_at
+from features.table_builder import of_tenders
 from models.bundle import Bundle
+from tenders.registers import find_register
 from tests.training import made
 from training import fit, metrics
-from training.datasets import Casebook, CasebookDataset, eligible_columns, register_dataset
+from training.datasets import Casebook, CasebookDataset, eligible_columns, feature_matrix, register_dataset
 from training.fit import (
     booster_margin,
     distinct_columns,
@@ -32,6 +35,7 @@ from training.fit import (
 )
 from training.recipe import BoosterParams, Recipe, recipe_toml
 from training.rolling import sample_weight
+from training.splits import group_numbers, grouped_folds
 
 Floats = NDArray[np.float64]
 RECIPE = Recipe()
@@ -99,6 +103,39 @@ def test_nothing_is_learnt_from_what_is_missing() -> None:
     assert min(theirs) > 0.9
     assert abs(np.mean(ours) - 0.5) < 0.05
     assert all(abs(each - 0.5) < 0.15 for each in ours)
+
+
+NOTICES = Path(__file__).parents[3] / "shared" / "history" / "uk_notices.csv"
+
+
+@pytest.mark.skipif(not NOTICES.exists(), reason="the notices are not beside the project")
+def test_of_real_notices_nothing_is_learnt_from_which_facts_their_page_shows() -> None:
+    """Every known fact is replaced by that of another notice, so that all that is left is which facts are known."""
+    x, y, names, cluster = shuffled_notices()
+    ours, theirs = np.zeros(len(y)), np.zeros(len(y))
+    for train, test in grouped_folds(cluster, 5, 0):
+        data = dataset(x[train], y[train], np.zeros(len(train), dtype=bool), names)
+        ours[test] = booster_margin(fit_casebook(data, RECIPE, 0), x[test], names)
+        plainly = {"objective": "binary:logistic", "max_depth": 3, "nthread": 1}
+        theirs[test] = xgb.train(plainly, xgb.DMatrix(x[train], y[train]), 60).predict(xgb.DMatrix(x[test]))
+    ones = np.ones(len(y))
+    assert metrics.auc(y, theirs, ones) > 0.65, "the pattern of gaps tells the outcome"
+    assert abs(metrics.auc(y, ours, ones) - 0.5) < 0.08, "here chance moves it by 0.04 (one standard deviation)"
+
+
+def shuffled_notices() -> tuple[NDArray[np.float32], Floats, tuple[str, ...], NDArray[np.int64]]:
+    """The facts of real notices at draft, each in the order of another row; whether they ended without award."""
+    register = find_register("uk_notices")
+    cases = [case for case in register.cases(NOTICES) if register.judged(case, "no_award")]
+    features = [feature for feature in trained_at("draft") if feature.direction]
+    x = feature_matrix(features, of_tenders([case.as_of("draft") for case in cases], "draft"))
+    rng = np.random.default_rng(0)
+    for column in x.T:
+        known = ~np.isnan(column)
+        column[known] = rng.permutation(column[known])
+    columns = distinct_columns(x)
+    y = np.array([float(bool(case.outcomes["no_award"])) for case in cases])
+    return x[:, columns], y, tuple(features[c].name for c in columns), group_numbers([c.cluster_id for c in cases])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

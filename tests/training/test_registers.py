@@ -115,11 +115,12 @@ def test_a_directory_without_a_register_is_refused_with_what_to_do(tmp_path: Pat
 
 
 def test_files_are_found_by_the_names_of_their_registers(tmp_path: Path) -> None:
-    for name in ("ted_de.parquet", "sicoes_bo.csv", "sicoes_bo.txt", "other.csv"):
+    for name in ("ted_de.parquet", "sicoes_bo.csv", "sicoes_bo.txt", "other.csv", "uk_notices.csv"):
         (tmp_path / name).touch()
     assert [(s.name, f.name) for s, f in registers.register_files(tmp_path)] == [
         ("sicoes_bo", "sicoes_bo.csv"), ("ted_de", "ted_de.parquet"),
     ]  # fmt: skip
+    assert [s.name for s, _ in registers.history_files(tmp_path)] == ["sicoes_bo", "ted_de", "uk_notices"]
 
 
 def test_figures_and_fingerprints_stand_in_the_manifest(registers_result: RegistersResult) -> None:

@@ -198,6 +198,8 @@ SOURCES = {
     "nicgep_in": [registers.nicgep()],
     "fpds_dod_us": [registers.fpds()],
     "ted_de": [registers.ted()],
+    "uk_notices": [registers.uk_notice(), registers.uk_notice("ocds-b5fd17-2", published=None)],
+    "dos_uk": [registers.dos()],
 }
 
 

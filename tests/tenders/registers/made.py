@@ -110,3 +110,29 @@ def ted(offers: int | None = 2, **changes: Any) -> Row:
         "TOPIC_NAME": "Lots",
     }  # fmt: skip
     return row | changes
+
+
+def uk_notice(ocid: str = "ocds-h6vhtk-1", **changes: Any) -> Row:
+    row: Row = {
+        "ocid": ocid, "source": "fts", "title": "Grounds maintenance", "buyer": "A Council", "region": "UKJ22",
+        "cpv": "77", "category": "services", "method": "open", "method_details": "Open procedure", "regime": "PA2023",
+        "framework": "no", "lots": 2.0, "value_gbp": 60000.0, "value_basis": "tender", "planning": "no",
+        "published": "2025-09-01", "deadline": "2025-10-01", "contract_start": "2026-04-01", "contract_end": None,
+        "term_months": 36.0, "renewal_months": 24.0, "sme": "yes", "price_weight": "40.0", "bids": "3",
+        "updates_before_outcome": "0", "stages": "Tender@2025-09-01;Award@2026-01-05", "outcome": "awarded",
+        "outcome_date": "2026-01-05", "outcome_basis": "firm", "reissue": None, "reason_code": None, "entry": "blind",
+        "form": "a", "last_release": "2026-01-05", "group": ocid,
+    }  # fmt: skip
+    return row | changes
+
+
+def dos(status: str = "awarded", **changes: Any) -> Row:
+    row: Row = {
+        "id": "1", "opportunity": "Developer", "framework": "digital-outcomes-and-specialists-2",
+        "category": "digital-specialists", "specialist": "developer", "organisation": "Home Office",
+        "buyer_domain": "homeoffice.gov.uk", "location": "London", "published": "2017-05-01", "open_for": "2 weeks",
+        "expected_length": "2 years", "applications_sme": 6.0, "applications_large": 2.0, "applications": 8.0,
+        "status": status, "winner": "Firm Ltd", "winner_size": "small", "contract_amount": 200000.0,
+        "contract_start": "2017-08-07",
+    }  # fmt: skip
+    return row | changes
