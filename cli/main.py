@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import sys
-from math import isnan
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli import desk, output, portfolio, pulling
-from cli.options import AtStage, BundleDir, File, Json, err, out, parse_stage, print_json, read_processes
+from cli.options import AtStage, BundleDir, File, Json, as_path, err, out, parse_stage, print_json, read_processes
 from tenders.errors import DataError, TenderRiskError
 
 # Threads that wait for each other by spinning are very slow on a machine that also does something else.
@@ -78,7 +77,10 @@ def check(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List what is missing or wrong in an OCDS file, by JSON path; or what a register's history holds."""
+    """List all that is wrong or missing in a file or folder, by JSON path, and what its fields allow by stage.
+
+    With --register, what a register's history holds. Exits 1 if anything was refused.
+    """
     if register:
         from tenders.registers import find_register, quality
 
@@ -86,24 +88,13 @@ def check(
             report = quality.quality_report(find_register(register), Path(file))
         print_json(report) if json else output.print_quality(out, report)
         return
-    from features.catalogue import trained_at
-    from features.table_builder import one_row
+    from portfolio.coverage import check as check_source
 
-    tenders = []
-    for process in read_processes(file):
-        stage = process.latest_stage()
-        table = one_row(process.as_of(stage), stage)
-        own = [f for f in trained_at(stage) if f.reads == "tender"]
-        missing = [f for f in own if isnan(f.measure(table)[0])]
-        tenders.append(
-            {
-                "ocid": process.ocid,
-                "stage": stage,
-                "missing": [{"path": f.path, "feature": f.name, "label": f.label} for f in missing],
-                "warnings": list(process.warnings),
-            }
-        )
-    print_json(tenders) if json else output.print_check(out, tenders)
+    with as_path(file) as source, err.status(f"reading {file}"):
+        found = check_source(source)
+    print_json(found) if json else output.print_check(out, found)
+    if found.refused:
+        raise typer.Exit(DataError.exit_code)
 
 
 @app.command()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +35,18 @@ def read_processes(file: str) -> list[Process]:
     from tenders.io.read import read_bytes, read_file
 
     return read_bytes(sys.stdin.buffer.read()) if file == "-" else read_file(Path(file))
+
+
+@contextmanager
+def as_path(file: str) -> Iterator[Path]:
+    """The file of this name; for `-` a temporary one that holds standard input, and says itself what it is."""
+    if file != "-":
+        yield Path(file)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        held = Path(folder) / "standard input.json"
+        held.write_bytes(sys.stdin.buffer.read())
+        yield held
 
 
 def parse_stage(text: str | None) -> Stage | None:

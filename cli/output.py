@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from models.score import Score
     from models.suggest import Precedent, Precedents, Suggestion, Suggestions
     from models.what_if import WhatIf
+    from portfolio.coverage import CheckedTender, CheckReport
     from portfolio.drift import DriftReport
     from portfolio.manifest import RunManifest
     from portfolio.run import PortfolioRun
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from training.evaluate import EvaluationResult
     from training.promotion import PromotionResult, ReleaseResult, RollbackResult
 
-MAX_REASONS, MAX_LIKENESS, MAX_DAYS = 6, 6, 10
+MAX_REASONS, MAX_LIKENESS, MAX_DAYS, MAX_CHECKED = 6, 6, 10, 20
 FACTOR_STATES: tuple[tuple[State, str], ...] = (
     ("shown", "shown"),
     ("absent", "not shown"),
@@ -158,16 +159,50 @@ def print_comparables(out: Console, result: Comparables) -> None:
     out.print(f"  {result.note}")
 
 
-def print_check(out: Console, tenders: Sequence[Mapping[str, Any]]) -> None:
-    """What each tender lacks, by path."""
+def print_check(out: Console, report: CheckReport) -> None:
+    """What is wrong, what each tender lacks, and what the fields of each publisher allow."""
+    from portfolio.coverage import by_share
+
+    for found in report.problems[:MAX_CHECKED]:
+        row = " ".join(part for part in (found.file, f"line {found.line}" if found.line else "") if part)
+        remedy = f". {found.remedy}" if found.remedy else ""
+        out.print(f"[bold]wrong[/bold]  {escape(found.path or found.place or '/')}: {escape(found.problem + remedy)}")
+        out.print(f"       [dim]{escape(row)}[/dim]")
+    if more := len(report.problems[MAX_CHECKED:]) + report.unlisted:
+        out.print(f"  and {more:,} more; --json lists them")
+    if report.tenders <= MAX_CHECKED:
+        _print_missing(out, report.listed)
+    out.print(f"{report.tenders:,} tenders can be scored, {report.refused:,} rows are refused")
+    for publisher in report.coverage:
+        reached = ", ".join(f"{count:,} at {stage}" for stage, count in publisher.stages.items())
+        out.print(f"[bold]{escape(publisher.publisher)}[/bold]: {publisher.tenders:,} tenders; {reached}")
+        outcomes = Table("outcome", "told of", "occurred")
+        for told in publisher.outcomes:
+            outcomes.add_row(told.outcome, f"{told.known:,} ({told.share:.0%})", f"{told.occurred:,}")
+        out.print(outcomes)
+        table = Table("known of", "draft", "bids_in", "awarded", Column("path", overflow="fold"))
+        groups = by_share(publisher)
+        for feature in (*groups["most"], *groups["some"]):
+            shares = [feature.known.get(stage) for stage in ("draft", "bids_in", "awarded")]
+            name = f"{feature.label} [bold]*[/bold]" if feature.factor else feature.label
+            table.add_row(name, *("" if share is None else f"{share:.0%}" for share in shares), feature.path)
+        out.print(table)
+        if groups["none"]:
+            never = "; ".join(dict.fromkeys(f"{feature.label} ({feature.path})" for feature in groups["none"]))
+            out.print(f"  never known: {escape(never)}")
+    if report.coverage:
+        out.print("  * a documented factor of failure")
+
+
+def _print_missing(out: Console, tenders: Sequence[CheckedTender]) -> None:
     for tender in tenders:
-        out.print(f"[bold]{escape(tender['ocid'] or 'tender')}[/bold]: read without error, at {tender['stage']}")
-        for warning in tender["warnings"]:
+        out.print(f"[bold]{escape(tender.ocid or 'tender')}[/bold]: read without error, at {tender.stage}")
+        for warning in tender.warnings:
             out.print(f"  warning: {escape(warning)}")
-        out.print(f"  {len(tender['missing'])} features cannot be computed; what would fill them:")
+        out.print(f"  {len(tender.missing)} features cannot be computed; what would fill them:")
         by_path: dict[str, list[str]] = {}
-        for feature in tender["missing"]:
-            by_path.setdefault(feature["path"], []).append(feature["label"])
+        for feature in tender.missing:
+            by_path.setdefault(feature.path, []).append(feature.label)
         for path, labels in by_path.items():
             out.print(f"    {path}  [dim]{', '.join(labels)}[/dim]")
 

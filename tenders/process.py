@@ -19,6 +19,7 @@ from ocdsmerge.merge import CompiledRelease
 
 from tenders import dates, stages
 from tenders.codelists import AFTER_SIGNATURE_TAGS, AWARD_TAGS, CLOSING_TAGS, CONTRACT_TAGS
+from tenders.errors import DataError, Problem
 from tenders.facts import Stage, StructureChange, Touches
 from tenders.io.ocds import parse_release, to_tender
 from tenders.tender import Tender
@@ -153,7 +154,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self._merges[key]
 
     def _merge(self, indexes: Sequence[int]) -> Tender:
-        releases = [parse_release(self.releases[i], self.where[i])[0] for i in indexes]
+        releases = _parse_all([(self.releases[i], self.where[i]) for i in indexes])
         tender = to_tender(_merge(releases), self.where[indexes[-1]])
         changes = tender.tender_risk.structure_changes + _changes(releases, [self.where[i] for i in indexes])
         facts = replace(tender.tender_risk, structure_changes=changes, changes_counted=True)
@@ -165,6 +166,20 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             opened = next((i for i in known if _opens(self.releases[i])), None)
             known = [i for i in known if opened is None or i <= opened]
         return known or (0,)
+
+
+def _parse_all(placed: Sequence[tuple[Release, str]]) -> list[dict[str, Any]]:
+    """The fields that are read of several releases. Raises DataError with all that is wrong in any of them."""
+    releases: list[dict[str, Any]] = []
+    problems: list[Problem] = []
+    for release, where in placed:
+        try:
+            releases.append(parse_release(release, where)[0])
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return releases
 
 
 def to_json(tender: Tender) -> dict[str, Any]:

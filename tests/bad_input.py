@@ -64,7 +64,7 @@ FILES = [
     _text("only a byte order mark", "\ufeff", ""),
     _text("only spaces", " \n\t ", ""),
     _text("truncated JSON", '{"tender": {"title": "Comm', ""),
-    _text("two JSON values in one line", '{"tender": {}} {"tender": {}}', ""),
+    _text("a word behind a JSON value", '{"tender": {}} tender', ""),
     _text("a broken line of JSON lines", '{"tender": {"title": "x"}}\n{"tender": \n', "line 2"),
     _text("half a character in an escape", '{"tender": {"title": "\\ud800"}}', ""),
     _text("100,000 brackets", "[" * 100_000, ""),

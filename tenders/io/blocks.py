@@ -16,11 +16,31 @@ import msgspec
 
 from tenders.errors import DataError, TenderRiskError, UnreachableError
 from tenders.history import Register
-from tenders.io.detection import BULK_SUFFIXES, JSON_LINES, is_json_lines, split_suffix, starts_json_lines
-from tenders.io.json_documents import piece_size, split_document
+from tenders.io.detection import (
+    ARCHIVES,
+    BULK_SUFFIXES,
+    JSON_LINES,
+    YAML,
+    is_json_lines,
+    is_workbook,
+    path_kind,
+    starts_json_lines,
+)
+from tenders.io.json_documents import DocumentPiece, piece_size, split_document
 from tenders.io.rows import cut_register, has_register_columns
-from tenders.io.streams import BOUNDS, Block, Bounds, Cut, batches, file_lines, problems_cut, read_whole
-from tenders.io.tables import cut_csv, cut_parquet
+from tenders.io.streams import (
+    BOUNDS,
+    Block,
+    Bounds,
+    Cut,
+    batches,
+    file_lines,
+    problems_cut,
+    read_whole,
+    unpacked_members,
+)
+from tenders.io.tables import csv_table, cut_csv, cut_flattened, cut_parquet
+from tenders.io.text import parse_yaml
 from tenders.io.xlsx import cut_workbook
 from tenders.registers import find_register as source_of
 
@@ -96,7 +116,8 @@ def blocks(
     for file, path in _files(source):
         for cut in _cut_file(path, columns, bounds, alone=path == source):
             data = b"" if number in skip else cut.data
-            yield Block(number=number, file=file, **(msgspec.structs.asdict(cut) | {"data": data}))
+            name = f"{file}/{cut.member}" if cut.member else file
+            yield Block(number=number, file=name, **(msgspec.structs.asdict(cut) | {"data": data}))
             number += 1
 
 
@@ -124,20 +145,58 @@ def _with_file(error: DataError | OSError, path: Path) -> TenderRiskError:
     return error if isinstance(error, TenderRiskError) else UnreachableError(str(error))
 
 
-def _cutter(path: Path, register: Register | None) -> Callable[[Path, Bounds], Iterator[Cut]]:
-    """The function that cuts a file of this name. Raises DataError if there is none, UnreachableError if no file."""
-    suffix, codec = split_suffix(path)
+Cutter = Callable[[Path, Bounds], Iterator[Cut]]
+
+
+def _cutter(path: Path, register: Register | None, kept: bool = True) -> Cutter:
+    """The function that cuts a file of this name. What is not `kept` is gone before its blocks are read.
+
+    Raises DataError if there is none, UnreachableError if it is no file.
+    """
     if not path.is_file():
         raise UnreachableError(f"{path.name}: not a file that can be read")
+    suffix, codec = path_kind(path)
+    if suffix in ARCHIVES:
+        return lambda file, bounds: _cut_archive(file, register, bounds)
     if register and has_register_columns(register, suffix):
         return lambda file, bounds: cut_register(file, register, bounds)
+    cut_lines = _cut_packed_lines if codec or not kept else _cut_ranges
     if suffix in JSON_LINES:
-        return _cut_packed_lines if codec else _cut_ranges
-    cutters = {".json": _cut_json, ".parquet": cut_parquet, ".csv": cut_csv, ".xlsx": cut_workbook}
+        return lambda file, bounds: _cut_json_lines(file, bounds, cut_lines)
+    if suffix == ".json":
+        return lambda file, bounds: _cut_json(file, bounds, cut_lines)
+    cutters: dict[str, Cutter] = {".parquet": cut_parquet, ".csv": cut_csv, ".xlsx": cut_workbook}
+    cutters |= dict.fromkeys(YAML, _cut_yaml)
     if suffix not in cutters:
         problem = f"no reader for {suffix or 'files without an ending'}"
         raise DataError.at("", problem, f"Use one of {', '.join(BULK_SUFFIXES)}")
     return cutters[suffix]
+
+
+def _cut_archive(path: Path, register: Register | None, bounds: Bounds) -> Iterator[Cut]:
+    """The files of an archive one after the other; tables of flattened releases together, because they are joined."""
+    with unpacked_members(path, bounds) as members:
+        if is_workbook(member.name for member in members):
+            yield from cut_workbook(path, bounds)
+            return
+        if not members:
+            raise DataError.at("", "the archive is empty", "Give releases, records or packages")
+        opened = [(member, csv_table(member.path, member.name, bounds)) for member in members] if not register else []
+        tables = [table for _, table in opened if table]
+        joined = {member.name for member, table in opened if table}
+        if tables:
+            yield from cut_flattened(tables, bounds)
+        for member in members:
+            # Beside the registry's tables stand descriptions of them.
+            if member.name in joined or (tables and member.path.suffix in (".csv", ".json")):
+                continue
+            try:
+                for cut in _cutter(member.path, register, kept=False)(member.path, bounds):
+                    yield msgspec.structs.replace(cut, member=member.name)
+            except DataError as error:
+                if len(members) == 1:
+                    raise
+                yield msgspec.structs.replace(problems_cut(error.problems), member=member.name)
 
 
 def _cut_ranges(path: Path, bounds: Bounds) -> Iterator[Cut]:
@@ -152,9 +211,17 @@ def _cut_packed_lines(path: Path, bounds: Bounds) -> Iterator[Cut]:
         yield Cut(kind="lines", first=first, data=b"\n".join(lines) + b"\n")
 
 
-def _cut_json(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    """One JSON document, or JSON lines in a file that is called .json."""
-    cut_lines = _cut_packed_lines if split_suffix(path)[1] else _cut_ranges
+def _cut_json_lines(path: Path, bounds: Bounds, cut_lines: Cutter) -> Iterator[Cut]:
+    """JSON lines, or documents over several lines in a file that is called .jsonl."""
+    first = next((line for line in file_lines(path, bounds) if line.strip()), b"")
+    if first.strip() in (b"{", b"["):
+        yield from _cut_pieces(split_document(read_whole(path, bounds)), bounds)
+    else:
+        yield from cut_lines(path, bounds)
+
+
+def _cut_json(path: Path, bounds: Bounds, cut_lines: Cutter) -> Iterator[Cut]:
+    """One JSON document or several one after the other, or JSON lines in a file that is called .json."""
     beginning = list(islice((line for line in file_lines(path, bounds) if line.strip()), 2))
     if not beginning:
         raise DataError.at("", "the file is empty", "Give releases, records or packages")
@@ -165,5 +232,14 @@ def _cut_json(path: Path, bounds: Bounds) -> Iterator[Cut]:
     if is_json_lines(document):
         yield from cut_lines(path, bounds)
         return
-    for first, pieces in batches(split_document(document), piece_size, bounds.block, bounds.documents):
-        yield Cut(kind="documents", first=first, data=msgspec.msgpack.encode(pieces))
+    yield from _cut_pieces(split_document(document), bounds)
+
+
+def _cut_yaml(path: Path, bounds: Bounds) -> Iterator[Cut]:
+    document = parse_yaml(read_whole(path, msgspec.structs.replace(bounds, document=bounds.line)).decode())
+    yield from _cut_pieces(split_document(msgspec.json.encode(document)), bounds)
+
+
+def _cut_pieces(pieces: Iterator[DocumentPiece], bounds: Bounds) -> Iterator[Cut]:
+    for first, some in batches(pieces, piece_size, bounds.block, bounds.documents):
+        yield Cut(kind="documents", first=first, data=msgspec.msgpack.encode(some))

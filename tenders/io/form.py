@@ -195,17 +195,32 @@ class RowReader:
         return values
 
 
-def known_columns(names: Sequence[str], remedy: str = "See docs/form.md for the keys of the form") -> list[str]:
-    """The columns of a table that are keys of the form. Raises DataError if there are none, or one occurs twice.
+REMEDY = "See docs/form.md for the keys of the form, or give OCDS with headings such as tender/value/amount"
+NAMES_ONLY = frozenset({"title", "description", "region", "currency", "category", "procurement_method_details"})
+"""Keys that many tables have which are not of tenders, such as documentation and code lists."""
+
+
+def known_columns(names: Sequence[str], remedy: str = REMEDY) -> list[str]:
+    """The columns of a table that are keys of the form.
+
+    Raises DataError if there are none, if they are only such as any table has, or if one occurs twice.
 
     `remedy` is what to do if there are none.
     """
     known = [name for name in names if name in BY_KEY]
     if not known:
         raise DataError.at("row 1", "no column is a key of the form", remedy)
+    if not are_of_form(known, len([name for name in names if name])):
+        problem = f"of {len(names)} columns only {' and '.join(known)} {'is a key' if len(known) == 1 else 'are keys'}"
+        raise DataError.at("row 1", f"{problem} of the form, which say nothing that a model weighs", remedy)
     if repeated := [name for name in known if known.count(name) > 1]:
         raise DataError.at("row 1", f"two columns are called {repeated[0]}", "Keep the one that is meant")
     return known
+
+
+def are_of_form(known: Collection[str], count: int) -> bool:
+    """Whether keys of the form, among `count` names, show that it is a form: one of them is a fact, or half are keys."""
+    return 2 * len(known) >= count or not NAMES_ONLY.issuperset(known)
 
 
 def key_of(path: str, filled: Collection[str] = ()) -> str:

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from tenders.io.detection import BOM, document_kind
+from tenders.io.detection import BOM, document_kind, split_concatenated
 from tenders.io.ocds import BROKEN_JSON
 
 # A text, or what opens, closes and separates. A text that never ends is one token too.
@@ -40,6 +40,9 @@ class _Top(msgspec.Struct):
     compiledRelease: Raw | UnsetType = UNSET  # noqa: N815 - OCDS names
     versionedRelease: Raw | UnsetType = UNSET  # noqa: N815
     releases: Raw | UnsetType = UNSET
+    results: Raw | UnsetType = UNSET
+    tender: Raw | UnsetType = UNSET
+    ocid: Raw | UnsetType = UNSET
 
 
 class _Ocid(msgspec.Struct):
@@ -47,11 +50,16 @@ class _Ocid(msgspec.Struct):
 
 
 def split_document(document: bytes) -> Iterator[DocumentPiece]:
-    """The pieces of a release package, record package, record or list of these, or one piece of anything else.
+    """The pieces of a release package, record package, record, list or sequence of these; of anything else one piece.
 
     Of bytes that are not JSON too: what is broken stays within the piece that holds it.
     """
     document = document.removeprefix(BOM)
+    documents = split_concatenated(document)
+    if len(documents) > 1:
+        for i, part in enumerate(documents):
+            yield from _split(part, f"/{i}")
+        return
     if not document.lstrip().startswith(b"["):
         yield from _split(document, "")
         return
@@ -74,6 +82,12 @@ def _split(value: Bytes, where: str) -> Iterator[DocumentPiece]:
         records = enumerate(_items(top["records"]))
         pieces = [DocumentPiece("record", [f"{where}/records/{i}"], [bytes(record)]) for i, record in records]
         yield from pieces or [_whole(value, where)]
+    elif kind == "results":
+        items = _items(top["results"])
+        for i, item in enumerate(items):
+            yield from _split(item, f"{where}/results/{i}")
+        if not items:
+            yield _whole(value, where)
     elif kind == "record":
         yield DocumentPiece("record", [where], [bytes(value)])
     elif kind == "release package":

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
+from math import isfinite
 from operator import attrgetter
 from typing import Any, get_origin
 
@@ -18,11 +19,14 @@ import msgspec
 from tenders import dates
 from tenders.codelists import CURRENCIES, STANDARD_FIELDS
 from tenders.errors import DataError, Problem
+from tenders.io.upgrade import may_be_1_0
 from tenders.tender import Tender
 
 # Larger than any tender in the registers read so far (the largest has 1,124 lots), and small enough that one tender
 # cannot hold up a server.
 MAX_LOTS = 2000
+MAX_TYPE_PROBLEMS = 100
+"""Values of wrong types that are named of one release."""
 
 Check = Callable[[str], str | None]
 """Says what is wrong with a text; None if nothing is."""
@@ -38,7 +42,7 @@ _AT = re.compile(r" - at `(?:key in )?\$(.*)`$")
 def to_tender(release: Any, where: str = "") -> Tender:
     """The release as a `Tender`. `where` is the JSON path of the release, and is put before every path in an error.
 
-    Raises DataError with the first wrong type, or with all wrong values.
+    Raises DataError with all that is wrong.
     """
     if not isinstance(release, Mapping):
         raise DataError.at(where, f"expected an object, got {json_type(release)}")
@@ -56,7 +60,7 @@ def to_tender(release: Any, where: str = "") -> Tender:
 def parse_release(release: Any, where: str) -> tuple[dict[str, Any], Tender]:
     """One release of several: the fields of it that are read, as plain JSON and as a `Tender`.
 
-    Raises DataError with the first wrong type, or with all wrong values. It does not check that there is a tender, nor
+    Raises DataError with all that is wrong. It does not check that there is a tender, nor
     what only the merged releases can show: an update holds only what changed.
     """
     if not isinstance(release, Mapping):
@@ -264,11 +268,57 @@ def _convert(release: Mapping[str, Any], where: str) -> Tender:
     except msgspec.ValidationError as error:
         first = error
     # OCDS writes null for "not there". Absent is our only word for that.
+    stated = _prune(release, Tender, nulls=False)
     try:
-        return msgspec.convert(_prune(release, Tender, nulls=False), Tender)
+        return msgspec.convert(stated, Tender)
     except msgspec.ValidationError as second:
         problem = _type_problem(second if "got `null`" in str(first) else first, where)
-    raise DataError(problem)
+    raise DataError([problem, *_further_problems(stated, where, problem.path)])
+
+
+def _further_problems(stated: dict[str, Any], where: str, first: str) -> Iterator[Problem]:
+    """What else is wrong with a release that has a value of a wrong type: each such value is taken out in turn."""
+    try:
+        rest: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(_finite(stated)))
+    except RecursionError:
+        return
+    seen = {first}
+    for _ in range(MAX_TYPE_PROBLEMS):
+        try:
+            yield from (each for each in _value_problems(msgspec.convert(rest, Tender), where) if each.path not in seen)
+            return
+        except msgspec.ValidationError as error:
+            problem = _type_problem(error, where)
+        if problem.path not in seen:
+            yield problem
+        seen.add(problem.path)
+        if not _take_out(rest, problem.path.removeprefix(where)):
+            return
+
+
+def _finite(value: Any) -> Any:
+    """The same value, with text where a number is infinite or none: neither is JSON."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return value if not isinstance(value, float) or isfinite(value) else str(value)
+
+
+def _take_out(document: Any, path: str) -> bool:
+    """Removes what is at a path; False if there is nothing. The other objects of an array keep their places."""
+    *steps, last = path.strip("/").split("/")
+    for step in steps:
+        inside = document[int(step)] if isinstance(document, list) else document.get(step)
+        if not isinstance(inside, dict | list):
+            return False
+        document = inside
+    if isinstance(document, list):
+        if document[int(last)] == {}:
+            return False
+        document[int(last)] = {}
+        return True
+    return document.pop(last, document) is not document
 
 
 def _type_problem(error: msgspec.ValidationError, where: str) -> Problem:
@@ -321,7 +371,10 @@ def decode_releases(texts: Sequence[bytes], skip: Fields = NO_FIELDS) -> list[Te
         lines: list[_Line | None] = list(map(_decode_line, texts))
     except BROKEN_JSON:
         lines = [_decode_or_none(text) for text in texts]
-    return only_valid([line if line and _is_release(line) else None for line in lines], skip)
+    of_release = (line if line and _is_release(line) else None for line in lines)
+    # Only their text tells some releases of 1.0 from those of 1.1 that name no parties.
+    later = [None if line and may_be_1_0(line, text) else line for line, text in zip(of_release, texts, strict=True)]
+    return only_valid(later, skip)
 
 
 def only_valid(releases: Sequence[Tender | None], skip: Fields = NO_FIELDS) -> list[Tender | None]:

@@ -1,9 +1,10 @@
 """The one door for a document: a file, bytes or decoded JSON becomes processes.
 
-It reads an OCDS release, record, release package or record package, a list or JSON lines of these, and the flat form as
-JSON, CSV, YAML or XLSX; a file may be compressed. Find a Tender and Contracts Finder publish the first four. A draft
-that the pages keep, {"tender": …, "set": {…}}, is read with what was changed in it. Portfolios of millions of tenders
-are read by `tenders.io.blocks` and `tenders.io.rows`, which bring each row here.
+It reads an OCDS release, record, release package or record package of 1.0 to 1.2, a list, JSON lines or a sequence of
+these, flattened tables of releases, and the flat form as JSON, CSV, YAML, XLSX or Parquet; a file may be compressed or
+an archive of such files. Find a Tender and Contracts Finder publish the first four. A draft that the pages keep,
+{"tender": …, "set": {…}}, is read with what was changed in it. Portfolios of millions of tenders are read by
+`tenders.io.blocks` and `tenders.io.rows`, which bring each row here.
 """
 
 from __future__ import annotations
@@ -11,24 +12,30 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
+from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tenders import dates
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
-from tenders.io import form
-from tenders.io.detection import WORKBOOKS, YAML, document_kind, split_suffix
+from tenders.io import flattened, form
+from tenders.io.detection import ARCHIVES, RESULTS, WORKBOOKS, YAML, document_kind, file_kind, is_workbook
+from tenders.io.flattened import FlatTable
 from tenders.io.ocds import json_type, split_versions, to_tender, unread_fields
-from tenders.io.text import parse_csv, parse_json, parse_yaml
+from tenders.io.text import flat_table, parse_csv, parse_json, parse_yaml
+from tenders.io.upgrade import upgrade
 from tenders.overrides import override
 from tenders.process import Process, Release
 
 MAX_BYTES = 32 * 2**20
+MAX_MEMBERS = 1_000
+"""Files of an archive that are read."""
+MAX_FLAT_ROWS = 600_000
 MAX_NAMED = 20
 
 
 def read_file(path: Path) -> list[Process]:
-    """All processes of a file, by the end of its name: .json, .jsonl, .csv, .xlsx, .yaml, also with .gz or .zst behind.
+    """All processes of a file of any kind that `tenders.io.detection` knows, by its name and its first bytes.
 
     Raises UnreachableError if it cannot be read, DataError that names the place, TooLargeError over MAX_BYTES.
     """
@@ -43,41 +50,144 @@ def read_file(path: Path) -> list[Process]:
 
 def read_bytes(data: bytes, name: str = ".json") -> list[Process]:
     """All processes in the bytes of a file of this name. Raises DataError that names the place, TooLargeError."""
-    data, suffix = _unpack(data, name)
-    return _csv_processes(parse_csv(_text(data))) if suffix == ".csv" else to_processes(decode(data, suffix))
+    members = _members(data, name)
+    tables = _flat_tables(members)
+    processes = _flat_processes(tables) if tables else []
+    for member in members:
+        # Beside the registry's tables stand descriptions of them.
+        if tables and member.suffix in (*WORKBOOKS, ".csv", ".json"):
+            continue
+        try:
+            processes += _member_processes(member)
+        except DataError as error:
+            raise error.under(f"{member.name}: ") if len(members) > 1 else error from None
+    return processes
 
 
 def decode(data: bytes, name: str = ".json") -> Any:
-    """The plain value in the bytes of a file of this name; of JSON lines, CSV and XLSX a list, or a table's only form.
+    """The plain value in the bytes of a file of this name.
 
-    Raises DataError that names the place, TooLargeError if it is more than MAX_BYTES, or unpacks to more.
+    Of JSON lines, documents one after the other, archives, tables and workbooks it is a list, a release package, or the
+    only one that there is.
+
+    Raises DataError if it cannot be read, TooLargeError if it is more than MAX_BYTES, or unpacks to more.
     """
-    data, suffix = _unpack(data, name)
-    if suffix in WORKBOOKS:
+    members = _members(data, name)
+    if tables := _flat_tables(members):
+        found = [release for group in _flat_groups(tables) for release in group.releases]
+        return found[0] if len(found) == 1 else {"releases": found}
+    values = [_decode_member(member) for member in members]
+    if len(values) == 1:
+        return values[0]
+    return [each for value in values for each in (value if isinstance(value, list) else [value])]
+
+
+class _Member(NamedTuple):
+    """A file, or one of an archive, as plain bytes, and the suffix that says what it is."""
+
+    name: str
+    suffix: str
+    data: bytes
+
+
+def _members(data: bytes, name: str) -> list[_Member]:
+    """The file itself, or those that it holds. Raises DataError, and TooLargeError if they are more than MAX_BYTES."""
+    suffix, codec = file_kind(name, data[:4])
+    if suffix not in ARCHIVES:
+        return [_unpack(data, name)]
+    # Arrow is loaded only where something is compressed.
+    from tenders.io.streams import open_members
+
+    opened = open_members(BytesIO(data), suffix, codec, MAX_BYTES, MAX_MEMBERS)
+    packed = [(inside, b"".join(chunks)) for inside, chunks in opened]
+    if is_workbook(inside for inside, _ in packed):
+        return [_Member(name, ".xlsx", data)]
+    if not packed:
+        raise DataError.at("", "the archive is empty", "Give releases, records or packages")
+    members = [_unpack(content, inside) for inside, content in sorted(packed)]
+    if (size := sum(len(member.data) for member in members)) > MAX_BYTES:
+        raise too_many_bytes(size)
+    return members
+
+
+def _unpack(data: bytes, name: str) -> _Member:
+    """A file without compression."""
+    suffix, codec = file_kind(name, data[:4])
+    if codec is None:
+        return _Member(name, suffix, data)
+    from tenders.io.streams import unpack
+
+    return _Member(name, suffix, unpack(data, codec, MAX_BYTES))
+
+
+def _decode_member(member: _Member) -> Any:
+    if member.suffix in WORKBOOKS:
         # openpyxl is loaded only for a workbook.
         from tenders.io.xlsx import read_forms
 
-        return _only(read_forms(data))
-    text = _text(data)
-    if suffix == ".csv":
+        return _only(read_forms(member.data))
+    if member.suffix == ".parquet":
+        return _only(_parquet_rows(member.data))
+    text = _text(member.data)
+    if member.suffix == ".csv":
         return _only(list(parse_csv(text).values()))
     if not text.strip():
         raise DataError.at("", "the file is empty", "Give a release, record, package or filled form")
-    return parse_yaml(text) if suffix in YAML else parse_json(text)
+    return parse_yaml(text) if member.suffix in YAML else parse_json(text)
 
 
-def _unpack(data: bytes, name: str) -> tuple[bytes, str]:
-    """The bytes without compression, and the suffix that says what they are."""
-    suffix, codec = split_suffix(name)
-    if codec is None:
-        return data, suffix
-    # Arrow is loaded only where something is compressed.
-    from tenders.io.streams import unpack
-
-    return unpack(data, codec, MAX_BYTES), suffix
+def _member_processes(member: _Member) -> list[Process]:
+    if member.suffix == ".csv":
+        return _table_processes(parse_csv(_text(member.data)))
+    if member.suffix == ".parquet":
+        return _table_processes(dict(enumerate(_parquet_rows(member.data), start=1)))
+    return to_processes(_decode_member(member))
 
 
-def _only(forms: list[dict[str, str]]) -> Any:
+def _parquet_rows(data: bytes) -> list[dict[str, Any]]:
+    from tenders.io.tables import parquet_forms
+
+    return parquet_forms(data)
+
+
+# Flattened releases.
+
+
+def _flat_tables(members: Sequence[_Member]) -> list[FlatTable]:
+    """The tables of flattened releases in some files."""
+    tables = []
+    for member in members:
+        if member.suffix == ".csv" and (table := flat_table(StringIO(_text(member.data), newline=""), member.name)):
+            tables.append(table)
+        elif member.suffix in WORKBOOKS:
+            from tenders.io.xlsx import FORM_BOUNDS, check_size, flat_sheets
+
+            check_size(member.data)
+            tables += flat_sheets(BytesIO(member.data), FORM_BOUNDS)
+    return tables
+
+
+def _flat_groups(tables: Sequence[FlatTable]) -> list[flattened.FlatGroup]:
+    groups, problems = flattened.groups(tables, MAX_FLAT_ROWS)
+    if problems:
+        raise DataError(problems)
+    return groups
+
+
+def _flat_processes(tables: Sequence[FlatTable]) -> list[Process]:
+    processes: list[Process] = []
+    problems: list[Problem] = []
+    for group in _flat_groups(tables):
+        try:
+            processes.append(process_of_releases(group.releases, group.places))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return processes
+
+
+def _only(forms: Sequence[Mapping[str, Any]]) -> Any:
     return forms[0] if len(forms) == 1 else forms
 
 
@@ -94,9 +204,8 @@ def _text(data: bytes) -> str:
 
 def too_many_bytes(size: int) -> TooLargeError:
     """The error for a document of `size` bytes, which is more than MAX_BYTES."""
-    return TooLargeError(
-        Problem(path="", problem=f"{size / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read", remedy="Split it")
-    )
+    problem = f"{size / 2**20:.0f} MB; at most {MAX_BYTES // 2**20} MB are read"
+    return TooLargeError(Problem(path="", problem=problem, remedy="Split it, or use tender-risk portfolio"))
 
 
 def to_processes(document: Any, where: str = "") -> list[Process]:
@@ -167,6 +276,8 @@ def _of_object(document: Mapping[str, Any], where: str) -> Iterator[Process]:
         yield _of_record(document, where)
     elif kind == "release package":
         yield from _of_package(_array(document, "releases", where), f"{where}/releases")
+    elif kind == "results":
+        yield from _of_document(_array(document, RESULTS, where), f"{where}/{RESULTS}")
     elif kind == "kept draft":
         yield _of_kept_draft(document, where)
     elif kind == "form":
@@ -232,6 +343,7 @@ def _ocid(release: Any, where: str) -> str | None:
 
 
 def _of_releases(releases: Sequence[Release], where: Sequence[str]) -> Process:
+    releases = [upgrade(release) for release in releases]
     if len(releases) > 1:
         order = sorted(range(len(releases)), key=lambda i: _sort_key(releases[i], where[i]))
         releases, where = [releases[i] for i in order], [where[i] for i in order]
@@ -263,7 +375,9 @@ def _of_form(
 ) -> Process:
     try:
         release, unknown = form.to_release(document) if values is None else (form.release_of_values(values), [])
-        if len(unknown) == len(document):
+        known = [key for key in document if key in form.BY_KEY]
+        # A schema and a code list have a title and a description too.
+        if not known or (values is None and not form.are_of_form(known, len(document))):
             raise DataError.at("", "neither OCDS nor a filled form", "See docs/form.md for the keys of the form")
         tender = to_tender(release)
     except DataError as error:
@@ -275,7 +389,7 @@ def _of_form(
     return process.with_compiled(tender)
 
 
-def _csv_processes(rows: Mapping[int, Mapping[str, Any]]) -> list[Process]:
+def _table_processes(rows: Mapping[int, Mapping[str, Any]]) -> list[Process]:
     processes: list[Process] = []
     problems: list[Problem] = []
     for number, row in rows.items():

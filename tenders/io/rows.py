@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from tenders.errors import DataError, Problem, UnreachableError
 from tenders.history import Register
 from tenders.io import form
-from tenders.io.detection import document_kind
+from tenders.io.detection import MANY_KINDS, document_kind
 from tenders.io.form import RowReader
 from tenders.io.json_documents import DocumentPiece, piece_size, split_document
 from tenders.io.ocds import BROKEN_JSON, decode_releases
@@ -124,7 +124,7 @@ def rows_of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
         yield _refused(number, "", _too_long(bounds, "line"))
         return
     document = _decode_or_none(line)
-    if isinstance(document, dict) and document_kind(document) not in ("record package", "release package"):
+    if isinstance(document, dict) and document_kind(document) not in MANY_KINDS:
         yield _row(number, "", to_processes, document)
     elif line and not line.isspace():
         for piece in split_document(line):

@@ -6,7 +6,11 @@ itself, and what is compressed may unpack only so far.
 
 from __future__ import annotations
 
+import lzma
+import tarfile
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,7 +21,7 @@ import msgspec
 import pyarrow as pa
 
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
-from tenders.io.detection import split_suffix
+from tenders.io.detection import ARCHIVES, path_kind
 
 MIB = 2**20
 # A damaged stream loses the chunk in which it breaks off. Lines of a chunk are still cached when they are decoded.
@@ -62,7 +66,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a file. `first` is the number of its first line, row or record from 1, or 0 if that is not known.
 
     A `range` is the lines that start in the bytes from `start` up to `end` of the file at `path`; every other kind has
-    its content in `data`.
+    its content in `data`. `member` is the name within the file, if that is an archive.
     """
 
     kind: BlockKind
@@ -71,6 +75,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     end: int = 0
     path: str = ""
     data: bytes = b""
+    member: str = ""
 
 
 class Block(Cut, frozen=True, kw_only=True):
@@ -125,8 +130,8 @@ def read_chunks(path: Path, bounds: Bounds) -> Iterator[bytes]:
     Raises UnreachableError if it cannot be read, DataError where it is damaged, TooLargeError where it unpacks to more
     than `bounds.unpacked` and `bounds.ratio` times its size.
     """
-    codec = split_suffix(path)[1]
     try:
+        codec = path_kind(path)[1]
         with path.open("rb") as raw:
             yield from _chunks(raw, codec, max(bounds.unpacked, bounds.ratio * path.stat().st_size))
     except DataError:
@@ -141,7 +146,7 @@ def _chunks(raw: BinaryIO, codec: str | None, most: int) -> Iterator[bytes]:
     while chunk := _next_chunk(stream, codec):
         read += len(chunk)
         if codec and read > most:
-            raise too_large(f"it unpacks to more than {most / MIB:,.0f} MB", "Check what it is")
+            raise _unpacks_to_more(most)
         yield chunk
 
 
@@ -198,15 +203,132 @@ def file_lines(path: Path, bounds: Bounds) -> Iterator[bytes]:
 @contextmanager
 def unpacked(path: Path, bounds: Bounds) -> Iterator[Path]:
     """A compressed file as a plain one in a temporary folder, a plain file as it is. Raises as `read_chunks` does."""
-    if not split_suffix(path)[1]:
+    suffix, codec = path_kind(path)
+    if not codec:
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / path.stem
+        plain = Path(folder) / f"{path.name.partition('.')[0]}{suffix}"
         with plain.open("wb") as out:
             for chunk in read_chunks(path, bounds):
                 out.write(chunk)
         yield plain
+
+
+# Archives.
+
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, pa.ArrowException)
+_HIDDEN = (".", "__MACOSX/")
+
+
+def open_members(
+    source: Path | BytesIO, suffix: str, codec: str | None, most: int, count: int
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """The name of each file in an archive and its content in chunks, which must be read before the next is asked for.
+
+    Hidden files are left out. Raises DataError where the archive is damaged, encrypted or holds another archive,
+    TooLargeError above `most` bytes in all, and above `count` files.
+    """
+    left = most
+
+    def chunks(file: Any, name: str) -> Iterator[bytes]:
+        nonlocal left
+        with _naming(name):
+            while chunk := file.read(CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise _unpacks_to_more(most)
+                yield chunk
+
+    with _naming(""):
+        for number, (name, file) in enumerate(_members(source, suffix, codec, most), start=1):
+            if number > count:
+                raise too_large(f"more than {count:,} files in it", "Split it")
+            yield name, chunks(file, name)
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Errors of an archive as DataError at the name of the file in it."""
+    try:
+        yield
+    except (UnreachableError, DataError):
+        raise
+    except (RuntimeError, NotImplementedError) as error:
+        raise DataError.at(name, f"cannot be unpacked: {error}", "Pack it without a password, as zip or gzip") from None
+    except _DAMAGED as error:
+        raise DataError.at(name, f"damaged: {error}", "Fetch the file again") from None
+
+
+def _unpacks_to_more(most: int) -> TooLargeError:
+    return too_large(f"it unpacks to more than {most / MIB:,.0f} MB", "Check what it is, or split it")
+
+
+def _members(source: Path | BytesIO, suffix: str, codec: str | None, most: int) -> Iterator[tuple[str, Any]]:
+    if suffix == ".zip":
+        with zipfile.ZipFile(source) as packed:
+            for info in packed.infolist():
+                if not info.is_dir() and _is_wanted(info.filename):
+                    with packed.open(info) as file:
+                        yield info.filename, file
+        return
+    raw: Any = source.open("rb") if isinstance(source, Path) else source
+    bounded: Any = _Bounded(pa.CompressedInputStream(raw, codec) if codec else raw, most)
+    with raw, bounded, tarfile.open(fileobj=bounded, mode="r|") as packed_tar:
+        for entry in packed_tar:
+            if entry.isfile() and _is_wanted(entry.name):
+                yield entry.name, packed_tar.extractfile(entry)
+
+
+def _is_wanted(name: str) -> bool:
+    plain = name.removeprefix("./")
+    if plain.lower().endswith((*ARCHIVES, ".tgz", ".tar.gz", ".tar.zst")):
+        raise DataError.at(plain, "an archive within an archive", "Unpack it and give the files")
+    return not plain.startswith(_HIDDEN) and not Path(plain).name.startswith(".")
+
+
+class _Bounded:
+    """A stream of which no more than `most` bytes are read, those of files that are left out included."""
+
+    def __init__(self, stream: Any, most: int) -> None:
+        self._stream, self._left, self._most = stream, most, most
+
+    def read(self, size: int) -> bytes:
+        data = bytes(self._stream.read(size))
+        self._left -= len(data)
+        if self._left < 0:
+            raise _unpacks_to_more(self._most)
+        return data
+
+    def __enter__(self) -> _Bounded:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stream.close()
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A file of an archive: its name there, and where it was unpacked."""
+
+    name: str
+    path: Path
+
+
+@contextmanager
+def unpacked_members(path: Path, bounds: Bounds) -> Iterator[list[Member]]:
+    """The files of an archive in a temporary folder, in the order of their names. Raises as `open_members` does."""
+    suffix, codec = path_kind(path)
+    most = max(bounds.unpacked, bounds.ratio * path.stat().st_size)
+    with tempfile.TemporaryDirectory() as folder:
+        members = []
+        opened = open_members(path, suffix, codec, most, bounds.workbook_parts)
+        for number, (name, chunks) in enumerate(opened):
+            # Only the end of its name is used, because the name may lead anywhere.
+            place = Path(folder) / f"{number}{''.join(Path(name).suffixes[-2:])}"
+            with place.open("wb") as out:
+                out.writelines(chunks)
+            members.append(Member(name, place))
+        yield sorted(members, key=lambda member: member.name)
 
 
 # The lines of a block of JSON lines: of a range of a plain file, or lines that were unpacked before.

@@ -15,9 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tenders.errors import DataError
-from tenders.io import form
-from tenders.io.streams import Bounds, Cut, batches, file_lines, too_large, unpacked
-from tenders.io.text import csv_rows
+from tenders.io import flattened, form
+from tenders.io.detection import path_kind
+from tenders.io.flattened import FlatTable
+from tenders.io.json_documents import DocumentPiece, piece_size
+from tenders.io.streams import BOUNDS, Bounds, Cut, batches, file_lines, problems_cut, too_large, unpacked
+from tenders.io.text import csv_rows, flat_table
 
 NO_ROW = "row 2", "no row below the column names", "Give one row a tender"
 _UNREAD = b"unread"
@@ -36,16 +39,24 @@ class FormRows(msgspec.Struct, frozen=True, array_like=True):
 
 def check_columns(names: Sequence[str], bounds: Bounds) -> list[str]:
     """The columns that are keys of the form. Raises DataError if there is none, TooLargeError if there are too many."""
+    _check_width(names, bounds)
+    return form.known_columns(names, f"{form.REMEDY}, or name the register")
+
+
+def _check_width(names: Sequence[str], bounds: Bounds) -> None:
     if len(names) > bounds.columns:
         raise too_large(f"{len(names):,} columns; at most {bounds.columns:,} are read", "Keep the form's")
-    return form.known_columns(names, "See docs/form.md for the keys, or name the register")
 
 
 def cut_csv(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    """The rows of a CSV in UTF-8 as `FormRows`; a row that cannot be read costs only itself.
+    """The rows of a CSV in UTF-8 as `FormRows`, or as releases if it is flattened.
 
-    Raises DataError if its first row is not the columns of forms, TooLargeError above `bounds.columns`.
+    A row that cannot be read costs only itself. Raises DataError if its first row is not the columns of forms,
+    TooLargeError above `bounds.columns`.
     """
+    if table := csv_table(path, path.name, bounds):
+        yield from cut_flattened([table], bounds)
+        return
     rows = csv_rows(_text_lines(path, bounds))
     header = next(rows, [])
     if isinstance(header, str):
@@ -53,6 +64,38 @@ def cut_csv(path: Path, bounds: Bounds) -> Iterator[Cut]:
     names = [name.strip() for name in header]
     check_columns(names, bounds)
     yield from cut_rows(names, rows, bounds)
+
+
+def csv_table(path: Path, name: str, bounds: Bounds) -> FlatTable | None:
+    """A file as a table of flattened releases under its own name; None if it is something else."""
+    if path_kind(path)[0] != ".csv":
+        return None
+    table = flat_table(_text_lines(path, bounds), name)
+    if table:
+        _check_width(table.columns, bounds)
+    return table
+
+
+def cut_flattened(tables: Sequence[FlatTable], bounds: Bounds) -> Iterator[Cut]:
+    """The releases of flattened tables, those of one ocid together, and then what is wrong with rows.
+
+    All tables are held in memory, because rows that belong together may stand anywhere. Raises as
+    `flattened.releases` does, with at most `bounds.register_rows` rows.
+    """
+    groups, problems = flattened.groups(tables, bounds.register_rows)
+    pieces = (DocumentPiece("releases", group.places, [*map(_encoded, group.releases)]) for group in groups)
+    for first, some in batches(pieces, piece_size, bounds.block, bounds.documents):
+        yield Cut(kind="documents", first=first, data=msgspec.msgpack.encode(some))
+    for problem in problems:
+        yield problems_cut([problem], first=0)
+
+
+def _encoded(release: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(release)
+    except UnicodeEncodeError:
+        # Not JSON, so that its row is refused.
+        return b"\xff"
 
 
 def _text_lines(path: Path, bounds: Bounds) -> Iterator[str]:
@@ -117,7 +160,26 @@ def cut_parquet(path: Path, bounds: Bounds) -> Iterator[Cut]:
         try:
             yield from _cut_batches(plain, bounds)
         except (pa.ArrowException, OSError) as error:
-            raise DataError.at("", f"not Parquet, or damaged: {str(error).splitlines()[0][:200]}") from None
+            raise _not_parquet(error) from None
+
+
+def parquet_forms(data: bytes) -> list[dict[str, Any]]:
+    """The rows of a Parquet file as forms, without empty cells. Raises DataError as `cut_parquet` does."""
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError) as error:
+        raise _not_parquet(error) from None
+    check_columns(table.column_names, BOUNDS)
+    if not table.num_rows:
+        raise DataError.at(*NO_ROW)
+    plain = pa.table({name: _plain(table[name].combine_chunks()) for name in table.column_names if name in form.BY_KEY})
+    unread = dict.fromkeys((name for name in table.column_names if name not in form.BY_KEY), "")
+    rows = (dict(zip(plain.column_names, row, strict=True)) for row in arrow_rows(plain))
+    return [{name: cell for name, cell in row.items() if cell is not None} | unread for row in rows]
+
+
+def _not_parquet(error: Exception) -> DataError:
+    return DataError.at("", f"not Parquet, or damaged: {str(error).splitlines()[0][:200]}")
 
 
 def _cut_batches(path: Path, bounds: Bounds) -> Iterator[Cut]:

@@ -17,7 +17,8 @@ import yaml
 
 from tenders.errors import DataError
 from tenders.io import form
-from tenders.io.detection import is_json_lines
+from tenders.io.detection import is_json_lines, split_concatenated, table_kind
+from tenders.io.flattened import FlatTable
 
 # A tender needs about ten levels; a hundred leaves room for fields that are not read.
 MAX_DEPTH = 100
@@ -28,7 +29,10 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text, or the list of the values of JSON lines. Raises DataError."""
+    """The value of a JSON text, or the list of the values of JSON lines or of documents one after the other.
+
+    Raises DataError that names the line.
+    """
     try:
         return msgspec.json.decode(text)
     except RecursionError:
@@ -37,7 +41,19 @@ def parse_json(text: str) -> Any:
         if is_json_lines(text):
             lines = enumerate(text.split("\n"), start=1)
             return [_parse_line(line, f"line {number}") for number, line in lines if line.strip()]
+        parts = split_concatenated(text.encode("utf-8", "surrogatepass"))
+        if len(parts) > 1:
+            return list(_parse_parts([part.decode("utf-8", "surrogatepass") for part in parts]))
         return _parse_loosely(text, "", error)
+
+
+def _parse_parts(parts: Sequence[str]) -> Iterator[Any]:
+    """The values of documents that stand one after the other."""
+    line = 1
+    for part in parts:
+        begin = line + part[: len(part) - len(part.lstrip())].count("\n")
+        yield _parse_line(part, f"line {begin}")
+        line += part.count("\n")
 
 
 def _parse_line(text: str, where: str) -> Any:
@@ -117,6 +133,17 @@ def csv_rows(lines: Iterable[str]) -> Iterator[list[str] | str]:
             return
         except csv.Error as error:
             yield f"not CSV: {error}"
+
+
+def flat_table(lines: Iterable[str], name: str) -> FlatTable | None:
+    """A CSV as a table of flattened releases; None if it is something else. `name` is that of its file."""
+    rows = csv_rows(lines)
+    header = next(rows, [])
+    names = [] if isinstance(header, str) else [column.strip() for column in header]
+    if table_kind(names, form.BY_KEY.keys()) != "releases":
+        return None
+    unescaped = (row if isinstance(row, str) else [*map(unescape_formula, row)] for row in rows)
+    return FlatTable(name.rpartition("/")[2].partition(".")[0], names, enumerate(unescaped, start=2))
 
 
 def parse_csv(text: str) -> dict[int, dict[str, str]]:

@@ -23,8 +23,10 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from tenders.columns import Column
 from tenders.errors import DataError, Problem
 from tenders.io import form
+from tenders.io.detection import table_kind
+from tenders.io.flattened import FlatTable
 from tenders.io.streams import MIB, Bounds, Cut, problems_cut, too_large, unpacked
-from tenders.io.tables import check_columns, cut_rows
+from tenders.io.tables import check_columns, cut_flattened, cut_rows
 from tenders.io.text import to_csv, unescape_formula
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -45,15 +47,20 @@ _UNREADABLE = (
 """What openpyxl raises for a file that is not a workbook, or a broken one."""
 
 
+def check_size(content: bytes) -> None:
+    """Raises TooLargeError for a workbook above MAX_FORM_BYTES."""
+    if len(content) > MAX_FORM_BYTES:
+        problem = f"{len(content) / MIB:.0f} MB; at most {MAX_FORM_BYTES // MIB} MB of a workbook are read"
+        raise too_large(problem, "Keep the form's sheet alone, or use tender-risk portfolio")
+
+
 def read_forms(content: bytes) -> list[dict[str, str]]:
     """The forms in a workbook's first sheet: one by `key` and `value` down the sheet, or one a row under its keys.
 
     Columns beyond MAX_FORM_COLUMNS are not read. Raises DataError, and TooLargeError above MAX_FORM_BYTES,
     MAX_FORM_ROWS and FORM_BOUNDS.
     """
-    if len(content) > MAX_FORM_BYTES:
-        problem = f"{len(content) / MIB:.0f} MB; at most {MAX_FORM_BYTES // MIB} MB of a workbook are read"
-        raise too_large(problem, "Keep the form's sheet alone")
+    check_size(content)
     # The workbook is open for as long as its sheets are held.
     sheets = read_sheets(io.BytesIO(content), FORM_BOUNDS, MAX_FORM_COLUMNS)
     names, below = form_table(islice(next(sheets)[1], MAX_FORM_ROWS + 2))
@@ -66,12 +73,37 @@ def read_forms(content: bytes) -> list[dict[str, str]]:
     return [{name: text for name, text in zip(names, row, strict=False) if name and text} for row in filled]
 
 
+def flat_sheets(source: Path | io.BytesIO, bounds: Bounds) -> list[FlatTable]:
+    """The sheets of a workbook that are tables of flattened releases; none if the first sheet holds forms.
+
+    Raises as `read_sheets` does, and TooLargeError above `bounds.register_rows` rows.
+    """
+    tables: list[FlatTable] = []
+    left = bounds.register_rows
+    for number, (title, rows) in enumerate(read_sheets(source, bounds)):
+        names = [name.strip() for name in next(rows, [])]
+        kind = table_kind(names, form.BY_KEY.keys())
+        if number == 0 and (kind == "forms" or {"key", "value"} <= set(names)):
+            break
+        if kind == "releases":
+            held = list(islice(rows, left + 1))
+            left -= len(held)
+            if left < 0:
+                raise too_large(f"more than {bounds.register_rows:,} rows", "Split it, or give JSON lines")
+            tables.append(FlatTable(title, names, enumerate(held, start=2)))
+    return tables
+
+
 def cut_workbook(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    """The rows of the first sheet as `tables.FormRows`; that other sheets hold something is reported.
+    """The rows of the first sheet as `tables.FormRows`; that other sheets hold something is reported. Of flattened
+    releases all sheets, joined.
 
     Raises DataError if it is not a workbook of forms, TooLargeError for what unpacks to more than is read.
     """
     with unpacked(path, bounds) as plain:
+        if tables := flat_sheets(plain, bounds):
+            yield from cut_flattened(tables, bounds)
+            return
         sheets = read_sheets(plain, bounds)
         names, rows = form_table(next(sheets)[1])
         check_columns(names, bounds)

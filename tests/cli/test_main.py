@@ -134,7 +134,7 @@ def test_a_bundle_of_ones_own_can_be_named(run: Run) -> None:
 
 def test_check_names_what_is_missing_by_path(run: Run, tmp_path: Path) -> None:
     file = written(tmp_path, "draft.json", json.dumps(samples.draft()))
-    (answer,) = run("check", file, "--json").lines[0]
+    (answer,) = run("check", file, "--json").lines[0]["listed"]
     assert (answer["ocid"], answer["stage"]) == (samples.OCID, "draft")
     missing = {feature["path"] for feature in answer["missing"]}
     assert {"/tenderRisk/marketEngagement", "/tender/enquiryPeriod"} <= missing
@@ -145,7 +145,7 @@ def test_check_names_what_is_missing_by_path(run: Run, tmp_path: Path) -> None:
 
 def test_check_passes_on_the_warnings_of_the_reader(run: Run, tmp_path: Path) -> None:
     file = written(tmp_path, "draft.json", json.dumps({**samples.draft(), "colour": "red"}))
-    (answer,) = run("check", file, "--json").lines[0]
+    (answer,) = run("check", file, "--json").lines[0]["listed"]
     assert any("/colour" in warning for warning in answer["warnings"])
     assert "/colour" in run("check", file).out
 

@@ -74,7 +74,7 @@ def test_blocks_that_are_done_keep_their_numbers_and_carry_nothing(tmp_path: Pat
 def test_a_file_that_no_reader_knows_is_an_entry_and_stops_nothing(tmp_path: Path) -> None:
     found = sample_files.read(folder(tmp_path))
     assert [sample_files.said(row) for row in found if not row.process] == [
-        "/: no reader for .md. Use one of .jsonl, .ndjson, .json, .parquet, .csv, .xlsx"
+        "/: no reader for .md. Use one of .jsonl, .ndjson, .json, .parquet, .csv, .xlsx, .yaml, .yml, .zip, .tar"
     ]
     assert sum(row.process is not None for row in found) == 6 * 7 + 1
 
