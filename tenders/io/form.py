@@ -219,7 +219,7 @@ def known_columns(names: Sequence[str], remedy: str = REMEDY) -> list[str]:
 
 
 def are_of_form(known: Collection[str], count: int) -> bool:
-    """Whether keys of the form, among `count` names, show that it is a form: one of them is a fact, or half are keys."""
+    """Whether keys of the form, among `count` names, show that it is a form: one is a fact, or half are keys."""
     return 2 * len(known) >= count or not NAMES_ONLY.issuperset(known)
 
 
