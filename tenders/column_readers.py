@@ -115,11 +115,16 @@ def own_cpv(chunk: TenderChunk, stage: Stage) -> Values:
 
 def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The codes of the tender and its items, main ones only."""
-    codes_of_tenders = []
+    codes_of_tenders: list[tuple[str, ...]] = []
     for tender in chunk.tenders:
-        codes = [item.classification for item in tender.tender.items]
-        if tender.tender.classification is not None:
-            codes.insert(0, tender.tender.classification)
+        section = tender.tender
+        codes = [item.classification for item in section.items]
+        if section.classification is not None:
+            codes.insert(0, section.classification)
+        elif len(codes) == 1 and (only := codes[0]) is not None and only.scheme == "CPV" and type(only.id) is str:
+            # So are nearly all tenders.
+            codes_of_tenders.append((only.id,))
+            continue
         codes_of_tenders.append(
             tuple(
                 [

@@ -308,13 +308,14 @@ def bid_count(tender: Tender, lot: Id | None) -> int | None:
     `numberOfTenderers` stands in where nothing was counted. Source: OCDS bid extension, `bids.statistics`.
     """
     one_lot = len(tender.tender.lots) <= 1
-    statistics = tender.bids.statistics if tender.bids else ()
-    concerned = [count for count in statistics if count.value is not None and _concerns(count, lot, one_lot)]
-    for measure in BID_COUNT_MEASURES:
-        counts = {count.value for count in concerned if count.measure == measure}
-        if counts:
-            value = counts.pop() or 0.0
-            return int(value) if not counts and value >= 0 and value == int(value) else None
+    counts: dict[str | None, set[float]] = {}
+    for statistic in tender.bids.statistics if tender.bids else ():
+        if statistic.value is not None and _concerns(statistic, lot, one_lot):
+            counts.setdefault(statistic.measure, set()).add(statistic.value)
+    for measure in BID_COUNT_MEASURES if counts else ():
+        if measure in counts:
+            value, *others = counts[measure]
+            return int(value) if not others and value >= 0 and value == int(value) else None
     return tender.tender.number_of_tenderers if one_lot or lot is None else None
 
 

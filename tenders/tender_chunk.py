@@ -85,7 +85,7 @@ class TenderChunk:
         objects = list(map(step.get, parts))
         if path == "/awards":
             return [tuple(filter(stands, awards)) if awards else awards for awards in objects]
-        if step.empty is not None and None in objects:
+        if step.empty is not None and not all(objects):
             objects = [step.empty if part is None else part for part in objects]
         absent = NO_FACTS if path == "/tenderRisk" else step.empty
         return None if absent is not None and all(map(partial(is_, absent), objects)) else objects

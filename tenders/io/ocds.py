@@ -97,9 +97,12 @@ def find_problems(tender: Tender, where: str = "") -> Iterator[Problem]:
 
 
 def _needs_tender_checks(tender: Tender) -> bool:
-    """Whether `_tender_problems` can find anything: not with one buyer, no award and few lots."""
-    buyers = ["buyer" in party.roles for party in tender.parties]
-    return buyers.count(True) > 1 or bool(tender.awards) or len(tender.tender.lots) > MAX_LOTS
+    """Whether `_tender_problems` can find anything: not with one buyer, few lots, and suppliers of every award."""
+    buyers = 0
+    for party in tender.parties:
+        if "buyer" in party.roles:
+            buyers += 1
+    return buyers > 1 or len(tender.tender.lots) > MAX_LOTS or not all(award.suppliers for award in tender.awards)
 
 
 def _tender_problems(tender: Tender, where: str) -> Iterator[Problem]:
