@@ -358,6 +358,11 @@ def print_pull(out: Console, pulled: PullResult, output: Path) -> None:
     out.print(f"{output}: {pulled.releases:,} notices of {pulled.processes:,} processes", markup=False)
     if pulled.repeated:
         out.print(f"  {pulled.repeated:,} more were published twice and left out")
+    for day, more in pulled.recounted.items():
+        out.print(f"  {day}: {more:,} more when the day was asked for in parts; they are in the output")
+    for day, stated in pulled.stated.items():
+        if stated != pulled.days[day]:
+            out.print(f"  {day}: {pulled.days[day]:,} notices, where the API says that it has {stated:,}")
     if pulled.unread:
         out.print(f"  {pulled.unread:,} numbers could not be read, such as 1e9999, and are left out")
     empty = [str(day) for day, count in pulled.days.items() if not count]

@@ -29,11 +29,10 @@ a row's number included. A day ends when all the notices that it has are there, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from itertools import chain
 from typing import Any, TypeVar
 
-from tenders.apis.api import Api, Page, PageRequest, object_array
+from tenders.apis.api import Api, Page, PageRequest, Window, object_array
 
 FIELDS = (
     "publication-number", "publication-date", "form-type", "procedure-identifier", "buyer-name", "buyer-identifier",
@@ -66,6 +65,9 @@ TAGS = {
 }
 LANGUAGE = "eng"
 """The language that is read of a text in many languages; where it is missing, the first one."""
+
+PAGE = min(LIMIT, CELLS // (len(FIELDS) + 1))
+"""Notices that are asked for at a time."""
 
 Notice = Mapping[str, Any]
 Item = TypeVar("Item")
@@ -223,11 +225,11 @@ def _stated(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, [], {}, "")}
 
 
-def _request(day: date, cursor: str | None) -> PageRequest:
+def _request(window: Window, cursor: str | None) -> PageRequest:
     body = {
-        "query": f"publication-date={day:%Y%m%d}",
+        "query": f"publication-date={window.first:%Y%m%d}",
         "fields": FIELDS,
-        "limit": min(LIMIT, CELLS // (len(FIELDS) + 1)),
+        "limit": PAGE,
         "scope": "ALL",
         "paginationMode": "ITERATION",
     }
@@ -251,4 +253,6 @@ TED = Api(
     later={429: 60, 503: 60},
     request=_request,
     page=_page,
+    full=PAGE,
+    by_time=False,
 )

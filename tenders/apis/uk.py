@@ -12,14 +12,14 @@ without a link between the two.
 
 from __future__ import annotations
 
-from tenders.apis.api import Api, day_window, package_page
+from tenders.apis.api import Api, package_page, time_window
 
 FIND_A_TENDER = Api(
     name="find-a-tender",
     url="https://www.find-tender.service.gov.uk/api/1.0/ocdsReleasePackages",
     pause=5,
     later={429: 120, 503: 120},
-    request=day_window("updatedFrom", "updatedTo"),
+    request=time_window("updatedFrom", "updatedTo"),
     page=package_page,
 )
 CONTRACTS_FINDER = Api(
@@ -27,6 +27,6 @@ CONTRACTS_FINDER = Api(
     url="https://www.contractsfinder.service.gov.uk/Published/Notices/OCDS/Search",
     pause=5,
     later={403: 300, 429: 300, 503: 120},
-    request=day_window("publishedFrom", "publishedTo"),
+    request=time_window("publishedFrom", "publishedTo"),
     page=package_page,
 )

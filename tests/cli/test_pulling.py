@@ -54,6 +54,9 @@ def test_json_tells_the_days(run: Run, tmp_path: Path) -> None:
         (("ted", "out.jsonl", *DAY, "--url", "file:///etc/passwd"), 2, "no web address"),
         (("ted", "out.jsonl", *DAY, "--url", "mirror"), 2, "no web address"),
         (("ted", "out.jsonl", "--from", "soon", "--to", "2026-11-02"), 2, "soon"),
+        (("ted", "out.jsonl", "--from", "2026-11-02"), 2, "--from and --to are needed"),
+        (("ted", "out.jsonl", "--since-last"), 2, "Say --from for the first run"),
+        (("ted", "out.jsonl", "--from", "2026-11-02", "--to", "2999-01-01", "--since-last"), 2, "is not over"),
     ],
 )
 def test_what_cannot_be_pulled_is_said_before_anything_is_asked(
@@ -73,3 +76,33 @@ def test_an_api_that_refuses_is_exit_3_with_what_it_said(run: Run, tmp_path: Pat
     assert "answers 400 for 2026-11-02" in result.err
     assert "unknown field" in result.err
     assert "run the same again to go on" in result.err
+
+
+def test_a_daily_job_is_one_command_every_day(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    to = tmp_path / "notices.jsonl"
+    with served(DAYS) as api:
+        job = ("pull", "find-a-tender", to, "--from", "2026-11-01", "--since-last", "--url", api.url)
+        first = run(*job, "--to", "2026-11-01")
+        assert (first.code, "0 notices of 0 processes" in first.out) == (0, True), first.err
+        second = run(*job, "--to", "2026-11-02")
+        assert (second.code, "2 notices of 2 processes" in second.out) == (0, True), second.err
+        third = run(*job, "--to", "2026-11-02")
+        assert (third.code, "nothing to pull" in third.out) == (0, True)
+        assert json.loads(run(*job, "--to", "2026-11-02", "--json").out)["days"] == {}
+        assert [each["updatedFrom"][:10] for each in api.asked] == ["2026-11-01", "2026-11-02"]
+        other = run("pull", "contracts-finder", to, "--since-last", "--url", api.url)
+    assert (other.code, "was pulled from find-a-tender" in other.err) == (2, True)
+
+
+def test_what_the_api_did_not_give_whole_is_exit_1(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    notices = [{"publication-number": f"{number}-2026", "publication-date": "2026-11-02Z"} for number in range(2)]
+    short = json.dumps({"notices": notices, "totalNoticeCount": 3}).encode()
+    with served({"2026-11-02": notices}) as api:
+        api.before = [(200, {}, short)] * 100
+        result = run("pull", "ted", tmp_path / "out.jsonl", *DAY, "--url", api.url)
+    assert result.code == 1
+    assert "2 notices, where the API says that it has 3" in result.out
+    assert "ted did not give all of 2026-11-02" in result.err
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 2

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenders import apis
-from tenders.apis.api import MAX_ANSWER, TRIES, PatientTransport, decode_answer, fetch_page
+from tenders.apis.api import MAX_ANSWER, PAGE_TRIES, TRIES, PatientTransport, Window, decode_answer, fetch_page
 from tenders.errors import UnreachableError
 
 FINDER, CONTRACTS = apis.find_api("find-a-tender"), apis.find_api("contracts-finder")
-DAY = date(2026, 11, 2)
+DAY = Window.of(date(2026, 11, 2))
 EMPTY = {"releases": []}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -123,10 +123,10 @@ class Broken(httpx.SyncByteStream):
         (answers(403), 1, "answers 403"),
         (answers(429, headers={"Retry-After": "86400"}), 1, "answers 429"),
         (lambda _: httpx.Response(302, headers={"Location": "http://10.0.0.1/"}), 1, "answers 302"),
-        (lambda _: httpx.Response(200, text="<html>down</html>"), 1, "no page"),
-        (lambda _: httpx.Response(200, json={"releases": {}}), 1, "/releases: expected an array of objects, got object"),
-        (lambda _: httpx.Response(200, json=[1]), 1, "no page"),
-        (lambda _: httpx.Response(200, json={"releases": [], "links": {"next": "x"}}), 1, "no cursor"),
+        (lambda _: httpx.Response(200, text="<html>down</html>"), PAGE_TRIES, "no page"),
+        (lambda _: httpx.Response(200, json={"releases": {}}), PAGE_TRIES, "/releases: expected an array of objects, got object"),
+        (lambda _: httpx.Response(200, json=[1]), PAGE_TRIES, "no page"),
+        (lambda _: httpx.Response(200, json={"releases": [], "links": {"next": "x"}}), PAGE_TRIES, "no cursor"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_said(clock: Clock, answer: Any, count: int, said: str) -> None:

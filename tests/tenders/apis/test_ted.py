@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tenders import outcomes
 from tenders.apis import ted
+from tenders.apis.api import Window
 from tenders.errors import DataError
 from tenders.io.read import to_processes
 
@@ -134,7 +135,7 @@ def test_only_tenders_count_as_bids() -> None:
 
 
 def test_no_more_cells_are_asked_for_than_are_answered() -> None:
-    first, second = ted.TED.request(date(2026, 11, 2), None).json, ted.TED.request(date(2026, 11, 2), "x").json
+    first, second = (ted.TED.request(Window.of(date(2026, 11, 2)), token).json for token in (None, "x"))
     assert first["query"] == "publication-date=20261102"
     assert first["limit"] * (len(first["fields"]) + 1) <= 10_000
     assert (first.get("iterationNextToken"), second["iterationNextToken"]) == (None, "x")
