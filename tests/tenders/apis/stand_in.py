@@ -549,7 +549,8 @@ class Pulls:
         """Waits for the pull, which is killed before if that is its process: its exit code, or minus the signal."""
         assert self._server.stdout
         if kill is not None:
-            os.kill(kill, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(kill, signal.SIGKILL)
         return int(self._server.stdout.readline())
 
     def close(self) -> None:
