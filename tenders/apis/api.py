@@ -259,6 +259,8 @@ class PatientTransport(httpx.BaseTransport):
     """A transport that keeps `pause` seconds between requests, and retries when the API says later or breaks off.
 
     `waiting` is called before it waits for more than the pause. The first request is held back for `rest` seconds.
+    `hold` is called with the seconds for which nobody may ask if this process ends now: while an answer is on its way
+    it may say *later*, and nobody would have read it.
     """
 
     def __init__(
@@ -268,15 +270,17 @@ class PatientTransport(httpx.BaseTransport):
         waiting: Waiting = lambda *_: None,
         sleep: Callable[[float], None] | None = None,
         rest: float = 0,
+        hold: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._inner, self._api = inner, api
-        self._waiting, self._sleep = waiting, sleep or time.sleep
+        self._waiting, self._sleep, self._hold = waiting, sleep or time.sleep, hold
         self._next_request = time.monotonic() + rest
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer with its content, or the last one of TRIES. Raises httpx.TransportError if there was none."""
         for attempt in range(1, TRIES + 1):
             self._take_turn()
+            self._hold(max(self._api.later.values(), default=self._api.pause))
             try:
                 response = self._answer(request)
             except httpx.TransportError as error:
@@ -286,6 +290,7 @@ class PatientTransport(httpx.BaseTransport):
                 continue
             finally:
                 self._next_request = time.monotonic() + self._api.pause
+                self._hold(self._api.pause)
             seconds = self._retry_after(response, attempt)
             if seconds is None or attempt == TRIES:
                 break
@@ -311,6 +316,7 @@ class PatientTransport(httpx.BaseTransport):
         self._sleep(max(0.0, self._next_request - time.monotonic()))
 
     def _wait(self, why: str, seconds: float) -> None:
+        self._hold(seconds)
         self._waiting(why, seconds)
         self._sleep(seconds)
 
@@ -337,10 +343,12 @@ def _header_seconds(header: str | None) -> float | None:
     return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
-def open_client(api: Api, waiting: Waiting, rest: float = 0) -> httpx.Client:
-    """A client that asks an API patiently, first after `rest` seconds."""
+def open_client(
+    api: Api, waiting: Waiting, rest: float = 0, hold: Callable[[float], None] = lambda _: None
+) -> httpx.Client:
+    """A client that asks an API patiently, first after `rest` seconds. `hold` is as in PatientTransport."""
     return httpx.Client(
-        transport=PatientTransport(httpx.HTTPTransport(), api, waiting, rest=rest),
+        transport=PatientTransport(httpx.HTTPTransport(), api, waiting, rest=rest, hold=hold),
         headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
         timeout=TIMEOUT,
     )

@@ -145,7 +145,7 @@ def pull(
     try:
         with _folder(to.with_name(f"{to.name}.pull"), request, since_last) as (folder, begun):
             rest = max(api.pause, _rest(folder / WAIT_FILE)) if begun else 0.0
-            with open_client(api, _remembered(waiting, folder), rest) as client:
+            with open_client(api, waiting, rest, _hold(folder)) as client:
                 days = _Days(client, api, request, folder)
                 for day in request.days():
                     days.pull(day, progress)
@@ -190,14 +190,13 @@ def _extended(begun: bytes, request: PullRequest) -> bytes:
     return msgspec.json.encode(replace(former, last=max(former.last, request.last)))
 
 
-def _remembered(waiting: Waiting, folder: Path) -> Waiting:
-    """Keeps until when the API must not be asked, for a pull that is killed while it waits and run again."""
+def _hold(folder: Path) -> Callable[[float], None]:
+    """Keeps until when the API must not be asked, for a pull that is killed and run again."""
 
-    def wait(why: str, seconds: float) -> None:
+    def hold(seconds: float) -> None:
         files.write_whole(folder / WAIT_FILE, repr(time.time() + seconds).encode())
-        waiting(why, seconds)
 
-    return wait
+    return hold
 
 
 def _rest(kept: Path) -> float:

@@ -505,9 +505,10 @@ from pathlib import Path
 from msgspec.structs import replace
 from tenders import apis
 from tenders.apis.pull import PullRequest, pull
-name, url, first, last, out, pause, since = sys.argv[1:]
+name, url, first, last, out, pause, since, stated = sys.argv[1:]
 api = apis.find_api(name)
-api = replace(api, pause=float(pause), backoff=0.01, later=dict.fromkeys(api.later, 0.06))
+# No answer has the status 599: it stands for the longest wait that an unread answer may have asked for.
+api = replace(api, pause=float(pause), backoff=0.01, later={**dict.fromkeys(api.later, 0.06), 599: float(stated)})
 request = PullRequest(api=name, url=url, first=date.fromisoformat(first), last=date.fromisoformat(last))
 for _ in sys.stdin:
     child = os.fork()
@@ -520,22 +521,28 @@ for _ in sys.stdin:
 
 
 class Pulls:
-    """The same pull again and again, each in a process of its own that can be killed."""
+    """The same pull again and again, each in a process of its own that can be killed.
+
+    `stated` is the longest wait that the service asks for by a header.
+    """
 
     def __init__(
-        self, service: Service, first: date, last: date, out: Path, pause: float, since_last: bool = False
+        self,
+        service: Service,
+        first: date,
+        last: date,
+        out: Path,
+        pause: float,
+        since_last: bool = False,
+        stated: float = 0.0,
     ) -> None:
-        given = [
-            service.register.service,
-            service.url,
-            str(first),
-            str(last),
-            str(out),
-            str(pause),
-            "since" * since_last,
-        ]
+        given = [service.register.service, service.url, first, last, out, pause, "since" * since_last, stated]
         self._server = subprocess.Popen(
-            [sys.executable, "-c", PULLER, *given], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [sys.executable, "-c", PULLER, *map(str, given)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
         )
 
     def begin(self) -> int:

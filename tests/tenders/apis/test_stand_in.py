@@ -124,8 +124,9 @@ def test_a_wait_outlives_the_pull_that_was_killed_in_it(tmp_path: Path) -> None:
     with serving(made_register("find-a-tender", 60, days=1), rate=1.0, faults=["429"]) as service:
         pulls = Pulls(service, FIRST_DAY, FIRST_DAY, tmp_path / "out.jsonl", 0.001)
         process = pulls.begin()
-        while not (tmp_path / "out.jsonl.pull" / "wait").exists():
+        while not service.shown["429"]:
             time.sleep(0.001)
+        time.sleep(0.1)
         assert pulls.end(process) < 0
         service.faults.clear()
         pulls.begin()
