@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,12 @@ from features.factors import NAO_UNITINGCARE, PWC_UNITINGCARE, factor
 from features.feature import feature
 from features.table import Floats, TenderTable, cached, yes_no
 from features.track_records.case_records import ADVISERS, CaseRecord
-
-ON_BEHALF = re.compile(r"\b(?:acting|act|acts) for\b|\bon behalf of\b", re.I)
+from tenders.advisers import ON_BEHALF
 
 
 @cached
 def adviser_keys(table: TenderTable) -> Categorical[tuple[str, ...]]:
-    """The keys of the advisers named, and of the parties whose role is described as advising."""
+    """The keys of the advisers named, and of those whom the notice shows (`tenders.advisers`)."""
     named = Categorical.pairs(table.text("advisers"), table.text("advising_parties"))
     return named.map(lambda names: ADVISERS[(*names[0], *names[1])])
 

@@ -29,6 +29,7 @@ from models.calibration import failure_probability
 from models.factors import Factor, factors
 from models.predict import Predictions, predict
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
+from tenders.advisers import find_advisers
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
@@ -150,8 +151,11 @@ def explained(one: Case) -> Score:
     known = (None if math.isnan(value) else value for value in predicted.feature_values[0].tolist())
     values = dict(zip(weighed, known, strict=True))
     margins = margins_of(predicted)
+    made = Scores.of(predicted).score(0, one)
+    advisers = find_advisers(one.tender)
     return msgspec.structs.replace(
-        Scores.of(predicted).score(0, one),
+        made,
+        warnings=(*made.warnings, *map(str, advisers)),
         reasons=tuple(reasons(margins, values, predicted.table, one.process)),
         factors=factors(predicted.table),
         unknown=tuple(unknowns(values, one.stage)),

@@ -5,21 +5,20 @@ A reader gets tenders that may know more than the stage, and leaves out what cam
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tenders import dates
+from tenders.advisers import find_advisers
 from tenders.facts import STAGES, Stage
 from tenders.tender import AwardCriteria, Classification, Lot, Party, Tender, Value, bid_count, bidders
-from tenders.tender_chunk import TenderChunk, Values
+from tenders.tender_chunk import TenderChunk, Values, later_roles
 
 Read = Callable[[TenderChunk, Stage], Values]
 DEFAULT_CURRENCY = "GBP"
 """The currency of a form that gives an amount and no currency: it is a form for UK tenders."""
-ADVISES = re.compile(r"\b(advis|consult)", re.I)
 
 
 def value_at(path: str, convert: Callable[[Any], Any] | None = None) -> Read:
@@ -182,9 +181,10 @@ def of_parties(tell: Callable[[Party, tuple[str, ...]], str | None]) -> Read:
     ]
 
 
-def advises(party: Party) -> bool:
-    """Whether a party's role is described as advising the buyer."""
-    return bool(party.role_details and ADVISES.search(party.role_details))
+def advising_parties(chunk: TenderChunk, stage: Stage) -> Values:
+    """The names of the advisers that notices show (`tenders.advisers`)."""
+    later = later_roles(stage)
+    return [tuple(found.name for found in find_advisers(tender, later)) for tender in chunk.tenders]
 
 
 def mail_domains(role: str) -> Read:

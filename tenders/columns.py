@@ -394,7 +394,7 @@ NOT_ON_FORM: tuple[Column, ...] = (
         "advising_parties",
         "list",
         "/parties",
-        read=read.of_parties(lambda party, _: party.name if read.advises(party) else None),
+        read=read.advising_parties,
         staged=True,
     ),
     Column("buyer_mail_domains", "list", "/parties", read=read.mail_domains("buyer"), staged=True),
