@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tenders.advisers import find_advisers
 from tenders.io.read import to_processes
+from tenders.tender import Tender
 
 BUYER = {"id": "b", "name": "Leeds City Council", "roles": ["buyer"], "contactPoint": {"email": "buy@leeds.gov.uk"}}
 FIRM = "Kestrel Partners LLP"
