@@ -37,7 +37,7 @@ FAULTS = (
     "drop", "cut short", "too long", "429", "429 bare", "503", "503 bare", "403", "page again", "other order",
     "no next", "leads back", "broken number", "latin", "no page", "no JSON",
 )  # fmt: skip
-FIRST_DAY = date(2026, 6, 1)
+FIRST_DAY = date(2025, 3, 3)
 SERVICES = ("find-a-tender", "contracts-finder", "ted")
 BUYERS = (
     "Northfield County Council", "Borough of Eastmoor", "NHS Westhaven and Millbrook ICB", "Oakdale NHS Foundation Trust",
