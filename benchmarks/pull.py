@@ -67,7 +67,7 @@ def pulled(name: str, procedures: int, kills: int, seed: int) -> Row:
         serving(register, pause=PAUSE, rate=0.25, seed=seed, faults=faults) as service,
     ):
         out, begun = Path(folder) / "notices.jsonl", time.monotonic()
-        pulls = Pulls(service, FIRST_DAY, last, out, PAUSE * 1.1, stated=1.0)
+        pulls = Pulls(service, FIRST_DAY, last, out, PAUSE * 1.1, stated=1.5)
         try:
             met = killed_pulls(service, pulls, kills, random.Random(seed), 0.05)
         finally:
