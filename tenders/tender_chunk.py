@@ -85,10 +85,9 @@ class TenderChunk:
         objects = list(map(step.get, parts))
         if path == "/awards":
             return [tuple(filter(stands, awards)) if awards else awards for awards in objects]
-        if step.empty is not None and not all(objects):
-            objects = [step.empty if part is None else part for part in objects]
-        absent = NO_FACTS if path == "/tenderRisk" else step.empty
-        return None if absent is not None and all(map(partial(is_, absent), objects)) else objects
+        if step.empty is None or all(objects):
+            return None if path == "/tenderRisk" and all(map(partial(is_, NO_FACTS), objects)) else objects
+        return [step.empty if part is None else part for part in objects] if any(objects) else None
 
 
 @cache

@@ -354,6 +354,9 @@ def count_lines(block: Block) -> int:
     return block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
 
 
+LINE_END = ord("\n")
+
+
 def _range_lines(block: Block, most: int) -> Iterator[bytes]:
     with Path(block.path).open("rb", CHUNK) as file:
         at = block.start
@@ -361,9 +364,10 @@ def _range_lines(block: Block, most: int) -> Iterator[bytes]:
             # What stands before the first line end started before the range.
             file.seek(at - 1)
             at += _skip_line(file) - 1
-        while at < block.end and (line := file.readline(most + 1)):
+        read, end = file.readline, block.end
+        while at < end and (line := read(most + 1)):
             at += len(line)
-            if not line.endswith(b"\n"):
+            if line[-1] != LINE_END:
                 at += _skip_line(file)
             yield line
 
