@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from models import bundle as bundles
 from tenders.advisers import find_advisers
 from tenders.registers import find_register
 from tests.cli.test_main import Run, run
-from tests.tenders.apis.stand_in import ADVISER, FAULTS, FIRST_DAY, made_register, serving
+from tests.tenders.apis.stand_in import ADVISER, FAULTS, FIRST_DAY, Procedure, made_register, serving
 
 __all__ = ["run"]
 
@@ -52,7 +51,7 @@ def test_the_commands_of_the_page_lead_from_notices_to_a_model_that_is_served(
     checked = run(*steps["check"])
     assert checked.code == 0, checked.err
     assert "own: 300 rows, 300 cases" in checked.out
-    labels_are_right(tmp_path / "history" / "own.jsonl", {each.ocid: each.kind for each in register.procedures})
+    notices_are_read_right(tmp_path / "history" / "own.jsonl", {each.ocid: each for each in register.procedures})
 
     trained = run(*steps["train"], "--json")
     assert trained.code == 0, trained.err
@@ -71,21 +70,24 @@ def test_the_commands_of_the_page_lead_from_notices_to_a_model_that_is_served(
     assert {(row["bundle"], row["register"]) for row in rows} == {(again["version"], "own")}
 
 
-def labels_are_right(history: Path, kinds: dict[str, str]) -> None:
-    """What is read of the pulled notices is what the procedures were made to become, and who advised them."""
-    cases = find_register("own").cases(history)
-    assert len(cases) == len(kinds)
-    wrong = Counter(
-        kinds[case.tender.ocid or ""]
-        for case in cases
-        if kinds[case.tender.ocid or ""] in ENDED
-        and case.outcomes["no_award"] is not ENDED[kinds[case.tender.ocid or ""]]
-    )
-    assert wrong == {}
-    early = {kinds[case.tender.ocid or ""] for case in cases if case.outcomes["early_end"]}
-    assert early == {"ended early"}
-    shown = {case.tender.ocid: find_advisers(case.as_of("draft")) for case in cases}
-    advised = {case.tender.ocid for case in cases if ADVISER in (case.as_of("draft").tender.description or "")}
-    assert len(advised) > 20
+def notices_are_read_right(history: Path, made: dict[str, Procedure]) -> None:
+    """How the pulled procedures ended, who advised and what changed is read as it was made."""
+    cases = {case.tender.ocid or "": case for case in find_register("own").cases(history)}
+    assert cases.keys() == made.keys()
+    kinds = {ocid: procedure.kind for ocid, procedure in made.items()}
+    for ocid, kind in kinds.items():
+        if kind in ENDED:
+            assert cases[ocid].outcomes["no_award"] is ENDED[kind], (ocid, kind)
+    assert {kinds[ocid] for ocid, case in cases.items() if case.outcomes["early_end"]} == {"ended early"}
+
+    drafts = {ocid: case.as_of("draft") for ocid, case in cases.items()}
+    advised = {ocid for ocid, draft in drafts.items() if ADVISER in (draft.tender.description or "")}
+    shown = {ocid: find_advisers(draft) for ocid, draft in drafts.items()}
     assert {ocid for ocid, found in shown.items() if found} == advised
+    assert len(advised) > 20
     assert {each.path for found in shown.values() for each in found} == {"/parties/1/roleDetails"}
+
+    changes = {ocid: case.as_of("bids_in").tender_risk.structure_changes for ocid, case in cases.items()}
+    lots_changed = {ocid for ocid, found in changes.items() if any(change.touches == "lots" for change in found)}
+    assert lots_changed == {ocid for ocid, procedure in made.items() if procedure.lots_changed}
+    assert len(lots_changed) > 10

@@ -59,6 +59,7 @@ class Procedure:
     def __init__(self, ocid: str, kind: str) -> None:
         self.ocid, self.kind = ocid, kind
         self.notices: list[tuple[datetime, Json]] = []
+        self.lots_changed = False
 
 
 class MadeRegister:
@@ -166,7 +167,10 @@ def _find_a_tender(made: random.Random, number: int, days: int, end: str) -> Pro
         notice(-30, "planning", "UK2", planning={"milestones": [{"id": "1", "type": "engagement"}]})
     notice(0, "tender", "UK4", parties=parties, tender=tender)
     if made.random() < 0.25:
-        later = {"tenderPeriod": {"endDate": f"{at + timedelta(days=45):%Y-%m-%dT12:00:00}Z"}}
+        later: Json = {"tenderPeriod": {"endDate": f"{at + timedelta(days=45):%Y-%m-%dT12:00:00}Z"}}
+        if made.random() < 0.4:
+            lots, process.lots_changed = lots + 1, True
+            later["lots"] = [{"id": str(lots), "status": "active", "value": {"amount": 50_000, "currency": "GBP"}}]
         notice(10, "tenderUpdate", "UK4", tender=later)
     _ending(notice, end, made, at, value, bidders, lots)
     return process
