@@ -151,11 +151,8 @@ def explained(one: Case) -> Score:
     known = (None if math.isnan(value) else value for value in predicted.feature_values[0].tolist())
     values = dict(zip(weighed, known, strict=True))
     margins = margins_of(predicted)
-    made = Scores.of(predicted).score(0, one)
-    advisers = find_advisers(one.tender)
     return msgspec.structs.replace(
-        made,
-        warnings=(*made.warnings, *map(str, advisers)),
+        Scores.of(predicted).score(0, one),
         reasons=tuple(reasons(margins, values, predicted.table, one.process)),
         factors=factors(predicted.table),
         unknown=tuple(unknowns(values, one.stage)),
@@ -325,7 +322,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
             register=manifest.register,
             bundle=manifest.version,
             evidence=manifest.evidence,
-            warnings=(*one.warnings, *self.warnings.get(row, ())),
+            warnings=(*one.warnings, *self.warnings.get(row, ()), *map(str, find_advisers(one.tender))),
         )
 
 

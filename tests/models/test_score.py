@@ -275,6 +275,17 @@ def what_if_nothing(bundle: Bundle, process: Process, stage: Stage) -> WhatIf:
     return what_if(bundle, process, [{}], stage)
 
 
+def test_an_adviser_that_is_read_off_a_notice_is_named_with_its_place(bundle: Bundle) -> None:
+    adviser = {"id": "9", "name": "Kestrel LLP", "roles": ["processContactPoint"], "roleDetails": "Procurement adviser"}
+    draft = samples.draft()
+    (process,) = to_processes({**draft, "parties": [*draft.get("parties", ()), adviser]})
+    place = f"/parties/{len(draft.get('parties', ()))}/roleDetails"
+    for found in (score(bundle, process, "draft"), *scores([case(bundle, process, "draft")])):
+        assert [warning for warning in found.warnings if "Kestrel" in warning] == [
+            f"{place}: Kestrel LLP is taken for an adviser: its role is described as advising"
+        ]
+
+
 def test_trying_a_later_deadline_takes_no_stage_back(bundle: Bundle) -> None:
     process = to_process(samples.draft())
     found = what_if(bundle, process, [{"tender_end": "2199-01-01"}], "bids_in")
