@@ -98,6 +98,20 @@ def check(
 
 
 @app.command()
+def outcomes(file: File, json: Json = False) -> None:
+    """Print how tenders and their lots ended, with the place and the words that decide."""
+    from tenders.outcomes import tender_outcomes
+
+    # All are read before the first is printed, as by score; and relaunches are looked for among all.
+    found = tender_outcomes(read_processes(file))
+    if not json:
+        output.print_outcomes(out, found)
+        return
+    for each in found:
+        print_json(each)
+
+
+@app.command()
 def features(json: Json = False) -> None:
     """Print the catalogue of features."""
     from features.catalogue import catalogue

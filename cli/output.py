@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from portfolio.manifest import RunManifest
     from portfolio.run import PortfolioRun
     from tenders.apis.pull import PullResult
+    from tenders.outcomes import LotOutcome, TenderOutcome
     from tenders.registers.quality import QualityReport
     from training.evaluate import EvaluationResult
     from training.promotion import PromotionResult, ReleaseResult, RollbackResult
@@ -33,6 +34,13 @@ FACTOR_STATES: tuple[tuple[State, str], ...] = (
     ("absent", "not shown"),
     ("unknown", "cannot be judged"),
 )
+ENDINGS = (
+    *("terminated", "part", "unsuccessful", "cancelled", "discontinued", "withdrawn"),
+    *("re_issued", "awarded"),
+)
+"""The kinds of endings, what a person would check first before the rest."""
+MAX_REASON = 160
+"""Characters of a reason on a terminal."""
 MIN_NAME_WIDTH = 11
 """The longest name of a register, outcome or stage: a narrow terminal breaks a name between words and cuts none."""
 
@@ -205,6 +213,57 @@ def _print_missing(out: Console, tenders: Sequence[CheckedTender]) -> None:
             by_path.setdefault(feature.path, []).append(feature.label)
         for path, labels in by_path.items():
             out.print(f"    {path}  [dim]{', '.join(labels)}[/dim]")
+
+
+def print_outcomes(out: Console, found: Sequence[TenderOutcome]) -> None:
+    """How many tenders ended in each way, then each tender: first what failed, then what is doubtful, then the rest."""
+    kinds = Table("kind", "tenders", "no award", "early end", "single bid")
+    for kind in (*ENDINGS, None):
+        group = [each for each in found if each.kind == kind]
+        if group:
+            names = ("no_award", "early_end", "single_bid")
+            counts = (f"{sum(getattr(each, name) is True for each in group):,}" for name in names)
+            kinds.add_row(_kind(kind), f"{len(group):,}", *counts)
+    out.print(kinds)
+    order = {kind: i for i, kind in enumerate(ENDINGS)}
+    for each in sorted(found, key=lambda one: (order.get(one.kind or "", len(order)), not one.warnings)):
+        out.print(f"[bold]{escape(each.ocid or 'tender')}[/bold]  {_labels(each)}")
+        _print_why(out, each, "    ")
+        if each.kind == "part" or len({(lot.kind, lot.early_end, lot.performance) for lot in each.lots}) > 1:
+            for lot in each.lots:
+                out.print(f"    lot {escape(str(lot.lot))}: {_labels(lot)}")
+                _print_why(out, lot, "        ")
+
+
+def _print_why(out: Console, ended: TenderOutcome | LotOutcome, indent: str) -> None:
+    if ended.path:
+        words = f": {_shortened(ended.reason)}" if ended.reason else ""
+        out.print(f"{indent}[dim]{escape(ended.path)}[/dim]{escape(words)}")
+    for warning in ended.warnings:
+        out.print(f"{indent}warning: {escape(warning)}")
+
+
+def _labels(ended: TenderOutcome | LotOutcome) -> str:
+    """The labels of a tender or lot in words: only those that are known."""
+    parts = [_kind(ended.kind)]
+    if ended.early_end is not None:
+        parts.append("early end" if ended.early_end else "ran its term")
+    if ended.single_bid is not None:
+        parts.append("a single bid" if ended.single_bid else "several bids")
+    if ended.performance:
+        parts.append(f"performance {ended.performance}")
+    since = f" (known since {ended.known_on[:10]})" if ended.known_on else ""
+    return ", ".join(parts) + since
+
+
+def _kind(kind: str | None) -> str:
+    return kind.replace("_", "-") if kind else "not known"
+
+
+def _shortened(text: str) -> str:
+    """A reason on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]} …"
 
 
 def print_quality(out: Console, report: QualityReport) -> None:

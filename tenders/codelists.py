@@ -6,6 +6,8 @@ the extensions that Find a Tender publishes with.
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -38,6 +40,45 @@ CLOSING_DOCUMENTS = frozenset(
     {"UK11", "UK12", "cancellationDetails", "contractTerminationNotice", "tenderCancellationNotice"}
 )
 """`documentType` and `noticeType` codes that report an end. Never part of what was known at a stage."""
+
+NoticeMeaning = Literal["plan", "call", "award", "contract", "contract end", "procurement end", "market", "payments"]
+UK_NOTICES: dict[str, NoticeMeaning] = {
+    "UK1": "plan",  # pipeline: contracts over £2m that are planned for the next 18 months
+    "UK2": "plan",  # preliminary market engagement
+    "UK3": "plan",  # planned procurement
+    "UK4": "call",  # tender
+    "UK5": "call",  # transparency: a direct award is intended. There is no award yet
+    "UK6": "award",  # contract award: the authority intends to enter into a contract, and a standstill may run
+    "UK7": "contract",  # contract details: the contract was entered into
+    "UK8": "contract",  # contract payment: more than £30,000 was paid under the contract
+    "UK9": "contract",  # contract performance: ratings of key performance indicators, breach, failure to perform
+    "UK10": "contract",  # contract change: the contract will be modified
+    "UK11": "contract end",  # contract termination: any end, discharge and expiry included
+    "UK12": "procurement end",  # procurement termination: after a tender or transparency notice, nothing is awarded
+    "UK13": "market",  # dynamic market intention
+    "UK14": "market",  # dynamic market established
+    "UK15": "market",  # dynamic market modified
+    "UK16": "market",  # dynamic market ceases to operate
+    "UK17": "payments",  # payments compliance: how fast the authority pays everybody
+}
+"""What the notices of the Procurement Act 2023 say of a procurement. A market is a list of suppliers: neither it nor
+its end is an award or the lack of one. Source: Procurement Regulations 2024 (SI 2024/692)."""
+
+NOTICE_DOCUMENTS: dict[str, NoticeMeaning] = {
+    "procurementPlan": "plan",
+    "marketEngagementNotice": "plan",
+    "plannedProcurementNotice": "plan",
+    "tenderNotice": "call",
+    "biddingDocuments": "call",
+    "awardNotice": "award",
+    "contractSigned": "contract",
+    "contractNotice": "contract",
+    "implementationNotice": "contract",
+    "contractTerminationNotice": "contract end",
+    "tenderCancellationNotice": "procurement end",
+    "cancellationDetails": "procurement end",
+}
+"""What `documentType` codes say of a procurement, where there is no `noticeType`. Source: OCDS 1.1, UK extension."""
 
 LATER_DOCUMENTS = CLOSING_DOCUMENTS | _words(
     """

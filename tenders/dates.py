@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
+FIRST_TRUE_YEAR, LAST_TRUE_YEAR = 1971, 2069
 _FIRST, _LAST = date(FIRST_YEAR, 1, 1).toordinal(), date(LAST_YEAR, 12, 31).toordinal()
 _PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2}))?$")
 
@@ -112,6 +113,14 @@ def _month(text: str) -> tuple[date, date]:
         raise ValueError(f"{text[:40]!r} is no date")
     year, first, last = int(partial[1]), int(partial[2] or 1), int(partial[2] or 12)
     return date(year, first, 1), date(year, last, monthrange(year, last)[1])
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a date stands where none is known: 1900, 1970 and the like, 2070, 9999. Raises ValueError as `moment`.
+
+    No register that is read is as old as 1971, and no term reaches to 2070.
+    """
+    return not FIRST_TRUE_YEAR <= earliest(text).year <= LAST_TRUE_YEAR
 
 
 def year(text: str | None) -> int | None:

@@ -43,6 +43,7 @@ _WHOLE = (
     ("awards", "relatedLots"),
     ("contracts", "relatedLots"),
     ("contracts", "terminationRationaleClassifications"),
+    ("awards", "relatedBids"),
     ("relatedProcesses", "relationship"),
     ("tenderRisk", "advisers"),
     ("tenderRisk", "structureChanges"),

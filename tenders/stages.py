@@ -170,6 +170,7 @@ def _procedure(procedure: Procedure, rank: int) -> Procedure:
         procedure,
         status=None,
         status_details=None,
+        final_status=None,
         final_status_date=None,
         lots=_each(_lot, procedure.lots),
         documents=_kept(procedure.documents, lambda doc: not _is_one_of(doc, later) and not _later(doc, first)),
@@ -178,7 +179,7 @@ def _procedure(procedure: Procedure, rank: int) -> Procedure:
 
 
 def _lot(lot: Lot) -> Lot:
-    return _changed(lot, status=None, status_details=None)
+    return _changed(lot, status=None, status_details=None, final_status=None)
 
 
 def _is_one_of(document: Document, kinds: frozenset[str]) -> bool:
@@ -193,7 +194,15 @@ def _later(document: Document, first: str | None) -> bool:
 
 
 def _award(award: Award) -> Award:
-    return _changed(award, status=None, status_details=None, final_status_date=None, documents=())
+    return _changed(
+        award,
+        status=None,
+        status_details=None,
+        final_status=None,
+        final_status_date=None,
+        description=None,
+        documents=(),
+    )
 
 
 def _contract(contract: Contract) -> Contract:
@@ -201,6 +210,7 @@ def _contract(contract: Contract) -> Contract:
         contract,
         status=None,
         status_details=None,
+        final_status=None,
         amendments=(),
         documents=(),
         milestones=(),
@@ -208,6 +218,7 @@ def _contract(contract: Contract) -> Contract:
         termination_rationale=None,
         termination_rationale_classifications=(),
         termination_rationale_classification=None,
+        implementation=None,
     )
 
 

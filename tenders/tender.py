@@ -9,7 +9,7 @@ is in `tenderRisk` (see `tenders.facts` and docs/extension.md).
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
@@ -85,6 +85,7 @@ class Lot(Part, frozen=True):
     title: str | None = None
     description: str | None = None
     status: str | None = None
+    final_status: str | None = None
     status_details: str | None = None
     value: Value | None = None
     contract_period: Period | None = None
@@ -197,6 +198,7 @@ class Procedure(Part, frozen=True):
     description: str | None = None
     status: str | None = None
     status_details: str | None = None
+    final_status: str | None = None
     final_status_date: str | None = None
     date_published: str | None = None
     procuring_entity: OrganizationReference | None = None
@@ -243,15 +245,34 @@ class Bids(Part, frozen=True):
 class Award(Part, frozen=True):
     id: Id | None = None
     title: str | None = None
+    description: str | None = None
     status: str | None = None
     status_details: str | None = None
+    final_status: str | None = None
     final_status_date: str | None = None
     date: str | None = None
     value: Value | None = None
     suppliers: tuple[OrganizationReference, ...] = ()
     related_lots: tuple[Id, ...] = ()
+    # The bids that it is about; any type, because nothing is scored by them.
+    related_bid: Any = None
+    related_bids: Any = None
+    standstill_period: Period | None = None
     contract_period: Period | None = None
     documents: tuple[Document, ...] = ()
+
+
+class Implementation(Part, frozen=True):
+    """What was published of a contract while it ran. Nothing is scored by it, so an odd value in it costs no tender:
+    `tenders.contract_ends` checks what it reads.
+
+    Source: the extensions contract completion (`endDate`), metrics and performance failures, and the UK extension.
+    """
+
+    ended: Any = field(name="endDate", default=None)
+    metrics: Any = None
+    performance_failures: Any = None
+    documents: Any = None
 
 
 class Contract(Part, frozen=True):
@@ -260,6 +281,7 @@ class Contract(Part, frozen=True):
     title: str | None = None
     status: str | None = None
     status_details: str | None = None
+    final_status: str | None = None
     date_signed: str | None = None
     value: Value | None = None
     period: Period | None = None
@@ -272,6 +294,7 @@ class Contract(Part, frozen=True):
     termination_rationale_classifications: tuple[Classification, ...] = ()
     # The UK extension's name for it until January 2026.
     termination_rationale_classification: Classification | None = None
+    implementation: Implementation | None = None
 
 
 class RelatedProcess(Part, frozen=True):
@@ -290,6 +313,7 @@ class Tender(Part, frozen=True):
     date: str | None = None
     tag: tuple[str, ...] = ()
     language: str | None = None
+    description: str | None = None
     buyer: OrganizationReference | None = None
     parties: tuple[Party, ...] = ()
     planning: Planning | None = None

@@ -98,7 +98,7 @@ def _split(path: str) -> tuple[str, str]:
 
 def stands(award: Award) -> bool:
     """Whether something was awarded, and not taken back."""
-    return award.status not in ("unsuccessful", "cancelled")
+    return (award.final_status or award.status) not in ("unsuccessful", "cancelled")
 
 
 @cache

@@ -32,7 +32,8 @@ from tenders.io.detection import JSON_LINES, split_suffix
 from tenders.io.ocds import find_problems
 from tenders.io.read import MAX_BYTES, decode, process_of_releases, read_file, to_processes
 from tenders.io.streams import Bounds, file_lines
-from tenders.outcomes import Outcome, outcomes_of
+from tenders.lot_outcomes import Outcome
+from tenders.outcomes import outcomes_of
 from tenders.process import Process
 from tenders.registers.columns import read_columns
 from tenders.tender import Tender

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenders.codelists import TENDER_ENDED_WITHOUT_AWARD
-from tenders.endings import abandoned
-from tenders.outcomes import Outcome, outcome, outcomes, outcomes_of, relaunches
+from tenders.ending_words import says_abandoned
+from tenders.lot_outcomes import Outcome
+from tenders.outcomes import outcome, outcomes, outcomes_of, relaunches
 from tenders.process import Process
 from tests import samples
 from tests.samples import Json, award, contract, count, update
@@ -102,7 +103,6 @@ def test_a_status_that_tells_an_end_is_a_failed_procedure_of_its_kind(status: st
     [
         ([{"id": "u", "noticeType": "UK12", "datePublished": "2024-05-02"}], "discontinued"),
         ([{"id": "u", "documentType": "tenderCancellationNotice", "datePublished": "2024-05-02"}], "discontinued"),
-        ([{"id": "u", "noticeType": "UK11", "datePublished": "2024-05-02"}], None),
         (
             [
                 {"id": "u", "noticeType": "UK12", "datePublished": "2024-05-02"},
@@ -208,7 +208,7 @@ def test_a_tender_fails_only_if_every_lot_did(
     ],
 )
 def test_a_sentence_that_the_procedure_was_abandoned_counts(text: str) -> None:
-    assert abandoned(text)
+    assert says_abandoned(text)
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_sentence_that_the_procedure_was_abandoned_counts(text: str) -> None:
     ],
 )
 def test_a_sentence_on_anything_else_abandoned_does_not(text: str) -> None:
-    assert not abandoned(text)
+    assert not says_abandoned(text)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_each_first_is_linked_to_its_earliest_relaunch() -> None:
 
 
 def _ended(**fields: Any) -> Outcome:
-    return _plain(awards=[award()], contracts=[contract(**fields)])
+    return _plain(awards=[award()], contracts=[contract(**fields)], date="2028-06-01")
 
 
 BREACH = [{"id": "breach", "description": "Breach by the supplier"}]
@@ -419,14 +419,15 @@ def test_trap_an_end_date_moved_to_the_day_of_the_termination_does_not_hide_it()
     assert found.path == "/releases/3/contracts/0/dateTerminated"
 
 
-@pytest.mark.parametrize(("tag", "early"), [("contractTermination", True), ("contractAmendment", None)])
-def test_a_termination_is_told_by_its_tag_and_an_amendment_is_none(tag: str, early: bool | None) -> None:
+@pytest.mark.parametrize(("tag", "warned"), [("contractTermination", True), ("contractAmendment", False)])
+def test_a_tag_says_that_a_contract_is_over_and_not_that_it_ended_early(tag: str, warned: bool) -> None:
     process = samples.process(
         PLAIN,
         update("2024-07-01T09:00:00Z", "contract", 300, awards=[award()], contracts=[contract()]),
         update("2025-01-12T09:00:00Z", tag, 400, contracts=[{"id": "c1", "title": "x"}]),
     )
-    assert outcome(process).early_end is early
+    found = outcome(process)
+    assert (found.early_end, bool(found.warnings)) == (None, warned)
 
 
 def test_without_award_there_is_no_contract_to_end_early() -> None:
@@ -453,6 +454,7 @@ def test_a_tender_ended_early_if_one_contract_did_and_not_if_none_did(
         None,
         awards=[award("a1", ["north"]), award("a2", ["south"])],
         contracts=[contract("c1", "a1", **north), contract("c2", "a2", **south)],
+        date="2028-06-01",
     )
     assert outcome(process).early_end is early
 

@@ -162,7 +162,9 @@ def test_one_failure_more_raises_the_ratio_and_one_survival_more_lowers_it(faile
 
 
 def test_the_words_give_the_record_and_its_size() -> None:
-    assert CaseRecord(cases=3, failed=2, expected=0.61).summary == "2 of 3 resolved cases failed where 0.6 were expected"
+    assert (
+        CaseRecord(cases=3, failed=2, expected=0.61).summary == "2 of 3 resolved cases failed where 0.6 were expected"
+    )
 
 
 def test_of_several_keys_the_longest_record_is_read_so_that_no_case_counts_twice() -> None:
