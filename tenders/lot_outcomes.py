@@ -105,14 +105,17 @@ class LotCase(Struct, frozen=True):
 
 
 def case_of(process: Process, relaunched_on: str | None) -> LotCase:
+    """What the lots of a process are judged by. Raises DataError if it cannot be read."""
     return LotCase(process.compiled(), process.as_of("awarded"), dated_releases(process), relaunched_on)
 
 
 def of_lots(case: LotCase) -> list[Outcome]:
+    """The outcomes of the lots, in their order; one for the whole where there are no lots."""
     return [of_lot(case, index) for index in range(len(case.tender.tender.lots))] or [of_lot(case, None)]
 
 
 def of_lot(case: LotCase, index: int | None) -> Outcome:
+    """The outcome of the lot at an index; None is the whole tender, as if it had no lots."""
     lot = None if index is None else case.tender.tender.lots[index].id
     awards = [award for award in case.tender.awards if _concerns(award.related_lots, lot, case.tender)]
     contracts = _contracts_of(case.tender, lot, awards)
@@ -463,8 +466,10 @@ def _first(texts: Iterable[str | None]) -> str | None:
 
 
 def latest_of(texts: Iterable[str | None]) -> str | None:
+    """The latest of some dates; None if there is none."""
     return max(filter(None, texts), key=day_of, default=None)
 
 
 def day_of(text: str | None) -> date:
+    """The last day that a date can mean; the first of all days for None. For ordering only."""
     return dates.latest(text) if text else date.min
