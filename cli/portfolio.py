@@ -42,7 +42,8 @@ def portfolio(
     since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet, to compare with.")] = None,
     report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
     outcomes: Annotated[
-        Path | None, typer.Option(help="Known outcomes for the report: Parquet with columns ocid and failed.")
+        Path | None,
+        typer.Option(help="Known outcomes for the report: OCDS notices, or Parquet with columns ocid and failed."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of processes. Default: one for each core.")] = None,
     cluster: Annotated[

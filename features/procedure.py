@@ -19,9 +19,9 @@ from features.factors import (
 )
 from features.feature import FactorSpec, feature
 from features.table import Floats, TenderTable, cached, yes_no
+from tenders.column_readers import names_health_regime
 
 COMPETITIVE = frozenset({"open", "selective"})
-HEALTH_REGIME = ("provider selection regime", "2023/1348")
 NEGOTIATED = ("negotiat", "dialogue", "flexible", "innovation partnership")
 MOST = 100  # what a register's code can say as a number: per cent, and more covers than any bid has
 LONG_ENGAGEMENT = 180  # days
@@ -255,7 +255,10 @@ def new_regime(table: TenderTable) -> Floats:
     unit="yes/no",
     label="Health provider regime",
     path="/tender/legalBasis",
-    also=("/tender/procurementMethodRationale", "/tender/procurementMethodDetails"),
+    also=(
+        *("/tender/procurementMethodRationale", "/tender/procurementMethodDetails", "/tender/description"),
+        *("/tender/lots", "/description"),
+    ),
     says="It runs under the NHS Provider Selection Regime.",
     says_not="It runs under general procurement law.",
 )
@@ -263,9 +266,12 @@ def health_regime(table: TenderTable) -> Floats:
     """1 if the notice names the NHS Provider Selection Regime, which may stand only in prose. Source: SI 2023/1348."""
     basis = table.text("legal_basis_description")
     reason, details = table.text("procurement_method_rationale"), table.text("procurement_method_details")
-    return Categorical.pairs(Categorical.pairs(basis, reason), details).numbers(
+    described, elsewhere = table.text("description"), table.number("health_regime_named")
+    stated = Categorical.pairs(Categorical.pairs(basis, reason), details).numbers(
         lambda texts: _names_health_regime((*texts[0], texts[1]))
     )
+    named = described.numbers(lambda text: True if names_health_regime(text) else None)
+    return np.where((named == 1) | (elsewhere == 1), 1.0, stated)
 
 
 @feature(
@@ -411,8 +417,7 @@ def _kind(category: str | None, codes: tuple[str, ...]) -> str | None:
 
 
 def _names_health_regime(texts: tuple[str | None, ...]) -> bool | None:
-    stated = " ".join(text for text in texts if text).lower()
-    return any(sign in stated for sign in HEALTH_REGIME) if stated else None
+    return any(map(names_health_regime, texts)) if any(texts) else None
 
 
 def _number(code: str | None) -> float | None:

@@ -42,7 +42,7 @@ class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
     """What to score, how, and where to write the results.
 
     `format` is one of `output.FORMATS`. `since` is an earlier run's output or worklist as Parquet, `outcomes` a Parquet
-    file with the columns `ocid` and `failed`. `report` is where the report goes; it needs `worklist`.
+    file with the columns `ocid` and `failed`, or a history of one's own. `report` is where the report goes; it needs `worklist`.
     """
 
     source: Path
@@ -290,10 +290,29 @@ def _read_outcomes(path: Path | None) -> pa.Table | None:
     """How tenders are known to have ended."""
     if path is None:
         return None
+    if split_suffix(path)[0] != ".parquet":
+        return _outcomes_of_history(path)
     outcomes = _read_parquet(path, "a table of ocid and failed")
     if not {"ocid", "failed"} <= set(outcomes.column_names):
         raise DataError.at(path.name, "no columns ocid and failed", "Give one row a tender, failed true or false")
     return outcomes
+
+
+def _outcomes_of_history(path: Path) -> pa.Table:
+    """How the tenders of a history of one's own ended, by the rules of `tenders.outcomes`. Raises as `Register` says."""
+    # Only with such a file: it is not needed otherwise.
+    from tenders.registers import find_register
+
+    cases = find_register("own").cases(path)
+    rows = [{"ocid": case.tender.ocid, "failed": _failed(case.outcomes)} for case in cases]
+    return pa.Table.from_pylist(rows, pa.schema([("ocid", pa.string()), ("failed", pa.bool_())]))
+
+
+def _failed(outcomes: Mapping[str, bool | None]) -> bool | None:
+    no_award, early_end = outcomes.get("no_award"), outcomes.get("early_end")
+    if no_award or early_end:
+        return True
+    return False if no_award is False and early_end is False else None
 
 
 def _read_parquet(path: Path, what: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -19,6 +19,7 @@ from tenders.tender_chunk import TenderChunk, Values, later_roles
 Read = Callable[[TenderChunk, Stage], Values]
 DEFAULT_CURRENCY = "GBP"
 """The currency of a form that gives an amount and no currency: it is a form for UK tenders."""
+HEALTH_REGIME = ("provider selection regime", "2023/1348")
 
 
 def value_at(path: str, convert: Callable[[Any], Any] | None = None) -> Read:
@@ -233,6 +234,24 @@ def extendable(chunk: TenderChunk, stage: Stage) -> Values:
         return any(stated) if stated else None
 
     return list(map(may_be_extended, chunk.lists("/tender/lots")))
+
+
+def names_health_regime(text: str | None) -> bool:
+    """Whether a text names the NHS Provider Selection Regime. Source: SI 2023/1348."""
+    if not text or not ("elect" in text or "ELECT" in text or "1348" in text):
+        return False
+    lower = text.lower()
+    return any(sign in lower for sign in HEALTH_REGIME)
+
+
+def health_regime_named(chunk: TenderChunk, stage: Stage) -> Values:
+    """True if the release or a lot names the Provider Selection Regime in its description; else unknown."""
+    told = chunk.values("/description") or [None] * len(chunk)
+    lots = chunk.lists("/tender/lots")
+    return [
+        names_health_regime(text) or any(names_health_regime(lot.description) for lot in inside) or None
+        for text, inside in zip(told, lots, strict=True)
+    ]
 
 
 def _first_day(texts: Iterable[str | None]) -> str | None:

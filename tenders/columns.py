@@ -368,6 +368,7 @@ NOT_ON_FORM: tuple[Column, ...] = (
     Column("legal_basis", "text", "/tender/legalBasis/id", read=read.text_at("/tender/legalBasis/id")),
     Column("legal_basis_description", "text", "/tender/legalBasis/description"),
     Column("procurement_method_rationale", "text", "/tender/procurementMethodRationale"),
+    Column("health_regime_named", "yes_no", "/description", read=read.health_regime_named),
     Column(
         "buyer_reference",
         "list",

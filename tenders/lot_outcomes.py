@@ -340,6 +340,8 @@ def _award_doubt(case: LotCase, awards: Sequence[Award]) -> str | None:
     )
     if not due or open_ended or section.procurement_method == "direct" or dates.is_placeholder(due):
         return None
+    if _says_awarded(case.tender):
+        return None
     inside: set[Id | None] = {award.id for award in standing}
     on, path = first_stated(
         case.history, lambda tender: _award_place(tender, inside, set()), _first(a.date for a in standing)
@@ -360,14 +362,16 @@ def contract_notice(case: LotCase) -> tuple[str | None, str] | None:
     return None
 
 
+def _says_awarded(tender: Tender) -> bool:
+    return (tender.ocid or "").startswith(CONTRACTS_FINDER) and status_of(tender.tender) == "complete"
+
+
 def _with_contract_notice(labels: Outcome, case: LotCase, index: int | None) -> Outcome:
     """The labels of a lot of which only a notice, or the register's own word for it, says that it was let."""
     if index is not None and len(case.tender.tender.lots) > 1:
         return labels
     found = contract_notice(case)
-    if found is None and (case.tender.ocid or "").startswith(CONTRACTS_FINDER):
-        if status_of(case.tender.tender) != "complete":
-            return labels
+    if found is None and _says_awarded(case.tender):
         field = status_field(case.tender.tender)
         found = first_stated(
             case.history,

@@ -57,7 +57,7 @@ from tenders import casebook
 from tenders.facts import Facts
 from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.io.detection import split_suffix
-from tenders.outcomes import WITHDRAWN_WITHIN_DAYS
+from tenders.lot_outcomes import WITHDRAWN_WITHIN_DAYS
 from tenders.registers.columns import (
     CellParser,
     as_clock,
