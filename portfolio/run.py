@@ -7,7 +7,7 @@ output does not either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import closing
 from functools import partial
@@ -33,6 +33,7 @@ from portfolio.worklist import EARLIER_COLUMNS, WORKLIST_SCHEMA, Worklist, Workl
 from tenders import files
 from tenders.errors import DataError, UnreachableError, UsageError
 from tenders.io.blocks import blocks, describe_file, input_files, input_size
+from tenders.io.detection import split_suffix
 from tenders.io.streams import BOUNDS, Block, Bounds
 
 RESUME = "What was scored is kept: run again with --resume"
@@ -42,7 +43,8 @@ class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
     """What to score, how, and where to write the results.
 
     `format` is one of `output.FORMATS`. `since` is an earlier run's output or worklist as Parquet, `outcomes` a Parquet
-    file with the columns `ocid` and `failed`, or a history of one's own. `report` is where the report goes; it needs `worklist`.
+    file with the columns `ocid` and `failed`, or a history of one's own. `report` is where the report goes; it needs
+    `worklist`.
     """
 
     source: Path
@@ -299,7 +301,7 @@ def _read_outcomes(path: Path | None) -> pa.Table | None:
 
 
 def _outcomes_of_history(path: Path) -> pa.Table:
-    """How the tenders of a history of one's own ended, by the rules of `tenders.outcomes`. Raises as `Register` says."""
+    """How the tenders of a history of one's own ended, as `tenders.outcomes` reads it. Raises as `Register` says."""
     # Only with such a file: it is not needed otherwise.
     from tenders.registers import find_register
 

@@ -150,6 +150,33 @@ def test_check_passes_on_the_warnings_of_the_reader(run: Run, tmp_path: Path) ->
     assert "/colour" in run("check", file).out
 
 
+NOTICES = str(ROOT / "examples" / "own-history" / "notices.json")
+
+
+def test_outcomes_as_json_is_one_object_a_tender_with_the_same_by_lot(run: Run) -> None:
+    answers = run("outcomes", NOTICES, "--json").lines
+    labels = ["no_award", "early_end", "single_bid", "performance", "kind", "known_on", "path", "reason", "warnings"]
+    names = ["ocid", *labels, "lots"]
+    assert [list(answer) for answer in answers] == [names] * 5
+    kinds = {answer["ocid"]: answer["kind"] for answer in answers}
+    assert kinds == {
+        f"own-{i + 1}": kind for i, kind in enumerate(("part", "terminated", "discontinued", *["awarded"] * 2))
+    }
+    north, south = answers[0]["lots"]
+    assert list(north) == ["lot", *labels]
+    assert (north["no_award"], south["no_award"], answers[0]["no_award"]) == (False, True, False)
+
+
+def test_outcomes_lists_first_what_a_person_would_check_first(run: Run) -> None:
+    result = run("outcomes", NOTICES)
+    assert result.code == 0 and not result.err
+    places = [
+        result.out.index(text) for text in ("own-2  terminated", "own-1  part", "own-3  discontinued", "own-5", "own-4")
+    ]
+    assert places == sorted(places)
+    assert "requires improvement" in result.out and "warning: /releases/7/contracts/0/status" in result.out
+
+
 def test_features_lists_the_whole_catalogue(run: Run) -> None:
     (rows,) = run("features", "--json").lines
     assert [row["name"] for row in rows] == list(catalogue())
@@ -180,6 +207,8 @@ def test_features_lists_the_whole_catalogue(run: Run) -> None:
         (("score", MANCHESTER, "--colour"), 2, "No such option"),
         (("guess",), 2, "No such command"),
         (("check", "nowhere.json"), 3, "nowhere.json"),
+        (("outcomes", "nowhere.json"), 3, "nowhere.json"),
+        (("outcomes",), 2, "Missing argument"),
         (("train", "nowhere.toml"), 3, "nowhere.toml"),
         (("serve", "--port", "99999"), 2, "Invalid value"),
     ],

@@ -24,7 +24,7 @@ from portfolio import workers
 from portfolio.columns import JOINT
 from portfolio.manifest import RunManifest
 from portfolio.parts import existing
-from portfolio.run import PortfolioRun, run_portfolio
+from portfolio.run import PortfolioRun, _read_outcomes, run_portfolio
 from portfolio.work import RefusedRow, RunOptions
 from tenders.errors import UsageError
 from tenders.io.blocks import blocks
@@ -225,3 +225,13 @@ def test_nothing_to_score_is_an_empty_table(tmp_path: Path, here: Executor) -> N
     counts = run_portfolio(of, here).counts
     assert (counts.scored, counts.refused) == (0, 1)
     assert pq.read_table(of.out).num_rows == 0
+
+
+def test_known_outcomes_are_read_of_notices_as_everywhere() -> None:
+    notices = Path(__file__).parents[2] / "examples" / "own-history" / "notices.json"
+    known = _read_outcomes(notices)
+    assert known is not None
+    assert known.to_pydict() == {
+        "ocid": ["own-1", "own-2", "own-3", "own-4", "own-5"],
+        "failed": [None, True, True, None, None],
+    }
