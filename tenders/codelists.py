@@ -137,7 +137,8 @@ STANDARD_FIELDS = _words(
     streetAddress subcontracting subcontractors subject submissionMethod submissionMethodDetails
     submissionTerms suitability summary suppliers suppliersAdded suppliersRemoved surveyResults tag
     taxes techniques telephone tender tenderPeriod tenderers terminationRationale
-    relatedBids metrics terminationRationaleClassifications terms title transactions type unit unstructuredChanges uri url
+    relatedBids metrics terminationRationaleClassifications terms title transactions type unit
+    unstructuredChanges uri url
     value valueAddedTax valueCalculationMethod variantPolicy variants vcse vehicles
     weightingDescription weights workforce sme sustainability strategies x_sme x_vcse x_ni
     x_buyerIsPublicSector cpvCodes hasCrossBorderInterest
