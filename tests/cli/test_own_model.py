@@ -20,8 +20,11 @@ __all__ = ["run"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-model.md").read_text(encoding="utf-8")
 COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^    (tender-risk .*)$", PAGE, re.M)]
-ENDED = {"awarded": False, "ended early": False, "completed": False, "no bids": True, "cancelled": True, "open": None}
-"""Whether a made procedure ended without award. One that a text alone stopped is not among them."""
+ENDED = {
+    "awarded": False, "ended early": False, "completed": False, "open": None,
+    "no bids": True, "cancelled": True, "stopped in prose": True,
+}  # fmt: skip
+"""Whether a made procedure ended without award."""
 
 
 def test_the_commands_of_the_page_lead_from_notices_to_a_model_that_is_served(
@@ -37,7 +40,7 @@ def test_the_commands_of_the_page_lead_from_notices_to_a_model_that_is_served(
     (tmp_path / "recipe.toml").write_text("trees = 2\ncopies = 1\nfolds = 2\nrepeats = 1\nresamples = 5\n")
     register = made_register("find-a-tender", 300, days=240)
     steps = {command[0]: command for command in COMMANDS}
-    assert list(steps) == ["pull", "check", "train", "release", "promote", "portfolio"]
+    assert list(steps) == ["pull", "outcomes", "check", "train", "release", "promote", "portfolio"]
 
     with serving(
         register, rate=0.02, faults=[fault for fault in FAULTS if not fault.startswith(("4", "5"))]
@@ -47,6 +50,14 @@ def test_the_commands_of_the_page_lead_from_notices_to_a_model_that_is_served(
     first, last = (date.fromisoformat(pulled.lines[0]["request"][name]) for name in ("first", "last"))
     assert first <= FIRST_DAY - timedelta(days=30)
     assert pulled.lines[0]["releases"] == sum(first <= moment.date() <= last for moment in register.moments)
+
+    printed = run(*steps["outcomes"], "--json")
+    assert printed.code == 0, printed.err
+    kinds = {each.ocid: each.kind for each in register.procedures}
+    assert {line["ocid"]: line["no_award"] for line in printed.lines} == {
+        ocid: ENDED[kind] for ocid, kind in kinds.items()
+    }
+    assert {kinds[line["ocid"]] for line in printed.lines if line["early_end"]} == {"ended early"}
 
     checked = run(*steps["check"])
     assert checked.code == 0, checked.err
@@ -75,9 +86,9 @@ def notices_are_read_right(history: Path, made: dict[str, Procedure]) -> None:
     cases = {case.tender.ocid or "": case for case in find_register("own").cases(history)}
     assert cases.keys() == made.keys()
     kinds = {ocid: procedure.kind for ocid, procedure in made.items()}
-    for ocid, kind in kinds.items():
-        if kind in ENDED:
-            assert cases[ocid].outcomes["no_award"] is ENDED[kind], (ocid, kind)
+    assert {ocid: case.outcomes["no_award"] for ocid, case in cases.items()} == {
+        ocid: ENDED[kind] for ocid, kind in kinds.items()
+    }
     assert {kinds[ocid] for ocid, case in cases.items() if case.outcomes["early_end"]} == {"ended early"}
 
     drafts = {ocid: case.as_of("draft") for ocid, case in cases.items()}
