@@ -112,7 +112,8 @@ def test_the_loader_of_yaml_is_safe() -> None:
     assert issubclass(_TextLoader, yaml.CSafeLoader)
 
 
-LONGEST_FILE, MOST_FILES = 500, 180
+# Reading what publishers really publish took modules of one subject each: endings, contract ends, reused ocids, defaults.
+LONGEST_FILE, MOST_FILES = 500, 190
 """170 before the registers of the UK, the identity of organisations and the evidence for factors came in."""
 
 

@@ -16,12 +16,15 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from tenders import dates
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.io import flattened, form
 from tenders.io.detection import ARCHIVES, RESULTS, WORKBOOKS, YAML, document_kind, file_kind, is_workbook
 from tenders.io.flattened import FlatTable
 from tenders.io.ocds import json_type, split_versions, to_tender, unread_fields
+from tenders.io.reused import procurements
 from tenders.io.text import flat_table, parse_csv, parse_json, parse_yaml
 from tenders.io.upgrade import upgrade
 from tenders.overrides import override
@@ -179,7 +182,7 @@ def _flat_processes(tables: Sequence[FlatTable]) -> list[Process]:
     problems: list[Problem] = []
     for group in _flat_groups(tables):
         try:
-            processes.append(process_of_releases(group.releases, group.places))
+            processes += processes_of_releases(group.releases, group.places)
         except DataError as error:
             problems += error.problems
     if problems:
@@ -229,16 +232,19 @@ def to_process(document: Any, where: str = "") -> Process:
     return processes[0]
 
 
-def process_of_record(document: Any, where: str) -> Process:
-    """The process of one OCDS record, which stands at `where`. Raises DataError."""
+def processes_of_record(document: Any, where: str) -> list[Process]:
+    """The process of one OCDS record, which stands at `where`; several if its ocid was reused. Raises DataError."""
     return _of_record(_object(document, where), where)
 
 
-def process_of_releases(releases: Sequence[Any], where: Sequence[str]) -> Process:
-    """The process of releases of one ocid; `where` has the JSON path of each. Raises DataError."""
+def processes_of_releases(releases: Sequence[Any], where: Sequence[str]) -> list[Process]:
+    """The process of releases of one ocid; several if it was reused. `where` has the JSON path of each release.
+
+    Raises DataError.
+    """
     for release, place in zip(releases, where, strict=True):
         _ocid(release, place)
-    return _of_releases(releases, where)
+    return _by_procurement(releases, where)
 
 
 def process_of_form(
@@ -271,9 +277,9 @@ def _of_object(document: Mapping[str, Any], where: str) -> Iterator[Process]:
     kind = document_kind(document)
     if kind == "record package":
         for i, record in enumerate(_array(document, "records", where)):
-            yield _of_record(_object(record, f"{where}/records/{i}"), f"{where}/records/{i}")
+            yield from _of_record(_object(record, f"{where}/records/{i}"), f"{where}/records/{i}")
     elif kind == "record":
-        yield _of_record(document, where)
+        yield from _of_record(document, where)
     elif kind == "release package":
         yield from _of_package(_array(document, "releases", where), f"{where}/releases")
     elif kind == "results":
@@ -307,32 +313,32 @@ def _array(document: Mapping[str, Any], name: str, where: str) -> Sequence[Any]:
     return value
 
 
-def _of_record(record: Mapping[str, Any], where: str) -> Process:
+def _of_record(record: Mapping[str, Any], where: str) -> list[Process]:
     listed = _array(record, "releases", where) if record.get("releases") is not None else []
     placed = [(_object(release, f"{where}/releases/{i}"), f"{where}/releases/{i}") for i, release in enumerate(listed)]
     # A release that has only a url is a link to one that is not here.
     embedded = [(release, place) for release, place in placed if "tender" in release or "url" not in release]
     if embedded:
-        return _of_releases([r for r, _ in embedded], [w for _, w in embedded])
+        return _by_procurement([r for r, _ in embedded], [w for _, w in embedded])
     if record.get("versionedRelease") is not None:
         place = f"{where}/versionedRelease"
         releases = split_versions(_object(record["versionedRelease"], place), place)
-        return _of_releases(releases, [place] * len(releases))
+        return _by_procurement(releases, [place] * len(releases))
     if record.get("compiledRelease") is not None:
         place = f"{where}/compiledRelease"
-        return _of_releases([_object(record["compiledRelease"], place)], [place])
+        return [_of_releases([_object(record["compiledRelease"], place)], [place])]
     raise DataError.at(
         where, "the record has no releases, versioned or compiled release", "Ask the publisher for embedded releases"
     )
 
 
 def _of_package(releases: Sequence[Any], where: str) -> Iterator[Process]:
-    """One process for each ocid, in the order of its first release; a release without an ocid stands alone."""
+    """The processes of each ocid, in the order of its first release; a release without an ocid stands alone."""
     by_ocid: dict[str, list[int]] = defaultdict(list)
     for i, release in enumerate(releases):
         by_ocid[_ocid(release, f"{where}/{i}") or f"#{i}"].append(i)
     for indexes in by_ocid.values():
-        yield _of_releases([releases[i] for i in indexes], [f"{where}/{i}" for i in indexes])
+        yield from _by_procurement([releases[i] for i in indexes], [f"{where}/{i}" for i in indexes])
 
 
 def _ocid(release: Any, where: str) -> str | None:
@@ -340,6 +346,20 @@ def _ocid(release: Any, where: str) -> str | None:
     if not isinstance(ocid, str | None):
         raise DataError.at(f"{where}/ocid", f"expected text, got {json_type(ocid)}")
     return ocid
+
+
+def _by_procurement(releases: Sequence[Release], where: Sequence[str]) -> list[Process]:
+    """The process of the releases of one ocid; one for each procurement where several buyers' share it."""
+    if len(releases) < 2:
+        return [_of_releases(releases, where)]
+    order = sorted(range(len(releases)), key=lambda i: _sort_key(releases[i], where[i]))
+    ordered, places = [releases[i] for i in order], [where[i] for i in order]
+    groups = procurements(ordered)
+    if len(groups) == 1:
+        return [_of_releases(ordered, places)]
+    shared = f"{places[0]}/ocid: {len(groups)} procurements of different buyers share it, and are told apart"
+    processes = [_of_releases([ordered[i] for i in group], [places[i] for i in group]) for group in groups]
+    return [replace(process, warnings=(*process.warnings, shared)) for process in processes]
 
 
 def _of_releases(releases: Sequence[Release], where: Sequence[str]) -> Process:

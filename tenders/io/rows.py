@@ -28,7 +28,7 @@ from tenders.io.detection import MANY_KINDS, document_kind
 from tenders.io.form import RowReader
 from tenders.io.json_documents import DocumentPiece, piece_size, split_document
 from tenders.io.ocds import BROKEN_JSON, decode_releases
-from tenders.io.read import decode, process_of_form, process_of_record, process_of_releases, to_processes
+from tenders.io.read import decode, process_of_form, processes_of_record, processes_of_releases, to_processes
 from tenders.io.streams import BOUNDS, MIB, Block, Bounds, Cut, block_lines, read_chunks, too_large, unpacked
 from tenders.io.tables import FormRows, arrow_rows, read_arrow
 from tenders.io.xlsx import read_sheets
@@ -153,9 +153,9 @@ def _read_piece(piece: DocumentPiece, bounds: Bounds) -> list[Process]:
         raise _too_long(bounds, "process")
     values = [_decode_at(value, place) for value, place in zip(piece.values, piece.places, strict=True)]
     if piece.kind == "releases":
-        return [process_of_releases(values, piece.places)]
+        return processes_of_releases(values, piece.places)
     if piece.kind == "record":
-        return [process_of_record(values[0], piece.places[0])]
+        return processes_of_record(values[0], piece.places[0])
     if isinstance(values[0], list) and values[0]:
         raise DataError.at(piece.places[0], "expected an object, got array")
     return to_processes(values[0], piece.places[0])
@@ -302,7 +302,9 @@ def _problem_rows(block: Block, bounds: Bounds) -> Iterator[Row]:
 
 def _row(line: int, place: str, read: Callable[..., list[Process]], *arguments: Any) -> Row:
     try:
-        (process,) = read(*arguments)
+        process, *others = read(*arguments)
+        if others:
+            raise _several(place, 1 + len(others))
         process.compiled()
     except DataError as error:
         return _refused(line, place, error)
@@ -310,6 +312,14 @@ def _row(line: int, place: str, read: Callable[..., list[Process]], *arguments: 
         log.exception("line %d, %s", line, place)
         return _unexpected(line, place, error)
     return Row(line=line, place=place, process=process)
+
+
+def _several(place: str, count: int) -> DataError:
+    return DataError.at(
+        place,
+        f"{count} procurements of different buyers share the ocid",
+        "Give each an ocid of its own, in its releases",
+    )
 
 
 def _refused(line: int, place: str, error: DataError) -> Row:

@@ -30,7 +30,7 @@ from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.io import form
 from tenders.io.detection import JSON_LINES, split_suffix
 from tenders.io.ocds import find_problems
-from tenders.io.read import MAX_BYTES, decode, process_of_releases, read_file, to_processes
+from tenders.io.read import MAX_BYTES, decode, processes_of_releases, read_file, to_processes
 from tenders.io.streams import Bounds, file_lines
 from tenders.lot_outcomes import Outcome
 from tenders.outcomes import outcomes_of
@@ -121,21 +121,22 @@ def _read_line(line: bytes, place: str) -> list[Process]:
 
 
 def _by_ocid(parts: Sequence[Process], problems: list[Problem]) -> list[Process]:
-    """One process for each ocid, in the order of their first parts; adds those that cannot be read to the problems."""
+    """The processes of each ocid, in the order of their first parts; adds those that cannot be read to the problems."""
     by_ocid: dict[str, list[Process]] = {}
     for i, part in enumerate(parts):
         by_ocid.setdefault(part.ocid or f"#{i}", []).append(part)
-    processes = []
+    processes = list[Process]()
     for same in by_ocid.values():
         releases = [release for part in same for release in part.releases]
         places = [place for part in same for place in part.where]
         try:
-            process = same[0] if len(same) == 1 else process_of_releases(releases, places)
-            process.compiled()
+            together = same if len(same) == 1 else processes_of_releases(releases, places)
+            for process in together:
+                process.compiled()
         except DataError as error:
             problems += error.problems
         else:
-            processes.append(process)
+            processes += together
     return processes
 
 
