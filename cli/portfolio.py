@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from cli.options import AtStage, BundleDir, ColumnsOf, Json, err, out, parse_stage, print_json
 from cli.output import print_drift, print_portfolio
-from tenders.errors import UsageError
+from tenders.errors import DataError, UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
 Reasons = Literal["worklist", "all", "none"]
@@ -108,6 +108,9 @@ def portfolio(
             lambda at: progress.update(task, completed=at.bytes, total=at.size, rows=speed(at.rows)),
         )
     print_json(manifest) if json else print_portfolio(out, manifest, run)
+    if manifest.counts.refused and not manifest.counts.scored:
+        problem = f"none of {manifest.counts.refused:,} rows could be read"
+        raise DataError.at(source.name, problem, f"{run.errors_file.name} says why of each")
 
 
 def drift(

@@ -19,9 +19,8 @@ from ocdsmerge.merge import CompiledRelease
 
 from tenders import dates, stages
 from tenders.codelists import AFTER_SIGNATURE_TAGS, AWARD_TAGS, CLOSING_TAGS, CONTRACT_TAGS
-from tenders.errors import DataError, Problem
 from tenders.facts import Stage, StructureChange, Touches
-from tenders.io.ocds import parse_release, to_tender
+from tenders.io.ocds import check_releases, select_fields, to_tender
 from tenders.tender import Tender
 
 Release = Mapping[str, Any]
@@ -49,7 +48,7 @@ _WHOLE = (
     ("tenderRisk", "structureChanges"),
     ("tenderRisk", "assuranceHolds"),
 )
-_RULES: dict[tuple[str, ...], str] = {
+MERGE_RULES: dict[tuple[str, ...], str] = {
     **dict.fromkeys([("id",), ("date",), ("tag",)], "omitWhenMerged"),
     **dict.fromkeys(_WHOLE, "wholeListMerge"),
 }
@@ -95,6 +94,15 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """This process, whose releases were made of `tender`: so it need not be compiled again."""
         self.__dict__["_compiled"] = tender
         return self
+
+    def with_fields(self, fields: Sequence[dict[str, Any]]) -> Process:
+        """This process, of whose releases the reader has selected the fields that are read."""
+        self.__dict__["_fields"] = fields
+        return self
+
+    @cached_property
+    def _fields(self) -> Sequence[dict[str, Any]]:
+        return [select_fields(release, "")[0] for release in self.releases]
 
     def compiled(self) -> Tender:
         """Everything known today, statuses and outcome included."""
@@ -155,7 +163,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self._merges[key]
 
     def _merge(self, indexes: Sequence[int]) -> Tender:
-        releases = _parse_all([(self.releases[i], self.where[i]) for i in indexes])
+        releases = [self._fields[i] for i in indexes]
+        check_releases(releases, [self.where[i] for i in indexes])
         tender = to_tender(_merge(releases), self.where[indexes[-1]])
         changes = tender.tender_risk.structure_changes + _changes(releases, [self.where[i] for i in indexes])
         facts = replace(tender.tender_risk, structure_changes=changes, changes_counted=True)
@@ -167,20 +176,6 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             opened = next((i for i in known if _opens(self.releases[i])), None)
             known = [i for i in known if opened is None or i <= opened]
         return known or (0,)
-
-
-def _parse_all(placed: Sequence[tuple[Release, str]]) -> list[dict[str, Any]]:
-    """The fields that are read of several releases. Raises DataError with all that is wrong in any of them."""
-    releases: list[dict[str, Any]] = []
-    problems: list[Problem] = []
-    for release, where in placed:
-        try:
-            releases.append(parse_release(release, where)[0])
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(problems)
-    return releases
 
 
 def to_json(tender: Tender) -> dict[str, Any]:
@@ -228,7 +223,7 @@ def publication_days(tenders: Sequence[Tender]) -> list[date | None]:
 
 def _merge(releases: Sequence[Mapping[str, Any]]) -> Any:
     """The releases, in their order, as one compiled release."""
-    compiled = CompiledRelease(merge_rules=_RULES)
+    compiled = CompiledRelease(merge_rules=MERGE_RULES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DuplicateIdValueWarning)
         for release in releases:

@@ -40,8 +40,8 @@ RELEASE_KEYS = frozenset(
 """Keys that only a release, a record or a package has at its top. A request and a filled form have `tender` and `buyer`
 too, so these are not among them."""
 
-MANY_KINDS = ("record package", "release package", "results")
-"""The kinds of documents that hold any number of tenders."""
+PACKAGE_KEYS = ("releases", "records", "results")
+"""The keys of documents that hold any number of tenders."""
 DocumentKind = Literal["record package", "record", "release package", "results", "kept draft", "form", "release"]
 TableKind = Literal["forms", "releases", "unknown"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import msgspec
 
@@ -118,13 +118,15 @@ def releases(tables: Sequence[FlatTable], most_rows: int) -> tuple[list[FlatRele
     """
     joined = _Joined(most_rows, alone=len(tables) == 1)
     linked = [table for table in tables if is_linked(table.columns)]
+    if linked:
+        linked += [table for table in tables if _is_main(table) and table not in linked]
     if linked and not any(map(_is_main, linked)):
         raise DataError.at("", f"rows of {linked[0].name} without the releases that own them", WHOLE_EXPORT)
     # A parent's name begins its children's, so it is read before them.
     for table in sorted(linked, key=lambda table: (not _is_main(table), len(table.name))):
         joined.add_linked(table)
     for table in tables:
-        if not is_linked(table.columns):
+        if table not in linked:
             joined.add(table)
     if not joined.found and not joined.problems:
         raise DataError.at("row 2", "no row below the column names", "Give one row a release")
@@ -181,11 +183,11 @@ class _Joined:
         if _is_main(table):
             self._add_main(table)
             return
-        parent, root = _parent(table), _member_type(table.name)
+        parent, (name, root) = _parent(table), _array(table.name)
         if root is None:
             # An array that nothing reads.
             return
-        inside = table.name if parent == MAIN else table.name.removeprefix(f"{parent}_")
+        inside = name if parent == MAIN else name.removeprefix(f"{parent}_")
         names = {name: place for place, name in enumerate(table.columns)}
         read = {p: h for name, p in names.items() if name[0] != "_" and (h := find_heading(name, "_", root))}
         link, up = names.get(_LINK), names.get(f"{_LINK}_{parent}")
@@ -201,9 +203,9 @@ class _Joined:
                 self.problems.append(Problem(path=place, problem=problem, remedy=WHOLE_EXPORT))
                 continue
             member = _append(owner, inside, _tree(row, read))
-            self._by_link[table.name, _cell(row, link)] = member
+            self._by_link[name, _cell(row, link)] = member
             if ocid_at is not None:
-                self._by_link[table.name, f"{_cell(row, ocid_at)} {member.get('id', '')}"] = member
+                self._by_link[name, f"{_cell(row, ocid_at)} {member.get('id', '')}"] = member
 
     def _add_main(self, table: FlatTable) -> None:
         read, separator = headings(table.columns)
@@ -312,18 +314,20 @@ def _parent(table: FlatTable) -> str:
     return max((name for name in names if table.name.startswith(f"{name}_")), key=len, default=MAIN)
 
 
-def _member_type(name: str) -> type | None:
-    """What the rows of a table of this name are; None if they are nothing that is read."""
+def _array(name: str) -> tuple[str, type | None]:
+    """The array that a table is named after, in full, and the type of its rows; None if it is nothing that is read."""
     kind: Any = Tender
-    for part in name.split("_"):
+    parts = name.split("_")
+    for place, part in enumerate(parts):
         struct = _struct_of(_array_of(kind) or kind)
         inside = _fields(struct) if struct else {}
         # Excel cuts a sheet's name.
         cut = [field for field in inside if field.startswith(part)] if len(name) == LONGEST_SHEET_NAME else []
-        kind = inside.get(part) or (inside[cut[0]] if len(cut) == 1 else None)
+        parts[place] = cut[0] if part not in inside and len(cut) == 1 else part
+        kind = inside.get(parts[place])
         if kind is None:
-            return None
-    return _struct_of(_array_of(kind) or kind)
+            return name, None
+    return "_".join(parts), _struct_of(_array_of(kind) or kind)
 
 
 def _append(owner: dict[str, Any], place: str, member: dict[str, Any]) -> dict[str, Any]:
@@ -362,7 +366,7 @@ def _reader(kind: Any) -> Callable[[str], Any] | None:
         return _words if _struct_of(_array_of(kind)) is None else None
     # A type with bounds is `Annotated`.
     leaves = {get_args(each)[0] if hasattr(each, "__metadata__") else each for each in (kind, *get_args(kind))}
-    if str in leaves:
+    if str in leaves or any(get_origin(leaf) is Literal for leaf in leaves):
         return str
     if bool in leaves:
         return _truth

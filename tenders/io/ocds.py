@@ -1,7 +1,6 @@
 """OCDS releases: decoded JSON or bytes to `Tender`s, every value checked, and every wrong one named by its JSON path.
 
-There are three ways in: one release at a time (`to_tender`), many JSON lines at once (`decode_releases`), and versioned
-releases, which hold a record's whole history field by field (`split_versions`).
+There are two ways in: one release at a time (`to_tender`), and many JSON lines at once (`decode_releases`).
 """
 
 from __future__ import annotations
@@ -30,6 +29,8 @@ MAX_TYPE_PROBLEMS = 100
 
 Check = Callable[[str], str | None]
 """Says what is wrong with a text; None if nothing is."""
+_Known = dict[str, Any]
+"""The names of fields, each with those of the object or objects in it (`_Known`), or None."""
 Fields = frozenset[tuple[type, str]]
 """Fields of structs, each as (struct, attribute name)."""
 NO_FIELDS: Fields = frozenset()
@@ -68,7 +69,26 @@ def parse_release(release: Any, where: str) -> tuple[dict[str, Any], Tender]:
     tender = _convert(release, where)
     if problems := list(_value_problems(tender, where)):
         raise DataError(problems)
-    return _prune(release, Tender), tender
+    return _prune(release, _json_fields(Tender), nulls=True), tender
+
+
+def check_releases(fields: Sequence[Mapping[str, Any]], where: Sequence[str]) -> None:
+    """Checks the fields of several releases of one process, as `parse_release` does; `where` has the path of each.
+
+    Raises DataError with all that is wrong in any of them.
+    """
+    typed: list[Tender] = []
+    problems: list[Problem] = []
+    for release, place in zip(fields, where, strict=True):
+        try:
+            typed.append(_convert(release, place))
+        except DataError as error:
+            problems += error.problems
+    if problems or not _validator(Tender, NO_FIELDS)(typed):
+        # Only now is it worth to go through them one by one.
+        if not problems:
+            problems = [each for t, place in zip(typed, where, strict=True) for each in _value_problems(t, place)]
+        raise DataError(problems)
 
 
 def json_type(value: Any) -> str:
@@ -133,22 +153,23 @@ def _value_problems(tender: Tender, where: str) -> Iterator[Problem]:
         yield Problem(path=where + path, problem=problem, remedy=remedy)
 
 
-def _walk(part: msgspec.Struct) -> Iterator[tuple[str, str, str]]:
+def _walk(part: msgspec.Struct) -> list[tuple[str, str, str]]:
+    """Everything wrong in a struct: path, problem, remedy."""
+    found: list[tuple[str, str, str]] = []
     for attribute, name, check, remedy in _checked_fields(type(part)):
         value = getattr(part, attribute)
         if value is None or value == ():
             continue
         if check:
-            problem = check(value)
-            if problem:
-                yield f"/{name}", problem, remedy
+            if problem := check(value):
+                found.append((f"/{name}", problem, remedy))
         elif isinstance(value, tuple):
             for i, child in enumerate(value):
-                for path, problem, remedy_inside in _walk(child):
-                    yield f"/{name}/{i}{path}", problem, remedy_inside
+                if wrong := _walk(child):
+                    found += [(f"/{name}/{i}{path}", problem, inside) for path, problem, inside in wrong]
         elif isinstance(value, msgspec.Struct):
-            for path, problem, remedy_inside in _walk(value):
-                yield f"/{name}{path}", problem, remedy_inside
+            found += [(f"/{name}{path}", problem, inside) for path, problem, inside in _walk(value)]
+    return found
 
 
 @cache
@@ -228,34 +249,64 @@ _CHECKS_OF_MANY: dict[Check, Callable[[Sequence[str | None]], bool]] = {
 
 def unread_fields(release: Any, where: str = "") -> list[str]:
     """JSON paths of the fields that OCDS, the UK extension and `tenderRisk` do not know."""
-    return [where + path for path in _unread(release, Tender)]
+    return [where + path for path in _unread(release, _json_fields(Tender))] if isinstance(release, Mapping) else []
 
 
-def _unread(value: Any, part: type) -> Iterator[str]:
-    if not isinstance(value, Mapping):
-        return
-    known = _json_fields(part)
+def select_fields(release: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[str]]:
+    """The fields of a release that are read, as plain JSON, and what `unread_fields` finds, in one go."""
+    unread: list[str] = []
+    return _select(release, _json_fields(Tender), where, unread), unread
+
+
+def _select(value: Mapping[str, Any], known: _Known, where: str, unread: list[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
     for name, inside in value.items():
-        inner = known.get(name)
-        if inner:
-            for place, child in _children(inside):
-                for path in _unread(child, inner):
-                    yield f"/{name}{place}{path}"
-        elif name not in known and name not in STANDARD_FIELDS and not str(name).startswith("x_"):
-            yield f"/{str(name)[:80]}"
+        if name not in known:
+            if name not in STANDARD_FIELDS and not str(name).startswith("x_"):
+                unread.append(f"{where}/{str(name)[:80]}")
+            continue
+        inner = known[name]
+        if inner is None:
+            is_array = isinstance(inside, list | tuple)
+            kept[name] = [child for child in inside if child is not None] if is_array else inside
+        elif type(inside) is dict:
+            kept[name] = _select(inside, inner, f"{where}/{name}", unread)
+        elif type(inside) is list or isinstance(inside, tuple):
+            kept[name] = [
+                _select(child, inner, f"{where}/{name}/{i}", unread) if type(child) is dict else child
+                for i, child in enumerate(inside)
+                if child is not None
+            ]
+        else:
+            kept[name] = inside
+    return kept
 
 
-def _children(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, list | tuple):
-        yield from ((f"/{i}", child) for i, child in enumerate(value))
-    else:
-        yield "", value
+def _unread(value: Mapping[str, Any], known: _Known) -> list[str]:
+    """Paths from an object to the fields in it that are not known. Nearly always there is none, so none is made."""
+    found: list[str] = []
+    for name, inside in value.items():
+        if name not in known:
+            if name not in STANDARD_FIELDS and not str(name).startswith("x_"):
+                found.append(f"/{str(name)[:80]}")
+            continue
+        inner = known[name]
+        if inner is None:
+            continue
+        if type(inside) is dict or isinstance(inside, Mapping):
+            found += [f"/{name}{path}" for path in _unread(inside, inner)]
+        elif isinstance(inside, list | tuple):
+            for i, child in enumerate(inside):
+                if (type(child) is dict or isinstance(child, Mapping)) and (paths := _unread(child, inner)):
+                    found += [f"/{name}/{i}{path}" for path in paths]
+    return found
 
 
 @cache
-def _json_fields(part: type) -> dict[str, type | None]:
-    """The JSON names of a struct's fields, each with the struct inside it; None for a leaf."""
-    return {field.encode_name: _struct_in(field.type) for field in msgspec.structs.fields(part)}
+def _json_fields(part: type) -> _Known:
+    """The JSON names of a struct's fields, each with those of the struct inside it; None for a leaf."""
+    inside = {field.encode_name: _struct_in(field.type) for field in msgspec.structs.fields(part)}
+    return {name: inner and _json_fields(inner) for name, inner in inside.items()}
 
 
 def _struct_in(annotation: Any) -> type | None:
@@ -271,7 +322,7 @@ def _convert(release: Mapping[str, Any], where: str) -> Tender:
     except msgspec.ValidationError as error:
         first = error
     # OCDS writes null for "not there". Absent is our only word for that.
-    stated = _prune(release, Tender, nulls=False)
+    stated = _prune(release, _json_fields(Tender), nulls=False)
     try:
         return msgspec.convert(stated, Tender)
     except msgspec.ValidationError as second:
@@ -331,21 +382,27 @@ def _type_problem(error: msgspec.ValidationError, where: str) -> Problem:
     return Problem(path=where + path, problem=_AT.sub("", text).replace("`", "").replace("Expected", "expected"))
 
 
-def _prune(value: Mapping[str, Any], part: type, *, nulls: bool = True) -> dict[str, Any]:
-    """Only the fields that `part` holds; without nulls in arrays, and without any if `nulls` is false."""
-    known = _json_fields(part)
-    return {
-        name: _prune_inside(inside, known[name], nulls)
-        for name, inside in value.items()
-        if name in known and (nulls or inside is not None)
-    }
-
-
-def _prune_inside(value: Any, part: type | None, nulls: bool) -> Any:
-    if isinstance(value, list | tuple):
-        children = [child for child in value if child is not None]
-        return [_prune(c, part, nulls=nulls) if part and isinstance(c, Mapping) else c for c in children]
-    return _prune(value, part, nulls=nulls) if part and isinstance(value, Mapping) else value
+def _prune(value: Mapping[str, Any], known: _Known, nulls: bool) -> dict[str, Any]:
+    """Only the fields that are known; without nulls in arrays, and without any if `nulls` is false."""
+    kept: dict[str, Any] = {}
+    for name, inside in value.items():
+        if name not in known or (inside is None and not nulls):
+            continue
+        inner = known[name]
+        if type(inside) is list or isinstance(inside, tuple):
+            if inner is None:
+                kept[name] = [child for child in inside if child is not None]
+            else:
+                kept[name] = [
+                    _prune(child, inner, nulls) if type(child) is dict or isinstance(child, Mapping) else child
+                    for child in inside
+                    if child is not None
+                ]
+        elif inner is not None and (type(inside) is dict or isinstance(inside, Mapping)):
+            kept[name] = _prune(inside, inner, nulls)
+        else:
+            kept[name] = inside
+    return kept
 
 
 # Many JSON lines at once: how a portfolio of a million releases is read.
@@ -399,81 +456,3 @@ def _decode_or_none(text: bytes) -> _Line | None:
 def _is_release(line: _Line) -> bool:
     others = line.releases or line.records or line.compiled_release or line.versioned_release
     return not others and line.tender is not _EMPTY_LINE.tender
-
-
-# Versioned releases, which Find a Tender's record packages hold in place of releases. Every leaf is a list of
-# {releaseID, releaseDate, releaseTag, value}; objects in arrays are matched by their id, which has no versions.
-# Source: OCDS 1.1, versioned releases.
-
-_Place = tuple[tuple[str, Any], ...]
-"""Steps to a leaf: a member's name with None, or an array's name with the id of the object in it."""
-
-_VERSION = frozenset({"releaseID", "releaseDate", "releaseTag", "value"})
-
-
-def split_versions(versioned: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
-    """The releases that made a versioned release, in time order, each with what it stated.
-
-    Raises DataError that names a leaf that holds no versions.
-    """
-    releases: dict[tuple[str, str], dict[str, Any]] = {}
-    only_ids: list[_Place] = []
-    for place, path, version in _versions(versioned, (), where):
-        if not version:
-            only_ids.append(place)
-            continue
-        date, release_id = version.get("releaseDate"), version.get("releaseID")
-        if not isinstance(date, str):
-            raise DataError.at(f"{path}/releaseDate", f"expected a date, got {json_type(date)}")
-        release = releases.setdefault(
-            (date, str(release_id)),
-            {"ocid": versioned.get("ocid"), "id": release_id, "date": date, "tag": version.get("releaseTag") or []},
-        )
-        if version.get("value") is not None:
-            _put(release, place, version["value"])
-    ordered = [release for _, release in sorted(releases.items(), key=lambda item: item[0])]
-    for place in only_ids if ordered else ():
-        # No version says when an object with nothing but an id appeared. The last release is the safe choice.
-        _put(ordered[-1], (*place, ("id", None)), place[-1][1])
-    return ordered
-
-
-def _versions(value: Any, place: _Place, path: str) -> Iterator[tuple[_Place, str, Mapping[str, Any]]]:
-    """Every version of every leaf, with the steps to the leaf and the JSON path of the version.
-
-    An object that has nothing but an id comes with an empty version.
-    """
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if name not in ("ocid", "id") or isinstance(inner, list):
-                yield from _versions(inner, (*place, (name, None)), f"{path}/{name}")
-    elif not isinstance(value, list):
-        raise DataError.at(path, f"expected the versions of a field, got {json_type(value)}")
-    elif all(isinstance(item, Mapping) and _VERSION.issuperset(item) for item in value):
-        for i, version in enumerate(value):
-            yield place, f"{path}/{i}", version
-    else:
-        for i, member in enumerate(value):
-            if not isinstance(member, Mapping):
-                raise DataError.at(f"{path}/{i}", f"expected an object, got {json_type(member)}")
-            inside = (*place[:-1], (place[-1][0], member.get("id", i)))
-            yield from _versions(member, inside, f"{path}/{i}")
-            if member.keys() == {"id"}:
-                yield inside, f"{path}/{i}", {}
-
-
-def _put(target: dict[str, Any], place: _Place, value: Any) -> None:
-    *steps, (last, _) = place
-    for name, member_id in steps:
-        inside = target.setdefault(name, {} if member_id is None else [])
-        target = inside if member_id is None else _member(inside, member_id)
-    target[last] = value
-
-
-def _member(members: list[dict[str, Any]], member_id: Any) -> dict[str, Any]:
-    """The object with that id in an array, added if it is not there."""
-    for member in members:
-        if member["id"] == member_id:
-            return member
-    members.append({"id": member_id})
-    return members[-1]

@@ -23,10 +23,11 @@ from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.io import flattened, form
 from tenders.io.detection import ARCHIVES, RESULTS, WORKBOOKS, YAML, document_kind, file_kind, is_workbook
 from tenders.io.flattened import FlatTable
-from tenders.io.ocds import json_type, split_versions, to_tender, unread_fields
+from tenders.io.ocds import json_type, select_fields, to_tender, unread_fields
 from tenders.io.reused import procurements
 from tenders.io.text import flat_table, parse_csv, parse_json, parse_yaml
 from tenders.io.upgrade import upgrade
+from tenders.io.versions import split_versions
 from tenders.overrides import override
 from tenders.process import Process, Release
 
@@ -367,8 +368,13 @@ def _of_releases(releases: Sequence[Release], where: Sequence[str]) -> Process:
     if len(releases) > 1:
         order = sorted(range(len(releases)), key=lambda i: _sort_key(releases[i], where[i]))
         releases, where = [releases[i] for i in order], [where[i] for i in order]
-    unread = [path for release, place in zip(releases, where, strict=True) for path in unread_fields(release, place)]
-    return Process(releases=tuple(releases), where=tuple(where), warnings=tuple(unread_warnings(unread)))
+    if len(releases) == 1:
+        warnings = tuple(unread_warnings(unread_fields(releases[0], where[0])))
+        return Process(releases=tuple(releases), where=tuple(where), warnings=warnings)
+    selected = [select_fields(release, place) for release, place in zip(releases, where, strict=True)]
+    warnings = tuple(unread_warnings([path for _, unread in selected for path in unread]))
+    process = Process(releases=tuple(releases), where=tuple(where), warnings=warnings)
+    return process.with_fields([fields for fields, _ in selected])
 
 
 def _sort_key(release: Release, where: str) -> tuple[datetime, str]:

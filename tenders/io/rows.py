@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from tenders.errors import DataError, Problem, UnreachableError
 from tenders.history import Register
 from tenders.io import form
-from tenders.io.detection import MANY_KINDS, document_kind
+from tenders.io.detection import PACKAGE_KEYS
 from tenders.io.form import RowReader
 from tenders.io.json_documents import DocumentPiece, piece_size, split_document
 from tenders.io.ocds import BROKEN_JSON, decode_releases
@@ -43,6 +43,7 @@ LINE_BLOCKS = ("range", "lines")
 FORM_BLOCKS = ("arrow", "cells")
 """The kinds of block that are rows of a table, each a form."""
 _LINES_AT_ONCE = 32
+_PACKAGES = tuple(f'"{key}"'.encode() for key in PACKAGE_KEYS)
 _ROW = re.compile(r"row (\d+)")
 
 
@@ -123,8 +124,9 @@ def rows_of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:
     if len(line.rstrip(b"\n")) > bounds.line:
         yield _refused(number, "", _too_long(bounds, "line"))
         return
-    document = _decode_or_none(line)
-    if isinstance(document, dict) and document_kind(document) not in MANY_KINDS:
+    # A package is read piece by piece, so it need not be decoded as a whole.
+    document = None if any(key in line for key in _PACKAGES) else _decode_or_none(line)
+    if isinstance(document, dict):
         yield _row(number, "", to_processes, document)
     elif line and not line.isspace():
         for piece in split_document(line):
@@ -162,6 +164,8 @@ def _read_piece(piece: DocumentPiece, bounds: Bounds) -> list[Process]:
 
 
 def _decode_at(value: bytes, place: str) -> Any:
+    if (document := _decode_or_none(value)) is not None:
+        return document
     try:
         return decode(value)
     except DataError as error:

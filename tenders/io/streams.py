@@ -218,7 +218,6 @@ def unpacked(path: Path, bounds: Bounds) -> Iterator[Path]:
 # Archives.
 
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, pa.ArrowException)
-_HIDDEN = (".", "__MACOSX/")
 
 
 def open_members(
@@ -284,7 +283,8 @@ def _is_wanted(name: str) -> bool:
     plain = name.removeprefix("./")
     if plain.lower().endswith((*ARCHIVES, ".tgz", ".tar.gz", ".tar.zst")):
         raise DataError.at(plain, "an archive within an archive", "Unpack it and give the files")
-    return not plain.startswith(_HIDDEN) and not Path(plain).name.startswith(".")
+    # What macOS adds begins with a point too.
+    return not Path(plain).name.startswith(".")
 
 
 class _Bounded:

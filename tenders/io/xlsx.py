@@ -122,9 +122,12 @@ def read_sheets(
     Raises DataError if it is not a workbook, TooLargeError for what unpacks to more than `bounds`; also from the rows.
     """
     _check_size(source, bounds)
+    # Of a path openpyxl reads only what is called a workbook.
+    file = source.open("rb") if isinstance(source, Path) else source
     try:
-        book = load_workbook(source, read_only=True, data_only=True, keep_links=False)
+        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
     except _UNREADABLE as error:
+        file.close()
         raise _unreadable(error) from None
     try:
         if not book.worksheets:
@@ -133,6 +136,7 @@ def read_sheets(
             yield sheet.title, _sheet_rows(sheet, max_columns)
     finally:
         book.close()
+        file.close()
 
 
 def _check_size(source: Path | io.BytesIO, bounds: Bounds) -> None:

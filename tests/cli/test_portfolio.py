@@ -117,3 +117,12 @@ def test_a_file_of_which_nothing_can_be_read_is_refused(
 def test_a_file_that_there_is_not_cannot_be_reached(tmp_path: Path) -> None:
     done = portfolio(tmp_path / "nothing.jsonl", "out.csv", "--workers", "1")
     assert done.returncode == 3 and "no such file" in done.stderr
+
+
+def test_a_portfolio_of_which_every_row_is_refused_ends_with_1_and_says_where_the_reasons_are(tmp_path: Path) -> None:
+    source = sample_files.written(tmp_path, "in.jsonl", b'{"no": "tender"}\n[1]\n')
+    done = portfolio(source, "out.csv", "--workers", "1")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "error: in.jsonl: none of 2 rows could be read. out.csv.errors says why of each"
+    assert len((tmp_path / "out.csv.errors").read_text().splitlines()) == 2
+    assert json.loads((tmp_path / "out.csv.manifest.json").read_bytes())["counts"]["scored"] == 0

@@ -16,7 +16,7 @@ from ocdsmerge import Merger
 from tenders.codelists import CURRENCIES, STANDARD_FIELDS
 from tenders.errors import DataError, TenderRiskError
 from tenders.facts import STAGES
-from tenders.io.ocds import _json_fields, decode_releases, to_tender, unread_fields
+from tenders.io.ocds import _struct_in, decode_releases, to_tender, unread_fields
 from tenders.io.read import read_bytes, to_process
 from tenders.process import Process
 from tenders.tender import Part, Tender
@@ -102,7 +102,8 @@ def test_every_ocds_field_that_is_read_is_a_standard_field() -> None:
 
 
 def _structs(part: type) -> set[type]:
-    inside = {inner for inner in _json_fields(part).values() if inner and issubclass(inner, Part)}
+    kinds = (_struct_in(field.type) for field in msgspec.structs.fields(part))
+    inside = {inner for inner in kinds if inner and issubclass(inner, Part)}
     return {part}.union(*map(_structs, inside))
 
 
