@@ -135,8 +135,8 @@ def _print_suggestion(out: Console, suggestion: Suggestion) -> None:
 
 def _print_precedents(out: Console, cases: Precedents) -> None:
     (failed, cohort), (picked_failed, picked) = cases.cohort, cases.picked
-    cohorts = f"{failed} of {cohort} cohort cases (of {cases.events} programmes or buyers)"
-    out.print(f"          with it failed: {cohorts}, {picked_failed} of {picked} picked ones")
+    cohorts = f"{failed} of {cohort} past cases (of {cases.events} programmes or buyers)"
+    out.print(f"          with it failed: {cohorts}, {picked_failed} of {picked} chosen by their end")
     for heading, side in (("held", cases.held), ("failed", cases.failed)):
         if side:
             out.print(f"          {heading}: {escape('; '.join(map(_case_text, side)))}")

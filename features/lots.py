@@ -164,7 +164,7 @@ def largest_contract(table: TenderTable) -> Floats:
     also=("/tender/value", "/tender/lots", "/tenderRisk/singleBlock"),
     direction=1,
     says="One block of £500m or more for eight years or more.",
-    says_not="Not one block of £500m or more for eight years or more.",
+    says_not="Smaller or shorter than the very large contracts that tend to fail.",
     factor=FactorSpec(asks="block, term or value", sources=(MANCHESTER,)),
 )
 def long_large_block(table: TenderTable) -> Floats:
@@ -190,7 +190,7 @@ def long_large_block(table: TenderTable) -> Floats:
 def no_division_rationale(table: TenderTable) -> Floats:
     """1 if a single-block tender states why it was not divided; unknown otherwise, for most notices have no such field.
 
-    Where the duty to explain bites, the block was a choice. Source: UK extension, `noLotsDivisionRationale`.
+    Who must explain a single block chose it. Source: UK extension, `noLotsDivisionRationale`.
     """
     explained = table.text("no_lots_rationale").where(bool)
     return np.where(explained & (single_block(table) == 1), 1.0, np.nan)

@@ -213,10 +213,17 @@ def mobilisation_days(table: TenderTable) -> Floats:
     says="Bidders have less than 35 days.",
     says_not="Bidders have 35 days or more.",
     asks="how long bidders have",
-    sources=(f"{DIRECTIVE}, art. 27(1): 35 days", FAZEKAS),
+    sources=(
+        "Procurement Act 2023, s. 54: 35 days, or 25 where all is sent and given electronically at once",
+        f"{DIRECTIVE}, art. 27(1), for EU registers: 35 days",
+        FAZEKAS,
+    ),
 )
 def short_tender_period(table: TenderTable) -> Floats:
-    """1 for less than 35 days, whatever the procedure. Source: Directive 2014/24/EU art. 27(1), on open procedures."""
+    """1 for less than 35 days, whatever the procedure.
+
+    Source: Procurement Act 2023 s. 54 and Directive 2014/24/EU art. 27(1), which both allow less in some procedures.
+    """
     days = tender_period_days(table)
     return yes_no(days < SHORT_PERIOD, days)
 

@@ -28,8 +28,8 @@ from tenders.tender import Tender
 
 NEAREST = 6
 NOTE = (
-    "Comparable cases are examples, not evidence of a rate: the casebook is small, and its picked cases were chosen "
-    "because of how they ended."
+    "These cases are examples. They do not show a rate: there are few of them, and some were chosen because of how "
+    "they ended."
 )
 
 

@@ -33,7 +33,7 @@ from tenders.facts import STAGES
 from tenders.history import LabelledTender
 from tenders.tender import bidders
 
-Verdict = Literal["supported", "contradicted", "not told from chance", "not compared"]
+Verdict = Literal["supported", "contradicted", "could be chance", "not compared"]
 Interval = tuple[float, float]
 Z95 = 1.959964
 
@@ -58,15 +58,13 @@ class FactorRecord(msgspec.Struct, frozen=True, kw_only=True, rename={"with_": "
         (failed, cases), (failed_without, cases_without) = self.with_, self.without
         if self.difference is None or self.interval is None:
             if not cases and not cases_without:
-                return "No cohort case states it: nothing to compare"
+                return "No past case states it: nothing to compare"
             if cases:
-                return f"Of {cases} cohort cases with it, {failed} failed; none is without it: nothing to compare"
-            return (
-                f"Of {cases_without} cohort cases without it, {failed_without} failed; none has it: nothing to compare"
-            )
+                return f"Of {cases} past cases with it, {failed} failed; none is without it: nothing to compare"
+            return f"Of {cases_without} past cases without it, {failed_without} failed; none has it: nothing to compare"
         low, high = (f"{100 * bound:+.0f}" for bound in self.interval)
         return (
-            f"Of {cases} cohort cases with it, {failed} failed; of {cases_without} without it, {failed_without}: "
+            f"Of {cases} past cases with it, {failed} failed; of {cases_without} without it, {failed_without}: "
             f"{100 * self.difference:+.0f} points ({low} to {high}), {self.verdict}"
         )
 
@@ -147,4 +145,4 @@ def _verdict(seen_with: SeenWith, interval: Interval | None) -> Verdict:
     if interval is None:
         return "not compared"
     low, high = interval if seen_with == "failure" else (-interval[1], -interval[0])
-    return "supported" if low > 0 else "contradicted" if high < 0 else "not told from chance"
+    return "supported" if low > 0 else "contradicted" if high < 0 else "could be chance"

@@ -17,10 +17,18 @@ from tenders.facts import STAGES, Stage
 State = Literal["shown", "absent", "unknown"]
 
 CAVEAT = (
-    "Factors are what people who looked into failures wrote down. How each did in the casebook stands beside the "
-    "probability and is no part of it. These records are thin: few cohort cases state the fact, some facts were noted "
-    "only because a case had failed, and of this many factors one or two differ by chance alone."
+    "Factors are what people who looked into failures wrote down. How each did in past UK cases stands beside the "
+    "score. Few cases state each fact, and some facts were noted only because a case had failed. Of this many factors, "
+    "one or two differ by chance alone."
 )
+
+
+KNOWN: Mapping[Stage, str] = {
+    "draft": "there is a draft",
+    "bids_in": "bids are counted",
+    "awarded": "the contract is awarded",
+}
+"""The stages in words."""
 
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +86,6 @@ def _text(feature: Feature, spec: FactorSpec, state: State, stage: Stage) -> str
     if state != "unknown":
         return feature.says if state == "shown" else feature.says_not
     if STAGES.index(feature.stage) > STAGES.index(stage):
-        return f"Cannot be judged yet: it is known at {feature.stage}."
+        return f"Cannot be judged yet: it is known once {KNOWN[feature.stage]}."
     why = "is not known" if feature.path else "is told by no field of a notice"
     return f"Cannot be judged: {spec.asks} {why}."

@@ -24,7 +24,7 @@ from features.track_records.register_features import history_values, telling_phr
 from features.track_records.register_history import HistoryCases, RegisterHistory
 from features.track_records.text_model import Phrases
 from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
-from models.calibration import INTERVAL
+from models.calibration import INTERVAL, Draws
 from tenders.facts import STAGES, Stage
 
 Matrix = NDArray[np.float32]
@@ -211,6 +211,28 @@ def _boosted(
     return margins
 
 
+def difference_bounds(predicted: Predictions) -> Floats:
+    """The bounds of how far the failure of each tender differs from that of the first, shape (tenders, 2).
+
+    Both are drawn under the same resamples: what is uncertain of both alike leaves their difference alone.
+    """
+    margin = {outcome: each for outcome, each in predicted.margin.items() if outcome in FAILURE_OUTCOMES}
+    drawn = _failure_draws(predicted.bundle, predicted.table.stage, margin, len(predicted.table))
+    drawn[predicted.no_bid] = 1.0
+    bounds: Floats = np.percentile((drawn - drawn[0]).astype(np.float64), INTERVAL, axis=1).T
+    return bounds
+
+
+def _failure_draws(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], rows: int) -> Draws:
+    """The failure of each tender under each resample of the calibration, shape (rows, resamples)."""
+    survive = np.ones((rows, 1), dtype=np.float32)
+    for outcome, margins in margin.items():
+        drawn = bundle.calibration[outcome, stage].draws(margins)
+        survive = np.subtract(1, drawn, out=drawn) * survive
+    failure: Draws = np.subtract(1, survive)
+    return failure
+
+
 def _interval(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], no_bid: NDArray[np.bool_]) -> Floats:
     """The bounds of each tender's failure by the margins of its outcomes, shape (tenders, 2).
 
@@ -219,11 +241,7 @@ def _interval(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], no_bid
     rows = np.column_stack([no_bid, *margin.values()])
     distinct = Categorical.of_rows(rows)
     decided, *margins = rows[distinct.categories].T
-    survive = np.ones((len(decided), 1), dtype=np.float32)
-    for outcome, distinct_margins in zip(margin, margins, strict=True):
-        drawn = bundle.calibration[outcome, stage].draws(distinct_margins)
-        survive = np.subtract(1, drawn, out=drawn) * survive
-    ordered = np.subtract(1, survive)
+    ordered = _failure_draws(bundle, stage, dict(zip(margin, margins, strict=True)), len(decided))
     ordered.sort(axis=1)
     places = [round(percent / 100 * (ordered.shape[1] - 1)) for percent in INTERVAL]
     bounds = ordered[:, places].astype(np.float64)

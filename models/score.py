@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from features.categorical import Categorical
 from features.competition import bidders
@@ -29,6 +30,7 @@ from models.calibration import failure_probability
 from models.factors import Factor, factors
 from models.predict import Predictions, predict
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
+from tenders import cpv
 from tenders.advisers import find_advisers
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
@@ -336,10 +338,38 @@ def table_warnings(table: TenderTable) -> dict[int, tuple[str, ...]]:
     ):
         for row in np.flatnonzero(table.days(end) < table.days(start)).tolist():
             warnings[row] = (*warnings.get(row, ()), f"/tender/{name}: ends before it starts, so it is not used")
+    for message, rows in _contradictions(table):
+        for row in np.flatnonzero(rows).tolist():
+            warnings[row] = (*warnings.get(row, ()), message)
     amount, currency = net_or_gross(table, "value", "value_gross"), table.text("currency").codes
     for row in np.flatnonzero((currency == NO_CURRENCY) & ~np.isnan(amount)).tolist():
         warnings[row] = (*warnings.get(row, ()), NO_CURRENCY_STATED)
     return warnings
+
+
+def _contradictions(table: TenderTable) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Facts that do not agree, or that cannot be so: what is wrong, and in which rows."""
+    for name, what, stated, start, end, tolerance in PERIODS:
+        days, length = table.number(stated), table.days(end) - table.days(start)
+        yield (
+            f"/tender/{name}: the {what} that is stated and that of the dates differ; the stated one is used",
+            (length >= 0) & (np.abs(days - length) > np.maximum(tolerance, 0.1 * length)),
+        )
+    yield "/tender/contractPeriod: a term of more than 100 years", table.number("contract_days") > MAX_DAYS
+    yield "/tender/value: more than £1 trillion", net_or_gross(table, "value", "value_gross") > MAX_VALUE
+    lots, whole = table.number("lots"), table.number("single_block")
+    yield "/tender/lots: there are several lots, and one contract for the whole scope", (lots > 1) & (whole == 1)
+    words = table.text("cpv_codes").where(lambda codes: not all(map(cpv.is_code, codes)))
+    yield "/tender/items/0/classification: what is bought is no CPV code, so it is not used", words
+
+
+PERIODS = (
+    ("tenderPeriod", "number of days to bid", "tender_period_days", "tender_start", "tender_end", 2),
+    ("contractPeriod", "term", "contract_days", "contract_start", "contract_end", 45),
+)
+"""Periods: place, words, columns of stated days, the first and the last day, and how many days they may differ by."""
+MAX_DAYS, MAX_VALUE = 100 * 366, 1e12
+"""More is a slip of the keyboard: all that the United Kingdom buys in a year is less than half of that value."""
 
 
 @cache

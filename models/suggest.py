@@ -35,8 +35,8 @@ MAX_CACHED = 1024  # of most levers the same few values are tried, whatever the 
 Change = tuple[Lever, FactValue]
 
 NOTE = (
-    "These are associations in few past cases, not causes: nothing here says that a change would prevent a failure. "
-    "Only facts that were stated are changed. Read the cases for and against before acting on any of it."
+    "These are links seen in a few past cases. They are not causes: a change may not prevent a failure. "
+    "We changed only facts that you gave. Read the cases for and against before you act."
 )
 
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from models import score as scoring
-from models.bundle import Bundle
+from models.bundle import FAILURE_OUTCOMES, Bundle
 from models.levers import form_keys
+from models.predict import difference_bounds
 from models.score import Score
 from tenders.errors import DataError, Problem
 from tenders.facts import Stage
@@ -21,8 +23,8 @@ from tenders.overrides import OverriddenProcess, Overrides, override
 from tenders.process import Process
 
 NOTE = (
-    "A difference is an association in past cases, not an effect: it says what the model would say of another draft, "
-    "not that changing this one changes what happens."
+    "A difference is a link seen in past cases, not an effect. It is what the model would say of another draft. "
+    "To change this one need not change what happens."
 )
 MAX_SCENARIOS = 20
 # More than the form has keys.
@@ -30,11 +32,15 @@ MAX_SETTINGS = 100
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One set of changes: what was set, the score with it, and the failure probability less that of the base."""
+    """One set of changes: what was set, the score with it, and the failure probability less that of the base.
+
+    `difference_interval` are the bounds of that difference, drawn as those of a score are.
+    """
 
     settings: Mapping[str, Any]
     score: Score
     difference: float
+    difference_interval: tuple[float, float]
 
 
 class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,19 +70,39 @@ def what_if(
     if len(scenarios) > MAX_SCENARIOS:
         raise DataError.at("", f"{len(scenarios)} scenarios; at most {MAX_SCENARIOS} are scored at once", "Ask twice")
     base = scoring.score(bundle, process, stage, explain)
-    changed = []
+    changed: list[OverriddenProcess] = []
+    problems: list[Problem] = []
     for number, settings in enumerate(scenarios):
         try:
             changed.append(with_overrides(process, settings, base.stage))
         except DataError as error:
-            raise error.under(f"/scenarios/{number}" if len(scenarios) > 1 else "") from None
+            problems += error.under(f"/scenarios/{number}" if len(scenarios) > 1 else "").problems
+    if problems:
+        raise DataError(problems)
     cases = [scoring.case(bundle, edit, base.stage) for edit in changed]
     scores = [scoring.explained(case) for case in cases] if explain else scoring.scores(cases)
+    bounds = _difference_bounds([scoring.case(bundle, process, base.stage), *cases])
     compared = (
-        Scenario(settings=dict(settings), score=score, difference=round(score.failure - base.failure, 4))
-        for settings, score in zip(scenarios, scores, strict=True)
+        _scenario(settings, score, base, interval)
+        for settings, score, interval in zip(scenarios, scores, bounds, strict=True)
     )
     return WhatIf(ocid=process.ocid, stage=base.stage, base=base, scenarios=tuple(compared))
+
+
+def _scenario(settings: Overrides, score: Score, base: Score, interval: tuple[float, float]) -> Scenario:
+    difference = round(score.failure - base.failure, 4)
+    # The interval holds the difference itself, whatever the resamples say.
+    bounds = (min(interval[0], difference), max(interval[1], difference))
+    return Scenario(settings=dict(settings), score=score, difference=difference, difference_interval=bounds)
+
+
+def _difference_bounds(cases: Sequence[scoring.Case]) -> list[tuple[float, float]]:
+    """The bounds of how far each case but the first differs from the first; all are of one bundle and stage."""
+    if len(cases) == 1:
+        return []
+    ((_, predicted),) = scoring.predict_cases(cases, FAILURE_OUTCOMES)
+    (_, *bounds) = np.round(difference_bounds(predicted), 4).tolist()
+    return [(low, high) for low, high in bounds]
 
 
 def with_overrides(process: Process, settings: Overrides, stage: Stage) -> OverriddenProcess:

@@ -72,7 +72,11 @@ def points(difference: float) -> str:
 
 def plain(code: str) -> str:
     """A codelist's word as people write it."""
-    return code.replace("_", " ")
+    return WORDS.get(code, code.replace("_", " "))
+
+
+WORDS = {"bids_in": "bids counted", "no_award": "no contract", "early_end": "ends early"}
+"""Words for the codes that people do not know."""
 
 
 def pounds(amount: float | None) -> str:

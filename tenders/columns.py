@@ -187,7 +187,7 @@ FORM: tuple[Column, ...] = (
         "award_criteria",
         "choice",
         "/tender/awardCriteria",
-        "Awarded on",
+        "How bids are judged",
         choices=("priceOnly", "costOnly", "qualityOnly", "ratedCriteria"),
         read=read.criteria_code,
     ),

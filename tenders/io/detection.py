@@ -57,6 +57,26 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.S)
 _WHOLE_OBJECT = re.compile(rb"\s*\{.*\}\s*", re.S)
 
 
+_UNREADABLE = {
+    b"%PDF": "a PDF",
+    b"\x89PNG": "an image (PNG)",
+    b"\xff\xd8\xff": "an image (JPEG)",
+    b"GIF8": "an image (GIF)",
+    b"II*\x00": "an image (TIFF)",
+    b"MM\x00*": "an image (TIFF)",
+    b"\xd0\xcf\x11\xe0": "an old Word or Excel file",
+    b"{\\rtf": "a rich text file",
+}
+"""How files begin that are often sent and cannot be read."""
+
+
+def unreadable_kind(data: bytes, suffix: str) -> str | None:
+    """What a file is in words, if it is a document or an image that is not read; None for any other."""
+    if data.startswith(b"PK") and suffix not in WORKBOOKS and b"word/" in data:
+        return "a Word document"
+    return next((kind for start, kind in _UNREADABLE.items() if data.startswith(start)), None)
+
+
 def split_suffix(name: str | PurePath) -> tuple[str, str | None]:
     """The suffix that says what a file is, such as `.csv`, and the codec that it is compressed with, if it is.
 

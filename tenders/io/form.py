@@ -11,9 +11,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from tenders import cpv, dates
+from tenders.codelists import CURRENCIES
 from tenders.column_readers import DEFAULT_CURRENCY
 from tenders.columns import FORM, Column
 from tenders.errors import DataError, Problem
+from tenders.io.amounts import parse_amount, parse_date, parse_length
 from tenders.io.ocds import json_type
 from tenders.memo import Memo
 from tenders.tender import LARGEST
@@ -35,6 +38,7 @@ UNREADABLE = object()
 # Made once: a table asks for every cell.
 _PLAIN = (str, int, float)
 # "1.234,50" is 1234.5 to half of Europe: a comma is read only where it can be nothing but a thousands mark.
+_ISO_DATE = re.compile(r"\d{4}")
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?$")
 
 
@@ -51,7 +55,9 @@ def to_release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         except ValueError as error:
             problems.append(Problem(path=f"/{field.name}", problem=str(error), remedy=field.help))
             continue
-        if value is not None:
+        if value is not None and (wrong := _invalid(field, value)):
+            problems.append(Problem(path=f"/{field.name}", problem=wrong))
+        elif value is not None:
             values[field.name] = value
     if mismatch := _lots_mismatch(values):
         problems.append(mismatch)
@@ -65,6 +71,15 @@ def release_of_values(values: Mapping[str, Any]) -> dict[str, Any]:
     if mismatch := _lots_mismatch(values):
         raise DataError(mismatch)
     return _place(values)
+
+
+def _invalid(field: Column, value: Any) -> str | None:
+    """What makes a parsed value one that no release may hold: so that all that is wrong is said at once."""
+    if field.kind == "date":
+        return dates.problem(value)
+    if field.name == "currency" and value not in CURRENCIES:
+        return f"{value!r:.40} is no currency code of ISO 4217, such as GBP"
+    return "expected at least 1 service" if field.name == "service_lines" and value < 1 else None
 
 
 def _lots_mismatch(values: Mapping[str, Any]) -> Problem | None:
@@ -99,7 +114,16 @@ def parse_field(field: Column, raw: Any) -> Any:
         return word in YES
     if field.kind in ("number", "count"):
         return _parse_number(field, raw)
-    return _check_choice(field, str(raw).strip())
+    return _parse_text(field, str(raw).strip())
+
+
+def _parse_text(field: Column, text: str) -> str:
+    """A text, a choice, or a date; of what is bought the code, if it is given by its name."""
+    if field.kind == "date":
+        return text if _ISO_DATE.match(text) else parse_date(text) or text
+    if field.name == "cpv":
+        return text if cpv.is_code(text) else cpv.code_named(text) or text
+    return _check_choice(field, text)
 
 
 def clean_text(raw: str) -> str | None:
@@ -125,18 +149,38 @@ def _parse_number(field: Column, raw: Any) -> float | int:
         raise _unexpected("expected a number", raw)
     text = str(raw).replace("£", "").strip()
     if "," in text and not _THOUSANDS.match(text):
-        raise _unexpected("expected a number such as 1234.50 or 1,234.50", raw)
-    try:
-        number = float(text.replace(",", ""))
-    except ValueError:
-        raise _unexpected("expected a number", raw) from None
+        number = _number_in_words(field, text, raw)
+    else:
+        try:
+            number = float(text.replace(",", ""))
+        except ValueError:
+            number = _number_in_words(field, text, raw)
     if not 0 <= number <= LARGEST:
-        raise _unexpected("expected a number of at least 0", raw)
+        raise _unexpected("expected a number of at least 0" if number < 0 else "this is more than any tender has", raw)
     if field.kind == "count":
         if number != int(number) or number > MAX_COUNT:
             raise _unexpected(f"expected a whole number up to {MAX_COUNT}", raw)
         return int(number)
     return number
+
+
+def _number_in_words(field: Column, text: str, raw: Any) -> float:
+    """A number as people write it: `120m` of money, `8 years` of a term."""
+    number = parse_amount(text) if field.unit == "money" else None
+    if field.unit in ("days", "years"):
+        number = parse_length(text, field.unit)
+    if number is None:
+        raise _unexpected(f"expected {EXPECTED.get(field.unit, 'a number')}", raw)
+    return number
+
+
+EXPECTED = {
+    "money": "an amount in pounds, such as 1,200,000 or £1.2m",
+    "days": "a number of days, such as 30 or 6 weeks",
+    "years": "a number of years, such as 5 or 18 months",
+    "ratio": "a number, such as 0.95",
+}
+"""What a number may look like, by its unit."""
 
 
 def _check_choice(field: Column, text: str) -> str:

@@ -21,7 +21,16 @@ from msgspec.structs import replace
 from tenders import dates
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.io import flattened, form
-from tenders.io.detection import ARCHIVES, RESULTS, WORKBOOKS, YAML, document_kind, file_kind, is_workbook
+from tenders.io.detection import (
+    ARCHIVES,
+    RESULTS,
+    WORKBOOKS,
+    YAML,
+    document_kind,
+    file_kind,
+    is_workbook,
+    unreadable_kind,
+)
 from tenders.io.flattened import FlatTable
 from tenders.io.ocds import json_type, select_fields, to_tender, unread_fields
 from tenders.io.reused import procurements
@@ -36,6 +45,7 @@ MAX_MEMBERS = 1_000
 """Files of an archive that are read."""
 MAX_FLAT_ROWS = 600_000
 MAX_NAMED = 20
+REMEDY = "Copy its text and paste it into the page, or fill in the form"
 
 
 def read_file(path: Path) -> list[Process]:
@@ -97,6 +107,8 @@ class _Member(NamedTuple):
 def _members(data: bytes, name: str) -> list[_Member]:
     """The file itself, or those that it holds. Raises DataError, and TooLargeError if they are more than MAX_BYTES."""
     suffix, codec = file_kind(name, data[:4])
+    if kind := unreadable_kind(data, suffix):
+        raise DataError.at("", f"this is {kind}, which cannot be read", REMEDY)
     if suffix not in ARCHIVES:
         return [_unpack(data, name)]
     # Arrow is loaded only where something is compressed.
@@ -401,6 +413,8 @@ def _of_form(
 ) -> Process:
     try:
         release, unknown = form.to_release(document) if values is None else (form.release_of_values(values), [])
+        if not document:
+            raise DataError.at("", "the form is empty", "Fill in what is known, such as title, value and term")
         known = [key for key in document if key in form.BY_KEY]
         # A schema and a code list have a title and a description too.
         if not known or (values is None and not form.are_of_form(known, len(document))):

@@ -21,7 +21,7 @@ runner = CliRunner()
 def test_what_if_shows_the_draft_as_it_is_beside_the_scenarios(run: Run) -> None:
     result = run("what-if", MANCHESTER, "--stage", "draft", "--set", "lots=4", "--set", "tender_period_days=60")
     assert result.code == 0 and not result.err
-    for text in ("as it is", "lots=4, tender_period_days=60", "points", "association", "evidence: Thin evidence"):
+    for text in ("as it is", "lots=4, tender_period_days=60", "points", "a link seen", "evidence: Thin evidence"):
         assert text in result.out
 
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_set_is_refused(run: Run, arguments: tuple[str, ...], cod
 def test_suggest_names_changes_with_cases_for_and_against(run: Run) -> None:
     result = run("suggest", MANCHESTER, "--stage", "draft")
     assert result.code == 0
-    for text in ("kinds of change", "cohort cases", "held:", "failed:", "the best pair", "not causes", "evidence"):
+    for text in ("kinds of change", "past cases", "held:", "failed:", "the best pair", "not causes", "evidence"):
         assert text in result.out
     (answer,) = run("suggest", MANCHESTER, "--stage", "draft", "--json").lines
     assert answer["single"] and answer["pair"]
@@ -91,7 +91,7 @@ def test_suggest_says_where_nothing_lowers_it(run: Run) -> None:
 def test_compare_shows_how_the_nearest_cases_ended_and_where_that_is_written(run: Run) -> None:
     result = run("compare", MANCHESTER, "--stage", "bids_in")
     assert result.code == 0
-    for text in ("Dudley", "failed: abandoned procurement", "also one bidder", "https://", "not evidence of a rate"):
+    for text in ("Dudley", "failed: abandoned procurement", "also one bidder", "https://", "do not show a rate"):
         assert text in result.out
     (answer,) = run("compare", MANCHESTER, "--count", "2", "--json").lines
     assert len(answer["cases"]) == 2
@@ -101,8 +101,8 @@ def test_explain_shows_the_factors_with_their_record_beside_the_probability(run:
     result = run("score", MANCHESTER, "--explain")
     for text in (
         "documented factors",
-        "no part of it",
-        "cohort cases with it",
+        "stands beside the",
+        "past cases with it",
         "cannot be judged:",
         "A single bidder answered",
     ):

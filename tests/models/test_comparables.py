@@ -58,7 +58,7 @@ def test_sources_are_addresses_with_their_titles() -> None:
 
 
 def test_it_says_that_comparables_are_no_rate() -> None:
-    assert "not evidence of a rate" in comparables(to_process({"lots": 1})).note
+    assert "do not show a rate" in comparables(to_process({"lots": 1})).note
     assert msgspec.json.encode(comparables(to_process({"tender": {}}), "draft", 2))
 
 

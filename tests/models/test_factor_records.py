@@ -75,7 +75,7 @@ def test_cases_that_share_their_fate_are_one_event_more_than_many() -> None:
     narrow, wide = (factor_record("failure", [*each, *rest]) for each in (alone, together))
     assert narrow.interval and wide.interval
     assert wide.interval[0] < narrow.interval[0] and narrow.interval[1] < wide.interval[1]
-    assert narrow.verdict == "supported" and wide.verdict == "not told from chance"
+    assert narrow.verdict == "supported" and wide.verdict == "could be chance"
 
 
 def test_the_verdict_follows_what_the_source_saw_it_with() -> None:
@@ -87,7 +87,7 @@ def test_the_verdict_follows_what_the_source_saw_it_with() -> None:
 def test_without_cases_on_both_sides_nothing_is_compared() -> None:
     found = factor_record("failure", cases_of(True, 3, 1))
     assert (found.difference, found.interval, found.verdict) == (None, None, "not compared")
-    assert "Of 4 cohort cases with it, 3 failed" in found.words and "nothing to compare" in found.words
+    assert "Of 4 past cases with it, 3 failed" in found.words and "nothing to compare" in found.words
 
 
 def test_words_say_the_difference_in_points() -> None:

@@ -38,7 +38,7 @@ def test_without_reasons_there_are_no_factors(bundle: Bundle) -> None:
 def test_it_says_what_is_not_known_yet(bundle: Bundle) -> None:
     found = {each.feature: each for each in score(bundle, to_process(samples.draft()), "draft").factors}
     assert found["single_bidder_in_competition"].state == "unknown"
-    assert "known at bids_in" in found["single_bidder_in_competition"].text
+    assert "known once bids are counted" in found["single_bidder_in_competition"].text
     assert found["single_block"].state == "absent"
     assert found["predecessor_failed"].text == "Cannot be judged: how the contract before this one ended is not known."
     assert "no field of a notice" in found["joint_governance"].text

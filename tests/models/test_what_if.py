@@ -48,6 +48,7 @@ def test_nothing_set_is_the_score_of_score(bundle: Bundle, stage: Stage, data: A
     found = what_if(bundle, process, [{}], stage)
     assert found.base == score(bundle, process, stage)
     assert found.scenarios[0].difference == 0 and found.scenarios[0].score == found.base
+    assert found.scenarios[0].difference_interval == (0, 0)
 
 
 @each_stage
@@ -93,12 +94,31 @@ def test_the_lots_and_terms_of_an_example_set_to_what_they_are_change_nothing(
         assert abs(what_if(bundle, process, [{feature: value}], stage).scenarios[0].difference) <= 1e-4
 
 
+def test_an_interval_holds_its_difference_and_is_narrower_than_two_scores_apart(bundle: Bundle) -> None:
+    found = what_if(bundle, manchester(), [{"lots": 8}, {"term_years": 5}], "draft")
+    for scenario in found.scenarios:
+        low, high = scenario.difference_interval
+        assert low <= scenario.difference <= high
+        # Both are drawn under the same resamples: what is uncertain of both alike cancels out.
+        apart = (
+            scenario.score.interval[0] - found.base.interval[1],
+            scenario.score.interval[1] - found.base.interval[0],
+        )
+        assert apart[0] < low and high < apart[1]
+
+
+def test_what_is_wrong_in_every_scenario_is_said_at_once(bundle: Bundle) -> None:
+    with pytest.raises(DataError) as refused:
+        what_if(bundle, manchester(), [{"lots": "several"}, {"lots": 2}, {"value": "much"}], "draft")
+    assert [problem.path for problem in refused.value.problems] == ["/scenarios/0/lots", "/scenarios/2/value"]
+
+
 def test_scenarios_stand_side_by_side_in_their_order(bundle: Bundle) -> None:
     found = what_if(bundle, manchester(), [{"lots": 8}, {"lots": 1}, {"lots": 8, "term_years": 5}], "draft")
     eight, one_block, both = (each.score.failure for each in found.scenarios)
     assert both < eight < one_block == found.base.failure
     assert [dict(each.settings) for each in found.scenarios][1] == {"lots": 1}
-    assert "association" in found.note
+    assert "a link seen in past cases" in found.note
 
 
 def test_a_feature_that_one_fact_decides_can_be_set_by_its_name(bundle: Bundle) -> None:

@@ -228,3 +228,30 @@ def test_what_repeats_in_a_column_is_read_once(monkeypatch: pytest.MonkeyPatch) 
 def test_a_list_is_read_each_time() -> None:
     remembered = RowReader([BY_KEY["advisers"]])
     assert [remembered(([name],)) for name in ("A", "B")] == [{"advisers": ["A"]}, {"advisers": ["B"]}]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("value", "£120m", 120e6),
+        ("lot_values", "£1m; 2.5 million", [1e6, 2.5e6]),
+        ("term_years", "18 months", 1.5),
+        ("tender_period_days", "6 weeks", 42),
+        ("published", "11/01/2027", "2027-01-11"),
+        ("published", "2027-01-11T09:00:00Z", "2027-01-11T09:00:00Z"),
+        ("cpv", "Community health services", "85323000"),
+        ("cpv", "85323000-9", "85323000-9"),
+        ("cpv", "some service or other", "some service or other"),
+    ],
+)
+def test_values_are_read_as_people_write_them(key: str, text: str, value: Any) -> None:
+    assert parse_field(BY_KEY[key], text) == value
+
+
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    wrong = {"value": "1e30", "lots": "2", "lot_values": "1; 2; 3", "published": "31/02/2027", "currency": "POUNDS"}
+    with pytest.raises(DataError) as refused:
+        to_process(wrong)
+    found = {problem.path: problem.problem for problem in refused.value.problems}
+    assert set(found) == {"/value", "/lot_values", "/published", "/currency"}
+    assert found["/value"].startswith("this is more than any tender has")
