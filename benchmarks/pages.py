@@ -24,9 +24,9 @@ REPEATS, REQUESTS, WARM_UP = 20, 5, 10
 BAR, LIGHT = 3.0, 150_000
 FORM = urlencode(DRAFT).encode()
 PAGES = {
-    "/": FORM,
+    "/answer": FORM,
     "/desk/stages": FORM,
-    "/desk/what-if": FORM + b"&a.lots=4&b.term_years=3",
+    "/": FORM,
     "/desk/suggestions": FORM,
     "/desk/comparables": FORM,
     "/desk/unknown": FORM,

@@ -83,6 +83,9 @@ def form() -> str:
         "`unknown`. `tender-risk score FILE` and `POST /score` read it as they read OCDS; the path is where the",
         "fact goes.",
         "",
+        "Values are read as people write them: `£120m`, `120m` or `1.2 billion`; `8 years`, `18 months` or `6 weeks`;",
+        "`11/01/2027` or `11 January 2027`, the day first; what is bought as a CPV code or by the name of one.",
+        "",
         "| key | what | kind | stage | OCDS path |",
         "|---|---|---|---|---|",
     ]

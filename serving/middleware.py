@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.answers import UNEXPECTED, ErrorAnswer, error_response, json_response
 from serving.jobs.settings import settings
+from serving.pages.rendering import missing_page
 from tenders.errors import Problem, TenderRiskError, TooLargeError
 from tenders.io.read import MAX_BYTES, too_many_bytes
 
@@ -115,7 +116,8 @@ class JsonErrors:
             if message["type"] == "http.response.start" and _is_foreign(message):
                 status: int = message["status"]
                 text = f"{scope['path'][:200]}: {HTTPStatus(status).phrase.lower()}"
-                replaced = json_response(ErrorAnswer(error=text), status)
+                browser = _accepts_pages(scope)
+                replaced = missing_page(status) if browser else json_response(ErrorAnswer(error=text), status)
                 replaced.raw_headers += [(k, v) for k, v in message["headers"] if k == b"allow"]
             elif replaced is None:
                 await send(message)
@@ -123,6 +125,12 @@ class JsonErrors:
                 await replaced(scope, receive, send)
 
         await self.app(scope, receive, translate)
+
+
+def _accepts_pages(scope: Scope) -> bool:
+    """Whether a person's browser asks: it names pages first, and programs do not."""
+    accepted: bytes = dict(scope["headers"]).get(b"accept", b"")
+    return accepted.startswith(b"text/html")
 
 
 def _is_foreign(message: Message) -> bool:

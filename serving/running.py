@@ -63,6 +63,8 @@ def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], No
         log_config=None,
         access_log=False,
         server_header=False,
+        # A page's address holds its draft (`serving.pages.drafts.MAX_ADDRESS`).
+        h11_max_incomplete_event_size=2**17,
         lifespan="on",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )

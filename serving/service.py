@@ -25,7 +25,7 @@ from serving.jobs import api, job_service
 from serving.keys import KeyGuard
 from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, metrics
 from serving.openapi import INFRASTRUCTURE, described
-from serving.pages import about, casebook, drafts, home, reporting, result, stages, unknown, what_if, worklists
+from serving.pages import about, answer, beside, casebook, drafts, home, reporting, result, stages, unknown, worklists
 from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import ManyBody, ScoreBody, TenderBody
@@ -48,10 +48,10 @@ SETTINGS: dict[str, Any] = {
 }
 
 DESK = {
+    "/answer": answer.answer_page,
     "/desk/stages": stages.stages_page,
-    "/desk/what-if": what_if.what_if_page,
-    "/desk/suggestions": what_if.suggestions_page,
-    "/desk/comparables": what_if.comparables_page,
+    "/desk/suggestions": beside.suggestions_page,
+    "/desk/comparables": beside.comparables_page,
     "/desk/unknown": unknown.unknown_page,
     "/desk/report": reporting.report_page,
     "/desk/save.json": drafts.save_json,
@@ -73,10 +73,10 @@ def _document() -> dict[str, Any]:
 
 pages = Starlette(
     routes=[
-        Route("/", home.empty_page, methods=["GET"]),
-        Route("/", home.endpoint(home.score_page), methods=["POST"]),
-        *(Route(path, home.endpoint(page), methods=["POST"]) for path, page in DESK.items()),
-        *(Route(path, home.begin_again, methods=["GET"]) for path in DESK),
+        Route("/", home.start_page, methods=["GET"]),
+        Route("/", home.endpoint(home.send), methods=["POST"]),
+        *(Route(path, home.endpoint(page), methods=["GET", "POST"]) for path, page in DESK.items()),
+        Route("/cpv", home.codes, methods=["GET"]),
         Route("/template.xlsx", drafts.template_xlsx, methods=["GET"]),
         Route("/template.csv", drafts.template_csv, methods=["GET"]),
         Route("/portfolio", worklists.upload_form, methods=["GET"]),

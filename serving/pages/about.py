@@ -72,7 +72,7 @@ async def picture(request: Request) -> Response:
         return Response(served_bundle().card, media_type="text/plain; charset=utf-8", headers=HEADERS)
     content = _pictures(served_bundle()).get(name)
     if content is None:
-        return page("missing.html", 404, here="/about")
+        return page("missing.html", 404, here="/about", what="picture")
     return Response(content, media_type="image/svg+xml", headers=HEADERS)
 
 

@@ -20,8 +20,8 @@ from tenders.casebook import CasebookCase
 from tenders.io import form
 
 PAGE_CASES = 25
-ENDINGS = {"failed": "failed", "held": "held", "open": "not known, or too recent to tell"}
-ENTRIES = {"cohort": "by a rule", "picked": "picked"}
+ENDINGS = {"failed": "failed", "held": "did not fail", "open": "not known, or too recent to tell"}
+ENTRIES = {"cohort": "by a rule", "picked": "chosen by its end"}
 FILTERS = ("q", "ended", "sector", "entered")
 MAX_FILTER_LENGTH = 200
 
@@ -52,7 +52,7 @@ async def show_case(request: Request) -> Response:
     try:
         case = casebook.case(request.path_params["case_id"])
     except KeyError:
-        return page("missing.html", HTTPStatus.NOT_FOUND, here="/casebook")
+        return page("missing.html", HTTPStatus.NOT_FOUND, here="/casebook", what="case")
     stated = form_values(case.process().compiled())
     return page(
         "case.html",

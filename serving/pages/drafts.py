@@ -1,18 +1,24 @@
 """One tender as it travels between the pages: the form's values, and the OCDS document that filled them.
 
-The server stores nothing, so every page carries the draft in its form. What a user changes is set on the document as
-`models.what_if` does, and what they empty is taken out: an unchanged document has the score that /score gives it.
+The server stores nothing, so every page carries the draft in its address: Back, refresh and a bookmark show the same
+page again. A draft too long for an address is posted. What a user changes is set on the document as `models.what_if`
+does, and what they empty is taken out: an unchanged document has the score that /score gives it.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
+import re
+import unicodedata
+import zlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -32,6 +38,8 @@ MAX_DOCUMENT_CHARACTERS = 2 * 2**20
 # The form itself, its scenarios, and a document.
 MAX_FIELDS = 12 * len(form.FIELDS)
 MAX_UNREAD = 20
+MAX_ADDRESS = 48_000
+"""Characters of an address: servers take 64 KB of it with all headers."""
 BYTE_ORDER_MARK = "\ufeff"
 """Tells Excel that a CSV is UTF-8."""
 CSV = "text/csv; charset=utf-8"
@@ -40,7 +48,8 @@ CSV = "text/csv; charset=utf-8"
 class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a user has entered. `document` is the JSON text of an OCDS file, blank for a form filled by hand.
 
-    `name` is the name of the file, `notes` are remarks from reading it.
+    `name` is the name of the file, `notes` are remarks from reading it. `last` packs the version before this one, which
+    it is compared with, and `text` the text that was pasted to find facts in.
     """
 
     values: Mapping[str, str] = {}
@@ -48,6 +57,52 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     document: str = ""
     name: str = ""
     notes: tuple[str, ...] = ()
+    last: str = ""
+    text: str = ""
+
+    def carried(self) -> dict[str, str]:
+        """What a page sends on, by the names of its fields."""
+        packed = {"d": pack(self.document) if self.document else "", "text": pack(self.text) if self.text else ""}
+        name = self.name if self.document else ""
+        fields = {**self.values, "stage": self.stage or "", **packed, "name": name, "last": self.last}
+        return {name: value for name, value in fields.items() if value}
+
+    @functools.cached_property
+    def address(self) -> str:
+        """What a page sends on, as the query of an address."""
+        return urlencode(self.carried())
+
+    @property
+    def method(self) -> str:
+        """How a page sends it on: get, or post where it is too long for an address."""
+        return "get" if len(self.address) <= MAX_ADDRESS else "post"
+
+    def version(self) -> str:
+        """This version, packed: the next one is compared with it."""
+        return pack(msgspec.json.encode({"values": dict(self.values), "stage": self.stage}).decode())
+
+    def previous(self) -> Draft | None:
+        """The version before this one, of the same document; None if there is none, or it is not whole."""
+        if not self.last:
+            return None
+        try:
+            kept = msgspec.json.decode(unpack(self.last), type=_Version)
+        except (DataError, msgspec.DecodeError):
+            return None
+        values = {key: value for key, value in kept.values.items() if key in form.BY_KEY}
+        same = values == self.values and kept.stage == self.stage
+        return None if same else Draft(values=values, stage=kept.stage, document=self.document, name=self.name)
+
+    @property
+    def title(self) -> str:
+        """What the tender is called."""
+        return self.values.get("title") or self.name or "Your tender"
+
+    def file_name(self, suffix: str) -> str:
+        """The name of a file that keeps it, after its title."""
+        plain = unicodedata.normalize("NFKD", self.values.get("title", "")).encode("ascii", "ignore").decode().lower()
+        words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60].strip("-")
+        return f"{words or 'tender'}{suffix}"
 
     def latest_stage(self) -> Stage:
         """The stage to score at: the chosen one, else the latest of which a fact is known. Raises DataError."""
@@ -93,6 +148,29 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {**emptied, **{key: value for key, value in self.values.items() if value != stated.get(key)}}
 
 
+class _Version(msgspec.Struct, frozen=True):
+    values: dict[str, str]
+    stage: Stage | None = None
+
+
+def pack(text: str) -> str:
+    """A text, compressed, in letters that an address may have."""
+    return base64.urlsafe_b64encode(zlib.compress(text.encode("utf-8", "surrogatepass"), 9)).decode()
+
+
+def unpack(packed: str) -> str:
+    """The text that was packed. Raises DataError if it is none, TooLargeError if it is larger than pages carry."""
+    try:
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(base64.urlsafe_b64decode(packed), MAX_DOCUMENT_CHARACTERS + 1)
+        text = data.decode("utf-8", "surrogatepass")
+    except (ValueError, zlib.error):
+        raise DataError.at("", "the address is not whole", "Begin again from the first page") from None
+    if unpacker.unconsumed_tail or len(text) > MAX_DOCUMENT_CHARACTERS:
+        raise _too_large()
+    return text
+
+
 class DraftRequest(msgspec.Struct, frozen=True):
     """A posted form: its draft, its file as (name, content), and every text in it by name."""
 
@@ -102,28 +180,42 @@ class DraftRequest(msgspec.Struct, frozen=True):
 
 
 async def read_request(request: Request) -> DraftRequest:
-    """The draft in a posted form. Raises DataError if it is no form, TooLargeError if no page can carry it."""
-    try:
-        fields = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_BYTES)
-    except (HTTPException, UnicodeDecodeError):
-        raise DataError.at("", "the form cannot be read", "Send it again from this page") from None
-    file = fields.get("file")
-    upload = (file.filename, await file.read()) if isinstance(file, UploadFile) and file.filename else None
+    """The draft in an address or a posted form. Raises DataError, TooLargeError if no page carries it."""
+    upload = None
+    fields: Mapping[str, Any] = request.query_params
+    if request.method == "POST":
+        try:
+            posted = await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_BYTES)
+        except (HTTPException, UnicodeDecodeError):
+            raise DataError.at("", "the form cannot be read", "Send it again from this page") from None
+        file = posted.get("file")
+        upload = (file.filename, await file.read()) if isinstance(file, UploadFile) and file.filename else None
+        fields = posted
     texts = {name: value for name, value in fields.items() if isinstance(value, str)}
-    if len(texts.get("document", "")) > MAX_DOCUMENT_CHARACTERS:
-        problem = Problem(path="", problem="the file is too large for a page", remedy="Use tender-risk score")
-        raise TooLargeError(problem)
+    document, text = texts.get("document", ""), texts.get("prose", "")
+    if len(document) > MAX_DOCUMENT_CHARACTERS:
+        raise _too_large()
     draft = Draft(
-        values=_entered(fields),
-        stage=next((stage for stage in STAGES if stage == fields.get("stage")), None),
-        document=texts.get("document", ""),
+        values=_entered(texts),
+        stage=next((stage for stage in STAGES if stage == texts.get("stage")), None),
+        document=document or (unpack(texts["d"]) if texts.get("d") else ""),
         name=texts.get("name", "")[:200],
+        last=texts.get("last", ""),
+        text=text.strip() or (unpack(texts["text"]) if texts.get("text") else ""),
     )
     return DraftRequest(draft, upload, texts)
 
 
-def _entered(fields: FormData) -> dict[str, str]:
-    texts = {key: value for key in form.BY_KEY if isinstance(value := fields.get(key), str) and value.strip()}
+def _too_large() -> TooLargeError:
+    return TooLargeError(Problem(path="", problem="the file is too large for a page", remedy="Use tender-risk score"))
+
+
+def _entered(fields: Mapping[str, str]) -> dict[str, str]:
+    texts = {key: value for key in form.BY_KEY if (value := fields.get(key, "")).strip()}
+    route, _, details = texts.get("procurement_method", "").partition(":")
+    if details:
+        # A route of UK law is a method of OCDS and the name of the procedure.
+        texts |= {"procurement_method": route, "procurement_method_details": details}
     # A text that is too long is refused beside its field, so it is not cut here.
     return {key: tidy(key, text) if len(text) <= MAX_FIELD_CHARACTERS else text for key, text in texts.items()}
 
@@ -134,6 +226,8 @@ def read_upload(name: str, content: bytes) -> Draft:
     if isinstance(document, list) and len(document) > 1:
         problem = f"{len(document)} tenders in the file; this page scores one"
         raise DataError.at("", problem, "Use the portfolio page")
+    if document == []:
+        raise DataError.at("", "the form is empty", "Fill in what is known, such as title, value and term")
     only = document[0] if isinstance(document, list) and document else document
     return msgspec.structs.replace(draft_of(only), name=name)
 
@@ -198,17 +292,17 @@ def saved_document(draft: Draft) -> Any:
 def save_json(request: DraftRequest) -> Response:
     """POST /desk/save.json: the form, or the file with what was changed in it."""
     content = msgspec.json.format(msgspec.json.encode(saved_document(request.draft)), indent=2)
-    return _download(content, "tender.json", "application/json")
+    return _download(content, request.draft.file_name(".json"), "application/json")
 
 
 def save_xlsx(request: DraftRequest) -> Response:
     """POST /desk/save.xlsx: the form's facts; an OCDS file has more."""
-    return _download(xlsx.template_xlsx(request.draft.values), "tender.xlsx", xlsx.MEDIA_TYPE)
+    return _download(xlsx.template_xlsx(request.draft.values), request.draft.file_name(".xlsx"), xlsx.MEDIA_TYPE)
 
 
 def save_csv(request: DraftRequest) -> Response:
     """POST /desk/save.csv: the form's facts; an OCDS file has more."""
-    return _download(BYTE_ORDER_MARK + xlsx.template_csv(request.draft.values), "tender.csv", CSV)
+    return _download(BYTE_ORDER_MARK + xlsx.template_csv(request.draft.values), request.draft.file_name(".csv"), CSV)
 
 
 async def template_xlsx(_: Request) -> Response:

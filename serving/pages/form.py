@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -32,8 +33,6 @@ GROUPS: tuple[tuple[Theme, str], ...] = (
     ("competition", "Competition"),
 )
 LATER_GROUPS = {"bids_in": "Once bids are in", "awarded": "At award"}
-# A draft is mostly this; the other groups start closed.
-OPEN_GROUPS = ("wording", "value", "lots")
 MAIN_FEATURE: Mapping[str, str] = {
     "lots": "lot_count", "buyer": "buyer_record", "cpv": "expected_bidders", "supplier": "supplier_record",
     "value": "value_gbp", "lot_values": "largest_lot_share", "procurement_method": "open_procedure",
@@ -49,12 +48,91 @@ FIXED_THEME: Mapping[str, Theme] = {
 """Themes of fields that no feature decides, or that people look for elsewhere."""
 
 
+MAIN = (
+    "title", "cpv", "buyer", "value", "lots", "term_years", "tender_period_days", "procurement_method",
+    "market_engagement",
+)  # fmt: skip
+"""The fields that are asked first."""
+HELP: Mapping[str, str] = {
+    "title": "What the contract is called.",
+    "description": "What is bought, as the notice will say it.",
+    "cpv": "In words, such as community nursing, or as a CPV code. It decides which past cases it is compared with.",
+    "buyer": "The body that pays. Its past tenders count.",
+    "value": "For the whole term, without VAT: 1,200,000 or £1.2m.",
+    "lots": "How many parts are let apart. 1 means one block.",
+    "term_years": "Without options to extend: 5 or 18 months.",
+    "tender_period_days": (
+        "From the notice to the deadline. The Procurement Act 2023, section 54, sets the least: often 25 days. It sets "
+        "none for light touch contracts. The Provider Selection Regime has rules of its own."
+    ),
+    "procurement_method": "How the supplier is chosen.",
+    "market_engagement": "Whether you spoke to suppliers before the notice.",
+}
+"""One line of help for the fields that are asked first."""
+LABELS: Mapping[str, str] = {
+    "cpv": "What kind of service or goods", "procurement_method": "Route to market",
+    "award_date": "Date of the award",
+    "market_engagement": "Talked to the market first",
+}  # fmt: skip
+"""Labels that say more than those of the columns, or keep two of them apart."""
+ROUTES: tuple[tuple[str, str], ...] = (
+    ("open:Open procedure", "Open procedure (Procurement Act 2023, section 20)"),
+    ("selective:Competitive flexible procedure", "Competitive flexible procedure (section 20)"),
+    ("direct:Direct award", "Direct award (sections 41 to 43)"),
+    ("selective:Competitive selection under a framework", "Call-off from a framework, with competition (section 46)"),
+    (
+        "direct:Direct award process A or B (Provider Selection Regime)",
+        "PSR: direct award process A or B",
+    ),
+    ("direct:Direct award process C (Provider Selection Regime)", "PSR: direct award process C"),
+    (
+        "limited:Most suitable provider process (Provider Selection Regime)",
+        "PSR: most suitable provider process",
+    ),
+    ("selective:Competitive process (Provider Selection Regime)", "PSR: competitive process"),
+)
+"""Routes of UK law: the method of OCDS with the name of the procedure, and words. The regime is SI 2023/1348."""
+
+
+def label_of(key: str) -> str:
+    """What the pages call a field."""
+    return LABELS.get(key, form.BY_KEY[key].label)
+
+
 class FormEntry(msgspec.Struct, frozen=True):
-    """One field with what was entered and what is wrong with it."""
+    """One field with what was entered and what is wrong with it.
+
+    `moves` is how far it can move the score, in probability; None where that was not tried. `sentence` is that of a
+    pasted text in which its value was found, `doubt` what it contradicts. `details` is the name of a route.
+    """
 
     field: Column
     value: str = ""
     problem: str = ""
+    moves: float | None = None
+    sentence: str = ""
+    doubt: str = ""
+    details: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the field is called."""
+        return label_of(self.field.name)
+
+    @property
+    def help(self) -> str:
+        """One line on what to enter."""
+        return HELP.get(self.field.name, self.field.help)
+
+    @property
+    def effect(self) -> str:
+        """How far it can move the score, in words."""
+        if self.moves is None:
+            return ""
+        if math.isnan(self.moves):
+            return "Can change the score."
+        points = round(100 * self.moves, 1)
+        return f"Can move the score by up to {points:g} points." if points >= SMALLEST else NO_EFFECT
 
     @property
     def meaning(self) -> str:
@@ -77,10 +155,38 @@ class FormEntry(msgspec.Struct, frozen=True):
         return self.field.name == "title" or self.input == "area"
 
     @property
-    def options(self) -> list[str]:
-        """The choices of a select, and whatever else was sent, so that nothing is lost."""
+    def options(self) -> list[tuple[str, str]]:
+        """The choices of a select, each with its words, and whatever else was sent, so that nothing is lost."""
         choices = ["yes", "no"] if self.field.kind == "yes_no" else list(self.field.choices)
-        return choices if self.value in ("", *choices) else [*choices, self.value]
+        named = [(choice, choice.replace("_", " ")) for choice in choices]
+        if self.field.name == "procurement_method":
+            named = [*ROUTES, *((method, OTHER_ROUTES[method]) for method in choices)]
+        if self.field.name == "award_criteria":
+            named = [(choice, CRITERIA[choice]) for choice in choices]
+        return named if self.chosen in ("", *(choice for choice, _ in named)) else [*named, (self.value, self.value)]
+
+    @property
+    def chosen(self) -> str:
+        """The option that is chosen: of routes the one with this name."""
+        named = f"{self.value}:{self.details}"
+        return named if self.details and any(named == route for route, _ in ROUTES) else self.value
+
+
+SMALLEST = 0.1
+"""Percentage points below which a fact does not change a score that is shown."""
+NO_EFFECT = "Does not change this score."
+OTHER_ROUTES = {
+    "open": "Other: open to all",
+    "selective": "Other: open to some",
+    "limited": "Other: limited",
+    "direct": "Other: direct award",
+}
+CRITERIA = {
+    "priceOnly": "price only",
+    "costOnly": "cost only",
+    "qualityOnly": "quality only",
+    "ratedCriteria": "price and quality",
+}
 
 
 class FormGroup(msgspec.Struct, frozen=True):
@@ -101,31 +207,44 @@ class FormGroup(msgspec.Struct, frozen=True):
         return sum(bool(entry.value) for entry in self.entries)
 
 
-def groups(values: Mapping[str, str], problems: Iterable[Problem] = ()) -> list[FormGroup]:
-    """All fields of the form: those of a draft by theme, then the later ones by stage.
+def groups(
+    values: Mapping[str, str],
+    problems: Iterable[Problem] = (),
+    moves: Mapping[str, float] | None = None,
+    sentences: Mapping[str, str] | None = None,
+    doubts: Mapping[str, str] | None = None,
+) -> list[FormGroup]:
+    """All fields of the form: first those of MAIN, then those of a draft by theme, then the later ones by stage.
 
     Problems whose path is no field are left to `problems_elsewhere`.
     """
     messages: dict[str, str] = {}
     for problem in problems:
         text = f"{problem.problem}. {problem.remedy}" if problem.remedy else problem.problem
-        messages.setdefault(_key_of(problem), text)
-    entries = [
-        FormEntry(field, values.get(field.name, "")[:MAX_FIELD_CHARACTERS], messages.get(field.name, ""))
-        for field in form.FIELDS
-    ]
-    by_theme = [
-        FormGroup(
-            title,
-            [entry for entry in entries if entry.field.stage == "draft" and theme_of(entry.field.name) == theme],
-            theme in OPEN_GROUPS,
+        messages.setdefault(_key_of(problem), f"{text[:1].upper()}{text[1:]}")
+    entries = {
+        field.name: FormEntry(
+            field=field,
+            value=values.get(field.name, "")[:MAX_FIELD_CHARACTERS],
+            problem=messages.get(field.name, ""),
+            # What was not tried by itself says nothing.
+            moves=moves.get(field.name) if moves else None,
+            sentence=(sentences or {}).get(field.name, ""),
+            doubt=(doubts or {}).get(field.name, ""),
+            details=values.get("procurement_method_details", "") if field.name == "procurement_method" else "",
         )
+        for field in form.FIELDS
+    }
+    main = FormGroup("The facts that count most", [entries.pop(key) for key in MAIN], is_first=True)
+    by_theme = [
+        FormGroup(title, [e for e in entries.values() if e.field.stage == "draft" and theme_of(e.field.name) == theme])
         for theme, title in GROUPS
     ]
     by_stage = [
-        FormGroup(title, [e for e in entries if e.field.stage == stage]) for stage, title in LATER_GROUPS.items()
+        FormGroup(title, [e for e in entries.values() if e.field.stage == stage])
+        for stage, title in LATER_GROUPS.items()
     ]
-    return [group for group in (*by_theme, *by_stage) if group.entries]
+    return [group for group in (main, *by_theme, *by_stage) if group.entries]
 
 
 def problems_elsewhere(problems: Iterable[Problem]) -> list[Problem]:
@@ -176,7 +295,8 @@ def _meaning(feature: Feature) -> str:
     """What follows the rule in a feature's docstring; blank if that is only the source."""
     _, _, rest = feature.doc.partition("\n\n")
     text = " ".join(rest.replace("`", "").split())
-    return "" if text.startswith("Source:") else text
+    # Sources stand in the documentation.
+    return "" if text.startswith("Source:") else text.partition(" Source:")[0]
 
 
 def _reads(feature: Feature, field: Column) -> bool:

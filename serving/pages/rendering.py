@@ -18,13 +18,19 @@ HEADERS = {
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
+    # The browser may keep a page to go back to; nobody else may.
+    "Cache-Control": "private, no-cache",
 }
 
 
 def page(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, **content: Any) -> Response:
     """The answer that shows a template."""
     return Response(render(template, **content), status, media_type="text/html", headers=headers)
+
+
+def missing_page(status: int) -> Response:
+    """The page for an address that leads nowhere."""
+    return page("missing.html", status, here="", what="page")
 
 
 def render(template: str, **content: Any) -> str:

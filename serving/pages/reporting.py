@@ -72,7 +72,7 @@ def report_html(bundle: Bundle, process: Process, stage: Stage | None, peers: Ca
         css=Markup(_css()),  # noqa: S704 - our own file
         digest=_digest(),
         title=_shortened("title", stated.get("title") or score.ocid or "Tender"),
-        result=result.result_view(score, by_label=process.form is not None),
+        result=result.result_view(score),
         score=score,
         max_reasons=MAX_REASONS,
         path=stages.stage_path(scores, PATH_HEIGHT),

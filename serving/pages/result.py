@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import msgspec
@@ -15,6 +16,7 @@ from models.reasons import Reason
 from models.score import Score
 from portfolio.rendering import chance, percent, points
 from serving.answers import served_bundle
+from serving.pages.form import label_of
 from tenders.facts import Stage
 from tenders.io import form
 
@@ -23,15 +25,17 @@ OUTCOMES = {
     "early_end": "Once awarded, ends early",
     "single_bid": "Only one bid (not part of the above)",
 }
+EVIDENCE = {"documented": "research and audits", "registers": "other registers", "cases": "UK cases"}
+"""Where the weight of a reason comes from, in words."""
 # A smaller effect would be shown as 0.0 points.
 MIN_EFFECT = 0.0005
-STAGES: dict[Stage, str] = {"draft": "as a draft", "bids_in": "with bids in", "awarded": "at award"}
+STAGES: dict[Stage, str] = {"draft": "as a draft", "bids_in": "once bids are counted", "awarded": "at award"}
 FACTOR_STATES: tuple[tuple[State, str], ...] = (
     ("shown", "Shown"),
     ("absent", "Not shown"),
     ("unknown", "Cannot be judged"),
 )
-STRIP_COLUMNS, STRIP_HEIGHT = 50, 40
+STRIP_COLUMNS, STRIP_HEIGHT = 100, 40
 """Columns of the strip of peers, and how high one may be, in the units of the picture."""
 
 
@@ -43,6 +47,7 @@ class ReasonLine(msgspec.Struct, frozen=True):
     raises: bool
     source: str
     bar: tuple[float, float]
+    evidence: list[str] = []
 
 
 class Scale(msgspec.Struct, frozen=True):
@@ -89,13 +94,13 @@ class PeerStrip(msgspec.Struct, frozen=True):
     held_below: int
 
 
-def result_view(score: Score, by_label: bool) -> ResultView:
-    """The content of the result section; `by_label` names the form's fields instead of JSON paths."""
-    reasons = [reason for reason in score.reasons if abs(reason.effect) >= MIN_EFFECT]
+def result_view(score: Score) -> ResultView:
+    """The content of the result section."""
+    reasons = [reason for reason in one_a_fact(score.reasons) if abs(reason.effect) >= MIN_EFFECT]
     largest = max((abs(reason.effect) for reason in reasons), default=1.0)
     unknown: dict[str, list[str]] = {}
     for feature in score.unknown:
-        unknown.setdefault(feature.why.replace("_", " "), []).append(feature_label(feature.feature))
+        unknown.setdefault(feature.why, []).append(feature_label(feature.feature))
     return ResultView(
         score=score,
         stage=STAGES[score.stage],
@@ -105,24 +110,52 @@ def result_view(score: Score, by_label: bool) -> ResultView:
         usual=percent(score.base_rate),
         scale=scale(score),
         outcomes=[(label, chance(getattr(score.outcomes, name))) for name, label in OUTCOMES.items()],
-        lines=[_reason_line(reason, by_label, largest) for reason in reasons],
+        lines=[_reason_line(reason, largest) for reason in reasons],
         unknown=unknown,
     )
 
 
+def one_a_fact(reasons: Sequence[Reason]) -> list[Reason]:
+    """The reasons, one a fact of the tender: those of one place are one, in the words of the largest, largest first."""
+    by_place: dict[str, list[Reason]] = {}
+    for reason in reasons:
+        by_place.setdefault(source(reason), []).append(reason)
+    merged = [
+        msgspec.structs.replace(same[0], effect=round(sum(each.effect for each in same), 4))
+        for same in by_place.values()
+    ]
+    return sorted(merged, key=lambda reason: -abs(reason.effect))
+
+
+def one_in(share: float) -> str:
+    """A share as people say it: "About 1 in 4"."""
+    if share <= 0:
+        return "None of the"
+    number = round(1 / share)
+    if share > 2 / 3 or number < 2:
+        return f"About {round(10 * share)} in 10"
+    return f"About 2 in {round(2 / share)}" if number < 3 and round(2 / share) % 2 else f"About 1 in {number:,}"
+
+
+def doubts(warnings: Sequence[str]) -> list[tuple[str, str, str]]:
+    """What looks wrong, as (key of the field or blank, its label, what is wrong)."""
+    lines = []
+    for warning in warnings:
+        path, colon, text = warning.partition(": ")
+        key = form.key_of(path, form.BY_KEY).strip("/") if colon and path.startswith("/") else ""
+        known = key in form.BY_KEY
+        words = text if known else warning
+        lines.append((key if known else "", label_of(key) if known else "", f"{words[:1].upper()}{words[1:]}"))
+    return lines
+
+
 def scale(*scores: Score) -> Scale:
-    """The first of some scores on a scale that holds them all: to 50%, or to 100% if an interval goes further."""
-    end = scale_end(*scores)
+    """The first of some scores on the scale of every picture, which is from 0 to 100%."""
+    first = scores[0]
     low, at, high, usual = (
-        round(100 * min(value / end, 1.0), 1)
-        for value in (scores[0].interval[0], scores[0].failure, scores[0].interval[1], scores[0].base_rate)
+        round(100 * value, 1) for value in (first.interval[0], first.failure, first.interval[1], first.base_rate)
     )
-    return Scale(end=f"{end:.0%}", low=low, at=at, high=high, usual=usual)
-
-
-def scale_end(*scores: Score) -> float:
-    """The probability at the end of a scale that holds the intervals of some scores."""
-    return 0.5 if max(score.interval[1] for score in scores) <= 0.5 else 1.0
+    return Scale(end="100%", low=low, at=at, high=high, usual=usual)
 
 
 def factor_groups(score: Score) -> list[tuple[str, str, list[Factor]]]:
@@ -135,10 +168,15 @@ def factor_groups(score: Score) -> list[tuple[str, str, list[Factor]]]:
     return [group for group in groups if group[2]]
 
 
-def source(path: str, by_label: bool) -> str:
-    """Where a fact stands: the label of its field, or its path."""
-    key = form.key_of(path).strip("/")
-    return form.BY_KEY[key].label if by_label and key in form.BY_KEY else path
+def source(reason: Reason) -> str:
+    """Where a fact stands: the label of its field, else that of its feature."""
+    key = form.key_of(_in_release(reason.path)).strip("/").partition("/")[0]
+    return label_of(key) if key in form.BY_KEY else feature_label(reason.feature)
+
+
+def _in_release(path: str) -> str:
+    """A path within its release: what stands before belongs to a package."""
+    return re.sub(r"^/(?:releases|records)/\d+(?:/releases/\d+|/compiledRelease)?", "", path)
 
 
 def feature_label(name: str) -> str:
@@ -147,14 +185,15 @@ def feature_label(name: str) -> str:
     return feature.label if feature else name
 
 
-def _reason_line(reason: Reason, by_label: bool, largest: float) -> ReasonLine:
+def _reason_line(reason: Reason, largest: float) -> ReasonLine:
     width = round(50 * abs(reason.effect) / largest, 1)
     return ReasonLine(
         text=reason.text,
         points=points(reason.effect),
         raises=reason.effect > 0,
-        source=source(reason.path, by_label),
+        source=source(reason),
         bar=(50.0 if reason.effect > 0 else round(50 - width, 1), width),
+        evidence=[EVIDENCE.get(each, each) for each in getattr(reason, "evidence", ())],
     )
 
 
@@ -165,14 +204,13 @@ def served_peers(stage: Stage) -> Peers:
 
 
 def peer_strip(score: Score, bundle: Bundle, peers_at: Callable[[Stage], Peers]) -> PeerStrip | None:
-    """The casebook's cohort cases on the scale of a score, in columns; cases beyond it stand in the last column.
-
+    """The casebook's cohort cases on the scale of a score, in columns;
     None for a score of another register than the bundle's own: the bundle holds no cases of it.
     """
     if score.register != bundle.manifest.register:
         return None
-    cases, end = peers_at(score.stage), scale_end(score)
-    up, down = ([_column(failure, end) for failure in side] for side in (cases.failed, cases.held))
+    cases = peers_at(score.stage)
+    up, down = ([_column(failure) for failure in side] for side in (cases.failed, cases.held))
     most = max(max(up.count(column), down.count(column), 1) for column in range(STRIP_COLUMNS))
     failed_below, held_below = cases.below(score.failure)
     return PeerStrip(
@@ -192,5 +230,5 @@ def peer_strip(score: Score, bundle: Bundle, peers_at: Callable[[Stage], Peers])
     )
 
 
-def _column(failure: float, end: float) -> int:
-    return min(int(failure / end * STRIP_COLUMNS), STRIP_COLUMNS - 1)
+def _column(failure: float) -> int:
+    return min(int(failure * STRIP_COLUMNS), STRIP_COLUMNS - 1)

@@ -90,7 +90,7 @@ def scores_by_stage(bundle: Bundle, draft: Draft) -> list[Score]:
 
 def stage_path(scores: list[Score], height: int = HEIGHT) -> StagePath:
     """The scores of one tender's stages as a picture."""
-    end = result.scale_end(*scores)
+    end = 1.0
     top, bottom = MARGIN_TOP, height - MARGIN_BOTTOM
 
     def down(share: float) -> float:

@@ -19,6 +19,7 @@ from features.table_builder import one_row
 from models import score as scoring
 from models.bundle import Bundle
 from models.comparables import known_cases
+from models.levers import features_moved
 from models.score import Score
 from models.what_if import with_overrides
 from serving.answers import served_bundle
@@ -31,12 +32,15 @@ from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.form import parse_field
+from tenders.io.read import to_process
 from tenders.process import Process
 from tenders.tender import Tender
 
 MAX_KEYS, MAX_CHOICES = 24, 4
 MEASURED_KEYS = ("lots", "value", "tender_period_days", "enquiry_period_days", "term_years")
 """Fields that a notice may state in other words."""
+NAMED_KEYS, MAX_NAMES = ("cpv", "buyer", "advisers", "region"), 8
+"""Fields of names that are tried with those that the most cases have."""
 MIN_CASES = 8
 """Fewer cases have no meaningful quartiles."""
 
@@ -99,7 +103,7 @@ def fact_ranges(bundle: Bundle, process: Process, score: Score, keys: list[str])
         for value in candidates[key][0]
         if (changed := _with_fact(process, score.stage, key, value))
     ]
-    cases = [scoring.case(bundle, changed, score.stage) for _, _, changed in trials]
+    cases = [scoring.case(bundle, changed, score.stage, check_stage=False) for _, _, changed in trials]
     tried: dict[str, list[tuple[str, float]]] = {}
     for (key, value, _), forecast in zip(trials, scoring.forecasts(cases), strict=True):
         tried.setdefault(key, []).append((value, forecast.failure))
@@ -107,10 +111,31 @@ def fact_ranges(bundle: Bundle, process: Process, score: Score, keys: list[str])
     return sorted(ranges, key=lambda fact: (fact.low - fact.high, fact.field.name))
 
 
+@cache
+def empty_moves() -> Mapping[str, float]:
+    """How far each field of a draft can move the score of a tender of which nothing else is known, by key."""
+    return moves(to_process({"tender": {}}), "draft")
+
+
+def moves(process: Process, stage: Stage) -> Mapping[str, float]:
+    """How far each field could move the score of a process, by key: from the lowest forecast to the highest.
+
+    0 for a field that nothing weighed reads, NaN for one that is weighed and cannot be tried.
+    """
+    bundle = served_bundle()
+    one = scoring.case(bundle, process, stage, check_stage=False)
+    (now,) = scoring.scores([one])
+    known = STAGES[: STAGES.index(stage) + 1]
+    keys = [key for key, field in form.BY_KEY.items() if field.stage in known]
+    weighed = {feature.name for feature in one.bundle.weighed}
+    ranges = {fact.field.name: fact for fact in fact_ranges(bundle, process, now, keys)}
+    spans = {key: math.nan if not features_moved(key).isdisjoint(weighed) else 0.0 for key in keys}
+    return spans | {key: max(fact.high, now.failure) - min(fact.low, now.failure) for key, fact in ranges.items()}
+
+
 def _fact_range(key: str, tried: list[tuple[str, float]], score: Score) -> FactRange:
-    end = result.scale_end(score)
     low, high = min(failure for _, failure in tried), max(failure for _, failure in tried)
-    bar = (round(100 * low / end, 1), round(100 * max(high - low, 0.002) / end, 1))
+    bar = (round(100 * low, 1), round(100 * max(high - low, 0.002), 1))
     return FactRange(form.BY_KEY[key], tried, plausible_values(score.stage)[key][1], low, high, bar)
 
 
@@ -142,7 +167,9 @@ def _values(field: Column, texts: list[str]) -> tuple[str, ...]:
     if field.kind == "yes_no":
         return ("yes", "no")
     if field.kind == "choice":
-        return tuple(value for value, _ in Counter(texts).most_common(MAX_CHOICES))
+        return tuple(value for value, _ in Counter(texts).most_common(MAX_CHOICES)) or field.choices
+    if field.kind in ("text", "list") and field.name in NAMED_KEYS:
+        return tuple(value for value, _ in Counter(texts).most_common(MAX_NAMES))
     if field.kind not in ("number", "count") or len(texts) < MIN_CASES:
         return ()
     numbers = sorted(float(parse_field(field, text)) for text in texts)

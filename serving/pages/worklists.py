@@ -11,12 +11,10 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from models import score as scoring
 from portfolio.manifest import RunManifest
 from portfolio.rendering import plain, pounds
 from portfolio.report import summary_sentences
 from portfolio.worklist import DEFAULT_CAPACITY
-from serving.answers import served_bundle
 from serving.jobs import api, listing
 from serving.jobs.downloads import MEDIA_TYPES
 from serving.jobs.job import MAX_CAPACITY, REGISTERS, Job, earlier_job, form_fields
@@ -25,8 +23,8 @@ from serving.jobs.listing import BANDS, CHANGES, ROWS, VALUES, WorklistView
 from serving.jobs.paths import JobPaths
 from serving.jobs.receiving import MAX_FIELD_BYTES
 from serving.jobs.settings import settings
-from serving.pages import home, opening
-from serving.pages.drafts import Draft
+from serving.pages import answer, home, opening
+from serving.pages.drafts import Draft, DraftRequest
 from serving.pages.rendering import HEADERS, page
 from tenders.errors import Problem, TenderRiskError
 from tenders.facts import STAGES
@@ -243,12 +241,11 @@ async def _open_row(job: Job, paths: JobPaths, rank: int, query: Mapping[str, st
         draft = msgspec.structs.replace(draft, name=job.name, stage=row["stage"])
         return await anyio.to_thread.run_sync(_score_row, draft, back)
     except TenderRiskError as error:
-        return home.render_form(draft, error=error, back=back)
+        return home.render_form(draft, error, back)
 
 
 def _score_row(draft: Draft, back: str) -> Response:
-    stage = draft.latest_stage()
-    return home.render_form(draft, scoring.score(served_bundle(), draft.process(stage), stage), back=back)
+    return answer.answer_page(DraftRequest(draft, None, {}), back)
 
 
 def _columns(job: Job) -> dict[str, str]:

@@ -58,5 +58,5 @@ def url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def http(url: str) -> Iterator[httpx.Client]:
     """A client of the service without keys."""
-    with httpx.Client(base_url=url, timeout=60) as client:
+    with httpx.Client(base_url=url, timeout=60, follow_redirects=True) as client:
         yield client

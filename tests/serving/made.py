@@ -27,7 +27,7 @@ HOSTILE = (
     "\"><script>alert(1)</script>' onfocus=alert(1) {{ 7 * 7 }} {% raw %} </textarea><b> =cmd|'/C calc'!A0 "
     "\u202egnitset\u202c \U0001f4a5\U0001f468\u200d\U0001f469 \u0645\u0646\u0627\u0642\u0635\u0629"
 )
-STEPS = ("stages", "what-if", "suggestions", "comparables", "unknown", "report")
+STEPS = ("stages", "suggestions", "comparables", "unknown", "report")
 
 
 class Page(HTMLParser):
@@ -68,7 +68,7 @@ def uploaded(http: httpx.Client, name: str, content: bytes) -> httpx.Response:
 def carried(answer: httpx.Response) -> dict[str, str]:
     """The tender that a page of the desk carries in its form."""
     assert answer.status_code == 200, answer.text
-    return {name: value for name, value in Page(answer.text).values.items() if value and name != "file"}
+    return {name: value for name, value in Page(answer.text).values.items() if value and name not in ("file", "last")}
 
 
 def workbook(rows: list[list[Any]]) -> bytes:

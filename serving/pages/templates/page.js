@@ -39,7 +39,50 @@
     };
     setTimeout(look, 1000);
   }
-  const groups = document.querySelectorAll("#tender > details");
+  const form = document.querySelector("form[data-keep]");
+  if (form) {
+    // What is typed is kept in this browser, and comes back after a closed tab; an address that holds a draft comes first.
+    const key = form.dataset.keep;
+    const fields = () => [...form.elements].filter((field) => field.name && !["file", "hidden", "submit"].includes(field.type));
+    const keep = () => {
+      const typed = Object.fromEntries(fields().filter((field) => field.value).map((field) => [field.name, field.value]));
+      try { localStorage.setItem(key, JSON.stringify(typed)); } catch { /* A browser may keep nothing. */ }
+    };
+    form.addEventListener("input", keep);
+    document.querySelector("[data-forget]")?.addEventListener("click", () => localStorage.removeItem(key));
+    const filled = fields().some((field) => field.value);
+    if (filled) keep();
+    else if (!location.search) {
+      let typed = {};
+      try { typed = JSON.parse(localStorage.getItem(key) ?? "{}"); } catch { /* Nothing is kept. */ }
+      const kept = fields().filter((field) => typeof typed[field.name] === "string");
+      kept.forEach((field) => { field.value = typed[field.name]; field.closest("details")?.setAttribute("open", ""); });
+      if (kept.length) {
+        const note = document.createElement("p");
+        note.className = "inset";
+        note.setAttribute("role", "status");
+        note.textContent = "We brought back what you typed before. To begin with an empty page, choose Start again.";
+        document.querySelector("#lead").after(note);
+      }
+    }
+    const words = form.querySelector("[list]");
+    const list = document.querySelector("#codes");
+    let asked = "";
+    const search = async () => {
+      const text = words.value.trim();
+      if (text.length < 3 || text === asked || /^\d{8} /.test(text)) return;
+      asked = text;
+      try {
+        const found = await (await fetch(`/cpv?q=${encodeURIComponent(text)}`)).json();
+        if (asked !== text) return;
+        list.replaceChildren(...found.map((name) => { const option = document.createElement("option"); option.value = name; return option; }));
+      } catch { /* The list that the page came with stays. */ }
+    };
+    words?.addEventListener("input", () => setTimeout(search, 250));
+  }
+  // The browser itself goes to what has autofocus.
+  document.querySelector("#summary:not([autofocus])")?.focus();
+  const groups = document.querySelectorAll("#tender > section > details:not(#paste, #from-file)");
   if (groups.length) {
     const button = document.createElement("button");
     button.type = "button";

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from serving.jobs import listing
+from serving.pages.drafts import unpack
 from tests.serving.jobs import made
 from tests.serving.made import HOSTILE, Page, failure_on
 
@@ -160,7 +161,7 @@ def test_a_row_opens_on_the_desk_with_the_score_of_the_list(service: httpx.Clien
         answer = service.get(f"{job['page']}/row/{rank}", params={"sort": "failure"})
         assert f'href="{job["page"]}?sort=failure&amp;down=0"' in answer.text
         values = Page(answer.text).values
-        number = int(json.loads(values["document"])["ocid"].rpartition("-")[2])
+        number = int(json.loads(unpack(values["d"]))["ocid"].rpartition("-")[2])
         expected = service.post("/score", json={"tender": made.tender(number), "stage": "draft"}).json()
         assert failure_on(answer.text) == f"{round(expected['failure'] * 100)}%"
     assert service.get(f"{job['page']}/row/121").status_code == 404

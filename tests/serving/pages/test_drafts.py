@@ -21,7 +21,7 @@ from tests.serving.made import FILLED, HOSTILE, MANCHESTER, Page, bomb, carried,
 def test_what_was_kept_fills_the_form_again(http: httpx.Client, suffix: str) -> None:
     sent = {**FILLED, "advisers": "One; Two", "title": "=1+1 & <i>", "procurement_method_details": "'quoted"}
     kept = http.post(f"/desk/save.{suffix}", data=sent)
-    assert f"tender.{suffix}" in kept.headers["content-disposition"]
+    assert f'filename="1-1-i.{suffix}"' in kept.headers["content-disposition"], "named after the tender"
     assert carried(uploaded(http, f"tender.{suffix}", kept.content)) == sent
 
 
@@ -78,7 +78,7 @@ def test_a_formula_in_a_workbook_is_not_run(http: httpx.Client) -> None:
         (b"not a workbook", "not a workbook"),
         (workbook([["nothing", "of", "ours"], [1, 2, 3]]), "no column is a key"),
         (workbook([]), "no column is a key"),
-        (workbook([["key", "value"]]), "neither OCDS nor a filled form"),
+        (workbook([["key", "value"]]), "the form is empty"),
     ],
     ids=["bomb", "large", "text", "other", "empty", "unfilled"],
 )

@@ -1,0 +1,30 @@
+"""Pages that put a tender beside others in full: suggested changes, and comparable cases."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from models import comparables as comparing
+from models import score as scoring
+from models import suggest as suggesting
+from serving.answers import served_bundle
+from serving.pages.drafts import DraftRequest
+from serving.pages.rendering import page
+
+
+def suggestions_page(request: DraftRequest) -> Response:
+    """POST /desk/suggestions: changes that go with a lower probability, with cases for and against each."""
+    stage = request.draft.latest_stage()
+    process = request.draft.process(stage)
+    score = scoring.score(served_bundle(), process, stage, explain=False)
+    suggested = suggesting.suggest_for(served_bundle(), process, score)
+    return page("suggestions.html", here="/", draft=request.draft, score=score, suggestions=suggested)
+
+
+def comparables_page(request: DraftRequest) -> Response:
+    """POST /desk/comparables: the nearest casebook cases whose end is known, with their sources."""
+    stage = request.draft.latest_stage()
+    process = request.draft.process(stage)
+    nearest = comparing.comparables(process, stage)
+    score = scoring.score(served_bundle(), process, stage, explain=False)
+    return page("comparables.html", here="/", draft=request.draft, score=score, comparables=nearest)
