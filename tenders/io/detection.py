@@ -114,9 +114,12 @@ def path_kind(path: Path) -> tuple[str, str | None]:
 
 def table_kind(columns: Sequence[str], form_keys: Set[str]) -> TableKind:
     """What the rows of a table are, by its headings: forms, or parts of flattened releases."""
-    if flattened.is_linked(columns) or flattened.headings(columns)[0]:
+    read = flattened.headings(columns)[0].values()
+    if flattened.is_linked(columns) or any(len(heading.steps) > 1 for heading in read):
         return "releases"
-    return "unknown" if form_keys.isdisjoint(columns) else "forms"
+    if not form_keys.isdisjoint(columns):
+        return "forms"
+    return "releases" if read else "unknown"
 
 
 def document_kind(document: Mapping[str, Any]) -> DocumentKind:

@@ -28,6 +28,7 @@ MAIN = "main"
 LONGEST_SHEET_NAME = 31
 WHOLE_EXPORT = "Give the whole export, as .zip or .tar.gz: main.csv and the tables beside it"
 _LINK, _LINK_MAIN, _MAIN_OCID = "_link", "_link_main", "main_ocid"
+_OF_A_RELEASE = frozenset({"date", "tag", "initiationType"})
 _YES, _NO = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 Step = str | int
@@ -92,13 +93,15 @@ def find_heading(name: str, separator: str, root: type = Tender) -> Heading | No
 def headings(columns: Sequence[str]) -> tuple[dict[int, Heading], str]:
     """The columns of a table of releases that are read, by their number, and the separator of its headings.
 
-    Nothing is read, and the separator is empty, if no heading leads into a part of a release.
+    Nothing is read, and the separator is empty, if no heading leads into a part of a release, and there is no `ocid`
+    beside what says of a release when and what it is: often a sheet of its own.
     """
     for separator in SEPARATORS:
         read = {place: heading for place, name in enumerate(columns) if (heading := find_heading(name, separator))}
         if any(len(heading.steps) > 1 for heading in read.values()):
             return read, separator
-    return {}, ""
+    whole = {"ocid"} <= set(columns) and not _OF_A_RELEASE.isdisjoint(columns)
+    return (read, separator) if whole else ({}, "")
 
 
 def is_linked(columns: Sequence[str]) -> bool:

@@ -220,6 +220,20 @@ def test_releases_of_one_ocid_in_a_table_are_one_process() -> None:
     assert process.as_of("draft").awards == ()
 
 
+def test_when_and_what_a_release_is_may_stand_in_a_sheet_of_its_own() -> None:
+    sheets = {
+        "Sheet1": [],
+        "0. Releases >>": [{"ocid": "x-1", "id": "1", "date": "2024-01-01T00:00:00Z", "tag": "tender"}],
+        "Tender": [{"ocid": "x-1", "id": "1", "tender/title": "Road"}],
+        "Meta": [{"version": 1.1}],
+    }
+    (process,) = read_bytes(as_xlsx(sheets), "a.xlsx")
+    tender = process.compiled()
+    assert (tender.date, tender.tag, tender.tender.title) == ("2024-01-01T00:00:00Z", ("tender",), "Road")
+    (form,) = read_bytes(b"ocid,date,title,value\nx-1,2024-01-01,Road,5\n", "a.csv")
+    assert form.form and form.compiled().tender.title == "Road"
+
+
 def test_what_a_table_holds_beside_ocds_is_named(tmp_path: Path) -> None:
     content = b"ocid,id,tender/title,tender/mood,x_ours,tender/hasEnquiries\nx-1,1,Road,good,a,false\n"
     (process,) = read_bytes(content, "a.csv")
