@@ -290,9 +290,9 @@ class PatientTransport(httpx.BaseTransport):
                 continue
             finally:
                 self._next_request = time.monotonic() + self._api.pause
-                self._hold(self._api.pause)
             seconds = self._retry_after(response, attempt)
             if seconds is None or attempt == TRIES:
+                self._hold(self._api.pause if seconds is None else seconds)
                 break
             self._wait(f"status {response.status_code}", seconds)
         return response
