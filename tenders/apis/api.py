@@ -274,7 +274,7 @@ class PatientTransport(httpx.BaseTransport):
     ) -> None:
         self._inner, self._api = inner, api
         self._waiting, self._sleep, self._hold = waiting, sleep or time.sleep, hold
-        self._next_request = time.monotonic() + rest
+        self._next_request, self._rest = time.monotonic() + rest, rest
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer with its content, or the last one of TRIES. Raises httpx.TransportError if there was none."""
@@ -313,6 +313,9 @@ class PatientTransport(httpx.BaseTransport):
         self._inner.close()
 
     def _take_turn(self) -> None:
+        if self._rest > self._api.pause:
+            self._waiting("the pull before this one ended while it had to wait, or was not answered", self._rest)
+        self._rest = 0.0
         self._sleep(max(0.0, self._next_request - time.monotonic()))
 
     def _wait(self, why: str, seconds: float) -> None:
