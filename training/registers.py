@@ -17,7 +17,8 @@ from tenders import casebook
 from tenders.errors import DataError, UnreachableError
 from tenders.facts import Stage
 from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
-from tenders.registers import find_register, register_names
+from tenders.io.detection import ARCHIVES, JSON_LINES, split_suffix
+from tenders.registers import find_register, own, register_names
 from training import metrics
 from training.datasets import register_dataset
 from training.pooling import (
@@ -36,7 +37,8 @@ from training.search import SearchResult, search
 
 Progress = Callable[[str], None]
 
-SUFFIXES = (".parquet", ".csv", ".toml", ".json", ".jsonl", ".ndjson")
+OCDS_SUFFIXES = (".json", *JSON_LINES)
+SUFFIXES = (".parquet", ".csv", ".toml", *OCDS_SUFFIXES)
 FEWEST = 50
 """Cases of either kind below which no model of an outcome is fitted."""
 PREFIX_SHARE = 0.01
@@ -86,8 +88,16 @@ def history_files(directory: Path) -> list[tuple[Register, Path]]:
     """
     if not directory.is_dir():
         raise UnreachableError(f"{directory}: no such directory. Check the name")
-    files = [file for file in sorted(directory.iterdir()) if file.stem in register_names() and file.suffix in SUFFIXES]
-    return [(find_register(file.stem), file) for file in files]
+    named = [(file.name.partition(".")[0], file) for file in sorted(directory.iterdir())]
+    return [(find_register(name), file) for name, file in named if name in register_names() and _is_history(name, file)]
+
+
+def _is_history(name: str, file: Path) -> bool:
+    """Whether a file holds a history by the end of its name: OCDS of one's own may be compressed or an archive."""
+    suffix, codec = split_suffix(file)
+    if name == own.NAME and suffix in (*OCDS_SUFFIXES, *ARCHIVES):
+        return True
+    return codec is None and suffix in SUFFIXES
 
 
 def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> RegistersResult:

@@ -266,3 +266,9 @@ def test_codes_are_those_of_the_last_year() -> None:
     found = register_profile([*old, *near], [])
     assert found.first == "2024-01-01"
     assert set(found.codes["procurement_method"]) == {"open", "limited"}
+
+
+def test_a_history_of_ones_own_may_be_compressed_or_an_archive(tmp_path: Path) -> None:
+    for name in ("own.jsonl.gz", "own.zip", "own.tar.gz", "own.pdf", "own.csv.gz", "sicoes_bo.csv.gz"):
+        (tmp_path / name).touch()
+    assert [file.name for _, file in registers.history_files(tmp_path)] == ["own.jsonl.gz", "own.tar.gz", "own.zip"]
