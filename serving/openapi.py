@@ -27,6 +27,7 @@ ERRORS = {
     401: "No valid key",
     408: "The body did not come in time",
     413: "Too large",
+    429: "Too many wrong keys of one address; Retry-After says when to try again",
     500: "Our mistake; the log of the service has it",
     503: "The model, the jobs' directory or their database cannot be reached",
 }
