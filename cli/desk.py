@@ -11,7 +11,7 @@ import typer
 
 from cli.options import AtStage, BundleDir, File, Json, out, parse_stage, print_json, read_processes
 from cli.output import print_comparables, print_suggestions, print_what_if
-from tenders.errors import DataError, UnreachableError, UsageError
+from tenders.errors import DataError, UsageError
 
 Settings = Annotated[
     list[str] | None,
@@ -70,17 +70,19 @@ def compare(
 
 def report(
     file: File,
-    to: Annotated[Path, typer.Option("--out", help="Where to write it.")] = Path("report.html"),
+    to: Annotated[
+        Path, typer.Option("--out", help="Where to write it; a name that ends in .pdf needs Chromium.")
+    ] = Path("report.html"),
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who makes it; the report says so.")] = "",
     stage: AtStage = None,
     bundle: BundleDir = None,
     json: Json = False,
 ) -> None:
-    """Write one HTML file that prints to two pages: score, reasons, factors, comparables and limits."""
+    """Write a report of two pages for a board, as HTML or PDF: number, reasons, changes, look-alikes, limits."""
     from models import bundle as bundles
     from models import score as scoring
     from models.comparables import peers
-    from serving.pages.reporting import report_html
-    from tenders import files
+    from serving.pages.reporting import report_html, write_report
 
     at = parse_stage(stage)
     processes = read_processes(file)
@@ -88,15 +90,11 @@ def report(
         raise DataError.at("", f"{len(processes)} tenders in the file; a report is about one", "Give one a file")
     model = bundles.load(bundle or bundles.released())
     score = scoring.score(model, processes[0], at, explain=False)
-    html = report_html(model, processes[0], at, partial(peers, model))
-    try:
-        files.write_whole(to, html.encode())
-    except OSError as error:
-        raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None
+    write_report(report_html(model, processes[0], at, partial(peers, model), by), to)
     if json:
         print_json({"report": str(to), "ocid": score.ocid, "stage": score.stage, "failure": score.failure})
     else:
-        out.print(f"{to}: failure {score.failure:.1%} at {score.stage}, in two pages to print", markup=False)
+        out.print(f"{to}: failure {score.failure:.1%} at {score.stage}, on two pages", markup=False)
 
 
 def parse_settings(pairs: list[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""The report: one self-contained file that prints to two A4 pages. The page and the command line share it.
+"""The report for a board: one self-contained file that prints to two A4 pages. The page and the command line share it.
 
-What goes on it is limited, so that it stays on two pages whatever was entered: long texts are cut, with a mark.
+What goes on it is limited, so that it stays on two pages in type of 11 points whatever was entered: long texts are cut,
+with a mark. Its one script is the Print button's. Chromium, where it is installed, prints it to a PDF.
 """
 
 from __future__ import annotations
@@ -8,8 +9,13 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 from markupsafe import Markup
 from starlette.responses import Response
@@ -21,24 +27,33 @@ from models.comparables import Peers
 from models.factors import CAVEAT, Factor
 from models.score import Score
 from serving.answers import served_bundle
-from serving.pages import result, stages
+from serving.pages import answer, result, unknown
 from serving.pages.drafts import DraftRequest
-from serving.pages.form import form_values
+from serving.pages.form import form_values, label_of
 from serving.pages.rendering import HEADERS, read_static, render
-from tenders.facts import STAGES, Stage
+from tenders import files
+from tenders.errors import UnreachableError
+from tenders.facts import Stage
 from tenders.io import form
 from tenders.process import Process
 
-MAX_REASONS, MAX_CASES, MAX_SUGGESTIONS, MAX_INPUTS, MAX_UNKNOWN = 6, 4, 3, 27, 14
-MAX_FACTORS = {"failure": 5, "survival": 2}
-MAX_CHARACTERS = {"title": 150, "description": 200}
-MAX_OTHER_CHARACTERS = 44
-PATH_HEIGHT = 124
+MAX_REASONS, MAX_CASES, MAX_CHANGES, MAX_INPUTS, MAX_OPEN, MAX_UNKNOWN, MAX_DOUBTS = 4, 3, 3, 12, 3, 4, 1
+MAX_FACTORS = {"failure": 4, "survival": 2}
+MAX_CHARACTERS = {"title": 110}
+MAX_OTHER_CHARACTERS = 32
+MAX_NAME_CHARACTERS = 80
+PRINT = (
+    'const button = document.getElementById("print");\n'
+    "button.hidden = false;\n"
+    'button.addEventListener("click", () => window.print());\n'
+)
+"""The report's script: without scripts the button would do nothing, so that it is hidden until then."""
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PDF_SECONDS = 60
 LIMITS = (
     "A probability from past cases, not a verdict on this tender or on anyone.",
-    "Reasons and differences are associations, not causes: changing a fact need not change what happens.",
-    "UK scores rest on a small casebook; part of its cases were picked because of how they ended.",
-    "The records of factors stand beside the probability and are no part of it; most could be due to chance.",
+    "Reasons and differences are links, not causes: a change need not alter what happens.",
+    "UK scores rest on few past cases, and some of them were chosen because of how they ended.",
     "What is unknown was left unknown and never counted as zero.",
 )
 
@@ -46,9 +61,9 @@ LIMITS = (
 def report_page(request: DraftRequest) -> Response:
     """POST /desk/report."""
     stage = request.draft.latest_stage()
-    html = report_html(served_bundle(), request.draft.process(stage), stage, result.served_peers)
-    style = f"style-src 'sha256-{_digest()}'"
-    policy = f"default-src 'none'; img-src data:; {style}; base-uri 'none'; frame-ancestors 'none'"
+    author = request.texts.get("by", "")
+    html = report_html(served_bundle(), request.draft.process(stage), stage, result.served_peers, author)
+    policy = f"{_policy()}; base-uri 'none'; frame-ancestors 'none'"
     headers = {
         **HEADERS,
         "Content-Security-Policy": policy,
@@ -57,40 +72,83 @@ def report_page(request: DraftRequest) -> Response:
     return Response(html, media_type="text/html", headers=headers)
 
 
-def report_html(bundle: Bundle, process: Process, stage: Stage | None, peers: Callable[[Stage], Peers]) -> str:
+def report_html(
+    bundle: Bundle, process: Process, stage: Stage | None, peers: Callable[[Stage], Peers], author: str = ""
+) -> str:
     """The report on a process at a stage, by default the latest it has reached. `peers` gives its peers at a stage.
 
-    Raises DataError as scoring does.
+    `author` is who made it, as they sign it. Raises DataError as scoring does.
     """
     score = scoring.score(bundle, process, stage)
+    view = result.result_view(score)
     stated = form_values(process.as_of(score.stage))
     inputs = [(form.BY_KEY[key].label, _shortened(key, value)) for key, value in stated.items() if key != "title"]
-    earlier = STAGES[: STAGES.index(score.stage)]
-    scores = [*(scoring.score(bundle, process, before, explain=False) for before in earlier), score]
+    suggested = suggest.suggest_for(bundle, process, score)
+    keys, _ = unknown.open_keys(process, score)
+    ranges = unknown.fact_ranges(bundle, process, score, keys)
+    open_facts = [fact for fact in ranges if fact.high - fact.low >= answer.SMALLEST][:MAX_OPEN]
     return render(
         "report.html",
         css=Markup(_css()),  # noqa: S704 - our own file
-        digest=_digest(),
+        script=Markup(PRINT),  # noqa: S704 - our own text
+        policy=_policy(),
         title=_shortened("title", stated.get("title") or score.ocid or "Tender"),
-        result=result.result_view(score),
+        sentence=answer.sentence(score, view),
+        result=view,
         score=score,
         max_reasons=MAX_REASONS,
-        path=stages.stage_path(scores, PATH_HEIGHT),
         strip=result.peer_strip(score, bundle, peers),
         inputs=inputs[:MAX_INPUTS],
         more_inputs=len(inputs) - MAX_INPUTS,
+        open_facts=[(label_of(fact.field.name), fact) for fact in open_facts],
         unknown=[result.feature_label(feature.feature) for feature in score.unknown],
         max_unknown=MAX_UNKNOWN,
+        doubts=result.doubts(score.warnings)[:MAX_DOUBTS],
         factors=_factors(score),
         max_factors=MAX_FACTORS,
         caveat=CAVEAT,
-        comparables=comparables.comparables(process, score.stage, MAX_CASES),
-        suggestions=suggest.suggest_for(bundle, process, score),
-        max_suggestions=MAX_SUGGESTIONS,
+        cases=comparables.comparables(process, score.stage, MAX_CASES),
+        suggestions=suggested,
+        changes=[answer.Change(item, answer.against(item, score)) for item in suggested.single[:MAX_CHANGES]],
         limits=LIMITS,
+        author=" ".join(author.split())[:MAX_NAME_CHARACTERS],
         today=datetime.now(UTC).date().isoformat(),
         created=bundle.manifest.created,
     )
+
+
+def write_report(html: str, to: Path) -> None:
+    """Writes a report whole or not at all: as a PDF where the name ends so, printed by Chromium, else as HTML.
+
+    Raises UnreachableError if the place cannot be written, or no Chromium can print it.
+    """
+    content = _printed(html) if to.suffix.lower() == ".pdf" else html.encode()
+    try:
+        files.write_whole(to, content)
+    except OSError as error:
+        raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None
+
+
+def _printed(html: str) -> bytes:
+    """The report as a PDF. Raises UnreachableError without Chromium, or if it fails or takes too long."""
+    remedy = "Write an .html file with --out, and print that in a browser"
+    browser = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if browser is None:
+        raise UnreachableError(f"no Chromium is installed, which prints a PDF. Install chromium. Or: {remedy}")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        page, pdf = Path(folder) / "report.html", Path(folder) / "report.pdf"
+        page.write_text(html, encoding="utf-8")
+        # Chromium starts no sandbox for root. The page is ours, escaped, and loads nothing.
+        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        quiet = ["--headless", "--disable-gpu", "--no-first-run", "--no-pdf-header-footer", *root]
+        command = [browser, *quiet, f"--user-data-dir={folder}/profile", f"--print-to-pdf={pdf}", page.as_uri()]
+        try:
+            subprocess.run(command, timeout=PDF_SECONDS, check=True, capture_output=True)  # noqa: S603 - no shell
+            return pdf.read_bytes()
+        except subprocess.TimeoutExpired:
+            raise UnreachableError(f"{browser}: no PDF after {PDF_SECONDS} seconds. {remedy}") from None
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise UnreachableError(f"{browser} made no PDF: {str(error)[:200]}. {remedy}") from None
 
 
 def _factors(score: Score) -> Mapping[str, list[Factor] | int]:
@@ -106,6 +164,8 @@ def _factors(score: Score) -> Mapping[str, list[Factor] | int]:
 def _shortened(key: str, value: str) -> str:
     most = MAX_CHARACTERS.get(key, MAX_OTHER_CHARACTERS)
     line = " ".join(value.split())
+    unit = form.BY_KEY[key].unit
+    line = f"{line} {unit}" if unit in ("days", "years") else line
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
@@ -115,6 +175,7 @@ def _css() -> str:
 
 
 @functools.cache
-def _digest() -> str:
-    """What a browser checks our style by."""
-    return base64.b64encode(hashlib.sha256(_css().encode()).digest()).decode()
+def _policy() -> str:
+    """What a browser may use: our style and our script, by their digests."""
+    style, script = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (_css(), PRINT))
+    return f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; script-src 'sha256-{script}'"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from serving.pages import reporting
 from tenders.errors import DataError, UnreachableError
 from tests import samples
 from tests.cli.test_main import FORM, MANCHESTER, Run, run
@@ -133,7 +136,7 @@ def test_the_report_has_the_number_of_score(tmp_path: Path) -> None:
     text = to.read_text(encoding="utf-8")
     assert f'class="number">{round(scored["failure"] * 100)}%<' in text
     assert scored["evidence"] in text
-    assert "<script" not in text
+    assert text.count("<script") == 1 and "window.print()" in text
     assert [path.name for path in tmp_path.iterdir()] == ["board.html"]
 
 
@@ -142,6 +145,37 @@ def test_it_is_written_here_by_default(tmp_path: Path, monkeypatch: pytest.Monke
     answer = runner.invoke(app, ["report", MANCHESTER])
     assert answer.stdout.startswith("report.html: failure ")
     assert (tmp_path / "report.html").is_file()
+
+
+@pytest.mark.skipif(not any(map(shutil.which, reporting.CHROMIUM)), reason="no chromium here")
+def test_a_pdf_is_two_pages_and_nothing_else_is_left(tmp_path: Path) -> None:
+    to = tmp_path / "board.pdf"
+    assert runner.invoke(app, ["report", MANCHESTER, "--out", str(to), "--by", "Ada Example"]).exit_code == 0
+    content = to.read_bytes()
+    assert content.startswith(b"%PDF-") and len(re.findall(rb"/Type\s*/Page\b", content)) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["board.pdf"]
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [(None, "no Chromium is installed"), ("exit 5", "made no PDF"), ("exec sleep 30", "no PDF after 1 seconds"),
+     ("exit 0", "made no PDF")],
+)  # fmt: skip
+def test_without_a_chromium_that_prints_no_pdf_is_left_and_it_is_exit_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, words: str
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    if script:
+        (folder / "chromium").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "chromium").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/bin" if script and "sleep" in script else str(folder))
+    monkeypatch.setattr(reporting, "PDF_SECONDS", 1)
+    to = tmp_path / "board.pdf"
+    error = runner.invoke(app, ["report", MANCHESTER, "--out", str(to)]).exception
+    assert isinstance(error, UnreachableError) and error.exit_code == 3
+    assert words in str(error) and ".html" in str(error)
+    assert not to.exists()
 
 
 def test_a_file_of_several_tenders_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,11 @@ from tests import samples
 from tests.serving.browsing import AXE, CHROMIUM, PHONE, chromium, faults
 from tests.serving.made import CAMBRIDGESHIRE, HOSTILE, hostile_form
 
+PRINTED = {"width": 673, "height": 1032}
+"""What an A4 page holds within the report's margins, in CSS pixels."""
+POINTS_11 = 14.66
+"""11 points in CSS pixels."""
+
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium"),
     pytest.mark.xdist_group("browser"),
@@ -118,8 +123,25 @@ def test_a_report_is_two_pages_whatever_was_entered(
     sent = {"little": {"title": "x"}, "much": everything(), "hostile": hostile_form()}[entered]
     page.set_content(http.post("/desk/report", data=sent).text)
     assert printed(page, tmp_path) == 2
-    assert page.locator("b, script").count() == 0
+    assert page.locator("b").count() == 0 and page.locator("script").count() == 1
+    page.emulate_media(media="print")
+    page.set_viewport_size(PRINTED)
+    heights = page.locator(".sheet").evaluate_all("all => all.map(each => each.offsetHeight)")
+    assert len(heights) == 2 and (entered == "little" or min(heights) > 0.7 * PRINTED["height"]), "two full pages"
+    smallest = "all => Math.min(...all.map(each => parseFloat(getComputedStyle(each).fontSize)))"
+    assert page.locator("li, dd, td, h1, h2, .sheet > p:not(.soft, .head)").evaluate_all(smallest) >= POINTS_11
     page.close()
+
+
+def test_the_report_has_a_print_button_where_scripts_run_and_says_who_made_it(scripted: Page) -> None:
+    fill(scripted, title="At home", value="£5m", lots="2")
+    send(scripted)
+    scripted.get_by_label("Your name, for the report").fill("Ada Example")
+    step(scripted, "/desk/report")
+    scripted.evaluate("window.print = () => { document.title = 'printed' }")
+    scripted.get_by_role("button", name="Print this report").click()
+    assert scripted.title() == "printed"
+    assert scripted.get_by_text("Made by Ada Example on ").is_visible()
 
 
 def everything() -> dict[str, str]:

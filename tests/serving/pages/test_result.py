@@ -14,7 +14,7 @@ from models.score import Score, score
 from serving.pages import about, result, stages
 from tenders.io.read import to_process
 from tests import samples
-from tests.serving.made import CAMBRIDGESHIRE, FILLED, Page, carried, uploaded
+from tests.serving.made import CAMBRIDGESHIRE, Page, carried, uploaded
 
 PEERS = Peers(stage="draft", failed=(0.1, 0.105, 0.9), held=(0.1, 0.2))
 
@@ -53,12 +53,11 @@ def test_every_picture_that_is_not_beside_its_numbers_has_its_words(http: httpx.
             assert svg.get("aria-hidden") == "true" or (svg.get("role") == "img" and svg.get("aria-label"))
 
 
-def test_result_and_report_show_the_peers_and_the_report_the_stages_too(http: httpx.Client) -> None:
+def test_result_and_report_show_the_peers(http: httpx.Client) -> None:
     sent = carried(uploaded(http, "c.json", samples.data(CAMBRIDGESHIRE)))
     page, report = (http.post(path, data=sent).text for path in ("/", "/desk/report"))
     for text in (page, report):
         assert re.search(r"\d+ past cases(, where the model puts them| on the same scale)", text)
-    assert 'class="path"' in report and 'class="path"' not in http.post("/desk/report", data=FILLED).text
 
 
 def test_about_tells_the_registers_apart_from_the_uk_and_says_what_has_no_picture(
