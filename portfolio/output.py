@@ -24,7 +24,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, WriteOnlyCell
 from features.categorical import Categorical
 from tenders import files
 from tenders.errors import UsageError
-from tenders.io.text import FORMULA_STARTS
+from tenders.io.text import FORMULA
 
 ROW_GROUP = 100_000
 """Rows of a Parquet row group."""
@@ -179,7 +179,7 @@ def _without_formulas(table: pa.Table) -> pa.Table:
 
 
 def _with_apostrophes(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    formulas = pc.match_substring_regex(column, pattern=f"^[{''.join(FORMULA_STARTS)}]".replace("-", r"\-"))
+    formulas = pc.match_substring_regex(column, pattern=FORMULA)
     if not pc.any(formulas).as_py():
         return column
     return pc.if_else(formulas, pc.binary_join_element_wise("'", column, ""), column)

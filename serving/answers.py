@@ -33,6 +33,8 @@ GC_THRESHOLDS = (50_000, 20, 50)
 UNEXPECTED = "an unexpected error; the service's log has it"
 WHAT_IF_EXAMPLE = 'Send {"tender": {…}, "set": {"lots": 4}} or {"tender": {…}, "scenarios": [{…}, {…}]}'
 MAX_COMPARABLES = 50
+HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+"""Of every answer that is no page: it is what it says, and nobody keeps it."""
 
 log = logging.getLogger("tender_risk")
 _encode = msgspec.json.Encoder().encode
@@ -134,7 +136,7 @@ def score_request(request: ScoreRequest) -> Score:
 
 def json_response(content: Any, status: int = HTTPStatus.OK) -> Response:
     """`content` as a JSON answer."""
-    return Response(_encode(content), status, media_type="application/json")
+    return Response(_encode(content), status, headers=HEADERS, media_type="application/json")
 
 
 def error_response(error: TenderRiskError) -> Response:

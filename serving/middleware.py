@@ -12,15 +12,18 @@ import os
 from collections.abc import Collection
 from http import HTTPStatus
 from time import perf_counter
+from urllib.parse import urlsplit
 
 import prometheus_client
 from prometheus_client import multiprocess
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.answers import UNEXPECTED, ErrorAnswer, error_response, json_response
-from serving.jobs.settings import settings
+from serving.jobs.settings import HOSTS, settings
+from serving.keys import OPEN_PATHS, is_loopback
 from serving.pages.rendering import missing_page
 from tenders.errors import Problem, TenderRiskError, TooLargeError
 from tenders.io.read import MAX_BYTES, too_many_bytes
@@ -35,6 +38,14 @@ TIMEOUT_SECONDS = 60
 """For a whole body, and for the next piece of an upload."""
 JOBS = ("/jobs/", "/portfolio/")
 """Beginnings of the address of a job. Whoever knows the address sees the job, so no log and no metric has it."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""They change nothing."""
+STATIC_TYPES = ("text/css", "text/javascript", "image/")
+"""What is the same for everybody; browsers may keep it."""
+SERVED_HOSTS: set[str] = set()
+"""Names that the service was started with."""
+CROSS_SITE = "another site's page sent this"
+OTHER_HOST = f"the service does not answer to this name: set {HOSTS}"
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
 # From an empty answer to 10,000 tenders on a busy machine; uploads take longer.
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60)
@@ -167,6 +178,64 @@ class BodyLimit:
             await error_response(too_many_bytes(size))(scope, receive, send)
             return
         await self.app(scope, _replay(body, receive), send)
+
+
+class SiteGuard:
+    """Answers requests to the names of this service alone, changes nothing for another site's page, and marks answers.
+
+    A page elsewhere can send a browser here under a name of its own (DNS rebinding), or post a form: 421 and 403.
+    Uploads check the site themselves, because their sender does not listen before the file is sent.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.hosts = settings().hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        app = self.app
+        if scope["path"] not in OPEN_PATHS and not self._is_ours(headers.getlist("Host"), scope):
+            app = json_response(ErrorAnswer(error=OTHER_HOST), HTTPStatus.MISDIRECTED_REQUEST)
+        elif scope["method"] not in SAFE_METHODS and scope["path"] not in UPLOADS and is_cross_site(headers):
+            app = json_response(ErrorAnswer(error=CROSS_SITE), HTTPStatus.FORBIDDEN)
+
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                marked = MutableHeaders(scope=message)
+                marked.setdefault("X-Content-Type-Options", "nosniff")
+                if not marked.get("Content-Type", "").startswith(STATIC_TYPES):
+                    marked.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await app(scope, receive, mark)
+
+    def _is_ours(self, hosts: list[str], scope: Scope) -> bool:
+        if len(hosts) != 1:
+            return False
+        name = host_name(hosts[0])
+        # A name can be led here by anyone who owns it; the address that was connected to cannot.
+        return is_loopback(name) or name == (scope.get("server") or ("",))[0] or name in self.hosts | SERVED_HOSTS
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port and brackets."""
+    address, bracket, _ = host.removeprefix("[").partition("]")
+    return address if host.startswith("[") and bracket else host.partition(":")[0].lower().removesuffix(".")
+
+
+def is_cross_site(headers: Headers) -> bool:
+    """Whether a browser sends this for another site's page. Programs send none of the headers that tell."""
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site is not None:
+        return site not in ("none", "same-origin")
+    # Browsers leave the first header out where the connection is not secret.
+    try:
+        return origin is not None and urlsplit(origin).netloc != headers.get("Host")
+    except ValueError:
+        return True
 
 
 async def drain(request: Request) -> None:

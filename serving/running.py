@@ -19,6 +19,7 @@ from serving import keys
 from serving.jobs.settings import settings
 from tenders.errors import UnreachableError, UsageError
 
+LOG, LEVELS = "TENDER_RISK_LOG", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # A client that never finishes its request does not hold up the end.
 SHUTDOWN_SECONDS = 10
 
@@ -40,19 +41,28 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         )
     # A setting that is not valid is an error of the command, not of the first upload.
     settings()
+    level = _log_level()
     with listen(host, port) as listener:
         # Imported late: it takes a second or two, and the checks above should not wait for it.
         from serving.answers import served_bundle
+        from serving.middleware import SERVED_HOSTS, host_name
         from serving.service import TenderRisk
 
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.
         served_bundle()
         # One line a request, on stderr; never headers, so never a key.
-        level = os.environ.get("TENDER_RISK_LOG", "WARNING").upper()
         logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+        SERVED_HOSTS.add(host_name(f"[{host}]" if ":" in host else host))
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         application = TenderRisk.to_asgi()  # type: ignore[attr-defined]
         run(application, listener, lambda: announce(url))
+
+
+def _log_level() -> str:
+    level = os.environ.get(LOG, "").strip().upper() or "WARNING"
+    if level not in LEVELS:
+        raise UsageError(f"{LOG}: expected one of {', '.join(LEVELS)}, got {level[:40]!r}")
+    return level
 
 
 def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:

@@ -23,7 +23,7 @@ from serving import answers, openapi
 from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
 from serving.jobs import api, job_service
 from serving.keys import KeyGuard
-from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, metrics
+from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, SiteGuard, metrics
 from serving.openapi import INFRASTRUCTURE, described
 from serving.pages import about, answer, beside, casebook, drafts, home, reporting, result, stages, unknown, worklists
 from serving.pages.drafts import Draft
@@ -84,7 +84,7 @@ pages = Starlette(
         Route("/portfolio/{id}", worklists.job_page, methods=["GET"]),
         Route("/portfolio/{id}/cancel", worklists.cancel, methods=["POST"]),
         Route("/portfolio/{id}/delete", worklists.delete, methods=["POST"]),
-        Route("/portfolio/{id}/row/{rank:int}", worklists.open_row, methods=["GET"]),
+        Route("/portfolio/{id}/row/{rank}", worklists.open_row, methods=["GET"]),
         *(route.route() for route in api.ROUTES),
         Route("/casebook", casebook.list_cases, methods=["GET"]),
         Route("/casebook/{case_id}", casebook.show_case, methods=["GET"]),
@@ -102,7 +102,7 @@ def with_middleware(service: Any) -> Any:
     """Decorates a BentoML service with the middleware of every service of ours, outermost first."""
     paths = {api.route for api in service.apis.values()} | {route.path for route in pages.routes}  # type: ignore[attr-defined]
     service.add_asgi_middleware(RequestMetrics, endpoints=[*INFRASTRUCTURE, *(p for p in paths if "{" not in p)])
-    for middleware in (JsonErrors, KeyGuard, BodyLimit):
+    for middleware in (SiteGuard, JsonErrors, KeyGuard, BodyLimit):
         service.add_asgi_middleware(middleware)
     return service
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
-from serving.answers import ErrorAnswer, error_response, json_response
+from serving.answers import HEADERS, ErrorAnswer, error_response, json_response
 from serving.jobs.downloads import MEDIA_TYPES, download
 from serving.jobs.job import Job
 from serving.jobs.job_service import JobAnswer, job_answer, job_service, newest_jobs
 from serving.jobs.paths import JobPaths
 from serving.jobs.receiving import receive_upload
-from serving.middleware import drain
+from serving.middleware import CROSS_SITE, drain, is_cross_site
 from serving.openapi import ApiRoute
 from tenders.errors import TenderRiskError
 
-HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 # A report has its own styles and no scripts.
 REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 Answer = Callable[[Request, Job, JobPaths], Awaitable[Response]]
@@ -46,7 +44,8 @@ async def take_upload(request: Request, fields: dict[str, str] | None = None) ->
 
 
 async def _take_upload(request: Request, fields: dict[str, str]) -> Job:
-    _check_site(request)
+    if is_cross_site(request.headers):
+        raise CrossSiteError(CROSS_SITE)
     service = await anyio.to_thread.run_sync(job_service)
     await anyio.to_thread.run_sync(service.check_room)
     job_id, paths = await anyio.to_thread.run_sync(service.new)
@@ -56,18 +55,6 @@ async def _take_upload(request: Request, fields: dict[str, str]) -> Job:
     except BaseException:
         service.discard(job_id)
         raise
-
-
-def _check_site(request: Request) -> None:
-    """Raises CrossSiteError for a form that another site's page sent: it would fill the disk behind a user's back."""
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    if site is not None:
-        is_ours = site in ("none", "same-origin")
-    else:
-        # Browsers leave the first header out where the connection is not secret; programs leave both out.
-        is_ours = origin is None or urlsplit(origin).netloc == request.headers.get("Host")
-    if not is_ours:
-        raise CrossSiteError("another site's page sent this")
 
 
 async def create(request: Request) -> Response:

@@ -10,10 +10,12 @@ process that holds it ends, even if it was killed, so no clock decides whether w
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
 import shutil
+import stat
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -26,8 +28,11 @@ from tenders.errors import DataError, UnreachableError
 from tenders.io.detection import BULK_SUFFIXES, CODECS
 
 LOCK = "lock"
+OURS = ("home", ".home.", "jobs", "runner-")
+"""Beginnings of the names in the directory."""
 MAX_NAME_BYTES = 150
 """Bytes of an upload's name that are kept: with what is added before and behind it fits the 255 that systems take."""
+log = logging.getLogger("tender_risk.jobs")
 _UNSAFE = re.compile(r"[^\w .,()+-]")
 
 
@@ -38,6 +43,7 @@ class DataDirectory:
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _close(path)
             self._jobs.mkdir(mode=0o700, exist_ok=True)
             self.name = self._read_name()
         except OSError as error:
@@ -105,6 +111,17 @@ class DataDirectory:
             finally:
                 partial.unlink()
         return path.read_text(encoding="ascii")
+
+
+def _close(path: Path) -> None:
+    """Takes a directory from other users, if it is ours and holds nothing but our files."""
+    found = path.stat()
+    if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return
+    if found.st_uid == os.geteuid() and all(entry.name.startswith(OURS) for entry in path.iterdir()):
+        path.chmod(0o700)
+    elif found.st_mode & stat.S_IRWXO:
+        log.warning("every user of this machine can open %s. Run: chmod 700", path)
 
 
 class JobPaths(msgspec.Struct, frozen=True):

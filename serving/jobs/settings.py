@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +14,17 @@ from tenders.errors import UsageError
 
 DATA, DATABASE = "TENDER_RISK_DATA", "TENDER_RISK_JOBS"
 UPLOAD_MB, DAYS = "TENDER_RISK_UPLOAD_MB", "TENDER_RISK_JOB_DAYS"
+HOSTS = "TENDER_RISK_HOSTS"
 WORKERS, NICENESS = "TENDER_RISK_JOB_WORKERS", "TENDER_RISK_JOB_NICENESS"
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")
 POSTGRESQL = ("postgresql://", "postgres://")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings. `database` is blank for SQLite in the data directory; `upload` is in bytes.
 
-    `niceness` is how far jobs give way to everything else on the machine, from 0 to 19.
+    `niceness` is how far jobs give way to everything else on the machine, from 0 to 19. `hosts` are the names, beside
+    those of loopback, under which the service is asked.
     """
 
     data: Path
@@ -29,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     days: int = 30
     workers: int = 1
     niceness: int = 10
+    hosts: frozenset[str] = frozenset()
 
     @property
     def lifetime(self) -> timedelta:
@@ -52,7 +57,16 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         # One core is left to requests that score a single tender.
         workers=_whole_number(environment, WORKERS, max((os.cpu_count() or 1) - 1, 1)),
         niceness=_whole_number(environment, NICENESS, 10, least=0, most=19),
+        hosts=_hosts(environment),
     )
+
+
+def _hosts(environment: Mapping[str, str]) -> frozenset[str]:
+    names = [name.strip().lower().removesuffix(".") for name in environment.get(HOSTS, "").split(",") if name.strip()]
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise UsageError(f"{HOSTS}: expected names or addresses, as in tenders.example.org, got {name[:80]!r}")
+    return frozenset(names)
 
 
 def _whole_number(

@@ -17,7 +17,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # Other sites are not told the address, and forms say that they come from here.
+    "Referrer-Policy": "same-origin",
     # The browser may keep a page to go back to; nobody else may.
     "Cache-Control": "private, no-cache",
 }

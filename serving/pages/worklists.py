@@ -30,8 +30,6 @@ from tenders.errors import Problem, TenderRiskError
 from tenders.facts import STAGES
 from tenders.io.detection import BULK_SUFFIXES, CODECS
 
-# The form says where it comes from, which tells it from another site's form.
-UPLOAD_HEADERS = {**HEADERS, "Referrer-Policy": "same-origin"}
 # The page asks how far the job is.
 WAITING_HEADERS = {**HEADERS, "Content-Security-Policy": f"{HEADERS['Content-Security-Policy']}; connect-src 'self'"}
 HERE = "/portfolio"
@@ -67,6 +65,8 @@ CHANGE_COLUMN = "moved"
 """By what the column of changes is sorted; it is there where the job is compared with an earlier one."""
 LARGEST_FIRST = frozenset({"failure", "low", "value_gbp", "expected_loss_gbp", "published", CHANGE_COLUMN})
 MAX_GONE = 50
+RANK_DIGITS = 12
+"""Digits of the rank of a row in an address."""
 
 
 class GoneTenders(msgspec.Struct, frozen=True):
@@ -126,7 +126,7 @@ def _form(fields: Mapping[str, str], error: TenderRiskError | None = None, earli
     return page(
         "portfolio.html",
         error.http_status if error else HTTPStatus.OK,
-        UPLOAD_HEADERS,
+        HEADERS,
         here=HERE,
         fields={"capacity": str(DEFAULT_CAPACITY), **fields},
         wrong={name: _message(problem) for name, problem in by_field if name in FIELDS},
@@ -172,7 +172,10 @@ async def open_row(request: Request) -> Response:
         job = await anyio.to_thread.run_sync(api.find, request)
         if job is None or job.state != "done":
             return _missing()
-        return await _open_row(job, job_service().paths(job), request.path_params["rank"], request.query_params)
+        rank = request.path_params["rank"]
+        if not rank.isascii() or not rank.isdecimal() or len(rank) > RANK_DIGITS:
+            return _missing()
+        return await _open_row(job, job_service().paths(job), int(rank), request.query_params)
     except (TenderRiskError, FileNotFoundError):
         return _missing()
 

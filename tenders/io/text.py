@@ -22,8 +22,13 @@ from tenders.io.flattened import FlatTable
 
 # A tender needs about ten levels; a hundred leaves room for fields that are not read.
 MAX_DEPTH = 100
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the start of a formula."""
+_BLANKS = r"[\x00-\x20" + "\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]*"
+FORMULA = r"^(?:[\t\n\r\x00]|" + _BLANKS + "[-=+@＝＋－＠﹦﹢﹣﹫])"
+"""What a spreadsheet takes for the start of a formula, as a regular expression of Python and of Arrow.
+
+Some pass over spaces, control characters and byte order marks, or read full-width signs as their narrow forms.
+"""
+_FORMULA = re.compile(FORMULA)
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -182,9 +187,9 @@ def to_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 def escape_formula(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula, with an apostrophe before it that makes it plain text."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def unescape_formula(text: str) -> str:
     """The text that `escape_formula` was given."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
+    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text

@@ -16,15 +16,32 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from portfolio import output
 from tenders.errors import UsageError
+from tenders.io.text import escape_formula
 
 SCHEMA = pa.schema(
     [("buyer", pa.string()), ("line", pa.int64()), ("failure", pa.float64()), ("published", pa.date32())]
 )
-FORMULAS = ["=1+1", "+44 20", "-2", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("https://x","y")', "=cmd|' /C calc'!A0"]
+FORMULAS = [
+    "=1+1",
+    "+44 20",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    " =1",
+    "\0=1",
+    "\ufeff=1",
+    "＝1+1",
+    '=HYPERLINK("https://x","y")',
+    "=cmd|' /C calc'!A0",
+]
 PLAIN = ["a=b", "North, South", 'the "Board"', "two\nlines", "Đắk Lắk 𝔘 ✓", "", " ", "'quoted", None]
 
 
@@ -68,12 +85,17 @@ def test_negative_numbers_are_no_formulas(tmp_path: Path) -> None:
     assert as_csv(written(tmp_path, "csv", row))[1][1:3] == ["-3", "-0.5"]
 
 
+@given(st.text(st.sampled_from("=+-@＝＋－＠﹦ \t\n\r\0\xa0\ufeffa1'") | st.characters(codec="utf-8"), max_size=6))
+def test_what_is_escaped_in_a_csv_is_what_is_escaped_in_a_form(text: str) -> None:
+    assert output._with_apostrophes(pa.chunked_array([[text, None]])).to_pylist() == [escape_formula(text), None]
+
+
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_no_cell_of_a_workbook_is_a_formula(tmp_path: Path, formula: str) -> None:
     content = written(tmp_path, "xlsx", table([formula]))
     cell = load_workbook(io.BytesIO(content)).worksheets[0]["A2"]
     assert cell.data_type == "s"
-    assert cell.value == formula.replace("\r", "\n")
+    assert cell.value == formula.replace("\r", "\n").replace("\0", "")
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         assert not any(b"<f>" in book.read(name) for name in book.namelist())
 

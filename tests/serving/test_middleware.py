@@ -84,3 +84,91 @@ def test_one_request_is_one_line_of_the_log() -> None:
         process.terminate()
         text = process.communicate()[1]
     assert any("404" in line and "forged" in line and "break" in line for line in text.splitlines())
+
+
+@pytest.mark.parametrize("path", ["/docs.json", "/readyz", "/nowhere", "/metrics", "/jobs", "/jobs/x", "/cpv?q=care"])
+def test_an_answer_is_not_kept_and_is_what_it_says(http: httpx.Client, path: str) -> None:
+    answer = http.get(path)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("body", [{"tender": {"title": "x"}}, {}, []])
+def test_neither_is_a_score(http: httpx.Client, body: object) -> None:
+    answer = http.post("/score", json=body)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers.get_list("Cache-Control") == ["no-store"]
+
+
+def test_a_browser_keeps_what_is_the_same_for_everybody(http: httpx.Client) -> None:
+    assert "Cache-Control" not in http.get("/style.css").headers
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:80", "127.0.0.1:3000", "127.1.2.3", "[::1]", "[::1]:99", "localhost."]
+)
+def test_it_answers_to_the_names_of_loopback(http: httpx.Client, host: str) -> None:
+    assert http.get("/about", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "192.0.2.1", "localhost.evil.example", "127.0.0.1.evil.example", "[::2]", "[::1", "", "x y"],
+)
+@pytest.mark.parametrize("path", ["/", "/score/", "/jobs/"])
+def test_it_answers_to_no_other_name(http: httpx.Client, host: str, path: str) -> None:
+    answer = http.get(path, headers={"Host": host}, follow_redirects=False)
+    assert answer.status_code in (400, 421)
+    assert "location" not in answer.headers
+
+
+def test_health_checks_may_use_any_name(http: httpx.Client) -> None:
+    assert http.get("/readyz", headers={"Host": "balancer.example"}).status_code == 200
+
+
+def test_other_names_are_a_setting() -> None:
+    with running(TENDER_RISK_HOSTS="Tenders.example.org, 192.0.2.1") as process:
+        url = address(process)
+        asked = [httpx.get(f"{url}about", headers={"Host": host}).status_code for host in HOSTS]
+    assert asked == [200, 200, 200, 421]
+
+
+HOSTS = ("tenders.example.org", "TENDERS.example.org:443", "192.0.2.1:3000", "example.org")
+CROSS_SITE = [
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": "http://["},
+]
+CHANGES = [
+    ("POST", "/jobs/x/cancel"),
+    ("DELETE", "/jobs/x"),
+    ("POST", "/portfolio/x/cancel"),
+    ("POST", "/portfolio/x/delete"),
+]
+
+
+@pytest.mark.parametrize("headers", CROSS_SITE)
+@pytest.mark.parametrize(("method", "path"), [*CHANGES, ("POST", "/score"), ("POST", "/")])
+def test_another_sites_page_changes_nothing(
+    http: httpx.Client, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = http.request(method, path, headers=headers)
+    assert answer.status_code == 403
+    assert answer.json()["error"] == "another site's page sent this"
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_our_own_pages_and_programs_do(http: httpx.Client, url: str, method: str, path: str) -> None:
+    ours = [{}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": url.rstrip("/")}]
+    assert [http.request(method, path, headers=headers).status_code for headers in ours] == [404] * 4
+
+
+def test_a_link_from_another_site_is_followed(http: httpx.Client) -> None:
+    assert http.get("/about", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
+
+
+@pytest.mark.parametrize("rank", ["9" * 5_000, "9" * 20, "x", "-1", "%D9%A1"])
+def test_a_row_that_cannot_be_is_not_found(http: httpx.Client, rank: str) -> None:
+    assert http.get(f"/portfolio/x/row/{rank}").status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import socket
 import subprocess
@@ -64,6 +65,14 @@ def test_a_missing_bundle_is_an_error_before_anything_is_served(monkeypatch: pyt
     monkeypatch.setattr(answers, "served_bundle", missing)
     with pytest.raises(BundleError):
         serve("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize(("name", "value"), [("TENDER_RISK_LOG", "loud"), ("TENDER_RISK_HOSTS", "http://x/")])
+def test_a_setting_that_is_none_is_an_error_of_the_command(name: str, value: str) -> None:
+    command = [sys.executable, "-c", "from cli.main import run; run()", "serve", "--port", "0"]
+    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, name: value}, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"error: {name}: expected") and "Traceback" not in ended.stderr
 
 
 def test_what_was_loaded_is_frozen_out_of_garbage_collection() -> None:

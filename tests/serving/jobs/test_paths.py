@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -105,3 +106,19 @@ def test_a_file_that_is_still_coming_is_not_the_upload(tmp_path: Path) -> None:
         _ = paths.upload
     (paths.uploads / "a.csv").touch()
     assert paths.upload.name == "a.csv"
+
+
+def test_the_directory_is_closed_to_other_users(tmp_path: Path) -> None:
+    ours, shared = tmp_path / "ours", tmp_path / "shared"
+    for folder in (ours, shared):
+        folder.mkdir()
+        folder.chmod(0o755)
+    (shared / "theirs.txt").touch()
+    DataDirectory(ours)
+    DataDirectory(shared)
+    assert stat.S_IMODE(ours.stat().st_mode) == 0o700
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755, "it holds what is not ours"
+    assert stat.S_IMODE((shared / "jobs").stat().st_mode) == 0o700
+    ours.chmod(0o755)
+    DataDirectory(ours)
+    assert stat.S_IMODE(ours.stat().st_mode) == 0o700, "also one of an earlier version"

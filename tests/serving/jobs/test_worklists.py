@@ -27,7 +27,7 @@ def test_an_upload_leads_to_the_page_of_its_job(idle: httpx.Client) -> None:
     assert "It waits for its turn" in waiting.text
     assert 'http-equiv="refresh"' in waiting.text
     assert "connect-src 'self'" in waiting.headers["content-security-policy"]
-    assert waiting.headers["referrer-policy"] == "no-referrer"
+    assert waiting.headers["referrer-policy"] == "same-origin"
 
 
 def test_an_upload_that_is_refused_says_why_on_the_page(idle: httpx.Client) -> None:
