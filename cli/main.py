@@ -112,8 +112,21 @@ def outcomes(file: File, json: Json = False) -> None:
 
 
 @app.command()
-def features(json: Json = False) -> None:
-    """Print the catalogue of features."""
+def features(
+    effects: Annotated[bool, typer.Option("--effects", help="Print each factor's layers of evidence.")] = False,
+    bundle: BundleDir = None,
+    json: Json = False,
+) -> None:
+    """Print the catalogue of features; with --effects, what is known of each factor's effect in the UK models."""
+    if effects:
+        from models import bundle as bundles
+        from tenders.io import form
+
+        model = bundles.load(bundle or bundles.released())
+        without = [field.name for field in form.FIELDS if field.name not in model.moving_columns]
+        listing = {"effects": model.manifest.effects, "no_known_effect": without}
+        print_json(listing) if json else output.print_effects(out, model.manifest.effects, without)
+        return
     from features.catalogue import catalogue
 
     rows = [
@@ -138,18 +151,23 @@ def train(
     history: Annotated[
         Path | None, typer.Option(help="A directory of histories, each named as its register, such as NAME.parquet.")
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep-registers", help="Keep the released models of registers; train the UK's alone.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train on the casebook, and on registers if given, tracked in MLflow; prints the run's id."""
+    from models import bundle as bundles
     from training import tracking
     from training import train as training
     from training.datasets import load_casebook
     from training.recipe import read_recipe
 
     chosen = read_recipe(config)
+    kept = bundles.load(bundles.released()) if keep and history else None
     with err.status("reading the casebook") as status:
         cases = load_casebook()
-        result = training.train(cases, chosen, lambda text: status.update(f"training: {text}"), history)
+        result = training.train(cases, chosen, lambda text: status.update(f"training: {text}"), history, kept)
         status.update("writing the run")
         run_id = tracking.log(result)
     if json:

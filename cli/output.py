@@ -14,6 +14,7 @@ from rich.table import Column, Table
 if TYPE_CHECKING:
     # Importing these takes longer than most commands.
     from models.comparables import Comparables
+    from models.effects import Estimate, FactorEffect
     from models.factors import Factor, State
     from models.score import Score
     from models.suggest import Precedent, Precedents, Suggestion, Suggestions
@@ -53,6 +54,7 @@ def print_score(out: Console, score: Score, explain: bool) -> None:
         f"  failure      [bold]{score.failure:.1%}[/bold]  ({low:.1%} to {high:.1%})  {score.band}; "
         f"base rate {score.base_rate:.1%}"
     )
+    out.print(f"  class        {escape(score.reference_class)}")
     out.print(f"    no award   {score.outcomes.no_award:.1%}")
     out.print(f"    early end  {score.outcomes.early_end:.1%}, given an award")
     if score.outcomes.single_bid is not None:
@@ -61,7 +63,10 @@ def print_score(out: Console, score: Score, explain: bool) -> None:
     if reasons:
         out.print("  reasons, with their effect in percentage points")
     for reason in reasons:
-        out.print(f"    {100 * reason.effect:+6.2f}  {escape(reason.text)}  [dim]{escape(reason.path)}[/dim]")
+        source = (
+            f"{escape(reason.path)}; from {' and '.join(reason.evidence)}" if reason.evidence else escape(reason.path)
+        )
+        out.print(f"    {100 * reason.effect:+6.2f}  {escape(reason.text)}  [dim]{source}[/dim]")
     if explain:
         for unknown in score.unknown:
             out.print(f"    unknown  {unknown.feature}: {unknown.why}")
@@ -88,8 +93,13 @@ def _print_factors(out: Console, factors: Sequence[Factor]) -> None:
         for factor in group:
             mark = "  (seen with survival)" if factor.seen_with == "survival" else ""
             record = f"{factor.cases.words}. {escape('; '.join(factor.sources))}"
-            out.print(f"      {escape(factor.text)}{mark}\n        [dim]{record}[/dim]")
+            out.print(f"      {escape(factor.text)}{mark}\n        [dim]{factor.weight} {record}[/dim]")
     out.print(f"    {CAVEAT}")
+
+
+def _ratio(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return f"{estimate.odds_ratio:.2f} ({low:.2f} to {high:.2f})"
 
 
 def print_what_if(out: Console, result: WhatIf) -> None:
@@ -300,6 +310,20 @@ def print_features(out: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     out.print(table)
 
 
+def print_effects(out: Console, effects: Sequence[FactorEffect], without: Sequence[str]) -> None:
+    """The layers of evidence of each factor, as odds ratios with their 95 % intervals, and facts without effect."""
+    table = Table(Column("factor", min_width=16), "outcome", "unit", "documented", "registers", "UK cases", "pooled")
+    for effect in effects:
+        for outcome, layers in effect.outcomes.items():
+            cells = (layers.documented, layers.registers, layers.cases, layers.pooled)
+            pooled = "held at none: " if layers.held else ""
+            *others, last = ("–" if cell is None else _ratio(cell) for cell in cells)
+            table.add_row(effect.feature, outcome, effect.unit, *others, pooled + last)
+    out.print(table)
+    out.print("Odds ratios of one unit, with 95 % intervals. Nearly all of them hold 1: these are weak effects.")
+    out.print(f"No known effect: {', '.join(without)}.")
+
+
 def print_training(out: Console, run_id: str, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
     """The metrics of a training run, and its id."""
     table = Table(Column("of", min_width=MIN_NAME_WIDTH), "n", "positives", "base rate", "AUC", "95 %", "Brier", "ECE")
@@ -320,7 +344,20 @@ def print_training(out: Console, run_id: str, metrics: Mapping[str, Mapping[str,
 
 def print_evaluation(out: Console, evaluation: EvaluationResult) -> None:
     """The metrics of an evaluation; picked cases in a row of their own."""
-    table = Table("cases", "n", "positives", "censored", "base rate", "AUC", "95 %", "Brier", "ECE", "lift at 5 %")
+    table = Table(
+        "cases",
+        "n",
+        "positives",
+        "censored",
+        "base rate",
+        "mean",
+        "AUC",
+        "95 %",
+        "Brier",
+        "skill",
+        "ECE",
+        "lift at 5 %",
+    )
     rows = {"judged by": evaluation, **({"picked": evaluation.picked} if evaluation.picked else {})}
     for name, row in rows.items():
         table.add_row(
@@ -329,9 +366,11 @@ def print_evaluation(out: Console, evaluation: EvaluationResult) -> None:
             f"{row.positives:,}",
             f"{row.censored:,}",
             _figure(row.base_rate),
+            _figure(row.mean),
             _figure(row.auc),
             " to ".join(map(_figure, row.auc_ci)) if row.auc_ci else "–",
             _figure(row.brier),
+            _figure(row.brier_skill),
             _figure(row.ece),
             _figure(row.lift_at_5),
         )

@@ -53,7 +53,7 @@ def advisers_named(table: TenderTable) -> Floats:
     path="/tenderRisk/advisers",
     direction=1,
     evidence=adviser_records,
-    says="The advisers' earlier cases failed {value} times as often as expected ({record}).",
+    says="The advisers named had advised {record}: {value} times as often as expected, shrunk to 1.",
 )
 def adviser_record(table: TenderTable) -> Floats:
     """Failures in the advisers' cases resolved before, over those expected of such cases, shrunk to 1.

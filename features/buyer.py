@@ -65,7 +65,7 @@ def supplier_records(table: TenderTable) -> Categorical[CaseRecord | None]:
     path="/buyer",
     direction=1,
     evidence=buyer_records,
-    says="The buyer's earlier cases failed {value} times as often as expected ({record}).",
+    says="The buyer had {record}: {value} times as often as expected, shrunk to 1.",
 )
 def buyer_record(table: TenderTable) -> Floats:
     """Failures in the buyer's cases resolved before, over those expected of such cases, shrunk to 1.
@@ -100,7 +100,7 @@ def buyer_cases(table: TenderTable) -> Floats:
     also=("/tender/classification",),
     direction=1,
     evidence=market_records,
-    says="Earlier cases in this market failed {value} times as often as expected ({record}).",
+    says="This market had {record}: {value} times as often as expected, shrunk to 1.",
 )
 def market_record(table: TenderTable) -> Floats:
     """Failures in the market's cases (CPV group) resolved before, over those expected, shrunk to 1.
@@ -118,7 +118,7 @@ def market_record(table: TenderTable) -> Floats:
     path="/awards/0/suppliers",
     direction=1,
     evidence=supplier_records,
-    says="The supplier's earlier cases failed {value} times as often as expected ({record}).",
+    says="The supplier had {record}: {value} times as often as expected, shrunk to 1.",
 )
 def supplier_record(table: TenderTable) -> Floats:
     """Failures in the suppliers' cases resolved before, over those expected, shrunk to 1. Source: track record."""

@@ -78,6 +78,28 @@ def single_bidder_in_competition(table: TenderTable) -> Floats:
 @feature(
     stage="bids_in",
     theme="competition",
+    unit="yes/no",
+    label="Lone bidder",
+    path="/tender/numberOfTenderers",
+    also=("/bids/statistics", "/tender/tenderers"),
+    direction=1,
+    says="A single bidder, or none, answered, and none was chosen by design.",
+    says_not="More than one bidder answered, or one was chosen by design.",
+    trained=False,
+)
+def lone_bidder(table: TenderTable) -> Floats:
+    """1 with one bidder or none, unless it is known that one was invited by design; 0 with more.
+
+    As a single bidder in open competition, but where nobody says whether it was competed for, it counts. Source:
+    casebook.
+    """
+    alone, competed = single_bidder(table), is_competed(table)
+    return np.where((alone == 1) & (competed == 0), 0.0, alone)
+
+
+@feature(
+    stage="bids_in",
+    theme="competition",
     unit="bids",
     label="Fewest bids on a lot",
     path="/bids/statistics",

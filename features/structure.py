@@ -72,6 +72,7 @@ def structure_changes(table: TenderTable) -> Floats:
     label="Changes other than of the legal form",
     path="/tenderRisk/structureChanges",
     also=("/tender/amendments",),
+    direction=1,
     says="Changes after publication, other than of the legal form: {value}.",
     trained=False,
 )

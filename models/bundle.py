@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -21,20 +21,22 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 
 from features.catalogue import catalogue
-from features.feature import Feature
+from features.feature import THEMES, Feature
 from features.table_builder import columns_asked
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import RegisterHistory
 from models import register_histories
 from models.calibration import Calibration
+from models.effects import LAYERS, EffectTable, FactorEffect, Layer
+from models.reference_classes import ClassRates, placement
 from models.training_profile import TrainingProfile
 from tenders.errors import BundleError
 from tenders.facts import STAGES, Stage
 from tenders.history import ocid_prefixes
 
-FORMAT = 3
-READABLE = (2, FORMAT)
-"""Formats that can be read. Bundles of format 2 have no training profile."""
+FORMAT = 4
+READABLE = (2, 3, FORMAT)
+"""Formats that can be read. Those of format 2 have no training profile, those of format 3 no effects."""
 RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
 MANIFEST, CARD, CALIBRATION = "manifest.json", "MODEL_CARD.md", "calibration.json"
@@ -47,7 +49,7 @@ UNRELEASED = "unreleased"
 """The version of a bundle that was trained but not released."""
 ANY = "any"
 """The bundle whose models learnt from all registers, for tenders of a register that has no bundle of its own."""
-PICTURES = ("reliability.svg",)
+PICTURES = ("reliability.svg", *(f"effects-{theme}.svg" for theme in THEMES))
 
 
 class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class ModelPart(msgspec.Struct, frozen=True, kw_only=True):
     Three terms are added to its margin, read from the register's history as of the tender's day
     (`features.track_records.register_history`): `level` times the log-odds of the register's rate of the last year,
     `drift` times the last quarter's log-odds less those of the year, and `profile` times the log-odds of the register's
-    online model.
+    online model. A part without features has no booster: pooled effects say all that it knows.
     """
 
     outcome: str
@@ -88,7 +90,11 @@ class TrainingSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """The manifest of a bundle. `prefixes` begin its register's ocids; `save` fills `digests`."""
+    """The manifest of a bundle. `prefixes` begin its register's ocids; `save` fills `digests`.
+
+    `effects` are what its models start from, `rates` those of its reference classes. Both are empty for registers
+    with models of their own.
+    """
 
     version: str
     created: str
@@ -99,6 +105,8 @@ class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     metrics: dict[str, dict[str, float | None]]
     evidence: str
     registers: tuple[str, ...] = ()
+    effects: tuple[FactorEffect, ...] = ()
+    rates: ClassRates = {}
     prefixes: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     format: int = FORMAT
     digests: dict[str, str] = msgspec.field(default_factory=dict)
@@ -124,9 +132,33 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def weighed(self) -> tuple[Feature, ...]:
-        """Every feature that a booster reads, in catalogue order."""
+        """Every feature that a booster or an effect reads, in catalogue order."""
         names = {name for part in self.manifest.parts for name in part.features}
+        names |= {name for effect in self.manifest.effects for name in effect.reads}
         return tuple(feature for name, feature in catalogue().items() if name in names)
+
+    @cached_property
+    def effect_table(self) -> EffectTable | None:
+        """The effects as arrays, over the columns of `weighed`; None without effects."""
+        names = [feature.name for feature in self.weighed]
+        return EffectTable.of(self.manifest.effects, names) if self.manifest.effects else None
+
+    def effect_of(self, feature: str) -> FactorEffect | None:
+        """The pooled effects of a feature; None if it has none."""
+        return self._effects.get(feature)
+
+    @cached_property
+    def _effects(self) -> dict[str, FactorEffect]:
+        return {effect.feature: effect for effect in self.manifest.effects}
+
+    def layers(self, feature: str, outcomes: Collection[str]) -> tuple[Layer, ...]:
+        """Where the weight of a feature comes from, in the models of some outcomes."""
+        effect = self.effect_of(feature)
+        found = {layer for o in outcomes if effect and o in effect.outcomes for layer in effect.outcomes[o].layers}
+        if any(feature in part.features for part in self.manifest.parts if part.outcome in outcomes):
+            # Its trees learnt from the UK's cases, those of other bundles from registers.
+            found.add("cases" if self.manifest.effects or self.manifest.register == "uk" else "registers")
+        return tuple(layer for layer in LAYERS if layer in found)
 
     def joint_booster(self, parts: Sequence[ModelPart]) -> xgb.Booster | None:
         """One booster that gives the margins of several parts, a column each; None if it cannot be made.
@@ -152,12 +184,23 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if stage not in self._columns_by_stage:
             known = STAGES[: STAGES.index(stage) + 1]
             measures = [feature.measure for feature in self.weighed if feature.stage in known]
-            self._columns_by_stage[stage] = columns_asked(measures, stage)
+            classes = [placement] if self.manifest.rates else []
+            self._columns_by_stage[stage] = columns_asked([*measures, *classes], stage)
         return self._columns_by_stage[stage]
 
     @cached_property
     def _columns_by_stage(self) -> dict[Stage, frozenset[str]]:
         return {}
+
+    @cached_property
+    def moving_columns(self) -> frozenset[str]:
+        """The columns of tenders that can move its failure probability at some stage."""
+        names = {name for part in self.manifest.parts if part.outcome in FAILURE_OUTCOMES for name in part.features}
+        for effect in self.manifest.effects:
+            if any(each.coefficient and o in FAILURE_OUTCOMES for o, each in effect.outcomes.items()):
+                names |= set(effect.reads)
+        measures = [feature.measure for feature in self.weighed if feature.name in names]
+        return columns_asked([*measures, *([placement] if self.manifest.rates else [])], STAGES[-1])
 
     def for_ocid(self, ocid: str | None) -> Bundle:
         """The bundle of the register whose name or prefix begins an ocid; this one for any other tender."""
@@ -170,15 +213,25 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self.registers | prefixed
 
     def failure_outcomes(self, stage: Stage) -> tuple[str, ...]:
-        """The failure outcomes that have a booster at a stage."""
+        """The failure outcomes that are predicted at a stage."""
         return self._outcomes_by_stage.get(stage, ())
 
     @cached_property
     def _outcomes_by_stage(self) -> dict[Stage, tuple[str, ...]]:
         return {
-            stage: tuple(outcome for outcome in FAILURE_OUTCOMES if (outcome, stage) in self.boosters)
+            stage: tuple(outcome for outcome in FAILURE_OUTCOMES if (outcome, stage) in self.predicted)
             for stage in STAGES
         }
+
+    @property
+    def class_title(self) -> str:
+        """Its reference class where tenders have none of their own: all tenders of its register."""
+        return "tenders of all registers" if self.manifest.register == ANY else f"tenders of {self.manifest.register}"
+
+    @cached_property
+    def predicted(self) -> frozenset[tuple[str, Stage]]:
+        """The outcomes and stages of its parts."""
+        return frozenset((part.outcome, part.stage) for part in self.manifest.parts)
 
     def part(self, outcome: str, stage: Stage) -> ModelPart:
         """The part for an outcome at a stage. Raises KeyError if the bundle has none."""
@@ -241,7 +294,8 @@ def save(bundle: Bundle, directory: Path) -> None:
 def _write(bundle: Bundle, directory: Path) -> None:
     directory.mkdir(parents=True)
     for part in bundle.manifest.parts:
-        bundle.boosters[part.outcome, part.stage].save_model(directory / part.file)
+        if part.features:
+            bundle.boosters[part.outcome, part.stage].save_model(directory / part.file)
     calibration = {f"{outcome}-{stage}": fitted for (outcome, stage), fitted in bundle.calibration.items()}
     (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1))
     pq.write_table(_cases_table(bundle.case_history), directory / TRACK_RECORDS, compression="zstd")
@@ -275,13 +329,14 @@ def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path)
     boosters, calibration = {}, {}
     fitted = msgspec.json.decode(files[CALIBRATION], type=dict[str, Calibration])
     for part in manifest.parts:
-        booster = xgb.Booster({"nthread": 1})
-        booster.load_model(bytearray(files[part.file]))
-        if tuple(booster.feature_names or ()) != part.features:
-            raise BundleError(f"{directory}: {part.file} reads other features than the manifest says")
         if part.name not in fitted:
             raise BundleError(f"{directory}: {CALIBRATION} has no line for {part.name}")
-        boosters[part.outcome, part.stage] = booster
+        if part.features:
+            booster = xgb.Booster({"nthread": 1})
+            booster.load_model(bytearray(files[part.file]))
+            if tuple(booster.feature_names or ()) != part.features:
+                raise BundleError(f"{directory}: {part.file} reads other features than the manifest says")
+            boosters[part.outcome, part.stage] = booster
         calibration[part.outcome, part.stage] = fitted[part.name]
     return Bundle(
         manifest=manifest,
@@ -347,11 +402,19 @@ def _required_files(manifest: BundleManifest) -> list[str]:
     manifests = [f"{name}/{MANIFEST}" for name in manifest.registers]
     outcomes = register_histories.outcomes(manifest.digests)
     histories = [name for outcome in outcomes for name in register_histories.files(outcome)]
-    return [*(part.file for part in manifest.parts), CALIBRATION, TRACK_RECORDS, CARD, *histories, *manifests]
+    return [
+        *(part.file for part in manifest.parts if part.features),
+        CALIBRATION,
+        TRACK_RECORDS,
+        CARD,
+        *histories,
+        *manifests,
+    ]
 
 
 def _unknown_features(manifest: BundleManifest) -> list[str]:
-    read = ((part.file, name) for part in manifest.parts for name in part.features)
+    read = [(part.file, name) for part in manifest.parts for name in part.features]
+    read += [(MANIFEST, name) for effect in manifest.effects for name in effect.reads]
     return [f"{file} reads the unknown feature {name}" for file, name in read if name not in catalogue()]
 
 

@@ -1,6 +1,6 @@
 """Pooled effects of factors: what the UK model starts from, in log-odds.
 
-A factor's value becomes a dose (`FactorEffect.dose`); its effect is coefficient × (dose − centre), where the centre is
+A factor's value becomes a dose (`scaled`); its effect is coefficient × (dose − centre), where the centre is
 the usual dose of the tender's own class, so that an ordinary fact moves nothing. What is unknown adds exactly 0.
 """
 
@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from features.table import Floats
 from tenders.facts import Stage
@@ -49,8 +50,8 @@ class OutcomeEffect(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a factor's effect on one outcome: the pooled log odds ratio, its standard error, the layers.
 
     `by_register` are the estimates behind `registers`. A layer is None where it says nothing. `only_large` says that
-    the rates of ordinary contracts hold this effect already, so it counts for large services only. `held` says that
-    the pooled effect was on the wrong side of the direction that is held, so that the coefficient is 0.
+    the classes of ordinary contracts are classes of this fact already, so it counts for large services only. `held`
+    says that the pooled effect was on the wrong side of the direction that is held, so that the coefficient is 0.
     """
 
     coefficient: float
@@ -97,58 +98,104 @@ class FactorEffect(msgspec.Struct, frozen=True, kw_only=True):
         """The features that it reads."""
         return (self.feature, self.unless) if self.unless else (self.feature,)
 
-    def dose(self, values: Mapping[str, Floats]) -> Floats:
-        """The dose of each row from the values of its features by name, shape (rows,); NaN for unknown."""
-        dose = scaled(self.scale, values[self.feature])
-        if self.least is not None or self.most is not None:
-            dose = np.clip(dose, self.least, self.most)
-        return np.where(values[self.unless] == 0, dose, np.nan) if self.unless else dose
-
-    def centred(self, values: Mapping[str, Floats], large: Floats) -> Floats:
-        """The dose of each row less the usual one of its class; 0 for unknown.
-
-        `large` is how far each row is a large service, from 0 to 1.
-        """
-        ordinary, at_large = self.centre
-        return np.nan_to_num(self.dose(values) - (ordinary + large * (at_large - ordinary)))
-
 
 def scaled(scale: Scale, value: Floats) -> Floats:
-    """The dose of each value on a scale, NaN for unknown."""
+    """The dose of values on a scale, NaN for unknown, of the shape of `value`."""
     with np.errstate(invalid="ignore"):
         return _SCALES[scale][0](value)
 
 
-class EffectSum(msgspec.Struct, frozen=True, kw_only=True):
-    """What the effects of one outcome say of the rows of a table: their parts by effect, and what is not known of them.
+class EffectTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Effects as arrays, so that those of many tenders, or of one, are a few steps. Made once for a bundle.
 
-    `parts` has shape (rows, effects), in log-odds; `variance` (rows,) is that of their sum.
+    `columns` are the places of their features among the features that are weighed, `excluding` the effects that have an
+    `unless` and the places of these. Arrays have shape (effects,), `centre` (2, effects).
     """
 
     effects: tuple[FactorEffect, ...]
-    parts: Floats
-    variance: Floats
+    columns: NDArray[np.int64]
+    excluding: tuple[NDArray[np.int64], NDArray[np.int64]]
+    scales: tuple[tuple[Scale, NDArray[np.int64]], ...]
+    bounds: tuple[Floats, Floats]
+    centre: Floats
+    coefficient: dict[str, Floats]
+    spread: dict[str, Floats]
+    only_large: dict[str, NDArray[np.bool_]]
 
-    @property
-    def margin(self) -> Floats:
-        """The sum of the parts, shape (rows,)."""
-        total: Floats = self.parts.sum(axis=1)
-        return total
+    @classmethod
+    def of(cls, effects: Sequence[FactorEffect], features: Sequence[str]) -> EffectTable:
+        """The table of effects that read features of these names, in this order."""
+        place = {name: number for number, name in enumerate(features)}
+        outcomes = dict.fromkeys(outcome for effect in effects for outcome in effect.outcomes)
+        without = OutcomeEffect(coefficient=0.0, spread=0.0, pooled=Estimate.of_log(0.0, 0.0))
+        of = {outcome: [effect.outcomes.get(outcome, without) for effect in effects] for outcome in outcomes}
+        limited = [number for number, effect in enumerate(effects) if effect.unless]
+        scales: dict[Scale, list[int]] = {}
+        for number, effect in enumerate(effects):
+            scales.setdefault(effect.scale, []).append(number)
+        return cls(
+            effects=tuple(effects),
+            columns=np.array([place[effect.feature] for effect in effects], dtype=np.int64),
+            excluding=(_numbers(limited), _numbers([place[effects[number].unless] for number in limited])),
+            scales=tuple((scale, _numbers(numbers)) for scale, numbers in scales.items() if scale != "as_is"),
+            bounds=(
+                np.array([-np.inf if effect.least is None else effect.least for effect in effects]),
+                np.array([np.inf if effect.most is None else effect.most for effect in effects]),
+            ),
+            centre=np.array([effect.centre for effect in effects], dtype=np.float64).T,
+            coefficient={outcome: _floats([each.coefficient for each in known]) for outcome, known in of.items()},
+            spread={outcome: _floats([each.spread for each in known]) for outcome, known in of.items()},
+            only_large={outcome: np.array([each.only_large for each in known]) for outcome, known in of.items()},
+        )
+
+    def parts(self, values: Floats, large: Floats) -> EffectParts:
+        """What the effects say of tenders: `values` of the features, shape (rows, features), NaN for unknown.
+
+        `large` is how far each is a large service, from 0 to 1, shape (rows,).
+        """
+        doses = values.T[self.columns].astype(np.float64)
+        for scale, rows in self.scales:
+            doses[rows] = scaled(scale, doses[rows])
+        least, most = self.bounds
+        np.clip(doses, least[:, None], most[:, None], out=doses)
+        limited, unless = self.excluding
+        doses[limited] = np.where(values.T[unless] == 0, doses[limited], np.nan)
+        ordinary, at_large = self.centre
+        doses -= ordinary[:, None] + np.multiply.outer(at_large - ordinary, large)
+        doses[np.isnan(doses)] = 0.0
+        return EffectParts(table=self, doses=doses, large=large)
 
 
-def effect_sums(
-    effects: Sequence[FactorEffect], outcomes: Sequence[str], values: Mapping[str, Floats], large: Floats
-) -> dict[str, EffectSum]:
-    """What effects say of each outcome, by name. `values` are those of their features, each of shape (rows,)."""
-    doses = {effect.feature: effect.centred(values, large) for effect in effects}
-    sums = {}
-    for outcome in outcomes:
-        chosen = tuple(effect for effect in effects if outcome in effect.outcomes)
-        parts, variance = np.zeros((len(large), len(chosen))), np.zeros(len(large))
-        for column, effect in enumerate(chosen):
-            known = effect.outcomes[outcome]
-            dose = doses[effect.feature] * large if known.only_large else doses[effect.feature]
-            parts[:, column] = known.coefficient * dose
-            variance += (known.spread * dose) ** 2
-        sums[outcome] = EffectSum(effects=chosen, parts=parts, variance=variance)
-    return sums
+class EffectParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What effects say of tenders: the dose of each over the usual one, shape (effects, rows), 0 for unknown."""
+
+    table: EffectTable
+    doses: Floats
+    large: Floats
+
+    def margin(self, outcome: str) -> Floats:
+        """What all effects add to the log-odds of an outcome, shape (rows,)."""
+        added: Floats = self.table.coefficient[outcome] @ self._of(outcome)
+        return added
+
+    def variance(self, outcome: str) -> Floats:
+        """The variance of that, shape (rows,)."""
+        variance: Floats = self.table.spread[outcome] ** 2 @ self._of(outcome) ** 2
+        return variance
+
+    def contributions(self, outcome: str, row: int) -> dict[str, float]:
+        """What each effect adds to the log-odds of one tender, by feature."""
+        added = self.table.coefficient[outcome] * self._of(outcome)[:, row]
+        return dict(zip((effect.feature for effect in self.table.effects), added.tolist(), strict=True))
+
+    def _of(self, outcome: str) -> Floats:
+        only = self.table.only_large[outcome]
+        return np.where(only[:, None], self.doses * self.large, self.doses) if only.any() else self.doses
+
+
+def _floats(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=np.float64)
+
+
+def _numbers(values: Sequence[int]) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64)

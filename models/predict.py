@@ -1,6 +1,6 @@
 """The one door to a probability: a bundle and a table of tenders in, the probabilities of each outcome out.
 
-    table → track records → features → boosters → calibration → Predictions
+    table → track records → features → class rate + pooled effects + boosters → calibration → Predictions
 
 One tender is a table of one row, so that a draft, a page, a portfolio and an evaluation cannot differ.
 """
@@ -24,7 +24,9 @@ from features.track_records.register_features import history_values, telling_phr
 from features.track_records.register_history import HistoryCases, RegisterHistory
 from features.track_records.text_model import Phrases
 from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
-from models.calibration import INTERVAL, Draws
+from models.calibration import INTERVAL, Draws, sigmoid
+from models.effects import Z95, EffectParts
+from models.reference_classes import placement
 from tenders.facts import STAGES, Stage
 
 Matrix = NDArray[np.float32]
@@ -49,6 +51,9 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
     probability: dict[str, Floats]
     interval: Floats
     no_bid: NDArray[np.bool_]
+    base: dict[str, Floats]
+    reference_class: Categorical[str]
+    effects: EffectParts | None = None
 
     @property
     def failure(self) -> Floats:
@@ -59,8 +64,48 @@ class Predictions(msgspec.Struct, frozen=True, kw_only=True):
         """The probability of an outcome, or of failure, by name."""
         if outcome != "failure":
             return self.probability[outcome]
-        failure: Floats = 1 - (1 - self.probability["no_award"]) * (1 - self.probability["early_end"])
-        return failure
+        return _either(self.probability)
+
+    def base_of(self, outcome: str) -> Floats:
+        """The base rate of an outcome, or of failure, in the class of each tender."""
+        if outcome == "failure":
+            return self.base_rate
+        if outcome in self.base:
+            return self.base[outcome]
+        if self.effects is not None:
+            return expit(self.level(outcome))
+        return np.full(len(self.table), self.bundle.calibration[self._part(outcome)].base_rate)
+
+    def interval_of(self, outcome: str) -> Floats:
+        """The bounds of an outcome, or of failure, for each tender, shape (tenders, 2)."""
+        if outcome == "failure":
+            return self.interval
+        if outcome not in self.margin:
+            return np.column_stack([self.of(outcome)] * 2)
+        if self.effects is not None:
+            return _effect_interval(self.effects, {outcome: self.probability[outcome]}, self.levels, self.no_bid)
+        drawn = np.sort(self.bundle.calibration[self._part(outcome)].draws(self.margin[outcome]), axis=1)
+        places = [round(percent / 100 * (drawn.shape[1] - 1)) for percent in INTERVAL]
+        return drawn[:, places].astype(np.float64)
+
+    def _part(self, outcome: str) -> tuple[str, Stage]:
+        """Which part predicted an outcome: whether there will be one bid is asked of the draft."""
+        return outcome, "draft" if outcome == "single_bid" else self.table.stage
+
+    @property
+    def levels(self) -> dict[str, tuple[Floats, Floats]]:
+        """The log-odds of each outcome in the class of each tender and their variance, of a bundle with classes."""
+        classes = placement(self.table)
+        return {outcome: classes.level(self.bundle.manifest.rates, outcome) for outcome in self.margin}
+
+    def level(self, outcome: str) -> Floats:
+        """The log-odds of an outcome in the class of each tender, of a bundle with classes."""
+        return placement(self.table).level(self.bundle.manifest.rates, outcome)[0]
+
+    @property
+    def base_rate(self) -> Floats:
+        """The base rate of failure in the class of each tender."""
+        return _either(self.base)
 
 
 def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = None) -> Predictions:
@@ -81,6 +126,14 @@ def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = N
     matrix = _matrices(bundle, parts, values)
     boosted = _boosted(bundle, parts, matrix)
     margin = {outcome: base_margin(part, table.about(outcome)) + boosted[outcome] for outcome, part in parts.items()}
+    first = next(values[outcome] for outcome in (*FAILURE_OUTCOMES, *values) if outcome in values)
+    effects, levels = None, {}
+    if bundle.effect_table is not None:
+        classes = placement(table)
+        effects = bundle.effect_table.parts(first, classes.large)
+        levels = {outcome: classes.level(bundle.manifest.rates, outcome) for outcome in parts}
+        for outcome, (level, _) in levels.items():
+            margin[outcome] = margin[outcome] + level + effects.margin(outcome)
     calibrated = {
         outcome: bundle.calibration[outcome, part.stage].probabilities(margin[outcome])
         for outcome, part in parts.items()
@@ -94,15 +147,27 @@ def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = N
         "single_bid": np.where(np.isnan(counts), calibrated.get("single_bid", np.nan), counts == 1),
     }
     failing = {outcome: margin[outcome] for outcome in FAILURE_OUTCOMES if outcome in parts}
+    if effects is not None:
+        base = {outcome: expit(levels[outcome][0]) for outcome in failing}
+        of_failure = {outcome: probability[outcome] for outcome in failing}
+        interval = _effect_interval(effects, of_failure, levels, no_bid)
+        names = placement(table).title
+    else:
+        base = {o: np.full(len(table), bundle.calibration[o, stage].base_rate) for o in failing}
+        interval = _interval(bundle, stage, failing, no_bid)
+        names = Categorical.single(bundle.class_title, len(table))
     return Predictions(
         bundle=bundle,
         table=table,
-        feature_values=next(values[outcome] for outcome in (*FAILURE_OUTCOMES, *values) if outcome in values),
+        feature_values=first,
         matrix=matrix,
         margin=margin,
         probability=probability,
-        interval=_interval(bundle, stage, failing, no_bid),
+        interval=interval,
         no_bid=no_bid,
+        base={outcome: base.get(outcome, np.zeros(len(table))) for outcome in FAILURE_OUTCOMES},
+        reference_class=names,
+        effects=effects,
     )
 
 
@@ -183,6 +248,8 @@ def _matrices(bundle: Bundle, parts: Mapping[str, ModelPart], values: Mapping[st
     made: dict[tuple[int, tuple[str, ...]], Matrix] = {}
     matrices = {}
     for outcome, part in parts.items():
+        if not part.features:
+            continue
         key = id(values[outcome]), part.features
         if key not in made:
             made[key] = np.ascontiguousarray(values[outcome].T[bundle.columns_of(part)].T, dtype=np.float32)
@@ -193,11 +260,14 @@ def _matrices(bundle: Bundle, parts: Mapping[str, ModelPart], values: Mapping[st
 def _boosted(
     bundle: Bundle, parts: Mapping[str, ModelPart], matrix: Mapping[str, Matrix]
 ) -> dict[str, NDArray[np.float32]]:
-    """The margins that the boosters give, by outcome. Those that read one matrix are asked at once."""
+    """The margins that the boosters give, by outcome, 0 without one. Those that read one matrix are asked at once."""
     groups: dict[int, list[ModelPart]] = {}
-    for outcome, part in parts.items():
-        groups.setdefault(id(matrix[outcome]), []).append(part)
     margins: dict[str, NDArray[np.float32]] = {}
+    for outcome, part in parts.items():
+        if outcome not in matrix:
+            margins[outcome] = np.zeros(1, dtype=np.float32)
+            continue
+        groups.setdefault(id(matrix[outcome]), []).append(part)
     for group in groups.values():
         rows = matrix[group[0].outcome]
         joint = bundle.joint_booster(group) if len(group) > 1 else None
@@ -248,3 +318,37 @@ def _interval(bundle: Bundle, stage: Stage, margin: Mapping[str, Floats], no_bid
     bounds[decided == 1] = 1.0
     interval: Floats = bounds[distinct.codes]
     return interval
+
+
+def _effect_interval(
+    effects: EffectParts,
+    probability: Mapping[str, Floats],
+    levels: Mapping[str, tuple[Floats, Floats]],
+    no_bid: NDArray[np.bool_],
+) -> Floats:
+    """The bounds for each tender of any of some outcomes, where pooled effects are the model, shape (tenders, 2).
+
+    The log-odds of each outcome has the variance of its class's level and of its effects. That of any of them follows
+    by the delta method: its derivative by the log-odds of an outcome is p / (p of any), in log-odds.
+    """
+    survive, variance = np.ones(len(no_bid)), np.zeros(len(no_bid))
+    for p in probability.values():
+        survive = survive * (1 - p)
+    any_of = np.clip(1 - survive, 1e-9, 1 - 1e-9)
+    for outcome, p in probability.items():
+        variance += (p / any_of) ** 2 * (levels[outcome][1] + effects.variance(outcome))
+    half, middle = Z95 * np.sqrt(variance), np.log(any_of / (1 - any_of))
+    bounds = expit(np.column_stack([middle - half, middle + half]))
+    bounds[no_bid] = 1.0
+    return bounds
+
+
+def _either(probability: Mapping[str, Floats]) -> Floats:
+    """The probability of no award, or of an award that ends early."""
+    failure: Floats = 1 - (1 - probability["no_award"]) * (1 - probability["early_end"])
+    return failure
+
+
+def expit(logit: Floats) -> Floats:
+    """Log-odds to probabilities."""
+    return sigmoid(np.clip(logit, -50.0, 50.0))

@@ -1,12 +1,13 @@
 """Why a score is what it is: each known fact with its effect on the probability, in words.
 
-An effect is the change of the failure probability if the fact's contribution (XGBoost's own SHAP values, in log-odds)
-were taken away. Only facts that the tender states can be reasons; what is unknown is listed as unknown.
+An effect is the change of the failure probability if the fact's contribution (its pooled effect and XGBoost's own SHAP
+values, in log-odds) were taken away. Only facts that the tender states can be reasons; what is unknown is listed as
+unknown. Features that say one fact are one reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 import xgboost as xgb
@@ -14,8 +15,9 @@ import xgboost as xgb
 from features.catalogue import catalogue
 from features.feature import Feature
 from features.table import TenderTable
-from models.bundle import FAILURE_OUTCOMES, ModelPart
+from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
 from models.calibration import Calibration, failure_probability
+from models.effects import Layer
 from models.predict import Matrix, Predictions
 from tenders.facts import STAGES, Stage
 from tenders.io import form
@@ -29,13 +31,17 @@ SMALLEST_EFFECT = 0.0001
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """One fact, its effect in probability points (0.06 raises the failure probability by 6), and where it came from."""
+    """One fact, its effect in probability points (0.06 raises the failure probability by 6), and where it came from.
+
+    `evidence` says where its weight comes from: documents, registers, or UK cases.
+    """
 
     feature: str
     value: float
     effect: float
     text: str
     path: str
+    evidence: tuple[Layer, ...]
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,14 +63,22 @@ def margins_of(predicted: Predictions) -> dict[str, Margins]:
     """The boosters of failure on the first of the tenders predicted, taken apart: that costs more than to predict."""
     bundle, stage = predicted.bundle, predicted.table.stage
     parts = [bundle.part(outcome, stage) for outcome in FAILURE_OUTCOMES if outcome in predicted.margin]
-    return {
-        part.outcome: Margins(
+    boosted = [part for part in parts if part.features]
+    shares = dict(zip([part.outcome for part in boosted], _contributions(predicted, boosted), strict=True))
+    margins = {}
+    for part in parts:
+        contributions: dict[str, float] = {}
+        if predicted.effects is not None:
+            contributions = predicted.effects.contributions(part.outcome, 0)
+        if part.outcome in shares:
+            for name, share in zip(part.features, shares[part.outcome][:-1].tolist(), strict=True):
+                contributions[name] = contributions.get(name, 0.0) + share
+        margins[part.outcome] = Margins(
             margin=float(predicted.margin[part.outcome][0]),
             calibration=bundle.calibration[part.outcome, stage],
-            contributions=dict(zip(part.features, shares[:-1].tolist(), strict=True)),
+            contributions=contributions,
         )
-        for part, shares in zip(parts, _contributions(predicted, parts), strict=True)
-    }
+    return margins
 
 
 def _contributions(predicted: Predictions, parts: Sequence[ModelPart]) -> Sequence[Matrix]:
@@ -85,13 +99,23 @@ def _shap(booster: xgb.Booster, matrix: Matrix) -> Matrix:
     return contributions
 
 
-def reasons(margins: Mapping[str, Margins], values: Values, table: TenderTable, process: Process) -> Iterator[Reason]:
+def reasons(
+    bundle: Bundle, margins: Mapping[str, Margins], values: Values, table: TenderTable, process: Process
+) -> Iterator[Reason]:
     """The facts of the first tender of a table that moved its failure probability, largest effect first."""
     names = {name for margin in margins.values() for name in margin.contributions if values[name] is not None}
-    total = _failure(margins, "")
-    effects = {name: total - _failure(margins, name) for name in names}
-    known = catalogue()
-    for name in sorted(names, key=lambda n: (-abs(effects[n]), n)):
+    total = _failure(margins, ())
+    facts = {effect.feature: effect.fact for effect in bundle.manifest.effects}
+    together: dict[str, list[str]] = {}
+    for name in sorted(names):
+        together.setdefault(facts.get(name, name), []).append(name)
+    effects: dict[str, float] = {}
+    for several in together.values():
+        # One fact is one reason: it is told by the feature that says most.
+        first = max(several, key=lambda name: sum(abs(m.contributions.get(name, 0.0)) for m in margins.values()))
+        effects[first] = total - _failure(margins, several)
+    known, layers = catalogue(), bundle.layers
+    for name in sorted(effects, key=lambda n: (-abs(effects[n]), n)):
         if abs(effects[name]) < SMALLEST_EFFECT:
             return
         feature = known[name]
@@ -102,6 +126,7 @@ def reasons(margins: Mapping[str, Margins], values: Values, table: TenderTable, 
             effect=round(effects[name], 4),
             text=feature.text(value, table),
             path=path_in(process, feature),
+            evidence=layers(name, tuple(margins)),
         )
 
 
@@ -139,10 +164,10 @@ def unknowns(values: Values, stage: Stage) -> Iterator[Unknown]:
             yield Unknown(feature=name, why="not stated" if feature.reads == "tender" else "no record yet")
 
 
-def _failure(margins: Mapping[str, Margins], without: str) -> float:
-    """The failure probability with one feature's contributions taken away."""
+def _failure(margins: Mapping[str, Margins], without: Collection[str]) -> float:
+    """The failure probability with the contributions of some features taken away."""
     by_outcome = {
-        outcome: margin.calibration.probability(margin.margin - margin.contributions.get(without, 0.0))
-        for outcome, margin in margins.items()
+        outcome: each.calibration.probability(each.margin - sum(each.contributions.get(name, 0.0) for name in without))
+        for outcome, each in margins.items()
     }
     return failure_probability(by_outcome.get("no_award", 0.0), by_outcome.get("early_end", 0.0))

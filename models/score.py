@@ -25,8 +25,7 @@ from features.competition import bidders
 from features.table import Floats, TenderTable
 from features.table_builder import TableBuilder, columns_asked, of_tenders
 from features.value import NO_CURRENCY, net_or_gross
-from models.bundle import FAILURE_OUTCOMES, Bundle
-from models.calibration import failure_probability
+from models.bundle import Bundle
 from models.factors import Factor, factors
 from models.predict import Predictions, predict
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
@@ -65,6 +64,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     interval: tuple[float, float]
     outcomes: Outcomes
     base_rate: float
+    reference_class: str
     band: Band
     register: str
     bundle: str
@@ -153,10 +153,11 @@ def explained(one: Case) -> Score:
     known = (None if math.isnan(value) else value for value in predicted.feature_values[0].tolist())
     values = dict(zip(weighed, known, strict=True))
     margins = margins_of(predicted)
+    found = tuple(reasons(one.bundle, margins, values, predicted.table, one.process))
     return msgspec.structs.replace(
         Scores.of(predicted).score(0, one),
-        reasons=tuple(reasons(margins, values, predicted.table, one.process)),
-        factors=factors(predicted.table),
+        reasons=found,
+        factors=factors(one.bundle, predicted.table, {reason.feature: reason.effect for reason in found}),
         unknown=tuple(unknowns(values, one.stage)),
     )
 
@@ -278,13 +279,14 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
     band: Categorical[Band]
     unknown: Categorical[tuple[str, ...]]
     warnings: dict[int, tuple[str, ...]]
-    base_rate: float
+    base_rate: Floats
+    reference_class: Categorical[str]
 
     @classmethod
     def of(cls, predicted: Predictions) -> Scores:
         """What is said of what is predicted."""
         bundle, stage = predicted.bundle, predicted.table.stage
-        base_rate = failure_probability(*(_base_rate(bundle, outcome, stage) for outcome in FAILURE_OUTCOMES))
+        base_rate = predicted.base_rate
         failure, names = predicted.failure, [feature.name for feature in bundle.weighed]
         # The interval holds the score itself, whatever the resamples say.
         low, high = np.minimum(failure, predicted.interval[:, 0]), np.maximum(failure, predicted.interval[:, 1])
@@ -303,7 +305,8 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
             band=bands(failure, base_rate),
             unknown=Categorical.of_rows(unknown).map(lambda row: tuple(compress(names, unknown[row].tolist()))),
             warnings=_warnings(predicted),
-            base_rate=round(base_rate, 4),
+            base_rate=np.round(base_rate, 4),
+            reference_class=predicted.reference_class,
         )
 
     def score(self, row: int, one: Case) -> Score:
@@ -319,7 +322,8 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
                 early_end=float(self.early_end[row]),
                 single_bid=None if math.isnan(single_bid) else single_bid,
             ),
-            base_rate=self.base_rate,
+            base_rate=float(self.base_rate[row]),
+            reference_class=self.reference_class.categories[self.reference_class.codes[row]],
             band=self.band.categories[self.band.codes[row]],
             register=manifest.register,
             bundle=manifest.version,
@@ -384,12 +388,7 @@ def _warnings(predicted: Predictions) -> dict[int, tuple[str, ...]]:
     return warnings
 
 
-def bands(failure: Floats, base_rate: float) -> Categorical[Band]:
-    """How probabilities stand against the register's base rate."""
-    above = np.searchsorted([times * base_rate for times, _ in BANDS], failure, side="right")
+def bands(failure: Floats, base_rate: Floats) -> Categorical[Band]:
+    """How probabilities stand against the base rates of their classes."""
+    above = np.sum([failure >= times * base_rate for times, _ in BANDS], axis=0)
     return Categorical([*(name for _, name in BANDS), "very high"], above.astype(np.int32))
-
-
-def _base_rate(bundle: Bundle, outcome: str, stage: Stage) -> float:
-    calibration = bundle.calibration.get((outcome, stage))
-    return calibration.base_rate if calibration else 0.0

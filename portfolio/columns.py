@@ -79,8 +79,12 @@ OUTPUT_COLUMNS: tuple[OutputColumn[ScoredBatch], ...] = (
         "`low`, `typical`, `high` or `very high`, compared with `base_rate`",
         lambda rows: rows.scores.band,
     ),
+    OutputColumn("base_rate", pa.float64(), "how often tenders of its class fail", lambda rows: rows.scores.base_rate),
     OutputColumn(
-        "base_rate", pa.float64(), "how often tenders of its register fail", lambda rows: rows.scores.base_rate
+        "reference_class",
+        pa.string(),
+        "the class of tenders that the base rate is of",
+        lambda rows: rows.scores.reference_class,
     ),
     OutputColumn(
         "no_award", pa.float64(), "the probability that it ends without a contract", lambda rows: rows.scores.no_award

@@ -10,15 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from features.catalogue import catalogue
 from models import drift as drifting
 from models import score as scoring
-from models.bundle import FAILURE_OUTCOMES, Bundle
+from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
 from models.drift import MIN_TENDERS, Drift, DriftCounts, Shift
 from models.score import Case, predict_cases
 from tenders.errors import BundleError, DataError
-from tenders.facts import Stage
+from tenders.facts import STAGES, Stage
 from tenders.io.blocks import blocks
 from tenders.io.rows import read_rows
 
@@ -128,7 +129,11 @@ def _count(counts: DriftCounts | None, cases: list[Case]) -> None:
     counts.add_tenders([case.tender for case in cases])
     for part in bundle.manifest.parts:
         if part.stage == stage and part.outcome in FAILURE_OUTCOMES:
-            counts.add_features(part.name, part.features, predicted.matrix[part.outcome])
+            if part.features:
+                counts.add_features(part.name, part.features, predicted.matrix[part.outcome])
+            else:
+                names = tuple(feature.name for feature in bundle.weighed)
+                counts.add_features(part.name, names, predicted.feature_values.astype(np.float32))
             # A tender that a rule decides has no prediction.
             counts.add_scores(part.name, predicted.probability[part.outcome][~predicted.no_bid])
 
@@ -141,15 +146,33 @@ def _stage_drift(bundle: Bundle, key: tuple[str, Stage], rows: int, counts: Drif
 
 
 def feature_weights(bundle: Bundle, stage: Stage) -> dict[str, float]:
-    """How much the models of failure at a stage rely on each feature: shares of their gain in training, in total 1."""
+    """How much the models of failure at a stage rely on each feature: shares of their gain in training, in total 1.
+
+    Where pooled effects are the model, shares of the sizes of their coefficients.
+    """
     weights: dict[str, float] = defaultdict(float)
     parts = [part for part in bundle.manifest.parts if part.stage == stage and part.outcome in FAILURE_OUTCOMES]
     for part in parts:
+        if not part.features:
+            sizes = effect_sizes(bundle, part)
+            for name, size in sizes.items():
+                weights[name] += size / sum(sizes.values()) / len(parts)
+            continue
         scores = bundle.boosters[part.outcome, stage].get_score(importance_type="total_gain")
         gains = {name: gain for name, gain in scores.items() if isinstance(gain, float)}
         for name, gain in gains.items():
             weights[name] += gain / sum(gains.values()) / len(parts)
     return dict(weights)
+
+
+def effect_sizes(bundle: Bundle, part: ModelPart) -> dict[str, float]:
+    """The sizes of the coefficients of the effects that count for a part, by feature, 0 left out."""
+    known = STAGES[: STAGES.index(part.stage) + 1]
+    return {
+        effect.feature: abs(effect.outcomes[part.outcome].coefficient)
+        for effect in bundle.manifest.effects
+        if effect.stage in known and part.outcome in effect.outcomes and effect.outcomes[part.outcome].coefficient
+    }
 
 
 def _sentences(drift: Drift) -> Iterator[str]:

@@ -120,6 +120,13 @@ FORM: tuple[Column, ...] = (
         of_form=read.form_currency,
     ),
     Column(
+        "outsourced_service",
+        "yes_no",
+        "/tenderRisk/outsourcedService",
+        "Large outsourced service",
+        "Where the value does not tell: a supplier runs it, with staff, systems or sites.",
+    ),
+    Column(
         "lots",
         "count",
         "/tender/lots",

@@ -63,6 +63,7 @@ class Facts(Fact, frozen=True):
     """The `tenderRisk` object. Absent means unknown, also for the yes/no facts.
 
     `changes_counted` says that the list of structure changes is whole: none in it means none happened.
+    `outsourced_service` says whether a supplier is to run a large service, where the value does not tell.
     `competition` says whether the contract is competed for, where no procurement method is named. `codes` are a
     register's own categories for what OCDS has no field for, by the name of its column; all are known from the draft.
     """
@@ -71,6 +72,7 @@ class Facts(Fact, frozen=True):
     structure_changes: tuple[StructureChange, ...] = ()
     changes_counted: bool | None = None
     assurance_holds: tuple[AssuranceHold, ...] = ()
+    outsourced_service: bool | None = None
     single_block: bool | None = None
     competition: bool | None = None
     service_lines: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None

@@ -1,4 +1,7 @@
-"""Model cards and their pictures: what a model is, what it saw, how it was judged, what it must not be used for."""
+"""Model cards of registers, and pictures: what a model is, what it saw, how it was judged, what it is not for.
+
+The card of the UK is in `training.uk_card`.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,9 @@ from features.catalogue import catalogue
 from models.bundle import ANY, PICTURES, Bundle
 from tenders.registers import find_register, register_names
 from training import metrics
-from training.recipe import Recipe
 from training.registers import RegisterMetrics, RegistersResult
-from training.results import TrainingResult
 from training.rolling import Forecasts, IntervalForecasts
-from training.validate import CasebookFit, CasebookMetrics
+from training.validate import CasebookFit
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -40,12 +41,6 @@ UNKNOWN = "unknown"
 FIFTHS, TENTHS = 5, 10
 
 
-def add_cards(result: TrainingResult) -> Bundle:
-    """The bundle of a run with its card, and with those of its registers."""
-    registers = add_register_cards(result.registers) if result.registers else result.bundle.registers
-    return msgspec.structs.replace(result.bundle, card=casebook_card(result), registers=registers)
-
-
 def add_register_cards(result: RegistersResult) -> dict[str, Bundle]:
     """The bundles of the registers with their cards and pictures."""
     bundles = {}
@@ -54,136 +49,6 @@ def add_register_cards(result: RegistersResult) -> dict[str, Bundle]:
         pictures = {PICTURES[0]: plot_reliability(own)} if own else {}
         bundles[name] = msgspec.structs.replace(bundle, card=register_card(name, bundle, result), pictures=pictures)
     return bundles
-
-
-def evidence(cohort: CasebookMetrics, picked: CasebookMetrics) -> str:
-    """How thin the evidence is, in a sentence that stands beside every score."""
-    low, high = cohort.auc_ci
-    verdict = "That may be chance." if low <= 0.5 else "That is better than chance."
-    return (
-        f"Thin evidence: {cohort.n + picked.n} UK cases, of which {cohort.n} were not picked by how they ended. Of one that "
-        f"failed and one that held among these, the model picks the failed one {cohort.auc:.0%} of the time (95% interval "
-        f"{low:.0%} to {high:.0%}; a coin gives 50%). {verdict} Most of this number is the base rate."
-    )
-
-
-def casebook_card(result: TrainingResult) -> str:
-    """The card of the UK's models in Markdown."""
-    sections = [
-        "# Model card: Tender Risk, UK",
-        _casebook_model(result.recipe),
-        _casebook_data(result),
-        _casebook_judged(result.recipe),
-        _casebook_figures(result),
-        _casebook_features(result),
-        *_other_registers(result),
-        CASEBOOK_USE,
-    ]
-    return "\n\n".join(sections) + "\n"
-
-
-def _casebook_model(recipe: Recipe) -> str:
-    if recipe.label_weight:
-        target = (
-            f"The trees are fitted on the cases' own outcomes, with a weight of {recipe.label_weight:.0%}, and on what these "
-            "directions let expect, all with the same weight."
-        )
-    else:
-        target = (
-            "The casebook does not teach which of two tenders is the riskier. The trees of failure are fitted on what these "
-            "directions let expect, all with the same weight. How the cases ended sets the level and the spread of the "
-            "probabilities, and enters through track records. The same trees fitted on how the cases ended "
-            "(`XGBoost_on_outcomes` below) order the cohort cases worse: the cases belong to some thirty programmes, and what one "
-            "programme shows misleads about the next. This comparison was made on the cases that judge the model. The model of a "
-            "single bid is fitted on outcomes, because the directions say nothing about single bids."
-        )
-    return (
-        "## What it is\n\nThe models give the probability that a UK tender ends with no award, and that its contract ends early "
-        "because it does not work: at draft, with bids in, and at award. At draft they also give the probability of a single bid. "
-        f"Each outcome and stage has one XGBoost model of {recipe.trees} trees of depth {recipe.depth}. It is monotone in every "
-        f"feature: the direction of each was set beforehand, from what the field holds.\n\n{target}"
-    )
-
-
-def _casebook_data(result: TrainingResult) -> str:
-    source = result.bundle.manifest.data[0]
-    draft = result.headline["draft"].metrics
-    return (
-        f"## What it saw\n\n{source.rows} dated cases of the casebook, published {source.first} to {source.last} "
-        f"(sha256 {source.sha256[:16]}…). Whether they failed is known of {draft['cohort'].n} cohort cases "
-        f"({draft['cohort'].positives} failed) and {draft['picked'].n} picked ones ({draft['picked'].positives} failed). "
-        "Picked cases are in the casebook because something is known about them, so their share of failures says nothing about "
-        "tenders at large. Contracts too recent to have failed are left out of early_end and of failure. Many facts, and some "
-        "outcomes, come from memory or from thin sources; the casebook says so row by row."
-    )
-
-
-def _casebook_judged(recipe: Recipe) -> str:
-    served = (
-        ""
-        if recipe.label_weight
-        else "The failure models have seen no outcome, so their ranking is judged as it is. All other figures are out of fold.\n\n"
-    )
-    return (
-        f"## How it was judged\n\n{served}Out of fold means: {recipe.folds} folds, repeated {recipe.repeats} times with other folds, "
-        "and the mean margin judged. Cases of one programme or one buyer, or linked by either, are never on both sides. "
-        "Probabilities are calibrated on cohort rows only, by a line fitted without the row's own group, whose slope cannot be "
-        "negative. Intervals are 95 %, by bootstrap of programmes and buyers. Cases that ended by one decision (the probation "
-        "contracts) count as one case.\n\n"
-        "The model cannot learn from missing facts: unknown facts are drawn from other cases, blind to the outcome, and facts are "
-        "hidden at random. `tests/training/test_fit.py` shows it: where only the pattern of missing facts tells the outcome, this "
-        "model's AUC stays near 0.5, and a plain model's is near 1.\n\n"
-        "The track records that the features read are replayed in time order. They know nothing that was resolved on or after a "
-        "tender's publication. They do know outcomes of groups that a fold holds out, where those were known by then."
-    )
-
-
-def _casebook_figures(result: TrainingResult) -> str:
-    rows = []
-    for (outcome, stage), fit in result.fits.items():
-        for name, kinds in {"XGBoost": fit.metrics, **fit.baselines}.items():
-            rows += [_casebook_row(outcome, stage, f"{name}, {kind}", row) for kind, row in kinds.items()]
-    for stage, fit in result.headline.items():
-        for name, kinds in {"XGBoost": fit.metrics, **fit.baselines}.items():
-            rows += [_casebook_row("failure", stage, f"{name}, {kind}", row) for kind, row in kinds.items()]
-    head = "outcome | stage | model | rows | positives | base rate | AUC (95 %) | average precision | Brier (base rate's) | ECE"
-    return f"## Figures\n\n`tender-risk train` prints them.\n\n{_table(head, rows)}"
-
-
-def _casebook_row(outcome: str, stage: str, model: str, row: CasebookMetrics) -> str:
-    low, high = row.auc_ci
-    brier = "–" if row.brier is None else f"{row.brier:.3f} ({row.brier_of_base_rate:.3f})"
-    ece = "–" if row.ece is None else f"{row.ece:.3f}"
-    return (
-        f"{outcome} | {stage} | {model} | {row.n} | {row.positives} | {row.base_rate:.3f} | "
-        f"{row.auc:.2f} ({low:.2f} to {high:.2f}) | {row.average_precision:.2f} | {brier} | {ece}"
-    )
-
-
-def _casebook_features(result: TrainingResult) -> str:
-    known = catalogue()
-    names = dict.fromkeys(name for fit in result.fits.values() for name in fit.data.names)
-    direction = {1: "more is riskier", -1: "more is safer", 0: "the data decide"}
-    lines = [f"- {known[name].label} (`{name}`): {direction[known[name].direction]}." for name in names]
-    rest = "Every other feature of the catalogue has too few known values in the casebook."
-    return "## What the models read\n\n" + "\n".join(lines) + f"\n\n{rest}"
-
-
-def _other_registers(result: TrainingResult) -> list[str]:
-    if not result.registers:
-        return []
-    lines = [_link(name, result.registers) for name in result.bundle.registers]
-    text = "The bundle holds models of other registers, each with a card of its own. None of them has seen a UK tender."
-    return [f"## Other registers\n\n{text}\n\n" + "\n".join(lines)]
-
-
-def _link(name: str, result: RegistersResult) -> str:
-    figures = "; ".join(
-        f"{row.outcome} at {row.stage}: AUC {_interval(row.auc, row.auc_ci)} on {row.n:,} cases"
-        for row in result.metrics
-        if row.register == name
-    )
-    return f"- [{register_title(name)}]({name}/MODEL_CARD.md): {figures or 'what registers have in common'}."
 
 
 def register_title(name: str) -> str:
@@ -245,7 +110,7 @@ def _register_figures(rows: Sequence[RegisterMetrics]) -> str:
         "outcome, stage | cases | positives | base rate | AUC (95 %) | average precision | Brier | ECE | lift at 5 % "
         "| lift at 10 % | intervals that held"
     )
-    return f"## Figures\n\n`tender-risk train` prints them.\n\n{_table(head, lines)}"
+    return f"## Figures\n\n`tender-risk train` prints them.\n\n{markdown_table(head, lines)}"
 
 
 def _capacity(forecasts: Sequence[Forecasts]) -> str:
@@ -256,7 +121,7 @@ def _capacity(forecasts: Sequence[Forecasts]) -> str:
         lines.append(" | ".join([f"{part.outcome}, {part.stage}", *shares, f"{part.y.mean():.0%}"]))
     head = " | ".join(["outcome, stage", *(f"top {k}" for k in CAPACITIES), "of all"])
     text = "The share of positives among the cases with the highest probabilities: what a worklist of that length contains."
-    return f"## Precision at capacity\n\n{text}\n\n{_table(head, lines)}"
+    return f"## Precision at capacity\n\n{text}\n\n{markdown_table(head, lines)}"
 
 
 def _subgroups(part: Forecasts) -> str:
@@ -271,7 +136,7 @@ def _subgroups(part: Forecasts) -> str:
         f"Kind of ending: {name}, against all others | {_group_metrics(part, rows)}" for name, rows in endings(part)
     ]
     head = "cases | n | positives | base rate | AUC | ECE"
-    return f"## Results by group: {part.outcome} at {part.stage}\n\n{_table(head, lines)}"
+    return f"## Results by group: {part.outcome} at {part.stage}\n\n{markdown_table(head, lines)}"
 
 
 def endings(part: Forecasts) -> Iterator[tuple[str, Flags]]:
@@ -307,7 +172,7 @@ def _pooled(name: str, result: RegistersResult) -> Iterator[str]:
             ]
     if lines:
         head = "register | outcome | learnt from | cases | AUC (95 %)"
-        yield f"## Its own, pooled, and left out\n\n{POOLED}\n\n{_table(head, lines)}"
+        yield f"## Its own, pooled, and left out\n\n{POOLED}\n\n{markdown_table(head, lines)}"
 
 
 def _themes(name: str, result: RegistersResult) -> Iterator[str]:
@@ -320,7 +185,7 @@ def _themes(name: str, result: RegistersResult) -> Iterator[str]:
         losses = [f"{row.auc_loss[theme]:+.3f}" if theme in row.auc_loss else "–" for theme in themes]
         lines.append(" | ".join([f"{row.register}: {row.outcome}, {row.stage}", f"{row.auc:.3f}", *losses]))
     text = "The AUC that is lost on the last window when the model is fitted again without a theme's features."
-    yield f"## What each theme adds\n\n{text}\n\n{_table(' | '.join(['', 'AUC with all', *themes]), lines)}"
+    yield f"## What each theme adds\n\n{text}\n\n{markdown_table(' | '.join(['', 'AUC with all', *themes]), lines)}"
 
 
 def _register_features(bundle: Bundle) -> str:
@@ -335,7 +200,8 @@ def _register_features(bundle: Bundle) -> str:
     return "## What the models read\n\n" + "\n".join(lines) + "\n\n`tender-risk features` says what each measures."
 
 
-def _table(head: str, rows: Sequence[str]) -> str:
+def markdown_table(head: str, rows: Sequence[str]) -> str:
+    """A table in Markdown; the cells of the head and of each row are parted by bars."""
     rule = "|".join("---" for _ in head.split("|"))
     return "\n".join([f"| {head} |", f"|{rule}|", *(f"| {row} |" for row in rows)])
 
@@ -401,15 +267,6 @@ def _reliability(axes: Axes, y: Floats, p: Floats, count: int) -> None:
     axes.errorbar(predicted, observed, yerr=slack, marker="o", capsize=2)
     axes.set(xlabel="predicted", ylabel="observed", xlim=(0, top), ylim=(0, top))
 
-
-CASEBOOK_USE = """## What it is for, and what not
-
-A commissioner can use it to see which stated facts of a draft speak for and against it, beside a base rate that is worth more than
-the model. An auditor can use it to start asking questions; it is never a finding.
-
-It must not be used to reject a bidder, to judge a person or an adviser, to decide alone on any tender, or outside the UK. It must
-not be used to claim that changing a fact changes the outcome: these are associations. It does not detect corruption. It knows
-nothing of tenders unlike those in the casebook, which are mostly large services of health bodies, ministries and councils."""
 
 REGISTER_JUDGED = """## How it was judged
 

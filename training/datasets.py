@@ -28,7 +28,7 @@ from features.track_records.case_records import NO_RECORDS, CaseHistory
 from features.track_records.register_features import register_features, register_level
 from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
 from features.track_records.resolutions import resolved_cases
-from models.bundle import FAILURE_OUTCOMES, TrainingSource
+from models.bundle import TrainingSource
 from models.predict import Matrix, feature_values
 from tenders import casebook
 from tenders.casebook import CasebookCase
@@ -62,12 +62,14 @@ MOST_PASSES, OUTCOMES = 6, 50_000
 class Casebook(msgspec.Struct, frozen=True, kw_only=True):
     """All dated cases of the casebook, with their features by stage and the log of their outcomes.
 
-    `x[stage]` has shape (cases, features known at the stage). `group` numbers the cases that may share their fate in
+    `tables[stage]` are the cases as of a stage, each with the track records of its day. `x[stage]` has shape (cases,
+    features known at the stage). `group` numbers the cases that may share their fate in
     any way, `cluster` those of one programme and buyer, `decision` those that ended by one decision.
     """
 
     cases: tuple[CasebookCase, ...]
     features: dict[Stage, tuple[str, ...]]
+    tables: dict[Stage, TenderTable]
     x: dict[Stage, Matrix]
     picked: Flags
     group: Numbers
@@ -85,7 +87,7 @@ class CasebookDataset(msgspec.Struct, frozen=True, kw_only=True):
     """Cases of the casebook for one outcome at one stage.
 
     `x` has shape (rows, names); `y` is NaN where the outcome is not known. `weight` counts in the fit, `case_weight`,
-    the share of a row in its decision, in metrics. `label_weight` is the weight of `y` in the target of the fit.
+    the share of a row in its decision, in metrics. `programme` numbers the programmes; picked cases stand alone.
     """
 
     outcome: str
@@ -98,11 +100,11 @@ class CasebookDataset(msgspec.Struct, frozen=True, kw_only=True):
     case_weight: Floats
     group: Numbers
     cluster: Numbers
-    label_weight: float
+    programme: Numbers
 
     def take(self, rows: NDArray[np.int64] | Flags) -> CasebookDataset:
         """The dataset of some rows."""
-        columns = ("x", "y", "picked", "weight", "case_weight", "group", "cluster")
+        columns = ("x", "y", "picked", "weight", "case_weight", "group", "cluster", "programme")
         return msgspec.structs.replace(self, **{name: getattr(self, name)[rows] for name in columns})
 
     @property
@@ -125,15 +127,14 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
     known = {stage: trained_at(stage) for stage in STAGES}
     history = CaseHistory.of(resolved_cases(case.labelled(row) for row, case in enumerate(chosen)))
     records = TrackRecords(cases=Categorical.of(days).map(history.as_of))
+    tables = {
+        stage: of_tenders([p.as_of(stage) for _, p, _ in dated], stage, days, records=records) for stage in STAGES
+    }
     return Casebook(
         cases=tuple(chosen),
+        tables=tables,
         features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
-        x={
-            stage: feature_matrix(
-                known[stage], of_tenders([p.as_of(stage) for _, p, _ in dated], stage, records=records)
-            )
-            for stage in STAGES
-        },
+        x={stage: feature_matrix(known[stage], tables[stage]) for stage in STAGES},
         picked=np.array([c.picked for c in chosen]),
         group=linked_groups([[_programme(c), f"buyer:{c.buyer}"] for c in chosen]),
         cluster=group_numbers([(_programme(c), c.buyer) for c in chosen]),
@@ -166,8 +167,7 @@ def casebook_dataset(book: Casebook, outcome: str, stage: Stage, recipe: Recipe)
         case_weight=1 / np.bincount(book.decision)[book.decision],
         group=book.group,
         cluster=book.cluster,
-        # The directions are those of failure: of a single bid they say nothing.
-        label_weight=recipe.label_weight if outcome in (*FAILURE_OUTCOMES, "failure") else 1.0,
+        programme=group_numbers([_programme(case) for case in book.cases]),
     )
 
 

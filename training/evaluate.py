@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from features.categorical import Categorical
 from features.table import TrackRecords
@@ -24,10 +25,10 @@ from features.track_records.register_features import register_features, register
 from features.track_records.register_history import HistoryCases, RegisterHistory, read_history
 from features.track_records.resolutions import decision, picked, resolved_cases
 from models.bundle import ANY, Bundle
-from models.predict import predict
+from models.predict import Predictions, predict
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
-from tenders.history import LabelledTender, Register
+from tenders.history import UNDATED, LabelledTender, Register
 from training import metrics
 from training.datasets import empty_history, replay_cases
 from training.splits import group_numbers
@@ -40,7 +41,10 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
     `n` and `positives` count rows; in the casebook's other metrics what ended by one decision counts as one case. For a
     history of which part was picked, the metrics are those of the rest, and the picked cases are in `picked`.
-    `censored` counts the cases that are left out, those without a call among them.
+    `censored` counts the cases that are left out, those without a call among them. `brier_skill` is 1 less the Brier
+    score over that of the rate of the class, or of the register so far, as known when the forecast was made. `mean` is
+    the mean forecast. `coverage` is the share of 15 bins of equal mass in which the observed rate lies within the mean
+    interval, what counting alone moves allowed for.
     """
 
     register: str
@@ -54,9 +58,12 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     auc_ci: tuple[float, float] | None
     average_precision: float | None
     brier: float
+    brier_skill: float | None
     ece: float
+    mean: float
     lift_at_5: float | None
     lift_at_10: float | None
+    coverage: float | None
     picked: EvaluationResult | None = None
 
 
@@ -69,17 +76,17 @@ def evaluate(
     """
     outcome, stage = _target(register, outcome, stage)
     before, cases = register.cases(history), register.cases(test)
-    labelled = [case for case in cases if register.judged(case, outcome)]
+    labelled = [case for case in cases if is_judged(register, case, outcome, stage)]
     if not labelled:
         raise DataError.at(test.name, f"no case of which {outcome} is known", "Check the register and the outcome")
-    p = probabilities(bundle, register, before, cases, outcome, stage)
+    forecast = forecasts(bundle, register, before, cases, outcome, stage)
     parts: dict[bool, EvaluationResult] = {}
     for kind in (False, True):
         rows = np.flatnonzero([picked(case) == kind for case in labelled])
         if len(rows):
-            censored = sum(not register.judged(case, outcome) for case in cases if picked(case) == kind)
+            censored = sum(picked(case) == kind for case in cases) - len(rows)
             chosen = [labelled[row] for row in rows]
-            parts[kind] = _result(register.name, outcome, stage, chosen, p[rows], censored)
+            parts[kind] = _result(register.name, outcome, stage, chosen, forecast.take(rows), censored)
     return msgspec.structs.replace(parts[False], picked=parts.get(True)) if False in parts else parts[True]
 
 
@@ -93,25 +100,56 @@ def _target(register: Register, outcome: str | None, stage: Stage | None) -> tup
     return outcome, stage or stages[0]
 
 
-def probabilities(
+class JudgedForecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What was forecast of cases: the probability, its interval, and the base rate as known then, each (rows,)."""
+
+    p: Floats
+    low: Floats
+    high: Floats
+    base: Floats
+
+    def take(self, rows: NDArray[np.int64]) -> JudgedForecast:
+        """The forecasts of some rows."""
+        return JudgedForecast(p=self.p[rows], low=self.low[rows], high=self.high[rows], base=self.base[rows])
+
+
+def is_judged(register: Register, case: LabelledTender, outcome: str, stage: Stage) -> bool:
+    """Whether a forecast of this case can be judged. At award, a tender that came to none is no case."""
+    return register.judged(case, outcome) and not (stage == "awarded" and case.outcomes.get("no_award"))
+
+
+def forecasts(
     bundle: Bundle,
     register: Register,
     before: Sequence[LabelledTender],
     cases: Sequence[LabelledTender],
     outcome: str,
     stage: Stage,
-) -> Floats:
-    """The predicted probability of an outcome for each case that can be judged, as of its day of publication.
+) -> JudgedForecast:
+    """What is forecast of an outcome for each case that can be judged, as of its day of publication.
 
     Raises UsageError if the bundle has no model of the outcome at the stage.
     """
-    labelled = [row for row, case in enumerate(cases) if register.judged(case, outcome)]
+    labelled = [row for row, case in enumerate(cases) if is_judged(register, case, outcome, stage)]
     own = bundle.registers.get(register.name) or (bundle if register.uk else bundle.registers.get(ANY, bundle))
-    if (outcome, stage) not in (*own.boosters, ("failure", stage)):
+    if (outcome, stage) not in (*own.predicted, ("failure", stage)):
         raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {register.name}")
-    tenders = [cases[row].as_of(stage) for row in labelled]
+    chosen = [cases[row] for row in labelled]
     records = replayed_records(own, register, before, cases, labelled, outcome)
-    return predict(own, of_tenders(tenders, stage, records=records)).of(outcome)
+    days = [case.published if case.published > UNDATED else None for case in chosen]
+    predicted = predict(own, of_tenders([case.as_of(stage) for case in chosen], stage, days, records=records))
+    low, high = predicted.interval_of(outcome).T
+    return JudgedForecast(p=predicted.of(outcome), low=low, high=high, base=_base_rate(predicted, outcome))
+
+
+def _base_rate(predicted: Predictions, outcome: str) -> Floats:
+    """The rate that was known of each tender's class when it was published: in a register, its own of the last year."""
+    base = predicted.base_of(outcome)
+    records = predicted.table.records
+    if outcome != "failure" and records and "register_level" in records.register:
+        level = predicted.table.register_feature("register_level")
+        return np.where(np.isnan(level), base, expit(level))
+    return base
 
 
 def replayed_records(
@@ -149,13 +187,15 @@ def replayed_records(
 
 
 def _result(
-    name: str, outcome: str, stage: Stage, cases: Sequence[LabelledTender], p: Floats, censored: int
+    name: str, outcome: str, stage: Stage, cases: Sequence[LabelledTender], forecast: JudgedForecast, censored: int
 ) -> EvaluationResult:
     y = np.array([float(bool(case.outcomes[outcome])) for case in cases])
     cluster = group_numbers([case.cluster_id for case in cases])
     # In the casebook one decision is one case; in a register every row is one.
     decisions = group_numbers([decision(case) if case.cohort else (row,) for row, case in enumerate(cases)])
-    values = metrics.compute_metrics(y, p, cluster, weight=1 / np.bincount(decisions)[decisions])
+    weight = 1 / np.bincount(decisions)[decisions]
+    values = metrics.compute_metrics(y, forecast.p, cluster, weight=weight)
+    of_base = metrics.brier(y, forecast.base, weight)
     return EvaluationResult(
         register=name,
         outcome=outcome,
@@ -168,9 +208,12 @@ def _result(
         auc_ci=None if math.isnan(values.auc) else values.auc_ci,
         average_precision=_known(values.average_precision),
         brier=values.brier,
+        brier_skill=1 - values.brier / of_base if of_base else None,
         ece=values.ece,
+        mean=float(np.average(forecast.p, weights=weight)),
         lift_at_5=_known(values.lift_at_5),
         lift_at_10=_known(values.lift_at_10),
+        coverage=metrics.coverage(y, forecast.p, forecast.low, forecast.high),
     )
 
 

@@ -4,12 +4,11 @@ A register has rows enough for the data to decide which way a feature works, and
 missing fact tells how a case ended (the register's `gaps_tell`), `hide_gaps` trains on rows that have the fact, with
 and without it, so that a gap teaches nothing.
 
-The casebook has a few hundred cases of some thirty programmes. They tell worse than the field how much each fact
-weighs, so the target of the trees is what the directions of a case's facts let expect (docs/training.md). *That* a fact
-is known says how famous a case is, and so how it ended. So every unknown is drawn from the facts known of other cases,
-blind to the outcome, in several copies of each row, and in each copy a share of all facts is hidden at random: what the
-booster learns about unknowns comes from those alone. The log-odds of a case's kind (picked or cohort) are its base
-margin.
+The casebook has a few hundred cases of some thirty programmes. What is known of factors from elsewhere is the base
+margin of its trees (`training.uk`), and trees are grown beyond that only if they gain. *That* a fact is known says how
+famous a case is, and so how it ended. So every unknown is drawn from the facts known of other cases, blind to the
+outcome, in several copies of each row, and in each copy a share of all facts is hidden at random: what the booster
+learns about unknowns comes from those alone.
 """
 
 from __future__ import annotations
@@ -21,11 +20,12 @@ from typing import Any
 import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from features.catalogue import catalogue
+from models.bundle import FAILURE_OUTCOMES
 from models.predict import Matrix
 from tenders.errors import UnreachableError, UsageError
+from training.calibrate import intercept_for_rate
 from training.datasets import CasebookDataset
 from training.recipe import BoosterParams, Recipe
 
@@ -35,8 +35,6 @@ Numbers = NDArray[np.int64]
 THREADS = 2
 GAP_WEIGHT = 0.1
 """The weight of the copy of a row in which the facts are hidden whose gaps tell."""
-EXPECTED_SPREAD = 0.55
-"""Spread of the expected log-odds, as of a ranking with an AUC of about 0.65. Calibration finds the true one."""
 
 
 def fit_booster(
@@ -166,33 +164,43 @@ def hide_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str]) -> tuple[Mat
     return np.concatenate([x[known], hidden]), np.tile(known, 2), np.repeat([1.0, GAP_WEIGHT], len(known))
 
 
-def fit_casebook(data: CasebookDataset, recipe: Recipe, seed: int) -> xgb.Booster:
+def fit_casebook(data: CasebookDataset, recipe: Recipe, seed: int, offset: Floats | None = None) -> xgb.Booster:
     """A booster of labelled cases, whose margin comes on top of the log-odds of a case's kind.
 
-    The same input and seed give the same booster.
+    With an `offset`, what is known of each row beforehand in log-odds, it comes on top of that, moved to the rate of
+    the kind. The same input and seed give the same booster.
     """
     rng = np.random.default_rng(seed)
     weight = data.weight * np.where(data.picked, recipe.picked_weight, 1.0)
     weight = weight / weight.mean()
     base_margin = kind_log_odds(data.y, data.picked, weight)
-    copies, targets = [], []
+    if offset is not None:
+        base_margin = offset_at_kind_rate(offset, data.y, data.picked, weight)
+    copies = []
     for hidden in random_masks(data.x.shape, recipe, rng):
         copy = fill_unknown(data.x, weight, rng)
-        expected = expected_by_direction(copy, data.names, base_margin)
-        targets.append(data.label_weight * data.y + (1 - data.label_weight) * expected)
         copy[hidden] = np.nan
         copies.append(copy)
     return _fit(
         np.vstack(copies),
-        np.concatenate(targets),
+        np.tile(data.y, recipe.copies),
         np.tile(weight / recipe.copies, recipe.copies),
         data.names,
         recipe.casebook_params,
         seed,
         base_margin=np.tile(base_margin, recipe.copies),
-        monotone=True,
+        monotone=data.outcome in (*FAILURE_OUTCOMES, "failure"),
         threads=1,
     )
+
+
+def offset_at_kind_rate(offset: Floats, y: Floats, picked: NDArray[np.bool_], weight: Floats) -> Floats:
+    """The offset, moved so that its mean probability is the rate of each kind of row (picked or cohort)."""
+    moved = offset.copy()
+    for kind in (picked, ~picked):
+        if kind.any():
+            moved[kind] += intercept_for_rate(offset[kind], y[kind], weight[kind], 1.0)
+    return moved
 
 
 def kind_log_odds(y: Floats, picked: NDArray[np.bool_], weight: Floats) -> Floats:
@@ -203,20 +211,6 @@ def kind_log_odds(y: Floats, picked: NDArray[np.bool_], weight: Floats) -> Float
             rate = np.clip(np.average(y[kind], weights=weight[kind]), 0.02, 0.98)
             margin[kind] = np.log(rate / (1 - rate))
     return margin
-
-
-def expected_by_direction(x: Matrix, names: Sequence[str], base_margin: Floats) -> Floats:
-    """The chance of a failure by the directions of the facts alone, all with the same weight, shape (rows,).
-
-    A column of `x` has no unknowns, or nothing else. The outcomes enter only as `base_margin`, the log-odds of each
-    row's kind. Equal weights predict better than fitted ones where cases are few (Dawes 1979, The robust beauty of
-    improper linear models).
-    """
-    spread = x.std(axis=0)
-    steps = np.nan_to_num((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1))
-    score = steps @ np.array(feature_directions(names), dtype=np.float64)
-    expected: Floats = expit(base_margin + EXPECTED_SPREAD * score / (score.std() or 1.0))
-    return expected
 
 
 def fill_unknown(x: Matrix, weight: Floats, rng: np.random.Generator) -> Matrix:

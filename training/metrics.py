@@ -94,6 +94,20 @@ def ece(y: Floats, p: Floats, weight: Floats, bins: int = BINS) -> float:
     return float(total)
 
 
+def coverage(y: Floats, p: Floats, low: Floats, high: Floats, bins: int = BINS) -> float:
+    """The share of `bins` groups of equal size, by probability, whose observed rate lies in their mean interval.
+
+    The interval is widened by what counting alone would move the rate. Fewer rows than groups are a group each.
+    """
+    groups = [rows for rows in np.array_split(np.argsort(p, kind="stable"), bins) if len(rows)]
+    inside = 0
+    for rows in groups:
+        rate, middle = y[rows].mean(), p[rows].mean()
+        slack = 1.96 * np.sqrt(max(middle * (1 - middle), 1e-9) / len(rows))
+        inside += int(low[rows].mean() - slack <= rate <= high[rows].mean() + slack)
+    return inside / len(groups)
+
+
 def lift(y: Floats, p: Floats, share: float, weight: Floats | None = None) -> float:
     """The rate of positives among the highest `share` of p, over the base rate. Ties at the edge count by their mean.
 

@@ -71,9 +71,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # Copies of each row with different draws for its unknown facts, and the share of facts hidden at random in each.
     copies: int = 8
     hidden: float = 0.3
-    # The weight of the cases' own outcomes in the target of the failure models; the rest is what the directions of
-    # their facts let expect. What one programme's outcomes teach misleads about another's (docs/training.md).
-    label_weight: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    # Numbers of trees that are tried beyond the pooled effects. They are grown only if they gain on groups held out.
+    beyond: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = (20, 60)
     # The weight of a picked case beside a cohort case: it was chosen by how it ended.
     picked_weight: float = 0.3
     # n cases of one programme and buyer count n ** 0.5 together: they share part of their fate.

@@ -21,6 +21,7 @@ from tenders.io.detection import ARCHIVES, JSON_LINES, split_suffix
 from tenders.registers import find_register, own, register_names
 from training import metrics
 from training.datasets import register_dataset
+from training.evidence.registers import RegisterEstimate, register_estimates
 from training.pooling import (
     PooledFit,
     PoolRows,
@@ -57,7 +58,11 @@ class RegisterMetrics(metrics.Metrics, frozen=True, kw_only=True):
 
 
 class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a directory of histories gave: bundles of registers, metrics and forecasts, pooled models, ablations."""
+    """What a directory of histories gave: bundles of registers, metrics and forecasts, pooled models, ablations.
+
+    `kept` is the version of the bundle that the register models were taken from, if they were not fitted;
+    `kept_metrics` are those of its manifest.
+    """
 
     bundles: dict[str, Bundle]
     metrics: tuple[RegisterMetrics, ...]
@@ -66,6 +71,9 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
     ablations: tuple[ThemeAblation, ...]
     data: tuple[TrainingSource, ...]
     searches: tuple[SearchResult, ...] = ()
+    estimates: tuple[RegisterEstimate, ...] = ()
+    kept: str = ""
+    kept_metrics: dict[str, dict[str, float | None]] = {}
 
 
 def register_files(directory: Path) -> list[tuple[Register, Path]]:
@@ -107,10 +115,12 @@ def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> Regi
     samples: list[PoolSample] = []
     data: list[TrainingSource] = []
     searches: list[SearchResult] = []
+    estimates: list[RegisterEstimate] = []
     for register, file in register_files(directory):
         progress(f"reading {file.name}")
         cases = register.cases(file)
-        data.append(_fingerprint(register, file, cases))
+        data.append(fingerprint(register, file, cases))
+        estimates += register_estimates(register, cases)
         fits, found = [], {}
         outcomes = list(available_outcomes(register, cases))
         for outcome, stage in outcomes:
@@ -142,6 +152,28 @@ def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> Regi
         ablations=tuple(ablate_themes(sample, recipe.seed) for sample in samples),
         data=tuple(data),
         searches=tuple(searches) if recipe.trials else (),
+        estimates=tuple(estimates),
+    )
+
+
+def kept_registers(directory: Path, bundle: Bundle, progress: Progress) -> RegistersResult:
+    """The register models of a bundle as they are, with the estimates of factors from the histories in a directory."""
+    estimates: list[RegisterEstimate] = []
+    for register, file in register_files(directory):
+        progress(f"reading {file.name}")
+        estimates += register_estimates(register, register.cases(file))
+    return RegistersResult(
+        bundles=bundle.registers,
+        metrics=(),
+        forecasts=(),
+        pooled=(),
+        ablations=(),
+        data=tuple(source for source in bundle.manifest.data if source.name in bundle.registers),
+        estimates=tuple(estimates),
+        kept=bundle.manifest.version,
+        kept_metrics={
+            name: row for name, row in bundle.manifest.metrics.items() if name.partition("/")[0] in bundle.registers
+        },
     )
 
 
@@ -196,7 +228,7 @@ def register_metrics(forecasts: IntervalForecasts) -> RegisterMetrics:
 
 def manifest_metrics(result: RegistersResult) -> dict[str, dict[str, float | None]]:
     """The metrics of every register, outcome and stage, by register/outcome/stage."""
-    named: dict[str, dict[str, float | None]] = {}
+    named = dict(result.kept_metrics)
     for row in result.metrics:
         values = msgspec.structs.asdict(row)
         low, high = values.pop("auc_ci")
@@ -312,7 +344,8 @@ def _manifest(name: str, parts: tuple[ModelPart, ...], data: tuple[TrainingSourc
     )
 
 
-def _fingerprint(register: Register, file: Path, cases: Sequence[LabelledTender]) -> TrainingSource:
+def fingerprint(register: Register, file: Path, cases: Sequence[LabelledTender]) -> TrainingSource:
+    """The digest of a history's file, its cases and their first and last days of publication."""
     days = [case.published for case in cases]
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()

@@ -27,6 +27,24 @@ GROUP = "group."
 """Prefix of the columns that name the kind of a case."""
 
 
+class CaseCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The casebook's cases in one set of counts: `researched`, of these `dated`, of these with known failure at draft.
+
+    `cohort` and `picked` are the two parts of the last, `failed` those of the cohort that failed.
+    """
+
+    researched: int
+    dated: int
+    cohort: int
+    picked: int
+    failed: int
+
+    @property
+    def known(self) -> int:
+        """Dated cases of which it is known whether they failed."""
+        return self.cohort + self.picked
+
+
 class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     """A trained bundle and everything known about it.
 
@@ -38,6 +56,7 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     fits: dict[tuple[str, Stage], CasebookFit]
     headline: dict[Stage, CasebookFit]
     recipe: Recipe
+    counts: CaseCounts
     cases: tuple[str, ...] = ()
     registers: RegistersResult | None = None
 

@@ -350,18 +350,9 @@ def calibrated_forecasts(
     )
 
 
-def interval_coverage(forecasts: IntervalForecasts, bins: int = metrics.BINS) -> float:
-    """The share of `bins` groups of equal size, by probability, whose observed rate lies in their mean interval.
-
-    The interval is widened by what counting alone would move the rate.
-    """
-    inside = 0
-    for rows in np.array_split(np.argsort(forecasts.p, kind="stable"), bins):
-        rate, n, p = forecasts.y[rows].mean(), len(rows), forecasts.p[rows].mean()
-        low, high = forecasts.low[rows].mean(), forecasts.high[rows].mean()
-        slack = 1.96 * np.sqrt(max(p * (1 - p), 1e-9) / n)
-        inside += low - slack <= rate <= high + slack
-    return inside / bins
+def interval_coverage(forecasts: IntervalForecasts) -> float:
+    """The share of groups of equal size, by probability, whose observed rate lies in their mean interval."""
+    return metrics.coverage(forecasts.y, forecasts.p, forecasts.low, forecasts.high)
 
 
 def latest_year(published: Numbers) -> Numbers:

@@ -9,83 +9,76 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from scipy.special import expit
 
-from models.bundle import UNRELEASED, Bundle, BundleManifest, ModelPart
-from models.calibration import Calibration, failure_probability
+from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
+from models.predict import predict
 from models.training_profile import TrainingProfile, code_shares, quantiles
 from tenders.facts import STAGES, Stage
-from training import cards
-from training.calibrate import fit_calibration
-from training.datasets import STAGES_OF, Casebook, casebook_dataset
+from training import uk_card
+from training.datasets import STAGES_OF, Casebook, CasebookDataset, casebook_dataset
 from training.fit import fit_casebook
 from training.recipe import Recipe
-from training.registers import manifest_metrics, train_registers
+from training.registers import RegistersResult, kept_registers, manifest_metrics, train_registers
 from training.results import TrainingResult, flat_metrics
 from training.rolling import column_quantiles
-from training.validate import (
-    CasebookFit,
-    calibrate_out_of_fold,
-    casebook_baselines,
-    label_baseline,
-    metrics_by_kind,
-    unseen_margin,
-)
+from training.uk import UkEvidence, uk_bundle, uk_histories
+from training.validate import CasebookFit, casebook_baselines, metrics_by_kind, trees_beyond
 
 Progress = Callable[[str], None]
 Fits = Mapping[tuple[str, Stage], CasebookFit]
-Lines = Mapping[tuple[str, Stage], Calibration]
 
 
 def train(
-    book: Casebook, recipe: Recipe, progress: Progress = lambda _: None, registers: Path | None = None
+    book: Casebook,
+    recipe: Recipe,
+    progress: Progress = lambda _: None,
+    registers: Path | None = None,
+    keep: Bundle | None = None,
 ) -> TrainingResult:
     """Fits, validates and calibrates a model for every outcome at every stage where it is open.
 
-    `registers` is a directory of histories of registers, which get models of their own.
+    `registers` is a directory of histories of registers, which get models of their own; with `keep`, those of another
+    bundle stay as they are, and the histories teach the UK model alone.
     """
-    registers_result = train_registers(registers, recipe, progress) if registers else None
-    fits, boosters, lines = {}, {}, {}
+    registers_result = _registers(registers, keep, recipe, progress) if registers else None
+    progress("pooling the evidence for factors")
+    evidence = UkEvidence(
+        book,
+        uk_histories(registers) if registers else (),
+        registers_result.estimates if registers_result else (),
+    )
+    served = uk_bundle(*evidence.model(np.arange(len(book.cases))), book.case_history)
+    fits, boosters = {}, {}
     for outcome, stages in STAGES_OF.items():
         for stage in stages:
             progress(f"{outcome} at {stage}")
             data = casebook_dataset(book, outcome, stage, recipe)
-            cohort = data.cohort
-            boosters[outcome, stage] = fit_casebook(data.take(data.labelled), recipe, recipe.seed)
-            margin = unseen_margin(data, boosters[outcome, stage], recipe)
-            p = calibrate_out_of_fold(data, margin, recipe)
-            lines[outcome, stage] = fit_calibration(
-                margin[cohort],
-                data.y[cohort],
-                data.case_weight[cohort],
-                data.cluster[cohort],
-                recipe.seed,
-                recipe.resamples,
-            )
-            fits[outcome, stage] = CasebookFit(
-                data=data,
-                metrics=metrics_by_kind(data, margin, p),
-                baselines=casebook_baselines(book, data, recipe),
-                margin=margin,
-                p=p,
-            )
-    headline = {stage: _failure_fit(book, stage, fits, lines, recipe) for stage in STAGES}
-    draft = headline["draft"].metrics
-    manifest = BundleManifest(
-        version=UNRELEASED,
+            fits[outcome, stage] = fit = judge(book, evidence, data, recipe)
+            if fit.beyond and fit.beyond.kept:
+                settings = msgspec.structs.replace(recipe, trees=fit.beyond.trees)
+                boosters[outcome, stage] = fit_casebook(
+                    data.take(data.labelled), settings, recipe.seed, fit.margin[data.labelled]
+                )
+    counts = uk_card.case_counts(book)
+    headline = {stage: _failure_fit(book, stage, fits, recipe) for stage in STAGES}
+    manifest = msgspec.structs.replace(
+        served.manifest,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(),
-        register="uk",
-        parts=tuple(ModelPart(outcome=o, stage=s, features=fit.data.names) for (o, s), fit in fits.items()),
-        data=(book.source, *(registers_result.data if registers_result else ())),
+        parts=tuple(
+            ModelPart(outcome=o, stage=s, features=fit.data.names if (o, s) in boosters else ())
+            for (o, s), fit in fits.items()
+        ),
+        data=(book.source, *evidence.sources, *(registers_result.data if registers_result else ())),
         metrics=_metrics(fits, headline) | (manifest_metrics(registers_result) if registers_result else {}),
-        evidence=cards.evidence(draft["cohort"], draft["picked"]),
+        evidence=uk_card.evidence_line(headline, counts),
     )
-    bundle = Bundle(
+    bundle = msgspec.structs.replace(
+        served,
         manifest=manifest,
         boosters=boosters,
-        calibration=lines,
-        case_history=book.case_history,
-        training_profile=casebook_profile(book, fits, lines),
+        training_profile=casebook_profile(book, served, fits),
         registers=registers_result.bundles if registers_result else {},
     )
     result = TrainingResult(
@@ -93,23 +86,45 @@ def train(
         fits=fits,
         headline=headline,
         recipe=recipe,
+        counts=counts,
         cases=tuple(case.case_id for case in book.cases),
         registers=registers_result,
     )
-    return msgspec.structs.replace(result, bundle=cards.add_cards(result))
+    return msgspec.structs.replace(result, bundle=uk_card.add_cards(result))
 
 
-def casebook_profile(book: Casebook, fits: Fits, lines: Lines) -> TrainingProfile:
-    """What the casebook's rows looked like, all dated cases, picked ones too; and what the bundle says of each.
+def _registers(directory: Path, keep: Bundle | None, recipe: Recipe, progress: Progress) -> RegistersResult:
+    return kept_registers(directory, keep, progress) if keep else train_registers(directory, recipe, progress)
 
-    The probabilities are the bundle's own, not those that judged it, which other lines calibrated.
-    """
+
+def judge(book: Casebook, evidence: UkEvidence, data: CasebookDataset, recipe: Recipe) -> CasebookFit:
+    """The model of one outcome at one stage, judged out of fold, with its baselines and what trees would add."""
+    margin, level = evidence.out_of_fold(data, recipe)
+    p = expit(margin[data.cohort])
+    return CasebookFit(
+        data=data,
+        metrics=metrics_by_kind(data, margin, p, level),
+        baselines=casebook_baselines(book, data, level, recipe),
+        margin=margin,
+        p=p,
+        level=level,
+        beyond=trees_beyond(data, margin, recipe),
+    )
+
+
+def casebook_profile(book: Casebook, bundle: Bundle, fits: Fits) -> TrainingProfile:
+    """What the casebook's rows looked like, all dated cases, picked ones too; and what the bundle says of each."""
     features, scores = {}, {}
-    for (outcome, stage), fit in fits.items():
-        name = f"{outcome}-{stage}"
-        labelled = np.flatnonzero(fit.data.labelled)
-        features[name] = column_quantiles(fit.data.x, fit.data.names, fit.data.names, labelled)
-        scores[name] = quantiles(lines[outcome, stage].probabilities(fit.margin))
+    names = [feature.name for feature in bundle.weighed]
+    for stage, table in book.tables.items():
+        predicted = predict(bundle, table)
+        known = [f.name for f in bundle.weighed if STAGES.index(f.stage) <= STAGES.index(stage)]
+        for outcome in STAGES_OF:
+            if (outcome, stage) in fits:
+                labelled = np.flatnonzero(fits[outcome, stage].data.labelled)
+                part = f"{outcome}-{stage}"
+                features[part] = column_quantiles(predicted.feature_values.astype(np.float32), names, known, labelled)
+                scores[part] = quantiles(expit(predicted.margin[outcome]))
     return TrainingProfile(
         rows=book.source.rows,
         first=book.source.first,
@@ -120,23 +135,28 @@ def casebook_profile(book: Casebook, fits: Fits, lines: Lines) -> TrainingProfil
     )
 
 
-def _failure_fit(book: Casebook, stage: Stage, fits: Fits, lines: Lines, recipe: Recipe) -> CasebookFit:
-    """The headline at a stage, judged: both parts put together out of fold, as scoring does."""
-    parts = [
-        [lines[outcome, stage].probability(margin) for margin in fits[outcome, stage].margin]
-        if (outcome, stage) in fits
-        else [0.0] * len(book.cases)
-        for outcome in ("no_award", "early_end")
-    ]
-    p = np.array([failure_probability(*pair) for pair in zip(*parts, strict=True)])
-    data = msgspec.structs.replace(fits["early_end", stage].data, outcome="failure", y=book.labels("failure"))
+def _failure_fit(book: Casebook, stage: Stage, fits: Fits, recipe: Recipe) -> CasebookFit:
+    """The headline at a stage, judged: both parts put together out of fold, as scoring does.
+
+    Once there is an award, tenders that came to none are no case.
+    """
+    pairs = [fits[outcome, stage] for outcome in FAILURE_OUTCOMES if (outcome, stage) in fits]
+    p, base = (
+        1 - np.prod([1 - expit(each) for each in logits], axis=0)
+        for logits in zip(*((f.margin, f.level) for f in pairs), strict=True)
+    )
+    data = casebook_dataset(book, "failure", stage, recipe)
+    if stage == "awarded":
+        data = msgspec.structs.replace(data, y=np.where(book.labels("no_award") == 1, np.nan, data.y))
+    level = np.log(base / (1 - base))
     cohort = p[data.cohort]
     return CasebookFit(
         data=data,
-        metrics=metrics_by_kind(data, p, cohort),
-        baselines=label_baseline(casebook_dataset(book, "failure", stage, recipe), recipe),
+        metrics=metrics_by_kind(data, p, cohort, level),
+        baselines={},
         margin=p,
         p=cohort,
+        level=level,
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 import numpy as np
-import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.impute import SimpleImputer
@@ -33,11 +32,17 @@ Fitter = Callable[[CasebookDataset, Recipe, int], Predict]
 """A function (labelled rows, recipe, seed) → a function from rows to log-odds."""
 
 
+FEWEST_TO_GROW = 10
+"""Cohort cases of either outcome below which no trees are grown beyond the pooled effects."""
+
+
 class CasebookMetrics(msgspec.Struct, frozen=True, kw_only=True):
     """Metrics on one kind of rows. Probabilities are judged on cohort rows only; on picked ones they are None.
 
     What ended by one decision counts as one case in all but `n` and `positives`, which count rows. `auc_ci` is 95 %, by
-    bootstrap of clusters.
+    bootstrap of clusters. `auc_without_largest` leaves out the two programmes with most rows. `brier_skill` is 1 less
+    the Brier score over that of the class rate, which saw as little of a row as the forecast did; `mean` is the mean
+    forecast.
     """
 
     n: int
@@ -46,19 +51,43 @@ class CasebookMetrics(msgspec.Struct, frozen=True, kw_only=True):
     auc: float
     auc_ci: tuple[float, float]
     average_precision: float
+    auc_without_largest: float | None = None
     brier: float | None = None
     brier_of_base_rate: float | None = None
+    brier_skill: float | None = None
     ece: float | None = None
+    mean: float | None = None
+
+
+class Beyond(msgspec.Struct, frozen=True, kw_only=True):
+    """What trees beyond the pooled effects gain on groups held out: log loss a case, and its standard error.
+
+    They are grown if the best gain is more than its standard error.
+    """
+
+    trees: int
+    gain: float
+    error: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the trees are part of the model."""
+        return self.gain > self.error
 
 
 class CasebookFit(msgspec.Struct, frozen=True, kw_only=True):
-    """One model of the casebook as validated: metrics and baselines by kind of row, margins, cohort probabilities."""
+    """One model of the casebook as validated: metrics and baselines by kind of row, margins, cohort probabilities.
+
+    `level` is the log-odds of the class of each row, out of fold as the margins are. `beyond` is what trees would add.
+    """
 
     data: CasebookDataset
     metrics: dict[str, CasebookMetrics]
     baselines: dict[str, dict[str, CasebookMetrics]]
     margin: Floats
     p: Floats
+    level: Floats
+    beyond: Beyond | None = None
 
 
 def out_of_fold_margin(data: CasebookDataset, recipe: Recipe, fitter: Fitter) -> Floats:
@@ -72,25 +101,45 @@ def out_of_fold_margin(data: CasebookDataset, recipe: Recipe, fitter: Fitter) ->
     return margin
 
 
-def unseen_margin(data: CasebookDataset, booster: xgb.Booster, recipe: Recipe) -> Floats:
-    """A margin for every row that owes nothing to how its group ended.
-
-    It is the served booster's own if that was fitted on no outcome, else out of fold.
-    """
-    if data.label_weight == 0:
-        return booster_margin(booster, data.x, data.names)
-    return out_of_fold_margin(data, recipe, fit_served)
-
-
-def fit_served(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
-    """The served model."""
+def fit_on_labels(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
+    """Baseline: trees fitted on the outcomes alone."""
     booster = fit_casebook(data, recipe, seed)
     return lambda x: booster_margin(booster, x, data.names)
 
 
-def fit_on_labels(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
-    """Baseline: the same trees fitted on the outcomes alone."""
-    return fit_served(msgspec.structs.replace(data, label_weight=1.0), recipe, seed)
+def trees_beyond(data: CasebookDataset, margin: Floats, recipe: Recipe) -> Beyond | None:
+    """What the best number of trees would gain over margins of rows that their models had not seen.
+
+    None with too few cases of either outcome: any gain would be chance.
+    """
+    rows = data.cohort
+    if min(data.y[rows].sum(), (1 - data.y[rows]).sum()) < FEWEST_TO_GROW:
+        return None
+    before = log_loss(data.y[rows], expit(margin[rows]))
+    found = []
+    for trees in recipe.beyond:
+        settings = msgspec.structs.replace(recipe, trees=trees)
+        added = np.zeros(len(data.y))
+        for train, test in stratified_group_folds(data.y, data.group, recipe.folds, recipe.seed):
+            labelled = train[data.labelled[train]]
+            booster = fit_casebook(data.take(labelled), settings, recipe.seed, margin[labelled])
+            added[test] = booster_margin(booster, data.x[test], data.names)
+        gain = before - log_loss(data.y[rows], expit(margin[rows] + added[rows]))
+        mean, error = clustered_mean(gain, data.case_weight[rows], data.cluster[rows])
+        found.append(Beyond(trees=trees, gain=round(mean, 5), error=round(error, 5)))
+    return max(found, key=lambda each: each.gain)
+
+
+def log_loss(y: Floats, p: Floats) -> Floats:
+    """The log loss of each forecast."""
+    return np.asarray(-(y * np.log(p) + (1 - y) * np.log1p(-p)), dtype=np.float64)
+
+
+def clustered_mean(values: Floats, weight: Floats, cluster: NDArray[np.int64]) -> tuple[float, float]:
+    """A weighted mean and its standard error, with rows of one cluster as one draw."""
+    mean = float(np.average(values, weights=weight))
+    sums = np.bincount(np.unique(cluster, return_inverse=True)[1], weight * (values - mean))
+    return mean, float(np.sqrt((sums**2).sum()) / weight.sum())
 
 
 def fit_logistic(data: CasebookDataset, recipe: Recipe, seed: int) -> Predict:
@@ -127,26 +176,19 @@ def count_red_flags(x: Matrix, names: tuple[str, ...]) -> Floats:
     return np.asarray(np.sum(shown, axis=0) if shown else np.zeros(len(x)), dtype=np.float64)
 
 
-def casebook_baselines(book: Casebook, data: CasebookDataset, recipe: Recipe) -> dict[str, dict[str, CasebookMetrics]]:
-    """Metrics of the same trees fitted on the outcomes, of logistic regression, a count of red flags, and the base
-    rate alone."""
+def casebook_baselines(
+    book: Casebook, data: CasebookDataset, level: Floats, recipe: Recipe
+) -> dict[str, dict[str, CasebookMetrics]]:
+    """Metrics of trees fitted on the outcomes, of logistic regression and a count of red flags, each calibrated."""
     margins = {
+        "XGBoost_on_outcomes": out_of_fold_margin(data, recipe, fit_on_labels),
         "logistic_regression": out_of_fold_margin(data, recipe, fit_logistic),
         "red_flags": count_red_flags(book.x[data.stage], book.features[data.stage]),
-        "base_rate": np.zeros(len(data.y)),
     }
-    return label_baseline(data, recipe) | {
-        name: metrics_by_kind(data, margin, calibrate_out_of_fold(data, margin, recipe))
+    return {
+        name: metrics_by_kind(data, margin, calibrate_out_of_fold(data, margin, recipe), level)
         for name, margin in margins.items()
     }
-
-
-def label_baseline(data: CasebookDataset, recipe: Recipe) -> dict[str, dict[str, CasebookMetrics]]:
-    """Metrics of the same trees fitted on the outcomes alone, if the served ones are not."""
-    if data.label_weight == 1:
-        return {}
-    margin = out_of_fold_margin(data, recipe, fit_on_labels)
-    return {"XGBoost_on_outcomes": metrics_by_kind(data, margin, calibrate_out_of_fold(data, margin, recipe))}
 
 
 def calibrate_out_of_fold(data: CasebookDataset, margin: Floats, recipe: Recipe) -> Floats:
@@ -160,27 +202,50 @@ def calibrate_out_of_fold(data: CasebookDataset, margin: Floats, recipe: Recipe)
     return p
 
 
-def metrics_by_kind(data: CasebookDataset, margin: Floats, p: Floats) -> dict[str, CasebookMetrics]:
-    """Metrics of cohort rows and of picked rows, apart; `p` are the calibrated probabilities of the cohort rows."""
+def metrics_by_kind(data: CasebookDataset, margin: Floats, p: Floats, level: Floats) -> dict[str, CasebookMetrics]:
+    """Metrics of cohort rows and of picked rows, apart; `p` are the probabilities of the cohort rows.
+
+    `level` is the log-odds of each row's class, shape (rows,), which the Brier score is compared with.
+    """
     picked = np.flatnonzero(data.labelled & data.picked)
-    return {"cohort": casebook_metrics(data, margin, data.cohort, p), "picked": casebook_metrics(data, margin, picked)}
+    cohort = casebook_metrics(data, margin, data.cohort, p, expit(level[data.cohort]))
+    return {"cohort": cohort, "picked": casebook_metrics(data, margin, picked)}
 
 
 def casebook_metrics(
-    data: CasebookDataset, margin: Floats, rows: NDArray[np.int64], p: Floats | None = None
+    data: CasebookDataset,
+    margin: Floats,
+    rows: NDArray[np.int64],
+    p: Floats | None = None,
+    class_rate: Floats | None = None,
 ) -> CasebookMetrics:
     """Metrics of margins on some labelled rows, and of their probabilities `p`, if these are to be judged."""
     y, weight = data.y[rows], data.case_weight[rows]
-    rate = float(np.average(y, weights=weight))
     low, high = metrics.bootstrap_interval(metrics.auc, y, margin[rows], weight, data.cluster[rows])
-    return CasebookMetrics(
+    found = CasebookMetrics(
         n=len(rows),
         positives=int(y.sum()),
-        base_rate=round(rate, 4),
+        base_rate=round(float(np.average(y, weights=weight)), 4),
         auc=round(metrics.auc(y, margin[rows], weight), 3),
         auc_ci=(round(low, 3), round(high, 3)),
         average_precision=round(metrics.average_precision(y, margin[rows], weight), 3),
-        brier=None if p is None else round(metrics.brier(y, p, weight), 4),
-        brier_of_base_rate=None if p is None else round(metrics.brier(y, np.full(len(y), rate), weight), 4),
-        ece=None if p is None else round(metrics.ece(y, p, weight), 4),
     )
+    if p is None or class_rate is None:
+        return found
+    others = rows[~np.isin(data.programme[rows], largest_programmes(data.programme[rows]))]
+    brier, of_base = (metrics.brier(y, forecast, weight) for forecast in (p, class_rate))
+    return msgspec.structs.replace(
+        found,
+        auc_without_largest=round(metrics.auc(data.y[others], margin[others], data.case_weight[others]), 3),
+        brier=round(brier, 4),
+        brier_of_base_rate=round(of_base, 4),
+        brier_skill=round(1 - brier / of_base, 3),
+        ece=round(metrics.ece(y, p, weight), 4),
+        mean=round(float(np.average(p, weights=weight)), 4),
+    )
+
+
+def largest_programmes(programme: NDArray[np.int64], most: int = 2) -> NDArray[np.int64]:
+    """The numbers of the programmes with most rows."""
+    numbers, rows = np.unique(programme, return_counts=True)
+    return numbers[np.argsort(-rows, kind="stable")[:most]]

@@ -25,13 +25,17 @@ import numpy as np
 
 from features.categorical import Categorical
 from tenders.memo import Memo
-from tenders.organisations import adviser_name, plain_name
+from tenders.organisations import adviser_name, inherits, organisation_key, plain_name
 
 PRIOR = 1.0
 """Failures added to both sides of the ratio: one failure where 0.2 were expected then reads 1.7 rather than 5. About
 the size of record at which UK buyers begin to differ from chance."""
 PRIOR_RATE, PRIOR_CASES = 0.2, 5.0
 """The share of a kind of case that is taken to fail before any is known, and how many cases that is worth."""
+INHERITED, INHERITED_SHARE = "inherited:", 0.5
+"""Begins the key of a predecessor's record, and how much of it counts: people stay, contracts end."""
+COMMISSIONERS = ("ccg", "icb", "commissioning", "integrated care", "pct", "primary care trust")
+"""Words in the names of NHS bodies that have taken over from others."""
 MOST_DAYS = 20_000
 """Days whose records are kept: more than half a century's."""
 
@@ -57,12 +61,12 @@ class CaseRecord(msgspec.Struct):
     logarithms of the value in pounds over the `valued` cases that have one.
     """
 
-    cases: int = 0
+    cases: float = 0
     failed: float = 0.0
     expected: float = 0.0
-    counted: int = 0
+    counted: float = 0
     bidders: float = 0.0
-    valued: int = 0
+    valued: float = 0
     log_value: float = 0.0
 
     @property
@@ -90,7 +94,16 @@ class CaseRecord(msgspec.Struct):
     @property
     def summary(self) -> str:
         """The record and its size in words."""
-        return f"{self.failed:.0f} of {self.cases} resolved cases failed where {self.expected:.1f} were expected"
+        cases = f"{self.cases:.3g} earlier {'case' if self.cases == 1 else 'cases'} that had ended by then"
+        return f"{cases}; {self.failed:.3g} failed, where {self.expected:.1f} of cases picked alike would have"
+
+    def with_inherited(self, others: Iterable[CaseRecord], share: float) -> CaseRecord:
+        """The record with a share of those that it takes over."""
+        whole = copy(self)
+        for other in others:
+            for name in CaseRecord.__struct_fields__:
+                setattr(whole, name, getattr(whole, name) + share * getattr(other, name))
+        return whole
 
 
 Timelines = Mapping[str, tuple[list[int], list[CaseRecord]]]
@@ -131,13 +144,16 @@ class CaseRecords(Mapping[str, CaseRecord]):
     def longest(self, keys: Sequence[str]) -> CaseRecord | None:
         """The longest record among several keys; None if no case stands under any of them.
 
-        Records are not summed: one case may stand under several keys, as under two advisers.
+        Records are not summed: one case may stand under several keys, as under two advisers. But a body takes over part
+        of the record of those that went before it, of which the keys begin with INHERITED.
         """
         if len(keys) == 1:
             record: CaseRecord | None = self.get(keys[0])
             return record
         records = [record for key in keys if (record := self.get(key))]
-        return max(records, key=lambda record: (record.cases, record.failed), default=None)
+        longest = max(records, key=lambda record: (record.cases, record.failed), default=None)
+        before = [found for key in keys if key.startswith(INHERITED) and (found := self.get(key[len(INHERITED) :]))]
+        return (longest or CaseRecord()).with_inherited(before, INHERITED_SHARE) if before else longest
 
 
 def longest_records(
@@ -149,13 +165,18 @@ def longest_records(
         return Categorical.single(row_records.longest(row_keys))
     # Nearly all tenders have no key with a record, and all days share one set of timelines.
     ever = set[str]().union(*{id(day.timelines): day.timelines for day in records.categories}.values())
-    rows = np.flatnonzero(keys.where(lambda row_keys: not ever.isdisjoint(row_keys)))
+    rows = np.flatnonzero(keys.where(lambda row_keys: not ever.isdisjoint(map(_own, row_keys))))
     count = len(keys.categories)
     pairs, codes = np.unique(records.codes[rows].astype(np.int64) * count + keys.codes[rows], return_inverse=True)
     whole = np.zeros(len(keys), dtype=np.int32)
     whole[rows] = codes + 1
     split = (divmod(pair, count) for pair in pairs.tolist())
     return Categorical([None, *(records.categories[day].longest(keys.categories[key]) for day, key in split)], whole)
+
+
+def _own(key: str) -> str:
+    """A key without the mark of one that is inherited."""
+    return key.removeprefix(INHERITED)
 
 
 NO_RECORDS = CaseRecords({}, 0)
@@ -229,7 +250,17 @@ def timelines(resolved: Iterable[ResolvedCase]) -> Timelines:
 
 
 def _buyer_keys(names: tuple[str | None, ...]) -> tuple[str, ...]:
-    return tuple(f"buyer:{plain}" for plain in dict.fromkeys(plain_name(name) for name in names if name) if plain)
+    stated = [name for name in names if name]
+    plain = [f"buyer:{plain}" for name in stated if (plain := plain_name(name))]
+    return tuple(dict.fromkeys([*plain, *(key for name in stated for key in _commissioners(name))]))
+
+
+def _commissioners(name: str) -> Iterator[str]:
+    """The key of an NHS board or group, and those of the bodies that it took over from."""
+    lower = name.lower()
+    if any(word in lower for word in COMMISSIONERS) and (key := organisation_key(name)):
+        yield f"buyer:{key}"
+        yield from (f"{INHERITED}buyer:{before.key}" for before in inherits(key))
 
 
 def _adviser_keys(names: tuple[str, ...]) -> tuple[str, ...]:

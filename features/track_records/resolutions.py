@@ -11,7 +11,7 @@ from features.buyer import buyer_keys, market_keys, supplier_keys
 from features.procedure import is_competed
 from features.table import TenderTable
 from features.table_builder import of_tenders
-from features.track_records.case_records import ResolvedCase
+from features.track_records.case_records import INHERITED, ResolvedCase
 from features.value import value_gbp
 from tenders import casebook
 from tenders.history import LabelledTender
@@ -47,7 +47,11 @@ def keys_of(table: TenderTable) -> list[tuple[str, ...]]:
     rows = zip(*(keys(table).rows() for keys in (buyer_keys, adviser_keys, market_keys, supplier_keys)), strict=True)
     return [
         tuple(
-            dict.fromkeys((*buyers, *advisers, *markets, *(f"{a}|{m}" for a in advisers for m in markets), *suppliers))
+            key
+            for key in dict.fromkeys(
+                (*buyers, *advisers, *markets, *(f"{a}|{m}" for a in advisers for m in markets), *suppliers)
+            )
+            if not key.startswith(INHERITED)
         )
         for buyers, advisers, markets, suppliers in rows
     ]

@@ -12,7 +12,7 @@ from models.bundle import Bundle
 from serving.answers import served_bundle
 from serving.pages.rendering import page
 
-CARD, RELIABILITY = "model-card.txt", "reliability.svg"
+CARD, RELIABILITY, EFFECTS = "model-card.txt", "reliability.svg", "effects-"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -36,7 +36,7 @@ class MetricRow(msgspec.Struct, frozen=True):
     low: float
     high: float
     ece: float | None
-    gain: float | None
+    skill: float | None
 
     @property
     def error(self) -> tuple[float, float]:
@@ -50,7 +50,14 @@ async def about_page(_: Request) -> Response:
     """GET /about."""
     bundle = served_bundle()
     rows = list(metric_rows(bundle))
-    pictures = {name: name.removesuffix(RELIABILITY).removesuffix("-") for name in sorted(_pictures(bundle))}
+    pictures = {
+        name: name.removesuffix(RELIABILITY).removesuffix("-")
+        for name in sorted(_pictures(bundle))
+        if name.endswith(RELIABILITY)
+    }
+    plots = {
+        name: name.removeprefix(EFFECTS).removesuffix(".svg") for name in bundle.pictures if name.startswith(EFFECTS)
+    }
     own = [row for row in rows if row.cases not in bundle.registers]
     return page(
         "about.html",
@@ -60,6 +67,7 @@ async def about_page(_: Request) -> Response:
         others=[row for row in rows if row.cases in bundle.registers],
         calibrated=[row for row in own if row.ece is not None],
         pictures=pictures,
+        plots=plots,
         without=[name for name in bundle.registers if name not in pictures.values()],
         card=CARD,
     )
@@ -84,7 +92,7 @@ def metric_rows(bundle: Bundle) -> Iterator[MetricRow]:
         auc, low, high = metrics.get("auc"), metrics.get("auc_low"), metrics.get("auc_high")
         if auc is None or low is None or high is None or not cases:
             continue
-        brier, of_base_rate = metrics.get("brier"), metrics.get("brier_of_base_rate")
+        skill = metrics.get("brier_skill")
         yield MetricRow(
             outcome,
             stage,
@@ -96,7 +104,7 @@ def metric_rows(bundle: Bundle) -> Iterator[MetricRow]:
             round(100 * low, 1),
             round(100 * high, 1),
             metrics.get("ece"),
-            None if brier is None or of_base_rate is None else of_base_rate - brier,
+            skill,
         )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from features.catalogue import catalogue
 from features.feature import Feature, Theme
+from serving.answers import served_bundle
 from tenders.columns import DAYS_A_YEAR, Column
 from tenders.dates import moment
 from tenders.errors import Problem
@@ -138,6 +139,11 @@ class FormEntry(msgspec.Struct, frozen=True):
     def meaning(self) -> str:
         """What the fact means for failure."""
         return meaning_of(self.field.name)
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether the fact can move the probability of the UK models."""
+        return self.field.name in served_bundle().moving_columns
 
     @property
     def input(self) -> str:

@@ -224,6 +224,8 @@ def _contracts(case: CasebookCase) -> list[dict[str, Any]]:
 def _facts(case: CasebookCase) -> dict[str, Any]:
     known = ("bids_in", "awarded")
     return {
+        # Cohorts are programmes and award lists of such services; a value is known of one case in three.
+        "outsourcedService": True,
         "advisers": [{"name": name} for name in _names(case.advisers)],
         "structureChanges": [
             {"touches": c["touches"], "stage": c["stage"], "date": c["date"], "description": c["note"]}

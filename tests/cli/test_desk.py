@@ -24,7 +24,13 @@ runner = CliRunner()
 def test_what_if_shows_the_draft_as_it_is_beside_the_scenarios(run: Run) -> None:
     result = run("what-if", MANCHESTER, "--stage", "draft", "--set", "lots=4", "--set", "tender_period_days=60")
     assert result.code == 0 and not result.err
-    for text in ("as it is", "lots=4, tender_period_days=60", "points", "a link seen", "evidence: Thin evidence"):
+    for text in (
+        "as it is",
+        "lots=4, tender_period_days=60",
+        "points",
+        "a link seen",
+        "evidence: The level is the rate of its class",
+    ):
         assert text in result.out
 
 

@@ -78,7 +78,14 @@ def written(home: Path, name: str, text: str) -> Path:
 def test_score_prints_the_probability_the_reasons_and_how_thin_the_evidence_is(run: Run) -> None:
     result = run("score", MANCHESTER, "--stage", "draft")
     assert result.code == 0 and not result.err
-    for text in ("casebook-NHS002 at draft", "failure", "base rate", "reasons", "/tender/", "evidence: Thin evidence"):
+    for text in (
+        "casebook-NHS002 at draft",
+        "failure",
+        "base rate",
+        "reasons",
+        "/tender/",
+        "evidence: The level is the rate of its class",
+    ):
         assert text in result.out
 
 
@@ -190,6 +197,16 @@ def test_features_lists_the_whole_catalogue(run: Run) -> None:
         )
     table = run("features").out
     assert all(name in table for name in ("single_block", "risk_words"))
+
+
+def test_features_with_effects_lists_the_layers_and_what_has_no_known_effect(run: Run) -> None:
+    (listing,) = run("features", "--effects", "--json").lines
+    effects = {effect["feature"]: effect for effect in listing["effects"]}
+    block = effects["single_block"]["outcomes"]["no_award"]
+    assert {"documented", "registers", "cases", "pooled"} <= block.keys() and block["pooled"]["odds_ratio"] > 1
+    assert "title" in listing["no_known_effect"] and "lots" not in listing["no_known_effect"]
+    table = run("features", "--effects").out
+    assert all(name in table for name in ("single_block", "adviser_record", "No known effect"))
 
 
 @pytest.mark.parametrize(

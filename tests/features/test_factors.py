@@ -47,7 +47,7 @@ def test_they_are_listed_in_the_order_of_a_procurement_and_what_has_no_place_the
     assert len(set(FACTOR_ORDER)) == len(FACTOR_ORDER)
 
 
-EFFECTS_ONLY = {"other_changes", "works", "goods", "it_purchase"}
+EFFECTS_ONLY = {"other_changes", "lone_bidder", "works", "goods", "it_purchase"}
 """Features that only pooled effects read."""
 
 

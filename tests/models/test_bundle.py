@@ -17,7 +17,6 @@ from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle, join_boosters
 from tenders.errors import BundleError
-from tenders.facts import Stage
 from tenders.io.read import read_file
 
 ROOT = Path(__file__).parents[2]
@@ -114,9 +113,22 @@ def _rewritten(saved: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     return saved
 
 
-def test_a_feature_that_this_version_does_not_have_is_named(saved: Path) -> None:
-    _rewritten(saved, lambda manifest: manifest["parts"][0]["features"].append("moon_phase"))
+@pytest.fixture
+def boosted(bundle: Bundle, tmp_path: Path) -> Path:
+    """A bundle whose models are boosters: that of a register, saved by itself."""
+    bundles.save(bundle.registers["placsp_es"], tmp_path / "boosted")
+    return tmp_path / "boosted"
+
+
+def test_a_feature_that_this_version_does_not_have_is_named(boosted: Path) -> None:
+    _rewritten(boosted, lambda manifest: manifest["parts"][0]["features"].append("moon_phase"))
     with pytest.raises(BundleError, match=r"\.ubj reads the unknown feature moon_phase"):
+        bundles.load(boosted)
+
+
+def test_an_effect_of_a_feature_that_this_version_does_not_have_is_named(saved: Path) -> None:
+    _rewritten(saved, lambda manifest: manifest["effects"][0].update(feature="moon_phase"))
+    with pytest.raises(BundleError, match="reads the unknown feature moon_phase"):
         bundles.load(saved)
 
 
@@ -127,10 +139,10 @@ def test_a_bundle_of_another_format_is_refused(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [bundles.CALIBRATION, bundles.TRACK_RECORDS, bundles.CARD, "no_award-draft.ubj"])
-def test_a_file_without_a_digest_is_named(saved: Path, name: str) -> None:
-    _rewritten(saved, lambda manifest: manifest["digests"].pop(name))
+def test_a_file_without_a_digest_is_named(boosted: Path, name: str) -> None:
+    _rewritten(boosted, lambda manifest: manifest["digests"].pop(name))
     with pytest.raises(BundleError, match=f"{name} has no digest"):
-        bundles.load(saved)
+        bundles.load(boosted)
 
 
 def test_a_line_of_calibration_that_is_not_there_is_named(bundle: Bundle, tmp_path: Path) -> None:
@@ -140,10 +152,10 @@ def test_a_line_of_calibration_that_is_not_there_is_named(bundle: Bundle, tmp_pa
         bundles.load(tmp_path / "short")
 
 
-def test_columns_in_another_order_are_named(saved: Path) -> None:
-    _rewritten(saved, lambda manifest: manifest["parts"][0]["features"].reverse())
+def test_columns_in_another_order_are_named(boosted: Path) -> None:
+    _rewritten(boosted, lambda manifest: manifest["parts"][0]["features"].reverse())
     with pytest.raises(BundleError, match=r"\.ubj reads other features than the manifest says"):
-        bundles.load(saved)
+        bundles.load(boosted)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 1}', "\x00"])
@@ -153,10 +165,10 @@ def test_a_manifest_that_is_none_is_refused(saved: Path, text: str) -> None:
         bundles.load(saved)
 
 
-def test_a_part_that_lies_elsewhere_is_refused(saved: Path) -> None:
-    _rewritten(saved, lambda manifest: manifest["parts"][0].update(outcome="../../no_award"))
+def test_a_part_that_lies_elsewhere_is_refused(boosted: Path) -> None:
+    _rewritten(boosted, lambda manifest: manifest["parts"][0].update(outcome="../../no_award"))
     with pytest.raises(BundleError, match="has no digest"):
-        bundles.load(saved)
+        bundles.load(boosted)
 
 
 def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -191,24 +203,28 @@ def test_the_released_bundle_verifies_wherever_it_is_copied(bundle: Bundle, tmp_
     assert bundles.load(tmp_path / "copy").manifest == bundle.manifest
 
 
-@pytest.mark.parametrize("stage", ["draft", "bids_in"])
-def test_boosters_that_are_asked_at_once_give_the_same_margins_to_the_bit(bundle: Bundle, stage: Stage) -> None:
-    parts = [bundle.part(outcome, stage) for outcome in bundle.failure_outcomes(stage)]
-    joint = bundle.joint_booster(parts)
-    assert joint is not None and bundle.joint_booster(parts) is joint
-    values = np.random.default_rng(5).choice([np.nan, 0, 1, 2, 5, 30, 400, 5e8], (500, len(parts[0].features)))
-    matrix = values.astype(np.float32)
+def test_boosters_that_are_asked_at_once_give_the_same_margins_to_the_bit() -> None:
+    rng = np.random.default_rng(5)
+    matrix = rng.choice([np.nan, 0, 1, 2, 5, 30, 400, 5e8], (500, 6)).astype(np.float32)
+    both = [
+        xgb.train(
+            {"objective": "binary:logistic", "base_score": 0.5}, xgb.DMatrix(matrix, rng.integers(0, 2, 500)), trees
+        )
+        for trees in (3, 5)
+    ]
+    joint = join_boosters(both)
+    assert joint is not None
     margins = joint.inplace_predict(matrix, predict_type="margin", validate_features=False)
     shares = joint.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True, validate_features=False)
-    for place, part in enumerate(parts):
-        alone = bundle.boosters[part.outcome, part.stage]
+    for place, alone in enumerate(both):
         assert np.array_equal(margins[:, place], alone.inplace_predict(matrix, predict_type="margin"))
         own = alone.predict(xgb.DMatrix(matrix, nthread=1), pred_contribs=True, validate_features=False)
         assert np.array_equal(shares[:, place], own)
 
 
 def test_boosters_that_read_different_features_or_begin_elsewhere_are_not_joined(bundle: Bundle) -> None:
-    assert bundle.joint_booster([bundle.part("no_award", "draft"), bundle.part("no_award", "bids_in")]) is None
+    register = bundle.registers["placsp_es"]
+    assert register.joint_booster([register.part("no_award", "draft"), register.part("no_award", "bids_in")]) is None
     data = xgb.DMatrix(np.eye(4), np.array([0, 1, 0, 1]), nthread=1)
     two = [xgb.train({"objective": "binary:logistic", "base_score": base}, data, 2) for base in (0.5, 0.4)]
     assert join_boosters(two) is None and join_boosters([two[0], two[0]]) is not None

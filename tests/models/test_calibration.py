@@ -54,6 +54,14 @@ def test_no_released_line_is_reversed_and_each_says_what_it_rests_on(bundle: Bun
     for line in bundle.calibration.values():
         assert line.slope >= 0
         assert all(slope >= 0 for _, slope in line.resampled)
-        assert len(line.resampled) >= 100
         assert 0 < line.positives < line.cases
-        assert line.groups <= line.cases
+    for other in bundle.registers.values():
+        for line in other.calibration.values():
+            assert line.slope >= 0 and all(slope >= 0 for _, slope in line.resampled)
+            assert line.groups <= line.cases
+
+
+def test_margins_of_pooled_effects_are_log_odds_already(bundle: Bundle) -> None:
+    for part in bundle.manifest.parts:
+        line = bundle.calibration[part.outcome, part.stage]
+        assert (line.intercept, line.slope) == (0.0, 1.0)

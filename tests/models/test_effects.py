@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.effects import Estimate, FactorEffect, OutcomeEffect, effect_sums
-
-NONE = np.array([np.nan])
+from models.effects import EffectParts, EffectTable, Estimate, FactorEffect, OutcomeEffect
 
 
 def effect(**settings: object) -> FactorEffect:
@@ -19,10 +18,15 @@ def effect(**settings: object) -> FactorEffect:
     return FactorEffect(**{"stage": "draft", "fact": "term", **given, **settings})
 
 
+def parts(each: FactorEffect, large: float, values: dict[str, float]) -> EffectParts:
+    """What one effect says of one row."""
+    row = np.array([[values.get(name, np.nan) for name in each.reads]])
+    return EffectTable.of([each], each.reads).parts(row, np.array([large]))
+
+
 def margin(each: FactorEffect, large: float = 1.0, **values: float) -> float:
     """What one effect adds to one row."""
-    known = {name: np.array([values.get(name, np.nan)]) for name in each.reads}
-    return float(effect_sums([each], ["early_end"], known, np.array([large]))["early_end"].margin[0])
+    return float(parts(each, large, values).margin("early_end")[0])
 
 
 def test_the_effect_is_that_of_the_dose_over_the_centre_of_its_class():
@@ -32,10 +36,9 @@ def test_the_effect_is_that_of_the_dose_over_the_centre_of_its_class():
 
 @given(st.floats(0, 1))
 def test_what_is_unknown_adds_exactly_nothing(large: float):
-    known = {"term_years": NONE}
-    total = effect_sums([effect()], ["early_end", "no_award"], known, np.array([large]))
-    assert total["early_end"].margin.tolist() == [0] and total["early_end"].variance.tolist() == [0]
-    assert total["no_award"].margin.tolist() == [0]
+    found = parts(effect(), large, {})
+    assert found.margin("early_end").tolist() == [0] and found.variance("early_end").tolist() == [0]
+    assert found.contributions("early_end", 0) == {"term_years": 0}
 
 
 @given(st.floats(0.1, 100), st.floats(0.1, 100))
@@ -62,8 +65,13 @@ def test_nothing_is_said_where_another_factor_says_it():
     [("as_is", 0.4, 0.4), ("any", 3, 1), ("log2", 8, 3), ("log10", 1000, 3), ("log2_plus", 3, 2), ("log", 1, 0)],
 )
 def test_scales(scale: str, value: float, dose: float):
-    each = effect(feature="bidders", scale=scale)
-    assert each.dose({"bidders": np.array([value])}).tolist() == pytest.approx([dose])
+    assert margin(effect(feature="bidders", scale=scale, centre=(0.0, 0.0)), bidders=value) == pytest.approx(0.5 * dose)
+
+
+def test_an_effect_that_class_rates_hold_counts_for_large_services_only():
+    known = msgspec.structs.replace(effect().outcomes["early_end"], only_large=True)
+    each = effect(outcomes={"early_end": known})
+    assert margin(each, large=0, term_years=8) == 0 and margin(each, large=1, term_years=8) == pytest.approx(0.5)
 
 
 def test_the_interval_of_an_estimate_is_95_per_cent():

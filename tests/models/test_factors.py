@@ -44,9 +44,9 @@ def test_it_says_what_is_not_known_yet(bundle: Bundle) -> None:
     assert "no field of a notice" in found["joint_governance"].text
 
 
-def test_the_contract_s_shape_is_kept() -> None:
+def test_the_contract_s_shape_is_kept(bundle: Bundle) -> None:
     tender = to_process({"bidders": 1, "competition": "yes"}).as_of("bids_in")
-    found = msgspec.to_builtins(factors(one_row(tender, "bids_in")))
+    found = msgspec.to_builtins(factors(bundle, one_row(tender, "bids_in"), {"lone_bidder": 0.05}))
     (lone,) = [each for each in found if each["feature"] == "single_bidder_in_competition"]
     assert lone["state"] == "shown" and lone["sources"]
     assert set(lone["cases"]) >= {"with", "without"} and len(lone["cases"]["with"]) == 2

@@ -79,7 +79,7 @@ def test_a_reason_names_the_single_bidder(bundle: Bundle) -> None:
 def test_effects_have_the_sign_of_what_they_do(bundle: Bundle) -> None:
     effects = {reason.feature: reason.effect for reason in score(bundle, to_process(BLOCK), "draft").reasons}
     assert effects["term_years"] > 0
-    assert effects["largest_contract"] > 0
+    assert effects["value_gbp"] > 0 and effects["single_block"] > 0
 
 
 def _path(document: Any, name: str) -> str:

@@ -124,8 +124,7 @@ def test_a_tender_of_which_nothing_is_known_scores_near_the_base_rate_without_re
     found = scoring.explained(case(bundle, to_process({"tender": {}}), stage, check_stage=False))
     assert found.reasons == ()
     assert found.failure == pytest.approx(found.base_rate, rel=0.35)
-    weighed = {name for part in bundle.manifest.parts for name in part.features}
-    assert {each.feature for each in found.unknown} == weighed
+    assert {each.feature for each in found.unknown} == {feature.name for feature in bundle.weighed}
 
 
 @pytest.mark.parametrize(("bidders", "single"), [(0, 0.0), (1, 1.0), (2, 0.0), (9, 0.0)])
@@ -195,14 +194,14 @@ CONTRACT = {
     "ocid", "stage", "failure", "interval", "outcomes", "band", "register", "bundle", "reasons", "factors", "unknown",
     "warnings",
 }  # fmt: skip
-BESIDE = {"base_rate", "evidence"}
+BESIDE = {"base_rate", "reference_class", "evidence"}
 
 
 def test_the_json_has_the_keys_that_the_contract_names(bundle: Bundle) -> None:
     found = json.loads(msgspec.json.encode(score(bundle, to_process(samples.draft()), "draft")))
     assert CONTRACT <= set(found) <= CONTRACT | BESIDE
     assert set(found["outcomes"]) == {"no_award", "early_end", "single_bid"}
-    assert all(set(reason) == {"feature", "value", "effect", "text", "path"} for reason in found["reasons"])
+    assert all(set(reason) == {"feature", "value", "effect", "text", "path", "evidence"} for reason in found["reasons"])
     assert all(set(each) == {"feature", "why"} for each in found["unknown"])
     assert found["ocid"] == samples.OCID
     assert found["bundle"] == bundle.manifest.version

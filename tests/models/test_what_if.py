@@ -135,7 +135,7 @@ def test_a_feature_that_one_fact_decides_can_be_set_by_its_name(bundle: Bundle) 
 
 def test_reasons_of_a_changed_score_still_point_into_what_was_given(bundle: Bundle) -> None:
     reasons = what_if(bundle, manchester(), [{"lots": 4}], "draft").scenarios[0].score.reasons
-    assert any(reason.path == "/tender/lots" and reason.value == 4 for reason in reasons)
+    assert any(reason.path == "/tender/lots" and reason.effect < 0 for reason in reasons)
 
 
 @pytest.mark.parametrize(

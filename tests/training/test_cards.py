@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from models.bundle import ANY, PICTURES
-from training.cards import add_cards, add_register_cards, register_credit, register_title
+from training.cards import add_register_cards, register_credit, register_title
 from training.registers import RegistersResult
 from training.results import TrainingResult
+from training.uk_card import add_cards
 
 SECTIONS = (
     "What it is",

@@ -23,7 +23,7 @@ from tenders.history import HistoryFile, LabelledTender, Register
 from tenders.registers import casebook_uk, find_register
 from tests.tenders.registers.made import table, uk_notice
 from tests.training import made
-from training.evaluate import EvaluationResult, evaluate, probabilities, replayed_records
+from training.evaluate import EvaluationResult, evaluate, forecasts, replayed_records
 from training.registers import RegistersResult
 
 FILE = Path("made.csv")
@@ -67,14 +67,14 @@ def test_the_contract_s_keys_are_printed(bundle: Bundle) -> None:
     printed = msgspec.to_builtins(judged(bundle, [], CASES))
     assert printed.keys() >= {
         "register", "outcome", "stage", "n", "positives", "base_rate", "auc", "auc_ci", "average_precision", "brier",
-        "ece", "lift_at_5", "lift_at_10", "picked",
+        "brier_skill", "ece", "mean", "lift_at_5", "lift_at_10", "coverage", "picked",
     }  # fmt: skip
 
 
 def test_a_probability_is_what_scoring_says_of_the_case_on_its_day(bundle: Bundle) -> None:
     history = CaseHistory(resolved=tuple(in_order(resolved_cases(CASES))))
     told = [case for case in DATED[:40] if case.outcomes["failure"] is not None]
-    found = probabilities(bundle, casebook_uk.REGISTER, CASES, DATED[:40], "failure", "draft")
+    found = forecasts(bundle, casebook_uk.REGISTER, CASES, DATED[:40], "failure", "draft").p
     for case, p in zip(told, found, strict=True):
         scored = scoring.score(replace(bundle, case_history=history), casebook.cases()[case.row].process(), "draft")
         assert round(p, 4) == scored.failure
@@ -86,9 +86,9 @@ def test_what_was_resolved_on_or_after_the_day_changes_nothing(bundle: Bundle, i
     later = [c for c in CASES if c.known_on is not None and c.known_on >= case.published]
     turned = [replace(c, outcomes={"failure": not failure(c)}) if c in later else c for c in CASES]
     assert later
-    expected = probabilities(bundle, casebook_uk.REGISTER, CASES, [case], "failure", "draft")
+    expected = forecasts(bundle, casebook_uk.REGISTER, CASES, [case], "failure", "draft").p
     for before in (turned, [c for c in CASES if c not in later]):
-        assert list(probabilities(bundle, casebook_uk.REGISTER, before, [case], "failure", "draft")) == list(expected)
+        assert list(forecasts(bundle, casebook_uk.REGISTER, before, [case], "failure", "draft").p) == list(expected)
 
 
 def test_what_a_register_cannot_tell_is_refused(bundle: Bundle) -> None:
@@ -117,7 +117,7 @@ def whole(registers_result: RegistersResult) -> Bundle:
 def made_probabilities(
     bundle: Bundle, before: list[LabelledTender], cases: list[LabelledTender], name: str = made.NAME
 ) -> np.ndarray:
-    return probabilities(bundle, made.source(name=name), before, cases, "no_award", "draft")
+    return forecasts(bundle, made.source(name=name), before, cases, "no_award", "draft").p
 
 
 def opposite(case: LabelledTender) -> LabelledTender:
@@ -192,7 +192,7 @@ def test_one_probability_a_case_that_tells(whole: Bundle) -> None:
 def test_an_outcome_without_a_model_is_refused_by_name(whole: Bundle) -> None:
     with pytest.raises(UsageError, match="has no model of single_bid at draft for made"):
         single = [replace(c, outcomes={"single_bid": True}) for c in MADE_AFTER[:2]]
-        probabilities(whole, MADE_SOURCE, MADE_BEFORE, single, "single_bid", "draft")
+        forecasts(whole, MADE_SOURCE, MADE_BEFORE, single, "single_bid", "draft")
 
 
 def test_scoring_picks_the_register_by_the_ocid(whole: Bundle) -> None:
@@ -216,7 +216,7 @@ def test_blind_notices_are_judged_by_the_uk_model_and_targeted_ones_stand_apart(
     assert (found.n, found.positives, found.censored) == (2, 1, 2)
     assert found.picked and (found.picked.n, found.picked.positives) == (1, 1)
     cases = notices.cases(path)
-    p = probabilities(bundle, notices, [], cases, "no_award", "draft")
+    p = forecasts(bundle, notices, [], cases, "no_award", "draft").p
     assert len(p) == 3
     one = one_row(cases[0].as_of("draft"), "draft")
     assert p[0] == pytest.approx(predict(bundle, one).of("no_award")[0], abs=0.05)

@@ -23,13 +23,12 @@ from training.datasets import Casebook, CasebookDataset, eligible_columns, featu
 from training.fit import (
     booster_margin,
     distinct_columns,
-    expected_by_direction,
-    feature_directions,
     fill_unknown,
     fit_booster,
     fit_casebook,
     hide_gaps,
     kind_log_odds,
+    offset_at_kind_rate,
     random_masks,
     xgb_params,
 )
@@ -54,9 +53,7 @@ def fame(seed: int) -> tuple[NDArray[np.float32], Floats]:
     return x, y
 
 
-def dataset(
-    x: NDArray[np.float32], y: Floats, picked: NDArray[np.bool_], names: tuple[str, ...], label_weight: float = 1
-) -> CasebookDataset:
+def dataset(x: NDArray[np.float32], y: Floats, picked: NDArray[np.bool_], names: tuple[str, ...]) -> CasebookDataset:
     """Cases of equal weight."""
     rows, ones = np.arange(len(y)), np.ones(len(y))
     return CasebookDataset(
@@ -70,7 +67,7 @@ def dataset(
         case_weight=ones,
         group=rows,
         cluster=rows,
-        label_weight=label_weight,
+        programme=rows,
     )
 
 
@@ -174,49 +171,28 @@ def test_a_direction_holds_even_against_the_data(name: str) -> None:
     assert (steps >= -1e-6).all()
 
 
-def cases(seed: int) -> tuple[NDArray[np.float32], Floats]:
-    """Cases of which a third of the facts is unknown, and which fail the more the safer they look."""
-    rng = np.random.default_rng(seed)
+def test_trees_beyond_an_offset_start_from_it_at_the_rate_of_the_kind() -> None:
+    x, y = fame(3)
+    picked = np.arange(CASES) % 3 == 0
+    offset = np.linspace(-3, 1, CASES)
+    moved = offset_at_kind_rate(offset, y, picked, np.ones(CASES))
+    for kind in (picked, ~picked):
+        assert (1 / (1 + np.exp(-moved[kind]))).mean() == pytest.approx(y[kind].mean())
+        assert np.ptp((moved - offset)[kind]) == pytest.approx(0)
+    known = fit_casebook(dataset(x, y, picked, NAMES), RECIPE, 3, offset)
+    assert known.save_raw("ubj") != fit_casebook(dataset(x, y, picked, NAMES), RECIPE, 3).save_raw("ubj")
+
+
+def test_where_the_offset_says_all_trees_learn_little() -> None:
+    """Outcomes that follow a known margin: beyond it, the facts behind it are of no more use."""
+    rng = np.random.default_rng(8)
     x = rng.normal(size=(CASES, len(NAMES))).astype(np.float32)
-    y = (rng.random(CASES) < 1 / (1 + np.exp(2 * x @ feature_directions(NAMES)))).astype(float)
-    x[rng.random(x.shape) < 0.3] = np.nan
-    return x, y
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_trees_that_are_not_grown_on_the_outcomes_follow_the_directions_and_nothing_else(seed: int) -> None:
-    """Here the outcomes go against every direction; the same facts with other outcomes of one level give one booster."""
-    x, y = cases(seed)
+    offset = 2.0 * x[:, 0].astype(np.float64)
+    y = (rng.random(CASES) < 1 / (1 + np.exp(-offset))).astype(float)
     none = np.zeros(CASES, dtype=bool)
-    booster = fit_casebook(dataset(x, y, none, NAMES, label_weight=0), RECIPE, seed)
-    other = fit_casebook(dataset(x, np.roll(y, 7), none, NAMES, label_weight=0), RECIPE, seed)
-    assert booster.save_raw("ubj") == other.save_raw("ubj")
-    assert auc(booster, x, y) < 0.4
-    known = np.nan_to_num(x) @ feature_directions(NAMES)
-    assert np.corrcoef(booster_margin(booster, x, NAMES), known)[0, 1] > 0.8
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_each_direction_weighs_alike(seed: int) -> None:
-    """A step from the lowest to the highest value known moves the margin by much the same in every column."""
-    x, y = cases(seed)
-    booster = fit_casebook(dataset(x, y, np.zeros(CASES, dtype=bool), NAMES, label_weight=0), RECIPE, seed)
-    ends = np.zeros((2, len(NAMES), len(NAMES)), dtype=np.float32)
-    for column in range(len(NAMES)):
-        ends[:, column, column] = -2, 2
-    moved = (booster_margin(booster, ends[1], NAMES) - booster_margin(booster, ends[0], NAMES)) * feature_directions(
-        NAMES
-    )
-    assert moved.min() > 0.6 * moved.max()
-
-
-def test_what_is_expected_keeps_to_the_level_of_each_kind() -> None:
-    x = np.random.default_rng(5).normal(size=(CASES, len(NAMES)))
-    for level in (0.1, 0.5):
-        found = expected_by_direction(x, NAMES, np.full(CASES, np.log(level / (1 - level))))
-        assert found.mean() == pytest.approx(level, abs=0.03)
-    assert (expected_by_direction(np.ones((3, 1)), NAMES[:1], np.zeros(3)) == 0.5).all()
-    assert (expected_by_direction(np.full((3, 1), np.nan), NAMES[:1], np.zeros(3)) == 0.5).all()
+    alone, beyond = (fit_casebook(dataset(x, y, none, NAMES), RECIPE, 8, given) for given in (None, offset))
+    spread = [booster_margin(booster, x, NAMES).std() for booster in (alone, beyond)]
+    assert spread[1] < spread[0] / 2
 
 
 def test_constraints_are_the_catalogue_s_directions() -> None:
@@ -303,6 +279,8 @@ def test_only_features_with_a_direction_and_enough_known_values_that_differ_ente
 
 def test_no_released_model_parts_only_the_unknown_from_the_known(bundle: Bundle, book: Casebook) -> None:
     for part in bundle.manifest.parts:
+        if not part.features:
+            continue  # pooled effects alone: what is unknown adds nothing (tests/models/test_effects.py)
         found = bundle.boosters[part.outcome, part.stage].trees_to_dataframe()
         rows = ~np.isnan(book.labels(part.outcome))
         for name in part.features:

@@ -224,7 +224,9 @@ def test_every_model_has_its_columns_and_scores_in_the_reference(
     for bundle in (result.bundle, registers_result.bundles["made"], registers_result.bundles["other"]):
         assert bundle.training_profile is not None
         for part in bundle.manifest.parts:
-            assert tuple(bundle.training_profile.features[part.name]) == part.features
+            known = STAGES[: STAGES.index(part.stage) + 1]
+            weighed = part.features or tuple(f.name for f in bundle.weighed if f.stage in known)
+            assert tuple(bundle.training_profile.features[part.name]) == weighed
             assert len(bundle.training_profile.scores[part.name]) == 21
             assert (
                 0 <= bundle.training_profile.scores[part.name][0] <= bundle.training_profile.scores[part.name][-1] <= 1
@@ -272,3 +274,19 @@ def test_a_history_of_ones_own_may_be_compressed_or_an_archive(tmp_path: Path) -
     for name in ("own.jsonl.gz", "own.zip", "own.tar.gz", "own.pdf", "own.csv.gz", "sicoes_bo.csv.gz"):
         (tmp_path / name).touch()
     assert [file.name for _, file in registers.history_files(tmp_path)] == ["own.jsonl.gz", "own.tar.gz", "own.zip"]
+
+
+def test_kept_models_of_registers_are_not_fitted_again_and_still_tell_of_factors(
+    result: TrainingResult, registers_result: RegistersResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = replace(
+        result.bundle,
+        registers=registers_result.bundles,
+        manifest=replace(result.bundle.manifest, version="before", data=registers_result.data),
+    )
+    monkeypatch.setattr(registers, "register_files", lambda _: [(made.source(made.register(900)), tmp_path)])
+    monkeypatch.setattr(registers, "fit_register", lambda *_: pytest.fail("a model was fitted"))
+    kept = registers.kept_registers(tmp_path, before, lambda _: None)
+    assert kept.bundles is before.registers and kept.kept == "before"
+    assert {source.name for source in kept.data} == {source.name for source in registers_result.data}
+    assert "buyer_record" in {estimate.feature for estimate in kept.estimates}

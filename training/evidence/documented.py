@@ -73,6 +73,7 @@ class EvidenceFactor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     held: Literal[-1, 0, 1] = 0
     ordinary: float | None = None
     large: float | None = None
+    noted: bool = False
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +82,14 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     register: str
     features: tuple[str, ...]
     reason: str
+
+
+class StatedRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rates of ordinary contracts by class, where they come from, and the standard error of their log-odds."""
+
+    source: str
+    spread: float
+    rates: dict[str, float]
 
 
 class LogOdds(msgspec.Struct, frozen=True):
@@ -103,6 +112,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...]
     since: dict[str, str]
     findings: tuple[Finding, ...]
+    ordinary: dict[str, StatedRates]
 
     def documented(self, factor: EvidenceFactor, outcome: str, halved: Sequence[str] = ()) -> LogOdds | None:
         """The documented effect of a factor on an outcome; None if nothing is listed but that nothing was found.
@@ -166,6 +176,7 @@ def evidence() -> Evidence:
         factors=msgspec.convert(document["factor"], tuple[EvidenceFactor, ...]),
         left_out=msgspec.convert(document["left_out"], tuple[LeftOut, ...]),
         since={name: day.isoformat() for name, day in document["since"].items()},
+        ordinary=msgspec.convert(document["ordinary"], dict[str, StatedRates]),
         findings=msgspec.convert(rows, tuple[Finding, ...], strict=False),
     )
 

@@ -163,7 +163,8 @@ def test_one_failure_more_raises_the_ratio_and_one_survival_more_lowers_it(faile
 
 def test_the_words_give_the_record_and_its_size() -> None:
     assert (
-        CaseRecord(cases=3, failed=2, expected=0.61).summary == "2 of 3 resolved cases failed where 0.6 were expected"
+        CaseRecord(cases=3, failed=2, expected=0.61).summary
+        == "3 earlier cases that had ended by then; 2 failed, where 0.6 of cases picked alike would have"
     )
 
 

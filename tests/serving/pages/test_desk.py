@@ -65,9 +65,10 @@ def test_a_file_that_is_not_changed_is_scored_as_the_api_scores_it(http: httpx.C
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
     again = http.post("/", data=sent)
     assert carried(again) == sent
-    assert [item["text"] for item in http.post("/score", json={"tender": MANCHESTER}).json()["reasons"][:3]] == [
-        *re.findall(r"<tr><td>([^<]*?) <span", again.text)[:3]
-    ]
+    told = [item["text"] for item in http.post("/score", json={"tender": MANCHESTER}).json()["reasons"]]
+    shown = [*map(html.unescape, re.findall(r"<tr><td>([^<]*?) <span", again.text)[:3])]
+    # The page puts reasons of one place together.
+    assert shown[0] == told[0] and set(shown) <= set(told)
 
 
 def test_what_is_changed_of_a_file_is_set_as_what_if_sets_it(http: httpx.Client) -> None:
