@@ -93,8 +93,9 @@ def test_suggest_names_changes_with_cases_for_and_against(run: Run) -> None:
     assert again["scenarios"][0]["score"]["failure"] == answer["single"][0]["failure"]
 
 
-def test_suggest_says_where_nothing_lowers_it(run: Run) -> None:
-    assert "Nothing lowers the probability" in run("suggest", CAMBRIDGESHIRE, "--stage", "awarded").out
+def test_at_award_only_what_a_contract_may_still_ask_for_is_suggested(run: Run) -> None:
+    shown = run("suggest", CAMBRIDGESHIRE, "--stage", "awarded").out
+    assert "1 of 1 kinds of change" in shown and "Settle the tax position before work begins." in shown
 
 
 def test_compare_shows_how_the_nearest_cases_ended_and_where_that_is_written(run: Run) -> None:
@@ -110,7 +111,7 @@ def test_explain_shows_the_factors_with_their_record_beside_the_probability(run:
     result = run("score", MANCHESTER, "--explain")
     for text in (
         "documented factors",
-        "stands beside the",
+        "points here; the odds of",
         "past cases with it",
         "cannot be judged:",
         "A single bidder answered",
