@@ -24,10 +24,11 @@ from features.table import Floats, TenderTable
 from tenders import dates
 from tenders.codelists import CURRENCIES
 from tenders.columns import COLUMNS, DAYS_A_YEAR, Column
+from tenders.defaults import LONG_COUNT, LONG_DURATION, amounts_to_examine, days_to_examine
 from tenders.facts import STAGES, Stage
 from tenders.io import form
+from tenders.io.checks import MAX_LOTS
 from tenders.io.form import LONGEST_UNKNOWN, MAX_COUNT, UNREADABLE, CellReader, clean_text
-from tenders.io.ocds import MAX_LOTS
 from tenders.io.read import unread_warnings
 from tenders.io.streams import Block
 from tenders.io.tables import FormRows, form_values, read_arrow
@@ -39,6 +40,7 @@ PLAIN = frozenset(field.name for field in form.FIELDS if field.kind != "list")
 """The keys that can be read by column: those that hold one value."""
 OF_AWARDS = [field.name for field in form.FIELDS if field.path.startswith("/awards/")]
 """The keys that fill an award."""
+DAY_KEYS = ("published", "tender_start", "tender_end", "contract_start", "contract_end", "award_date")
 LONGEST = 200
 """Characters of a title or name that are shown."""
 NOWHERE = -1
@@ -112,7 +114,32 @@ class FormCells:
                     self._take(form.BY_KEY[name], column.combine_chunks())
         # `tenders.io.rows` says what a row without any cell lacks.
         self.odd |= empty
+        self.keep = np.arange(table.num_rows)
+        self.odd |= self._may_hold_defaults()
         self.keep = np.flatnonzero(~self.odd)
+
+    def _may_hold_defaults(self) -> NDArray[np.bool_]:
+        """Which rows could hold what `tenders.defaults` takes out: they are read one by one."""
+        days = {name: self.days(name) for name in DAY_KEYS if name in self._cells}
+        unknown = np.full(len(self.keep), np.nan)
+        published, tender_start, tender_end, contract_start, contract_end, awarded = (
+            days.get(name, unknown) for name in DAY_KEYS
+        )
+        odd = np.zeros(len(self.keep), dtype=bool)
+        if days:
+            odd |= days_to_examine(published, (tender_start, tender_end), (contract_start, contract_end), awarded)
+        for name in ("value", "award_value"):
+            if name in self._numbers or name in self._cells:
+                odd |= amounts_to_examine(self.number(name))
+        for name, days_each in (("tender_period_days", 1.0), ("enquiry_period_days", 1.0), ("term_years", 365.25)):
+            if name in self._numbers or name in self._cells:
+                length = self.number(name) * days_each
+                odd |= (length <= 0) | (length >= LONG_DURATION * (days_each > 1) + 3650 * (days_each == 1))
+        if "bidders" in self._numbers or "bidders" in self._cells:
+            bidders = self.number("bidders")
+            awarded_too = np.any([self.is_known(name) for name in OF_AWARDS], axis=0)
+            odd |= ((bidders == 0) & awarded_too) | (bidders >= LONG_COUNT)
+        return odd
 
     def column(self, column: Column) -> Floats | Categorical[Any] | None:
         """A column of the rows that are kept; None if no key fills it."""

@@ -141,7 +141,7 @@ def lot_to_budget(table: TenderTable) -> Floats:
     unit="GBP",
     label="Largest contract",
     path="/tender/lots",
-    also=("/tender/value",),
+    also=("/tender/value", "/awards/0/value", "/contracts/0/value"),
     direction=1,
     says="The largest single contract is worth {value}.",
 )
@@ -161,7 +161,13 @@ def largest_contract(table: TenderTable) -> Floats:
     unit="yes/no",
     label="One block, long and large",
     path="/tender/contractPeriod",
-    also=("/tender/value", "/tender/lots", "/tenderRisk/singleBlock"),
+    also=(
+        "/tender/value",
+        "/tender/lots",
+        "/tenderRisk/singleBlock",
+        "/awards/0/contractPeriod",
+        "/contracts/0/period",
+    ),
     direction=1,
     says="One block of £500m or more for eight years or more.",
     says_not="Smaller or shorter than the very large contracts that tend to fail.",

@@ -19,9 +19,9 @@ from features.factors import (
 )
 from features.feature import FactorSpec, feature
 from features.table import Floats, TenderTable, cached, yes_no
+from tenders.codelists import COMPETED
 from tenders.column_readers import names_health_regime
 
-COMPETITIVE = frozenset({"open", "selective"})
 NEGOTIATED = ("negotiat", "dialogue", "flexible", "innovation partnership")
 MOST = 100  # what a register's code can say as a number: per cent, and more covers than any bid has
 LONG_ENGAGEMENT = 180  # days
@@ -33,9 +33,7 @@ WORKS_DIVISION, FIRST_SERVICES = "45", "50"
 @cached
 def is_competed(table: TenderTable) -> Floats:
     """Whether suppliers compete for the contract: by the method's code, else as stated."""
-    competed = table.text("procurement_method").numbers(
-        lambda method: None if method is None else method in COMPETITIVE
-    )
+    competed = table.text("procurement_method").numbers(COMPETED.get)
     return np.where(np.isnan(competed), table.number("competition"), competed)
 
 
@@ -64,9 +62,10 @@ def open_procedure(table: TenderTable) -> Floats:
     says_not="The contract is competed for.",
 )
 def direct_award(table: TenderTable) -> Floats:
-    """1 if `procurementMethod` is direct or limited.
+    """1 if `procurementMethod` is direct, 0 if it is open or selective.
 
-    A known supplier may be the safest or the only one left: the data decide. Source: OCDS method codelist.
+    `limited` is unknown: it may be a competition among the invited. A known supplier may be the safest or the only one
+    left: the data decide. Source: OCDS method codelist.
     """
     return 1 - is_competed(table)
 
@@ -96,6 +95,7 @@ def negotiated(table: TenderTable) -> Floats:
     unit="yes/no",
     label="Framework",
     path="/tender/techniques/hasFrameworkAgreement",
+    also=("/tender/lots/0/techniques",),
     says="It is a framework: no work is promised.",
     says_not="It is no framework.",
 )

@@ -44,6 +44,7 @@ def _published_in(table: TenderTable, months: tuple[int, ...]) -> Floats:
     unit="days",
     label="Days to bid",
     path="/tender/tenderPeriod",
+    also=("/tender/lots/0/tenderPeriod",),
     direction=-1,
     says="Bidders have {value} days.",
 )
@@ -78,6 +79,7 @@ def enquiry_period_days(table: TenderTable) -> Floats:
     unit="days",
     label="Days that bids stand",
     path="/tender/submissionTerms/bidValidityPeriod",
+    also=("/tender/lots/0/submissionTerms",),
     says="Bids must stand for {value} days.",
 )
 def bid_validity_days(table: TenderTable) -> Floats:
@@ -113,7 +115,7 @@ def days_to_meeting(table: TenderTable) -> Floats:
     unit="years",
     label="Term",
     path="/tender/contractPeriod",
-    also=("/tender/lots",),
+    also=("/tender/lots/0/contractPeriod", "/awards/0/contractPeriod", "/contracts/0/period"),
     direction=1,
     says="The contract runs {value} years.",
 )
@@ -193,6 +195,7 @@ def day_of_year(table: TenderTable) -> Floats:
     unit="days",
     label="Days to mobilise",
     path="/awards/0/date",
+    also=("/awards/0/contractPeriod", "/contracts/0/period"),
     direction=-1,
     says="{value} days lie between award and start.",
 )

@@ -95,10 +95,14 @@ def net_or_gross(table: TenderTable, net: str, gross: str) -> Floats:
 
 @cached
 def pounds(table: TenderTable) -> Floats:
-    """The stated value of the whole term in pounds; the sum of the lots where only they have one, else the budget."""
+    """The stated value of the whole term in pounds; the sum of the lots where only they have one, else the budget.
+
+    Where none of these is stated, the price that was agreed, once there is one.
+    """
     own, currency = net_or_gross(table, "value", "value_gross"), table.text("currency").codes
     lots, lot_currency = net_or_gross(table, "lot_values", "lot_values_gross"), table.text("lot_currencies").codes
     budget, budget_currency = net_or_gross(table, "budget", "budget_gross"), table.text("budget_currency").codes
+    agreed, agreed_currency = table.number("value_at_award"), table.text("currency_at_award").codes
     rows, owner, counts = np.arange(len(table)), table.owner("lots"), table.number("lots")
     years = _Years(table)
     value = _in_pounds(own, currency, rows, years)
@@ -106,7 +110,8 @@ def pounds(table: TenderTable) -> Floats:
         return value
     of_lots = np.bincount(owner, _in_pounds(lots, lot_currency, owner, years), len(table))
     value = np.where(np.isnan(value) & (counts > 0), of_lots, value)
-    return np.where(np.isnan(value), _in_pounds(budget, budget_currency, rows, years), value)
+    value = np.where(np.isnan(value), _in_pounds(budget, budget_currency, rows, years), value)
+    return np.where(np.isnan(value), _in_pounds(agreed, agreed_currency, rows, years), value)
 
 
 class _Years:
@@ -133,14 +138,15 @@ def _in_pounds(amount: Floats, currency: NDArray[np.int32], owner: NDArray[np.in
 
 @cached
 def years(table: TenderTable) -> Floats:
-    """The initial term in years, without options: the tender's own, else the longest of its lots."""
+    """The initial term in years, without options: the tender's own, else the longest of its lots, else as agreed."""
     own = period_days(table.number("contract_days"), table.days("contract_start"), table.days("contract_end"))
     lots = period_days(table.number("lot_days"), table.days("lot_start"), table.days("lot_end"))
-    owner, term = table.owner("lots"), _years(own)
+    owner, term, agreed = table.owner("lots"), _years(own), table.number("days_at_award")
     if not np.isnan(term).any():
         return term
     longest = np.full(len(table), np.nan)
     np.fmax.at(longest, owner, _years(lots))
+    longest = np.where(np.isnan(longest), _years(agreed), longest)
     return np.where(np.isnan(term), longest, term)
 
 
@@ -155,7 +161,7 @@ def _years(days: Floats) -> Floats:
     unit="GBP",
     label="Value",
     path="/tender/value",
-    also=("/tender/lots", "/planning/budget"),
+    also=("/tender/lots/0/value", "/planning/budget", "/awards/0/value", "/contracts/0/value"),
     says="The stated value is {value}.",
 )
 def value_gbp(table: TenderTable) -> Floats:
@@ -172,7 +178,7 @@ def value_gbp(table: TenderTable) -> Floats:
     unit="GBP",
     label="Value a year",
     path="/tender/value",
-    also=("/tender/lots", "/planning/budget"),
+    also=("/tender/lots/0/value", "/planning/budget", "/awards/0/value", "/contracts/0/value"),
     says="That is {value} a year.",
 )
 def value_per_year(table: TenderTable) -> Floats:
@@ -189,7 +195,7 @@ def value_per_year(table: TenderTable) -> Floats:
     unit="ratio",
     label="Value against peers",
     path="/tender/value",
-    also=("/tender/lots", "/planning/budget"),
+    also=("/tender/lots/0/value", "/planning/budget", "/awards/0/value", "/contracts/0/value"),
     says="The value is {value} times that of its market's typical contract.",
 )
 def value_to_peers(table: TenderTable) -> Floats:

@@ -30,6 +30,7 @@ from models.calibration import Calibration
 from models.effects import LAYERS, EffectTable, FactorEffect, Layer
 from models.reference_classes import ClassRates, placement
 from models.training_profile import TrainingProfile
+from tenders.codelists import UK_OCIDS
 from tenders.errors import BundleError
 from tenders.facts import STAGES, Stage
 from tenders.history import ocid_prefixes
@@ -49,6 +50,8 @@ UNRELEASED = "unreleased"
 """The version of a bundle that was trained but not released."""
 ANY = "any"
 """The bundle whose models learnt from all registers, for tenders of a register that has no bundle of its own."""
+CASEBOOK = "casebook"
+"""How the ids of the UK's researched cases begin."""
 PICTURES = ("reliability.svg", *(f"effects-{theme}.svg" for theme in THEMES))
 
 
@@ -203,8 +206,29 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return columns_asked([*measures, *([placement] if self.manifest.rates else [])], STAGES[-1])
 
     def for_ocid(self, ocid: str | None) -> Bundle:
-        """The bundle of the register whose name or prefix begins an ocid; this one for any other tender."""
-        return next((self.by_prefix[start] for start in ocid_prefixes(ocid or "") if start in self.by_prefix), self)
+        """The bundle of the register that owns an ocid: here alone it is decided which one that is.
+
+        Another register owns those that begin with its name or prefix; this bundle's own are those of the UK's
+        publishers, and tenders without an ocid, for a draft has none. Nobody has learnt of any other: for these it is
+        `any`, or this one if there is none (`is_foreign`).
+        """
+        if not ocid:
+            return self
+        starts = ocid_prefixes(ocid)
+        for start in starts:
+            if start in self.by_prefix:
+                return self.by_prefix[start]
+        return self if self.own_prefixes.intersection(starts) else self.registers.get(ANY, self)
+
+    def is_foreign(self, ocid: str | None) -> bool:
+        """Whether no register that this bundle has learnt owns an ocid."""
+        known = self.by_prefix.keys() - {ANY} | self.own_prefixes
+        return bool(ocid) and known.isdisjoint(ocid_prefixes(ocid or ""))
+
+    @cached_property
+    def own_prefixes(self) -> frozenset[str]:
+        """The beginnings of the ocids of this bundle's own register."""
+        return frozenset(self.manifest.prefixes or (*UK_OCIDS, CASEBOOK))
 
     @cached_property
     def by_prefix(self) -> dict[str, Bundle]:

@@ -25,18 +25,23 @@ from features.competition import bidders
 from features.table import Floats, TenderTable
 from features.table_builder import TableBuilder, columns_asked, of_tenders
 from features.value import NO_CURRENCY, net_or_gross
-from models.bundle import Bundle
+from models.bundle import ANY, Bundle
 from models.factors import Factor, factors
 from models.predict import Predictions, predict
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
 from tenders import cpv
 from tenders.advisers import find_advisers
+from tenders.ended import remarks
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.process import Process
 from tenders.stages import require_stage
 from tenders.tender import Tender
 
+FOREIGN = (
+    "/ocid: no register that the models have learnt owns it, so this is scored as a tender of no known register, by "
+    "what all of them have in common"
+)
 NO_BID = "no bid came in, so there can be no award: a rule, not a prediction"
 NO_CURRENCY_STATED = "/tender/value: an amount without a currency cannot be compared, so it is not used"
 
@@ -106,17 +111,23 @@ def case(bundle: Bundle, process: Process, stage: Stage | None = None, check_sta
         raise DataError.at("/stage", f"{str(stage)[:40]!r} is no stage", f"Use one of {', '.join(STAGES)}")
     if stage is not None and check_stage:
         require_stage(process.has_reached, stage)
-    chosen, at, limits = select_model(bundle, bundle.for_ocid(process.ocid), stage or process.latest_stage())
+    chosen, at, limits = model_of_ocid(bundle, process.ocid, stage or process.latest_stage())
     made = Case(
         process=process,
         bundle=chosen,
         stage=at,
         published=process.published_on(),
-        warnings=(*process.warnings, *limits),
+        warnings=(*process.all_warnings(), *remarks(process), *limits),
     )
     # Valid releases can be compiled into a tender that is not valid.
     made.readable  # noqa: B018
     return made
+
+
+def model_of_ocid(bundle: Bundle, ocid: str | None, stage: Stage) -> tuple[Bundle, Stage, tuple[str, ...]]:
+    """The bundle and stage that score a tender by its ocid, and what has to be said of that."""
+    chosen, at, limits = select_model(bundle, bundle.for_ocid(ocid), stage)
+    return chosen, at, (FOREIGN, *limits) if bundle.is_foreign(ocid) else limits
 
 
 def select_model(bundle: Bundle, own: Bundle, stage: Stage) -> tuple[Bundle, Stage, tuple[str, ...]]:
@@ -124,7 +135,7 @@ def select_model(bundle: Bundle, own: Bundle, stage: Stage) -> tuple[Bundle, Sta
 
     A register tells what it records: some nothing of contracts, some nothing after the call, some no failure at all.
     """
-    name = own.manifest.register
+    name, unknown = own.manifest.register, bundle.registers.get(ANY, bundle)
     for earlier in reversed(STAGES[: STAGES.index(stage) + 1]):
         outcomes = own.failure_outcomes(earlier)
         if outcomes and own is bundle:
@@ -134,7 +145,11 @@ def select_model(bundle: Bundle, own: Bundle, stage: Stage) -> tuple[Bundle, Sta
             if len(outcomes) == 1 and earlier != "awarded":
                 limits.append(f"failure counts {outcomes[0]} alone: {name} tells no other")
             return own, earlier, tuple(limits)
-    return bundle, stage, (f"{name} tells no failure at {stage}: this is scored as a tender of no known register",)
+    no_failure = f"{name} tells no failure at {stage}: this is scored as a tender of no known register"
+    if unknown is bundle or own is unknown:
+        return bundle, stage, (no_failure,)
+    chosen, at, more = select_model(bundle, unknown, stage)
+    return chosen, at, (no_failure, *more)
 
 
 def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain: bool = True) -> Score:

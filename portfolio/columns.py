@@ -155,8 +155,15 @@ class ScoredRows:
         read["reasons"] += reasons
         read["warnings"] += [case.warnings for case in cases]
 
-    def add_releases(self, bundle: Bundle, stage: Stage, lines: Sequence[int], tenders: Sequence[Tender]) -> None:
-        """Adds releases with the numbers of their lines, to be scored by a bundle at a stage.
+    def add_releases(
+        self,
+        bundle: Bundle,
+        stage: Stage,
+        lines: Sequence[int],
+        tenders: Sequence[Tender],
+        warnings: Sequence[tuple[str, ...]],
+    ) -> None:
+        """Adds releases with the numbers of their lines and their warnings, to be scored by a bundle at a stage.
 
         Raises ValueError if a field that is `checked` is wrong in one of them; then none is added.
         """
@@ -166,7 +173,8 @@ class ScoredRows:
         read, count = self._read, len(tenders)
         read["line"] += lines
         read["published"] += published
-        for name, value in (("place", ""), ("reasons", None), ("warnings", ())):
+        read["warnings"] += warnings
+        for name, value in (("place", ""), ("reasons", None)):
             read[name] += [value] * count
 
     def checked(self, bundle: Bundle, stage: Stage) -> frozenset[tuple[type, str]]:

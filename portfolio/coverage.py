@@ -149,7 +149,7 @@ def checked_tender(process: Process) -> CheckedTender:
         ocid=process.ocid,
         stage=stage,
         missing=tuple(MissingFeature(path=f.path, feature=f.name, label=f.label) for f in missing),
-        warnings=process.warnings,
+        warnings=process.all_warnings(),
     )
 
 

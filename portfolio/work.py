@@ -17,14 +17,26 @@ from features.form_columns import FormTable, form_tables
 from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
-from models.score import select_model
+from models.score import model_of_ocid, select_model
 from portfolio.columns import JOINT, ScoredRows, score_forms
 from tenders import dates, files
+from tenders.ended import remarks, rows_with_remarks
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
+from tenders.history import ocid_prefixes
 from tenders.io.ocds import decode_releases, only_valid
-from tenders.io.rows import FORM_BLOCKS, LINE_BLOCKS, Row, reachable, read_rows, row_of_release, rows_of_line
+from tenders.io.rows import (
+    FORM_BLOCKS,
+    LINE_BLOCKS,
+    Row,
+    reachable,
+    read_rows,
+    row_of_release,
+    rows_of_line,
+    settled_releases,
+)
 from tenders.io.streams import BOUNDS, Block, Bounds, block_lines, count_lines
+from tenders.process import Process
 from tenders.stages import has_reached, latest_stage
 from tenders.tender import Tender
 
@@ -35,10 +47,14 @@ BATCH = 25_000
 GC_THRESHOLDS = (100_000, 50, 100)
 UNEXPECTED = "an unexpected error; the log of the run has it"
 MOST_REASONS = 5
+MOST_REMEMBERED = 10_000
+"""Beginnings of ocids whose models are remembered: a file may hold anything."""
 
 log = logging.getLogger("tender_risk")
 
 NumberedLines = Sequence[tuple[int, bytes]]
+Model = tuple[Bundle, Stage, tuple[str, ...]]
+"""A bundle, the stage at which it scores, and what has to be said of that (`models.score.model_of_ocid`)."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,16 +94,18 @@ class ScoredPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReleaseChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Releases that are alone in their lines, with the numbers and texts of these lines, to be scored at one `stage`.
+    """Releases that are alone in their lines, with the numbers and texts of these lines, to be scored by one model.
 
-    `last` is the number of the last line that was read, whatever is in it. The releases are valid, except for the
-    fields that are checked when their columns are read (`ScoredRows.checked`).
+    `warnings` are those of each release. `last` is the number of the last line that was read, whatever is in it. The
+    releases are settled and valid, except for the fields that are checked when their columns are read
+    (`ScoredRows.checked`).
     """
 
     lines: list[int]
     texts: list[bytes]
     tenders: list[Tender]
-    stage: Stage
+    warnings: list[tuple[str, ...]]
+    model: Model
     last: int
 
 
@@ -168,7 +186,7 @@ def _score_rows(options: RunOptions, block: Block, refused: list[RefusedRow], ch
                 tables.append(score_forms(block.file, bundle, rows))
             elif isinstance(rows, ReleaseChunk):
                 last = rows.last
-                _add_rows(scored, bundle, options, block, _add_releases(scored, bundle, rows), refused)
+                _add_rows(scored, bundle, options, block, _add_releases(scored, rows), refused)
             else:
                 _add_rows(scored, bundle, options, block, rows, refused)
             if chunk == 1 or len(scored) >= BATCH:
@@ -192,7 +210,7 @@ def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable |
     """The rows of a block, a chunk at a time: many together where possible, one by one with a chunk of one."""
     stages, left_out = _stages(options) if chunk > 1 else {}, None
     if block.kind in LINE_BLOCKS and stages:
-        yield from _read_releases(options, block, chunk, stages)
+        yield from _read_releases(options, block, chunk)
         return
     if block.kind in FORM_BLOCKS and stages:
         left_out = set[int]()
@@ -205,7 +223,7 @@ def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable |
 
 
 def _stages(options: RunOptions) -> Mapping[Stage, Stage]:
-    """The stages at which tenders of no known register are read together, each with the stage of its model.
+    """The stages at which rows of forms are read together, each with the stage of its model.
 
     Empty if reasons are requested: they need the document of each tender.
     """
@@ -216,61 +234,111 @@ def _stages(options: RunOptions) -> Mapping[Stage, Stage]:
     return {stage: at for stage, (_, at, limits) in models.items() if not limits}
 
 
+class _Models:
+    """The model of each release, by its ocid and stage, with a number by which it is known; None for one read alone."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._models: list[Model] = []
+        self._known: dict[tuple[str, Stage], int | None] = {}
+
+    def number_of(self, ocid: str | None, stage: Stage) -> int | None:
+        """The number of the model of a release; None where its register has a history, which reads whole tenders."""
+        key = ocid_prefixes(ocid)[1] if ocid else "", stage
+        try:
+            return self._known[key]
+        except KeyError:
+            if len(self._known) > MOST_REMEMBERED:
+                self._known.clear()
+            self._known[key] = number = self._number(model_of_ocid(self._bundle, ocid, stage))
+            return number
+
+    def __getitem__(self, number: int) -> Model:
+        return self._models[number]
+
+    def _number(self, model: Model) -> int | None:
+        if model[0].histories:
+            return None
+        for number, (bundle, *rest) in enumerate(self._models):
+            if bundle is model[0] and rest == [*model[1:]]:
+                return number
+        self._models.append(model)
+        return len(self._models) - 1
+
+
 def _read_releases(
-    options: RunOptions, block: Block, most: int, stages: Mapping[Stage, Stage], bounds: Bounds = BOUNDS
+    options: RunOptions, block: Block, most: int, bounds: Bounds = BOUNDS
 ) -> Iterator[ReleaseChunk | list[Row]]:
-    """The rows of a block of lines, up to `most` at a time: valid releases by stage, all other lines as rows.
+    """The rows of a block of lines, up to `most` at a time: valid releases by model, all other lines as rows.
 
     Releases are decoded straight into their types, which takes a third of the time. They can be scored but not
     explained, and fields that no score needs are not checked. Raises UnreachableError as `read_rows` does.
     """
     bundle = cached_bundle(options.bundle)
-    registers = tuple(bundle.by_prefix)
-    checked = frozenset.intersection(*(ScoredRows("").checked(bundle, stage) for stage in stages.values()))
+    models, scored = _Models(bundle), ScoredRows("")
+    known = [(each, stage) for each in _without_history(bundle) for stage in STAGES if each.failure_outcomes(stage)]
+    checked = frozenset.intersection(*(scored.checked(each, stage) for each, stage in known))
     today = dates.today()
     with reachable(block):
         lines = block_lines(block, bounds)
         while read := list(islice(lines, most)):
-            releases = decode_releases([line for _, line in read], checked)
-            stage_of = [
+            releases, warnings = settled_releases(decode_releases([line for _, line in read], checked))
+            numbers = [
                 None
-                if release is None or (release.ocid or "").startswith(registers)
-                else stages.get(options.stage or latest_stage(release, today))
+                if release is None
+                else models.number_of(release.ocid, options.stage or latest_stage(release, today))
                 if options.stage in (None, "draft") or has_reached(release, options.stage, today)
                 else None
                 for release in releases
             ]
-            for stage in [stage for stage in STAGES if stage in stage_of] or STAGES[:1]:
-                yield _release_chunk(read, releases, [at == stage for at in stage_of], stage)
-            if None in stage_of:
-                together = [at is not None for at in stage_of]
+            for number in dict.fromkeys(number for number in numbers if number is not None):
+                selected = [each == number for each in numbers]
+                yield _release_chunk(read, releases, warnings, selected, models[number])
+            if None in numbers:
+                together = [number is not None for number in numbers]
                 # Nobody reads columns of the others, so what a column would notice is checked here.
                 others = only_valid(
                     [None if is_read else release for release, is_read in zip(releases, together, strict=True)]
                 )
-                yield list(_other_rows(read, others, together, bounds))
+                yield list(_other_rows(read, others, warnings, together, bounds))
             # The next lines are read into the memory that these leave, while it is in the cache.
             del read, releases
 
 
-def _add_releases(scored: ScoredRows, bundle: Bundle, chunk: ReleaseChunk) -> list[Row]:
+def _without_history(bundle: Bundle) -> list[Bundle]:
+    """The bundles of which tenders need not be held."""
+    return [each for each in (bundle, *bundle.registers.values()) if not each.histories]
+
+
+def _add_releases(scored: ScoredRows, chunk: ReleaseChunk) -> list[Row]:
     """Adds releases to be scored. Returns the rows of those that are not valid."""
     try:
-        scored.add_releases(bundle, chunk.stage, chunk.lines, chunk.tenders)
+        _add_chunk(scored, chunk)
     except ValueError:
         releases = only_valid(chunk.tenders)
         lines, is_valid = (
             list(zip(chunk.lines, chunk.texts, strict=True)),
             [release is not None for release in releases],
         )
-        valid = _release_chunk(lines, releases, is_valid, chunk.stage)
-        scored.add_releases(bundle, valid.stage, valid.lines, valid.tenders)
-        return list(_other_rows(lines, releases, is_valid, BOUNDS))
+        _add_chunk(scored, _release_chunk(lines, releases, chunk.warnings, is_valid, chunk.model))
+        return list(_other_rows(lines, releases, chunk.warnings, is_valid, BOUNDS))
     return []
 
 
+def _add_chunk(scored: ScoredRows, chunk: ReleaseChunk) -> None:
+    bundle, stage, limits = chunk.model
+    warnings = [(*each, *limits) for each in chunk.warnings] if limits else list(chunk.warnings)
+    for row in rows_with_remarks(chunk.tenders):
+        warnings[row] = (*chunk.warnings[row], *remarks(Process.of_tender(chunk.tenders[row])), *limits)
+    scored.add_releases(bundle, stage, chunk.lines, chunk.tenders, warnings)
+
+
 def _release_chunk(
-    lines: NumberedLines, releases: Sequence[Tender | None], selected: Sequence[bool], stage: Stage
+    lines: NumberedLines,
+    releases: Sequence[Tender | None],
+    warnings: Sequence[tuple[str, ...]],
+    selected: Sequence[bool],
+    model: Model,
 ) -> ReleaseChunk:
     """The selected ones of some lines and their releases."""
     chosen = lines if all(selected) else list(compress(lines, selected))
@@ -278,18 +346,24 @@ def _release_chunk(
         lines=[number for number, _ in chosen],
         texts=[line for _, line in chosen],
         tenders=[release for release in compress(releases, selected) if release is not None],
-        stage=stage,
+        warnings=list(compress(warnings, selected)),
+        model=model,
         last=lines[-1][0],
     )
 
 
 def _other_rows(
-    lines: NumberedLines, releases: Sequence[Tender | None], selected: Sequence[bool], bounds: Bounds
+    lines: NumberedLines,
+    releases: Sequence[Tender | None],
+    warnings: Sequence[tuple[str, ...]],
+    selected: Sequence[bool],
+    bounds: Bounds,
 ) -> Iterator[Row]:
     """The rows of the lines that are not selected."""
-    for (number, line), release, is_selected in zip(lines, releases, selected, strict=True):
+    for (number, line), release, told, is_selected in zip(lines, releases, warnings, selected, strict=True):
         if not is_selected:
-            yield from rows_of_line(number, line, bounds) if release is None else (row_of_release(number, release),)
+            alone = () if release is None else (row_of_release(number, release, told),)
+            yield from alone or rows_of_line(number, line, bounds)
 
 
 def _add_rows(

@@ -27,6 +27,15 @@ CURRENCIES = _words(
     """
 )
 
+UK_OCIDS = ("ocds-h6vhtk", "ocds-b5fd17", "ocds-r6ebe6", "ocds-kuma6s")
+"""The prefixes that OCDS gave Find a Tender, Contracts Finder, Public Contracts Scotland and Sell2Wales."""
+
+PROCUREMENT_METHODS = ("open", "selective", "limited", "direct")
+"""The codes of OCDS for `tender.procurementMethod`."""
+
+COMPETED = {"open": True, "selective": True, "direct": False}
+"""Whether a method is a competition. `limited` may be either: the buyer asks one supplier, or several."""
+
 BID_COUNT_MEASURES = ("bids", "validBids", "electronicBids")
 """Measures that count bids, best first. Requests to take part are not bids."""
 

@@ -5,15 +5,30 @@ A reader gets tenders that may know more than the stage, and leaves out what cam
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 
-from tenders import dates
+from tenders import dates, money
 from tenders.advisers import find_advisers
 from tenders.facts import STAGES, Stage
-from tenders.tender import AwardCriteria, Classification, Lot, Party, Tender, Value, bid_count, bidders
+from tenders.tender import (
+    Award,
+    AwardCriteria,
+    Contract,
+    Lot,
+    Party,
+    Period,
+    Tender,
+    Value,
+    bid_count,
+    bidders,
+    distinct,
+    is_cpv,
+)
 from tenders.tender_chunk import TenderChunk, Values, later_roles
 
 Read = Callable[[TenderChunk, Stage], Values]
@@ -96,21 +111,16 @@ def years_without_day(chunk: TenderChunk, stage: Stage) -> Values:
     return [None if dates.day(day) else dates.year(text) for day, text in zip(days, texts, strict=True)]
 
 
-def _is_cpv(code: Classification) -> bool:
-    """Whether it is a code of the CPV, or of no scheme that is named."""
-    return code.id is not None and (code.scheme or "CPV").upper() == "CPV"
-
-
 def first_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The CPV code of the first item."""
     codes = [items[0].classification if items else None for items in chunk.lists("/tender/items")]
-    return [str(code.id) if code and _is_cpv(code) else None for code in codes]
+    return [str(code.id) if code and is_cpv(code) else None for code in codes]
 
 
 def own_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The CPV code of the whole tender."""
     codes = [tender.tender.classification for tender in chunk.tenders]
-    return [str(code.id) if code and _is_cpv(code) else None for code in codes]
+    return [str(code.id) if code and is_cpv(code) else None for code in codes]
 
 
 def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
@@ -130,7 +140,7 @@ def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
                 [
                     code.id if type(code.id) is str else str(code.id)
                     for code in codes
-                    if code is not None and code.id is not None and (code.scheme == "CPV" or _is_cpv(code))
+                    if code is not None and code.id is not None and (code.scheme == "CPV" or is_cpv(code))
                 ]
             )
         )
@@ -140,6 +150,11 @@ def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
 def bidder_counts(chunk: TenderChunk, stage: Stage) -> Values:
     """Bids counted for the whole tender, else the tenderers that are listed."""
     return list(map(bidders, chunk.tenders))
+
+
+def tenderers(chunk: TenderChunk, stage: Stage) -> Values:
+    """How many tenderers are listed, each once; unknown where none is."""
+    return [len(distinct(listed)) or None for listed in chunk.lists("/tender/tenderers")]
 
 
 def lot_bids(chunk: TenderChunk, stage: Stage) -> Values:
@@ -300,11 +315,78 @@ def award_date(chunk: TenderChunk, stage: Stage) -> Values:
 
 
 def started(chunk: TenderChunk, stage: Stage) -> Values:
-    """The first start of a contract, else the planned one."""
+    """The first start of a contract, else that which an award states, else the planned one."""
     planned = chunk.values("/tender/contractPeriod/startDate") or [None] * len(chunk)
     listed = chunk.lists("/contracts")
     starts = [_earliest([c.period.start_date for c in contracts if c.period]) for contracts in listed]
+    if None in starts:
+        awards = chunk.lists("/awards")
+        starts = [
+            start or _earliest([a.contract_period.start_date for a in of_tender if a.contract_period])
+            for start, of_tender in zip(starts, awards, strict=True)
+        ]
     return [start or plan for start, plan in zip(starts, planned, strict=True)]
+
+
+def days_at_award(chunk: TenderChunk, stage: Stage) -> Values:
+    """Where neither the tender nor a lot states a term, the longest that a contract states, else an award."""
+    return [
+        None if _states_term(tender) else _longest(contracts, awards)
+        for tender, contracts, awards in zip(
+            chunk.tenders, chunk.lists("/contracts"), chunk.lists("/awards"), strict=True
+        )
+    ]
+
+
+def _states_term(tender: Tender) -> bool:
+    term = tender.tender.contract_period
+    return (term is not None and (term.end_date is not None or term.duration_in_days is not None)) or any(
+        lot.contract_period is not None for lot in tender.tender.lots
+    )
+
+
+def _longest(contracts: Sequence[Contract], awards: Sequence[Award]) -> float | None:
+    for periods in ([contract.period for contract in contracts], [award.contract_period for award in awards]):
+        days = [_length(period) for period in periods if period is not None]
+        if longest := max((each for each in days if each is not None and each >= 1), default=None):
+            return longest
+    return None
+
+
+def _length(period: Period) -> float | None:
+    if period.duration_in_days is not None:
+        return period.duration_in_days
+    return dates.days_between(period.start_date, period.end_date)
+
+
+def at_award(get: Callable[[Value], Any]) -> Read:
+    """Where neither the tender nor a lot states a value, what is told of that of the awards, else of the contracts.
+
+    It is the sum, if all are in one currency.
+    """
+
+    def read(chunk: TenderChunk, stage: Stage) -> Values:
+        listed = zip(chunk.tenders, chunk.lists("/awards"), chunk.lists("/contracts"), strict=True)
+        values = [None if _states_value(tender) else _agreed(awards, contracts) for tender, awards, contracts in listed]
+        return [value and get(value) for value in values]
+
+    return read
+
+
+def _states_value(tender: Tender) -> bool:
+    return any(
+        value is not None and (value.amount is not None or value.amount_gross is not None)
+        for value in (tender.tender.value, *(lot.value for lot in tender.tender.lots))
+    )
+
+
+def _agreed(awards: Sequence[Award], contracts: Sequence[Contract]) -> Value | None:
+    for values in ([award.value for award in awards], [contract.value for contract in contracts]):
+        stated = [(money.stated(value), value.currency) for value in values if value is not None]
+        amounts = [(amount, currency) for amount, currency in stated if amount is not None]
+        if amounts and len({currency for _, currency in amounts}) == 1:
+            return Value(amount=math.fsum(amount for amount, _ in amounts), currency=amounts[0][1])
+    return None
 
 
 def signed_before_start(chunk: TenderChunk, stage: Stage) -> Values:
@@ -371,9 +453,23 @@ def form_currency(cells: Any) -> Any:
 
 def form_award_currencies(cells: Any) -> Any:
     """The currency of each award that has a value."""
+    return cells.spread("awards", _form_award_currency(cells))
+
+
+def _form_award_currency(cells: Any) -> Any:
     stated = cells.with_default("currency", DEFAULT_CURRENCY, "award_value")
-    of_awards = cells.in_codes("award_currencies", cells.where_known("award_value", stated))
-    return cells.spread("awards", of_awards)
+    return cells.in_codes("award_currencies", cells.where_known("award_value", stated))
+
+
+def form_value_at_award(cells: Any) -> Any:
+    """The price, where no value is stated."""
+    return np.where(cells.is_known("value"), np.nan, cells.number("award_value"))
+
+
+def form_currency_at_award(cells: Any) -> Any:
+    """The currency of the price, where no value is stated."""
+    currency = _form_award_currency(cells)
+    return msgspec.structs.replace(currency, codes=np.where(cells.is_known("value"), 0, currency.codes))
 
 
 def form_year_without_day(cells: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Literal
 from msgspec import Struct
 
 from tenders import dates
-from tenders.codelists import NOTICE_DOCUMENTS, UK_NOTICES, NoticeMeaning
+from tenders.codelists import NOTICE_DOCUMENTS, UK_NOTICES, UK_OCIDS, NoticeMeaning
 from tenders.ending_words import is_marked_title, says_abandoned, says_correction
 from tenders.io.ocds import parse_release
 from tenders.process import Process
@@ -31,8 +31,7 @@ _KINDS: dict[str | None, EndingKind] = {
 
 PROCUREMENT_ACT = date(2025, 2, 24)
 """The day from which the Procurement Act 2023 applies."""
-BRITISH_OCIDS = ("ocds-h6vhtk-", "ocds-b5fd17-", "ocds-r6ebe6-", "ocds-kuma6s-")
-"""Find a Tender, Contracts Finder, Public Contracts Scotland, Sell2Wales."""
+BRITISH_OCIDS = tuple(f"{prefix}-" for prefix in UK_OCIDS)
 _PLANNING = frozenset({"planning", "planningUpdate"})
 _CANCELLING = frozenset({"tenderCancellation", *_PLANNING})
 _NOTICE = re.compile(r"\s*UK\s?0?(\d{1,2})\b", re.IGNORECASE)
@@ -58,6 +57,8 @@ class DatedRelease(Struct, frozen=True, kw_only=True):
 
 def dated_releases(process: Process) -> list[DatedRelease]:
     """The releases of a process in time order. Raises DataError if one cannot be read."""
+    if (typed := process.typed) is not None:
+        return [DatedRelease(where="", date=typed.date, tags=frozenset(typed.tag), tender=typed)]
     history = []
     for release, where in zip(process.releases, process.where, strict=True):
         tender = parse_release(release, where)[1]

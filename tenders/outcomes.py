@@ -122,7 +122,7 @@ def describe(process: Process, whole: Outcome, lots: Sequence[Outcome]) -> Tende
     return TenderOutcome(
         ocid=process.ocid,
         **{name: getattr(shown, name) for name in LotOutcome.__struct_fields__ if name not in ("lot", "warnings")},
-        warnings=(*process.warnings, *whole.warnings),
+        warnings=(*process.all_warnings(), *whole.warnings),
         lots=tuple(parts),
     )
 

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from tenders import stages
+from tenders.codelists import COMPETED
 from tenders.column_readers import DEFAULT_CURRENCY
 from tenders.columns import Column
 from tenders.errors import DataError, Problem
@@ -33,14 +34,18 @@ Json = dict[str, Any]
 Rule = Callable[[Json, Json, Collection[str]], None]
 """Sets a fact: takes the tender's document, the document that the form makes of the overrides, and their keys."""
 
-COMPETITIVE = ("open", "selective")
 LOT_TERMS = ("awardCriteria", "hasRenewal", "hasOptions", "renewal")
 """What lots are let on, beside value and term."""
 OTHER_PLACES: dict[str, tuple[str, ...]] = {
     "buyer": ("/buyer",),
     "procuring_entity": ("/tender/procuringEntity",),
     "region": ("/tender/items/*/deliveryAddresses",),
-    "cpv": ("/tender/classification", "/tender/items/*/classification"),
+    "cpv": (
+        "/tender/classification",
+        "/tender/additionalClassifications",
+        "/tender/items/*/classification",
+        "/tender/items/*/additionalClassifications",
+    ),
     "lot_values": ("/tender/lots/*/value",),
     "bidders": ("/tender/numberOfTenderers", "/tender/tenderers", "/bids/statistics"),
     "award_value": ("/awards/*/value",),
@@ -63,6 +68,10 @@ class OverriddenProcess(Process, frozen=True, kw_only=True, dict=True):
     def has_reached(self, stage: Stage) -> bool:
         """Whether it has reached a stage, with its overrides or without: trying a later deadline takes no bid back."""
         return stages.has_reached(self.compiled(), stage) or self.original.has_reached(stage)
+
+    def all_warnings(self) -> tuple[str, ...]:
+        """The warnings of the original process."""
+        return self.original.all_warnings()
 
     def _at(self, moment: Stage | date) -> Tender:
         before = self.original.as_of(moment)
@@ -107,7 +116,7 @@ def apply_overrides(document: Json, overrides: Overrides) -> Tender:
     _clear(document, overrides.keys() - stated.keys())
     _set(document, fresh, stated)
     try:
-        return to_tender(document)
+        return to_tender(document, is_settled=True)
     except DataError as error:
         raise DataError([msgspec.structs.replace(p, path=form.key_of(p.path)) for p in error.problems]) from None
 
@@ -144,6 +153,8 @@ def _clear(document: Json, keys: Collection[str]) -> None:
     have_values = any(lot.get("value") for lot in document["tender"].get("lots", ()))
     if "lots" in keys and "lot_values" not in keys and have_values:
         raise DataError.at("/lots", "the value of each lot says how many there are", "Empty that too")
+    for party in document.get("parties", ()) if "buyer" in keys else ():
+        party["roles"] = [role for role in party.get("roles", ()) if role != "buyer"]
     for key in keys:
         for path in OTHER_PLACES.get(key, (form.BY_KEY[key].path,)):
             _remove(document, path.strip("/").split("/"))
@@ -263,6 +274,7 @@ def _set_cpv(document: Json, fresh: Json, keys: Collection[str]) -> None:
         return
     for place in places:
         place.pop("classification", None)
+        place.pop("additionalClassifications", None)
     form.put(document, form.BY_KEY["cpv"].path, code)
 
 
@@ -274,8 +286,8 @@ def _set_method(document: Json, fresh: Json, keys: Collection[str]) -> None:
         facts.pop("competition", None)
     if "competition" in keys:
         facts["competition"] = fresh["tenderRisk"]["competition"]
-        method = tender.get("procurementMethod")
-        if "procurement_method" not in keys and method and (method in COMPETITIVE) is not facts["competition"]:
+        competed = COMPETED.get(tender.get("procurementMethod", ""))
+        if "procurement_method" not in keys and competed is not None and competed is not facts["competition"]:
             del tender["procurementMethod"]
 
 

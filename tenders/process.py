@@ -18,9 +18,14 @@ from ocdsmerge.exceptions import DuplicateIdValueWarning
 from ocdsmerge.merge import CompiledRelease
 
 from tenders import dates, stages
+from tenders.changes import find_changes
 from tenders.codelists import AFTER_SIGNATURE_TAGS, AWARD_TAGS, CLOSING_TAGS, CONTRACT_TAGS
-from tenders.facts import Stage, StructureChange, Touches
-from tenders.io.ocds import check_releases, select_fields, to_tender
+from tenders.defaults import is_credible
+from tenders.errors import Problem
+from tenders.facts import Stage
+from tenders.io.conversion import value_at
+from tenders.io.ocds import ReadRelease, read_parts, read_release, select_fields, to_tender
+from tenders.settled import as_warnings, day_of_notice, start_is_left_out
 from tenders.tender import Tender
 
 Release = Mapping[str, Any]
@@ -53,20 +58,14 @@ MERGE_RULES: dict[tuple[str, ...], str] = {
     **dict.fromkeys(_WHOLE, "wholeListMerge"),
 }
 
-_WATCHED: tuple[tuple[Touches, tuple[str, ...]], ...] = (
-    ("scope", ("title", "description", "items")),
-    ("lots", ("lots",)),
-    ("value", ("value",)),
-    ("deadline", ("tenderPeriod",)),
-)
-
 
 class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One ocid with its releases in time order (one, if only a compiled release is held).
 
-    `where` is the JSON path of each release in the document; `warnings` are those of the reader; `form` names the keys
-    that were filled, if it was a flat form. `typed` is a valid release that was decoded straight into its types. It
-    stands for `releases`, and can be scored but not explained, because the document is not kept.
+    `where` is the JSON path of each release in the document; `warnings` are those of the reader, to which
+    `all_warnings` adds what is said of the facts; `form` names the keys that were filled, if it was a flat form.
+    `typed` is a valid release that was decoded straight into its types. It stands for `releases`, and can be scored but
+    not explained, because the document is not kept.
     """
 
     releases: tuple[Release, ...] = ()
@@ -76,9 +75,12 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     typed: Tender | None = None
 
     @classmethod
-    def of_tender(cls, tender: Tender) -> Process:
-        """The process of a valid release that `tenders.io.ocds.decode_releases` decoded straight into its types."""
-        return cls(where=("",), typed=tender)
+    def of_tender(cls, tender: Tender, warnings: tuple[str, ...] = ()) -> Process:
+        """The process of a valid release that `tenders.io.ocds.decode_releases` decoded straight into its types.
+
+        It is settled (`tenders.settled`), and `warnings` say what was found then.
+        """
+        return cls(where=("",), typed=tender, warnings=warnings)
 
     @property
     def ocid(self) -> str | None:
@@ -103,6 +105,25 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _fields(self) -> Sequence[dict[str, Any]]:
         return [select_fields(release, "")[0] for release in self.releases]
+
+    def all_warnings(self) -> tuple[str, ...]:
+        """The warnings of the reader, and of every fact that is not used or is used in another way than it stands.
+
+        Raises DataError if a release cannot be read.
+        """
+        self.compiled()
+        notes = [note for read in self._read.values() for note in read.notes]
+        return (*self.warnings, *as_warnings([*notes, *self._notes]))
+
+    @cached_property
+    def _read(self) -> dict[int, ReadRelease]:
+        """The releases that were read so far, by their index."""
+        return {}
+
+    @cached_property
+    def _notes(self) -> list[Problem]:
+        """What is said of all releases together."""
+        return []
 
     def compiled(self) -> Tender:
         """Everything known today, statuses and outcome included."""
@@ -144,8 +165,14 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def published_on(self) -> date | None:
         """The first day on which the tender can have been published, as `published_on` says; None without any date."""
-        dated = (str(release["date"]) for release in self.releases if release.get("date"))
-        return published_on(self.compiled(), min(dated, default=""))
+        written = (str(release["date"]) for release in self.releases if release.get("date"))
+        return published_on(self.compiled(), min(filter(is_credible, written), default=""))
+
+    def place_of(self, path: str) -> str:
+        """Where a path of the compiled tender stands in the document: in the last release that states it."""
+        held = zip(reversed(self.releases), reversed(self.where), strict=True)
+        stated = (where for release, where in held if value_at(release, path) is not None)
+        return next(stated, self.where[-1]) + path
 
     def latest_stage(self) -> Stage:
         """The furthest stage of which the process holds a fact."""
@@ -156,19 +183,40 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return stages.has_reached(self.compiled(), stage)
 
     def _compile(self, indexes: Sequence[int]) -> Tender:
-        if len(indexes) == 1:
-            return to_tender(self.releases[indexes[0]], self.where[indexes[0]])
+        if len(self.releases) == 1:
+            if 0 not in self._read:
+                self._read[0] = read_release(self.releases[0], self.where[0])
+            return self._read[0].tender
         if (key := tuple(indexes)) not in self._merges:
-            self._merges[key] = self._merge(key)
+            alone = key[0] if len(key) == 1 else None
+            self._merges[key] = (
+                self._merge(key) if alone is None else to_tender(self.releases[alone], self.where[alone])
+            )
         return self._merges[key]
 
     def _merge(self, indexes: Sequence[int]) -> Tender:
-        releases = [self._fields[i] for i in indexes]
-        check_releases(releases, [self.where[i] for i in indexes])
-        tender = to_tender(_merge(releases), self.where[indexes[-1]])
-        changes = tender.tender_risk.structure_changes + _changes(releases, [self.where[i] for i in indexes])
+        parts = self._parts(indexes)
+        places = [self.where[i] for i in indexes]
+        merged = _merge([part.document for part in parts])
+        # What is wrong with one release is known. Together, a 0 may turn out to be no count.
+        read = read_release(merged, places[-1])
+        if len(indexes) == len(self.releases):
+            self._notes[:] = [_in_releases(note, parts, places) for note in read.notes]
+        tender = read.tender
+        period = tender.tender.tender_period
+        is_open = tender.tender.date_published is None and not (period and period.start_date)
+        if is_open and (day := _first_notice(parts)):
+            tender = replace(tender, tender=replace(tender.tender, date_published=day))
+        changes = tender.tender_risk.structure_changes + find_changes([part.document for part in parts], places)
         facts = replace(tender.tender_risk, structure_changes=changes, changes_counted=True)
         return replace(tender, tender_risk=facts)
+
+    def _parts(self, indexes: Sequence[int]) -> list[ReadRelease]:
+        """What is read of some of several releases. Raises DataError with all that is wrong in any of them."""
+        if missing := [index for index in indexes if index not in self._read]:
+            fields, where = [self._fields[index] for index in missing], [self.where[index] for index in missing]
+            self._read.update(zip(missing, read_parts(fields, where), strict=True))
+        return [self._read[index] for index in indexes]
 
     def _known(self, moment: Stage | date) -> Sequence[int]:
         known = [i for i, release in enumerate(self.releases) if _known_at(release, moment)]
@@ -231,34 +279,31 @@ def _merge(releases: Sequence[Mapping[str, Any]]) -> Any:
     return compiled.asdict()
 
 
-def _changes(releases: Sequence[Mapping[str, Any]], where: Sequence[str]) -> tuple[StructureChange, ...]:
-    """What differs between one notice of the tender and the next."""
-    changes: list[StructureChange] = []
-    before: dict[str, Any] = {}
-    for release, place in zip(releases, where, strict=True):
-        section = release.get("tender") or {}
-        tags = _tags(release)
-        if "planning" in tags or not tags.isdisjoint(AWARD_TAGS | CONTRACT_TAGS):
-            continue
-        for touches, names in _WATCHED:
-            changed = next((n for n in names if n in section and n in before and section[n] != before[n]), None)
-            if changed:
-                path = f"{place}/tender/{changed}"
-                changes.append(StructureChange(touches=touches, date=release.get("date"), path=path))
-        before.update(section)
-    return tuple(changes)
+def _in_releases(note: Problem, parts: Sequence[ReadRelease], places: Sequence[str]) -> Problem:
+    """What is said of merged releases, said of the last of them that states it."""
+    path = note.path.removeprefix(places[-1])
+    for part, place in zip(reversed(parts), reversed(places), strict=True):
+        if value_at(part.document, path) is not None:
+            return replace(note, path=place + path)
+    return note
+
+
+def _first_notice(parts: Sequence[ReadRelease]) -> str | None:
+    """The date of the first release that opens the procedure, unless a start of the tender period is stated."""
+    if any(start_is_left_out(part.notes) for part in parts):
+        return None
+    opened = (day_of_notice(part.tender.tag, part.tender.date) for part in parts)
+    return next(filter(None, opened), None)
 
 
 def _with_bids_of(tender: Tender, later: Tender) -> Tender:
-    counted = tender.tender.number_of_tenderers
-    return replace(
-        tender,
-        bids=tender.bids or later.bids,
-        tender=replace(
-            tender.tender,
-            number_of_tenderers=later.tender.number_of_tenderers if counted is None else counted,
-        ),
-    )
+    counted, bids = tender.tender.number_of_tenderers, tender.bids
+    # The award may show that a 0 was no count.
+    if not counted:
+        counted = later.tender.number_of_tenderers
+    if bids is None or any(not statistic.value for statistic in bids.statistics):
+        bids = later.bids
+    return replace(tender, bids=bids, tender=replace(tender.tender, number_of_tenderers=counted))
 
 
 def _tags(release: Release) -> frozenset[str]:
@@ -274,8 +319,10 @@ def _opens(release: Release) -> bool:
 def _known_at(release: Release, moment: Stage | date) -> bool:
     tags = _tags(release)
     if isinstance(moment, date):
-        written = release.get("date")
-        return bool(written) and dates.latest(str(written)) <= moment and tags.isdisjoint(CLOSING_TAGS)
+        written = str(release.get("date") or "")
+        if not written or not is_credible(written) or not tags.isdisjoint(CLOSING_TAGS):
+            return False
+        return dates.latest(written) <= moment
     if moment == "awarded":
         return tags.isdisjoint(AFTER_SIGNATURE_TAGS)
     return tags.isdisjoint(AFTER_SIGNATURE_TAGS | AWARD_TAGS | CONTRACT_TAGS)

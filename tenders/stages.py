@@ -35,7 +35,8 @@ def as_of(tender: Tender, moment: Stage | date) -> Tender:
 
 def stage_on(tender: Tender, moment: date) -> Stage:
     """The stage that a tender had reached on a day, from its own dates."""
-    awarded = [a.date for a in tender.awards if a.date] or [c.date_signed for c in tender.contracts if c.date_signed]
+    made = [award for award in tender.awards if award.status != "pending"]
+    awarded = [a.date for a in made if a.date] or [c.date_signed for c in tender.contracts if c.date_signed]
     if any(dates.latest(text) <= moment for text in awarded):
         return "awarded"
     period = tender.tender.tender_period
@@ -46,10 +47,10 @@ def stage_on(tender: Tender, moment: date) -> Stage:
 def latest_stage(tender: Tender, today: date | None = None) -> Stage:
     """The furthest stage of which the tender holds a fact: what a user means by no stage.
 
-    An award or a contract that is dated after `today` is a plan, and shows nothing.
+    An award or a contract that is dated after `today` is a plan, and shows nothing. A pending award is not made yet.
     """
     if (tender.contracts or tender.awards) and _award_is_shown(tender, str(today or dates.today())):
-        return "awarded"
+        return "bids_in" if pending_award(tender) else "awarded"
     counted = tender.bids is not None and tender.bids.statistics
     return "bids_in" if counted or tender.tender.number_of_tenderers is not None else "draft"
 
@@ -104,12 +105,30 @@ REMEDIES: Mapping[Stage, str] = {
 def _award_is_shown(tender: Tender, today: str) -> bool:
     """Whether an award or a contract is shown that is not dated after today, an ISO date."""
     # ISO dates sort as text. A month that is not over may hold the day, so it counts.
-    days = [award.date for award in tender.awards if award.status in _MADE]
+    days = [award.date for award in tender.awards if award.status in _MADE_OR_PENDING]
     days += [contract.date_signed for contract in tender.contracts]
     return any(day is None or day[:10] <= today for day in days)
 
 
-_MADE = (None, "active", "pending")
+_MADE = (None, "active")
+_MADE_OR_PENDING = (*_MADE, "pending")
+
+
+def pending_award(tender: Tender) -> str | None:
+    """The JSON path that says that the award is pending or in its standstill, so that none is made yet."""
+    if any(contract.status not in ("pending", "cancelled") for contract in tender.contracts):
+        return None
+    path = None
+    for i, award in enumerate(tender.awards):
+        if award.status == "pending":
+            path = path or f"/awards/{i}/status"
+        elif award.status in _MADE:
+            ends = award.standstill_period and award.standstill_period.end_date
+            if not ends or not tender.date or dates.latest(ends) <= dates.latest(tender.date):
+                return None
+            path = path or f"/awards/{i}/standstillPeriod/endDate"
+    pending = (f"/contracts/{i}/status" for i, contract in enumerate(tender.contracts) if contract.status == "pending")
+    return path or next(pending, None)
 
 
 def _changed(part: Made, **facts: object) -> Made:

@@ -9,6 +9,7 @@ is in `tenderRisk` (see `tenders.facts` and docs/extension.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
@@ -39,6 +40,7 @@ class Period(Part, frozen=True):
     end_date: str | None = None
     max_extent_date: str | None = None
     duration_in_days: NotNegative | None = None
+    duration_in_months: NotNegative | None = None
 
 
 class Classification(Part, frozen=True):
@@ -76,6 +78,16 @@ class AwardCriteria(Part, frozen=True):
     weighting_description: str | None = None
 
 
+class Techniques(Part, frozen=True):
+    has_framework_agreement: bool | None = None
+    has_dynamic_purchasing_system: bool | None = None
+    has_electronic_auction: bool | None = None
+
+
+class SubmissionTerms(Part, frozen=True):
+    bid_validity_period: Period | None = None
+
+
 class Renewal(Part, frozen=True):
     description: str | None = None
 
@@ -89,7 +101,11 @@ class Lot(Part, frozen=True):
     status_details: str | None = None
     value: Value | None = None
     contract_period: Period | None = None
+    tender_period: Period | None = None
+    enquiry_period: Period | None = None
     award_criteria: AwardCriteria | None = None
+    techniques: Techniques | None = None
+    submission_terms: SubmissionTerms | None = None
     has_renewal: bool | None = None
     has_options: bool | None = None
     renewal: Renewal | None = None
@@ -149,20 +165,10 @@ class LegalBasis(Part, frozen=True):
     description: str | None = None
 
 
-class Techniques(Part, frozen=True):
-    has_framework_agreement: bool | None = None
-    has_dynamic_purchasing_system: bool | None = None
-    has_electronic_auction: bool | None = None
-
-
 class ParticipationFee(Part, frozen=True):
     id: Id | None = None
     type: tuple[str, ...] = ()
     value: Value | None = None
-
-
-class SubmissionTerms(Part, frozen=True):
-    bid_validity_period: Period | None = None
 
 
 class Meeting(Part, frozen=True):
@@ -216,6 +222,7 @@ class Procedure(Part, frozen=True):
     number_of_tenderers: Count | None = None
     tenderers: tuple[OrganizationReference, ...] = ()
     classification: Classification | None = None
+    additional_classifications: tuple[Classification, ...] = ()
     items: tuple[Item, ...] = ()
     lots: tuple[Lot, ...] = ()
     lot_details: LotDetails | None = None
@@ -325,6 +332,11 @@ class Tender(Part, frozen=True):
     tender_risk: Facts = Facts()
 
 
+def is_cpv(code: Classification) -> bool:
+    """Whether it is a code of the CPV, or of no scheme that is named."""
+    return code.id is not None and (code.scheme or "CPV").upper() == "CPV"
+
+
 def bid_count(tender: Tender, lot: Id | None) -> int | None:
     """Bids for one lot, or for the whole tender if `lot` is None; None if unknown or contradicted.
 
@@ -347,7 +359,21 @@ def bidders(tender: Tender) -> float | None:
     """Bids counted for the whole tender, else the tenderers that are listed; None if neither is known."""
     count = bid_count(tender, None)
     listed = tender.tender.tenderers
-    return float(count) if count is not None else float(len(listed)) if listed else None
+    return float(count) if count is not None else float(len(distinct(listed))) if listed else None
+
+
+def distinct(listed: Sequence[OrganizationReference]) -> list[OrganizationReference]:
+    """Organisations without those that are listed again, by id (a number is the text of it), else by name."""
+    if len(listed) < 2:
+        return list(listed)
+    return list({_identity(each, place): each for place, each in reversed(list(enumerate(listed)))}.values())[::-1]
+
+
+def _identity(organisation: OrganizationReference, place: int) -> tuple[str, str]:
+    if organisation.id is not None:
+        return "id", str(organisation.id)
+    name = " ".join((organisation.name or "").split()).casefold()
+    return ("name", name) if name else ("place", str(place))
 
 
 def _concerns(statistic: BidStatistic, lot: Id | None, one_lot: bool) -> bool:

@@ -96,8 +96,9 @@ def _document_at(pieces: list[DocumentPiece], place: str) -> Any:
 def _row_draft(process: Process) -> Draft:
     """A row of a table: the form's values, or the release that a register's own columns were read into."""
     if process.form is not None:
-        return Draft(values=form_values(process.compiled()), notes=process.warnings)
-    return fill_from_document(Draft(document=msgspec.json.encode(process.releases[0]).decode(), notes=process.warnings))
+        return Draft(values=form_values(process.compiled()), notes=process.all_warnings())
+    document = msgspec.json.encode(process.releases[0]).decode()
+    return fill_from_document(Draft(document=document, notes=process.all_warnings()))
 
 
 def _read_or_explain(source: str, register: str, line: str, place: str) -> DraftOrProblems:

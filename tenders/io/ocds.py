@@ -1,94 +1,112 @@
 """OCDS releases: decoded JSON or bytes to `Tender`s, every value checked, and every wrong one named by its JSON path.
 
-There are two ways in: one release at a time (`to_tender`), and many JSON lines at once (`decode_releases`).
+There are two ways in: one release at a time (`read_release`), and many JSON lines at once (`decode_releases`). One odd
+value in a field that decides nothing does not cost the tender: it is left out, and that is noted.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from itertools import chain
-from math import isfinite
-from operator import attrgetter
-from typing import Any, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from tenders import dates
-from tenders.codelists import CURRENCIES, STANDARD_FIELDS
+from tenders.codelists import STANDARD_FIELDS
+from tenders.defaults import find_defaults, rows_to_examine
 from tenders.errors import DataError, Problem
+from tenders.io.checks import NO_FIELDS, Fields, are_valid, find_problems, tender_problems
+from tenders.io.conversion import (
+    Known,
+    is_array_as_object,
+    json_fields,
+    read_leniently,
+    under,
+    without_paths,
+)
 from tenders.io.upgrade import may_be_1_0
+from tenders.settled import settle, without
 from tenders.tender import Tender
 
-# Larger than any tender in the registers read so far (the largest has 1,124 lots), and small enough that one tender
-# cannot hold up a server.
-MAX_LOTS = 2000
-MAX_TYPE_PROBLEMS = 100
-"""Values of wrong types that are named of one release."""
-
-Check = Callable[[str], str | None]
-"""Says what is wrong with a text; None if nothing is."""
-_Known = dict[str, Any]
-"""The names of fields, each with those of the object or objects in it (`_Known`), or None."""
-Fields = frozenset[tuple[type, str]]
-"""Fields of structs, each as (struct, attribute name)."""
-NO_FIELDS: Fields = frozenset()
 BROKEN_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON."""
 
-_AT = re.compile(r" - at `(?:key in )?\$(.*)`$")
+
+class ReadRelease(msgspec.Struct, frozen=True):
+    """A release that was read: as JSON, only the fields that are read; as a `Tender`; and what was left out of both."""
+
+    document: Mapping[str, Any]
+    tender: Tender
+    notes: tuple[Problem, ...] = ()
 
 
-def to_tender(release: Any, where: str = "") -> Tender:
+def to_tender(release: Any, where: str = "", is_settled: bool = False) -> Tender:
     """The release as a `Tender`. `where` is the JSON path of the release, and is put before every path in an error.
 
-    Raises DataError with all that is wrong.
+    What `is_settled` (`tenders.settled`) is taken as it stands. Raises DataError with all that is wrong.
     """
+    return read_release(release, where, is_settled).tender
+
+
+def read_release(release: Any, where: str = "", is_settled: bool = False) -> ReadRelease:
+    """The release, and what has to be said of it; the notes' paths start with `where`. Raises as `to_tender` does."""
     if not isinstance(release, Mapping):
         raise DataError.at(where, f"expected an object, got {json_type(release)}")
     if release.get("tender") is None:
         raise DataError.at(
             f"{where}/tender", "the release has no tender", "Add the tender object: what is bought, and how"
         )
-    tender = _convert(release, where)
+    document, tender, left_out = read_leniently(release, where)
     # `are_valid` is for many tenders: for one alone it takes several times as long.
-    if problems := list(find_problems(tender, where)):
+    if problems := list(tender_problems(tender, where)):
         raise DataError(problems)
-    return tender
+    if is_settled:
+        return ReadRelease(document, tender, tuple(left_out))
+    settled = settle(tender, left_out)
+    return ReadRelease(document, settled.tender, (*left_out, *under(where, settled.notes)))
 
 
 def parse_release(release: Any, where: str) -> tuple[dict[str, Any], Tender]:
-    """One release of several: the fields of it that are read, as plain JSON and as a `Tender`.
+    """The fields of one of several releases that are read, as `read_parts` has them, as JSON and as a `Tender`.
 
-    Raises DataError with all that is wrong. It does not check that there is a tender, nor
-    what only the merged releases can show: an update holds only what changed.
+    Raises DataError with all that is wrong.
     """
     if not isinstance(release, Mapping):
         raise DataError.at(where, f"expected an object, got {json_type(release)}")
-    tender = _convert(release, where)
-    if problems := list(_value_problems(tender, where)):
-        raise DataError(problems)
-    return _prune(release, _json_fields(Tender), nulls=True), tender
+    (part,) = read_parts([select_fields(release, "")[0]], [where])
+    return dict(part.document), part.tender
 
 
-def check_releases(fields: Sequence[Mapping[str, Any]], where: Sequence[str]) -> None:
-    """Checks the fields of several releases of one process, as `parse_release` does; `where` has the path of each.
+def read_parts(fields: Sequence[dict[str, Any]], where: Sequence[str]) -> list[ReadRelease]:
+    """Several releases of one process: without defaults, and without what only the merged releases can show.
 
-    Raises DataError with all that is wrong in any of them.
+    `fields` are those of each that are read (`select_fields`), `where` its path. It does not check that there is a
+    tender: an update holds only what changed. Raises DataError with all that is wrong in any of them.
     """
-    typed: list[Tender] = []
-    problems: list[Problem] = []
+    try:
+        typed = [msgspec.convert(release, Tender) for release in fields]
+    except msgspec.ValidationError:
+        typed = []
+    # Nearly always all are sound, and then none is looked at by itself.
+    if typed and are_valid(typed) and not rows_to_examine(typed):
+        return list(map(ReadRelease, fields, typed))
+    parts, problems = [], list[Problem]()
     for release, place in zip(fields, where, strict=True):
         try:
-            typed.append(_convert(release, place))
+            parts.append(_read_part(release, place))
         except DataError as error:
             problems += error.problems
-    if problems or not _validator(Tender, NO_FIELDS)(typed):
-        # Only now is it worth to go through them one by one.
-        if not problems:
-            problems = [each for t, place in zip(typed, where, strict=True) for each in _value_problems(t, place)]
+    if problems:
         raise DataError(problems)
+    return parts
+
+
+def _read_part(release: dict[str, Any], where: str) -> ReadRelease:
+    document, tender, left_out = read_leniently(release, where)
+    defaults = list(find_defaults(tender))
+    if defaults:
+        paths = [problem.path for problem in defaults]
+        document, tender = without_paths(document, paths), without(tender, paths)
+    return ReadRelease(document, tender, (*left_out, *under(where, defaults)))
 
 
 def json_type(value: Any) -> str:
@@ -97,168 +115,18 @@ def json_type(value: Any) -> str:
     return names.get(type(value), "number" if isinstance(value, int | float) else type(value).__name__)
 
 
-# Checks.
-
-
-def are_valid(tenders: Sequence[Tender], skip: Fields = NO_FIELDS) -> bool:
-    """Whether `find_problems` finds nothing in any of many tenders, in a small part of the time that it would take.
-
-    The fields in `skip`, and what they hold, are not checked: the caller does it.
-    """
-    return _validator(Tender, skip)(tenders) and not any(
-        any(_tender_problems(tender, "")) for tender in tenders if _needs_tender_checks(tender)
-    )
-
-
-def find_problems(tender: Tender, where: str = "") -> Iterator[Problem]:
-    """Everything that makes a tender unfit to score: impossible values, dates that do not exist, two buyers."""
-    yield from _value_problems(tender, where)
-    yield from _tender_problems(tender, where)
-
-
-def _needs_tender_checks(tender: Tender) -> bool:
-    """Whether `_tender_problems` can find anything: not with one buyer, few lots, and suppliers of every award."""
-    buyers = 0
-    for party in tender.parties:
-        if "buyer" in party.roles:
-            buyers += 1
-    return buyers > 1 or len(tender.tender.lots) > MAX_LOTS or not all(award.suppliers for award in tender.awards)
-
-
-def _tender_problems(tender: Tender, where: str) -> Iterator[Problem]:
-    if len(tender.tender.lots) > MAX_LOTS:
-        yield Problem(
-            path=f"{where}/tender/lots",
-            problem=f"{len(tender.tender.lots)} lots; at most {MAX_LOTS} are read",
-            remedy="Score the parts that will be let together",
-        )
-    buyers = [i for i, party in enumerate(tender.parties) if "buyer" in party.roles]
-    if len(buyers) > 1 and len({tender.parties[i].id for i in buyers}) > 1:
-        yield Problem(
-            path=f"{where}/parties/{buyers[1]}/roles",
-            problem="a second party has the role buyer",
-            remedy="Name the lead as buyer and give the others the role procuringEntity or centralPurchasingBody",
-        )
-    for i, award in enumerate(tender.awards):
-        if award.status == "active" and not award.suppliers:
-            yield Problem(
-                path=f"{where}/awards/{i}/suppliers",
-                problem="an active award without a supplier",
-                remedy="Name the supplier, or give the award's true status",
-            )
-
-
-def _value_problems(tender: Tender, where: str) -> Iterator[Problem]:
-    for path, problem, remedy in _walk(tender):
-        yield Problem(path=where + path, problem=problem, remedy=remedy)
-
-
-def _walk(part: msgspec.Struct) -> list[tuple[str, str, str]]:
-    """Everything wrong in a struct: path, problem, remedy."""
-    found: list[tuple[str, str, str]] = []
-    for attribute, name, check, remedy in _checked_fields(type(part)):
-        value = getattr(part, attribute)
-        if value is None or value == ():
-            continue
-        if check:
-            if problem := check(value):
-                found.append((f"/{name}", problem, remedy))
-        elif isinstance(value, tuple):
-            for i, child in enumerate(value):
-                if wrong := _walk(child):
-                    found += [(f"/{name}/{i}{path}", problem, inside) for path, problem, inside in wrong]
-        elif isinstance(value, msgspec.Struct):
-            found += [(f"/{name}{path}", problem, inside) for path, problem, inside in _walk(value)]
-    return found
-
-
-@cache
-def _validator(part: type, skip: Fields) -> Callable[[Sequence[Any]], bool]:
-    """A function that says whether `_walk` finds nothing in many structs of a type, but for the fields in `skip`.
-
-    It goes through the structs field by field, not one by one, so that the interpreter's own loops do the work.
-    """
-    checked = [field for field in _checked_fields(part) if (part, field[0]) not in skip]
-    leaves = [(attrgetter(name), _CHECKS_OF_MANY[check]) for name, _, check, _ in checked if check]
-    parents = {name for name, _, check, _ in checked if not check}
-    inner = [(field, _struct_in(field.type)) for field in msgspec.structs.fields(part) if field.name in parents]
-    children = [
-        (attrgetter(field.name), _is_tuple(field.type), _validator(kind, skip))
-        for field, kind in inner
-        if kind and _has_checks(kind, skip)
-    ]
-
-    def valid(parts: Sequence[Any]) -> bool:
-        for read, are_fine in leaves:
-            if not are_fine(list(map(read, parts))):
-                return False
-        for read, is_tuple, children_valid in children:
-            values = list(chain.from_iterable(map(read, parts)) if is_tuple else filter(None, map(read, parts)))
-            if values and not children_valid(values):
-                return False
-        return True
-
-    return valid
-
-
-def _has_checks(part: type, skip: Fields) -> bool:
-    return any((part, name) not in skip for name, *_ in _checked_fields(part))
-
-
-def _is_tuple(annotation: Any) -> bool:
-    """Whether a field holds `tuple[X, ...]` and not `X | None`."""
-    return get_origin(annotation) is tuple
-
-
-@cache
-def _checked_fields(part: type) -> tuple[tuple[str, str, Check | None, str], ...]:
-    """The fields of a struct that hold a date, a currency or another struct: attribute, JSON name, check, remedy."""
-    checked: list[tuple[str, str, Check | None, str]] = []
-    for field in msgspec.structs.fields(part):
-        inner = _struct_in(field.type)
-        if inner and _checked_fields(inner):
-            checked.append((field.name, field.encode_name, None, ""))
-        elif field.name == "date" or field.name.startswith("date_") or field.name.endswith(("_date", "_deadline")):
-            checked.append((field.name, field.encode_name, dates.problem, "Write dates as YYYY-MM-DD"))
-        elif field.name == "currency":
-            checked.append((field.name, field.encode_name, _currency_problem, "Use an ISO 4217 code such as GBP"))
-    return tuple(checked)
-
-
-def _currency_problem(text: str) -> str | None:
-    return None if text in CURRENCIES else f"{text[:20]!r} is no currency"
-
-
-def _are_dates(texts: Sequence[str | None]) -> bool:
-    try:
-        dates.ordinals(texts)
-    except ValueError:
-        return False
-    return True
-
-
-_CHECKS_OF_MANY: dict[Check, Callable[[Sequence[str | None]], bool]] = {
-    dates.problem: _are_dates,
-    _currency_problem: frozenset({None, *CURRENCIES}).issuperset,
-}
-"""For each check, a function that says of many texts at once whether none is wrong; None is an absent text."""
-
-
-# From JSON to types.
-
-
 def unread_fields(release: Any, where: str = "") -> list[str]:
     """JSON paths of the fields that OCDS, the UK extension and `tenderRisk` do not know."""
-    return [where + path for path in _unread(release, _json_fields(Tender))] if isinstance(release, Mapping) else []
+    return [where + path for path in _unread(release, json_fields(Tender))] if isinstance(release, Mapping) else []
 
 
 def select_fields(release: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[str]]:
     """The fields of a release that are read, as plain JSON, and what `unread_fields` finds, in one go."""
     unread: list[str] = []
-    return _select(release, _json_fields(Tender), where, unread), unread
+    return _select(release, json_fields(Tender), where, unread), unread
 
 
-def _select(value: Mapping[str, Any], known: _Known, where: str, unread: list[str]) -> dict[str, Any]:
+def _select(value: Mapping[str, Any], known: Known, where: str, unread: list[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, inside in value.items():
         if name not in known:
@@ -267,8 +135,12 @@ def _select(value: Mapping[str, Any], known: _Known, where: str, unread: list[st
             continue
         inner = known[name]
         if inner is None:
-            is_array = isinstance(inside, list | tuple)
-            kept[name] = [child for child in inside if child is not None] if is_array else inside
+            kept[name] = _leaf(name, inside)
+        elif type(inside) is dict and (not inside or not inner.keys().isdisjoint(inside)):
+            kept[name] = _select(inside, inner, f"{where}/{name}", unread)
+        elif is_array_as_object(inside):
+            # Read as the array that it stands for, and then its members are selected.
+            kept[name] = inside
         elif type(inside) is dict:
             kept[name] = _select(inside, inner, f"{where}/{name}", unread)
         elif type(inside) is list or isinstance(inside, tuple):
@@ -282,7 +154,18 @@ def _select(value: Mapping[str, Any], known: _Known, where: str, unread: list[st
     return kept
 
 
-def _unread(value: Mapping[str, Any], known: _Known) -> list[str]:
+def _leaf(name: str, inside: Any) -> Any:
+    """A value without objects in it. Ids are texts, because one notice writes 1 and the next "1"."""
+    if isinstance(inside, list | tuple):
+        stated = [child for child in inside if child is not None]
+        return [str(child) if type(child) is int else child for child in stated] if name == "relatedLots" else stated
+    return str(inside) if type(inside) is int and name in _ID_NAMES else inside
+
+
+_ID_NAMES = frozenset({"id", "relatedLot", "awardID"})
+
+
+def _unread(value: Mapping[str, Any], known: Known) -> list[str]:
     """Paths from an object to the fields in it that are not known. Nearly always there is none, so none is made."""
     found: list[str] = []
     for name, inside in value.items():
@@ -294,115 +177,16 @@ def _unread(value: Mapping[str, Any], known: _Known) -> list[str]:
         if inner is None:
             continue
         if type(inside) is dict or isinstance(inside, Mapping):
-            found += [f"/{name}{path}" for path in _unread(inside, inner)]
+            if inner.keys().isdisjoint(inside) and is_array_as_object(inside):
+                members = ((key, _unread(child, inner)) for key, child in inside.items())
+                found += [f"/{name}/{key}{path}" for key, paths in members for path in paths]
+            else:
+                found += [f"/{name}{path}" for path in _unread(inside, inner)]
         elif isinstance(inside, list | tuple):
             for i, child in enumerate(inside):
                 if (type(child) is dict or isinstance(child, Mapping)) and (paths := _unread(child, inner)):
                     found += [f"/{name}/{i}{path}" for path in paths]
     return found
-
-
-@cache
-def _json_fields(part: type) -> _Known:
-    """The JSON names of a struct's fields, each with those of the struct inside it; None for a leaf."""
-    inside = {field.encode_name: _struct_in(field.type) for field in msgspec.structs.fields(part)}
-    return {name: inner and _json_fields(inner) for name, inner in inside.items()}
-
-
-def _struct_in(annotation: Any) -> type | None:
-    """The struct inside `X | None` or `tuple[X, ...]`, or None for a leaf."""
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return annotation
-    return next(filter(None, map(_struct_in, getattr(annotation, "__args__", ()))), None)
-
-
-def _convert(release: Mapping[str, Any], where: str) -> Tender:
-    try:
-        return msgspec.convert(release, Tender)
-    except msgspec.ValidationError as error:
-        first = error
-    # OCDS writes null for "not there". Absent is our only word for that.
-    stated = _prune(release, _json_fields(Tender), nulls=False)
-    try:
-        return msgspec.convert(stated, Tender)
-    except msgspec.ValidationError as second:
-        problem = _type_problem(second if "got `null`" in str(first) else first, where)
-    raise DataError([problem, *_further_problems(stated, where, problem.path)])
-
-
-def _further_problems(stated: dict[str, Any], where: str, first: str) -> Iterator[Problem]:
-    """What else is wrong with a release that has a value of a wrong type: each such value is taken out in turn."""
-    try:
-        rest: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(_finite(stated)))
-    except RecursionError:
-        return
-    seen = {first}
-    for _ in range(MAX_TYPE_PROBLEMS):
-        try:
-            yield from (each for each in _value_problems(msgspec.convert(rest, Tender), where) if each.path not in seen)
-            return
-        except msgspec.ValidationError as error:
-            problem = _type_problem(error, where)
-        if problem.path not in seen:
-            yield problem
-        seen.add(problem.path)
-        if not _take_out(rest, problem.path.removeprefix(where)):
-            return
-
-
-def _finite(value: Any) -> Any:
-    """The same value, with text where a number is infinite or none: neither is JSON."""
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_finite(inner) for inner in value]
-    return value if not isinstance(value, float) or isfinite(value) else str(value)
-
-
-def _take_out(document: Any, path: str) -> bool:
-    """Removes what is at a path; False if there is nothing. The other objects of an array keep their places."""
-    *steps, last = path.strip("/").split("/")
-    for step in steps:
-        inside = document[int(step)] if isinstance(document, list) else document.get(step)
-        if not isinstance(inside, dict | list):
-            return False
-        document = inside
-    if isinstance(document, list):
-        if document[int(last)] == {}:
-            return False
-        document[int(last)] = {}
-        return True
-    return document.pop(last, document) is not document
-
-
-def _type_problem(error: msgspec.ValidationError, where: str) -> Problem:
-    text = str(error)
-    at = _AT.search(text)
-    path = re.sub(r"\[(\d+)\]", r"/\1", at[1].replace(".", "/")) if at else ""
-    return Problem(path=where + path, problem=_AT.sub("", text).replace("`", "").replace("Expected", "expected"))
-
-
-def _prune(value: Mapping[str, Any], known: _Known, nulls: bool) -> dict[str, Any]:
-    """Only the fields that are known; without nulls in arrays, and without any if `nulls` is false."""
-    kept: dict[str, Any] = {}
-    for name, inside in value.items():
-        if name not in known or (inside is None and not nulls):
-            continue
-        inner = known[name]
-        if type(inside) is list or isinstance(inside, tuple):
-            if inner is None:
-                kept[name] = [child for child in inside if child is not None]
-            else:
-                kept[name] = [
-                    _prune(child, inner, nulls) if type(child) is dict or isinstance(child, Mapping) else child
-                    for child in inside
-                    if child is not None
-                ]
-        elif inner is not None and (type(inside) is dict or isinstance(inside, Mapping)):
-            kept[name] = _prune(inside, inner, nulls)
-        else:
-            kept[name] = inside
-    return kept
 
 
 # Many JSON lines at once: how a portfolio of a million releases is read.

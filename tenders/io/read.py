@@ -32,13 +32,14 @@ from tenders.io.detection import (
     unreadable_kind,
 )
 from tenders.io.flattened import FlatTable
-from tenders.io.ocds import json_type, select_fields, to_tender, unread_fields
+from tenders.io.ocds import json_type, read_release, select_fields, unread_fields
 from tenders.io.reused import procurements
 from tenders.io.text import flat_table, parse_csv, parse_json, parse_yaml
 from tenders.io.upgrade import upgrade
 from tenders.io.versions import split_versions
 from tenders.overrides import override
 from tenders.process import Process, Release
+from tenders.settled import as_warnings
 
 MAX_BYTES = 32 * 2**20
 MAX_MEMBERS = 1_000
@@ -335,8 +336,10 @@ def _of_record(record: Mapping[str, Any], where: str) -> list[Process]:
         return _by_procurement([r for r, _ in embedded], [w for _, w in embedded])
     if record.get("versionedRelease") is not None:
         place = f"{where}/versionedRelease"
-        releases = split_versions(_object(record["versionedRelease"], place), place)
-        return _by_procurement(releases, [place] * len(releases))
+        releases, notes = split_versions(_object(record["versionedRelease"], place), place)
+        processes = _by_procurement(releases, [place] * len(releases))
+        told = tuple(as_warnings(notes))
+        return [replace(each, warnings=(*each.warnings, *told)) for each in processes] if told else processes
     if record.get("compiledRelease") is not None:
         place = f"{where}/compiledRelease"
         return [_of_releases([_object(record["compiledRelease"], place)], [place])]
@@ -419,14 +422,16 @@ def _of_form(
         # A schema and a code list have a title and a description too.
         if not known or (values is None and not form.are_of_form(known, len(document))):
             raise DataError.at("", "neither OCDS nor a filled form", "See docs/form.md for the keys of the form")
-        tender = to_tender(release)
+        read = read_release(release)
     except DataError as error:
         raise DataError(
             [Problem(path=where + form.key_of(p.path), problem=p.problem, remedy=p.remedy) for p in error.problems]
         ) from None
-    warnings = unread_warnings([*(where + path for path in unknown), *unread])
-    process = Process(releases=(release,), where=(where,), warnings=tuple(warnings), form=tuple(document))
-    return process.with_compiled(tender)
+    unread_names = unread_warnings([*(where + path for path in unknown), *unread])
+    notes = [replace(note, path=where + form.key_of(note.path, tuple(document))) for note in read.notes]
+    warnings = (*unread_names, *as_warnings(notes))
+    process = Process(releases=(release,), where=(where,), warnings=warnings, form=tuple(document))
+    return process.with_compiled(read.tender)
 
 
 def _table_processes(rows: Mapping[int, Mapping[str, Any]]) -> list[Process]:

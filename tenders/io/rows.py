@@ -34,6 +34,7 @@ from tenders.io.tables import FormRows, arrow_rows, read_arrow
 from tenders.io.xlsx import read_sheets
 from tenders.process import Process
 from tenders.registers import own
+from tenders.settled import as_warnings, settle_many
 from tenders.tender import Tender
 
 log = logging.getLogger(__name__)
@@ -107,16 +108,32 @@ def _line_rows(block: Block, bounds: Bounds, whole: bool, only: Container[int] |
                 yield from rows_of_line(number, line, bounds)
         return
     while some := list(islice(lines, _LINES_AT_ONCE)):
-        for (number, line), release in zip(some, decode_releases([line for _, line in some]), strict=True):
+        releases, warnings = settled_releases(decode_releases([line for _, line in some]))
+        for (number, line), release, told in zip(some, releases, warnings, strict=True):
             if release is None:
                 yield from rows_of_line(number, line, bounds)
             else:
-                yield row_of_release(number, release)
+                yield row_of_release(number, release, told)
 
 
-def row_of_release(line: int, release: Tender) -> Row:
-    """The row of a valid release that stands alone in its line."""
-    return Row(line=line, place="", process=Process.of_tender(release))
+def settled_releases(releases: Sequence[Tender | None]) -> tuple[list[Tender | None], list[tuple[str, ...]]]:
+    """Decoded releases as they are read (`tenders.settled`), and the warnings of each."""
+    present = [row for row, release in enumerate(releases) if release is not None]
+    settled, notes = settle_many([release for release in releases if release is not None])
+    warnings: list[tuple[str, ...]] = [()] * len(releases)
+    for place, some in notes.items():
+        warnings[present[place]] = tuple(as_warnings(some))
+    if len(present) == len(releases):
+        return [*settled], warnings
+    found: list[Tender | None] = [None] * len(releases)
+    for row, release in zip(present, settled, strict=True):
+        found[row] = release
+    return found, warnings
+
+
+def row_of_release(line: int, release: Tender, warnings: tuple[str, ...] = ()) -> Row:
+    """The row of a valid, settled release that stands alone in its line."""
+    return Row(line=line, place="", process=Process.of_tender(release, warnings))
 
 
 def rows_of_line(number: int, line: bytes, bounds: Bounds) -> Iterator[Row]:

@@ -9,25 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tenders.errors import DataError
+import msgspec
+
+from tenders.errors import DataError, Problem
 from tenders.io.ocds import json_type
 
 _Place = tuple[tuple[str, Any], ...]
 """Steps to a leaf: a member's name with None, or an array's name with the id of the object in it."""
 
 _VERSION = frozenset({"releaseID", "releaseDate", "releaseTag", "value"})
+_OF_THE_WHOLE = frozenset({"ocid", "id", "date", "tag"})
+"""Fields that say of a versioned release itself what it is, where they hold no versions."""
 
 
-def split_versions(versioned: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
-    """The releases that made a versioned release, in time order, each with what it stated.
+def split_versions(versioned: Mapping[str, Any], where: str) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The releases that made a versioned release, in time order, each with what it stated, and what was odd.
 
-    Raises DataError that names a leaf that holds no versions.
+    A leaf without versions counts as stated by the last release, and that is noted. Raises DataError that names a
+    version that is none, or an object without versions of anything.
     """
     releases: dict[tuple[str, str], dict[str, Any]] = {}
-    only_ids: list[_Place] = []
+    undated: list[tuple[_Place, Any]] = []
+    notes: list[Problem] = []
     for place, path, version in _versions(versioned, (), where):
-        if not version:
-            only_ids.append(place)
+        if isinstance(version, _Plain):
+            undated.append((place, version.value))
+            notes += [_no_versions(path)] if place[-1] != ("id", None) else []
             continue
         date, release_id = version.get("releaseDate"), version.get("releaseID")
         if not isinstance(date, str):
@@ -39,34 +46,50 @@ def split_versions(versioned: Mapping[str, Any], where: str) -> list[dict[str, A
         if version.get("value") is not None:
             _put(release, place, version["value"])
     ordered = [release for _, release in sorted(releases.items(), key=lambda item: item[0])]
-    for place in only_ids if ordered else ():
-        # No version says when an object with nothing but an id appeared. The last release is the safe choice.
-        _put(ordered[-1], (*place, ("id", None)), place[-1][1])
-    return ordered
+    if not ordered and notes:
+        raise DataError(notes[0])
+    for place, value in undated if ordered else ():
+        # Nothing says when it appeared. The last release is the safe choice.
+        _put(ordered[-1], place, value)
+    return ordered, notes
 
 
-def _versions(value: Any, place: _Place, path: str) -> Iterator[tuple[_Place, str, Mapping[str, Any]]]:
+class _Plain(msgspec.Struct, frozen=True):
+    """A value that comes without versions."""
+
+    value: Any
+
+
+def _no_versions(path: str) -> Problem:
+    return Problem(path=path, problem="it has no versions, so it counts as stated by the last release")
+
+
+def _versions(value: Any, place: _Place, path: str) -> Iterator[tuple[_Place, str, Mapping[str, Any] | _Plain]]:
     """Every version of every leaf, with the steps to the leaf and the JSON path of the version.
 
-    An object that has nothing but an id comes with an empty version.
+    An object that has nothing but an id comes with that id, which has no versions.
     """
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if name not in ("ocid", "id") or isinstance(inner, list):
+            if name in ("ocid", "id") and not isinstance(inner, list):
+                continue
+            if place or name not in _OF_THE_WHOLE or _is_versions(inner):
                 yield from _versions(inner, (*place, (name, None)), f"{path}/{name}")
-    elif not isinstance(value, list):
-        raise DataError.at(path, f"expected the versions of a field, got {json_type(value)}")
-    elif all(isinstance(item, Mapping) and _VERSION.issuperset(item) for item in value):
+    elif not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        yield place, path, _Plain(value)
+    elif _is_versions(value):
         for i, version in enumerate(value):
             yield place, f"{path}/{i}", version
     else:
         for i, member in enumerate(value):
-            if not isinstance(member, Mapping):
-                raise DataError.at(f"{path}/{i}", f"expected an object, got {json_type(member)}")
             inside = (*place[:-1], (place[-1][0], member.get("id", i)))
             yield from _versions(member, inside, f"{path}/{i}")
             if member.keys() == {"id"}:
-                yield inside, f"{path}/{i}", {}
+                yield (*inside, ("id", None)), f"{path}/{i}", _Plain(member["id"])
+
+
+def _is_versions(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) and _VERSION.issuperset(item) for item in value)
 
 
 def _put(target: dict[str, Any], place: _Place, value: Any) -> None:

@@ -28,8 +28,8 @@ from tenders import dates
 from tenders.errors import DataError, Problem, UnreachableError
 from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.io import form
+from tenders.io.checks import find_problems
 from tenders.io.detection import JSON_LINES, split_suffix
-from tenders.io.ocds import find_problems
 from tenders.io.read import MAX_BYTES, decode, processes_of_releases, read_file, to_processes
 from tenders.io.streams import Bounds, file_lines
 from tenders.lot_outcomes import Outcome

@@ -113,11 +113,11 @@ drafts = st.fixed_dictionaries(
 
 changes = st.lists(st.fixed_dictionaries({"touches": st.sampled_from(get_args(Touches))}), max_size=4)
 statistics = distinct(
-    some(measure=st.sampled_from(["bids", "validBids", "requests"]), value=st.integers(0, 50), relatedLot=ids)
+    some(measure=st.sampled_from(["bids", "validBids", "requests"]), value=st.integers(1, 50), relatedLot=ids)
 )
 BIDS_IN: Json = {
     "tender": {
-        "numberOfTenderers": st.integers(0, 1_000_000),
+        "numberOfTenderers": st.integers(1, 1_000_000),
         "tenderers": distinct(some(name=words)),
         "amendments": distinct(some(date=dates, rationale=words)),
     },
@@ -145,7 +145,7 @@ AFTER: Json = {
     "tenderRisk": {},
 }
 SHOWS: dict[str, st.SearchStrategy[Json]] = {
-    "bids_in": st.integers(0, 9).map(lambda count: {"tender": {"numberOfTenderers": count}}),
+    "bids_in": st.integers(1, 9).map(lambda count: {"tender": {"numberOfTenderers": count}}),
     "awarded": st.just({"awards": [{"id": "shown"}]}),
 }
 """For each later stage, what shows that it is reached."""

@@ -105,7 +105,7 @@ TABLE: list[tuple[str, Json, float | None]] = [
     ("largest_lot_share", {"single_block": "yes"}, 1),
     ("largest_lot_share", tender(lots=[*lots(6), {"id": "9"}]), None),
     ("lot_share", SIX_AND_THREE, 2 / 3),
-    ("lot_share", tender(lots=lots(1, 3)), 0.25),
+    ("lot_share", tender(lots=lots(10, 30)), 0.25),
     ("lot_share", tender(lots=[*lots(6), {"id": "9"}]), None),
     ("lot_share", tender(lots=[*lots(6), {"id": "9", "value": {"amount": 6, "currency": "EUR"}}]), None),
     ("lot_share", {"single_block": "yes", "value": 10, "currency": "GBP"}, None),
@@ -253,7 +253,8 @@ TABLE: list[tuple[str, Json, float | None]] = [
     # the route
     ("open_procedure", {"procurement_method": "open"}, 1),
     ("open_procedure", {"procurement_method": "selective"}, 0),
-    ("direct_award", {"procurement_method": "limited"}, 1),
+    ("direct_award", {"procurement_method": "limited"}, None),
+    ("direct_award", {"procurement_method": "direct"}, 1),
     ("direct_award", {"competition": "yes"}, 0),
     ("negotiated", {"procurement_method_details": "Competitive flexible procedure"}, 1),
     ("negotiated", {"procurement_method_details": "Open procedure"}, 0),

@@ -22,7 +22,7 @@ LATER = update(
     "2024-04-01T09:00:00Z",
     "tenderUpdate",
     200,
-    tender={"tenderPeriod": {"endDate": "2024-05-30"}, "lots": [{"id": "north", "value": {"amount": 1}}]},
+    tender={"tenderPeriod": {"endDate": "2024-05-30"}, "lots": [{"id": "north", "value": {"amount": 450_000}}]},
 )
 AWARD = update(
     "2024-06-01T09:00:00Z",

@@ -36,14 +36,15 @@ AFTER_DRAFT: dict[str, st.SearchStrategy[Any]] = {
     "tender/status": STATUSES,
     "tender/statusDetails": st.just("The procurement was abandoned"),
     "tender/finalStatusDate": AFTER,
-    "tender/numberOfTenderers": st.integers(0, 20),
+    # 0 beside an award is a default and no fact at any stage: see test_defaults.
+    "tender/numberOfTenderers": st.integers(1, 20),
     "tender/tenderers": st.just([{"id": "s1", "name": "Supplier Ltd"}]),
     "tender/amendments": st.lists(st.fixed_dictionaries({"description": st.just("x")}, optional={"date": AFTER})),
     "tender/documents+": _documents("UK6", "UK7", "UK11", "UK12"),
     "tender/lots/0/status": STATUSES,
     "tender/lots/1/status": STATUSES,
     "tender/lots/1/statusDetails": st.just("no bids"),
-    "bids": st.builds(lambda n: {"statistics": [count(n, "north")]}, st.integers(0, 9)),
+    "bids": st.builds(lambda n: {"statistics": [count(n, "north")]}, st.integers(1, 9)),
     "awards": st.lists(st.builds(award, status=STATUSES, date=AFTER, statusDetails=st.just("x")), max_size=2),
     "contracts": st.lists(st.builds(contract, status=STATUSES, dateSigned=AFTER, dateTerminated=AFTER), max_size=2),
     "parties+": st.lists(

@@ -86,7 +86,12 @@ def test_an_empty_tender_has_no_key() -> None:
 
 def test_a_party_whose_role_is_described_as_advising_is_an_adviser() -> None:
     parties = [
-        {"id": "1", "name": "The Advice Ltd", "roles": ["buyer"], "roleDetails": "Procurement adviser to the lead"}
+        {
+            "id": "1",
+            "name": "The Advice Ltd",
+            "roles": ["procuringEntity"],
+            "roleDetails": "Procurement adviser to the lead",
+        }
     ]
     document = {"ocid": "x", "tender": {}, "parties": parties, "tenderRisk": {"advisers": [{"name": "Advice"}]}}
     assert keys_of(of_tenders([to_process(document).as_of("draft")])) == [("adviser:advice",)]

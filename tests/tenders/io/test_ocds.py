@@ -16,7 +16,8 @@ from ocdsmerge import Merger
 from tenders.codelists import CURRENCIES, STANDARD_FIELDS
 from tenders.errors import DataError, TenderRiskError
 from tenders.facts import STAGES
-from tenders.io.ocds import _struct_in, decode_releases, to_tender, unread_fields
+from tenders.io.checks import struct_in
+from tenders.io.ocds import decode_releases, to_tender, unread_fields
 from tenders.io.read import read_bytes, to_process
 from tenders.process import Process
 from tenders.tender import Part, Tender
@@ -49,13 +50,11 @@ def test_all_wrong_values_are_named_at_once() -> None:
     release = samples.draft()
     release["tender"]["value"]["currency"] = "POUNDS"
     release["tender"]["tenderPeriod"]["endDate"] = "2024-02-30"
-    release["parties"].append({"id": "other", "roles": ["buyer"]})
     with pytest.raises(DataError) as refused:
         to_tender(release, "/releases/3")
     assert [problem.path for problem in refused.value.problems] == [
         "/releases/3/tender/value/currency",
         "/releases/3/tender/tenderPeriod/endDate",
-        "/releases/3/parties/2/roles",
     ]
     assert all(problem.remedy for problem in refused.value.problems)
 
@@ -102,7 +101,7 @@ def test_every_ocds_field_that_is_read_is_a_standard_field() -> None:
 
 
 def _structs(part: type) -> set[type]:
-    kinds = (_struct_in(field.type) for field in msgspec.structs.fields(part))
+    kinds = (struct_in(field.type) for field in msgspec.structs.fields(part))
     inside = {inner for inner in kinds if inner and issubclass(inner, Part)}
     return {part}.union(*map(_structs, inside))
 
@@ -232,7 +231,7 @@ def test_an_extended_deadline_is_a_structure_change() -> None:
     ("versioned", "path"),
     [
         ({"tender": {"title": "x"}}, "/versionedRelease/tender/title"),
-        ({"tender": {"lots": ["x"]}}, "/versionedRelease/tender/lots/0"),
+        ({"tender": {"lots": ["x"]}}, "/versionedRelease/tender/lots"),
         ({"tender": {"title": [{"releaseID": "1", "value": "x"}]}}, "/versionedRelease/tender/title/0/releaseDate"),
         ([], "/versionedRelease"),
     ],

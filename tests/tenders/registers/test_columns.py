@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tenders.errors import DataError
 from tenders.history import HistoryFile
-from tenders.io.ocds import find_problems
+from tenders.io.checks import find_problems
 from tenders.registers import find_register
 from tenders.registers.columns import as_clock, as_day, as_number, as_text, read_cells
 from tests.tenders.registers import made
