@@ -158,5 +158,5 @@ def test_validation_stands_beside_the_expectation() -> None:
             build_worklist(scored, WorklistOptions(capacity=2), metrics=validation_metrics("uk", metrics)).summary
         )
     )
-    assert "30% of the top 5% failed (no award), compared with 10% of all" in text
+    assert "30% of the top 5% failed (no contract), compared with 10% of all" in text
     assert "In validation on 231 unseen cases of uk at draft, 20% failed" in text

@@ -74,7 +74,7 @@ def test_the_bento_holds_code_pages_and_model(bento: Path) -> None:
 @pytest.mark.slow
 def test_the_bento_serves(served: httpx.Client) -> None:
     assert served.post("/score", json=BODY).json()["failure"] > 0
-    assert "Score a tender" in served.get("/").text
+    assert "How likely is your tender to fail?" in served.get("/").text
     assert served.get("/docs.json").status_code == 200
     assert 'endpoint="/score"' in served.get("/metrics").text
     assert served.post("/score", content=b"\xff").status_code == 400
