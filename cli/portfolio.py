@@ -43,7 +43,7 @@ def portfolio(
     report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(help="Known outcomes for the report: OCDS notices, or Parquet with columns ocid and failed."),
+        typer.Option(help="Known outcomes for the report: OCDS notices, or CSV or Parquet with ocid and failed."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of processes. Default: one for each core.")] = None,
     cluster: Annotated[

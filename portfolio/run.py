@@ -292,12 +292,27 @@ def _read_outcomes(path: Path | None) -> pa.Table | None:
     """How tenders are known to have ended."""
     if path is None:
         return None
+    if split_suffix(path)[0] == ".csv":
+        return _outcomes_of_verdicts(path)
     if split_suffix(path)[0] != ".parquet":
         return _outcomes_of_history(path)
     outcomes = _read_parquet(path, "a table of ocid and failed")
     if not {"ocid", "failed"} <= set(outcomes.column_names):
         raise DataError.at(path.name, "no columns ocid and failed", "Give one row a tender, failed true or false")
     return outcomes
+
+
+def _outcomes_of_verdicts(path: Path) -> pa.Table:
+    """A CSV of reviews as a job's page exports it: `ocid` and `failed`, true, false or empty. Raises DataError."""
+    from tenders.registers.columns import read_columns
+
+    known = {"true": True, "false": False, "": None}
+    table = read_columns(path, ["ocid", "failed"])
+    wrong = next((cell for cell in table["failed"] if str(cell).lower() not in known and cell is not None), None)
+    if wrong is not None:
+        raise DataError.at(path.name, f"{str(wrong)[:40]!r} under failed", "Give true, false, or nothing")
+    failed = [None if cell is None else known[str(cell).lower()] for cell in table["failed"]]
+    return pa.table({"ocid": pa.array(table["ocid"], pa.string()), "failed": pa.array(failed, pa.bool_())})
 
 
 def _outcomes_of_history(path: Path) -> pa.Table:

@@ -84,6 +84,7 @@ pages = Starlette(
         Route("/portfolio/{id}", worklists.job_page, methods=["GET"]),
         Route("/portfolio/{id}/cancel", worklists.cancel, methods=["POST"]),
         Route("/portfolio/{id}/delete", worklists.delete, methods=["POST"]),
+        Route("/portfolio/{id}/review/{rank}", worklists.review, methods=["POST"]),
         Route("/portfolio/{id}/row/{rank}", worklists.open_row, methods=["GET"]),
         *(route.route() for route in api.ROUTES),
         Route("/casebook", casebook.list_cases, methods=["GET"]),

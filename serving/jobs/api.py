@@ -16,6 +16,7 @@ from serving.jobs.job import Job
 from serving.jobs.job_service import JobAnswer, job_answer, job_service, newest_jobs
 from serving.jobs.paths import JobPaths
 from serving.jobs.receiving import receive_upload
+from serving.jobs.reviews import write_verdicts
 from serving.middleware import CROSS_SITE, drain, is_cross_site
 from serving.openapi import ApiRoute
 from tenders.errors import TenderRiskError
@@ -139,6 +140,12 @@ async def gone(request: Request, job: Job, paths: JobPaths) -> Response:
     return await _send_rows(request, paths.gone, f"{job.stem}-gone", "csv")
 
 
+async def verdicts(request: Request, job: Job, paths: JobPaths) -> Response:
+    """GET /jobs/ID/verdicts: the reviews of its rows, which `portfolio --outcomes` reads."""
+    rows = await anyio.to_thread.run_sync(write_verdicts, paths)
+    return await _send_rows(request, rows, f"{job.stem}-verdicts", "csv")
+
+
 async def errors(_: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/errors: the rows that could not be scored, as JSON lines."""
     return send_file(paths.errors, f"{job.stem}-errors.jsonl", MEDIA_TYPES["jsonl"])
@@ -222,6 +229,7 @@ ROUTES = [
             (output, "*/*"),
             (worklist, "*/*"),
             (gone, "*/*"),
+            (verdicts, "*/*"),
             (errors, MEDIA_TYPES["jsonl"]),
             (manifest, "application/json"),
             (report, "text/html"),

@@ -195,6 +195,11 @@ class JobPaths(msgspec.Struct, frozen=True):
         return self.folder / "choices.json"
 
     @property
+    def reviews(self) -> Path:
+        """What auditors made of its rows, a review a line."""
+        return self.folder / "reviews.jsonl"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.folder / "report.html"

@@ -51,6 +51,8 @@ async def receive_upload(request: Request, folder: Path, fields: dict[str, str])
                 file.add(chunk)
             if len(file.buffer) >= BUFFER_BYTES:
                 await anyio.to_thread.run_sync(file.flush)
+        if is_form and form.refusal:
+            raise form.refusal
         await anyio.to_thread.run_sync(file.flush)
         path = file.finish()
     finally:
@@ -101,7 +103,10 @@ class _UploadFile:
 
 
 class _FormParser:
-    """Parses a multipart form: the file part goes to `file`, short texts to `fields`."""
+    """Parses a multipart form: the file part goes to `file`, short texts to `fields`.
+
+    `refusal` says why the file is refused. The fields that follow it are read all the same: a page shows them again.
+    """
 
     def __init__(self, boundary: bytes, file: _UploadFile, fields: dict[str, str]) -> None:
         self._fields = fields
@@ -109,6 +114,7 @@ class _FormParser:
         self._header, self._value = b"", b""
         self._name, self._text = "", bytearray()
         self._is_file = False
+        self.refusal: DataError | None = None
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -151,7 +157,10 @@ class _FormParser:
             # A browser sends an empty name where no file was chosen.
             if filename:
                 self._is_file = True
-                self._file.begin(filename.decode("utf-8", "replace"))
+                try:
+                    self._file.begin(filename.decode("utf-8", "replace"))
+                except DataError as error:
+                    self.refusal = error
         self._header, self._value = b"", b""
 
     def _on_headers(self) -> None:
@@ -160,7 +169,8 @@ class _FormParser:
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
-            self._file.add(data[start:end])
+            if not self.refusal:
+                self._file.add(data[start:end])
             return
         self._text += data[start:end]
         if len(self._text) > MAX_FIELD_BYTES:

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio.to_thread
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -15,7 +16,7 @@ from portfolio.manifest import RunManifest
 from portfolio.rendering import plain, pounds
 from portfolio.report import summary_sentences
 from portfolio.worklist import DEFAULT_CAPACITY
-from serving.jobs import api, listing
+from serving.jobs import api, listing, reviews
 from serving.jobs.downloads import MEDIA_TYPES
 from serving.jobs.job import MAX_CAPACITY, REGISTERS, Job, earlier_job, form_fields
 from serving.jobs.job_service import job_service, newest_jobs
@@ -26,7 +27,7 @@ from serving.jobs.settings import settings
 from serving.pages import answer, home, opening
 from serving.pages.drafts import Draft, DraftRequest
 from serving.pages.rendering import HEADERS, page
-from tenders.errors import Problem, TenderRiskError
+from tenders.errors import DataError, Problem, TenderRiskError
 from tenders.facts import STAGES
 from tenders.io.detection import BULK_SUFFIXES, CODECS
 
@@ -44,7 +45,7 @@ FIELDS = {
     "since": "Compare with an earlier portfolio",
     "file": "File of tenders",
 }
-"""Labels by field. The file comes last: the fields before it are read, and shown again, even if the file is refused."""
+"""Labels by field."""
 RANKS = {"failure": "probability of failure", "expected_loss": "expected loss"}
 COLUMNS = {
     "rank": "Rank",
@@ -53,20 +54,24 @@ COLUMNS = {
     "low": "Likely between",
     "band": "Against usual",
     "value_gbp": "Value",
-    "expected_loss_gbp": "Expected loss",
     "buyer": "Buyer",
+    "published": "Published",
+}
+"""The table's columns: those that fit on one screen. Each heading sorts by its column."""
+OTHERS = {
+    "expected_loss_gbp": "Expected loss",
     "category": "Category",
     "region": "Region",
     "register": "Register",
-    "published": "Published",
 }
-"""The table's columns, all of which can be sorted by."""
+"""What else can be sorted by; it stands under the tender's title."""
 CHANGE_COLUMN = "moved"
 """By what the column of changes is sorted; it is there where the job is compared with an earlier one."""
 LARGEST_FIRST = frozenset({"failure", "low", "value_gbp", "expected_loss_gbp", "published", CHANGE_COLUMN})
 MAX_GONE = 50
 RANK_DIGITS = 12
 """Digits of the rank of a row in an address."""
+MAX_REVIEW_BYTES = 10_000
 
 
 class GoneTenders(msgspec.Struct, frozen=True):
@@ -74,6 +79,14 @@ class GoneTenders(msgspec.Struct, frozen=True):
 
     rows: list[dict[str, Any]]
     count: int
+
+
+class RefusedReview(msgspec.Struct, frozen=True):
+    """A review that is not kept: the rank of its row, what was entered, and what is wrong, by field."""
+
+    rank: int
+    fields: Mapping[str, str]
+    wrong: Mapping[str, str]
 
 
 class ColumnHeading(msgspec.Struct, frozen=True):
@@ -132,6 +145,9 @@ def _form(fields: Mapping[str, str], error: TenderRiskError | None = None, earli
         wrong={name: _message(problem) for name, problem in by_field if name in FIELDS},
         elsewhere=[problem for name, problem in by_field if name not in FIELDS],
         labels=FIELDS,
+        # Whoever has set an option, or set one wrongly, sees all of them.
+        optional=any(value for name, value in fields.items() if name not in ("capacity", "file"))
+        or any(name in FIELDS and name != "file" for name, _ in by_field),
         earlier=earlier,
         jobs=jobs,
         stages={stage: plain(stage) for stage in STAGES},
@@ -163,6 +179,39 @@ async def delete(request: Request) -> Response:
     return await anyio.to_thread.run_sync(_with_job, request, _delete)
 
 
+async def review(request: Request) -> Response:
+    """POST /portfolio/ID/review/RANK: keeps a review of a row, and leads back to the view of the query."""
+    try:
+        job = await anyio.to_thread.run_sync(api.find, request)
+        if job is None or job.state != "done":
+            return _missing()
+        sent = await request.form(max_files=0, max_fields=10, max_part_size=MAX_REVIEW_BYTES)
+        fields = {name: value for name, value in sent.items() if isinstance(value, str)}
+        return await anyio.to_thread.run_sync(_review, job, _rank(request), fields, request.query_params)
+    except (TenderRiskError, FileNotFoundError, HTTPException):
+        return _missing()
+
+
+def _rank(request: Request) -> int:
+    """The rank in an address; 0, which no row has, for a text that is none."""
+    rank = request.path_params["rank"]
+    return int(rank) if rank.isascii() and rank.isdecimal() and len(rank) <= RANK_DIGITS else 0
+
+
+def _review(job: Job, rank: int, fields: Mapping[str, str], query: Mapping[str, str]) -> Response:
+    paths = job_service().paths(job)
+    row = listing.read_row(paths.ranked, rank)
+    if row is None:
+        return _missing()
+    try:
+        reviews.add_review(paths, reviews.read_review(fields, row))
+    except DataError as error:
+        wrong = {problem.path.strip("/"): _message(problem) for problem in error.problems}
+        return _worklist(job, paths, query, RefusedReview(rank, fields, wrong))
+    at = listing.parse_view(query).query()
+    return RedirectResponse(f"{HERE}/{job.id}{'?' if at else ''}{at}#row-{rank}", HTTPStatus.SEE_OTHER)
+
+
 async def open_row(request: Request) -> Response:
     """GET /portfolio/ID/row/RANK: the tender of a row, read again from the upload and scored at the row's stage.
 
@@ -172,10 +221,8 @@ async def open_row(request: Request) -> Response:
         job = await anyio.to_thread.run_sync(api.find, request)
         if job is None or job.state != "done":
             return _missing()
-        rank = request.path_params["rank"]
-        if not rank.isascii() or not rank.isdecimal() or len(rank) > RANK_DIGITS:
-            return _missing()
-        return await _open_row(job, job_service().paths(job), int(rank), request.query_params)
+        rank = _rank(request)
+        return await _open_row(job, job_service().paths(job), rank, request.query_params)
     except (TenderRiskError, FileNotFoundError):
         return _missing()
 
@@ -203,20 +250,30 @@ def _delete(_: Request, job: Job) -> Response:
 
 
 def _job_page(request: Request, job: Job) -> Response:
-    # What every page of a job states.
-    facts = {"here": HERE, "job": job, "until": job_service().expires(job).date().isoformat()}
     if job.state == "done":
-        return _worklist(job, job_service().paths(job), request.query_params, facts)
-    return page("waiting.html", HTTPStatus.OK, HEADERS if job.ended else WAITING_HEADERS, **facts)
+        return _worklist(job, job_service().paths(job), request.query_params)
+    return page("waiting.html", HTTPStatus.OK, HEADERS if job.ended else WAITING_HEADERS, **_facts(job))
 
 
-def _worklist(job: Job, paths: JobPaths, query: Mapping[str, str], facts: Mapping[str, Any]) -> Response:
+def _facts(job: Job) -> dict[str, Any]:
+    """What every page of a job states."""
+    return {"here": HERE, "job": job, "until": job_service().expires(job).date().isoformat()}
+
+
+def _worklist(job: Job, paths: JobPaths, query: Mapping[str, str], refused: RefusedReview | None = None) -> Response:
     """The worklist in the view of a query. Raises FileNotFoundError when its files are gone."""
     view = listing.parse_view(query)
     manifest = msgspec.json.decode(paths.manifest.read_bytes(), type=RunManifest)
+    reviewed = reviews.read_reviews(paths)
     return page(
         "worklist.html",
-        **facts,
+        HTTPStatus.BAD_REQUEST if refused else HTTPStatus.OK,
+        HEADERS,
+        **_facts(job),
+        reviewed=reviewed,
+        refused=refused,
+        verdicts=reviews.LABELS,
+        sorts={**_columns(job), **OTHERS},
         counts=manifest.counts,
         bundle=manifest.options.bundle,
         view=view,
@@ -227,6 +284,7 @@ def _worklist(job: Job, paths: JobPaths, query: Mapping[str, str], facts: Mappin
         which=ROWS,
         gone=GoneTenders(*listing.read_first(paths.gone, MAX_GONE)) if job.options.since else None,
         summary=[*(summary_sentences(manifest.worklist) if manifest.worklist else ()), *_differences(job, manifest)],
+        by_loss=job.options.rank_by == "expected_loss",
         values={name: label for name, (label, _, _) in VALUES.items()},
         formats=list(MEDIA_TYPES),
         money=pounds,

@@ -2,6 +2,8 @@
 
 - OCDS (.json, .jsonl, .yaml): every process is a case. `tenders.outcomes` reads the outcomes from its statuses, and
   each stage is rebuilt from its releases. `known_on` is the day on which the last of the outcomes became known.
+  Beside `own.jsonl`, `own.verdicts.csv` (or .parquet) has the verdicts of people who reviewed its processes, by ocid:
+  columns `ocid`, `verdict` (a key of VERDICTS) and `date`. They count before what the notices say.
 - A mapping (.toml): which column is which fact, outcome and day. Every fact goes where the form or OCDS has it, so that
   `as_of` knows when it was known; a fact without a column is unknown. A value that an outcome lists neither under `yes`
   nor under `no` is censored.
@@ -45,6 +47,13 @@ LATE_SHARE, LATE_DAYS = 0.95, 365
 """An outcome without its day counts as known after as many days as this share of the others took, or after so many days
 if no other has a day."""
 Row = Mapping[str, Any]
+VERDICTS: Mapping[str, tuple[bool | None, dict[str, bool | None]]] = {
+    "no_award": (True, {"no_award": True, "early_end": None}),
+    "early_end": (True, {"no_award": False, "early_end": True}),
+    "held": (False, {"no_award": False, "early_end": False}),
+    "open": (None, {}),
+}
+"""What a reviewer found: whether it failed, and the outcomes that are known then."""
 
 
 class OutcomeLabels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +103,40 @@ def read_ocds(path: Path) -> HistoryFile:
     processes = _by_ocid(parts, problems)
     outcomes = outcomes_of(processes)
     cases = [_case_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, outcomes, strict=True))]
+    cases = _with_verdicts(path, cases, problems)
     return with_days(HistoryFile(cases=cases, rows=len(cases) + len(problems), problems=problems))
+
+
+def _with_verdicts(path: Path, cases: list[LabelledTender], problems: list[Problem]) -> list[LabelledTender]:
+    """The cases with the verdicts of a file beside them, if there is one; adds what is wrong there to the problems."""
+    beside = (path.with_name(f"{path.name.partition('.')[0]}.verdicts{ending}") for ending in (".csv", ".parquet"))
+    file = next((file for file in beside if file.is_file()), None)
+    if file is None:
+        return cases
+    table = read_columns(file, ["ocid", "verdict", "date"])
+    verdicts = dict[str, tuple[str, date | None]]()
+    for number, (ocid, verdict, day) in enumerate(zip(*table.values(), strict=True), start=1):
+        if str(verdict) not in VERDICTS:
+            words = f"{str(verdict)[:40]!r} is no verdict"
+            problems.append(
+                Problem(path=f"{file.name}, row {number}", problem=words, remedy=f"Use {', '.join(VERDICTS)}")
+            )
+        elif ocid:
+            verdicts[str(ocid)] = (str(verdict), dates.latest(str(day)) if day else None)
+    reviewed = [
+        _with_verdict(case, *verdicts.pop(case.tender.ocid)) if case.tender.ocid in verdicts else case for case in cases
+    ]
+    words, remedy = "a verdict on a process that the history lacks", "Give the notices of it too"
+    problems += [Problem(path=f"{file.name}, {ocid[:80]}", problem=words, remedy=remedy) for ocid in verdicts]
+    return reviewed
+
+
+def _with_verdict(case: LabelledTender, verdict: str, day: date | None) -> LabelledTender:
+    _, known = VERDICTS[verdict]
+    if not known:
+        return case
+    outcomes = {**case.outcomes, **known}
+    return msgspec.structs.replace(case, outcomes=outcomes, kind=f"reviewed: {verdict}", known_on=day)
 
 
 def _read_lines(path: Path) -> tuple[list[Process], list[Problem]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 from collections.abc import Iterator
@@ -71,7 +72,11 @@ def test_from_an_upload_to_the_reviews_and_back(page: Page, tmp_path: Path) -> N
     register.write_bytes(made.portfolio())
     assert faults(page) == []
     pictured(page, "upload")
+    first = page.locator("main form").locator("input, select").first
+    assert first.get_attribute("id") == "many", "the file comes first"
     page.get_by_label("File of tenders").set_input_files(register)
+    assert not page.get_by_label("Score them as of").is_visible()
+    page.get_by_text("Options: stage").click()
     page.get_by_label("Score them as of").select_option("draft")
     page.get_by_label("Reviews you have people for").fill("10")
     page.get_by_role("button", name="Upload and score").click()
@@ -80,8 +85,23 @@ def test_from_an_upload_to_the_reviews_and_back(page: Page, tmp_path: Path) -> N
     expect(page.get_by_role("heading", name="Worklist of register.jsonl")).to_be_visible(timeout=60_000)
     assert faults(page) == []
     pictured(page, "worklist")
+    page.set_viewport_size(dict(zip(("width", "height"), DESKTOP, strict=True)))
+    wide = "each => each.scrollWidth - each.clientWidth"
+    assert page.get_by_role("region", name="Table of tenders").evaluate(wide) <= 0, "every column is on the screen"
 
-    reviewed(page)
+    sorted_and_filtered(page)
+    a_review_is_kept(page)
+    with page.expect_download() as taken:
+        page.get_by_role("listitem").filter(has_text="Reviews:").get_by_role("link", name="csv").click()
+    assert taken.value.suggested_filename == "register-verdicts.csv"
+    with Path(taken.value.path()).open(encoding="utf-8-sig", newline="") as file:
+        (kept,) = csv.DictReader(file)
+    assert [kept[name] for name in ("failed", "verdict", "reviewer", "reason")] == [
+        "true",
+        "early_end",
+        "Ada",
+        "It went bust",
+    ]
     with page.expect_download() as taken:
         page.get_by_role("listitem").filter(has_text="Worklist:").get_by_role("link", name="csv").click()
     assert taken.value.suggested_filename == "register-worklist.csv"
@@ -90,7 +110,28 @@ def test_from_an_upload_to_the_reviews_and_back(page: Page, tmp_path: Path) -> N
     assert page.url.endswith("/portfolio")
 
 
-def reviewed(page: Page) -> None:
+def a_review_is_kept(page: Page) -> None:
+    """Adds a review to the first row: first without a name, then whole."""
+    here = page.url
+    page.locator("td.review summary").first.click()
+    rank = page.locator("tbody tr").first.get_attribute("id")
+    row = page.locator(f"#{rank}")
+    row.get_by_label("How it ended").select_option("Contract ended early")
+    row.get_by_label("Reason").fill("It went bust")
+    row.get_by_role("button", name="Keep").click()
+    assert "nobody signs it" in page.locator("#summary").inner_text()
+    assert faults(page) == []
+    assert row.get_by_label("How it ended").input_value() == "early_end"
+    row.get_by_label("Your name").fill("Ada")
+    row.get_by_role("button", name="Keep").click()
+    assert page.url.partition("#") == (here, "#", rank)
+    assert row.locator("td.review strong").inner_text() == "Contract ended early"
+    assert "1 row has a review" in page.locator("main").inner_text()
+    assert faults(page) == []
+    pictured(page, "reviewed")
+
+
+def sorted_and_filtered(page: Page) -> None:
     """Sorts and filters the worklist, opens a row, and goes back to where it was."""
     page.get_by_role("link", name="Value", exact=True).click()
     assert page.locator("th[aria-sort=descending]").inner_text().startswith("Value")
@@ -99,7 +140,7 @@ def reviewed(page: Page) -> None:
     assert "40 of 120 tenders" in page.locator("main").inner_text()
     assert set(page.locator("tbody tr td:nth-child(6)").all_inner_texts()) == {"£5.0m"}
     filtered = page.url
-    failure = float(page.locator("tbody tr").first.locator("strong").inner_text().rstrip("%"))
+    failure = float(page.locator("tbody tr").first.locator("strong").first.inner_text().rstrip("%"))
     page.locator("tbody tr").first.get_by_role("link").click()
     assert float(page.locator(".number").inner_text().rstrip("%")) == pytest.approx(failure, abs=0.55)
     pictured(page, "row")
@@ -155,6 +196,7 @@ def test_what_is_refused_is_corrected_in_place_without_scripts(
     register = tmp_path / "register.csv"
     register.write_text("title\nx\n")
     phone.goto(str(service.base_url.join("/portfolio")))
+    phone.get_by_text("Options: stage").click()
     phone.get_by_label("Score them as of").select_option("draft")
     phone.get_by_label("Share drawn at random").fill("20")
     phone.get_by_label("Compare with an earlier portfolio").fill("the last one")
@@ -174,7 +216,7 @@ def test_the_worklist_works_on_a_phone_without_scripts(phone: Page, service: htt
     pictured(phone, "worklist")
     phone.locator("summary").first.click()
     assert "points)" in phone.locator("details[open]").inner_text()
-    reviewed(phone)
+    sorted_and_filtered(phone)
     phone.goto(str(service.base_url.join("/portfolio")))
     assert faults(phone, scripts=False) == []
     pictured(phone, "upload")

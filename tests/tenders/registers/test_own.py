@@ -214,3 +214,20 @@ def test_a_process_without_any_day_stands_before_all_others(tmp_path):
     path = tmp_path / "history.json"
     path.write_text(json.dumps({"ocid": "x", "tender": {"title": "Roof"}}))
     assert find_register("own").read(path).cases[0].published == UNDATED
+
+
+def test_verdicts_beside_the_notices_count_before_what_these_say(tmp_path: Path) -> None:
+    notices = tmp_path / "own.json"
+    notices.write_bytes(EXAMPLE.with_name("notices.json").read_bytes())
+    before = {case.tender.ocid: case for case in own.read_own(notices).cases}
+    (tmp_path / "own.verdicts.csv").write_text(
+        "ocid,failed,verdict,reviewer,reason,date\nown-1,true,early_end,Ada,bust,2026-11-30\n"
+        "own-4,,open,Ada,,2026-11-30\nown-99,false,held,Ada,,2026-11-30\nown-2,,perhaps,Ada,,\n"
+    )
+    history = own.read_own(notices)
+    after = {case.tender.ocid: case for case in history.cases}
+    assert (after["own-1"].outcomes["no_award"], after["own-1"].outcomes["early_end"]) == (False, True)
+    assert after["own-1"].known_on == date(2026, 11, 30) and after["own-1"].kind == "reviewed: early_end"
+    assert all(after[ocid] == before[ocid] for ocid in before if ocid != "own-1")
+    places = [problem.path for problem in history.problems if "verdicts" in problem.path]
+    assert places == ["own.verdicts.csv, row 4", "own.verdicts.csv, own-99"]
