@@ -34,7 +34,10 @@ Flag = Literal["yes", "no", ""]
 
 
 class CasebookCase(msgspec.Struct, frozen=True, kw_only=True):
-    """One case: a row of `cases.csv`, every value as text, blank for unknown. README.md says what each is."""
+    """One case: a row of `cases.csv`, every value as text, blank for unknown. README.md says what each is.
+
+    `service_group` is one of some fifteen kinds of service, put by hand; the researchers' tables have none.
+    """
 
     case_id: str
     name: str
@@ -82,6 +85,7 @@ class CasebookCase(msgspec.Struct, frozen=True, kw_only=True):
     censored: Literal["yes", ""]
     cohort: str
     outcome_checked: Literal["yes", "no", ""]
+    service_group: str = ""
 
     @property
     def picked(self) -> bool:

@@ -21,6 +21,13 @@ def test_there_are_491_cases_of_which_128_are_picked() -> None:
     assert len({case.case_id for case in CASES}) == len(CASES)
 
 
+def test_every_case_has_one_of_fifteen_groups_of_services_which_no_release_tells() -> None:
+    groups = Counter(case.service_group for case in CASES)
+    assert len(groups) == 15 and groups["other"] == 4
+    assert all(count >= 4 for count in groups.values())
+    assert all("service_group" not in json.dumps(case.release()) for case in CASES[:20])
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_case_is_a_tender_at_every_stage(stage: Stage) -> None:
     for case in CASES:
