@@ -35,6 +35,8 @@ ELSEWHERE = "another kind of service"
 # What is bought, its value and the number of bidders say most about whether two cases compare. Who buys is nearly the
 # same for most cases, so sharing it says little. We chose the weights.
 HIGH, LOW = 2.0, 0.25
+WORDING, ALIKE = 4.0, 0.8
+"""The weight of title and description, and from which cosine on two texts count as the same."""
 
 
 class ComparedFact(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,10 +117,15 @@ class CaseMatrix(msgspec.Struct, frozen=True, eq=False):
 
 
 class CaseComparison(msgspec.Struct, frozen=True, eq=False, dict=True):
-    """One tender, the only row of `one`, compared with every row of `others`."""
+    """One tender, the only row of `one`, compared with every row of `others`.
+
+    `wording` is how alike the tender's words are to those of each row, from 0 to 1, with the words that they share;
+    None where words do not count.
+    """
 
     one: CaseMatrix
     others: CaseMatrix
+    wording: tuple[Floats, list[tuple[str, ...]]] | None = None
 
     @cached_property
     def differences(self) -> Floats:
@@ -139,16 +146,26 @@ class CaseComparison(msgspec.Struct, frozen=True, eq=False, dict=True):
         """The distance to each row: 0 is the same, 1 as different as can be, rounded to 4 places."""
         stated = ~np.isnan(self.differences)
         total = np.where(stated, self.differences, 0.0) @ WEIGHTS + PRIOR * PRIOR_DISTANCE
-        rounded: Floats = np.round(total / (stated @ WEIGHTS + PRIOR), 4)
+        weight = stated @ WEIGHTS + PRIOR
+        if self.wording is not None:
+            # Two texts on one thing seldom have all words in common.
+            alike, _ = self.wording
+            total += WORDING * (1 - np.minimum(alike / ALIKE, 1.0))
+            weight += WORDING
+        rounded: Floats = np.round(total / weight, 4)
         return rounded
 
     def likeness(self, row: int) -> Likeness:
         """How alike one row is, in words: what is nearest comes first, of equals what weighs most."""
         facts = sorted(self._facts(row), key=lambda fact: (fact.difference, -fact.weight))
+        words = self.wording[1][row] if self.wording is not None else ()
         return Likeness(
             distance=float(self.distances[row]),
             shared=len(facts),
-            also=tuple(fact.text for fact in facts if fact.same),
+            also=(
+                *((f"the words {', '.join(words)}",) if words else ()),
+                *(fact.text for fact in facts if fact.same),
+            ),
             unlike=tuple(fact.text for fact in reversed(facts) if not fact.same),
         )
 

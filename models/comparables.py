@@ -1,8 +1,9 @@
 """The casebook beside a tender: its nearest cases with known outcome, and the scores of the cases that a rule chose.
 
-The distance is that of `models.case_matrix`, as of the same stage. Left out are cases too recent to tell, and cases
-whose outcome is open to argument. Cohort and picked cases are both shown and say which they are: a picked case is in
-the casebook because of how it ended, so the share of failures among comparables is no rate.
+The distance is that of `models.case_matrix`, as of the same stage, and of the words of title and description
+(`models.wording`), so that a draft that states nothing else finds its likes, too. Left out are cases too recent to
+tell, and cases whose outcome is open to argument. Cohort and picked cases are both shown and say which they are: a
+picked case is in the casebook because of how it ended, so the share of failures among comparables is no rate.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from features.table_builder import of_tenders, one_row
 from models import score as scoring
 from models.bundle import Bundle
 from models.case_matrix import CaseComparison, CaseMatrix, Likeness, case_matrix
+from models.wording import WordIndex, word_index, words
 from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import Stage
@@ -168,7 +170,10 @@ def citations(case: CasebookCase) -> Iterator[Citation]:
 
 
 def _compare(process: Process, stage: Stage) -> CaseComparison:
-    return CaseComparison(case_matrix(one_row(process.as_of(stage), stage)), _known_matrix(stage))
+    tender = process.as_of(stage)
+    text = " ".join(filter(None, (tender.tender.title, tender.description, tender.tender.description)))
+    wording = _known_words().likeness(text) if any(words(text)) else None
+    return CaseComparison(case_matrix(one_row(tender, stage)), _known_matrix(stage), wording)
 
 
 def _nearest_rows(process: Process, stage: Stage, comparison: CaseComparison) -> list[int]:
@@ -181,6 +186,13 @@ def _nearest_rows(process: Process, stage: Stage, comparison: CaseComparison) ->
 @cache
 def _known_matrix(stage: Stage) -> CaseMatrix:
     return case_matrix(known_table(stage))
+
+
+@cache
+def _known_words() -> WordIndex:
+    """What was bought in each of `known_cases`, in words: the service and its sector say more of that than the name."""
+    cases = (known.case for known in known_cases("draft"))
+    return word_index([" ".join((case.name, *2 * (case.service, case.sector))) for case in cases])
 
 
 def _comparable(known: KnownCase, likeness: Likeness) -> Comparable:

@@ -79,6 +79,7 @@ def answer_page(request: DraftRequest, back: str = "") -> Response:
         result=view,
         sentence=sentence(score, view),
         strip=result.peer_strip(score, bundle, result.served_peers),
+        learnt=result.cases_learnt(bundle),
         most=REASONS,
         changes=[Change(item, against(item, score)) for item in suggested.single[:CHANGES]],
         suggestions=suggested,

@@ -8,6 +8,7 @@ from models import comparables as comparing
 from models import score as scoring
 from models import suggest as suggesting
 from serving.answers import served_bundle
+from serving.pages import result
 from serving.pages.drafts import DraftRequest
 from serving.pages.rendering import page
 
@@ -27,4 +28,5 @@ def comparables_page(request: DraftRequest) -> Response:
     process = request.draft.process(stage)
     nearest = comparing.comparables(process, stage)
     score = scoring.score(served_bundle(), process, stage, explain=False)
-    return page("comparables.html", here="/", draft=request.draft, score=score, comparables=nearest)
+    counted = result.cases_counted(len(comparing.known_cases(nearest.stage)), "those whose end is known")
+    return page("comparables.html", here="/", draft=request.draft, score=score, comparables=nearest, counted=counted)

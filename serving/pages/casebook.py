@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.comparables import citations, known_cases
+from serving.pages import result
 from serving.pages.drafts import Draft
 from serving.pages.form import form_values
 from serving.pages.rendering import page
@@ -39,8 +40,7 @@ async def list_cases(request: Request) -> Response:
         filters=filters,
         choices={"ended": ENDINGS, "sector": {name: name for name in sectors()}, "entered": ENTRIES},
         cases=[(case, ending(case)) for case in cases[(at - 1) * PAGE_CASES : at * PAGE_CASES]],
-        count=len(cases),
-        total=len(casebook.cases()),
+        counted=result.cases_counted(len(cases), "those that fit the filter" if any(filters.values()) else "all"),
         at=at,
         last=last,
         query=urlencode({name: value for name, value in filters.items() if value}),

@@ -17,6 +17,7 @@ from models.score import Score
 from portfolio.rendering import chance, percent, points
 from serving.answers import served_bundle
 from serving.pages.form import label_of
+from tenders import casebook
 from tenders.facts import Stage
 from tenders.io import form
 
@@ -87,6 +88,7 @@ class PeerStrip(msgspec.Struct, frozen=True):
     """The peers of one score as a picture, and how many failed and held, in all and below this score."""
 
     scale: Scale
+    words: str
     columns: list[StripColumn]
     failed: int
     held: int
@@ -135,6 +137,18 @@ def one_in(share: float) -> str:
     if share > 2 / 3 or number < 2:
         return f"About {round(10 * share)} in 10"
     return f"About 2 in {round(2 / share)}" if number < 3 and round(2 / share) % 2 else f"About 1 in {number:,}"
+
+
+def cases_counted(count: int, which: str) -> str:
+    """How many of all past cases count somewhere, and which: the one sentence for it on every page."""
+    return f"{len(casebook.cases()):,} past cases, of which {count:,} count here: {which}."
+
+
+def cases_learnt(bundle: Bundle) -> str:
+    """The same of the cases behind a bundle's UK figures; blank if it has none."""
+    figures = (bundle.manifest.metrics.get(f"failure/draft/{kind}", {}) for kind in ("cohort", "picked"))
+    known = int(sum(figure.get("n") or 0 for figure in figures))
+    return cases_counted(known, "those with a known day and a known end") if known else ""
 
 
 def doubts(warnings: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -215,6 +229,7 @@ def peer_strip(score: Score, bundle: Bundle, peers_at: Callable[[Stage], Peers])
     failed_below, held_below = cases.below(score.failure)
     return PeerStrip(
         scale=scale(score),
+        words=cases_counted(len(up) + len(down), "those that came in by a rule, and whose end is known"),
         columns=[
             StripColumn(
                 x=100 * column / STRIP_COLUMNS,

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks import comparables as measured
 from models.bundle import Bundle
 from models.comparables import NEAREST, Peers, citations, comparables, known_cases, peers
 from models.score import score
@@ -43,6 +44,26 @@ def test_the_brief_s_tenders_find_their_likes() -> None:
     assert "NHS008" in named("cambridgeshire-unitingcare", "draft"), (
         "South Warwickshire: older people, paid by outcomes"
     )
+
+
+@pytest.mark.parametrize(
+    ("title", "group"),
+    [
+        ("Community nursing and therapy services", "community health"),
+        ("Non-emergency patient transport", "patient transport"),
+        ("Passenger rail franchise", "rail and sea"),
+        ("Household waste treatment plant", "roads and waste"),
+    ],
+)
+def test_a_title_alone_finds_cases_of_its_kind_and_says_by_which_words(title: str, group: str) -> None:
+    found = comparables(to_process({"title": title}), "draft", 3).cases
+    assert [casebook.case(each.case).service_group for each in found] == [group] * 3
+    assert all(each.likeness.also[0].startswith("the words ") for each in found)
+
+
+def test_the_nearest_three_share_the_group_in_four_of_five_cases() -> None:
+    asked = measured.row("title and description", lambda case: measured.nearest_groups(case, True, True))
+    assert asked["cases"] > 300 and asked["all three"] >= measured.AIM
 
 
 def test_only_cases_that_could_be_judged_are_known() -> None:

@@ -57,7 +57,7 @@ def test_result_and_report_show_the_peers(http: httpx.Client) -> None:
     sent = carried(uploaded(http, "c.json", samples.data(CAMBRIDGESHIRE)))
     page, report = (http.post(path, data=sent).text for path in ("/", "/desk/report"))
     for text in (page, report):
-        assert re.search(r"\d+ past cases(, where the model puts them| on the same scale)", text)
+        assert re.search(r"\d+ past cases, of which \d+ count here: those that came in by a rule", text)
 
 
 def test_about_tells_the_registers_apart_from_the_uk_and_says_what_has_no_picture(
