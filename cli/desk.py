@@ -1,4 +1,4 @@
-"""The commissioner's commands: what-if, suggest, compare and report. `cli.main` has the others."""
+"""The commissioner's commands: what-if, suggest, compare, report and record. `cli.main` has the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from cli.options import AtStage, BundleDir, File, Json, out, parse_stage, print_json, read_processes
 from cli.output import print_comparables, print_suggestions, print_what_if
-from tenders.errors import DataError, UsageError
+from tenders.errors import DataError, UnreachableError, UsageError
 
 Settings = Annotated[
     list[str] | None,
@@ -95,6 +95,30 @@ def report(
         print_json({"report": str(to), "ocid": score.ocid, "stage": score.stage, "failure": score.failure})
     else:
         out.print(f"{to}: failure {score.failure:.1%} at {score.stage}, on two pages", markup=False)
+
+
+def record(
+    to: Annotated[Path | None, typer.Option("--out", help="Where to write it. Standard output by default.")] = None,
+    bundle: BundleDir = None,
+    json: Json = False,
+) -> None:
+    """Write the algorithmic transparency record of the models: the fields of the UK standard, as Markdown."""
+    from models import bundle as bundles
+    from models.transparency import record_text, transparency_record
+    from tenders import files
+
+    model = bundles.load(bundle or bundles.released())
+    if json:
+        print_json(transparency_record(model))
+    elif to is None:
+        out.print(record_text(model), markup=False, end="")
+    else:
+        try:
+            files.write_whole(to, record_text(model).encode())
+        except OSError as error:
+            raise UnreachableError(f"{to}: {error.strerror}. Give another place with --out") from None
+        open_fields = sum(field.open for section in transparency_record(model) for field in section.fields)
+        out.print(f"{to}: {open_fields} fields are yours to fill in", markup=False)
 
 
 def parse_settings(pairs: list[str]) -> dict[str, str]:

@@ -8,11 +8,15 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.bundle import Bundle
+from models.bundle import Bundle, TrainingSource
+from models.transparency import STANDARD, record_text, transparency_record
 from serving.answers import served_bundle
 from serving.pages.rendering import page
+from serving.pages.result import cases_counted, cases_learnt
+from tenders import casebook
 
 CARD, RELIABILITY, EFFECTS = "model-card.txt", "reliability.svg", "effects-"
+RECORD = "transparency-record"
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -63,6 +67,8 @@ async def about_page(_: Request) -> Response:
         "about.html",
         here="/about",
         manifest=bundle.manifest,
+        learnt=cases_learnt(bundle),
+        sources=[(source, _cases_of(source)) for source in bundle.manifest.data],
         own=own,
         others=[row for row in rows if row.cases in bundle.registers],
         calibrated=[row for row in own if row.ece is not None],
@@ -70,18 +76,32 @@ async def about_page(_: Request) -> Response:
         plots=plots,
         without=[name for name in bundle.registers if name not in pictures.values()],
         card=CARD,
+        record=RECORD,
     )
 
 
 async def picture(request: Request) -> Response:
-    """GET /about/NAME: a picture of the bundle, or its model card."""
+    """GET /about/NAME: a picture of the bundle, its model card, or its transparency record as a page or a file."""
     name = request.path_params["name"]
     if name == CARD:
         return Response(served_bundle().card, media_type="text/plain; charset=utf-8", headers=HEADERS)
+    if name == RECORD:
+        record = transparency_record(served_bundle())
+        return page("record.html", here="/about", record=record, standard=STANDARD, file=f"{RECORD}.md")
+    if name == f"{RECORD}.md":
+        named = {"Content-Disposition": f'attachment; filename="{name}"', **HEADERS}
+        return Response(record_text(served_bundle()), media_type="text/markdown; charset=utf-8", headers=named)
     content = _pictures(served_bundle()).get(name)
     if content is None:
         return page("missing.html", 404, here="/about", what="picture")
     return Response(content, media_type="image/svg+xml", headers=HEADERS)
+
+
+def _cases_of(source: TrainingSource) -> str:
+    """How many cases of a source count, in words."""
+    if source.name == casebook.NAME:
+        return cases_counted(source.rows, "those with a known day")
+    return f"{source.rows:,} cases."
 
 
 def metric_rows(bundle: Bundle) -> Iterator[MetricRow]:

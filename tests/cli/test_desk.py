@@ -197,3 +197,15 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     error = runner.invoke(app, ["report", MANCHESTER, "--out", str(tmp_path / "none" / "out.html")]).exception
     assert isinstance(error, UnreachableError)
     assert "--out" in str(error)
+
+
+def test_the_record_is_printed_written_and_given_as_json(tmp_path: Path) -> None:
+    to = tmp_path / "record.md"
+    printed = runner.invoke(app, ["record"]).stdout
+    written = runner.invoke(app, ["record", "--out", str(to)])
+    assert to.read_text(encoding="utf-8") == printed and "fields are yours to fill in" in written.stdout
+    sections = json.loads(runner.invoke(app, ["record", "--json"]).stdout)
+    assert [field["number"] for field in sections[0]["fields"]] == ["1", "2", "3", "4"]
+    assert isinstance(
+        runner.invoke(app, ["record", "--out", str(tmp_path / "no" / "x.md")]).exception, UnreachableError
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -24,13 +26,14 @@ def test_it_is_light_and_loads_nothing_from_elsewhere(http: httpx.Client, path: 
 @pytest.mark.parametrize(("ended", "failed"), [("failed", True), ("held", False)])
 def test_the_casebook_is_filtered_by_how_cases_ended(http: httpx.Client, ended: str, failed: bool) -> None:
     expected = sum(item.failed is failed for item in known_cases("awarded"))
-    assert f"{expected} of {len(casebook.cases())} cases" in http.get("/casebook", params={"ended": ended}).text
+    sentence = f"{len(casebook.cases())} past cases, of which {expected} count here: those that fit the filter."
+    assert sentence in http.get("/casebook", params={"ended": ended}).text
 
 
 def test_the_casebook_is_searched_by_words(http: httpx.Client) -> None:
     text = http.get("/casebook", params={"q": "UnitingCare cambridgeshire"}).text
     assert 'href="/casebook/NHS001"' in text
-    assert "0 of" in http.get("/casebook", params={"q": "no such thing"}).text
+    assert "of which 0 count here" in http.get("/casebook", params={"q": "no such thing"}).text
 
 
 def test_every_case_is_on_one_page_of_the_casebook(http: httpx.Client) -> None:
@@ -71,3 +74,20 @@ def test_about_shows_how_well_it_does_and_the_card(http: httpx.Client, bundle) -
     for name, picture in bundle.pictures.items():
         assert http.get(f"/about/{name}").content == picture
     assert http.get("/about/none").status_code == 404
+
+
+def test_the_transparency_record_is_a_page_linked_from_about_and_a_file(http: httpx.Client) -> None:
+    assert 'href="/about/transparency-record"' in http.get("/about").text
+    page, file = http.get("/about/transparency-record"), http.get("/about/transparency-record.md")
+    assert page.status_code == file.status_code == 200
+    assert "4.2.7 Model performance" in Page(page.text).text and "**4.2.7 Model performance.**" in file.text
+    assert "attachment" in file.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/casebook", "/about", "/answer?title=x", "/desk/comparables?title=x", "/desk/report?title=x"]
+)
+def test_the_number_of_cases_is_one_number(http: httpx.Client, path: str) -> None:
+    text = " ".join(Page(http.get(path).text).text.split())
+    counted = [text[found.start() - 12 : found.end()] for found in re.finditer("past cases, of which", text)]
+    assert counted and all(f"{len(casebook.cases())} past cases" in words for words in counted)

@@ -18,7 +18,7 @@ GRADE = 9.0
 QUERY = urlencode({**FILLED, "bidders": "2", "cpv": "85323000"})
 PAGES = {
     "/": "", "/answer": QUERY, "/desk/suggestions": QUERY, "/desk/comparables": QUERY, "/desk/stages": QUERY,
-    "/desk/unknown": QUERY, "/casebook": "", "/casebook/NHS001": "", "/about": "", "/portfolio": "", "/nope": "",
+    "/desk/unknown": QUERY, "/casebook": "", "/casebook/NHS001": "", "/about": "", "/about/transparency-record": "", "/portfolio": "", "/nope": "",
 }  # fmt: skip
 NOT_RUNNING = frozenset({"source", "standing", "range", "sentence", "found", "factors", "hidden", "effect"})
 """Classes of what is no running text of a page: names, figures, citations, the tender's own words, and what the
