@@ -117,10 +117,7 @@ def _description() -> list[tuple[str, str]]:
         ("Previous process", TO_FILL),
         (
             "Alternatives considered",
-            (
-                "Always stating the usual rate, logistic regression and models learnt from outcomes alone; the "
-                "model card compares them with what is used."
-            ),
+            ("Always stating the usual rate, and simpler models; the model card compares them with what is used."),
         ),
     ]
 
@@ -197,15 +194,15 @@ def _model(bundle: Bundle) -> list[tuple[str, str]]:
         ("Model output", "A probability with a 95% interval, and the effect of each feature on it."),
         (
             "Model architecture",
-            ("Gradient boosted trees (XGBoost), in the UK of depth 1 and monotone in every feature, then calibrated."),
+            "Gradient boosted trees (XGBoost) and a calibration. The model card says how each was built.",
         ),
         ("Model performance", f"{manifest.evidence} {' '.join(_figures(bundle))}"),
         ("Datasets", "; ".join(source.name for source in manifest.data) + "."),
         (
             "Dataset purposes",
             (
-                f"{casebook.NAME}: level, spread and track records of the UK models, and their judgement, out of "
-                "fold. Every other: training on its earlier years and judgement on its last ones."
+                f"{casebook.NAME}: building and judging the UK models; the model card says which part the cases play. "
+                "Every other: training on its earlier years and judgement on its last ones."
             ),
         ),
     ]
