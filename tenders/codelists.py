@@ -154,9 +154,11 @@ STANDARD_FIELDS = _words(
     additionalProcurementCategories assessmentSummariesDateSent durationInMonths finalStatusDate
     noAgreedMetricsRationale procurementMethodRationaleLegalBasis proposedAmendments rationaleClassifications
     standstill standstillPeriod terminationRationaleClassification
+    hasAccessibilityCriteria maximumRenewals titleLanguage accessDetailsURL multipleBidsAllowed deliveryLocations
+    wasDerivedFrom multilingualDescriptions numbers hasSustainability orderRationale
     """
 )
-"""Field names of OCDS 1.1, its extensions and the UK extension. Any other name earns a warning."""
+"""Field names of OCDS 1.1, its extensions, the UK extension and OCDS for eForms. Any other name earns a warning."""
 
 LATER_ROLES = {
     "draft": frozenset({"tenderer", "candidate", "leadTenderer", "enquirer", "interestedParty"}),

@@ -116,7 +116,7 @@ def apply_overrides(document: Json, overrides: Overrides) -> Tender:
     _clear(document, overrides.keys() - stated.keys())
     _set(document, fresh, stated)
     try:
-        return to_tender(document, is_settled=True)
+        return to_tender(document)
     except DataError as error:
         raise DataError([msgspec.structs.replace(p, path=form.key_of(p.path)) for p in error.problems]) from None
 

@@ -39,15 +39,15 @@ class ReadRelease(msgspec.Struct, frozen=True):
     notes: tuple[Problem, ...] = ()
 
 
-def to_tender(release: Any, where: str = "", is_settled: bool = False) -> Tender:
+def to_tender(release: Any, where: str = "") -> Tender:
     """The release as a `Tender`. `where` is the JSON path of the release, and is put before every path in an error.
 
-    What `is_settled` (`tenders.settled`) is taken as it stands. Raises DataError with all that is wrong.
+    Raises DataError with all that is wrong.
     """
-    return read_release(release, where, is_settled).tender
+    return read_release(release, where).tender
 
 
-def read_release(release: Any, where: str = "", is_settled: bool = False) -> ReadRelease:
+def read_release(release: Any, where: str = "") -> ReadRelease:
     """The release, and what has to be said of it; the notes' paths start with `where`. Raises as `to_tender` does."""
     if not isinstance(release, Mapping):
         raise DataError.at(where, f"expected an object, got {json_type(release)}")
@@ -59,8 +59,6 @@ def read_release(release: Any, where: str = "", is_settled: bool = False) -> Rea
     # `are_valid` is for many tenders: for one alone it takes several times as long.
     if problems := list(tender_problems(tender, where)):
         raise DataError(problems)
-    if is_settled:
-        return ReadRelease(document, tender, tuple(left_out))
     settled = settle(tender, left_out)
     return ReadRelease(document, settled.tender, (*left_out, *under(where, settled.notes)))
 

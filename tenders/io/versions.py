@@ -41,7 +41,7 @@ def split_versions(versioned: Mapping[str, Any], where: str) -> tuple[list[dict[
             raise DataError.at(f"{path}/releaseDate", f"expected a date, got {json_type(date)}")
         release = releases.setdefault(
             (date, str(release_id)),
-            {"ocid": versioned.get("ocid"), "id": release_id, "date": date, "tag": version.get("releaseTag") or []},
+            {"ocid": versioned.get("ocid"), "id": release_id, "date": date, "tag": _tags(version.get("releaseTag"))},
         )
         if version.get("value") is not None:
             _put(release, place, version["value"])
@@ -52,6 +52,11 @@ def split_versions(versioned: Mapping[str, Any], where: str) -> tuple[list[dict[
         # Nothing says when it appeared. The last release is the safe choice.
         _put(ordered[-1], place, value)
     return ordered, notes
+
+
+def _tags(value: Any) -> Any:
+    """The tags of a release, which OCDS 1.0 writes as one."""
+    return [value] if isinstance(value, str) else value or []
 
 
 class _Plain(msgspec.Struct, frozen=True):

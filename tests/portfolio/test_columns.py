@@ -89,7 +89,7 @@ def test_rows_stay_in_their_order_whatever_model_scores_them(bundle: Bundle) -> 
     stages: list[Stage] = ["draft", "bids_in", "draft", "awarded", "bids_in"]
     lines, alone = ScoredRows("a"), []
     for line, stage in enumerate(stages, start=1):
-        case = scoring.case(bundle, to_process(samples.draft(ocid=f"x-{line}")), stage, check_stage=False)
+        case = scoring.case(bundle, to_process(samples.draft(ocid=f"ocds-h6vhtk-{line}")), stage, check_stage=False)
         lines.add_cases([(line, "")], [case], [None])
         single = ScoredRows("a")
         single.add_cases([(line, "")], [case], [None])

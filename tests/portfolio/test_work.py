@@ -19,6 +19,7 @@ from models import bundle as bundles
 from models.score import BatchScorer
 from portfolio import work
 from portfolio.work import RunOptions, ScoredPart, cached_bundle, read_part, score_block
+from tenders import dates
 from tenders.facts import STAGES, Stage
 from tenders.io.blocks import blocks
 from tenders.io.form import to_release
@@ -239,16 +240,19 @@ def test_good_rows_among_bad_ones_are_scored_as_if_alone(tmp_path: Path) -> None
     assert part.table.select(told).equals(alone.table.select(told))
 
 
+SOON = dates.today().year + 2
+
+
 @pytest.mark.parametrize("stage", ["bids_in", "awarded"])
 @pytest.mark.parametrize("kind", ["lines", "forms"])
 def test_a_row_that_has_not_reached_the_stage_costs_only_itself(kind: str, stage: Stage, tmp_path: Path) -> None:
     shows: dict[str, Json] = {"bids_in": {"bidders": 2}, "awarded": {"supplier": "S plc"}}
     rows: list[Json] = [
         {"title": "Reached", **shows[stage]},
-        {"title": "Draft", "tender_end": "2199-01-01", "award_date": "2199-02-01"},
+        {"title": "Draft", "tender_end": f"{SOON}-01-01", "award_date": f"{SOON}-02-01"},
         {"title": "Closed", "tender_end": "2020-01-01"},
     ]
-    releases = [{"ocid": f"t-{number}", **to_release(row)[0]} for number, row in enumerate(rows)]
+    releases = [{"ocid": f"ocds-h6vhtk-{number}", **to_release(row)[0]} for number, row in enumerate(rows)]
     columns = ("title", "bidders", "supplier", "tender_end", "award_date")
     cells = [",".join(str(row.get(name, "")) for name in columns) for row in rows]
     contents = {
