@@ -9,7 +9,8 @@ see the same tender, and a warning says so with its JSON path. This module alone
 - a duration of nothing, of nines alone from four digits on, or of a century; for a tender, of more than ten years;
 - a count of nines alone; a count of 0 beside a bidder that is named, or while bids can still come in.
 
-Sources: real notices (FIELD notes in docs/formats.md); the epochs of Unix, Excel, SQL Server and FAT file systems.
+Sources: notices of many publishers; the epochs of Unix, Excel, SQL Server and FAT file systems. docs/inputs.md
+shows the rules as a table.
 """
 
 from __future__ import annotations
