@@ -229,8 +229,10 @@ def _duration(path: str, period: Period, most_years: float) -> Iterator[Problem]
         ("durationInMonths", period.duration_in_months, DAYS_A_YEAR / 12),
     ):
         if number is not None and is_no_duration(number * days, most_years, number):
-            problem = f"{number:g} is what systems write for no duration, so it is unknown"
-            yield Problem(path=f"{path}/{name}", problem=problem)
+            what = f"{number:g} is what systems write for no duration"
+            if number * days > most_years * DAYS_A_YEAR:
+                what = f"{number:,.10g} {'days' if days == 1 else 'months'} are more than {most_years:g} years"
+            yield Problem(path=f"{path}/{name}", problem=f"{what}, so it is unknown")
 
 
 def is_no_duration(days: float, most_years: float = CENTURY, written: float | None = None) -> bool:

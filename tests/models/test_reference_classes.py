@@ -63,7 +63,8 @@ def test_a_little_more_value_never_makes_a_leap(value: float, factor: float):
     assert abs(levels[1] - levels[0]) < 0.02
 
 
-@given(st.floats(1e4, 1e9), st.floats(1e4, 1e9))
+# An amount of nines alone is a default, so it has no class of its size.
+@given(st.floats(1e4, 9e8), st.floats(1e4, 9e8))
 def test_a_larger_service_never_has_a_lower_rate_of_early_ends(first: float, second: float):
     less, more = sorted((first, second))
     low, high = (placed(value=v, category="services").level(RATES, "early_end")[0][0] for v in (less, more))

@@ -127,7 +127,7 @@ def test_a_tender_of_which_nothing_is_known_scores_near_the_base_rate_without_re
     assert {each.feature for each in found.unknown} == {feature.name for feature in bundle.weighed}
 
 
-@pytest.mark.parametrize(("bidders", "single"), [(0, 0.0), (1, 1.0), (2, 0.0), (9, 0.0)])
+@pytest.mark.parametrize(("bidders", "single"), [(1, 1.0), (2, 0.0), (9, 0.0)])
 @pytest.mark.parametrize("stage", ["bids_in", "awarded"])
 def test_once_bids_are_counted_a_single_bid_is_a_fact(
     bundle: Bundle, stage: Stage, bidders: int, single: float

@@ -21,7 +21,7 @@ MOST = {
     "/desk/suggestions": (1, 2),
     "/desk/comparables": (1, 0),
     "/desk/unknown": (1, 1),
-    "/desk/report": (3, 2),
+    "/desk/report": (3, 3),
 }
 """How many scores by themselves, and how many batches, a page may ask for."""
 

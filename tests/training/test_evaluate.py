@@ -198,8 +198,10 @@ def test_an_outcome_without_a_model_is_refused_by_name(whole: Bundle) -> None:
 def test_scoring_picks_the_register_by_the_ocid(whole: Bundle) -> None:
     for name in ("made", "other"):
         assert whole.for_ocid(f"{name}-1").manifest.register == name
-    for ocid in (None, "", "ocds-1", "madeup-1"):
+    for ocid in (None, ""):
         assert whole.for_ocid(ocid) is whole
+    for ocid in ("ocds-1", "madeup-1"):
+        assert whole.for_ocid(ocid).manifest.register == "any"
 
 
 def test_blind_notices_are_judged_by_the_uk_model_and_targeted_ones_stand_apart(bundle: Bundle, tmp_path: Path) -> None:
