@@ -146,7 +146,7 @@ def learning_curve(case: Case, last: Split, chosen: Numbers, recipe: Recipe) -> 
         train = last.train[some]
         if not 0 < last.y[some].sum() < len(some):
             continue
-        matrix = training_matrix(table, train, last.y[some], last.cut, params)
+        matrix = training_matrix(table, train, last.y[some], last.cut, params, last.weight[some])
         booster = fit_booster(matrix.x, matrix.y, matrix.weight, table.names, params, recipe.seed, matrix.base_margin)
         margin = predict_margin(table, booster, last.test, params)
         found.append({"rows": len(some), "positives": int(last.y[some].sum()), **_auc(y, margin, cluster)})

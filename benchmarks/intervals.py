@@ -2,9 +2,9 @@
 
 The same forecasts get intervals in four ways, each from earlier windows only (in a snapshot, other buyers):
 
-- served: lines from margin to probability, drawn again from whole months (buyers in a snapshot), whose level moves as
-  it does from one window to the next;
-- level held: the same without that move;
+- served: lines from margin to probability, drawn again from whole months (buyers in a snapshot), whose level is
+  followed from month to month and may move as levels do until tenders have ended;
+- level held: the same without either;
 - single cases: the same lines, drawn again from single cases, as if none shared its fate with another;
 - Venn-Abers: the inductive Venn-Abers predictor on the same forecasts (Vovk and Petej 2014).
 
@@ -35,7 +35,6 @@ from training.rolling import (
     STEPS,
     Backtest,
     IntervalForecasts,
-    best_drift,
     calibrated_forecasts,
     interval_coverage,
     predict_margin,
@@ -56,25 +55,23 @@ PROMISED = 0.95
 
 
 def forecast(table: RegisterDataset, recipe: Recipe, rows: int) -> Backtest:
-    """The served model's margins of every slice, fitted on at most `rows` rows; its drift is added as it is served."""
+    """The served model's margins of every slice, fitted on at most `rows` rows."""
     params, parts = recipe.register_params(table.register, table.outcome), []
     for number, part in enumerate(rolling_splits(table, STEPS)):
         chosen = latest(table, part, params, rows)
         train = part.train[chosen]
         own = tune_column_share(table, part, params, recipe.seed)
-        matrix = training_matrix(table, train, part.y[chosen], part.cut, params)
+        matrix = training_matrix(table, train, part.y[chosen], part.cut, params, part.weight[chosen])
         booster = fit_booster(matrix.x, matrix.y, matrix.weight, table.names, own, recipe.seed, matrix.base_margin)
         margin = predict_margin(table, booster, part.test, own)
         parts.append((part.test, margin, np.full(len(part.test), number)))
     tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
-    found = Backtest(rows=tested, margin=margin, split=number)
-    drifted = margin + best_drift(table, found) * table.drift[tested]
-    return msgspec.structs.replace(found, margin=drifted)
+    return Backtest(rows=tested, margin=margin, split=number)
 
 
 def by_method(table: RegisterDataset, found: Backtest, recipe: Recipe) -> Mapping[str, IntervalForecasts]:
     """The same forecasts with the intervals of each method."""
-    served = calibrated_forecasts(table, found, found.margin, recipe.seed, recipe.resamples)
+    served = calibrated_forecasts(table, found, recipe.seed, recipe.resamples)
     methods: dict[str, Method] = {
         HELD: lambda margin, y, block, test: lines(table, margin, y, block, test, recipe),
         SINGLE: lambda margin, y, _, test: lines(table, margin, y, np.arange(len(y)), test, recipe),
@@ -103,7 +100,7 @@ def by_step(table: RegisterDataset, found: Backtest, method: Method) -> Iterator
 def lines(table: RegisterDataset, margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
     """The served line, its intervals those of its resamples alone."""
     line = fit_calibration(margin, y, np.ones(len(y)), block, recipe.seed, recipe.resamples)
-    line = shrink_slope_to_one(line, margin, expit(margin) if table.snapshot else y)
+    line = shrink_slope_to_one(line, margin, expit(margin))
     drawn = np.array([expit(a + b * test) for a, b in line.resampled])
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     return expit(line.intercept + line.slope * test), low, high

@@ -26,7 +26,6 @@ from training.rolling import (
     STEPS,
     Backtest,
     base_margin,
-    best_drift,
     calibrated_forecasts,
     rolling_splits,
     training_matrix,
@@ -75,7 +74,7 @@ def forecasts(
     for number, (part, params) in enumerate(zip(rolling_splits(table, STEPS), own, strict=True)):
         chosen = latest(table, part, params, rows)
         train = part.train[chosen]
-        matrix = training_matrix(table, train, part.y[chosen], part.cut, params)
+        matrix = training_matrix(table, train, part.y[chosen], part.cut, params, part.weight[chosen])
         task = Task(
             x=matrix.x,
             y=matrix.y,
@@ -98,11 +97,10 @@ def forecasts(
 
 
 def _judged(table: RegisterDataset, found: Backtest, recipe: Recipe, seconds: float) -> PeerForecasts:
-    margin = found.margin + best_drift(table, found) * table.drift[found.rows]
-    result = calibrated_forecasts(table, found, margin, recipe.seed, recipe.resamples)
-    scored = found.split > 0 if not table.snapshot and found.split.max() > 0 else np.ones(len(margin), dtype=bool)
+    result = calibrated_forecasts(table, found, recipe.seed, recipe.resamples)
+    scored = found.split > 0 if not table.snapshot and found.split.max() > 0 else np.ones(len(found.margin), dtype=bool)
     return PeerForecasts(
-        y=result.y, rank=margin[scored], p=result.p, cluster=clusters(table, found.rows[scored]), seconds=seconds
+        y=result.y, rank=found.margin[scored], p=result.p, cluster=clusters(table, found.rows[scored]), seconds=seconds
     )
 
 

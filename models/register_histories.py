@@ -57,6 +57,7 @@ def save(history: RegisterHistory, outcome: str, directory: Path) -> None:
         "rate": "" if history.rate is None else repr(history.rate),
         "timeless": str(int(history.timeless)),
         "passes": str(history.passes),
+        "level": "" if history.level is None else " ".join(map(repr, history.level)),
     }
     for name, table in zip(files(outcome), tables, strict=True):
         described = table.replace_schema_metadata({**about, **(table.schema.metadata or {})})
@@ -99,7 +100,7 @@ def load(outcome: str, contents: Mapping[str, bytes]) -> RegisterHistory:
     """The history from the contents of the files that `save` wrote, by their names."""
     tables = [pq.read_table(pa.BufferReader(contents[name])) for name in files(outcome)]
     about = {key.decode(): value.decode() for key, value in tables[0].schema.metadata.items()}
-    day = int(about["day"])
+    day, level = int(about["day"]), about.get("level", "").split()
     return RegisterHistory(
         outcomes=_counts(tables[0], day),
         publications=_counts(tables[1], day),
@@ -109,6 +110,7 @@ def load(outcome: str, contents: Mapping[str, bytes]) -> RegisterHistory:
         day=day,
         passes=int(about["passes"]),
         timeless=about["timeless"] == "1",
+        level=(float(level[0]), float(level[1])) if level else None,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import expit, logit
-from scipy.stats import t as student
+from scipy.stats import norm as normal
 
 from models.calibration import Calibration
 from training.splits import bootstrap
@@ -25,9 +25,6 @@ SLOPE_SPREAD = 1.0
 # Prior spread around 1 of the slope of a register's margins: a fit by log loss aims at 1. Chosen on the registers'
 # windows (docs/benchmarks.md).
 TRUST = 0.1
-# Prior spread of the level (log-odds) from one window to the next, and how many windows that prior is worth. Chosen on
-# the registers' windows (docs/benchmarks.md).
-LEVEL_SPREAD, LEVEL_WINDOWS = 0.15, 8
 
 
 def fit_calibration(
@@ -78,25 +75,15 @@ def shrink_slope_to_one(line: Calibration, margin: Floats, level: Floats) -> Cal
     )
 
 
-def widen_for_level_shift(
-    line: Calibration, margin: Floats, y: Floats, window: NDArray[np.int64], seed: int
-) -> Calibration:
-    """The line with wider intervals, because the next window may have another level than those it was fitted on.
+def widen_for_level(line: Calibration, variance: float, seed: int) -> Calibration:
+    """The line with wider intervals, because the level (log-odds) moves by a variance until tenders have ended.
 
-    A bootstrap of cases tells how well a past level is known, not how far the next one moves. That is estimated from
-    the windows (numbers, shape (n,)), together with LEVEL_WINDOWS more at LEVEL_SPREAD. Each resampled intercept takes
-    one draw of Student's t with as many degrees of freedom.
+    A bootstrap of cases tells how well a past level is known, not how far the next one lies away. Each resampled
+    intercept takes one draw of a normal distribution, evenly spread.
     """
-    windows = [window == number for number in np.unique(window)]
-    levels = np.array([intercept_for_rate(margin[w], y[w], np.ones(w.sum()), line.slope) for w in windows])
-    p = [expit(line.intercept + line.slope * margin[w]) for w in windows]
-    by_chance = np.mean([1 / max(np.sum(q * (1 - q)), 1e-9) for q in p])
-    freedom = len(levels) - 1
-    squares = max(0.0, float(np.sum((levels - levels.mean()) ** 2) - freedom * by_chance))
-    spread = np.sqrt((LEVEL_WINDOWS * LEVEL_SPREAD**2 + squares) / (LEVEL_WINDOWS + freedom))
     times = len(line.resampled)
-    evenly = student.ppf((np.arange(times) + 0.5) / times, LEVEL_WINDOWS + freedom)
-    moves = np.random.default_rng(seed).permutation(evenly) * spread
+    evenly = normal.ppf((np.arange(times) + 0.5) / times) * np.sqrt(variance)
+    moves = np.random.default_rng(seed).permutation(evenly)
     drawn = tuple((round(a + move, 4), b) for (a, b), move in zip(line.resampled, moves.tolist(), strict=True))
     return msgspec.structs.replace(line, resampled=drawn)
 

@@ -22,6 +22,7 @@ from features.categorical import Categorical
 from features.feature import Feature
 from features.table import TenderTable, TrackRecords
 from features.table_builder import of_tenders
+from features.track_records import delays
 from features.track_records import register_history as histories
 from features.track_records.attributes import amount, hash_attributes, hashed
 from features.track_records.case_records import NO_RECORDS, CaseHistory
@@ -55,6 +56,8 @@ FOLDS = 5
 """Folds of buyers in a snapshot."""
 MONTH, SCARCE = 30, 1000
 """A register was still kept at the end of a MONTH (days) with more than one in SCARCE of its outcomes, two at least."""
+OF_SOME_TIME = ("_month", "_quarter", "_year")
+"""How the names of rates end that count what is recent."""
 MOST_PASSES, OUTCOMES = 6, 50_000
 """The text models pass over each outcome until they have taken OUTCOMES steps, at most MOST_PASSES times."""
 
@@ -247,7 +250,13 @@ def register_dataset(
     tenders = [case.as_of(stage) for case in cases]
     stated = informative_features([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
     recorded = register_features(reading)
-    level, drift = register_level(reading)
+    if register.snapshot:
+        # All is of one day: the rates of weeks, months and a year are those of ever, and only add noise.
+        recorded = {name: column for name, column in recorded.items() if not name.endswith(OF_SOME_TIME)}
+        level, drift = register_level(reading)
+    else:
+        level, drift = delays.levels(*clocks(replayed), replayed.published)
+        history.level = delays.level_as_of(*clocks(replayed), history.day + 1)
     features = [*stated, *(catalogue()[name] for name in recorded)]
     records = TrackRecords(cases=Categorical.single(NO_RECORDS, len(cases)), register=recorded)
     return RegisterDataset(
@@ -269,6 +278,11 @@ def register_dataset(
         subgroups=subgroups(cases, buyer),
         history=history,
     )
+
+
+def clocks(cases: HistoryCases) -> tuple[Numbers, Numbers, Floats, Floats]:
+    """When cases were published and known, how they ended, and what each counts."""
+    return cases.published, cases.known, cases.y, cases.weight
 
 
 def feature_matrix(features: Sequence[Feature], table: TenderTable) -> Matrix:

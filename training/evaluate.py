@@ -18,6 +18,7 @@ from scipy.special import expit
 from features.categorical import Categorical
 from features.table import TrackRecords
 from features.table_builder import of_tenders
+from features.track_records import delays
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
 from features.track_records.case_records import NO_RECORDS, CaseHistory
@@ -30,7 +31,7 @@ from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import UNDATED, LabelledTender, Register
 from training import metrics
-from training.datasets import empty_history, replay_cases
+from training.datasets import clocks, empty_history, replay_cases
 from training.splits import group_numbers
 
 Floats = NDArray[np.float64]
@@ -173,16 +174,20 @@ def replayed_records(
         attributes = hash_attributes(cases[row].tender for row in rows)
         reading = read_history(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
         at = list(range(len(rows)))
+        level, drift = register_level(reading)
     else:
         replay = replay_cases(everything, outcome, register.called_off)
         empty = empty_history(replay) if history is None else RegisterHistory.empty(replay, history.passes)
         reading = histories.replay(empty, replay)
         at = [len(before) + row for row in rows]
-    level, drift = register_level(reading)
-    columns = {"register_level": level, "register_drift": drift, **register_features(reading)}
+        level, drift = delays.levels(*clocks(replay), replay.published[at])
     return TrackRecords(
         cases=Categorical.single(NO_RECORDS, len(rows)),
-        register={name: column[at] for name, column in columns.items()},
+        register={
+            "register_level": level,
+            "register_drift": drift,
+            **{name: column[at] for name, column in register_features(reading).items()},
+        },
     )
 
 

@@ -40,14 +40,15 @@ THEME_PARAMS = BoosterParams(depth=4, learning_rate=0.05, trees=150, smallest_le
 
 
 class PoolRows(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of a register: `x` of shape (rows, names), and for each row its outcome, its base margin in log-odds, and
-    the cluster whose fate it shares."""
+    """Rows of a register: `x` of shape (rows, names), and for each row its outcome, its base margin in log-odds, the
+    weight that its outcome has because it is known, and the cluster whose fate it shares."""
 
     register: str
     names: tuple[str, ...]
     x: Matrix
     y: Floats
     base_margin: Floats
+    weight: Floats
     cluster: Numbers
 
 
@@ -122,7 +123,7 @@ def pool_sample(data: RegisterDataset, steps: int) -> PoolSample:
     return PoolSample(
         outcome=data.outcome,
         stage=data.stage,
-        learn=msgspec.structs.replace(learn, y=last.y[chosen]),
+        learn=msgspec.structs.replace(learn, y=last.y[chosen], weight=last.weight[chosen]),
         test=test,
         unseen=pool_rows(data, np.flatnonzero(data.labelled)) if data.snapshot else test,
     )
@@ -136,6 +137,7 @@ def pool_rows(data: RegisterDataset, rows: Numbers) -> PoolRows:
         x=data.x[rows],
         y=data.y[rows],
         base_margin=data.level[rows] + data.x[rows, data.names.index("profile_score")],
+        weight=np.ones(len(rows)),
         cluster=(data.buyer if data.snapshot else data.cluster)[rows],
     )
 
@@ -185,7 +187,7 @@ def _fit(samples: Sequence[PoolSample], travelling: bool, seed: int) -> xgb.Boos
     return fit_booster(
         np.concatenate([align_columns(sample.learn.x, sample.learn.names, names) for sample in samples]),
         np.concatenate([sample.learn.y for sample in samples]),
-        np.concatenate([np.full(len(sample.learn.y), MOST_POOLED / len(sample.learn.y)) for sample in samples]),
+        np.concatenate([sample.learn.weight * MOST_POOLED / sample.learn.weight.sum() for sample in samples]),
         names,
         POOL_PARAMS,
         seed,
@@ -196,7 +198,7 @@ def _fit(samples: Sequence[PoolSample], travelling: bool, seed: int) -> xgb.Boos
 
 def margin_at_own_level(rows: PoolRows) -> Floats:
     """The base margin of rows, moved so that its mean probability is the rows' own rate."""
-    return rows.base_margin + intercept_for_rate(rows.base_margin, rows.y, np.ones(len(rows.y)), 1.0)
+    return rows.base_margin + intercept_for_rate(rows.base_margin, rows.y, rows.weight, 1.0)
 
 
 def shared_columns(samples: Sequence[PoolSample], travelling: bool) -> list[str]:
@@ -275,7 +277,7 @@ def ablate_themes(sample: PoolSample, seed: int) -> ThemeAblation:
 
 def _auc_with(sample: PoolSample, columns: list[int], seed: int) -> float:
     names = [sample.learn.names[column] for column in columns]
-    weight = np.ones(len(sample.learn.y))
-    booster = fit_booster(sample.learn.x[:, columns], sample.learn.y, weight, names, THEME_PARAMS, seed)
+    learn = sample.learn
+    booster = fit_booster(learn.x[:, columns], learn.y, learn.weight, names, THEME_PARAMS, seed)
     margin = booster_margin(booster, sample.test.x[:, columns], names)
     return metrics.auc(sample.test.y, margin, np.ones(len(margin)))

@@ -14,15 +14,18 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from features.track_records import delays
+from features.track_records.delays import Teaching
 from features.track_records.register_history import RegisterHistory
 from models.bundle import ModelPart
 from models.calibration import Calibration
+from models.level import START, Known, Level, Rule, served_variance, shifts
 from models.predict import Matrix
 from models.training_profile import FeatureQuantiles, feature_quantiles
 from tenders.errors import DataError
 from tenders.facts import Stage
 from training import metrics
-from training.calibrate import fit_calibration, intercept_for_rate, shrink_slope_to_one, widen_for_level_shift
+from training.calibrate import fit_calibration, shrink_slope_to_one, widen_for_level
 from training.datasets import RegisterDataset
 from training.fit import booster_margin, fit_booster, hide_gaps
 from training.recipe import BoosterParams
@@ -35,14 +38,10 @@ STEPS = 3
 """Windows that are forecast: the first is calibrated on only, the others are judged too."""
 LONGEST, SHORTEST = 365, 30
 """Bounds of a window in days; between them it is a sixth of the register's span."""
-MATURITY_DAYS = 120
-"""Maximum of the days that a case must have had to end before a cut: cases that end late end otherwise, and would be
-missing among those known at the cut."""
 COLUMN_SHARES, PARTS = (0.3, 0.6, 1.0), 4
 """Shares of the columns that are tried in a snapshot, and the folds of buyers that decide."""
 MOST_CALIBRATED = 20_000
 """Forecasts that a calibration is fitted on, spread evenly: more do not change two numbers."""
-DRIFTS = (0.0, 0.5, 1.0)
 MONTH = 30
 YEAR = 365
 """Days before the last publication whose rows count in a profile: an older register is no measure of today's."""
@@ -51,11 +50,13 @@ FEWEST_OF_YEAR = 2000
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """One window: the day of its cut, the rows to fit on with their outcome as known then, and the rows to judge."""
+    """One window: the day of its cut, the rows to fit on with their outcome as known then and the weight that this
+    gives them, and the rows to judge."""
 
     cut: int
     train: Numbers
     y: Floats
+    weight: Floats
     test: Numbers
 
 
@@ -122,46 +123,64 @@ class RegisterFit(msgspec.Struct, frozen=True, kw_only=True):
 def fit_register(data: RegisterDataset, params: BoosterParams, seed: int, resamples: int) -> RegisterFit:
     """Validates, calibrates and fits the model of one dataset."""
     tested = backtest(data, params, STEPS, seed)
-    drift = best_drift(data, tested)
-    margin = tested.margin + drift * data.drift[tested.rows]
-    line = calibrate_backtest(data, tested, margin, np.full(len(margin), True), seed, resamples)
+    line = calibrate_backtest(data, tested, np.full(len(tested.margin), True), seed, resamples)
     booster = fit_final(data, params, seed)
     part = ModelPart(
         outcome=data.outcome,
         stage=data.stage,
         features=tuple(booster.feature_names or ()),
         level=params.level,
-        drift=drift,
     )
     labelled = np.flatnonzero(data.labelled)
     recent = labelled[latest_year(data.published[labelled])]
-    newest = np.full(len(margin), True) if data.snapshot else tested.split == tested.split.max()
+    newest = np.full(len(tested.margin), True) if data.snapshot else tested.split == tested.split.max()
     return RegisterFit(
         part=part,
         booster=booster,
         calibration=line,
-        forecasts=calibrated_forecasts(data, tested, margin, seed, resamples),
+        forecasts=calibrated_forecasts(data, tested, seed, resamples),
         quantiles=column_quantiles(data.x, data.names, part.features, recent),
-        scores=line.probabilities(margin[newest]),
+        scores=line.probabilities(tested.margin[newest]),
         history=data.history,
     )
 
 
 def rolling_splits(data: RegisterDataset, steps: int) -> Iterator[Split]:
-    """The last `steps` windows, oldest first; folds of buyers, if the register is a snapshot."""
-    labelled = np.flatnonzero(data.labelled)
-    last = int(data.published[labelled].max())
+    """The last `steps` windows, oldest first; folds of buyers, if the register is a snapshot.
+
+    Of publications so recent that their outcomes are hardly known none is judged: those that are known are the quick
+    ones.
+    """
+    judged = judged_rows(data)
+    last = int(data.published[judged].max())
     if data.snapshot:
-        for train, test in grouped_folds(data.buyer[labelled], steps + 2, 1):
-            yield Split(cut=last, train=labelled[train], y=data.y[labelled[train]], test=labelled[test])
+        for train, test in grouped_folds(data.buyer[judged], steps + 2, 1):
+            rows = judged[train]
+            yield Split(cut=last, train=rows, y=data.y[rows], weight=np.ones(len(rows)), test=judged[test])
         return
     window = window_days(data)
     for step in range(steps, 0, -1):
         cut = last - step * window
-        test = labelled[(data.published[labelled] > cut) & (data.published[labelled] <= cut + window)]
-        train, y = known_rows(data, cut + 1)
-        if len(test) and len(train) and 0 < y.sum() < len(y):
-            yield Split(cut=cut + 1, train=train, y=y, test=test)
+        test = judged[(data.published[judged] > cut) & (data.published[judged] <= cut + window)]
+        known = known_rows(data, cut + 1)
+        y = data.y[known.rows]
+        if len(test) and len(y) and 0 < y.sum() < len(y):
+            yield Split(cut=cut + 1, train=known.rows, y=y, weight=known.weight, test=test)
+
+
+def judged_rows(data: RegisterDataset) -> Numbers:
+    """The rows that a forecast can be judged on: their outcome is known, and so are most outcomes of their age."""
+    labelled = np.flatnonzero(data.labelled)
+    if not tells_delay(data):
+        return labelled
+    end = int(max(data.known[labelled].max(), data.published[labelled].max())) + 1
+    mature = delays.teaching(data.published, data.known, data.y, end, delays.MATURE).rows
+    return mature if len(mature) else labelled
+
+
+def tells_delay(data: RegisterDataset) -> bool:
+    """Whether the register shows how fast outcomes become known: time orders it, and outcomes do not take years."""
+    return not data.snapshot and data.outcome != "early_end"
 
 
 def window_days(data: RegisterDataset) -> int:
@@ -171,22 +190,18 @@ def window_days(data: RegisterDataset) -> int:
     return int(np.clip(span // 6, SHORTEST, LONGEST))
 
 
-def known_rows(data: RegisterDataset, cut: int) -> tuple[Numbers, Floats]:
-    """Rows to fit on at a cut, and their outcome as known then.
+def known_rows(data: RegisterDataset, cut: int) -> Teaching:
+    """Rows to fit on at a cut, with their weight (`features.track_records.delays`).
 
     A case must have ended by then. Contracts (early_end) are the exception: they are taken as the history tells them in
     the end. Their outcome is known years later, and a model fitted on what had ended by the cut would differ from the
     one that is served, which knows more. So figures of early_end are those of a history that has had time
-    (docs/registers.md).
+    (docs/registers.md). A snapshot is taken whole.
     """
-    labelled = data.labelled
-    if data.outcome == "early_end":
-        rows = np.flatnonzero(labelled & (data.published < cut))
-        return rows, data.y[rows]
-    lag = (data.known - data.published)[labelled]
-    maturity = min(int(np.quantile(lag, 0.99)), MATURITY_DAYS, window_days(data) // 2)
-    rows = np.flatnonzero(labelled & (data.known < cut) & (data.published < cut - maturity))
-    return rows, data.y[rows]
+    if tells_delay(data):
+        return delays.teaching(data.published, data.known, data.y, cut)
+    rows = np.flatnonzero(data.labelled & ((data.published < cut) | data.snapshot))
+    return Teaching(rows, np.ones(len(rows)))
 
 
 def backtest(data: RegisterDataset, params: BoosterParams, steps: int, seed: int) -> Backtest:
@@ -205,22 +220,25 @@ def backtest(data: RegisterDataset, params: BoosterParams, steps: int, seed: int
 def fit_split(data: RegisterDataset, split: Split, params: BoosterParams, seed: int) -> xgb.Booster:
     """The model of a split, fitted on those of its rows that are not too old."""
     chosen = recent_rows(data, split, params)
-    matrix = training_matrix(data, split.train[chosen], split.y[chosen], split.cut, params)
+    matrix = training_matrix(data, split.train[chosen], split.y[chosen], split.cut, params, split.weight[chosen])
     return fit_booster(matrix.x, matrix.y, matrix.weight, data.names, params, seed, matrix.base_margin)
 
 
 def fit_final(data: RegisterDataset, params: BoosterParams, seed: int) -> xgb.Booster:
     """The model that is served: fitted on everything that is known."""
     cut = int(data.published[data.labelled].max()) + 1
-    rows, y = known_rows(data, max(cut, int(data.known[data.labelled].max()) + 1))
-    split = Split(cut=cut, train=rows, y=y, test=rows[:0])
+    known = known_rows(data, max(cut, int(data.known[data.labelled].max()) + 1))
+    split = Split(cut=cut, train=known.rows, y=data.y[known.rows], weight=known.weight, test=known.rows[:0])
     return fit_split(data, split, tune_column_share(data, split, params, seed), seed)
 
 
-def training_matrix(data: RegisterDataset, rows: Numbers, y: Floats, cut: int, params: BoosterParams) -> TrainingMatrix:
-    """What a model is fitted on: some rows of a dataset, with their outcomes `y` as known at the cut."""
+def training_matrix(
+    data: RegisterDataset, rows: Numbers, y: Floats, cut: int, params: BoosterParams, known_weight: Floats
+) -> TrainingMatrix:
+    """What a model is fitted on: some rows of a dataset, with their outcomes `y` as known at the cut and the weight
+    that this gives them."""
     x, source, share = hide_gaps(data.x[rows], data.names, data.gaps)
-    weight = share * sample_weight(data, rows, cut, params)[source]
+    weight = share * (known_weight * sample_weight(data, rows, cut, params))[source]
     return TrainingMatrix(x=x, y=y[source], weight=weight, base_margin=base_margin(data, rows[source], params))
 
 
@@ -269,85 +287,99 @@ def tune_column_share(data: RegisterDataset, split: Split, params: BoosterParams
 def _cross_validated_log_loss(data: RegisterDataset, split: Split, params: BoosterParams, seed: int) -> float:
     losses = []
     for train, test in grouped_folds(data.buyer[split.train], PARTS, seed):
-        inner = Split(cut=split.cut, train=split.train[train], y=split.y[train], test=split.train[test])
+        inner = Split(
+            cut=split.cut,
+            train=split.train[train],
+            y=split.y[train],
+            weight=split.weight[train],
+            test=split.train[test],
+        )
         margin = predict_margin(data, fit_split(data, inner, params, seed), inner.test, params)
         losses.append(np.logaddexp(0, np.where(split.y[test] > 0, -margin, margin)))
     return float(np.mean(np.concatenate(losses)))
 
 
-def best_drift(data: RegisterDataset, tested: Backtest) -> float:
-    """How much of the register's drift to add: what has the lowest log loss in all windows together, by however little.
-
-    On earlier windows following the drift gained in every register (docs/benchmarks.md). Each is judged at the level
-    that suits it, because the calibration finds the level afterwards. None is added where outcomes take years: those
-    known last quarter are those that ended soonest, and tell no level.
-    """
-    y = data.y[tested.rows]
-    if data.snapshot or data.outcome == "early_end":
-        return 0.0
-
-    def log_loss(drift: float) -> float:
-        margin = tested.margin + drift * data.drift[tested.rows]
-        p = np.clip(expit(margin + intercept_for_rate(margin, y, np.ones(len(y)), 1.0)), 1e-6, 1 - 1e-6)
-        return -float(np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)))
-
-    return min(DRIFTS, key=log_loss)
-
-
 def calibrate_backtest(
-    data: RegisterDataset, tested: Backtest, margin: Floats, chosen: NDArray[np.bool_], seed: int, resamples: int
+    data: RegisterDataset,
+    tested: Backtest,
+    chosen: NDArray[np.bool_],
+    seed: int,
+    resamples: int,
+    day: int | None = None,
 ) -> Calibration:
-    """The line from margins to probabilities, fitted on the `chosen` forecasts.
+    """The line from margins to probabilities, fitted on the `chosen` forecasts, of which with a day only what was known
+    before it counts.
 
-    It is resampled by whole months (buyers in a snapshot), and its level moves as levels do between windows. A snapshot
-    shows no windows, and moves as other registers do. It keeps the level of its forecasts: how often the other buyers
-    failed beyond that is chance, and would rank buyers that are judged together by who was left out.
+    Its slope is drawn to 1, and it keeps the level of its forecasts: the fit has that of all that it learnt from, and
+    how far a register moves from there is followed afterwards (`models.level`). It is resampled by whole months (buyers
+    in a snapshot), and its level moves as levels do in the months ahead.
     """
-    at = np.flatnonzero(chosen)
-    at = at[np.unique(np.linspace(0, len(at) - 1, min(MOST_CALIBRATED, len(at))).astype(np.int64))]
-    rows, y = tested.rows[at], data.y[tested.rows[at]]
+    at, weight = _known_forecasts(data, tested, np.flatnonzero(chosen), day)
+    some = np.unique(np.linspace(0, len(at) - 1, min(MOST_CALIBRATED, len(at))).astype(np.int64))
+    at, weight = at[some], weight[some]
+    rows, margin = tested.rows[at], tested.margin[at]
     block = data.buyer[rows] if data.snapshot else data.published[rows] // MONTH
-    line = fit_calibration(margin[at], y, np.ones(len(at)), block, seed, resamples)
-    line = shrink_slope_to_one(line, margin[at], expit(margin[at]) if data.snapshot else y)
-    return widen_for_level_shift(line, margin[at], y, np.zeros_like(at) if data.snapshot else tested.split[at], seed)
+    line = fit_calibration(margin, data.y[rows], weight, block, seed, resamples)
+    line = shrink_slope_to_one(line, margin, expit(margin))
+    return widen_for_level(line, START**2 if data.snapshot else served_variance(), seed)
+
+
+def _known_forecasts(data: RegisterDataset, tested: Backtest, at: Numbers, day: int | None) -> tuple[Numbers, Floats]:
+    """Those of the forecasts `at` whose outcome may teach before a day, and their weights; all, if that leaves none."""
+    if day is None or not tells_delay(data):
+        return at, np.ones(len(at))
+    found = known_rows(data, day)
+    weight = np.zeros(len(data.y))
+    weight[found.rows] = found.weight
+    of = weight[tested.rows[at]]
+    return (at[of > 0], of[of > 0]) if of.any() else (at, np.ones(len(at)))
 
 
 def calibrated_forecasts(
-    data: RegisterDataset, tested: Backtest, margin: Floats, seed: int, resamples: int
+    data: RegisterDataset, tested: Backtest, seed: int, resamples: int, rule: Rule = delays.teaching
 ) -> IntervalForecasts:
     """Probabilities of every window but the first, calibrated on earlier windows (in a snapshot, on the other folds).
 
-    A history of one window is calibrated on itself, and its intervals have no width.
+    The level of a window is followed from month to month, by what was known then and may teach by the `rule`. A history
+    of one window is calibrated on itself.
     """
-    rows, p, low, high = [], [], [], []
-    for number in np.unique(tested.split):
-        test = tested.split == number
-        earlier = ~test if data.snapshot else tested.split < number
-        if not earlier.any():
-            continue
-        line = calibrate_backtest(data, tested, margin, earlier, seed, resamples)
-        rows.append(tested.rows[test])
-        drawn = np.array([expit(a + b * margin[test]) for a, b in line.resampled])
-        p.append(expit(line.intercept + line.slope * margin[test]))
-        low.append(np.percentile(drawn, 2.5, axis=0))
-        high.append(np.percentile(drawn, 97.5, axis=0))
-    if not rows:
-        line = calibrate_backtest(data, tested, margin, np.full(len(margin), True), seed, resamples)
-        whole = expit(line.intercept + line.slope * margin)
-        rows, p, low, high = [tested.rows], [whole], [whole], [whole]
-    chosen = np.concatenate(rows)
+    parts: list[tuple[Numbers, Floats, Floats, Floats]] = []
+    numbers = np.unique(tested.split)
+    for number in numbers[1:] if len(numbers) > 1 and not data.snapshot else numbers:
+        test = np.flatnonzero(tested.split == number)
+        cut = int(data.published[tested.rows[test]].min())
+        earlier = tested.split != number if data.snapshot else tested.split < number
+        chosen = earlier if earlier.any() else tested.split == number
+        line = calibrate_backtest(data, tested, chosen, seed, resamples, None if data.snapshot else cut)
+        logit = line.intercept + line.slope * tested.margin[test]
+        moved = level_shifts(data, tested.rows[test], logit, cut, rule)
+        drawn = np.array([expit(a + b * tested.margin[test] + moved) for a, b in line.resampled])
+        low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
+        parts.append((tested.rows[test], expit(logit + moved), low, high))
+    chosen_rows, p, low, high = (np.concatenate(column) for column in zip(*parts, strict=True))
     return IntervalForecasts(
         register=data.register,
         outcome=data.outcome,
         stage=data.stage,
-        key=data.key[chosen],
-        p=np.concatenate(p),
-        low=np.concatenate(low),
-        high=np.concatenate(high),
-        y=data.y[chosen],
-        cluster=(data.buyer if data.snapshot else data.cluster)[chosen],
-        groups={name: labels[chosen] for name, labels in data.subgroups.items()},
+        key=data.key[chosen_rows],
+        p=p,
+        low=low,
+        high=high,
+        y=data.y[chosen_rows],
+        cluster=(data.buyer if data.snapshot else data.cluster)[chosen_rows],
+        groups={name: labels[chosen_rows] for name, labels in data.subgroups.items()},
     )
+
+
+def level_shifts(data: RegisterDataset, rows: Numbers, logit: Floats, cut: int, rule: Rule) -> Floats:
+    """How far the level had moved from that of a model fitted at a cut, on the day of each of its forecasts, by what
+    was known then. Shape (rows,)."""
+    if not tells_delay(data):
+        return np.zeros(len(rows))
+    logits = np.full(len(data.y), np.nan)
+    logits[rows] = logit
+    seen = Known(logit=logits, published=data.published, known=data.known, y=data.y, cluster=data.cluster)
+    return shifts(seen, data.published[rows], Level(day=cut), rule)
 
 
 def interval_coverage(forecasts: IntervalForecasts) -> float:

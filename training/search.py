@@ -167,4 +167,10 @@ def suggest_params(trial: optuna.Trial, start: BoosterParams) -> BoosterParams:
 def _bounded(data: RegisterDataset, split: Split) -> Split:
     latest = np.sort(np.argsort(data.published[split.train], kind="stable")[-MOST_ROWS:])
     spread = np.unique(np.linspace(0, len(split.test) - 1, min(MOST_ROWS, len(split.test))).astype(np.int64))
-    return Split(cut=split.cut, train=split.train[latest], y=split.y[latest], test=split.test[spread])
+    return Split(
+        cut=split.cut,
+        train=split.train[latest],
+        y=split.y[latest],
+        weight=split.weight[latest],
+        test=split.test[spread],
+    )

@@ -299,7 +299,11 @@ def register_features(reading: HistoryReading) -> dict[str, Singles]:
 
 
 def register_level(reading: HistoryReading) -> Floats:
-    """The register's rate of the last year in log-odds, and how far the last quarter's is from it: shape (2, rows)."""
+    """The register's rate of the last year in log-odds, and how far the last quarter's is from it: shape (2, rows).
+
+    Of all that a snapshot, or the history of an older bundle, has counted. Where time orders a register it is
+    `delays.levels` that says it: what is known so far is no rate.
+    """
     total, count, year = reading.outcomes.total[:, 0], reading.outcomes.count[:, 0], _usual_rate(reading.outcomes)
     quarter = (total[QUARTER] + STEADY * year) / (count[QUARTER] + STEADY)
     usual = np.log(year / (1 - year))
@@ -313,7 +317,8 @@ def history_values(history: RegisterHistory, cases: HistoryCases) -> dict[str, F
     The same `HistoryCases.unlabelled` can be read by several histories, and then share their keys and tokens.
     """
     reading = read_history(history, cases)
-    level, drift = register_level(reading)
+    rows = len(cases.y)
+    level, drift = register_level(reading) if history.level is None else np.repeat([history.level], rows, axis=0).T
     features = {name: column.astype(np.float64) for name, column in register_features(reading).items()}
     return {"register_level": level, "register_drift": drift, **features}
 

@@ -262,7 +262,7 @@ class RegisterHistory(msgspec.Struct, kw_only=True):
     `profile` that of words with buyer and kind. `rate` is the share of the outcome at which they began, None before.
     `day` is the last day on which anything was published or known. `passes` is how often the text models go over each
     outcome: more than once where outcomes are few. A `timeless` history is that of a snapshot: it reads the same on
-    every day.
+    every day. `level` is what `delays.level_as_of` says after its last day; None where time does not order it.
     """
 
     outcomes: DecayedCounts
@@ -273,6 +273,7 @@ class RegisterHistory(msgspec.Struct, kw_only=True):
     day: int
     passes: int = 1
     timeless: bool = False
+    level: tuple[float, float] | None = None
 
     @classmethod
     def empty(cls, cases: HistoryCases, passes: int = 1) -> RegisterHistory:

@@ -2,7 +2,8 @@
 
 | column | what it is | where it goes | known |
 |---|---|---|---|
-| `YEAR` | year of the notice | `tender.datePublished` (the year alone), both clocks | call |
+| `YEAR` | year of the notice | `tender.datePublished` (the year alone) | call |
+| `AWARD_QUARTER` | quarter of the award | both clocks | award |
 | `TYPE_OF_CONTRACT` | W works, U supplies, S services | `tender.mainProcurementCategory` | call |
 | `TOP_TYPE` | type of procedure | `tender.procurementMethod`, `procurementMethodDetails` | call |
 | `CRIT_PRICE_WEIGHT` | weight of the price, per cent | `tender.awardCriteria`, `codes.price_weight` | call |
@@ -11,12 +12,13 @@
 | `TOPIC_ID`, `TOPIC_NAME` | topic that the source found in the text | `codes.topic` | call (?) |
 | `NUMBER_OFFERS` | offers received | outcome; `tender.numberOfTenderers` | bids in |
 | `AWARD_VALUE_EURO` | price | `awards[].value`, never earlier | award |
-| `DAYS_TO_AWARD`, `DAYS_TO_AWARD_MISSING`, `AWARD_QUARTER` | when it was awarded | unused | award |
+| `DAYS_TO_AWARD`, `DAYS_TO_AWARD_MISSING` | how long it took | unused | award |
 
-Only the year is known: a case counts as published on its first day and known on its last, so that no result of a year
-reaches another case of it. There is no buyer and no notice id, but rows stand in the order of their notices: neighbours
-that agree in all facts of the call have the same outcome far more often than rows that agree and lie apart, so they
-form one cluster. Two equal notices may stand together, and then intervals are too wide rather than too narrow.
+Only the quarter of the award is known: a case counts as published on its first day and known on its last, so that no
+result of a quarter reaches another case of it. The quarter is a clock and never a fact. There is no buyer and no notice
+id, but rows stand in the order of their notices: neighbours that agree in all facts of the call have the same outcome
+far more often than rows that agree and lie apart, so they form one cluster. Two equal notices may stand together, and
+then intervals are too wide rather than too narrow.
 """
 
 from __future__ import annotations
@@ -67,6 +69,7 @@ def _as_year(cell: Any) -> int | None:
 
 NEEDED: Mapping[str, CellParser] = {"YEAR": _as_year, "NUMBER_OFFERS": as_number}
 WANTED: Mapping[str, CellParser] = {
+    "AWARD_QUARTER": as_number,
     "TYPE_OF_CONTRACT": as_text,
     "TOP_TYPE": as_text,
     "CRIT_PRICE_WEIGHT": as_number,
@@ -85,18 +88,32 @@ def read_ted(path: Path) -> HistoryFile:
     cases: list[LabelledTender] = []
     notice, before = "", None
     with gc_paused():
-        for row, (year, offers, *facts, price) in enumerate(zip(*cells.columns.values(), strict=True)):
+        for row, (year, offers, quarter, *facts, price) in enumerate(zip(*cells.columns.values(), strict=True)):
             if year is None:
                 cells.add_missing(row, "YEAR", "no year")
                 continue
             if (year, facts) != before:
                 notice, before = f"notice at row {row}", (year, facts)
-            cases.append(_case(row, notice, year, count(offers), facts, price, shared))
+            clocks = shared(_clocks, year, count(quarter))
+            cases.append(_case(row, notice, year, clocks, count(offers), facts, price, shared))
     return HistoryFile(cases=cases, rows=len(cells.columns["YEAR"]), problems=cells.problems)
 
 
+def _clocks(year: int, quarter: int | None) -> tuple[date, date]:
+    """The first and the last day of a quarter, of the year where there is no such quarter."""
+    first, last = (quarter, quarter) if quarter in (1, 2, 3, 4) else (1, 4)
+    return date(year, 3 * first - 2, 1), date(year, 3 * last, 31 if last in (1, 4) else 30)
+
+
 def _case(
-    row: int, notice: str, year: int, offers: int | None, facts: list[Any], price: Any, shared: Interner
+    row: int,
+    notice: str,
+    year: int,
+    clocks: tuple[date, date],
+    offers: int | None,
+    facts: list[Any],
+    price: Any,
+    shared: Interner,
 ) -> LabelledTender:
     outcomes = ALONE if offers == 1 else RIVALS if offers else UNKNOWN
     kind, route, weight, flag, group, authority, topic = facts
@@ -108,8 +125,8 @@ def _case(
             awards=(Award(id="1", value=value),) if value else (),
             tender_risk=shared(_facts, weight, flag, group, authority, topic),
         ),
-        published=shared(date, year, 1, 1),
-        known_on=shared(date, year, 12, 31) if offers else None,
+        published=clocks[0],
+        known_on=clocks[1] if offers else None,
         outcomes=outcomes,
         kind="awarded",
         cluster_id=notice,

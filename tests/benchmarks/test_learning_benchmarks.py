@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from benchmarks import calibrations, ceilings, intervals, learning, noise, quality
+from benchmarks import ceilings, intervals, learning, noise, prequential, quality
 from benchmarks.histories import cases
 from benchmarks.peers import PEERS, RULES, SERVED
 from tenders.registers import sicoes_bo
@@ -18,7 +18,7 @@ from training.recipe import BoosterParams, Recipe
 from training.rolling import STEPS, rolling_splits
 
 QUICK = Recipe(resamples=20, registers={"sicoes_bo": BoosterParams(trees=15, smallest_leaf=2)})
-ALL = (quality, intervals, calibrations, learning, ceilings)
+ALL = (quality, intervals, prequential, learning, ceilings)
 each_benchmark = pytest.mark.parametrize("benchmark", ALL, ids=lambda module: module.__name__.split(".")[-1])
 
 
@@ -84,13 +84,22 @@ def test_quality_names_a_peer_that_is_ahead():
     assert quality.ahead([{"model": "a peer", "of difference": (-0.01, 0.03)}]) == []
 
 
-def test_calibrations_are_judged_on_all_windows_and_on_those_before_the_judged(run, history):
-    _, tables = run(calibrations, "--history", history)
-    rows = {(row["calibration"], row["drift"]): row for row in tables[0]["rows"]}
-    assert len(rows) == 9
-    assert all(0 <= row["ECE"] <= 1 and row["Brier"] > 0 for row in rows.values())
-    stands = rows["as it stands", 0.0]
-    assert stands["log loss, before"] != stands["log loss"]
+def test_forecasts_of_the_next_period_are_judged_beside_their_floor_and_by_what_may_teach(run, history):
+    printed, tables = run(prequential, "--history", history, "--rows", 300, "--rules")
+    rows = {row["forecasts"]: row for row in tables[0]["rows"]}
+    assert list(rows) == ["served", "level not followed", "all known so far", "mature publications alone"]
+    assert all(0 < row["floor"] < 0.2 and row["aim"] >= 1.5 * row["floor"] for row in rows.values())
+    assert all(0 <= row["of single windows"] <= 1 and 0 <= row["bins of 15"] <= 15 for row in rows.values())
+    assert rows["served"]["mean width"] > 0 == rows["level not followed"]["mean width"]
+    assert "Calibration error above its aim: " in printed
+
+
+def test_a_snapshot_stands_beside_plain_xgboost_with_and_without_its_gaps(history):
+    [case] = cases(history, None)
+    table = replace(case.data, snapshot=True)
+    rows = {row["forecasts"]: row for row in prequential.beside_plain(table, QUICK, 300)}
+    assert list(rows) == ["served, all cases", "plain XGBoost, all cases", "served, no gap", "plain XGBoost, no gap"]
+    assert all(row["AUC"] > 0.55 for row in rows.values())
 
 
 def test_intervals_compare_four_methods(run, history):

@@ -10,13 +10,12 @@ from scipy.special import expit
 
 from models.calibration import Calibration
 from training.calibrate import (
-    LEVEL_SPREAD,
     TRUST,
     fit_calibration,
     fit_line,
     intercept_for_rate,
     shrink_slope_to_one,
-    widen_for_level_shift,
+    widen_for_level,
 )
 
 Floats = NDArray[np.float64]
@@ -141,46 +140,20 @@ def level(found: Calibration) -> float:
     return float(np.std([a for a, _ in found.resampled]))
 
 
-def windows(shifts: tuple[float, ...], n: int = 4000) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Margins and outcomes of windows whose level lies so far from that of the first."""
-    window = np.repeat(np.arange(len(shifts)), n)
-    rng = np.random.default_rng(3)
-    margin = rng.normal(size=len(window))
-    return margin, (rng.random(len(window)) < expit(margin - 1 + np.array(shifts)[window])).astype(float), window
-
-
-def test_levels_that_moved_between_windows_make_a_wider_interval() -> None:
-    wide = []
-    for shifts in ((0.0, 0.0, 0.0), (0.0, 0.5, 1.0)):
-        margin, y, window = windows(shifts)
-        before = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
-        found = widen_for_level_shift(before, margin, y, window, 1)
-        assert replace(found, resampled=()) == replace(before, resampled=())
-        assert [b for _, b in found.resampled] == [b for _, b in before.resampled]
-        wide.append(level(found))
-    assert level(before) < 0.1 < wide[0] < 0.2 < wide[1]
-
-
-def test_of_one_window_the_level_moves_as_levels_do() -> None:
-    margin, y, window = windows((0.0,))
+@pytest.mark.parametrize("variance", [0.0, 0.06, 0.5])
+def test_the_level_moves_by_its_variance_and_the_line_stays(variance: float) -> None:
+    margin, y = cases(2000, 1.0)
     line = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
-    # Student's t with eight degrees of freedom has a variance of 8 / 6.
-    expected = np.hypot(level(line), LEVEL_SPREAD * np.sqrt(8 / 6))
-    assert level(widen_for_level_shift(line, margin, y, window, 1)) == pytest.approx(expected, rel=0.1)
+    found = widen_for_level(line, variance, 1)
+    assert replace(found, resampled=()) == replace(line, resampled=())
+    assert [b for _, b in found.resampled] == [b for _, b in line.resampled]
+    assert level(found) == pytest.approx(np.hypot(level(line), np.sqrt(variance)), rel=0.15)
 
 
 def test_the_same_seed_moves_the_level_alike() -> None:
-    margin, y, window = windows((0.0, 0.2), n=200)
-    line = calibrated(margin, y)
-    one, again, other = (widen_for_level_shift(line, margin, y, window, seed).resampled for seed in (1, 1, 2))
+    line = calibrated(*cases(200, 1.0))
+    one, again, other = (widen_for_level(line, 0.06, seed).resampled for seed in (1, 1, 2))
     assert one == again != other
-
-
-def test_what_differs_between_windows_by_chance_moves_nothing_more() -> None:
-    margin, y, window = windows((0.0, 0.0, 0.0), n=40)
-    line = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
-    alone = level(widen_for_level_shift(line, margin, y, np.zeros_like(window), 1))
-    assert level(widen_for_level_shift(line, margin, y, window, 1)) < 1.5 * alone
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.3, 5.0])

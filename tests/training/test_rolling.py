@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from features.track_records import delays
 from tenders.errors import DataError
 from tests.training import made
 from training.datasets import RegisterDataset, register_dataset
@@ -22,6 +23,7 @@ from training.rolling import (
     backtest,
     column_quantiles,
     fit_split,
+    judged_rows,
     known_rows,
     latest_year,
     predict_margin,
@@ -49,15 +51,34 @@ def test_no_slice_trains_on_what_was_not_known_at_its_cut(table: RegisterDataset
         assert (table.published[part.train] < part.cut).all()
         assert (table.published[part.test] >= part.cut).all()
         assert np.array_equal(part.y, table.y[part.train])
+        assert (part.weight >= 1).all()
     assert [part.cut for part in parts] == sorted(part.cut for part in parts)
 
 
-def test_windows_follow_on_each_other_up_to_the_last_case(table: RegisterDataset) -> None:
+def test_windows_follow_on_each_other_up_to_the_last_case_that_can_be_judged(table: RegisterDataset) -> None:
     parts, window = list(rolling_splits(table, 3)), window_days(table)
-    tested = np.concatenate([part.test for part in parts])
+    tested, judged = np.concatenate([part.test for part in parts]), judged_rows(table)
     assert len(set(tested)) == len(tested)
-    assert set(tested) == set(np.flatnonzero(table.published > table.published.max() - 3 * window))
+    last = table.published[judged].max()
+    assert set(tested) == set(judged[table.published[judged] > last - 3 * window])
     assert SHORTEST <= window <= LONGEST
+
+
+def test_of_publications_whose_outcomes_are_hardly_known_none_is_judged() -> None:
+    """At the end of a history the quick outcomes are known alone: here failures are, and none of them is judged."""
+    cases = [
+        replace(case, known_on=case.published + timedelta(5 if case.outcomes["no_award"] else 60)) for case in CASES
+    ]
+    end = cases[-1].published + timedelta(1)
+    told = [
+        case if case.known_on < end else replace(case, known_on=None, outcomes={"no_award": None}) for case in cases
+    ]
+    table = register_dataset(made.source(), told, "no_award", "draft")
+    labelled, judged = np.flatnonzero(table.labelled), judged_rows(table)
+    young = table.published > table.published.max() - 40
+    assert table.y[labelled[young[labelled]]].mean() == 1
+    assert not young[judged].any() and len(judged) > 400
+    assert set(judged_rows(replace(table, snapshot=True))) == set(labelled)
 
 
 @pytest.mark.parametrize("cut", [1, 300, 800, 1500])
@@ -65,17 +86,20 @@ def test_contracts_are_taken_as_the_history_tells_them_in_the_end(table: Registe
     """The one exception, and said to be so: figures of early_end are those of a history that has had time."""
     early = replace(table, outcome="early_end")
     day = int(table.published.min()) + cut
-    rows, y = known_rows(early, day)
-    assert set(rows) == set(np.flatnonzero(table.labelled & (table.published < day)))
-    assert np.array_equal(y, table.y[rows])
+    known = known_rows(early, day)
+    assert set(known.rows) == set(np.flatnonzero(table.labelled & (table.published < day)))
+    assert (known.weight == 1).all()
 
 
 @pytest.mark.parametrize("cut", [1, 40, 300, 800, 1500])
-def test_any_other_case_must_have_ended_and_have_had_the_time_to(table: RegisterDataset, cut: int) -> None:
+def test_any_other_case_must_have_ended_and_counts_as_what_is_known_of_its_age(
+    table: RegisterDataset, cut: int
+) -> None:
     day = int(table.published.min()) + cut
-    rows, _ = known_rows(table, day)
-    assert (table.known[rows] < day).all()
-    assert (day - table.published[rows] > np.quantile(table.known - table.published, 0.99) - 1).all()
+    known = known_rows(table, day)
+    assert (table.known[known.rows] < day).all()
+    expected = delays.teaching(table.published, table.known, table.y, day)
+    assert np.array_equal(known.rows, expected.rows) and np.array_equal(known.weight, expected.weight)
 
 
 def test_a_snapshot_is_judged_on_other_buyers() -> None:
@@ -98,7 +122,10 @@ def test_an_end_after_the_cut_changes_no_forecast_of_its_window(table: RegisterD
     last = next(iter(rolling_splits(table, 1)))
     late = table.known >= last.cut
     turned = replace(table, y=np.where(late, 1 - table.y, table.y))
-    assert np.array_equal(backtest(table, QUICK, 1, 1).margin, backtest(turned, QUICK, 1, 1).margin)
+    known, other = (known_rows(each, last.cut) for each in (table, turned))
+    assert np.array_equal(known.rows, other.rows) and np.array_equal(known.weight, other.weight)
+    boosters = [fit_split(each, last, QUICK, 1) for each in (table, turned)]
+    assert np.array_equal(*(predict_margin(table, booster, last.test, QUICK) for booster in boosters))
 
 
 def test_trees_that_start_from_the_registers_level_move_with_it(table: RegisterDataset) -> None:
@@ -152,7 +179,8 @@ def test_buyers_that_are_judged_have_no_say_in_how_a_snapshot_is_fitted() -> Non
 
 
 def test_rows_too_old_are_left_out(table: RegisterDataset) -> None:
-    part = Split(cut=int(table.published.max()), train=np.arange(len(CASES)), y=table.y, test=np.arange(0))
+    rows = np.arange(len(CASES))
+    part = Split(cut=int(table.published.max()), train=rows, y=table.y, weight=np.ones(len(rows)), test=rows[:0])
     kept = recent_rows(table, part, BoosterParams(years=1))
     assert (table.published[kept] >= part.cut - 366).all() and len(kept) < len(CASES)
     assert len(recent_rows(table, part, BoosterParams())) == len(CASES)

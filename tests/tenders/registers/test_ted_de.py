@@ -1,4 +1,4 @@
-"""TED: one offer is a single bid, and the year is all that is known of time."""
+"""TED: one offer is a single bid, and the quarter of the award is all that is known of time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ def test_one_offer_is_a_single_bid(tmp_path, offers, single):
     assert (case.known_on is None) == (single is None)
 
 
-def test_no_result_of_a_year_is_known_within_it(tmp_path):
-    case = one("ted_de", tmp_path, ted())
-    assert (case.published, case.known_on) == (date(2012, 1, 1), date(2012, 12, 31))
+@pytest.mark.parametrize(
+    ("quarter", "first", "last"),
+    [(1, (1, 1), (3, 31)), (2, (4, 1), (6, 30)), (3, (7, 1), (9, 30)), (4, (10, 1), (12, 31)), (None, (1, 1), (12, 31)),
+     (7, (1, 1), (12, 31))],
+)  # fmt: skip
+def test_no_result_of_a_quarter_is_known_within_it(tmp_path, quarter, first, last):
+    case = one("ted_de", tmp_path, ted(AWARD_QUARTER=quarter))
+    assert (case.published, case.known_on) == (date(2012, *first), date(2012, *last))
     assert case.tender.tender.date_published == "2012"
 
 
