@@ -387,6 +387,12 @@ def print_portfolio(out: Console, manifest: RunManifest, run: PortfolioRun) -> N
     out.print(f"  failure probability: {bands or 'none'}", markup=False)
     if counts.refused:
         out.print(f"  {counts.refused:,} rows refused, with place and reason: {run.errors_file}", markup=False)
+    for move in manifest.options.levels:
+        far = ", farther than its intervals allowed for" if move.stale else ""
+        moved = f"level of {move.outcome} moved by {move.shift:+.2f} in log-odds, by {move.cases:,} outcomes{far}"
+        out.print(f"  {move.register}: {moved}", markup=False)
+    if run.outcomes and not manifest.options.levels:
+        out.print("  no level moved: no known outcome is of a tender that the models had not learnt from", markup=False)
     if manifest.worklist:
         out.print(f"  {manifest.worklist.listed:,} to review: {run.worklist_file}", markup=False)
     if run.report:

@@ -43,7 +43,10 @@ def portfolio(
     report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
     outcomes: Annotated[
         Path | None,
-        typer.Option(help="Known outcomes for the report: OCDS notices, or CSV or Parquet with ocid and failed."),
+        typer.Option(
+            help="Known outcomes, which move the level of the scores and stand in the report: OCDS notices, or CSV or "
+            "Parquet with ocid and failed (in Parquet known_on too, where days are known)."
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Number of processes. Default: one for each core.")] = None,
     cluster: Annotated[

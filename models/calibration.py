@@ -45,6 +45,18 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The calibrated log-odds of a margin."""
         return self.intercept + self.slope * margin
 
+    def moved(self, shift: float) -> Calibration:
+        """The calibration at a level that lies so far away, in log-odds; its base rate moves with it."""
+        if not shift:
+            return self
+        base = min(max(self.base_rate, 1e-6), 1 - 1e-6)
+        return msgspec.structs.replace(
+            self,
+            intercept=self.intercept + shift,
+            resampled=tuple((intercept + shift, slope) for intercept, slope in self.resampled),
+            base_rate=1 / (1 + math.exp(-math.log(base / (1 - base)) - shift)),
+        )
+
     def draws(self, margins: Floats) -> Draws:
         """The probability of each margin under each resample, shape (margins, resamples)."""
         logits = np.multiply.outer(margins.astype(np.float32), self._lines[:, 1])

@@ -12,14 +12,17 @@ from the outcomes that had moved it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from features.track_records.delays import Days, Floats, Teaching, teaching
+from models.bundle import ANY, Bundle
 from models.calibration import sigmoid
+from models.effects import Z95
 
 Rule = Callable[[Days, Days, Floats, int], Teaching]
 """What of (published, known, y) may teach as of a day."""
@@ -29,8 +32,12 @@ MONTH = 30
 START, STEP, NOISE = 0.15, 0.05, 0.15
 """Spreads in log-odds: of a level when its model is fitted, of its move in a month, and of a single month around it.
 Judged on all months of all registers (`benchmarks.prequential`), and not fitted to any."""
+START_OF_OTHERS = 0.5
+"""That of a level where tenders are of others than the models were fitted on, as of one office."""
 HORIZON_MONTHS = 6
 """How far ahead a served interval looks."""
+FOLLOWED = ("no_award", "single_bid")
+"""Outcomes whose level is followed. That contracts end early is known years later."""
 ROUNDS = 5
 """Newton's steps to the level of one month."""
 
@@ -48,6 +55,11 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
         """The variance of what the publications of one month show, on a later day."""
         return self.variance + NOISE**2 + STEP**2 * max(day - self.day, 0) / MONTH
 
+    @property
+    def stale(self) -> bool:
+        """Whether it has moved farther than the intervals of a model that was not moved allow for."""
+        return bool(abs(self.shift) > Z95 * np.sqrt(served_variance()))
+
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """All that a register has published, with what was forecast and what is known of it, shapes (rows,).
@@ -61,6 +73,27 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     known: Days
     y: Floats
     cluster: Days
+
+
+def level_day(bundle: Bundle) -> int | None:
+    """The day (ordinal) after the last publication that a register's models learnt from; None where they are for more
+    than one register."""
+    if bundle.manifest.register == ANY:
+        return None
+    return max(date.fromisoformat(source.last).toordinal() for source in bundle.manifest.data) + 1
+
+
+def moved_bundle(bundle: Bundle, shifts_of: Mapping[tuple[str, str], float]) -> Bundle:
+    """The bundle with the levels of its registers moved, by (register, outcome), in log-odds: the same models."""
+    register = bundle.manifest.register
+    return msgspec.structs.replace(
+        bundle,
+        calibration={
+            (outcome, stage): line.moved(shifts_of.get((register, outcome), 0.0))
+            for (outcome, stage), line in bundle.calibration.items()
+        },
+        registers={name: moved_bundle(other, shifts_of) for name, other in bundle.registers.items()},
+    )
 
 
 def served_variance() -> float:

@@ -148,7 +148,7 @@ def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = N
     }
     failing = {outcome: margin[outcome] for outcome in FAILURE_OUTCOMES if outcome in parts}
     if effects is not None:
-        base = {outcome: expit(levels[outcome][0]) for outcome in failing}
+        base = {o: bundle.calibration[o, parts[o].stage].probabilities(levels[o][0]) for o in failing}
         of_failure = {outcome: probability[outcome] for outcome in failing}
         interval = _effect_interval(effects, of_failure, levels, no_bid)
         names = placement(table).title

@@ -73,7 +73,7 @@ def explain_rows(
 def explain_block(options: RunOptions, block: Block, places: Sequence[Place]) -> list[tuple[tuple[int, str], str]]:
     """The reasons for some rows of a block, by line and path."""
     wanted = {(line, path) for _, line, path in places}
-    bundle = cached_bundle(options.bundle)
+    bundle = cached_bundle(options.bundle, options.levels)
     return [
         ((row.line, row.place), reasons_text(scoring.explained(scoring.case(bundle, row.process, options.stage))))
         for row in read_rows(block, only={line for line, _ in wanted})

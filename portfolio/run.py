@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from portfolio import explain, output, parts
+from portfolio import explain, levels, output, parts
 from portfolio.columns import OUTPUT_SCHEMA
 from portfolio.expectations import validation_metrics
 from portfolio.explain import LineRange
@@ -42,8 +42,9 @@ RESUME = "What was scored is kept: run again with --resume"
 class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
     """What to score, how, and where to write the results.
 
-    `format` is one of `output.FORMATS`. `since` is an earlier run's output or worklist as Parquet, `outcomes` a Parquet
-    file with the columns `ocid` and `failed`, or a history of one's own. `report` is where the report goes; it needs
+    `format` is one of `output.FORMATS`. `since` is an earlier run's output or worklist as Parquet. `outcomes` is a
+    Parquet file with the columns `ocid` and `failed`, and `known_on` if the days are known, or a history of one's own:
+    they move the level at which this run scores, and stand in the report. `report` is where the report goes; it needs
     `worklist`.
     """
 
@@ -113,6 +114,8 @@ def run_portfolio(
     read or a worker dies.
     """
     _check_output(run)
+    if run.outcomes:
+        run = msgspec.structs.replace(run, options=_at_level(run, run.outcomes, executor))
     try:
         bundle = bundle_digest(Path(run.options.bundle))
         with (
@@ -127,6 +130,19 @@ def run_portfolio(
         raise UnreachableError(f"a worker died. {RESUME}") from None
     except OSError as error:
         raise UnreachableError(f"{error}. {RESUME}") from error
+
+
+def _at_level(run: PortfolioRun, outcomes: Path, executor: Executor) -> RunOptions:
+    """The options with the levels that known outcomes have moved."""
+    bundle = cached_bundle(run.options.bundle)
+    if _is_table(outcomes):
+        plain = msgspec.structs.replace(run.options, explain=False)
+        calls = ((block, (score_block, plain, block)) for block in blocks(run.source, plain.register, (), run.bounds))
+        tables = (pa.ipc.open_file(content).read_all() for _, content in completed(executor, run.workers, calls))
+        found = levels.of_table(bundle, _outcomes_table(outcomes), tables)
+    else:
+        found = levels.of_notices(bundle, outcomes)
+    return msgspec.structs.replace(run.options, levels=tuple(found))
 
 
 def _check_output(run: PortfolioRun) -> None:
@@ -225,7 +241,7 @@ def _write_outputs(
         since=describe_file(run.since) if worklist and run.since else None,
     )
     if worklist and run.report:
-        bundle, outcomes = cached_bundle(run.options.bundle), _read_outcomes(run.outcomes)
+        bundle, outcomes = cached_bundle(run.options.bundle, run.options.levels), _read_outcomes(run.outcomes)
         html = render_report(ds.dataset(rows), worklist, msgspec.to_builtins(manifest), bundle, outcomes)
         files.write_whole(run.report, html.encode())
     files.write_whole(run.manifest_file, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
@@ -271,7 +287,7 @@ def _write_worklist(
 ) -> Worklist:
     """Writes the worklist with its reasons, and what is gone since the earlier run."""
     earlier = _read_parquet(run.since, "an earlier run's output", EARLIER_COLUMNS) if run.since else None
-    manifest = cached_bundle(run.options.bundle).manifest
+    manifest = cached_bundle(run.options.bundle, run.options.levels).manifest
     worklist = build_worklist(scored_rows, options, earlier, validation_metrics(manifest.register, manifest.metrics))
     if run.explain_worklist:
         places = list(zip(*(worklist.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))
@@ -292,10 +308,16 @@ def _read_outcomes(path: Path | None) -> pa.Table | None:
     """How tenders are known to have ended."""
     if path is None:
         return None
+    return _outcomes_table(path) if _is_table(path) else _outcomes_of_history(path)
+
+
+def _is_table(path: Path) -> bool:
+    return split_suffix(path)[0] in (".csv", ".parquet")
+
+
+def _outcomes_table(path: Path) -> pa.Table:
     if split_suffix(path)[0] == ".csv":
         return _outcomes_of_verdicts(path)
-    if split_suffix(path)[0] != ".parquet":
-        return _outcomes_of_history(path)
     outcomes = _read_parquet(path, "a table of ocid and failed")
     if not {"ocid", "failed"} <= set(outcomes.column_names):
         raise DataError.at(path.name, "no columns ocid and failed", "Give one row a tender, failed true or false")

@@ -17,8 +17,10 @@ from features.form_columns import FormTable, form_tables
 from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
+from models.level import moved_bundle
 from models.score import model_of_ocid, select_model
 from portfolio.columns import JOINT, ScoredRows, score_forms
+from portfolio.levels import LevelMove
 from tenders import dates, files
 from tenders.ended import remarks, rows_with_remarks
 from tenders.errors import DataError, Problem
@@ -58,12 +60,14 @@ Model = tuple[Bundle, Stage, tuple[str, ...]]
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How every block of a run is scored. `bundle` is a directory that the worker can read."""
+    """How every block of a run is scored. `bundle` is a directory that the worker can read; `levels` are what known
+    outcomes have moved in it."""
 
     bundle: str
     stage: Stage | None = None
     register: str | None = None
     explain: bool = False
+    levels: tuple[LevelMove, ...] = ()
 
 
 class RefusedRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,8 +161,11 @@ def read_part(part: Path) -> ScoredPart:
 
 
 @cache
-def cached_bundle(directory: str) -> Bundle:
-    """A bundle, loaded once per process. It stays in memory, so the garbage collector is told to skip it."""
+def cached_bundle(directory: str, levels: tuple[LevelMove, ...] = ()) -> Bundle:
+    """A bundle with its levels moved, loaded once per process. It stays in memory, so the garbage collector is told to
+    skip it."""
+    if levels:
+        return moved_bundle(cached_bundle(directory), {(move.register, move.outcome): move.shift for move in levels})
     bundle = bundles.load(Path(directory))
     gc.collect()
     gc.freeze()
@@ -177,7 +184,7 @@ def _score_rows(options: RunOptions, block: Block, refused: list[RefusedRow], ch
 
     Rows that cannot be scored go into `refused`; with a chunk of one, so does a row that meets an error of ours.
     """
-    bundle = cached_bundle(options.bundle)
+    bundle = cached_bundle(options.bundle, options.levels)
     tables: list[pa.Table] = []
     scored, last = ScoredRows(block.file), 0
     for rows in _read(options, block, chunk):
@@ -227,7 +234,7 @@ def _stages(options: RunOptions) -> Mapping[Stage, Stage]:
 
     Empty if reasons are requested: they need the document of each tender.
     """
-    bundle = cached_bundle(options.bundle)
+    bundle = cached_bundle(options.bundle, options.levels)
     if options.explain or bundle.histories:
         return {}
     models = {stage: select_model(bundle, bundle, stage) for stage in STAGES}
@@ -274,7 +281,7 @@ def _read_releases(
     Releases are decoded straight into their types, which takes a third of the time. They can be scored but not
     explained, and fields that no score needs are not checked. Raises UnreachableError as `read_rows` does.
     """
-    bundle = cached_bundle(options.bundle)
+    bundle = cached_bundle(options.bundle, options.levels)
     models, scored = _Models(bundle), ScoredRows("")
     known = [(each, stage) for each in _without_history(bundle) for stage in STAGES if each.failure_outcomes(stage)]
     checked = frozenset.intersection(*(scored.checked(each, stage) for each, stage in known))

@@ -299,11 +299,7 @@ def replay_cases(cases: Sequence[LabelledTender], outcome: str, called_off: tupl
     That is the days until it was known, and for no_award whether the kind of ending begins like one of `called_off`,
     else the logarithm of the number of bidders (0 if not known).
     """
-    y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in cases])
-    published = np.array([case.published.toordinal() for case in cases], dtype=np.int64)
-    known = credible_days(
-        np.array([case.known_on.toordinal() if case.known_on else 0 for case in cases], dtype=np.int64), published
-    )
+    published, known, y = outcome_days(cases, outcome)
     lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
     if outcome == "no_award":
         other = [float(case.kind.lower().startswith(called_off)) for case in cases]
@@ -317,6 +313,15 @@ def replay_cases(cases: Sequence[LabelledTender], outcome: str, called_off: tupl
         others=np.vstack([lag, other]).astype(np.float64),
         weight=np.ones(len(cases)),
     )
+
+
+def outcome_days(cases: Sequence[LabelledTender], outcome: str) -> tuple[Numbers, Numbers, Floats]:
+    """When cases were published and their outcome was known, as ordinals, and whether they had it (NaN for censored),
+    shapes (cases,)."""
+    y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in cases])
+    published = np.array([case.published.toordinal() for case in cases], dtype=np.int64)
+    known = np.array([case.known_on.toordinal() if case.known_on else 0 for case in cases], dtype=np.int64)
+    return published, credible_days(known, published), y
 
 
 def credible_days(known: Numbers, published: Numbers) -> Numbers:

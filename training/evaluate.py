@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from features.categorical import Categorical
 from features.table import TrackRecords
@@ -26,12 +26,13 @@ from features.track_records.register_features import register_features, register
 from features.track_records.register_history import HistoryCases, RegisterHistory, read_history
 from features.track_records.resolutions import decision, picked, resolved_cases
 from models.bundle import ANY, Bundle
+from models.level import FOLLOWED, Known, Level, follow, level_day, shifts
 from models.predict import Predictions, predict
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.history import UNDATED, LabelledTender, Register
 from training import metrics
-from training.datasets import clocks, empty_history, replay_cases
+from training.datasets import clocks, empty_history, outcome_days, replay_cases
 from training.splits import group_numbers
 
 Floats = NDArray[np.float64]
@@ -46,6 +47,10 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     score over that of the rate of the class, or of the register so far, as known when the forecast was made. `mean` is
     the mean forecast. `coverage` is the share of 15 bins of equal mass in which the observed rate lies within the mean
     interval, what counting alone moves allowed for.
+
+    A register's level is followed over the test cases, by what was known on the day of each (`models.level`);
+    `level_shift` is how far it had moved in the end, in log-odds, None where it is not followed, and `level_stale`
+    whether that is farther than served intervals allow for: then the bundle needs outcomes, or a new fit.
     """
 
     register: str
@@ -65,6 +70,8 @@ class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     lift_at_5: float | None
     lift_at_10: float | None
     coverage: float | None
+    level_shift: float | None = None
+    level_stale: bool | None = None
     picked: EvaluationResult | None = None
 
 
@@ -108,10 +115,17 @@ class JudgedForecast(msgspec.Struct, frozen=True, kw_only=True):
     low: Floats
     high: Floats
     base: Floats
+    level: Level | None = None
 
     def take(self, rows: NDArray[np.int64]) -> JudgedForecast:
         """The forecasts of some rows."""
-        return JudgedForecast(p=self.p[rows], low=self.low[rows], high=self.high[rows], base=self.base[rows])
+        taken = {name: getattr(self, name)[rows] for name in ("p", "low", "high", "base")}
+        return msgspec.structs.replace(self, **taken)
+
+    def moved(self, shift: Floats, level: Level) -> JudgedForecast:
+        """The forecasts, each with the level of its day."""
+        p, low, high = (expit(logit(np.clip(each, 1e-9, 1 - 1e-9)) + shift) for each in (self.p, self.low, self.high))
+        return msgspec.structs.replace(self, p=p, low=low, high=high, level=level)
 
 
 def is_judged(register: Register, case: LabelledTender, outcome: str, stage: Stage) -> bool:
@@ -140,7 +154,27 @@ def forecasts(
     days = [case.published if case.published > UNDATED else None for case in chosen]
     predicted = predict(own, of_tenders([case.as_of(stage) for case in chosen], stage, days, records=records))
     low, high = predicted.interval_of(outcome).T
-    return JudgedForecast(p=predicted.of(outcome), low=low, high=high, base=_base_rate(predicted, outcome))
+    judged = JudgedForecast(p=predicted.of(outcome), low=low, high=high, base=_base_rate(predicted, outcome))
+    return _at_level(own, judged, [*before, *cases], [len(before) + row for row in labelled], outcome)
+
+
+def _at_level(
+    own: Bundle, judged: JudgedForecast, everything: Sequence[LabelledTender], rows: Sequence[int], outcome: str
+) -> JudgedForecast:
+    """The forecasts at the level of their day, if the bundle is one that outcomes move: they must not take years, and
+    time must order them."""
+    history = own.histories.get(outcome)
+    timed = own.manifest.register == ANY or (history is not None and not history.timeless)
+    if outcome not in FOLLOWED or not timed:
+        return judged
+    published, known, y = outcome_days(everything, outcome)
+    logits = np.full(len(everything), np.nan)
+    logits[rows] = logit(np.clip(judged.p, 1e-9, 1 - 1e-9))
+    cluster = group_numbers([case.cluster_id for case in everything])
+    seen = Known(logit=logits, published=published, known=known, y=y, cluster=cluster)
+    days = published[rows]
+    start, end = Level(day=level_day(own) or int(days.min())), int(max(known.max(), published.max())) + 1
+    return judged.moved(shifts(seen, days, start), follow(seen, end, start))
 
 
 def _base_rate(predicted: Predictions, outcome: str) -> Floats:
@@ -219,6 +253,8 @@ def _result(
         lift_at_5=_known(values.lift_at_5),
         lift_at_10=_known(values.lift_at_10),
         coverage=metrics.coverage(y, forecast.p, forecast.low, forecast.high),
+        level_shift=forecast.level.shift if forecast.level else None,
+        level_stale=forecast.level.stale if forecast.level else None,
     )
 
 
