@@ -76,11 +76,12 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def level_day(bundle: Bundle) -> int | None:
-    """The day (ordinal) after the last publication that a register's models learnt from; None where they are for more
+    """The day (ordinal) after the last publication that a bundle's own models learnt from; None where they are for more
     than one register."""
     if bundle.manifest.register == ANY:
         return None
-    return max(date.fromisoformat(source.last).toordinal() for source in bundle.manifest.data) + 1
+    own = [source for source in bundle.manifest.data if source.name not in bundle.registers]
+    return max((date.fromisoformat(source.last).toordinal() for source in own), default=-1) + 1 or None
 
 
 def moved_bundle(bundle: Bundle, shifts_of: Mapping[tuple[str, str], float]) -> Bundle:

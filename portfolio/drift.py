@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from models import drift as drifting
 from models import score as scoring
 from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
 from models.drift import MIN_TENDERS, Drift, DriftCounts, Shift
+from models.level import HORIZON_MONTHS, MONTH, level_day
 from models.score import Case, predict_cases
 from tenders.errors import BundleError, DataError
 from tenders.facts import STAGES, Stage
@@ -33,13 +35,19 @@ REMEDY = "Train and release a new one with 'tender-risk train' and 'tender-risk 
 
 
 class StageDrift(msgspec.Struct, frozen=True, kw_only=True):
-    """The tenders of one register and stage. `drift` is None if the model has no training profile."""
+    """The tenders of one register and stage. `drift` is None if the model has no training profile.
+
+    `level_months` are the months from the last publication that set the model's level to the middle one of these
+    tenders (0 if that is not later), None where no day is known; `level_stale` is whether intervals look less far.
+    """
 
     register: str
     stage: Stage
     rows: int
     drift: Drift | None
     sentences: tuple[str, ...]
+    level_months: float | None = None
+    level_stale: bool = False
 
 
 class DriftReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +92,7 @@ def measure_drift(bundle: Bundle, cases: Iterable[Case | None]) -> DriftReport:
     drift_counts: dict[tuple[str, Stage], DriftCounts | None] = {}
     counts: dict[tuple[str, Stage], int] = defaultdict(int)
     models: dict[str, Bundle] = {}
+    days: dict[tuple[str, Stage], list[int]] = defaultdict(list)
     for case in cases:
         if case is None:
             refused += 1
@@ -95,6 +104,8 @@ def measure_drift(bundle: Bundle, cases: Iterable[Case | None]) -> DriftReport:
         key = case.bundle.manifest.register, case.stage
         models[key[0]] = case.bundle
         counts[key] += 1
+        if case.published:
+            days[key].append(case.published.toordinal())
         if key not in drift_counts:
             drift_counts[key] = DriftCounts(case.bundle.training_profile) if case.bundle.training_profile else None
         pending[key].append(case)
@@ -107,7 +118,9 @@ def measure_drift(bundle: Bundle, cases: Iterable[Case | None]) -> DriftReport:
             f"bundle {bundle.manifest.version} does not hold what its models learnt from, so nothing can be "
             f"compared with it. {REMEDY}"
         )
-    compared = tuple(_stage_drift(models[key[0]], key, counts[key], drift_counts[key]) for key in sorted(counts))
+    compared = tuple(
+        _stage_drift(models[key[0]], key, counts[key], drift_counts[key], days[key]) for key in sorted(counts)
+    )
     answers = [group.drift.same for group in compared if group.drift and group.drift.same is not None]
     same = all(answers) if answers else None
     return DriftReport(
@@ -138,11 +151,31 @@ def _count(counts: DriftCounts | None, cases: list[Case]) -> None:
             counts.add_scores(part.name, predicted.probability[part.outcome][~predicted.no_bid])
 
 
-def _stage_drift(bundle: Bundle, key: tuple[str, Stage], rows: int, counts: DriftCounts | None) -> StageDrift:
+def _stage_drift(
+    bundle: Bundle, key: tuple[str, Stage], rows: int, counts: DriftCounts | None, days: list[int]
+) -> StageDrift:
     register, stage = key
     drift = drifting.drift(counts, feature_weights(bundle, stage)) if counts else None
     sentences = tuple(_sentences(drift)) if drift else (f"The model has no training profile. {REMEDY}.",)
-    return StageDrift(register=register, stage=stage, rows=rows, drift=drift, sentences=sentences)
+    months, last = None, level_day(bundle)
+    if days and last is not None:
+        months = round(max(float(np.median(days)) - last, 0.0) / MONTH, 1)
+    stale = months is not None and months > HORIZON_MONTHS
+    if stale and last is not None:
+        sentences += (
+            f"The level is stale: it was set by tenders published to {date.fromordinal(last - 1)}, {months:.0f} months "
+            f"before these, and intervals look {HORIZON_MONTHS} months ahead. 'tender-risk portfolio --outcomes' moves "
+            "it by what has ended since.",
+        )
+    return StageDrift(
+        register=register,
+        stage=stage,
+        rows=rows,
+        drift=drift,
+        sentences=sentences,
+        level_months=months,
+        level_stale=stale,
+    )
 
 
 def feature_weights(bundle: Bundle, stage: Stage) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,20 @@ def test_weights_are_shares_of_the_models_gain(bundle: Bundle) -> None:
     assert sum(found.values()) == pytest.approx(1)
     assert np.all(np.array(list(found.values())) >= 0)
     assert found.keys() <= {feature.name for feature in bundle.weighed}
+
+
+def test_a_level_that_was_set_long_before_the_tenders_is_said_to_be_stale(learnt: Bundle) -> None:
+    cases = drafts(learnt, MADE[250:])
+    middle = sorted(case.published for case in cases if case.published)[len(cases) // 2]
+
+    def level_of(months: int) -> drifting.StageDrift:
+        source = learnt.manifest.data[0]
+        last = (middle - timedelta(30 * months)).isoformat()
+        manifest = msgspec.structs.replace(learnt.manifest, data=(msgspec.structs.replace(source, last=last),))
+        older = msgspec.structs.replace(learnt, manifest=manifest)
+        (only,) = measure_drift(older, [msgspec.structs.replace(case, bundle=older) for case in cases]).compared
+        return only
+
+    fresh, old = level_of(3), level_of(20)
+    assert not fresh.level_stale and fresh.level_months == pytest.approx(3, abs=0.2)
+    assert old.level_stale and "20 months before these" in old.sentences[-1] and "--outcomes" in old.sentences[-1]

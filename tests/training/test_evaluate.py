@@ -222,3 +222,24 @@ def test_blind_notices_are_judged_by_the_uk_model_and_targeted_ones_stand_apart(
     assert len(p) == 3
     one = one_row(cases[0].as_of("draft"), "draft")
     assert p[0] == pytest.approx(predict(bundle, one).of("no_award")[0], abs=0.05)
+
+
+def test_a_case_is_scored_at_the_level_of_its_day_and_a_level_far_away_is_stale(
+    registers_result: RegistersResult,
+) -> None:
+    """From one day on nearly every call fails. The first month is forecast as before, later ones higher and higher."""
+    own = registers_result.bundles["made"]
+    last = max(date.fromisoformat(source.last) for source in own.manifest.data)
+    before = made.register(1200, seed=0, name="made")
+    later = [
+        made.case(2000 + n, last + timedelta(1 + n // 4), last + timedelta(11 + n // 4), n % 8 > 0, buyer=f"buyer-{n % 20}")
+        for n in range(800)
+    ]  # fmt: skip
+    whole = Bundle(manifest=own.manifest, boosters={}, calibration={}, registers={"made": own})
+    found = forecasts(whole, made.source(name="made"), before, later, "no_award", "draft")
+    assert found.level is not None and found.level.shift > 0.5 and found.level.stale
+    by_month = [found.p[120 * month : 120 * month + 120].mean() for month in range(6)]
+    assert by_month[5] > by_month[1] > by_month[0]
+    assert (found.low <= found.p).all() and (found.p <= found.high).all()
+    quiet = forecasts(whole, made.source(name="made"), before, later[:40], "no_award", "draft")
+    assert np.array_equal(quiet.p, found.p[:40]), "what is known later does not reach an earlier day"
