@@ -106,9 +106,9 @@ def test_notices_say_themselves_what_was_forecast_and_what_came(bundle: Bundle, 
         day = date(2026, 1, 1) + timedelta(number)
         tender = {"title": f"Road {number}", "status": "active", "datePublished": f"{day}T00:00:00Z"}
         releases = [
-            {"ocid": f"ocds-x-{number}", "id": "1", "date": f"{day}T00:00:00Z", "tag": ["tender"], "tender": tender},
+            {"ocid": f"ocds-h6vhtk-{number:06x}", "id": "1", "date": f"{day}T00:00:00Z", "tag": ["tender"], "tender": tender},
             {
-                "ocid": f"ocds-x-{number}", "id": "2", "date": f"{day + timedelta(30)}T00:00:00Z",
+                "ocid": f"ocds-h6vhtk-{number:06x}", "id": "2", "date": f"{day + timedelta(30)}T00:00:00Z",
                 "tag": ["tenderCancellation"], "tender": {**tender, "status": "cancelled"},
             },
         ]  # fmt: skip
