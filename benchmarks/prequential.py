@@ -238,7 +238,7 @@ def main() -> None:
     if tables:
         tables.append(ResultTable(title="what holds", rows=[], notes=verdict(tables)))
         show(tables[-1])
-    write("prequential", tables, chosen)
+    write("prequential_rules" if chosen.rules else "prequential", tables, chosen)
 
 
 if __name__ == "__main__":

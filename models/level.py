@@ -98,8 +98,8 @@ def moved_bundle(bundle: Bundle, shifts_of: Mapping[tuple[str, str], float]) -> 
 
 
 def served_variance() -> float:
-    """The variance of the level over the time that a served interval has to hold."""
-    return Level(day=0).variance_on(MONTH * HORIZON_MONTHS)
+    """The variance of the level, on average over the time that a served interval has to hold."""
+    return START**2 + STEP**2 * HORIZON_MONTHS / 2
 
 
 def follow(seen: Known, day: int, start: Level, rule: Rule = teaching) -> Level:
