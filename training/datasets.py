@@ -10,7 +10,7 @@ row reads the history of other buyers' cases (cross-fitting).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -28,13 +28,13 @@ from features.track_records.attributes import amount, hash_attributes, hashed
 from features.track_records.case_records import NO_RECORDS, CaseHistory
 from features.track_records.register_features import register_features, register_level
 from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
-from features.track_records.resolutions import resolved_cases
+from features.track_records.resolutions import picked, resolved_cases
 from models.bundle import TrainingSource
 from models.predict import Matrix, feature_values
 from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Stage
-from tenders.history import LabelledTender, Register
+from tenders.history import UNDATED, LabelledTender, Register
 from tenders.registers.columns import gc_paused
 from tenders.tender import Tender, bidders
 from training.recipe import Recipe
@@ -54,6 +54,7 @@ SAMPLE = 4000
 """Rows that show which features a register can tell at all."""
 FOLDS = 5
 """Folds of buyers in a snapshot."""
+YEAR = 365.25
 MONTH, SCARCE = 30, 1000
 """A register was still kept at the end of a MONTH (days) with more than one in SCARCE of its outcomes, two at least."""
 OF_SOME_TIME = ("_month", "_quarter", "_year")
@@ -322,6 +323,30 @@ def outcome_days(cases: Sequence[LabelledTender], outcome: str) -> tuple[Numbers
     published = np.array([case.published.toordinal() for case in cases], dtype=np.int64)
     known = np.array([case.known_on.toordinal() if case.known_on else 0 for case in cases], dtype=np.int64)
     return published, credible_days(known, published), y
+
+
+def early_end_horizon(cases: Iterable[LabelledTender], until: date | None = None) -> str:
+    """What an early end means in time, in sentences: before the planned end, and how long contracts were followed.
+
+    They were followed to the day that their end was known, or `until` a day where the source tells all ends as they
+    stood then. Empty where no case with its days tells it. Picked cases do not count.
+    """
+    years = [
+        ((until or case.known_on) - case.published).days / YEAR
+        for case in cases
+        if case.published > UNDATED
+        and case.known_on
+        and case.outcomes.get("early_end") is not None
+        and not picked(case)
+    ]
+    if not years:
+        return ""
+    shortest, middle, longest = np.quantile(years, [0.1, 0.5, 0.9])
+    return (
+        "An early end is one before the planned end. Half of the contracts behind this were followed for "
+        f"{middle:.0f} years or more after the call, nine of ten for {shortest:.0f} or more, one of ten for "
+        f"{longest:.0f} or more."
+    )
 
 
 def credible_days(known: Numbers, published: Numbers) -> Numbers:

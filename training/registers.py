@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
 from tenders.io.detection import ARCHIVES, JSON_LINES, split_suffix
 from tenders.registers import find_register, own, register_names
 from training import metrics
-from training.datasets import register_dataset
+from training.datasets import early_end_horizon, outcome_days, register_dataset
 from training.evidence.registers import RegisterEstimate, register_estimates
 from training.pooling import (
     PooledFit,
@@ -254,7 +255,7 @@ def _register_bundle(
     keys = [(fit.part.outcome, fit.part.stage) for fit in fits]
     return Bundle(
         manifest=msgspec.structs.replace(
-            _manifest(name, tuple(fit.part for fit in fits), (data,), evidence(name, fits[0].forecasts)),
+            _manifest(name, tuple(fit.part for fit in fits), (data,), _with_horizon(name, fits, cases)),
             prefixes=_prefixes(cases) or msgspec.UNSET,
         ),
         boosters=dict(zip(keys, (fit.booster for fit in fits), strict=True)),
@@ -262,6 +263,15 @@ def _register_bundle(
         histories={fit.part.outcome: fit.history for fit in fits},
         training_profile=register_profile(cases, fits),
     )
+
+
+def _with_horizon(name: str, fits: Sequence[RegisterFit], cases: Sequence[LabelledTender]) -> str:
+    """The evidence of a register, with the horizon of early ends: those that had come by the register's last day."""
+    horizon = ""
+    if any(fit.part.outcome == "early_end" for fit in fits):
+        last = int(outcome_days(cases, "early_end")[1].max())
+        horizon = early_end_horizon(cases, date.fromordinal(last))
+    return " ".join(filter(None, (evidence(name, fits[0].forecasts), horizon)))
 
 
 def register_profile(cases: Sequence[LabelledTender], fits: Sequence[RegisterFit]) -> TrainingProfile:

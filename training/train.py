@@ -16,7 +16,7 @@ from models.predict import predict
 from models.training_profile import TrainingProfile, code_shares, quantiles
 from tenders.facts import STAGES, Stage
 from training import uk_card
-from training.datasets import STAGES_OF, Casebook, CasebookDataset, casebook_dataset
+from training.datasets import STAGES_OF, Casebook, CasebookDataset, casebook_dataset, early_end_horizon
 from training.fit import fit_casebook
 from training.recipe import Recipe
 from training.registers import RegistersResult, kept_registers, manifest_metrics, train_registers
@@ -62,6 +62,7 @@ def train(
                 )
     counts = uk_card.case_counts(book)
     headline = {stage: _failure_fit(book, stage, fits, recipe) for stage in STAGES}
+    cases = [case.labelled(row) for row, case in enumerate(book.cases)]
     manifest = msgspec.structs.replace(
         served.manifest,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -72,7 +73,7 @@ def train(
         ),
         data=(book.source, *evidence.sources, *(registers_result.data if registers_result else ())),
         metrics=_metrics(fits, headline) | (manifest_metrics(registers_result) if registers_result else {}),
-        evidence=uk_card.evidence_line(headline, counts),
+        evidence=f"{uk_card.evidence_line(headline, counts)} {early_end_horizon(cases)}".strip(),
     )
     bundle = msgspec.structs.replace(
         served,

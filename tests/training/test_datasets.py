@@ -24,7 +24,7 @@ from models.predict import feature_values
 from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Facts
-from tenders.history import LabelledTender
+from tenders.history import UNDATED, LabelledTender
 from tenders.registers import find_register as register
 from tests.tenders.registers.test_real import HISTORY
 from tests.training import made
@@ -33,6 +33,7 @@ from training.datasets import (
     Casebook,
     RegisterDataset,
     casebook_source,
+    early_end_horizon,
     load_casebook,
     register_dataset,
     replay_cases,
@@ -361,3 +362,16 @@ def test_nor_is_it_brought_before_any_publication() -> None:
 
 def test_where_nothing_is_known_no_day_is() -> None:
     assert not replay_cases([replace(case, known_on=None) for case in CASES[:5]], "no_award").known.any()
+
+
+def test_an_early_end_says_its_horizon() -> None:
+    day = date(2015, 1, 1)
+    cases = [
+        made.case(n, day, day + timedelta(round(365.25 * years)), n == 0, outcome="early_end")
+        for n, years in enumerate([1, 4, 4, 4, 12])
+    ]
+    horizon = early_end_horizon(cases)
+    assert "before the planned end" in horizon and "followed for 4 years or more after the call" in horizon
+    assert "followed for 10 years or more" in early_end_horizon(cases, date(2025, 1, 1))
+    assert early_end_horizon([replace(case, cohort="picked") for case in cases]) == ""
+    assert early_end_horizon([replace(case, published=UNDATED) for case in cases]) == ""
