@@ -39,6 +39,7 @@ from training.fit import fit_booster
 from training.recipe import BoosterParams, Recipe
 from training.registers import FEWEST
 from training.rolling import (
+    STEPS,
     Backtest,
     IntervalForecasts,
     Split,
@@ -54,7 +55,7 @@ Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 WINDOWS = 60
-"""More than any history has."""
+"""More than any history has. A snapshot has as many folds of buyers as are served."""
 AIMS = {"sicoes_bo": 0.025, "dncp_py": 0.02, "nicgep_in": 0.006, "fpds_dod_us": 0.006, "ted_de": 0.012}
 """The calibration error that is aimed at, by register; without one, that many times the floor alone."""
 MOST_OF_FLOOR = 1.5
@@ -87,7 +88,7 @@ RULES: Mapping[str, Rule] = {
 def windows(table: RegisterDataset, rule: Rule) -> list[Split]:
     """Every window before which enough may teach, with what may by the rule."""
     found = []
-    for part in rolling_splits(table, WINDOWS):
+    for part in rolling_splits(table, STEPS if table.snapshot else WINDOWS):
         if not tells_delay(table):
             by_rule = part
         else:
@@ -177,7 +178,7 @@ def judged(case: Case, recipe: Recipe, rows: int, rules: Mapping[str, Rule]) -> 
 
 def beside_plain(table: RegisterDataset, recipe: Recipe, rows: int) -> list[Row]:
     """The served model and plain XGBoost on the same folds of buyers, and on those cases alone that have no gap."""
-    parts = list(rolling_splits(table, 3))
+    parts = list(rolling_splits(table, STEPS))
     served = forecast(table, parts, recipe, rows)
     plain = np.concatenate([_plain_margin(table, part, recipe.seed) for part in parts])
     gaps = [
