@@ -138,16 +138,16 @@ def test_a_killed_command_resumes_to_the_same_bytes(source: Path, here: Executor
     command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", str(source), "--stage", "draft"]
     moment = random.Random(5)
     out = source.with_name("killed.parquet")
-    killed = 0
-    while not out.exists():
-        resume = ["--resume"] if out.with_name("killed.parquet.parts_folder").exists() else []
+    for attempt in range(3):
+        resume = ["--resume"] if out.with_name("killed.parquet.parts").exists() else []
         running = subprocess.Popen([*command, str(out), *resume], start_new_session=True)
         try:
-            running.wait(timeout=1 + 4 * moment.random() if killed < 2 else 120)
+            assert running.wait(timeout=1 + 4 * moment.random() if attempt < 2 else 120) == 0
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
             running.wait()
-            killed += 1
+        if out.exists():
+            break
     of = msgspec.structs.replace(small_run(source), bounds=Bounds())
     run_portfolio(of, here)
     assert out.read_bytes() == of.out.read_bytes()

@@ -124,7 +124,9 @@ def test_a_wait_outlives_the_pull_that_was_killed_in_it(tmp_path: Path) -> None:
     with serving(made_register("find-a-tender", 60, days=1), rate=1.0, faults=["429"]) as service:
         pulls = Pulls(service, FIRST_DAY, FIRST_DAY, tmp_path / "out.jsonl", 0.001)
         process = pulls.begin()
+        end = time.monotonic() + 60
         while not service.shown["429"]:
+            assert time.monotonic() < end
             time.sleep(0.001)
         time.sleep(0.1)
         assert pulls.end(process) < 0
