@@ -190,6 +190,15 @@ class JobPaths(msgspec.Struct, frozen=True):
         shutil.rmtree(self.since, ignore_errors=True)
 
     @property
+    def unpacked(self) -> Path:
+        """Where the scoring process unpacks the upload."""
+        return self.folder / "unpacked"
+
+    def drop_unpacked(self) -> None:
+        """Deletes what a scoring process unpacked. A process that was killed did not."""
+        shutil.rmtree(self.unpacked, ignore_errors=True)
+
+    @property
     def choices(self) -> Path:
         """The values that the rows can be filtered by."""
         return self.folder / "choices.json"

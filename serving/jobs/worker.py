@@ -128,10 +128,11 @@ class Worker(threading.Thread):
                 self.directory.remove(name)
         # A service may have been killed between the end of a job and this.
         for paths in map(self._paths, self.directory.ids()):
-            if paths.since.is_dir():
+            if paths.since.is_dir() or paths.unpacked.is_dir():
                 ended = self.store.get(paths.folder.name)
                 if ended is not None and ended.ended:
                     paths.drop_earlier()
+                    paths.drop_unpacked()
 
     def _paths(self, id: str) -> JobPaths:
         return JobPaths(self.directory.folder(id))
@@ -162,6 +163,7 @@ class Worker(threading.Thread):
                 self._end(job, paths, process.wait())
         finally:
             _kill(process)
+            paths.drop_unpacked()
 
     def _watch(self, job: Job, paths: JobPaths, process: subprocess.Popen[bytes]) -> bool:
         """Notes progress until the process ends; False if the job was stopped before."""
