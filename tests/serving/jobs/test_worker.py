@@ -172,6 +172,41 @@ def test_files_of_an_upload_that_broke_off_go_the_next_day(worker: Worker) -> No
     assert worker.directory.folder(job.id).exists()
 
 
+def test_a_lost_database_costs_no_result_and_one_that_comes_back_finds_it(
+    worker: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done, waiting = added(worker, state="done"), added(worker)
+    for job, name in ((done, "scored.parquet"), (waiting, "task.json")):
+        folder = worker.directory.folder(job.id)
+        (folder / "upload").mkdir()
+        (folder / "upload" / "a.csv").write_text("title")
+        (folder / name).write_text("content")
+        os.utime(folder, (time.time() - ABANDONED_SECONDS - 1,) * 2)
+    lost = Worker(worker.settings, worker.directory, Store(Sqlite(tmp_path / "jobs-lost.sqlite")))
+    lost.sweep()
+    kept = tmp_path / "unknown"
+    assert (kept / done.id / "scored.parquet").read_text() == "content"
+    assert (kept / waiting.id / "upload" / "a.csv").is_file()
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert "they are kept" in caplog.text and done.id not in caplog.text
+    lost.sweep()
+    assert {path.name for path in kept.iterdir()} == {done.id, waiting.id}
+    worker.sweep()
+    assert (worker.directory.folder(done.id) / "scored.parquet").read_text() == "content"
+    assert not [*kept.iterdir()]
+
+
+def test_files_of_a_job_that_was_deleted_go_even_if_the_service_was_killed(worker: Worker) -> None:
+    job = added(worker, state="done")
+    folder = worker.directory.folder(job.id)
+    for name in ("task.json", "scored.parquet", "deleted"):
+        (folder / name).touch()
+    os.utime(folder, (time.time() - ABANDONED_SECONDS - 1,) * 2)
+    worker.store.delete(job.id)
+    worker.sweep()
+    assert not folder.exists() and not worker.directory.unknown_ids()
+
+
 def test_a_job_whose_runner_is_gone_waits_again_and_one_that_runs_does_not(worker: Worker) -> None:
     gone, alive = added(worker), added(worker)
     assert worker.store.claim(worker.directory.name, "gone")
