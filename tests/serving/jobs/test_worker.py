@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
 import subprocess
 import time
-import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +18,6 @@ from serving.jobs.settings import Settings
 from serving.jobs.store import PostgreSql, Sqlite, Store
 from serving.jobs.worker import ABANDONED_SECONDS, Worker
 from tenders import files
-from tenders.io.streams import MIB
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
 
@@ -74,29 +70,6 @@ def test_a_job_that_runs_stands_back_and_stops_when_it_is_deleted(tmp_path: Path
         assert os.getpriority(os.PRIO_PROCESS, service.pid) == os.getpriority(os.PRIO_PROCESS, 0)
         assert http.delete(f"/jobs/{begun['id']}").status_code == 204
         until(lambda: not folder.exists() and not scoring(folder))
-
-
-@pytest.mark.parametrize("how", ["cancel", "delete"])
-def test_what_was_unpacked_goes_with_the_job(tmp_path: Path, how: str) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr("register.jsonl", gzip.decompress(made.long(BLOCKS)))
-    with running(TENDER_RISK_DATA=str(tmp_path / "data"), TMPDIR=str(scratch)) as service, client(service) as http:
-        begun = made.upload(http, packed.getvalue(), "register.zip")
-        folder = tmp_path / "data" / "jobs" / begun["id"]
-        until(lambda: parts(folder) >= 1)
-        assert sum(path.stat().st_size for path in (folder / "unpacked").rglob("*") if path.is_file()) > MIB
-        assert sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file()) < MIB
-        if how == "delete":
-            http.delete(f"/jobs/{begun['id']}")
-            until(lambda: not folder.exists())
-        else:
-            http.post(f"/jobs/{begun['id']}/cancel")
-            until(lambda: not (folder / "unpacked").exists())
-            assert (folder / "upload" / "register.zip").is_file()
-        until(lambda: not scoring(folder))
 
 
 def test_what_a_killed_service_left_unpacked_is_swept(worker: Worker) -> None:
