@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from portfolio import workers
+from portfolio.run import PortfolioRun
+from portfolio.work import RunOptions
+from serving.jobs import scoring as scoring_process
+from serving.jobs import worker as working
 from serving.jobs.job import Job, new_id, now
-from serving.jobs.paths import LOCK, DataDirectory
+from serving.jobs.paths import LOCK, DataDirectory, JobPaths
 from serving.jobs.settings import Settings
 from serving.jobs.store import PostgreSql, Sqlite, Store
 from serving.jobs.worker import ABANDONED_SECONDS, Worker
@@ -70,6 +77,39 @@ def test_a_job_that_runs_stands_back_and_stops_when_it_is_deleted(tmp_path: Path
         assert os.getpriority(os.PRIO_PROCESS, service.pid) == os.getpriority(os.PRIO_PROCESS, 0)
         assert http.delete(f"/jobs/{begun['id']}").status_code == 204
         until(lambda: not folder.exists() and not scoring(folder))
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deleted"])
+def test_what_was_unpacked_goes_with_the_job(worker: Worker, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    job = added(worker)
+    folder = worker.directory.folder(job.id)
+    unpacked = folder / "unpacked"
+
+    def start(_: Path, output: int, lock: int) -> subprocess.Popen[bytes]:
+        # A process that has unpacked, and would go on for ever; the job ends while it does.
+        unpacked.mkdir()
+        (unpacked / "register.jsonl").write_bytes(b"{}\n")
+        (worker.store.cancel if how == "cancelled" else worker.store.delete)(job.id)
+        return subprocess.Popen(
+            ["sleep", "60"], stdin=subprocess.PIPE, stdout=output, pass_fds=[lock], start_new_session=True
+        )
+
+    monkeypatch.setattr(working, "_start", start)
+    worker._step()
+    assert not unpacked.exists()
+    until(lambda: worker.directory.remove(job.id) if how == "deleted" else free(folder / LOCK))
+    assert folder.exists() is (how == "cancelled")
+
+
+def test_a_job_unpacks_in_its_own_folder(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = JobPaths(worker.directory.folder(added(worker).id))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    places: list[str] = []
+    monkeypatch.setattr(scoring_process, "run_portfolio", lambda *_, **__: places.append(tempfile.gettempdir()))
+    monkeypatch.setattr(workers, "local_workers", lambda *_: nullcontext())
+    run = PortfolioRun(source=paths.folder, out=paths.scored, options=RunOptions(bundle="b"), format="parquet")
+    scoring_process._run(run, scoring_process.ProgressWriter(paths.progress), paths)
+    assert places == [str(paths.unpacked)]
 
 
 def test_what_a_killed_service_left_unpacked_is_swept(worker: Worker) -> None:
