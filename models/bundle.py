@@ -13,7 +13,7 @@ import json
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import pyarrow as pa
@@ -42,6 +42,8 @@ RELEASED = Path(__file__).parent / "released"
 POINTER = RELEASED / "current"
 MANIFEST, CARD, CALIBRATION = "manifest.json", "MODEL_CARD.md", "calibration.json"
 TRACK_RECORDS, TRAINING_PROFILE = "track_records.parquet", "reference.json"
+MAX_MANIFEST_BYTES = 16 * 2**20
+"""A released manifest has less than a hundredth of it."""
 FAILURE_OUTCOMES = ("no_award", "early_end")
 """The outcomes that count as failure."""
 NO_LOG_ODDS = 0.5
@@ -341,9 +343,11 @@ def _write(bundle: Bundle, directory: Path) -> None:
 def load(directory: Path) -> Bundle:
     """Reads and verifies a bundle. Raises BundleError that names every difference."""
     try:
-        data = (directory / MANIFEST).read_bytes()
+        data = _own_bytes(directory, MANIFEST, MAX_MANIFEST_BYTES)
     except OSError as error:
         raise BundleError(f"{directory}: no bundle there ({error.strerror})") from None
+    if data is None:
+        raise BundleError(f"{directory}: {MANIFEST} is a link, or larger than {MAX_MANIFEST_BYTES // 2**20} MB")
     manifest = _manifest(data, directory)
     return _read(_verified(directory, manifest), manifest, directory)
 
@@ -408,10 +412,14 @@ def _verified(directory: Path, manifest: BundleManifest) -> dict[str, bytes]:
     wrong: list[str] = []
     for name, digest in manifest.digests.items():
         try:
-            files[name] = (directory / name).read_bytes()
+            content = _own_bytes(directory, name)
         except OSError:
             wrong.append(f"{name} is missing")
             continue
+        if content is None:
+            wrong.append(f"{name[:80]!r} is no file of the bundle's own")
+            continue
+        files[name] = content
         if hashlib.sha256(files[name]).hexdigest() != digest:
             wrong.append(f"{name} is not the file that was released")
     wrong += [f"{name} has no digest" for name in _required_files(manifest) if name not in manifest.digests]
@@ -419,6 +427,29 @@ def _verified(directory: Path, manifest: BundleManifest) -> dict[str, bytes]:
     if wrong:
         raise BundleError(f"{directory}: {'; '.join(wrong)}")
     return files
+
+
+def _own_bytes(directory: Path, name: str, most: int | None = None) -> bytes | None:
+    """The content of a file in a bundle's directory. Raises OSError if there is none.
+
+    None if the name leads out of the directory or over a link, or for more than `most` bytes.
+    """
+    path = PurePosixPath(name)
+    if (
+        not path.parts
+        or path.is_absolute()
+        or ".." in path.parts
+        or str(path) != name
+        or not name.isprintable()
+        or "\\" in name
+    ):
+        return None
+    steps = [directory.joinpath(*path.parts[: count + 1]) for count in range(len(path.parts))]
+    if any(step.is_symlink() for step in steps) or (steps[-1].exists() and not steps[-1].is_file()):
+        return None
+    with steps[-1].open("rb") as file:
+        content = file.read() if most is None else file.read(most + 1)
+    return content if most is None or len(content) <= most else None
 
 
 def _required_files(manifest: BundleManifest) -> list[str]:

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import threading
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -107,6 +108,9 @@ class JobService:
 
     def delete(self, job: Job) -> None:
         """Stops a job and deletes its row and files; a worker that runs it deletes the files when it stops."""
+        # First, so that the folder goes even if this service is killed before it does.
+        with suppress(FileNotFoundError):
+            self.paths(job).deleted.touch()
         self.store.delete(job.id)
         self.directory.remove(job.id)
 

@@ -3,6 +3,7 @@
     home            the name of this directory in the database
     jobs.sqlite     the jobs, unless PostgreSQL has them
     jobs/ID/        the files of a job
+    unknown/ID/     files without a job in the database, which may be a lost or an older one
 
 A service that works on a job holds the lock of its folder. The operating system releases the lock when the last
 process that holds it ends, even if it was killed, so no clock decides whether work goes on.
@@ -27,8 +28,8 @@ from tenders import files
 from tenders.errors import DataError, UnreachableError
 from tenders.io.detection import BULK_SUFFIXES, CODECS
 
-LOCK = "lock"
-OURS = ("home", ".home.", "jobs", "runner-")
+LOCK, UNKNOWN = "lock", "unknown"
+OURS = ("home", ".home.", "jobs", "runner-", UNKNOWN)
 """Beginnings of the names in the directory."""
 MAX_NAME_BYTES = 150
 """Bytes of an upload's name that are kept: with what is added before and behind it fits the 255 that systems take."""
@@ -52,6 +53,10 @@ class DataDirectory:
     @property
     def _jobs(self) -> Path:
         return self.path / "jobs"
+
+    @property
+    def _unknown(self) -> Path:
+        return self.path / UNKNOWN
 
     def folder(self, id: str) -> Path:
         """The folder of a job."""
@@ -90,6 +95,26 @@ class DataDirectory:
         finally:
             os.close(lock)
         return True
+
+    def set_aside(self, id: str) -> bool:
+        """Moves the folder of a job that the database does not know. False if a process works on it."""
+        lock = self.lock(id)
+        if lock is None:
+            return False
+        try:
+            self._unknown.mkdir(mode=0o700, exist_ok=True)
+            self.folder(id).rename(self._unknown / id)
+        finally:
+            os.close(lock)
+        return True
+
+    def put_back(self, id: str) -> None:
+        """Moves a folder that was set aside back to the jobs."""
+        (self._unknown / id).rename(self.folder(id))
+
+    def unknown_ids(self) -> list[str]:
+        """The ids of the folders that were set aside."""
+        return [folder.name for folder in self._unknown.iterdir()] if self._unknown.is_dir() else []
 
     def untouched(self, seconds: float) -> Iterator[str]:
         """The ids of the folders that nothing has changed for so many seconds."""
@@ -188,6 +213,27 @@ class JobPaths(msgspec.Struct, frozen=True):
     def drop_earlier(self) -> None:
         """Deletes the scored rows of the earlier job."""
         shutil.rmtree(self.since, ignore_errors=True)
+
+    @property
+    def deleted(self) -> Path:
+        """A file that says that the job was deleted, and its folder is to go."""
+        return self.folder / "deleted"
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody misses the folder if the database does not know it: deleted, or an upload that broke off."""
+        if self.deleted.exists():
+            return True
+        return not self.task.exists() and not any(self.uploads.glob("[!.]*"))
+
+    @property
+    def unpacked(self) -> Path:
+        """Where the scoring process unpacks the upload."""
+        return self.folder / "unpacked"
+
+    def drop_unpacked(self) -> None:
+        """Deletes what a scoring process unpacked. A process that was killed did not."""
+        shutil.rmtree(self.unpacked, ignore_errors=True)
 
     @property
     def choices(self) -> Path:

@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -88,7 +89,7 @@ def score_job(paths: JobPaths, task: ScoringTask) -> None:
         report=paths.report,
     )
     if not portfolio_run.manifest_file.exists():
-        _run(portfolio_run, ProgressWriter(paths.progress))
+        _run(portfolio_run, ProgressWriter(paths.progress), paths)
     # The last process may have been killed between writing the manifest and deleting the parts.
     shutil.rmtree(portfolio_run.parts_folder, ignore_errors=True)
     choices = write_ranked(paths.scored, portfolio_run.worklist_file, worklist, paths.ranked, portfolio_run.since)
@@ -103,8 +104,12 @@ def _earlier_rows(paths: JobPaths, options: JobOptions) -> Path | None:
         raise UnreachableError("the rows to compare with are gone. Upload the file again") from None
 
 
-def _run(portfolio_run: PortfolioRun, progress: ProgressWriter) -> None:
+def _run(portfolio_run: PortfolioRun, progress: ProgressWriter, paths: JobPaths) -> None:
     with workers.local_workers(portfolio_run.workers, portfolio_run.options.bundle) as executor:
+        # In the job's folder, so that it goes with the job. Now, because the workers' sockets need a short path.
+        paths.drop_unpacked()
+        paths.unpacked.mkdir(mode=0o700, exist_ok=True)
+        tempfile.tempdir = str(paths.unpacked)
         try:
             run_portfolio(portfolio_run, executor, resume=True, on_progress=progress)
         except UsageError:

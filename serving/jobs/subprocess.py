@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import anyio
@@ -26,7 +27,10 @@ async def run_module(module: str, *arguments: str) -> bytes:
         try:
             with anyio.fail_after(TIMEOUT_SECONDS):
                 command = [sys.executable, "-m", module, *arguments]
-                process = await anyio.run_process(command, env=child_environment(), stderr=None)
+                # What it unpacks goes with it, also if it is killed.
+                with tempfile.TemporaryDirectory(prefix="tender-risk-", ignore_cleanup_errors=True) as scratch:
+                    environment = {**child_environment(), "TMPDIR": scratch}
+                    process = await anyio.run_process(command, env=environment, stderr=None)
         except subprocess.CalledProcessError as error:
             raise UnreachableError(f"{name} ended with {error.returncode}") from None
         except TimeoutError:

@@ -18,8 +18,8 @@ import msgspec
 from models import bundle as bundles
 from portfolio.manifest import RunManifest
 from serving.jobs import scoring
-from serving.jobs.job import Job, now
-from serving.jobs.paths import DataDirectory, JobPaths
+from serving.jobs.job import Job, is_id, now
+from serving.jobs.paths import UNKNOWN, DataDirectory, JobPaths
 from serving.jobs.scoring import ScoringProgress, ScoringTask
 from serving.jobs.settings import Settings
 from serving.jobs.store import Store
@@ -32,7 +32,7 @@ POLL_SECONDS = 2.0
 STEP_SECONDS = 0.5
 SWEEP_SECONDS = 3600.0
 ABANDONED_SECONDS = 86_400.0
-"""After so long, a folder without a job was left by a service that was killed."""
+"""After so long, an upload without a job was broken off."""
 MAX_ATTEMPTS = 10
 """A job that takes down the machine each time is given up."""
 
@@ -119,19 +119,31 @@ class Worker(threading.Thread):
                 self.store.end(job.id, job.runner, "failed", "its files are gone")
 
     def sweep(self) -> None:
-        """Deletes jobs that have expired, and files that belong to none."""
+        """Deletes jobs that have expired and what was left, and sets aside the files of jobs that nobody knows."""
         for job in self.store.expired(self.directory.name, now() - self.settings.lifetime):
             if self.directory.remove(job.id):
                 self.store.delete(job.id)
         for name in [*self.directory.untouched(ABANDONED_SECONDS)]:
             if self.store.get(name) is None:
-                self.directory.remove(name)
+                self._clear(name)
+        # The database that knows it has come back.
+        for name in self.directory.unknown_ids():
+            if self.store.get(name) is not None and not self.directory.folder(name).exists():
+                self.directory.put_back(name)
         # A service may have been killed between the end of a job and this.
         for paths in map(self._paths, self.directory.ids()):
-            if paths.since.is_dir():
+            if paths.since.is_dir() or paths.unpacked.is_dir():
                 ended = self.store.get(paths.folder.name)
                 if ended is not None and ended.ended:
                     paths.drop_earlier()
+                    paths.drop_unpacked()
+
+    def _clear(self, name: str) -> None:
+        """Deletes a folder that was left, and sets aside one that may be missed: the database may be a lost one."""
+        if not is_id(name) or self._paths(name).is_abandoned:
+            self.directory.remove(name)
+        elif self.directory.set_aside(name):
+            log.error("the database knows no job of the files in %s: they are kept there", UNKNOWN)
 
     def _paths(self, id: str) -> JobPaths:
         return JobPaths(self.directory.folder(id))
@@ -162,6 +174,7 @@ class Worker(threading.Thread):
                 self._end(job, paths, process.wait())
         finally:
             _kill(process)
+            paths.drop_unpacked()
 
     def _watch(self, job: Job, paths: JobPaths, process: subprocess.Popen[bytes]) -> bool:
         """Notes progress until the process ends; False if the job was stopped before."""

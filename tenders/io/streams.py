@@ -42,7 +42,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     above `line` is refused by itself, and a whole JSON `document` above `document`. A compressed file may unpack to
     `unpacked`, and beyond that to `ratio` times its size. A workbook may unpack to `unpacked` and to `workbook_ratio`
     times its size, in up to `workbook_parts` parts; what is not a sheet is held in memory, and may have `shared`. A
-    table has up to `columns`, and a register's file, which is read whole, up to `register_rows`.
+    table has up to `columns`, and a register's file, which is read whole, up to `register_rows`. A Parquet file has up
+    to `table_rows`, and beyond that one for each of its bytes.
     """
 
     block: int = 16 * MIB
@@ -57,6 +58,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     shared: int = 256 * MIB
     columns: int = 1_000
     register_rows: int = 600_000
+    table_rows: int = 1_000_000
 
 
 BOUNDS = Bounds()
@@ -146,7 +148,7 @@ def _chunks(raw: BinaryIO, codec: str | None, most: int) -> Iterator[bytes]:
     while chunk := _next_chunk(stream, codec):
         read += len(chunk)
         if codec and read > most:
-            raise _unpacks_to_more(most)
+            raise unpacks_to_more(most)
         yield chunk
 
 
@@ -236,7 +238,7 @@ def open_members(
             while chunk := file.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
-                    raise _unpacks_to_more(most)
+                    raise unpacks_to_more(most)
                 yield chunk
 
     with _naming(""):
@@ -259,7 +261,8 @@ def _naming(name: str) -> Iterator[None]:
         raise DataError.at(name, f"damaged: {error}", "Fetch the file again") from None
 
 
-def _unpacks_to_more(most: int) -> TooLargeError:
+def unpacks_to_more(most: int) -> TooLargeError:
+    """The refusal of a file that unpacks to more bytes than are read."""
     return too_large(f"it unpacks to more than {most / MIB:,.0f} MB", "Check what it is, or split it")
 
 
@@ -297,7 +300,7 @@ class _Bounded:
         data = bytes(self._stream.read(size))
         self._left -= len(data)
         if self._left < 0:
-            raise _unpacks_to_more(self._most)
+            raise unpacks_to_more(self._most)
         return data
 
     def __enter__(self) -> _Bounded:

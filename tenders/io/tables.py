@@ -12,17 +12,19 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tenders.errors import DataError
 from tenders.io import flattened, form
 from tenders.io.detection import path_kind
 from tenders.io.flattened import FlatTable
 from tenders.io.json_documents import DocumentPiece, piece_size
+from tenders.io.parquet import parquet_batches
 from tenders.io.streams import BOUNDS, Bounds, Cut, batches, file_lines, problems_cut, too_large, unpacked
 from tenders.io.text import csv_rows, flat_table
 
 NO_ROW = "row 2", "no row below the column names", "Give one row a tender"
+FORM_BOUNDS, FORM_CELL = msgspec.structs.replace(BOUNDS, unpacked=BOUNDS.document, ratio=0), 64
+"""Of a file that is read whole into forms: its texts, and so many bytes for each cell."""
 _UNREAD = b"unread"
 
 
@@ -159,21 +161,31 @@ def cut_parquet(path: Path, bounds: Bounds) -> Iterator[Cut]:
     with unpacked(path, bounds) as plain:
         try:
             yield from _cut_batches(plain, bounds)
+        except DataError:
+            raise
         except (pa.ArrowException, OSError) as error:
             raise _not_parquet(error) from None
 
 
 def parquet_forms(data: bytes) -> list[dict[str, Any]]:
     """The rows of a Parquet file as forms, without empty cells. Raises DataError as `cut_parquet` does."""
+    names: list[str] = []
+
+    def chosen(found: list[str]) -> list[str]:
+        names.extend(found)
+        return check_columns(found, BOUNDS)
+
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        batches = [*parquet_batches(pa.BufferReader(data), len(data), FORM_BOUNDS, chosen, cell=FORM_CELL)]
+    except DataError:
+        raise
     except (pa.ArrowException, OSError) as error:
         raise _not_parquet(error) from None
-    check_columns(table.column_names, BOUNDS)
-    if not table.num_rows:
+    if not batches:
         raise DataError.at(*NO_ROW)
-    plain = pa.table({name: _plain(table[name].combine_chunks()) for name in table.column_names if name in form.BY_KEY})
-    unread = dict.fromkeys((name for name in table.column_names if name not in form.BY_KEY), "")
+    table = pa.Table.from_batches(batches)
+    plain = pa.table({name: _plain(table[name].combine_chunks()) for name in table.column_names})
+    unread = dict.fromkeys((name for name in names if name not in form.BY_KEY), "")
     rows = (dict(zip(plain.column_names, row, strict=True)) for row in arrow_rows(plain))
     return [{name: cell for name, cell in row.items() if cell is not None} | unread for row in rows]
 
@@ -183,22 +195,25 @@ def _not_parquet(error: Exception) -> DataError:
 
 
 def _cut_batches(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    with pq.ParquetFile(path, pre_buffer=False) as file:
-        names = list(file.schema_arrow.names)
-        read = check_columns(names, bounds)
-        metadata = {_UNREAD: msgspec.json.encode([name for name in names if name not in form.BY_KEY])}
-        first = 1
-        if not file.metadata.num_rows:
-            raise DataError.at(*NO_ROW)
-        for batch in file.iter_batches(bounds.rows, columns=read, use_threads=False):
-            sink = pa.BufferOutputStream()
-            # A column without a cell is as good as none. The first one stays, because the rows are counted by it.
-            stated = [name for name in read if batch[name].null_count < batch.num_rows]
-            kept = batch.select(stated or read[:1]).replace_schema_metadata(metadata)
-            with pa.ipc.new_stream(sink, kept.schema) as stream:
-                stream.write_batch(kept)
-            yield Cut(kind="arrow", first=first, data=sink.getvalue().to_pybytes())
-            first += batch.num_rows
+    metadata: dict[bytes, bytes] = {}
+
+    def chosen(names: list[str]) -> list[str]:
+        metadata[_UNREAD] = msgspec.json.encode([name for name in names if name not in form.BY_KEY])
+        return check_columns(names, bounds)
+
+    first = 1
+    for batch in parquet_batches(path, path.stat().st_size, bounds, chosen):
+        sink = pa.BufferOutputStream()
+        names = batch.schema.names
+        # A column without a cell is as good as none. The first one stays, because the rows are counted by it.
+        stated = [name for name in names if batch[name].null_count < batch.num_rows]
+        kept = batch.select(stated or names[:1]).replace_schema_metadata(metadata)
+        with pa.ipc.new_stream(sink, kept.schema) as stream:
+            stream.write_batch(kept)
+        yield Cut(kind="arrow", first=first, data=sink.getvalue().to_pybytes())
+        first += batch.num_rows
+    if first == 1:
+        raise DataError.at(*NO_ROW)
 
 
 def read_arrow(data: bytes) -> tuple[pa.Table, list[str]]:

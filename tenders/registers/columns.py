@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tenders.dates import FIRST_YEAR, LAST_YEAR
 from tenders.errors import DataError, Problem, UnreachableError
+from tenders.io.parquet import parquet_batches
+from tenders.io.streams import BOUNDS
 from tenders.io.text import csv_rows
 from tenders.tender import LARGEST, Value
 
@@ -68,7 +69,7 @@ def read_cells(path: Path, needed: Mapping[str, CellParser], wanted: Mapping[str
 
     A cell that cannot be parsed is None and a problem. Raises as `read_columns` does.
     """
-    table = _read_table(path, needed)
+    table = _read_table(path, needed, wanted)
     columns: dict[str, list[Any]] = {}
     problems: list[Problem] = []
     for name, parse in {**needed, **wanted}.items():
@@ -118,23 +119,39 @@ def read_csv(path: Path) -> tuple[list[str], list[list[str]]]:
     return table[0], table[1:]
 
 
-def _read_table(path: Path, needed: Iterable[str]) -> Any:
-    table = _open_table(path)
-    names = table.column_names
+def _read_table(path: Path, needed: Collection[str], wanted: Collection[str] = ()) -> Any:
+    """The needed and wanted columns of a Parquet file, or all of a CSV. Raises as `read_columns` does."""
+    if path.suffix.lower() != ".csv":
+        return _read_parquet(
+            path, lambda names: [name for name in _checked(path, names, needed) if name in {*needed, *wanted}]
+        )
+    names, rows = read_csv(path)
+    _checked(path, names, needed)
+    return pa.table({name: pa.array([row[i] or None for row in rows], pa.string()) for i, name in enumerate(names)})
+
+
+def _checked(path: Path, names: list[str], needed: Collection[str]) -> list[str]:
     if missing := [name for name in needed if name not in names]:
         raise DataError.at(path.name, f"no column {', '.join(missing)}", "Check that it is a file of this register")
     if repeated := [name for name in names if names.count(name) > 1]:
         raise DataError.at(path.name, f"two columns are called {repeated[0]}", "Leave one of them out")
-    return table
+    return names
 
 
-def _open_table(path: Path) -> Any:
-    if path.suffix.lower() == ".csv":
-        names, rows = read_csv(path)
-        columns = [pa.array([row[i] or None for row in rows], pa.string()) for i in range(len(names))]
-        return pa.Table.from_arrays(columns, names=names)
+def _read_parquet(path: Path, chosen: Callable[[list[str]], list[str]]) -> Any:
+    kept: list[str] = []
+
+    def choose(names: list[str]) -> list[str]:
+        kept.extend(chosen(names))
+        return kept
+
     try:
-        return pq.read_table(path)
+        batches = [*parquet_batches(path, path.stat().st_size, BOUNDS, choose)]
+        return (
+            pa.Table.from_batches(batches) if batches else pa.table({name: pa.array([], pa.string()) for name in kept})
+        )
+    except DataError:
+        raise
     except FileNotFoundError:
         raise UnreachableError(f"{path}: no such file. Check the name") from None
     except OSError as error:

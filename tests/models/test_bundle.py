@@ -176,6 +176,45 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:
         bundles.load(tmp_path / "nowhere")
 
 
+def rename(directory: Path, name: str, other: str) -> None:
+    """Lets the manifest call a file by another name."""
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    manifest["digests"][other] = manifest["digests"].pop(name)
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("form", ["../{0}/{1}", "{2}/{1}", "./{1}", "x/../{1}", "{1}/", "", ".", "x\x00", "..\\{1}"])
+def test_a_name_that_leads_out_of_the_bundle_is_refused(saved: Path, form: str) -> None:
+    rename(saved, "MODEL_CARD.md", form.format(saved.name, "MODEL_CARD.md", saved))
+    with pytest.raises(BundleError, match="is no file of the bundle's own"):
+        bundles.load(saved)
+
+
+def test_links_are_not_followed(saved: Path, tmp_path: Path) -> None:
+    card = saved / "MODEL_CARD.md"
+    card.rename(tmp_path / "card")
+    card.symlink_to(tmp_path / "card")
+    with pytest.raises(BundleError, match=r"'MODEL_CARD.md' is no file of the bundle's own"):
+        bundles.load(saved)
+    card.unlink()
+    (saved / "linked").symlink_to(tmp_path)
+    rename(saved, "MODEL_CARD.md", "linked/card")
+    with pytest.raises(BundleError, match="'linked/card' is no file of the bundle's own"):
+        bundles.load(saved)
+    (saved / "manifest.json").rename(tmp_path / "manifest")
+    (saved / "manifest.json").symlink_to(tmp_path / "manifest")
+    with pytest.raises(BundleError, match=r"manifest.json is a link"):
+        bundles.load(saved)
+
+
+def test_a_manifest_of_any_size_is_not_read(saved: Path) -> None:
+    with (saved / "manifest.json").open("r+b") as file:
+        file.truncate(bundles.MAX_MANIFEST_BYTES + 1)
+    with pytest.raises(BundleError, match="larger than 16 MB"):
+        bundles.load(saved)
+
+
 def test_without_a_release_it_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "POINTER", tmp_path / "current")
     with pytest.raises(BundleError, match="tender-risk train"):

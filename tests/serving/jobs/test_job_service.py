@@ -6,6 +6,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tenders.errors import DataError
 from tests.serving.conftest import ROOT, running
 from tests.serving.jobs import made
 from tests.serving.jobs.test_worker import BLOCKS, NAME, added, client, free, parts, until, worker  # noqa: F401
+from tests.tenders.io.bombs import dictionary_bomb
 
 OTHER = "Z9" * 16
 DONE = Job(id=new_id(), home="home", created=now(), name="a.csv", size=7, state="done")
@@ -178,3 +180,13 @@ def test_it_gives_the_same_bytes_when_it_is_killed_and_the_earlier_job_deleted(t
     assert (done["state"], done["message"]) == ("done", "")
     for name in ("scored.parquet", "worklist.parquet", "scored.worklist.parquet", "scored.gone.parquet"):
         assert (jobs / begun["id"] / name).read_bytes() == (jobs / unbroken["id"] / name).read_bytes()
+
+
+def test_a_file_that_unpacks_to_too_much_fails_at_once_and_the_next_is_done(service: httpx.Client) -> None:
+    began = time.monotonic()
+    bomb = made.ended(service, made.upload(service, dictionary_bomb(), "bomb.parquet")["id"])
+    assert bomb["state"] == "failed"
+    assert bomb["message"].endswith("it unpacks to more than 1,024 MB. Check what it is, or split it")
+    honest = made.ended(service, made.upload(service, b"title,lots\nNursing,2\n", "next.csv")["id"])
+    assert honest["state"] == "done"
+    assert time.monotonic() - began < 120

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from portfolio import workers
+from portfolio.run import PortfolioRun
+from portfolio.work import RunOptions
+from serving.jobs import scoring as scoring_process
+from serving.jobs import worker as working
 from serving.jobs.job import Job, new_id, now
-from serving.jobs.paths import LOCK, DataDirectory
+from serving.jobs.paths import LOCK, DataDirectory, JobPaths
 from serving.jobs.settings import Settings
 from serving.jobs.store import PostgreSql, Sqlite, Store
 from serving.jobs.worker import ABANDONED_SECONDS, Worker
@@ -70,6 +77,47 @@ def test_a_job_that_runs_stands_back_and_stops_when_it_is_deleted(tmp_path: Path
         assert os.getpriority(os.PRIO_PROCESS, service.pid) == os.getpriority(os.PRIO_PROCESS, 0)
         assert http.delete(f"/jobs/{begun['id']}").status_code == 204
         until(lambda: not folder.exists() and not scoring(folder))
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deleted"])
+def test_what_was_unpacked_goes_with_the_job(worker: Worker, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    job = added(worker)
+    folder = worker.directory.folder(job.id)
+    unpacked = folder / "unpacked"
+
+    def start(_: Path, output: int, lock: int) -> subprocess.Popen[bytes]:
+        # A process that has unpacked, and would go on for ever; the job ends while it does.
+        unpacked.mkdir()
+        (unpacked / "register.jsonl").write_bytes(b"{}\n")
+        (worker.store.cancel if how == "cancelled" else worker.store.delete)(job.id)
+        return subprocess.Popen(
+            ["sleep", "60"], stdin=subprocess.PIPE, stdout=output, pass_fds=[lock], start_new_session=True
+        )
+
+    monkeypatch.setattr(working, "_start", start)
+    worker._step()
+    assert not unpacked.exists()
+    until(lambda: worker.directory.remove(job.id) if how == "deleted" else free(folder / LOCK))
+    assert folder.exists() is (how == "cancelled")
+
+
+def test_a_job_unpacks_in_its_own_folder(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = JobPaths(worker.directory.folder(added(worker).id))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    places: list[str] = []
+    monkeypatch.setattr(scoring_process, "run_portfolio", lambda *_, **__: places.append(tempfile.gettempdir()))
+    monkeypatch.setattr(workers, "local_workers", lambda *_: nullcontext())
+    run = PortfolioRun(source=paths.folder, out=paths.scored, options=RunOptions(bundle="b"), format="parquet")
+    scoring_process._run(run, scoring_process.ProgressWriter(paths.progress), paths)
+    assert places == [str(paths.unpacked)]
+
+
+def test_what_a_killed_service_left_unpacked_is_swept(worker: Worker) -> None:
+    ended, waiting = added(worker, state="cancelled"), added(worker)
+    for job in (ended, waiting):
+        (worker.directory.folder(job.id) / "unpacked").mkdir()
+    worker.sweep()
+    assert [(worker.directory.folder(job.id) / "unpacked").exists() for job in (ended, waiting)] == [False, True]
 
 
 def test_a_service_keeps_its_jobs_in_postgresql(postgresql: str, tmp_path: Path) -> None:
@@ -135,6 +183,41 @@ def test_files_of_an_upload_that_broke_off_go_the_next_day(worker: Worker) -> No
     worker.sweep()
     assert not orphan.exists()
     assert worker.directory.folder(job.id).exists()
+
+
+def test_a_lost_database_costs_no_result_and_one_that_comes_back_finds_it(
+    worker: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    done, waiting = added(worker, state="done"), added(worker)
+    for job, name in ((done, "scored.parquet"), (waiting, "task.json")):
+        folder = worker.directory.folder(job.id)
+        (folder / "upload").mkdir()
+        (folder / "upload" / "a.csv").write_text("title")
+        (folder / name).write_text("content")
+        os.utime(folder, (time.time() - ABANDONED_SECONDS - 1,) * 2)
+    lost = Worker(worker.settings, worker.directory, Store(Sqlite(tmp_path / "jobs-lost.sqlite")))
+    lost.sweep()
+    kept = tmp_path / "unknown"
+    assert (kept / done.id / "scored.parquet").read_text() == "content"
+    assert (kept / waiting.id / "upload" / "a.csv").is_file()
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert "they are kept" in caplog.text and done.id not in caplog.text
+    lost.sweep()
+    assert {path.name for path in kept.iterdir()} == {done.id, waiting.id}
+    worker.sweep()
+    assert (worker.directory.folder(done.id) / "scored.parquet").read_text() == "content"
+    assert not [*kept.iterdir()]
+
+
+def test_files_of_a_job_that_was_deleted_go_even_if_the_service_was_killed(worker: Worker) -> None:
+    job = added(worker, state="done")
+    folder = worker.directory.folder(job.id)
+    for name in ("task.json", "scored.parquet", "deleted"):
+        (folder / name).touch()
+    os.utime(folder, (time.time() - ABANDONED_SECONDS - 1,) * 2)
+    worker.store.delete(job.id)
+    worker.sweep()
+    assert not folder.exists() and not worker.directory.unknown_ids()
 
 
 def test_a_job_whose_runner_is_gone_waits_again_and_one_that_runs_does_not(worker: Worker) -> None:
