@@ -50,6 +50,7 @@ OUTCOME = "no_award"
 FOLDS, SEED = 5, 0
 WITHIN = 0.01
 """How far the mean forecast may lie from the rate."""
+TERMS = ((100, "to 100 days"), (190, "100 to 190 days"), (370, "190 to 370 days"), (36_500, "above 370 days"))
 OF_PAGE = "form"
 """A column of the table of notices that no reader uses: which kind of page a record was read off."""
 
@@ -132,8 +133,22 @@ def strata_of(history: UkHistory, titles: Texts, forms: Mapping[int, str]) -> di
         "source": [each.get("source", "") for each in codes],
         "form": [forms.get(case.row, "") for case in history.cases],
         "category": [each.get("category", "") for each in codes],
+        "term": [term_band(case) for case in history.cases],
+        "applicants": [count_band(case.tender.tender.number_of_tenderers) for case in history.cases],
     }
     return {name: np.array(labels) for name, labels in found.items() if any(labels)}
+
+
+def term_band(case: LabelledTender) -> str:
+    """How long the contract of a call-off is to run; empty where no number of days is stated."""
+    period = case.tender.tender.contract_period
+    days = period.duration_in_days if period else None
+    return next((name for most, name in TERMS if days is not None and days <= most), "")
+
+
+def count_band(number: int | None) -> str:
+    """How many applied: one, two, or several."""
+    return "" if number is None else str(number) if number <= 2 else "3 to 8" if number <= 8 else "9 and more"
 
 
 def page_forms(file: Path) -> dict[int, str]:
