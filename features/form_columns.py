@@ -24,7 +24,14 @@ from features.table import Floats, TenderTable
 from tenders import dates
 from tenders.codelists import CURRENCIES
 from tenders.columns import COLUMNS, DAYS_A_YEAR, Column
-from tenders.defaults import LONG_COUNT, LONG_DURATION, amounts_to_examine, days_to_examine
+from tenders.defaults import (
+    LONG_COUNT,
+    LONG_DURATION,
+    NAMED_SUPPLIER,
+    are_no_amounts,
+    days_to_examine,
+    zero_count,
+)
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.checks import MAX_LOTS
@@ -41,6 +48,8 @@ PLAIN = frozenset(field.name for field in form.FIELDS if field.kind != "list")
 OF_AWARDS = [field.name for field in form.FIELDS if field.path.startswith("/awards/")]
 """The keys that fill an award."""
 DAY_KEYS = ("published", "tender_start", "tender_end", "contract_start", "contract_end", "award_date")
+DURATIONS = {"tender_period_days": (1.0, 10.0), "enquiry_period_days": (1.0, 10.0), "term_years": (DAYS_A_YEAR, 100.0)}
+"""Keys of durations: the days in one of their unit, and the years beyond which one is a default."""
 LONGEST = 200
 """Characters of a title or name that are shown."""
 NOWHERE = -1
@@ -101,6 +110,7 @@ class FormCells:
         self._cells: dict[str, Categorical[Any]] = {}
         self._numbers: dict[str, Floats] = {}
         self._texts: dict[str, pa.Array] = {}
+        self._days: dict[str, Floats] = {}
         self._titles: list[pa.Array] = []
         self.odd = odd.copy()
         empty = np.ones(table.num_rows, dtype=bool)
@@ -115,31 +125,38 @@ class FormCells:
         # `tenders.io.rows` says what a row without any cell lacks.
         self.odd |= empty
         self.keep = np.arange(table.num_rows)
-        self.odd |= self._may_hold_defaults()
+        self.no_count = np.zeros(table.num_rows, dtype=bool)
+        self._take_out_defaults()
         self.keep = np.flatnonzero(~self.odd)
 
-    def _may_hold_defaults(self) -> NDArray[np.bool_]:
-        """Which rows could hold what `tenders.defaults` takes out: they are read one by one."""
-        days = {name: self.days(name) for name in DAY_KEYS if name in self._cells}
+    def _take_out_defaults(self) -> None:
+        """Marks rows that could hold what `tenders.defaults` takes out: they are read one by one.
+
+        Only a count of 0 is taken out here, because it is frequent: `no_count` marks these rows.
+        """
+        known = {*self._numbers, *self._cells}
         unknown = np.full(len(self.keep), np.nan)
-        published, tender_start, tender_end, contract_start, contract_end, awarded = (
-            days.get(name, unknown) for name in DAY_KEYS
-        )
-        odd = np.zeros(len(self.keep), dtype=bool)
-        if days:
-            odd |= days_to_examine(published, (tender_start, tender_end), (contract_start, contract_end), awarded)
-        for name in ("value", "award_value"):
-            if name in self._numbers or name in self._cells:
-                odd |= amounts_to_examine(self.number(name))
-        for name, days_each in (("tender_period_days", 1.0), ("enquiry_period_days", 1.0), ("term_years", 365.25)):
-            if name in self._numbers or name in self._cells:
-                length = self.number(name) * days_each
-                odd |= (length <= 0) | (length >= LONG_DURATION * (days_each > 1) + 3650 * (days_each == 1))
-        if "bidders" in self._numbers or "bidders" in self._cells:
+        if not known.isdisjoint(DAY_KEYS):
+            published, start, end, first, last, awarded = (
+                self.days(name) if name in known else unknown for name in DAY_KEYS
+            )
+            self.odd |= days_to_examine(published, (start, end), (first, last), awarded)
+        for name in known & {"value", "award_value"}:
+            self.odd |= are_no_amounts(self.number(name))
+        for name in known & DURATIONS.keys():
+            days, (unit, most_years) = self.number(name), DURATIONS[name]
+            self.odd |= (days * unit <= 0) | (days * unit > most_years * DAYS_A_YEAR) | (days * unit >= LONG_DURATION)
+        if "bidders" in known:
             bidders = self.number("bidders")
-            awarded_too = np.any([self.is_known(name) for name in OF_AWARDS], axis=0)
-            odd |= ((bidders == 0) & awarded_too) | (bidders >= LONG_COUNT)
-        return odd
+            self.odd |= bidders >= LONG_COUNT
+            self.no_count = (bidders == 0) & self.is_known("supplier")
+            if self.no_count.any():
+                self._numbers["bidders"] = np.where(self.no_count, np.nan, bidders)
+
+    def warnings(self) -> list[tuple[str, ...]]:
+        """What has to be said of the cells of each row."""
+        warning = (str(zero_count("/bidders", NAMED_SUPPLIER)),)
+        return [warning if no_count else () for no_count in self.no_count[self.keep].tolist()]
 
     def column(self, column: Column) -> Floats | Categorical[Any] | None:
         """A column of the rows that are kept; None if no key fills it."""
@@ -172,8 +189,13 @@ class FormCells:
 
     def days(self, name: str) -> Floats:
         """The same cells as days (`tenders.dates.ordinals`)."""
-        cells = self.text(name)
-        return np.array(dates.ordinals(cells.categories), dtype=np.float64)[cells.codes]
+        if name not in self._days:
+            cells = self._cells.get(name)
+            if cells is None:
+                return np.full(len(self.keep), np.nan)
+            self._days[name] = np.array(dates.ordinals(cells.categories), dtype=np.float64)[cells.codes]
+        days = self._days[name]
+        return days if len(self.keep) == len(days) else days[self.keep]
 
     def first(self, name: str, *others: str) -> Categorical[Any]:
         """Of each row the first of several cells that is not empty."""

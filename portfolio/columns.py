@@ -216,7 +216,7 @@ def score_forms(file: str, bundle: Bundle, forms: FormTable) -> pa.Table:
         "published": forms.table.published_on,
         "ocid": None,
         "reasons": None,
-        "warnings": [forms.warnings] * len(forms.table),
+        "warnings": [(*forms.warnings, *more) if more else forms.warnings for more in forms.cells.warnings()],
     }
     return _score_table(file, read, predict(bundle, forms.table))
 

@@ -22,7 +22,7 @@ from models.score import model_of_ocid, select_model
 from portfolio.columns import JOINT, ScoredRows, score_forms
 from portfolio.levels import LevelMove
 from tenders import dates, files
-from tenders.ended import remarks, rows_with_remarks
+from tenders.ended import remarks
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.history import ocid_prefixes
@@ -31,11 +31,12 @@ from tenders.io.rows import (
     FORM_BLOCKS,
     LINE_BLOCKS,
     Row,
+    SettledRows,
     reachable,
     read_rows,
     row_of_release,
     rows_of_line,
-    settled_releases,
+    settle_releases,
 )
 from tenders.io.streams import BOUNDS, Block, Bounds, block_lines, count_lines
 from tenders.process import Process
@@ -100,15 +101,16 @@ class ScoredPart(msgspec.Struct, frozen=True, kw_only=True):
 class ReleaseChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Releases that are alone in their lines, with the numbers and texts of these lines, to be scored by one model.
 
-    `warnings` are those of each release. `last` is the number of the last line that was read, whatever is in it. The
-    releases are settled and valid, except for the fields that are checked when their columns are read
-    (`ScoredRows.checked`).
+    `warnings` are those of each release; `may_have_ended` are rows that have to be looked at for that. `last` is the
+    number of the last line that was read, whatever is in it. The releases are settled and valid, except for the fields
+    that are checked when their columns are read (`ScoredRows.checked`).
     """
 
     lines: list[int]
     texts: list[bytes]
     tenders: list[Tender]
     warnings: list[tuple[str, ...]]
+    may_have_ended: list[int]
     model: Model
     last: int
 
@@ -289,7 +291,9 @@ def _read_releases(
     with reachable(block):
         lines = block_lines(block, bounds)
         while read := list(islice(lines, most)):
-            releases, warnings = settled_releases(decode_releases([line for _, line in read], checked))
+            releases = decode_releases([line for _, line in read], checked)
+            settled = settle_releases(releases)
+            warnings = settled.warnings
             numbers = [
                 None
                 if release is None
@@ -300,7 +304,7 @@ def _read_releases(
             ]
             for number in dict.fromkeys(number for number in numbers if number is not None):
                 selected = [each == number for each in numbers]
-                yield _release_chunk(read, releases, warnings, selected, models[number])
+                yield _release_chunk(read, releases, settled, selected, models[number])
             if None in numbers:
                 together = [number is not None for number in numbers]
                 # Nobody reads columns of the others, so what a column would notice is checked here.
@@ -327,7 +331,8 @@ def _add_releases(scored: ScoredRows, chunk: ReleaseChunk) -> list[Row]:
             list(zip(chunk.lines, chunk.texts, strict=True)),
             [release is not None for release in releases],
         )
-        _add_chunk(scored, _release_chunk(lines, releases, chunk.warnings, is_valid, chunk.model))
+        told = SettledRows(chunk.warnings, frozenset(chunk.may_have_ended))
+        _add_chunk(scored, _release_chunk(lines, releases, told, is_valid, chunk.model))
         return list(_other_rows(lines, releases, chunk.warnings, is_valid, BOUNDS))
     return []
 
@@ -335,7 +340,7 @@ def _add_releases(scored: ScoredRows, chunk: ReleaseChunk) -> list[Row]:
 def _add_chunk(scored: ScoredRows, chunk: ReleaseChunk) -> None:
     bundle, stage, limits = chunk.model
     warnings = [(*each, *limits) for each in chunk.warnings] if limits else list(chunk.warnings)
-    for row in rows_with_remarks(chunk.tenders):
+    for row in chunk.may_have_ended:
         warnings[row] = (*chunk.warnings[row], *remarks(Process.of_tender(chunk.tenders[row])), *limits)
     scored.add_releases(bundle, stage, chunk.lines, chunk.tenders, warnings)
 
@@ -343,7 +348,7 @@ def _add_chunk(scored: ScoredRows, chunk: ReleaseChunk) -> None:
 def _release_chunk(
     lines: NumberedLines,
     releases: Sequence[Tender | None],
-    warnings: Sequence[tuple[str, ...]],
+    settled: SettledRows,
     selected: Sequence[bool],
     model: Model,
 ) -> ReleaseChunk:
@@ -353,10 +358,18 @@ def _release_chunk(
         lines=[number for number, _ in chosen],
         texts=[line for _, line in chosen],
         tenders=[release for release in compress(releases, selected) if release is not None],
-        warnings=list(compress(warnings, selected)),
+        warnings=list(compress(settled.warnings, selected)),
+        may_have_ended=_places(settled.may_have_ended, selected),
         model=model,
         last=lines[-1][0],
     )
+
+
+def _places(rows: frozenset[int], selected: Sequence[bool]) -> list[int]:
+    """Where rows stand among the selected ones; those that are not selected are left out."""
+    if not rows:
+        return []
+    return [place for place, row in enumerate(compress(range(len(selected)), selected)) if row in rows]
 
 
 def _other_rows(

@@ -330,12 +330,18 @@ def started(chunk: TenderChunk, stage: Stage) -> Values:
 
 def days_at_award(chunk: TenderChunk, stage: Stage) -> Values:
     """Where neither the tender nor a lot states a term, the longest that a contract states, else an award."""
-    return [
-        None if _states_term(tender) else _longest(contracts, awards)
-        for tender, contracts, awards in zip(
-            chunk.tenders, chunk.lists("/contracts"), chunk.lists("/awards"), strict=True
-        )
-    ]
+    ends, days = chunk.values("/tender/contractPeriod/endDate"), chunk.values("/tender/contractPeriod/durationInDays")
+    found: list[float | None] = [None] * len(chunk)
+    for row in _rows_without(chunk, ends, days):
+        if not _states_term(tender := chunk.tenders[row]):
+            found[row] = _longest(tender.contracts, chunk.lists("/awards")[row])
+    return found
+
+
+def _rows_without(chunk: TenderChunk, *columns: Values) -> list[int]:
+    """The rows in which none of several columns has a value."""
+    known = [values for values in columns if values is not None]
+    return [row for row in range(len(chunk)) if all([values[row] is None for values in known])]  # noqa: C419
 
 
 def _states_term(tender: Tender) -> bool:
@@ -366,9 +372,13 @@ def at_award(get: Callable[[Value], Any]) -> Read:
     """
 
     def read(chunk: TenderChunk, stage: Stage) -> Values:
-        listed = zip(chunk.tenders, chunk.lists("/awards"), chunk.lists("/contracts"), strict=True)
-        values = [None if _states_value(tender) else _agreed(awards, contracts) for tender, awards, contracts in listed]
-        return [value and get(value) for value in values]
+        net, gross = chunk.values("/tender/value/amount"), chunk.values("/tender/value/amountGross")
+        found: list[Any] = [None] * len(chunk)
+        for row in _rows_without(chunk, net, gross):
+            if not _states_value(tender := chunk.tenders[row]):
+                value = _agreed(chunk.lists("/awards")[row], tender.contracts)
+                found[row] = value and get(value)
+        return found
 
     return read
 

@@ -15,9 +15,8 @@ shows the rules as a table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,18 +44,25 @@ NOTICE_YEARS, PLAN_YEARS, CENTURY = 10, 20, 100
 DAYS_A_YEAR = 365.25
 
 LEAST_AMOUNT, MOST_MONEY = 1.0, 1e15
-LONG_AMOUNT, LONG_DURATION, LONG_COUNT = 99_999_999, 9_999, 9_999
+LONG_DURATION, LONG_COUNT = 9_999, 9_999
 """The shortest numbers of nines alone that are taken as a default."""
+FILLERS = frozenset(
+    float(f"{digit * length}{cents}")
+    for digit in "19"
+    for length in range(8, 16)
+    for cents in ("", f".{digit}", f".{digit * 2}")
+)
+"""Amounts of nines or ones alone, with cents or without."""
 
+NAMED_SUPPLIER = "an award that names its supplier"
 _NOTHING_YET = frozenset({"planning", "planningUpdate", "tender", "tenderUpdate", "tenderAmendment"})
 
 
 def find_defaults(tender: Tender) -> Iterator[Problem]:
     """Every default in a release, by its JSON path in it. What it says is a whole sentence about the field."""
-    anchors = _Anchors(tender)
-    yield from _dates(tender, anchors)
+    yield from _dates(tender)
     yield from _amounts(tender)
-    yield from _counts(tender)
+    yield from find_counts(tender)
 
 
 # Dates and durations.
@@ -104,7 +110,8 @@ def _ymd(text: str) -> tuple[int, int, int] | None:
     return (day.year, day.month, day.day) if day else None
 
 
-def _dates(tender: Tender, anchors: _Anchors) -> Iterator[Problem]:
+def _dates(tender: Tender) -> Iterator[Problem]:
+    anchors = _Anchors(tender)
     section = tender.tender
     for path, text in (("/date", tender.date), ("/tender/datePublished", section.date_published)):
         yield from _notice_date(path, text, anchors)
@@ -268,12 +275,7 @@ def _amount(path: str, value: Value | None) -> Iterator[Problem]:
 
 def is_no_amount(amount: float) -> bool:
     """Whether an amount, in any currency, is a default."""
-    return (
-        amount <= LEAST_AMOUNT
-        or amount > MOST_MONEY
-        or _is_all("9", amount, LONG_AMOUNT)
-        or _is_all("1", amount, LONG_AMOUNT // 9)
-    )
+    return amount <= LEAST_AMOUNT or amount > MOST_MONEY or amount in FILLERS
 
 
 def _is_all(digit: str, number: float, least: float) -> bool:
@@ -286,7 +288,8 @@ def _is_all(digit: str, number: float, least: float) -> bool:
 # Counts.
 
 
-def _counts(tender: Tender) -> Iterator[Problem]:
+def find_counts(tender: Tender) -> Iterator[Problem]:
+    """Every count of bids that is a default."""
     count = tender.tender.number_of_tenderers
     if count is not None:
         yield from _count("/tender/numberOfTenderers", count, _contradiction(tender, None))
@@ -298,15 +301,20 @@ def _counts(tender: Tender) -> Iterator[Problem]:
 
 def _count(path: str, count: float, contradiction: str | None) -> Iterator[Problem]:
     if count == 0 and contradiction:
-        yield Problem(path=path, problem=f"0 beside {contradiction} is no count, so it is unknown")
+        yield zero_count(path, contradiction)
     elif _is_all("9", count, LONG_COUNT):
         yield Problem(path=path, problem=f"{count:g} is what systems write for no count, so it is unknown")
+
+
+def zero_count(path: str, contradiction: str) -> Problem:
+    """What is said of a count of 0 that something contradicts."""
+    return Problem(path=path, problem=f"0 beside {contradiction} is no count, so it is unknown")
 
 
 def _contradiction(tender: Tender, lot: str | None) -> str | None:
     """What shows that there were bids, or that there can be none yet, where 0 are counted of a lot or the whole."""
     if any(_names_a_bidder(award) and _is_about(award, lot, tender) for award in tender.awards):
-        return "an award that names its supplier"
+        return NAMED_SUPPLIER
     if any(award.status == "active" and _is_about(award, lot, tender) for award in tender.awards):
         return "an award in force"
     if lot is None and tender.contracts:
@@ -337,25 +345,13 @@ def _is_open(tender: Tender) -> bool:
     return due is not None and written is not None and due > written
 
 
-# Many tenders.
-
-
-def rows_to_examine(tenders: Sequence[Tender]) -> list[int]:
-    """The rows of many tenders in which `find_defaults` could find something: every one in which it does, and few more.
-
-    Numbers and dates are compared all at once, dates as texts, which takes a small part of the time.
-    """
-    rows: set[int] = set()
-    for is_plain in (_dates_are_plain, _periods_are_plain, _amounts_are_plain, _counts_are_plain):
-        if not is_plain(tenders):
-            rows.update(row for row, tender in enumerate(tenders) if not is_plain([tender]))
-    return sorted(rows)
+# Columns of forms.
 
 
 def days_to_examine(
     published: Days, tender: tuple[Days, Days], contract: tuple[Days, Days], awarded: Days
 ) -> NDArray[np.bool_]:
-    """Which rows of days (ordinals, NaN for unknown) could hold a default: the same as `rows_to_examine` of forms.
+    """Which rows of days (ordinals, NaN for unknown) could hold a default: every one that does, and few more.
 
     `tender` and `contract` are the start and end of their periods. Shape (rows,) all.
     """
@@ -374,102 +370,9 @@ def days_to_examine(
     return odd
 
 
-def amounts_to_examine(amounts: Days) -> NDArray[np.bool_]:
-    """Which amounts (NaN for unknown) could be a default."""
+def are_no_amounts(amounts: Days) -> NDArray[np.bool_]:
+    """Which amounts (NaN for unknown) are a default."""
     odd: NDArray[np.bool_] = (amounts <= LEAST_AMOUNT) | (amounts > MOST_MONEY)
-    large = np.flatnonzero(amounts >= LONG_AMOUNT // 9)
-    odd[large] |= np.isin(amounts[large] // 1 % 10, (1, 9))
+    doubtful = np.flatnonzero(amounts >= min(FILLERS))
+    odd[doubtful] |= np.isin(amounts[doubtful], list(FILLERS))
     return odd
-
-
-def _dates_are_plain(tenders: Sequence[Tender]) -> bool:
-    """Whether all dates lie near the dates of the releases."""
-    written = [tender.date or tender.tender.date_published for tender in tenders]
-    if not written or None in written:
-        return not written
-    first, last = min(written)[:4], max(written)[:4]  # type: ignore[type-var, index]
-    if not (first.isdecimal() and last.isdecimal() and int(first) >= FIRST_YEAR and int(last) <= LAST_YEAR):
-        return False
-    near = str(int(last) - 4), str(min(int(first) + NOTICE_YEARS - 1, 2037))
-    sections = [tender.tender for tender in tenders]
-    texts = [section.date_published for section in sections]
-    for period in _notice_periods(tenders):
-        texts += period.start_date, period.end_date
-    texts += [award.date for tender in tenders for award in tender.awards]
-    texts += [contract.date_signed for tender in tenders for contract in tender.contracts]
-    if not _lie_between(texts, *near):
-        return False
-    terms = _terms(tenders)
-    starts_near = str(max(int(last) - 4, 2002)), str(min(int(first) + PLAN_YEARS - 1, 2037))
-    return _lie_between([term.start_date for term in terms], *starts_near) and _lie_between(
-        [term.end_date for term in terms], str(max(int(last) - 4, 2002)), "2037"
-    )
-
-
-def _lie_between(texts: Sequence[str | None], first: str, last: str) -> bool:
-    """Whether all dates lie in the years from `first` to `last`."""
-    known = [text for text in texts if text is not None]
-    return not known or (min(known) >= first and max(known)[:4] <= last)
-
-
-def _periods_are_plain(tenders: Sequence[Tender]) -> bool:
-    """Whether no period starts and ends on one day or lasts for many years, and no duration is long or nothing."""
-    for period in _notice_periods(tenders):
-        start, end = period.start_date, period.end_date
-        # In one decade, so at most ten years long.
-        if start and end and (start[:10] == end[:10] or start[:3] != end[:3]):
-            return False
-        if not _is_plain_duration(period):
-            return False
-    return all(map(_is_plain_duration, _terms(tenders)))
-
-
-def _is_plain_duration(period: Period) -> bool:
-    days, months = period.duration_in_days, period.duration_in_months
-    return (days is None or 0 < days < 3650) and (months is None or 0 < months < 120)
-
-
-def _amounts_are_plain(tenders: Sequence[Tender]) -> bool:
-    values = [tender.tender.value for tender in tenders]
-    values += [lot.value for tender in tenders for lot in tender.tender.lots]
-    for tender in tenders:
-        if tender.awards or tender.contracts:
-            values += [award.value for award in tender.awards]
-            values += [contract.value for contract in tender.contracts]
-        if tender.planning is not None and tender.planning.budget is not None:
-            values.append(tender.planning.budget.amount)
-    stated = [value for value in values if value is not None]
-    amounts = [value.amount for value in stated if value.amount is not None]
-    amounts += [value.amount_gross for value in stated if value.amount_gross is not None]
-    if not amounts:
-        return True
-    if min(amounts) <= LEAST_AMOUNT:
-        return False
-    return max(amounts) < LONG_AMOUNT // 9 or not any(a >= LONG_AMOUNT // 9 and is_no_amount(a) for a in amounts)
-
-
-def _counts_are_plain(tenders: Sequence[Tender]) -> bool:
-    counts = [tender.tender.number_of_tenderers for tender in tenders]
-    if counts.count(None) < len(counts) and not all(count is None or 0 < count < LONG_COUNT for count in counts):
-        return False
-    bids = [tender.bids for tender in tenders if tender.bids is not None]
-    return all(s.value is None or 0 < s.value < LONG_COUNT for each in bids for s in each.statistics)
-
-
-def _notice_periods(tenders: Sequence[Tender]) -> list[Period]:
-    sections = [tender.tender for tender in tenders]
-    periods = [section.tender_period for section in sections]
-    periods += [section.enquiry_period for section in sections]
-    periods += [section.submission_terms.bid_validity_period for section in sections if section.submission_terms]
-    lots = list(chain.from_iterable([section.lots for section in sections]))
-    periods += [lot.tender_period for lot in lots]
-    periods += [lot.enquiry_period for lot in lots]
-    return [period for period in periods if period is not None]
-
-
-def _terms(tenders: Sequence[Tender]) -> list[Period]:
-    terms = [tender.tender.contract_period for tender in tenders]
-    terms += [lot.contract_period for tender in tenders for lot in tender.tender.lots]
-    terms += [award.contract_period for tender in tenders for award in tender.awards]
-    terms += [contract.period for tender in tenders for contract in tender.contracts]
-    return [term for term in terms if term is not None]

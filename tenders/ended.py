@@ -5,7 +5,7 @@ The warnings say it, so that nobody takes for a prediction what the file itself 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
 from tenders.codelists import CLOSING_TAGS, TENDER_ENDED_WITHOUT_AWARD
@@ -55,11 +55,6 @@ def _how(found: Outcome) -> str | None:
     if found.early_end is None:
         return None
     return "its contract ended early" if found.early_end else "its contract has ended"
-
-
-def rows_with_remarks(tenders: Sequence[Tender]) -> list[int]:
-    """The rows of many tenders of which `remarks` could say something: of all others it says nothing."""
-    return [row for row, tender in enumerate(tenders) if may_have_ended(tender) or pending_award(tender)]
 
 
 def may_have_ended(tender: Tender) -> bool:

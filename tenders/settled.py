@@ -17,16 +17,16 @@ All of these are known as soon as the tender is published. What only an award or
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from tenders import dates
 from tenders.codelists import AWARD_TAGS, CONTRACT_TAGS, PROCUREMENT_METHODS
-from tenders.defaults import find_defaults, is_credible, rows_to_examine
+from tenders.defaults import find_counts, find_defaults, is_credible
 from tenders.errors import Problem
+from tenders.many import Doubts
 from tenders.tender import (
     Classification,
     Document,
@@ -62,20 +62,48 @@ def settle(tender: Tender, left_out: Iterable[Problem] = ()) -> Settled:
     return Settled(filled(clean, is_open), (*taken_out, *_remarks(clean)))
 
 
-def settle_many(tenders: Sequence[Tender]) -> tuple[list[Tender], dict[int, tuple[Problem, ...]]]:
-    """`settle` of many tenders, in a small part of the time, and what has to be said of each row: of most nothing."""
-    settled = list(tenders)
+def settle_many(tenders: Sequence[Tender], doubts: Doubts) -> dict[int, tuple[Problem, ...]]:
+    """`settle` of many tenders, as far as it is in `doubts` (`tenders.many.find_doubts`) that it changes them.
+
+    They are changed in place, so nobody else may hold them. Returns what has to be said of each row: of most nothing.
+    """
     notes: dict[int, tuple[Problem, ...]] = {}
-    doubtful = {*rows_to_examine(tenders), *_rows_with_remarks(tenders)}
-    for row in sorted(doubtful):
-        each = settle(tenders[row])
-        settled[row] = each.tender
-        if each.notes:
-            notes[row] = each.notes
-    for row in _rows_with_other_places(tenders):
-        if row not in doubtful:
-            settled[row] = filled(tenders[row], not _states_start(tenders[row]))
-    return settled, notes
+    for row in doubts.to_count:
+        for problem in find_counts(tenders[row]):
+            _take_out(tenders[row], problem.path)
+            notes[row] = (*notes.get(row, ()), problem)
+    for row in doubts.to_settle:
+        tender = tenders[row]
+        is_open = not _states_start(tender)
+        taken_out = (*find_defaults(tender), *_codes(tender))
+        for problem in taken_out:
+            _take_out(tender, problem.path)
+        if told := (*taken_out, *_remarks(tender)):
+            notes[row] = told
+        other = filled(tender, is_open)
+        if other is not tender:
+            for name in ("tender", "awards", "contracts", "buyer"):
+                force_setattr(tender, name, getattr(other, name))
+    return notes
+
+
+def _take_out(tender: Tender, path: str) -> None:
+    """Takes out in place what stands at a JSON path."""
+    *steps, last = path.strip("/").split("/")
+    part: Any = tender
+    for step in steps:
+        part = part[int(step)] if isinstance(part, tuple) else getattr(part, _field(type(part), step).name)
+    field = _field(type(part), last)
+    force_setattr(part, field.name, field.default)
+
+
+def _field(part: type, name: str) -> msgspec.structs.FieldInfo:
+    if part not in _FIELDS:
+        _FIELDS[part] = {field.encode_name: field for field in msgspec.structs.fields(part)}
+    return _FIELDS[part][name]
+
+
+_FIELDS: dict[type, dict[str, msgspec.structs.FieldInfo]] = {}
 
 
 def as_warnings(notes: Iterable[Problem]) -> Iterator[str]:
@@ -103,7 +131,7 @@ def _without(part: Any, steps: Sequence[str]) -> Any:
     if isinstance(part, tuple):
         place = int(first)
         return (*part[:place], _without(part[place], rest), *part[place + 1 :])
-    (field,) = (field for field in msgspec.structs.fields(part) if field.encode_name == first)
+    field = _field(type(part), first)
     return replace(part, **{field.name: _without(getattr(part, field.name), rest) if rest else field.default})
 
 
@@ -132,17 +160,6 @@ def _remarks(tender: Tender) -> Iterator[Problem]:
     for i, award in enumerate(tender.awards):
         if award.status == "active" and not award.suppliers:
             yield Problem(path=f"/awards/{i}/suppliers", problem="the award in force names no supplier")
-
-
-def _rows_with_remarks(tenders: Sequence[Tender]) -> Iterator[int]:
-    for row, tender in enumerate(tenders):
-        buyers = ["buyer" in party.roles for party in tender.parties] if len(tender.parties) > 1 else []
-        without_supplier = tender.awards and not all(award.suppliers for award in tender.awards)
-        if buyers.count(True) > 1 or without_supplier or tender.tender.procurement_method not in _METHODS_OR_NONE:
-            yield row
-
-
-_METHODS_OR_NONE = frozenset({None, *PROCUREMENT_METHODS})
 
 
 # Other standard places.
@@ -266,37 +283,3 @@ def _changed(part: Part, **facts: Any) -> Part:
     if all(getattr(part, name) is fact for name, fact in facts.items()):
         return part
     return replace(part, **facts)  # type: ignore[type-var]
-
-
-def _rows_with_other_places(tenders: Sequence[Tender]) -> Iterator[int]:
-    """The rows in which `filled` finds something, and few more."""
-    for row, tender in enumerate(tenders):
-        section = tender.tender
-        if (
-            section.date_published is None
-            or section.additional_classifications
-            or (tender.buyer is None and tender.parties)
-            or (section.lots and any(map(_has_facts_of_the_whole, section.lots)))
-            or (section.items and any(map(_has_other_codes, section.items)))
-            or any(map(_is_in_months, (section.tender_period, section.enquiry_period, section.contract_period)))
-            or (tender.awards and any(_is_in_months(award.contract_period) for award in tender.awards))
-            or (tender.contracts and any(_is_in_months(contract.period) for contract in tender.contracts))
-        ):
-            yield row
-
-
-_has_other_codes = attrgetter("additional_classifications")
-
-
-def _has_facts_of_the_whole(lot: Lot) -> bool:
-    return bool(
-        lot.tender_period
-        or lot.techniques
-        or lot.submission_terms
-        or lot.enquiry_period
-        or _is_in_months(lot.contract_period)
-    )
-
-
-def _is_in_months(period: Period | None) -> bool:
-    return period is not None and period.duration_in_months is not None

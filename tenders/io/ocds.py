@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tenders.codelists import STANDARD_FIELDS
-from tenders.defaults import find_defaults, rows_to_examine
+from tenders.defaults import find_defaults
 from tenders.errors import DataError, Problem
 from tenders.io.checks import NO_FIELDS, Fields, are_valid, find_problems, tender_problems
 from tenders.io.conversion import (
@@ -24,6 +24,7 @@ from tenders.io.conversion import (
     without_paths,
 )
 from tenders.io.upgrade import may_be_1_0
+from tenders.many import find_doubts
 from tenders.settled import settle, without
 from tenders.tender import Tender
 
@@ -85,7 +86,7 @@ def read_parts(fields: Sequence[dict[str, Any]], where: Sequence[str]) -> list[R
     except msgspec.ValidationError:
         typed = []
     # Nearly always all are sound, and then none is looked at by itself.
-    if typed and are_valid(typed) and not rows_to_examine(typed):
+    if typed and are_valid(typed) and not _have_defaults(typed):
         return list(map(ReadRelease, fields, typed))
     parts, problems = [], list[Problem]()
     for release, place in zip(fields, where, strict=True):
@@ -96,6 +97,11 @@ def read_parts(fields: Sequence[dict[str, Any]], where: Sequence[str]) -> list[R
     if problems:
         raise DataError(problems)
     return parts
+
+
+def _have_defaults(tenders: Sequence[Tender]) -> bool:
+    doubts = find_doubts(tenders)
+    return any(any(find_defaults(tenders[row])) for row in doubts.to_settle | doubts.to_count)
 
 
 def _read_part(release: dict[str, Any], where: str) -> ReadRelease:

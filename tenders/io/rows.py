@@ -32,6 +32,7 @@ from tenders.io.read import decode, process_of_form, processes_of_record, proces
 from tenders.io.streams import BOUNDS, MIB, Block, Bounds, Cut, block_lines, read_chunks, too_large, unpacked
 from tenders.io.tables import FormRows, arrow_rows, read_arrow
 from tenders.io.xlsx import read_sheets
+from tenders.many import find_doubts
 from tenders.process import Process
 from tenders.registers import own
 from tenders.settled import as_warnings, settle_many
@@ -108,7 +109,8 @@ def _line_rows(block: Block, bounds: Bounds, whole: bool, only: Container[int] |
                 yield from rows_of_line(number, line, bounds)
         return
     while some := list(islice(lines, _LINES_AT_ONCE)):
-        releases, warnings = settled_releases(decode_releases([line for _, line in some]))
+        releases = decode_releases([line for _, line in some])
+        warnings = settle_releases(releases).warnings
         for (number, line), release, told in zip(some, releases, warnings, strict=True):
             if release is None:
                 yield from rows_of_line(number, line, bounds)
@@ -116,19 +118,23 @@ def _line_rows(block: Block, bounds: Bounds, whole: bool, only: Container[int] |
                 yield row_of_release(number, release, told)
 
 
-def settled_releases(releases: Sequence[Tender | None]) -> tuple[list[Tender | None], list[tuple[str, ...]]]:
-    """Decoded releases as they are read (`tenders.settled`), and the warnings of each."""
-    present = [row for row, release in enumerate(releases) if release is not None]
-    settled, notes = settle_many([release for release in releases if release is not None])
+class SettledRows(msgspec.Struct, frozen=True):
+    """What has to be said of decoded releases by row, and which of them may have ended."""
+
+    warnings: list[tuple[str, ...]]
+    may_have_ended: frozenset[int]
+
+
+def settle_releases(releases: Sequence[Tender | None]) -> SettledRows:
+    """Makes decoded releases, in place, what they are read as (`tenders.settled`)."""
+    rows = [row for row, release in enumerate(releases) if release is not None]
+    present = [release for release in releases if release is not None]
+    doubts = find_doubts(present)
+    notes = settle_many(present, doubts)
     warnings: list[tuple[str, ...]] = [()] * len(releases)
     for place, some in notes.items():
-        warnings[present[place]] = tuple(as_warnings(some))
-    if len(present) == len(releases):
-        return [*settled], warnings
-    found: list[Tender | None] = [None] * len(releases)
-    for row, release in zip(present, settled, strict=True):
-        found[row] = release
-    return found, warnings
+        warnings[rows[place]] = tuple(as_warnings(some))
+    return SettledRows(warnings, frozenset(rows[place] for place in doubts.may_have_ended))
 
 
 def row_of_release(line: int, release: Tender, warnings: tuple[str, ...] = ()) -> Row:
