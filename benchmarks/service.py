@@ -44,7 +44,7 @@ def serve_with_ping() -> None:
     from serving import running, service
 
     @service.with_middleware
-    @bentoml.service(**service.SETTINGS)
+    @bentoml.service(service_class=service.TrustedService, **service.SETTINGS)
     class WithPing(service.TenderRisk.inner):  # type: ignore[misc, name-defined]
         @bentoml.api(route="/ping")  # type: ignore[untyped-decorator]
         async def ping(self) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
@@ -38,8 +40,10 @@ from tenders.history import ocid_prefixes
 FORMAT = 4
 READABLE = (2, 3, FORMAT)
 """Formats that can be read. Those of format 2 have no training profile, those of format 3 no effects."""
-RELEASED = Path(__file__).parent / "released"
+RELEASED = Path(os.environ.get("TENDER_RISK_BUNDLES") or Path(__file__).parent / "released")
 POINTER = RELEASED / "current"
+MAX_VERSION = 100
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MANIFEST, CARD, CALIBRATION = "manifest.json", "MODEL_CARD.md", "calibration.json"
 TRACK_RECORDS, TRAINING_PROFILE = "track_records.parquet", "reference.json"
 MAX_MANIFEST_BYTES = 16 * 2**20
@@ -121,8 +125,8 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A bundle in memory, with boosters and calibration by (outcome, stage).
 
     `histories` are the register's records by outcome, `registers` the bundles of other registers by name, `pictures`
-    those of the card by file name. The bundle for unknown registers has no `training_profile`: there are no rows to
-    compare with.
+    those of the card by file name, `sha256` the digest of the manifest that it was read from. The bundle for unknown
+    registers has no `training_profile`: there are no rows to compare with.
     """
 
     manifest: BundleManifest
@@ -134,6 +138,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     training_profile: TrainingProfile | None = None
     card: str = ""
     pictures: dict[str, bytes] = {}
+    sha256: str = ""
 
     @cached_property
     def weighed(self) -> tuple[Feature, ...]:
@@ -303,9 +308,12 @@ def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:
 def released() -> Path:
     """The directory of the bundle that is served by default. Raises BundleError if none is released."""
     try:
-        return RELEASED / POINTER.read_text(encoding="utf-8").strip()
+        version = POINTER.read_bytes()[:MAX_VERSION].decode("utf-8", "replace").strip()
     except OSError:
         raise BundleError("no bundle is released. Run 'tender-risk train' and 'tender-risk release'") from None
+    if not _VERSION.fullmatch(version):
+        raise BundleError(f"{POINTER} names no version: {version[:40]!r}")
+    return RELEASED / version
 
 
 def save(bundle: Bundle, directory: Path) -> None:
@@ -349,7 +357,8 @@ def load(directory: Path) -> Bundle:
     if data is None:
         raise BundleError(f"{directory}: {MANIFEST} is a link, or larger than {MAX_MANIFEST_BYTES // 2**20} MB")
     manifest = _manifest(data, directory)
-    return _read(_verified(directory, manifest), manifest, directory)
+    bundle = _read(_verified(directory, manifest), manifest, directory)
+    return msgspec.structs.replace(bundle, sha256=hashlib.sha256(data).hexdigest())
 
 
 def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path) -> Bundle:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import gc
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -12,24 +10,21 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response
 
-from models import bundle as bundles
 from models import comparables as comparing
 from models import score as scoring
 from models import suggest as suggesting
 from models import what_if as whatif
-from models.bundle import Bundle
 from models.comparables import Comparables
 from models.score import Score
 from models.suggest import Suggestions
 from models.what_if import WhatIf
 from serving.requests import ScoreBody, ScoreRequest, TenderBody, decode, read_many, read_request
+from serving.served import served_bundle
 from tenders.errors import DataError, Problem, TenderRiskError
 from tenders.io.ocds import json_type
 from tenders.io.read import to_process
 from tenders.process import Process
 
-# A young collection every ten scores or so, instead of several for each score.
-GC_THRESHOLDS = (50_000, 20, 50)
 UNEXPECTED = "an unexpected error; the service's log has it"
 WHAT_IF_EXAMPLE = 'Send {"tender": {…}, "set": {"lots": 4}} or {"tender": {…}, "scenarios": [{…}, {…}]}'
 MAX_COMPARABLES = 50
@@ -65,23 +60,6 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     error: str
     problems: tuple[Problem, ...] = ()
-
-
-@functools.cache
-def served_bundle() -> Bundle:
-    """The released bundle, loaded once in a process. Raises BundleError.
-
-    The loaded objects are frozen: the garbage collector does not walk them at every full collection, which is what
-    makes the slowest requests slow. A score makes some thousands of objects and no cycles, so by default several
-    collections for each score would find nothing.
-    """
-    bundle = bundles.load(bundles.released())
-    # The first prediction sets up threads and buffers, so it is made before the first request.
-    scoring.score(bundle, to_process({"title": "warming up", "lots": 1}))
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    return bundle
 
 
 def score(raw: bytes) -> Response:

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.answers import ErrorAnswer
+from serving.health import Readiness
 
 REFERENCE = "#/components/schemas/{name}"
 ERRORS = {
@@ -108,7 +109,9 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
     answers = [api.output_spec.json_type for api in apis]
     typed = [route for route in routes if not isinstance(route.answer, str | None)]
     body_schemas, components = _schemas(bodies, REFERENCE)
-    answer_schemas, answer_components = _schemas([*answers, *(route.answer for route in typed), ErrorAnswer], REFERENCE)
+    answer_schemas, answer_components = _schemas(
+        [*answers, *(route.answer for route in typed), Readiness, ErrorAnswer], REFERENCE
+    )
     for component in answer_components.values():
         # Every answer has every field: none is left out because it has its default.
         if "properties" in component:
@@ -131,6 +134,7 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     for path, description in INFRASTRUCTURE.items():
         paths[path] = {"get": {"description": description, "responses": {"200": {"description": "Yes"}}}}
+    paths["/readyz"]["get"]["responses"]["200"] |= _content(answer_schemas[-2])
     return {
         "openapi": "3.1.0",
         "info": {"title": "Tender Risk", "description": inspect.getdoc(service.inner) or "", "version": _version()},

@@ -44,12 +44,12 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
     level = _log_level()
     with listen(host, port) as listener:
         # Imported late: it takes a second or two, and the checks above should not wait for it.
-        from serving.answers import served_bundle
         from serving.middleware import SERVED_HOSTS, host_name
+        from serving.served import served
         from serving.service import TenderRisk
 
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.
-        served_bundle()
+        served()
         # One line a request, on stderr; never headers, so never a key.
         logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
         SERVED_HOSTS.add(host_name(f"[{host}]" if ":" in host else host))

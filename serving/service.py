@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio.to_thread
 import bentoml
+from bentoml._internal.server.http.traffic import TimeoutMiddleware
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from models.suggest import Suggestions
 from models.what_if import WhatIf
 from serving import answers, openapi
 from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
+from serving.health import readyz
 from serving.jobs import api, job_service
 from serving.keys import KeyGuard
 from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, SiteGuard, metrics
@@ -29,6 +31,7 @@ from serving.pages import about, answer, beside, casebook, drafts, home, reporti
 from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import ManyBody, ScoreBody, TenderBody
+from serving.served import BundleWatch, PinnedBundle
 from tenders.facts import STAGES
 
 # Long work (many tenders, large bodies) runs in threads, so that health checks and other requests are answered
@@ -39,13 +42,29 @@ QUICK_BYTES = 256 * 1024
 
 SETTINGS: dict[str, Any] = {
     "threads": THREADS,
-    # An upload takes as long as its line; `serving.middleware` sees to it that it goes on and holds up nobody.
-    "traffic": {"timeout": 6 * 3600},
     "http": {"host": "127.0.0.1"},
     # Replaced by serving.middleware, which says why.
     "metrics": {"enabled": False},
     "logging": {"access": {"enabled": False}},
 }
+
+
+class TrustedService(bentoml.Service[Any]):  # type: ignore[misc]
+    """A BentoML service without BentoML's own timeout, and with a `/readyz` that says what is served.
+
+    The timeout starts a timer for each request and never stops it, so that every request stays in memory until its
+    time is over. An upload takes as long as its line; `serving.middleware` sees to it that bodies go on.
+    """
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """The application, as BentoML makes it, without the middleware of the timeout."""
+        application: Any = super().to_asgi(is_main)
+        kept = [each for each in application.user_middleware if each.cls is not TimeoutMiddleware]
+        application.user_middleware = kept
+        # Before BentoML's own, which says nothing.
+        application.router.routes.insert(0, Route("/readyz", readyz))
+        return application
+
 
 DESK = {
     "/answer": answer.answer_page,
@@ -69,6 +88,13 @@ async def openapi_document(_: Request) -> Response:
 @functools.cache
 def _document() -> dict[str, Any]:
     return openapi.document(TenderRisk, api.ROUTES)
+
+
+def prepare_pages() -> None:
+    """Computes what the pages need of a bundle."""
+    home.render_form(Draft())
+    for stage in STAGES:
+        result.served_peers(stage)
 
 
 pages = Starlette(
@@ -102,6 +128,7 @@ pages = Starlette(
 def with_middleware(service: Any) -> Any:
     """Decorates a BentoML service with the middleware of every service of ours, outermost first."""
     paths = {api.route for api in service.apis.values()} | {route.path for route in pages.routes}  # type: ignore[attr-defined]
+    service.add_asgi_middleware(PinnedBundle)
     service.add_asgi_middleware(RequestMetrics, endpoints=[*INFRASTRUCTURE, *(p for p in paths if "{" not in p)])
     for middleware in (SiteGuard, JsonErrors, KeyGuard, BodyLimit):
         service.add_asgi_middleware(middleware)
@@ -110,21 +137,21 @@ def with_middleware(service: Any) -> Any:
 
 @with_middleware
 @bentoml.asgi_app(pages, path="/")
-@bentoml.service(**SETTINGS)
+@bentoml.service(service_class=TrustedService, **SETTINGS)
 class TenderRisk:
     """The probability that a public tender fails, with reasons."""
 
     def __init__(self) -> None:
-        answers.served_bundle()
         # Templates are compiled and peers are scored at their first use, so this comes before the first request.
-        home.render_form(Draft())
-        for stage in STAGES:
-            result.served_peers(stage)
+        prepare_pages()
+        self.watch = BundleWatch([prepare_pages])
+        self.watch.start()
         job_service.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """Queues the running job again, for the next service."""
+        self.watch.stop()
         job_service.stop()
 
     @bentoml.api(route="/score", **described(ScoreBody, Score))  # type: ignore[untyped-decorator]

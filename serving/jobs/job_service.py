@@ -18,6 +18,7 @@ from serving import keys
 from serving.jobs.job import EARLIER_PATH, EarlierJob, Job, JobOptions, State, is_id, new_id, now, read_options
 from serving.jobs.paths import DataDirectory, JobPaths
 from serving.jobs.receiving import Upload
+from serving.jobs.scoring import read_task
 from serving.jobs.settings import Settings, settings
 from serving.jobs.store import Store, open_store
 from serving.jobs.worker import Worker
@@ -31,7 +32,7 @@ log = logging.getLogger("tender_risk.jobs")
 
 
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A job, as the API shows it. `links` lead to its results once it is done."""
+    """A job, as the API shows it. `links` lead to its results once it is done; `bundle` is blank until work began."""
 
     id: str
     name: str
@@ -42,6 +43,7 @@ class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     created: str
     expires: str
+    bundle: str
     options: JobOptions
     page: str
     links: dict[str, str]
@@ -157,6 +159,7 @@ def newest_jobs() -> list[Job] | None:
 
 def job_answer(job: Job) -> JobAnswer:
     """A job, as the API shows it."""
+    task = read_task(job_service().paths(job))
     names = ("output", "errors", "manifest", "worklist", *(["gone"] if job.options.since else []), "report")
     return JobAnswer(
         id=job.id,
@@ -168,6 +171,7 @@ def job_answer(job: Job) -> JobAnswer:
         message=job.message,
         created=job.created.isoformat(timespec="seconds"),
         expires=job_service().expires(job).isoformat(timespec="seconds"),
+        bundle=task.version if task else "",
         options=job.options,
         page=f"/portfolio/{job.id}",
         links={name: f"/jobs/{job.id}/{name}" for name in names} if job.state == "done" else {},

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from portfolio import workers
+from portfolio.manifest import bundle_digest
 from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import RunOptions
 from portfolio.worklist import WorklistOptions
@@ -35,11 +36,22 @@ REFUSED = 1
 
 
 class ScoringTask(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do: with which bundle and options, and with how many processes."""
+    """What to do: with which bundle (a directory, its version, the SHA-256 of its manifest) and options, and with how
+    many processes."""
 
     bundle: str
+    version: str
+    sha256: str
     options: JobOptions
     workers: int
+
+    @property
+    def has_bundle(self) -> bool:
+        """Whether the bundle is still there as it was."""
+        try:
+            return bundle_digest(Path(self.bundle)) == self.sha256
+        except UnreachableError:
+            return False
 
 
 class ScoringProgress(msgspec.Struct, frozen=True):
@@ -47,6 +59,14 @@ class ScoringProgress(msgspec.Struct, frozen=True):
 
     rows: int = 0
     bytes: int = 0
+
+
+def read_task(paths: JobPaths) -> ScoringTask | None:
+    """The task of a job whose work has begun."""
+    try:
+        return msgspec.json.decode(paths.task.read_bytes(), type=ScoringTask)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 class ProgressWriter:
@@ -69,6 +89,8 @@ def score_job(paths: JobPaths, task: ScoringTask) -> None:
         return
     # The manifest names the bundle relative to this directory: it must not tell where the machine keeps its bundles.
     bundle = Path(task.bundle)
+    if not task.has_bundle:
+        raise UnreachableError(f"the files of bundle {task.version} have changed since the service read them")
     os.chdir(bundle.parent)
     options = task.options
     worklist = WorklistOptions(

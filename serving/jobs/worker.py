@@ -15,7 +15,6 @@ from pathlib import Path
 
 import msgspec
 
-from models import bundle as bundles
 from portfolio.manifest import RunManifest
 from serving.jobs import scoring
 from serving.jobs.job import Job, is_id, now
@@ -24,6 +23,7 @@ from serving.jobs.scoring import ScoringProgress, ScoringTask
 from serving.jobs.settings import Settings
 from serving.jobs.store import Store
 from serving.jobs.subprocess import child_environment
+from serving.served import served
 from tenders import files
 from tenders.errors import TenderRiskError
 
@@ -160,11 +160,7 @@ class Worker(threading.Thread):
             self.store.end(job.id, self.runner, "failed", f"given up after {MAX_ATTEMPTS} attempts")
             return
         paths = self._paths(job.id)
-        task = ScoringTask(
-            bundle=str(bundles.released().resolve()),
-            options=job.options,
-            workers=self.settings.workers,
-        )
+        task = self._task(job, paths)
         files.write_whole(paths.task, msgspec.json.encode(task))
         paths.refusal.unlink(missing_ok=True)
         with paths.log.open("ab") as output:
@@ -175,6 +171,21 @@ class Worker(threading.Thread):
         finally:
             _kill(process)
             paths.drop_unpacked()
+
+    def _task(self, job: Job, paths: JobPaths) -> ScoringTask:
+        """What to do: by the bundle with which work began if that is still there, else by the one that is served."""
+        workers = self.settings.workers
+        began = scoring.read_task(paths)
+        if began is not None and began.has_bundle:
+            return msgspec.structs.replace(began, options=job.options, workers=workers)
+        current = served()
+        return ScoringTask(
+            bundle=str(current.directory),
+            version=current.version,
+            sha256=current.bundle.sha256,
+            options=job.options,
+            workers=workers,
+        )
 
     def _watch(self, job: Job, paths: JobPaths, process: subprocess.Popen[bytes]) -> bool:
         """Notes progress until the process ends; False if the job was stopped before."""

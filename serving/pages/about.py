@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from models.bundle import Bundle, TrainingSource
 from models.transparency import STANDARD, record_text, transparency_record
-from serving.answers import served_bundle
 from serving.pages.rendering import page
 from serving.pages.result import cases_counted, cases_learnt
+from serving.served import served_bundle
 from tenders import casebook
 
 CARD, RELIABILITY, EFFECTS = "model-card.txt", "reliability.svg", "effects-"

@@ -17,12 +17,12 @@ from models.levers import LEVERS
 from models.score import Score
 from models.suggest import Suggestion
 from models.what_if import Scenario
-from serving.answers import served_bundle
 from serving.pages import result, unknown
 from serving.pages.drafts import Draft, DraftRequest
 from serving.pages.form import FormEntry, form_values, label_of, tidy
 from serving.pages.rendering import page
 from serving.pages.stages import scores_by_stage
+from serving.served import served_bundle
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
 from tenders.io import form

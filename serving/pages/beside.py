@@ -7,10 +7,10 @@ from starlette.responses import Response
 from models import comparables as comparing
 from models import score as scoring
 from models import suggest as suggesting
-from serving.answers import served_bundle
 from serving.pages import result
 from serving.pages.drafts import DraftRequest
 from serving.pages.rendering import page
+from serving.served import served_bundle
 
 
 def suggestions_page(request: DraftRequest) -> Response:

@@ -11,7 +11,7 @@ import msgspec
 
 from features.catalogue import catalogue
 from features.feature import Feature, Theme
-from serving.answers import served_bundle
+from serving.served import served_bundle
 from tenders.columns import DAYS_A_YEAR, Column
 from tenders.dates import moment
 from tenders.errors import Problem

@@ -15,11 +15,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from models import score as scoring
-from serving.answers import json_response, served_bundle
+from serving.answers import json_response
 from serving.pages import answer, form, result
 from serving.pages.drafts import Draft, DraftRequest, read_request, read_upload
 from serving.pages.rendering import HEADERS, page
 from serving.pages.unknown import empty_moves, moves
+from serving.served import served_bundle
 from tenders import cpv
 from tenders.errors import DataError, Problem, StageError, TenderRiskError
 from tenders.io.prose import found_facts

@@ -26,11 +26,11 @@ from models.bundle import Bundle
 from models.comparables import Peers
 from models.factors import CAVEAT, Factor
 from models.score import Score
-from serving.answers import served_bundle
 from serving.pages import answer, result, unknown
 from serving.pages.drafts import DraftRequest
 from serving.pages.form import form_values, label_of
 from serving.pages.rendering import HEADERS, read_static, render
+from serving.served import served_bundle
 from tenders import files
 from tenders.errors import UnreachableError
 from tenders.facts import Stage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import msgspec
 
@@ -15,8 +14,8 @@ from models.factors import Factor, State
 from models.reasons import Reason
 from models.score import Score
 from portfolio.rendering import chance, percent, points
-from serving.answers import served_bundle
 from serving.pages.form import label_of
+from serving.served import once_a_bundle, served_bundle
 from tenders import casebook
 from tenders.facts import Stage
 from tenders.io import form
@@ -211,7 +210,7 @@ def _reason_line(reason: Reason, largest: float) -> ReasonLine:
     )
 
 
-@cache
+@once_a_bundle
 def served_peers(stage: Stage) -> Peers:
     """The peers under the bundle that is served, computed once: they are some hundreds of scores."""
     return peers(served_bundle(), stage)

@@ -11,10 +11,10 @@ from models import score as scoring
 from models.bundle import Bundle
 from models.reasons import Reason
 from models.score import Score
-from serving.answers import served_bundle
 from serving.pages import result
 from serving.pages.drafts import Draft, DraftRequest
 from serving.pages.rendering import page
+from serving.served import served_bundle
 from tenders.facts import STAGES, Stage
 
 MIN_CHANGE, MAX_CHANGES = 0.0005, 8

@@ -22,11 +22,11 @@ from models.comparables import known_cases
 from models.levers import features_moved
 from models.score import Score
 from models.what_if import with_overrides
-from serving.answers import served_bundle
 from serving.pages import result
 from serving.pages.drafts import DraftRequest
 from serving.pages.form import MAIN_FEATURE, features_of, form_values, number_text
 from serving.pages.rendering import page
+from serving.served import once_a_bundle, served_bundle
 from tenders.columns import Column
 from tenders.errors import DataError
 from tenders.facts import STAGES, Stage
@@ -111,7 +111,7 @@ def fact_ranges(bundle: Bundle, process: Process, score: Score, keys: list[str])
     return sorted(ranges, key=lambda fact: (fact.low - fact.high, fact.field.name))
 
 
-@cache
+@once_a_bundle
 def empty_moves() -> Mapping[str, float]:
     """How far each field of a draft can move the score of a tender of which nothing else is known, by key."""
     return moves(to_process({"tender": {}}), "draft")

@@ -12,7 +12,7 @@ import sys
 import httpx
 import pytest
 
-from serving import answers, service
+from serving import served, service
 from serving.running import serve
 from tenders.errors import BundleError, UnreachableError
 from tests.serving.conftest import ROOT, address, running
@@ -62,7 +62,7 @@ def test_a_missing_bundle_is_an_error_before_anything_is_served(monkeypatch: pyt
     def missing() -> None:
         raise BundleError("no bundle is released")
 
-    monkeypatch.setattr(answers, "served_bundle", missing)
+    monkeypatch.setattr(served, "served", missing)
     with pytest.raises(BundleError):
         serve("127.0.0.1", 0)
 
@@ -76,7 +76,7 @@ def test_a_setting_that_is_none_is_an_error_of_the_command(name: str, value: str
 
 
 def test_what_was_loaded_is_frozen_out_of_garbage_collection() -> None:
-    answers.served_bundle()
+    served.served()
     assert gc.get_freeze_count() > 10_000
 
 
