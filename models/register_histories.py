@@ -57,8 +57,9 @@ def save(history: RegisterHistory, outcome: str, directory: Path) -> None:
         "rate": "" if history.rate is None else repr(history.rate),
         "timeless": str(int(history.timeless)),
         "passes": str(history.passes),
-        "level": "" if history.level is None else " ".join(map(repr, history.level)),
     }
+    if history.level is not None:
+        about["level"] = " ".join(map(repr, history.level))
     for name, table in zip(files(outcome), tables, strict=True):
         described = table.replace_schema_metadata({**about, **(table.schema.metadata or {})})
         split = [column.name for column in table.schema if column.type in SPLIT]

@@ -46,7 +46,8 @@ def test_programs_read_one_object(run: Run, learnt: Path, portfolio: Path) -> No
     (answer,) = run("drift", portfolio, "--bundle", learnt, "--json").lines
     assert answer["rows"] == 120
     assert answer["same"] in (True, False)
-    assert {"register", "stage", "rows", "drift", "sentences"} == set(answer["compared"][0])
+    fields = {"register", "stage", "rows", "drift", "sentences", "level_months", "level_stale"}
+    assert set(answer["compared"][0]) == fields
 
 
 def test_a_bundle_without_a_reference_is_exit_3_and_what_to_do(
