@@ -155,26 +155,29 @@ def train(
     keep: Annotated[
         bool, typer.Option("--keep-registers", help="Keep the released models of registers; train the UK's alone.")
     ] = False,
+    keep_uk: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-uk/--refit-uk",
+            help="Keep the released models of the UK; train those of the histories alone. The default for a directory "
+            "with a history of your own and no other.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Train on the casebook, and on registers if given, tracked in MLflow; prints the run's id."""
-    from models import bundle as bundles
-    from training import tracking
-    from training import train as training
-    from training.datasets import load_casebook
+    from cli.training import train as train_models
     from training.recipe import read_recipe
 
-    chosen = read_recipe(config)
-    kept = bundles.load(bundles.released()) if keep and history else None
-    with err.status("reading the casebook") as status:
-        cases = load_casebook()
-        result = training.train(cases, chosen, lambda text: status.update(f"training: {text}"), history, kept)
-        status.update("writing the run")
-        run_id = tracking.log(result)
+    run_id, result = train_models(read_recipe(config), history, keep, keep_uk)
+    registers = result.registers
     if json:
-        print_json({"run_id": run_id, "metrics": result.bundle.manifest.metrics})
-    else:
-        output.print_training(out, run_id, result.bundle.manifest.metrics)
+        few = registers.too_few if registers else ()
+        print_json({"run_id": run_id, "metrics": result.fresh_metrics, "not_learnt": few})
+        return
+    remarks = [f"{part} was judged {how}." for part, how in registers.judged.items()] if registers else []
+    remarks += [f"not learnt: {text}." for text in (registers.too_few if registers else ())]
+    output.print_training(out, run_id, result.fresh_metrics, remarks)
 
 
 @app.command()
@@ -199,11 +202,17 @@ def evaluate(
 
 
 @app.command()
-def release(run_id: Annotated[str, typer.Argument(help="The run that 'train' printed.")], json: Json = False) -> None:
+def release(
+    run_id: Annotated[str, typer.Argument(help="The run that 'train' printed.")],
+    to: Annotated[
+        Path | None, typer.Option(help="Write the bundle to this directory instead, for --bundle; nothing is served.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Release a run's bundle as challenger of the one that is served; the first is served at once."""
     from training import promotion
 
-    result = promotion.release(run_id)
+    result = promotion.write_bundle(run_id, to) if to else promotion.release(run_id)
     print_json(result) if json else output.print_release(out, result)
 
 

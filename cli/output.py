@@ -324,8 +324,10 @@ def print_effects(out: Console, effects: Sequence[FactorEffect], without: Sequen
     out.print(f"No known effect: {', '.join(without)}.")
 
 
-def print_training(out: Console, run_id: str, metrics: Mapping[str, Mapping[str, float | None]]) -> None:
-    """The metrics of a training run, and its id."""
+def print_training(
+    out: Console, run_id: str, metrics: Mapping[str, Mapping[str, float | None]], remarks: Sequence[str] = ()
+) -> None:
+    """The metrics of a training run, remarks on them, and its id."""
     table = Table(Column("of", min_width=MIN_NAME_WIDTH), "n", "positives", "base rate", "AUC", "95 %", "Brier", "ECE")
     for name, row in metrics.items():
         table.add_row(
@@ -339,6 +341,8 @@ def print_training(out: Console, run_id: str, metrics: Mapping[str, Mapping[str,
             _figure(row["ece"]),
         )
     out.print(table)
+    for remark in remarks:
+        out.print(f"  {escape(remark)}")
     out.print(f"run {run_id}\nrelease it with: tender-risk release {run_id}")
 
 
@@ -414,7 +418,9 @@ def print_drift(out: Console, report: DriftReport) -> None:
 
 def print_release(out: Console, release: ReleaseResult) -> None:
     """What was released, and whether it is served."""
-    if release.served:
+    if release.directory:
+        out.print(f"Wrote {release.version} to {escape(release.directory)}. Use it with: --bundle {release.directory}")
+    elif release.served:
         out.print(f"Released {release.version}; it is champion and served by default.")
     else:
         out.print(f"Released {release.version} as challenger; {release.champion} is served until: tender-risk promote")
@@ -445,6 +451,8 @@ def print_promotion(out: Console, promotion: PromotionResult) -> None:
         out.print(table)
         groups = Counter(row.group == "all" for row in compared)[False]
         out.print(f"  {groups} figures of large groups were compared too; only those that are worse are shown")
+    if promotion.comparison.unchanged:
+        out.print(f"  the same models as before: {', '.join(promotion.comparison.unchanged)}")
     for missing in (*promotion.comparison.not_compared, *promotion.comparison.too_few):
         out.print(f"  not compared: {escape(missing)}")
     if promotion.promoted:

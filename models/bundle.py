@@ -335,8 +335,8 @@ def _write(bundle: Bundle, directory: Path) -> None:
     pq.write_table(_cases_table(bundle.case_history), directory / TRACK_RECORDS, compression="zstd")
     if bundle.training_profile:
         (directory / TRAINING_PROFILE).write_bytes(msgspec.json.encode(bundle.training_profile))
-    for outcome, history in bundle.histories.items():
-        register_histories.save(history, outcome, directory)
+    for outcome in bundle.histories:
+        register_histories.write(bundle.histories, outcome, directory)
     (directory / CARD).write_text(bundle.card, encoding="utf-8")
     for name, picture in bundle.pictures.items():
         (directory / name).write_bytes(picture)

@@ -43,6 +43,15 @@ def outcomes(names: Iterable[str]) -> list[str]:
     return sorted(name.removesuffix(first) for name in names if name.endswith(first) and "/" not in name)
 
 
+def write(histories: Mapping[str, RegisterHistory], outcome: str, directory: Path) -> None:
+    """Writes the history of an outcome; one that was read and not needed since, byte by byte as it was read."""
+    contents = histories.unread(outcome) if isinstance(histories, LazyHistories) else {}
+    for name, content in contents.items():
+        (directory / name).write_bytes(content)
+    if not contents:
+        save(histories[outcome], outcome, directory)
+
+
 def save(history: RegisterHistory, outcome: str, directory: Path) -> None:
     """Writes a history as it stands on its last day."""
     tables = (
@@ -89,6 +98,11 @@ class LazyHistories(Mapping[str, RegisterHistory]):
                 self._loaded[outcome] = load(outcome, self._contents[outcome])
                 self._contents[outcome] = {}
         return self._loaded[outcome]
+
+    def unread(self, outcome: str) -> dict[str, bytes]:
+        """The contents of the files of a history that has not been loaded; empty if it has."""
+        with self._lock:
+            return dict(self._contents[outcome])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._contents)

@@ -69,9 +69,24 @@ def register_card(name: str, bundle: Bundle, result: RegistersResult) -> str:
     sections = [f"# Model card: Tender Risk, {register_title(name)}", _register_model(bundle), _register_data(bundle)]
     if own:
         rows = [row for row in result.metrics if row.register == name]
-        sections += [REGISTER_JUDGED, _register_figures(rows), _capacity(own), *map(_subgroups, own), RELIABILITY]
+        sections += [
+            _how_judged(name, result),
+            _register_figures(rows),
+            _capacity(own),
+            *map(_subgroups, own),
+            RELIABILITY,
+        ]
     sections += [*_pooled(name, result), *_themes(name, result), _register_features(bundle)]
     return "\n\n".join([*sections, ANY_USE if name == ANY else REGISTER_USE]) + "\n"
+
+
+def _how_judged(name: str, result: RegistersResult) -> str:
+    """How the models of a register were judged; of a short history by outcome and stage."""
+    own = {part: how for part, how in result.judged.items() if part.partition("/")[0] == name}
+    few = [text for text in result.too_few if text.startswith(f"{name}: ")]
+    lines = [f"- {part.partition('/')[2].replace('/', ' at ')}: {how}." for part, how in own.items()]
+    short = f"{SHORT_JUDGED}\n\n" + "\n".join(lines) if own else REGISTER_JUDGED
+    return short + ("\n\nNot learnt:\n\n" + "\n".join(f"- {text}." for text in few) if few else "")
 
 
 def _register_model(bundle: Bundle) -> str:
@@ -274,6 +289,12 @@ Out of time. The model is fitted on what was known at a cut, calibrated on the f
 published in the window after the cut; then once more, one window later. A register that is a snapshot, which time cannot order, is
 judged on buyers that were held out. Intervals of the AUC are 95 %, by bootstrap of cases that share their fate (in a snapshot, of
 buyers). The last column says in how many of 15 groups of equal size the observed rate lay within the interval of the scores."""
+
+SHORT_JUDGED = """## How it was judged
+
+The history is too short for several windows of time. So each model was judged like this. Figures of one month say nothing of other
+seasons: train again as the history grows. Intervals of the AUC are 95 %, by bootstrap of cases that share their fate. The last column
+says in how many of 15 groups of equal size the observed rate lay within the interval of the scores."""
 
 RELIABILITY = f"""## Reliability
 

@@ -267,7 +267,7 @@ def register_dataset(
         names=tuple(feature.name for feature in features),
         x=feature_matrix(features, of_tenders(tenders, stage, records=records)),
         y=replayed.y,
-        key=np.array([hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in cases], dtype=np.uint64),
+        key=case_keys(cases),
         published=replayed.published,
         known=replayed.known,
         cluster=cluster,
@@ -279,6 +279,11 @@ def register_dataset(
         subgroups=subgroups(cases, buyer),
         history=history,
     )
+
+
+def case_keys(cases: Sequence[LabelledTender]) -> NDArray[np.uint64]:
+    """What identifies each case in every run, shape (cases,)."""
+    return np.array([hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in cases], dtype=np.uint64)
 
 
 def clocks(cases: HistoryCases) -> tuple[Numbers, Numbers, Floats, Floats]:

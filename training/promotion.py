@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import NormalDist
@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import bundle as bundles
-from models.bundle import Bundle
+from models.bundle import ANY, Bundle
+from tenders import casebook
 from tenders.errors import BundleError, DataError, Problem, UnreachableError, UsageError
 from training import metrics, tracking
 from training.rolling import Forecasts
@@ -84,11 +85,15 @@ class MetricComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """All comparisons, and in words what could not be compared; `too_few` is what could tell no two models apart."""
+    """All comparisons, and in words what could not be compared; `too_few` is what could tell no two models apart.
+
+    `unchanged` are the registers of which the challenger has the champion's own models: there is nothing to compare.
+    """
 
     compared: tuple[MetricComparison, ...]
     not_compared: tuple[str, ...]
     too_few: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
 
     @property
     def worse(self) -> tuple[MetricComparison, ...]:
@@ -122,11 +127,15 @@ class PairedForecasts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReleaseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle that was released; `served` if it became champion at once, else `champion` still is."""
+    """A bundle that was released; `served` if it became champion at once, else `champion` still is.
+
+    `directory` is where it was written, if that is a place of the user's: then it is neither champion nor challenger.
+    """
 
     version: str
     served: bool
     champion: str
+    directory: str = ""
 
 
 class PromotionResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +187,24 @@ def release(run_id: str, today: datetime | None = None) -> ReleaseResult:
     return ReleaseResult(version=version, served=champion is None, champion=champion or version)
 
 
+def write_bundle(run_id: str, to: Path, today: datetime | None = None) -> ReleaseResult:
+    """Copies a run's bundle to a directory of the user's, under the month's next version there. Nothing else changes.
+
+    Raises UsageError if there is no such run or if the directory holds something else, UnreachableError.
+    """
+    if to.exists() and not ((to / bundles.MANIFEST).is_file() or (to.is_dir() and not any(to.iterdir()))):
+        raise UsageError(f"{to} exists and is no bundle. Name a new or empty directory")
+    with tempfile.TemporaryDirectory() as scratch:
+        trained = bundles.load(tracking.fetch(run_id, Path(scratch)))
+        version = next_version(today or datetime.now(UTC))
+        try:
+            to.parent.mkdir(parents=True, exist_ok=True)
+            bundles.save(with_version(trained, version), to)
+        except OSError as error:
+            raise UnreachableError(f"{to}: {error.strerror}. Check the permissions") from None
+    return ReleaseResult(version=version, served=False, champion=served() or "", directory=str(to))
+
+
 def promote(uncompared: bool = False, progress: Progress = lambda _: None) -> PromotionResult:
     """Serves the challenger, unless it is worse than the champion somewhere, by more than chance.
 
@@ -194,7 +221,7 @@ def promote(uncompared: bool = False, progress: Progress = lambda _: None) -> Pr
     promoted, former = True, None
     if champion is not None and champion != challenger.version:
         comparison = _compare_runs(champion, challenger, progress)
-        unclear = not comparison.compared or comparison.not_compared
+        unclear = not (comparison.compared or comparison.unchanged) or comparison.not_compared
         promoted = not comparison.worse and (uncompared or not unclear)
         former = _registered(champion)
     if promoted:
@@ -266,13 +293,19 @@ def compare(
     challenger: Mapping[str, Forecasts],
     progress: Progress = lambda _: None,
     seed: int = 0,
+    unchanged: Collection[str] = (),
 ) -> Comparison:
-    """Compares everything that the champion forecasts. What only the challenger forecasts is left out."""
+    """Compares everything that the champion forecasts. What only the challenger forecasts is left out.
+
+    A register of which the challenger has `unchanged` models needs no forecasts of it.
+    """
     pairs: list[PairedForecasts] = []
     missing: list[str] = []
     few: list[str] = []
     for name, before in champion.items():
         whole = pair_forecasts(before, challenger[name]) if name in challenger else None
+        if whole is None and before.register in unchanged:
+            continue
         if whole is None:
             missing.append(f"{name}: the challenger has no forecasts of it")
         elif not pair_forecasts(before, before).enough(FEWEST, LEAST):
@@ -286,7 +319,9 @@ def compare(
     for pair in pairs:
         progress(f"comparing {'/'.join(pair.name)}, {pair.group}")
         rows += compare_pair(pair, NormalDist().inv_cdf(1 - 0.025 / count), seed)
-    return Comparison(compared=tuple(rows), not_compared=tuple(missing), too_few=tuple(few))
+    return Comparison(
+        compared=tuple(rows), not_compared=tuple(missing), too_few=tuple(few), unchanged=tuple(sorted(unchanged))
+    )
 
 
 def pair_forecasts(champion: Forecasts, challenger: Forecasts) -> PairedForecasts:
@@ -356,12 +391,44 @@ def _serve(champion: RegisteredModel, former: RegisteredModel | None) -> None:
 
 def _compare_runs(champion: str, challenger: RegisteredModel, progress: Progress) -> Comparison:
     progress("reading the forecasts of both")
-    runs = {champion: _registered(champion).run_id, challenger.version: challenger.run_id}
-    before, after = (tracking.run_forecasts(run_id) for run_id in runs.values())
-    if before is None or after is None:
-        missing = [version for version, found in zip(runs, (before, after), strict=True) if found is None]
-        return Comparison(compared=(), not_compared=tuple(f"{name}: its run has no forecasts" for name in missing))
-    return compare(before, after, progress)
+    both = [bundles.load(bundles.RELEASED / version) for version in (champion, challenger.version)]
+    unchanged = unchanged_registers(*both)
+    before, after = (tracking.run_forecasts(run) for run in (_registered(champion).run_id, challenger.run_id))
+    if after is None:
+        return Comparison(compared=(), not_compared=(f"{challenger.version}: its run has no forecasts",))
+    of, asked = tracking.asked_forecasts(challenger.run_id)
+    seen = {**(asked if of == champion else {}), **(before or {})}
+    comparison = compare(seen, after, progress, unchanged=unchanged)
+    missing = list(comparison.not_compared)
+    if before is None and not (asked and unchanged.issuperset(_judged_registers(both[0]))):
+        missing.append(f"{champion}: its run has no forecasts")
+    if asked and of != champion:
+        missing.append(f"{of} was served when {challenger.version} was trained, and {champion} is now. Train it again")
+    return msgspec.structs.replace(comparison, not_compared=tuple(missing))
+
+
+def unchanged_registers(champion: Bundle, challenger: Bundle) -> set[str]:
+    """The registers, by the name of their forecasts, of which two bundles have the same models."""
+    found = {casebook.NAME} if _models(champion, "") == _models(challenger, "") else set[str]()
+    common = champion.registers.keys() & challenger.registers.keys()
+    return found | {name for name in common if _models(champion, name) == _models(challenger, name)}
+
+
+def _judged_registers(bundle: Bundle) -> set[str]:
+    """The registers of which a bundle has forecasts of its own."""
+    return {casebook.NAME, *bundle.registers} - {ANY}
+
+
+def _models(bundle: Bundle, register: str) -> tuple[object, ...]:
+    """What decides the forecasts of a register (of the UK without a name): files, parts, effects and rates."""
+    manifest = (bundle.registers[register] if register else bundle).manifest
+    prose = (bundles.MANIFEST, bundles.CARD, *bundles.PICTURES)
+    digests = {
+        name: digest
+        for name, digest in bundle.manifest.digests.items()
+        if name.rpartition("/")[0] == register and name.rpartition("/")[2] not in prose
+    }
+    return digests, manifest.parts, manifest.effects, manifest.rates
 
 
 def _registered(version: str) -> RegisteredModel:

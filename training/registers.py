@@ -15,13 +15,13 @@ from models.bundle import ANY, UNRELEASED, Bundle, BundleManifest, ModelPart, Tr
 from models.calibration import Calibration
 from models.training_profile import TrainingProfile, code_shares, quantiles
 from tenders import casebook
-from tenders.errors import DataError, UnreachableError
+from tenders.errors import DataError, UnreachableError, UsageError
 from tenders.facts import Stage
 from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
 from tenders.io.detection import ARCHIVES, JSON_LINES, split_suffix
 from tenders.registers import find_register, own, register_names
-from training import metrics
-from training.datasets import early_end_horizon, outcome_days, register_dataset
+from training import evaluate, metrics
+from training.datasets import RegisterDataset, case_keys, early_end_horizon, outcome_days, register_dataset
 from training.evidence.registers import RegisterEstimate, register_estimates
 from training.pooling import (
     PooledFit,
@@ -34,17 +34,27 @@ from training.pooling import (
     pool_sample,
 )
 from training.recipe import Recipe
-from training.rolling import STEPS, IntervalForecasts, RegisterFit, fit_register, interval_coverage, latest_year
+from training.rolling import (
+    STEPS,
+    Forecasts,
+    IntervalForecasts,
+    RegisterFit,
+    fit_register,
+    interval_coverage,
+    latest_year,
+    month_of,
+    rolling_splits,
+)
 from training.search import SearchResult, search
+from training.short import FEWEST
 
 Progress = Callable[[str], None]
 
 OCDS_SUFFIXES = (".json", *JSON_LINES)
 SUFFIXES = (".parquet", ".csv", ".toml", *OCDS_SUFFIXES)
-FEWEST = 50
-"""Cases of either kind below which no model of an outcome is fitted."""
 PREFIX_SHARE = 0.01
 """The share of a register's cases below which a prefix of their ids is thought a stray."""
+BY_BUYERS = "on buyers that were held out, because the history is too short to be judged on a later month"
 FEW = 10
 """Cases with the outcome below which the casebook does not judge a pool."""
 
@@ -62,7 +72,9 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a directory of histories gave: bundles of registers, metrics and forecasts, pooled models, ablations.
 
     `kept` is the version of the bundle that the register models were taken from, if they were not fitted;
-    `kept_metrics` are those of its manifest.
+    `kept_metrics` are those of its manifest. `judged` says, by register/outcome/stage, how a short history was judged;
+    `too_few` says which outcomes were not learnt, and how many more cases that takes. `asked` is what the bundle that
+    is served, of the version `asked_of`, forecast of the judged cases of registers that it has not learnt.
     """
 
     bundles: dict[str, Bundle]
@@ -73,6 +85,10 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
     data: tuple[TrainingSource, ...]
     searches: tuple[SearchResult, ...] = ()
     estimates: tuple[RegisterEstimate, ...] = ()
+    judged: dict[str, str] = {}
+    too_few: tuple[str, ...] = ()
+    asked: tuple[Forecasts, ...] = ()
+    asked_of: str = ""
     kept: str = ""
     kept_metrics: dict[str, dict[str, float | None]] = {}
 
@@ -109,30 +125,44 @@ def _is_history(name: str, file: Path) -> bool:
     return codec is None and suffix in SUFFIXES
 
 
-def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> RegistersResult:
-    """Fits models of every register in a directory. One register is held in memory at a time."""
+def train_registers(
+    directory: Path, recipe: Recipe, progress: Progress, served: Bundle | None = None
+) -> RegistersResult:
+    """Fits models of every register in a directory. One register is held in memory at a time.
+
+    `served` is asked what it forecasts of the judged cases of registers that it has not learnt.
+    """
     bundles: dict[str, Bundle] = {}
     forecasts: list[IntervalForecasts] = []
     samples: list[PoolSample] = []
     data: list[TrainingSource] = []
     searches: list[SearchResult] = []
     estimates: list[RegisterEstimate] = []
+    judged: dict[str, str] = {}
+    too_few: list[str] = []
+    asked: list[Forecasts] = []
     for register, file in register_files(directory):
         progress(f"reading {file.name}")
         cases = register.cases(file)
         data.append(fingerprint(register, file, cases))
         estimates += register_estimates(register, cases)
+        too_few += shortfalls(register, cases)
         fits, found = [], {}
         outcomes = list(available_outcomes(register, cases))
         for outcome, stage in outcomes:
             progress(f"{register.name}: {outcome} at {stage}")
-            dataset = register_dataset(register, cases, outcome, stage)
+            dataset, how = judgeable(register, cases, outcome, stage)
+            if how:
+                judged[f"{register.name}/{outcome}/{stage}"] = how
             if outcome not in found:
                 seconds = recipe.search_minutes * 60 / len({name for name, _ in outcomes})
                 params = recipe.register_params(register.name, outcome)
                 found[outcome] = search(dataset, params, recipe.trials, seconds, recipe.seed, progress)
             fits.append(fit_register(dataset, found[outcome].params, recipe.seed, recipe.resamples))
             samples.append(pool_sample(dataset, STEPS))
+            if served and register.name not in served.registers:
+                progress(f"{register.name}: what {served.manifest.version} forecasts of {outcome} at {stage}")
+                asked += _ask(served, register, cases, fits[-1].forecasts)
         forecasts += [fit.forecasts for fit in fits]
         searches += found.values()
         if fits:
@@ -154,7 +184,61 @@ def train_registers(directory: Path, recipe: Recipe, progress: Progress) -> Regi
         data=tuple(data),
         searches=tuple(searches) if recipe.trials else (),
         estimates=tuple(estimates),
+        judged=judged,
+        too_few=tuple(too_few),
+        asked=tuple(asked),
+        asked_of=served.manifest.version if served else "",
     )
+
+
+def _ask(bundle: Bundle, register: Register, cases: Sequence[LabelledTender], judged: Forecasts) -> Iterator[Forecasts]:
+    """What a bundle that has not learnt a register forecasts of the cases that judge a model of it; nothing, if it has
+    no model of the outcome at the stage."""
+    try:
+        answer = evaluate.forecasts(bundle, register, [], cases, judged.outcome, judged.stage)
+    except UsageError:
+        return
+    told = case_keys([case for case in cases if evaluate.is_judged(register, case, judged.outcome, judged.stage)])
+    _, of_answer, of_judged = np.intersect1d(told, judged.key, return_indices=True)
+    yield Forecasts(
+        register=judged.register,
+        outcome=judged.outcome,
+        stage=judged.stage,
+        key=judged.key[of_judged],
+        y=judged.y[of_judged],
+        p=answer.p[of_answer],
+        cluster=judged.cluster[of_judged],
+        groups={name: labels[of_judged] for name, labels in judged.groups.items()},
+    )
+
+
+def judgeable(
+    register: Register, cases: Sequence[LabelledTender], outcome: str, stage: Stage
+) -> tuple[RegisterDataset, str]:
+    """The dataset of a register, as a snapshot if time cannot judge it; and how it is judged, if that is by its last
+    month or because of that by buyers."""
+    data = register_dataset(register, cases, outcome, stage)
+    if data.snapshot:
+        return data, ""
+    first = next(rolling_splits(data, STEPS), None)
+    if first is None:
+        snapshot = msgspec.structs.replace(register, snapshot=True)
+        return register_dataset(snapshot, cases, outcome, stage), BY_BUYERS
+    month = month_of(data) if first.window is not None else None
+    return data, month.words(data.published) if month else ""
+
+
+def shortfalls(register: Register, cases: Sequence[LabelledTender]) -> Iterator[str]:
+    """Which outcomes that a register tells of some cases are too few to learn, and how many more it takes."""
+    for outcome in register.outcomes:
+        ends = [case.outcomes.get(outcome) for case in cases if case.known_on]
+        counts = {"with": ends.count(True), "without": ends.count(False)}
+        more = [f"{FEWEST - n} more {word} it" for word, n in counts.items() if n < FEWEST]
+        if more and sum(counts.values()):
+            yield (
+                f"{register.name}: {outcome} is known of {counts['with']:,} cases that had it and of "
+                f"{counts['without']:,} that had not. A model takes {FEWEST} of either: it needs {' and '.join(more)}"
+            )
 
 
 def kept_registers(directory: Path, bundle: Bundle, progress: Progress) -> RegistersResult:

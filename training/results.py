@@ -22,7 +22,9 @@ from training.registers import RegistersResult
 from training.rolling import Forecasts
 from training.validate import CasebookFit, CasebookMetrics
 
-FORECASTS = "forecasts.parquet"
+FORECASTS, ASKED = "forecasts.parquet", "served.parquet"
+"""A run's own forecasts, and those of the bundle that was served then."""
+BUNDLE = "bundle"
 GROUP = "group."
 """Prefix of the columns that name the kind of a case."""
 
@@ -60,6 +62,14 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[str, ...] = ()
     registers: RegistersResult | None = None
 
+    @property
+    def fresh_metrics(self) -> dict[str, dict[str, float | None]]:
+        """The metrics of the models that this run has fitted: all, or those beside models that were kept."""
+        everything = self.bundle.manifest.metrics
+        if self.fits or not self.registers:
+            return everything
+        return {name: row for name, row in everything.items() if name.partition("/")[0] in self.registers.bundles}
+
 
 def flat_metrics(row: CasebookMetrics) -> dict[str, float | None]:
     """Metrics with the interval as two numbers, and NaN as None, since JSON has no NaN."""
@@ -89,10 +99,15 @@ def unseen_forecasts(result: TrainingResult) -> Iterator[Forecasts]:
         yield from result.registers.forecasts
 
 
-def forecasts_table(parts: Sequence[Forecasts]) -> pa.Table:
-    """Forecasts as one table; a group that a register does not have is empty."""
+def forecasts_table(parts: Sequence[Forecasts], version: str = "") -> pa.Table:
+    """Forecasts of a bundle's `version` as one table; a group that a register does not have is empty."""
     groups = list(dict.fromkeys(name for part in parts for name in part.groups))
-    return pa.concat_tables([_table(part, groups) for part in parts])
+    return pa.concat_tables([_table(part, groups) for part in parts]).replace_schema_metadata({BUNDLE: version})
+
+
+def forecasts_of(table: pa.Table) -> str:
+    """The version of the bundle that forecast."""
+    return ((table.schema.metadata or {}).get(BUNDLE.encode()) or b"").decode()
 
 
 def _table(part: Forecasts, groups: list[str]) -> pa.Table:

@@ -1,7 +1,8 @@
 """A register's model of one outcome at one stage: validated by rolling windows, calibrated, fitted on everything.
 
 A window is judged by a model fitted on what was known at its cut, the day before it begins. A snapshot, which time
-cannot order, is judged on buyers that were held out.
+cannot order, is judged on buyers that were held out, and a history of less than a year on its last month
+(`training.short`).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from training.calibrate import fit_calibration, shrink_slope_to_one, widen_for_l
 from training.datasets import RegisterDataset
 from training.fit import booster_margin, fit_booster, hide_gaps
 from training.recipe import BoosterParams
-from training.splits import grouped_folds
+from training.short import LastMonth, is_short, last_month, month_splits
+from training.splits import Split, grouped_folds
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -47,17 +49,6 @@ YEAR = 365
 """Days before the last publication whose rows count in a profile: an older register is no measure of today's."""
 FEWEST_OF_YEAR = 2000
 """Rows of a year below which a profile counts all rows: its outer quantiles rest on one row in twenty."""
-
-
-class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """One window: the day of its cut, the rows to fit on with their outcome as known then and the weight that this
-    gives them, and the rows to judge."""
-
-    cut: int
-    train: Numbers
-    y: Floats
-    weight: Floats
-    test: Numbers
 
 
 class Backtest(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +149,13 @@ def rolling_splits(data: RegisterDataset, steps: int) -> Iterator[Split]:
             rows = judged[train]
             yield Split(cut=last, train=rows, y=data.y[rows], weight=np.ones(len(rows)), test=judged[test])
         return
+    # A short history is cut on its own days: a window of a sixth of it would judge next to nothing.
+    windows = [] if is_short(data.published[judged]) else list(_windows(data, judged, last, steps))
+    month = None if windows else month_of(data)
+    yield from month_splits(month, data.y, data.buyer, data.cluster) if month else windows
+
+
+def _windows(data: RegisterDataset, judged: Numbers, last: int, steps: int) -> Iterator[Split]:
     window = window_days(data)
     for step in range(steps, 0, -1):
         cut = last - step * window
@@ -166,6 +164,11 @@ def rolling_splits(data: RegisterDataset, steps: int) -> Iterator[Split]:
         y = data.y[known.rows]
         if len(test) and len(y) and 0 < y.sum() < len(y):
             yield Split(cut=cut + 1, train=known.rows, y=y, weight=known.weight, test=test)
+
+
+def month_of(data: RegisterDataset) -> LastMonth | None:
+    """The last month of a dataset, which judges it if it is short; None if time cannot judge it."""
+    return last_month(data.published, data.y, judged_rows(data), lambda cut: known_rows(data, cut))
 
 
 def judged_rows(data: RegisterDataset) -> Numbers:
@@ -211,7 +214,7 @@ def backtest(data: RegisterDataset, params: BoosterParams, steps: int, seed: int
         booster = fit_split(data, split, tune_column_share(data, split, params, seed), seed)
         rows.append(split.test)
         margins.append(predict_margin(data, booster, split.test, params))
-        numbers.append(np.full(len(split.test), number))
+        numbers.append(np.full(len(split.test), number if split.window is None else split.window))
     if not rows:
         raise DataError.at(data.register, f"too short a history to judge {data.outcome} on later cases", "Add years")
     return Backtest(rows=np.concatenate(rows), margin=np.concatenate(margins), split=np.concatenate(numbers))

@@ -18,7 +18,8 @@ from tenders.facts import Stage
 from training import metrics
 from training.datasets import RegisterDataset
 from training.recipe import BoosterParams
-from training.rolling import STEPS, Split, fit_split, predict_margin, recent_rows, rolling_splits
+from training.rolling import STEPS, fit_split, predict_margin, recent_rows, rolling_splits
+from training.splits import Split
 
 if TYPE_CHECKING:
     import optuna

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
@@ -13,6 +14,18 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """One window: the day of its cut, the rows to fit on with their outcome as known then and the weight that this
+    gives them, and the rows to judge. Folds that are forecast together have the number of one `window`."""
+
+    cut: int
+    train: Indices
+    y: Floats
+    weight: Floats
+    test: Indices
+    window: int | None = None
 
 
 def linked_groups(keys: Sequence[Sequence[str]]) -> Indices:

@@ -30,9 +30,11 @@ from training import cards
 from training.recipe import BoosterParams, Recipe, recipe_toml
 from training.registers import RegistersResult
 from training.results import (
+    ASKED,
     FORECASTS,
     TrainingResult,
     flat_metrics,
+    forecasts_of,
     forecasts_table,
     read_forecasts,
     unseen_forecasts,
@@ -79,6 +81,10 @@ def log(result: TrainingResult) -> str:
                 table = forecasts_table(list(unseen_forecasts(result)))
                 pq.write_table(table, Path(scratch) / FORECASTS, compression="zstd")
                 mlflow.log_artifact(str(Path(scratch) / FORECASTS))
+                if result.registers and result.registers.asked:
+                    asked = forecasts_table(result.registers.asked, result.registers.asked_of)
+                    pq.write_table(asked, Path(scratch) / ASKED, compression="zstd")
+                    mlflow.log_artifact(str(Path(scratch) / ASKED))
             return str(run.info.run_id)
 
 
@@ -98,12 +104,23 @@ def fetch(run_id: str, into: Path) -> Path:
 
 def run_forecasts(run_id: str) -> Mapping[str, Forecasts] | None:
     """What a run forecast of cases that it had not seen; None for a run without forecasts."""
+    table = _run_table(run_id, FORECASTS)
+    return None if table is None else read_forecasts(table)
+
+
+def asked_forecasts(run_id: str) -> tuple[str, Mapping[str, Forecasts]]:
+    """What the bundle that was served at a run's time forecast of the cases that judge the run's new models, behind
+    that bundle's version. Empty if none was asked."""
+    table = _run_table(run_id, ASKED)
+    return ("", {}) if table is None else (forecasts_of(table), read_forecasts(table))
+
+
+def _run_table(run_id: str, name: str) -> pa.Table | None:
     with _client(), tempfile.TemporaryDirectory() as scratch:
-        if FORECASTS not in {file.path for file in mlflow.artifacts.list_artifacts(run_id=run_id)}:
+        if name not in {file.path for file in mlflow.artifacts.list_artifacts(run_id=run_id)}:
             return None
-        path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=FORECASTS, dst_path=scratch)
-        table: pa.Table = pq.read_table(path)
-    return read_forecasts(table)
+        path = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=name, dst_path=scratch)
+        return pq.read_table(path)
 
 
 def adopt(directory: Path) -> str:

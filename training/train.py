@@ -17,6 +17,7 @@ from models.training_profile import TrainingProfile, code_shares, quantiles
 from tenders.facts import STAGES, Stage
 from training import uk_card
 from training.datasets import STAGES_OF, Casebook, CasebookDataset, casebook_dataset, early_end_horizon
+from training.extend import with_models
 from training.fit import fit_casebook
 from training.recipe import Recipe
 from training.registers import RegistersResult, kept_registers, manifest_metrics, train_registers
@@ -35,13 +36,15 @@ def train(
     progress: Progress = lambda _: None,
     registers: Path | None = None,
     keep: Bundle | None = None,
+    champion: Bundle | None = None,
 ) -> TrainingResult:
     """Fits, validates and calibrates a model for every outcome at every stage where it is open.
 
     `registers` is a directory of histories of registers, which get models of their own; with `keep`, those of another
-    bundle stay as they are, and the histories teach the UK model alone.
+    bundle stay as they are, and the histories teach the UK model alone. `champion` is asked what it forecasts of the
+    judged cases of registers that it has not learnt. Raises DataError if no history is enough for a model.
     """
-    registers_result = _registers(registers, keep, recipe, progress) if registers else None
+    registers_result = _registers(registers, keep, recipe, progress, champion) if registers else None
     progress("pooling the evidence for factors")
     evidence = UkEvidence(
         book,
@@ -94,8 +97,12 @@ def train(
     return msgspec.structs.replace(result, bundle=uk_card.add_cards(result))
 
 
-def _registers(directory: Path, keep: Bundle | None, recipe: Recipe, progress: Progress) -> RegistersResult:
-    return kept_registers(directory, keep, progress) if keep else train_registers(directory, recipe, progress)
+def _registers(
+    directory: Path, keep: Bundle | None, recipe: Recipe, progress: Progress, champion: Bundle | None
+) -> RegistersResult:
+    if keep:
+        return kept_registers(directory, keep, progress)
+    return with_models(train_registers(directory, recipe, progress, champion))
 
 
 def judge(book: Casebook, evidence: UkEvidence, data: CasebookDataset, recipe: Recipe) -> CasebookFit:

@@ -73,9 +73,9 @@ class HistoryMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     file: str
     published: str
-    known_on: str
     facts: dict[str, str]
     outcomes: dict[Literal["no_award", "early_end", "single_bid"], OutcomeLabels]
+    known_on: str | None = None
     id: str | None = None
     together: str | None = None
     date_format: str | None = None
@@ -197,10 +197,14 @@ def with_days(history: HistoryFile) -> HistoryFile:
         if case.known_on is None
     }
     what, remedy = "an outcome without its day", f"Taken as known {late} days after publication"
+    problems = [Problem(path=f"row {row + 1}", problem=what, remedy=remedy) for row in undated]
+    if undated and not lags:
+        # That the history tells no days at all is said once.
+        problems = [Problem(path="all rows", problem="no outcome has its day", remedy=remedy)]
     return msgspec.structs.replace(
         history,
         cases=[undated.get(case.row, case) for case in history.cases],
-        problems=[*history.problems, *(Problem(path=f"row {row + 1}", problem=what, remedy=remedy) for row in undated)],
+        problems=[*history.problems, *problems],
     )
 
 
@@ -250,7 +254,8 @@ def _read_table(path: Path) -> HistoryFile:
 
 
 def _case_of_row(row: int, cells: Row, mapping: HistoryMapping) -> LabelledTender:
-    published, known = (_day(cells, column, mapping) for column in (mapping.published, mapping.known_on))
+    published = _day(cells, mapping.published, mapping)
+    known = _day(cells, mapping.known_on, mapping) if mapping.known_on else None
     if published is None:
         raise DataError.at(f"column {mapping.published}", "no publication day")
     outcomes: dict[str, bool | None] = {

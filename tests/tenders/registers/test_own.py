@@ -113,7 +113,7 @@ def test_rows_that_cannot_be_read_are_named_and_the_rest_is_read(tmp_path):
     [
         (MAPPING.replace('"title"', '"tittle"'), "'tittle' is no key of the form"),
         (MAPPING.replace("no_award", "failed"), "failed"),
-        (MAPPING.replace('known_on = "done"', ""), "known_on"),
+        (MAPPING.replace('known_on = "done"', "known_on = 5"), "known_on"),
         (MAPPING + "\nnote = 1", "note"),
         ("file = ", "mapping.toml"),
         (MAPPING.replace('"out"', '"start"'), "no column start"),
