@@ -124,7 +124,7 @@ def score_block(options: RunOptions, block: Block, to: Path | None = None) -> by
     refused: list[RefusedRow] = []
     bundle = cached_bundle(options.bundle, options.levels)
     try:
-        table, last = score_rows(bundle, options, block, refused)
+        table, last = score_rows(bundle, options, block, refused, CHUNK)
     except Exception:
         # An error of ours, met by some tender. Scored one by one, only that tender is refused.
         log.exception("%s, block %d: each tender is scored alone", block.file, block.number)

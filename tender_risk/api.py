@@ -25,14 +25,13 @@ from models.reasons import margins_of
 from models.score import Case, Score
 from portfolio.columns import OUTPUT_SCHEMA, ScoredRows
 from portfolio.work import RefusedRow, RunOptions, score_rows
-from tender_risk.frames import CHUNK, DOCUMENT, OCID, FrameRows, cell, encoded, facts, frame_rows
+from tender_risk.frames import CHUNK, DOCUMENT, OCID, FrameRows, cell, decoded, encoded, facts, frame_rows
 from tenders.errors import DataError, Problem, UsageError
 from tenders.facts import STAGES, Stage
 from tenders.history import UNDATED, LabelledTender
 from tenders.io.blocks import blocks
-from tenders.io.ocds import decode_releases
 from tenders.io.read import to_process
-from tenders.io.rows import LINE_BLOCKS, Row, read_rows, rows_of_line, settled_releases
+from tenders.io.rows import LINE_BLOCKS, Row, read_rows, rows_of_line
 from tenders.io.streams import BOUNDS, Block, block_lines
 from tenders.outcomes import tender_outcomes
 from tenders.process import Process, to_json
@@ -134,7 +133,8 @@ class Model:
         """As `predict_proba`, with all that a portfolio's output says: interval, band, base rate, class, warnings."""
         whole = _frame(frame)
         if not len(whole):
-            return OUTPUT_SCHEMA.empty_table().select(SCORE_COLUMNS).to_pandas().set_index(whole.index)
+            empty: pd.DataFrame = OUTPUT_SCHEMA.empty_table().select(SCORE_COLUMNS).to_pandas()
+            return empty.set_index(whole.index)
         table = self._scored(self._rows(whole), _stage(stage), errors)
         columns = {name: table[name].to_pandas().array for name in SCORE_COLUMNS}
         lines = table["line"].to_numpy()
@@ -303,7 +303,8 @@ def _day(value: Any) -> str | None:
 
 
 def _ocids(ocids: Iterator[str | None]) -> pd.Index[Any]:
-    return pd.Index(pd.Series(list(ocids), dtype="str"), name=OCID)
+    index: pd.Index[Any] = pd.Index(pd.Series(list(ocids), dtype="str"), name=OCID)
+    return index
 
 
 class ReadRow(NamedTuple):
@@ -341,8 +342,7 @@ def _rows_of(block: Block) -> Iterator[ReadRow | Row]:
         return
     lines = block_lines(block, BOUNDS)
     while some := list(islice(lines, CHUNK)):
-        releases, _ = settled_releases(decode_releases([line for _, line in some]))
-        for (number, line), release in zip(some, releases, strict=True):
+        for (number, line), release in zip(some, decoded([line for _, line in some]), strict=True):
             if release is None:
                 yield from rows_of_line(number, line, BOUNDS)
             else:

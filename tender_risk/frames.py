@@ -29,7 +29,7 @@ from tenders.io import form
 from tenders.io.flattened import SEPARATORS, Step, find_heading, find_place
 from tenders.io.ocds import decode_releases
 from tenders.io.read import to_process
-from tenders.io.rows import settled_releases
+from tenders.io.rows import settle_releases
 from tenders.io.streams import Block
 from tenders.overrides import override
 from tenders.process import Process
@@ -41,6 +41,7 @@ DOCUMENT, OCID = "ocds", "ocid"
 CHUNK = 256
 """Tenders whose facts are read at once."""
 MOST_NAMED = 20
+SECONDS_A_DAY = 86_400
 UNIX_EPOCH = 719_163
 """1970-01-01 as an ordinal day, where pandas counts from."""
 REMEDY = "Name columns as docs/form.md does, or by OCDS paths such as tender/value/amount"
@@ -184,7 +185,7 @@ def _plain_dtype(column: Series) -> Series:
         # The day that is written, not that of Greenwich.
         return column.dt.tz_localize(None)
     if pd.api.types.is_timedelta64_dtype(dtype):
-        return column / pd.Timedelta(days=1)
+        return column.dt.total_seconds() / SECONDS_A_DAY
     return column
 
 
@@ -361,7 +362,7 @@ def _documents(
         lines.append(text.replace(b"\n", b" "))
     if not keys:
         return lines, {}
-    releases, _ = settled_releases(decode_releases(lines))
+    releases = decoded(lines)
     stated = facts(
         [
             to_process(msgspec.json.decode(line)).compiled() if release is None else release
@@ -384,6 +385,13 @@ def _documents(
     if problems:
         raise DataError(problems)
     return lines, edited
+
+
+def decoded(lines: Sequence[bytes]) -> list[Tender | None]:
+    """Lines of JSON as they are read, decoded straight into their types; None for what is no single valid release."""
+    releases = decode_releases(lines)
+    settle_releases(releases)
+    return releases
 
 
 def _override_value(raw: Any) -> Any:
