@@ -124,7 +124,7 @@ def features(
         from tenders.io import form
 
         model = bundles.load(bundle or bundles.released())
-        without = [field.name for field in form.FIELDS if field.name not in model.moving_columns]
+        without = [field.name for field in form.FIELDS if field.name not in model.moving_fields]
         listing = {"effects": model.manifest.effects, "no_known_effect": without}
         print_json(listing) if json else output.print_effects(out, model.manifest.effects, without)
         return

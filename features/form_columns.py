@@ -7,7 +7,7 @@ that every row read here is what it is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from copy import copy
 from datetime import date
 from functools import cache, reduce
@@ -291,6 +291,31 @@ class FormCells:
             self.odd |= wrong[codes]
             values = [None if value is UNREADABLE else value for value in values]
         return Categorical(values, codes)
+
+
+class _KeyTrace(FormCells):
+    """Cells without a row, which keep the keys that columns ask for."""
+
+    def __init__(self) -> None:
+        super().__init__(pa.table({}), np.zeros(0, dtype=bool))
+        self.keys = set[str]()
+
+    def text(self, name: str) -> Categorical[Any]:
+        self.keys.add(name)
+        return super().text(name)
+
+    def days(self, name: str) -> Floats:
+        self.keys.add(name)
+        return super().days(name)
+
+
+def keys_read(columns: Collection[str]) -> frozenset[str]:
+    """The keys of the form from which columns of tenders are computed."""
+    trace = _KeyTrace()
+    for name in columns:
+        trace.column(COLUMNS[name])
+    # A table of cells has no lists: these are read one tender at a time.
+    return frozenset(trace.keys | {field.name for field in form.FIELDS if field.name in columns})
 
 
 def _either(

@@ -24,6 +24,7 @@ import xgboost as xgb
 
 from features.catalogue import catalogue
 from features.feature import THEMES, Feature
+from features.form_columns import keys_read
 from features.table_builder import columns_asked
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import RegisterHistory
@@ -203,14 +204,14 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {}
 
     @cached_property
-    def moving_columns(self) -> frozenset[str]:
-        """The columns of tenders that can move its failure probability at some stage."""
+    def moving_fields(self) -> frozenset[str]:
+        """The fields of the form, by key, that can move its failure probability at some stage."""
         names = {name for part in self.manifest.parts if part.outcome in FAILURE_OUTCOMES for name in part.features}
         for effect in self.manifest.effects:
             if any(each.coefficient and o in FAILURE_OUTCOMES for o, each in effect.outcomes.items()):
                 names |= set(effect.reads)
         measures = [feature.measure for feature in self.weighed if feature.name in names]
-        return columns_asked([*measures, *([placement] if self.manifest.rates else [])], STAGES[-1])
+        return keys_read(columns_asked([*measures, *([placement] if self.manifest.rates else [])], STAGES[-1]))
 
     def for_ocid(self, ocid: str | None) -> Bundle:
         """The bundle of the register that owns an ocid: here alone it is decided which one that is.

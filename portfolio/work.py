@@ -122,13 +122,14 @@ def score_block(options: RunOptions, block: Block, to: Path | None = None) -> by
     from one process to another.
     """
     refused: list[RefusedRow] = []
+    bundle = cached_bundle(options.bundle, options.levels)
     try:
-        table, last = _score_rows(options, block, refused, CHUNK)
+        table, last = score_rows(bundle, options, block, refused, CHUNK)
     except Exception:
         # An error of ours, met by some tender. Scored one by one, only that tender is refused.
         log.exception("%s, block %d: each tender is scored alone", block.file, block.number)
         refused = []
-        table, last = _score_rows(options, block, refused, 1)
+        table, last = score_rows(bundle, options, block, refused, 1)
     # Tenders that cannot be scored are noticed later than lines that cannot be read.
     refused.sort(key=lambda row: row.line)
     metadata = {
@@ -181,15 +182,16 @@ def reasons_text(score: scoring.Score) -> str:
     return JOINT.join(f"{reason.text} ({100 * reason.effect:+.1f} points)" for reason in reasons)
 
 
-def _score_rows(options: RunOptions, block: Block, refused: list[RefusedRow], chunk: int) -> tuple[pa.Table, int]:
+def score_rows(
+    bundle: Bundle, options: RunOptions, block: Block, refused: list[RefusedRow], chunk: int = CHUNK
+) -> tuple[pa.Table, int]:
     """The scored rows of a block, read a chunk at a time, and the number of its last line, 0 if it is not known.
 
     Rows that cannot be scored go into `refused`; with a chunk of one, so does a row that meets an error of ours.
     """
-    bundle = cached_bundle(options.bundle, options.levels)
     tables: list[pa.Table] = []
     scored, last = ScoredRows(block.file), 0
-    for rows in _read(options, block, chunk):
+    for rows in _read(bundle, options, block, chunk):
         try:
             if isinstance(rows, FormTable):
                 tables.append(score_forms(block.file, bundle, rows))
@@ -215,11 +217,13 @@ def _score_rows(options: RunOptions, block: Block, refused: list[RefusedRow], ch
     return table.take(np.argsort(lines, kind="stable")) if (np.diff(lines) < 0).any() else table, last
 
 
-def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable | ReleaseChunk | list[Row]]:
+def _read(
+    bundle: Bundle, options: RunOptions, block: Block, chunk: int
+) -> Iterator[FormTable | ReleaseChunk | list[Row]]:
     """The rows of a block, a chunk at a time: many together where possible, one by one with a chunk of one."""
-    stages, left_out = _stages(options) if chunk > 1 else {}, None
+    stages, left_out = _stages(bundle, options) if chunk > 1 else {}, None
     if block.kind in LINE_BLOCKS and stages:
-        yield from _read_releases(options, block, chunk)
+        yield from _read_releases(bundle, options, block, chunk)
         return
     if block.kind in FORM_BLOCKS and stages:
         left_out = set[int]()
@@ -231,12 +235,11 @@ def _read(options: RunOptions, block: Block, chunk: int) -> Iterator[FormTable |
         yield read
 
 
-def _stages(options: RunOptions) -> Mapping[Stage, Stage]:
+def _stages(bundle: Bundle, options: RunOptions) -> Mapping[Stage, Stage]:
     """The stages at which rows of forms are read together, each with the stage of its model.
 
     Empty if reasons are requested: they need the document of each tender.
     """
-    bundle = cached_bundle(options.bundle, options.levels)
     if options.explain or bundle.histories:
         return {}
     models = {stage: select_model(bundle, bundle, stage) for stage in STAGES}
@@ -276,14 +279,13 @@ class _Models:
 
 
 def _read_releases(
-    options: RunOptions, block: Block, most: int, bounds: Bounds = BOUNDS
+    bundle: Bundle, options: RunOptions, block: Block, most: int, bounds: Bounds = BOUNDS
 ) -> Iterator[ReleaseChunk | list[Row]]:
     """The rows of a block of lines, up to `most` at a time: valid releases by model, all other lines as rows.
 
     Releases are decoded straight into their types, which takes a third of the time. They can be scored but not
     explained, and fields that no score needs are not checked. Raises UnreachableError as `read_rows` does.
     """
-    bundle = cached_bundle(options.bundle, options.levels)
     models, scored = _Models(bundle), ScoredRows("")
     known = [(each, stage) for each in _without_history(bundle) for stage in STAGES if each.failure_outcomes(stage)]
     checked = frozenset.intersection(*(scored.checked(each, stage) for each, stage in known))

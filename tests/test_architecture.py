@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# tenders → features → models → portfolio | training → serving → cli
+# tenders → features → models → portfolio | training → serving → cli → tender_risk
 MAY_IMPORT = {
     "tenders": set(),
     "features": {"tenders"},
@@ -21,8 +21,17 @@ MAY_IMPORT = {
     "training": {"tenders", "features", "models"},
     "serving": {"tenders", "features", "models", "portfolio"},
     "cli": {"tenders", "features", "models", "portfolio", "training", "serving"},
+    # The public face: nothing of ours imports it.
+    "tender_risk": {"tenders", "features", "models", "portfolio", "training"},
 }
-AT_HOME = {"mlflow": "training", "bentoml": "serving", "starlette": "serving", "sklearn": "training", "typer": "cli"}
+AT_HOME = {
+    "mlflow": {"training"},
+    "bentoml": {"serving"},
+    "starlette": {"serving"},
+    "sklearn": {"training", "tender_risk"},
+    "pandas": {"training", "tender_risk"},
+    "typer": {"cli"},
+}
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
 
@@ -80,7 +89,7 @@ def test_imports_point_left(file: Path) -> None:
 def test_heavy_libraries_stay_at_home(file: Path) -> None:
     for name in imports(file):
         library = name.split(".")[0]
-        assert AT_HOME.get(library, home(file)) == home(file), name
+        assert home(file) in AT_HOME.get(library, {home(file)}), name
 
 
 def test_one_module_alone_talks_to_mlflow() -> None:
@@ -112,12 +121,12 @@ def test_the_loader_of_yaml_is_safe() -> None:
     assert issubclass(_TextLoader, yaml.CSafeLoader)
 
 
-LONGEST_FILE, MOST_FILES = 500, 220
+LONGEST_FILE, MOST_FILES = 500, 228
 """170 before the registers of the UK, the identity of organisations and the evidence for factors came in; 180 before what
 publishers really publish was read: one subject a module, such as how contracts end, what sentences say, reused ocids.
 200 before worklists took reviews, look-alikes counted words, and the transparency record came in. 205 before the service changed
 its bundle while it runs, said whether it is ready, and kept signatures, limits and an audit trail. 215 before short histories were
-learnt beside the served models, and the API had a page.
+learnt beside the served models, and the API had a page. 220 before the public face, `tender_risk`.
 """
 
 

@@ -143,7 +143,7 @@ class FormEntry(msgspec.Struct, frozen=True):
     @property
     def has_effect(self) -> bool:
         """Whether the fact can move the probability of the UK models."""
-        return self.field.name in served_bundle().moving_columns
+        return self.field.name in served_bundle().moving_fields
 
     @property
     def input(self) -> str:

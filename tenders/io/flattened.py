@@ -72,6 +72,22 @@ def find_heading(name: str, separator: str, root: type = Tender) -> Heading | No
 
     An array without the number of its object means its first.
     """
+    found = _find(name, separator, root)
+    read = _reader(found[1]) if found else None
+    return Heading(found[0], read) if found and read else None
+
+
+def find_place(name: str, separator: str) -> tuple[Step, ...] | None:
+    """The place in a release that a name leads to, also of an object or an array; None if nothing is read there.
+
+    An array without the number of its object, on the way, means its first.
+    """
+    found = _find(name, separator, Tender)
+    return found[0] if found else None
+
+
+def _find(name: str, separator: str, root: type) -> tuple[tuple[Step, ...], Any] | None:
+    """The place that a name leads to, and its type."""
     steps: list[Step] = []
     kind: Any = root
     for part in name.split(separator):
@@ -86,8 +102,7 @@ def find_heading(name: str, separator: str, root: type = Tender) -> Heading | No
             return None
         steps.append(part)
         kind = field
-    read = _reader(kind)
-    return Heading(tuple(steps), read) if read else None
+    return tuple(steps), kind
 
 
 def headings(columns: Sequence[str]) -> tuple[dict[int, Heading], str]:

@@ -77,7 +77,7 @@ def scored(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]]
 def one_by_one(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
     """The same without reading by column."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "_stages", lambda options: {})
+        patch.setattr(work, "_stages", lambda bundle, options: {})
         return scored(of, asked)
 
 

@@ -104,8 +104,9 @@ def test_an_ordinary_contract_has_the_rate_of_its_class_within_a_point(bundle: B
 def test_a_field_without_known_effect_moves_nothing(bundle: Bundle) -> None:
     """What the form marks so, and only that."""
     values = {"title": "Nursing", "description": "Nursing at home", "region": "UKH1", "risk_details": "Staff may leave"}
-    without = {field.name for field in form.FIELDS} - bundle.moving_columns
-    assert values.keys() <= without and {"lots", "bidders", "structure_changes", "advisers"} <= bundle.moving_columns
+    without = {field.name for field in form.FIELDS} - bundle.moving_fields
+    moving = {"lots", "bidders", "structure_changes", "advisers", "term_years", "cpv", "supplier"}
+    assert values.keys() <= without and moving <= bundle.moving_fields
     bare = scored(bundle, "draft", LARGE).failure
     for key, value in values.items():
         assert scored(bundle, "draft", LARGE, {key: value}).failure == bare

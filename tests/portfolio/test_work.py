@@ -163,7 +163,7 @@ def test_tenders_of_all_stages_are_scored_together_as_each_alone(documents: list
     with tempfile.TemporaryDirectory() as folder:
         (together,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(work, "_stages", lambda options: {})
+            patch.setattr(work, "_stages", lambda bundle, options: {})
             (one_by_one,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
     assert together == one_by_one
 
@@ -182,7 +182,7 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
         asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
         (together,) = parts(tmp_path, "a.jsonl", content, asked)
         with monkeypatch.context() as patch:
-            patch.setattr(work, "_stages", lambda options: {})
+            patch.setattr(work, "_stages", lambda bundle, options: {})
             (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, asked)
         assert together == one_by_one
         assert column(together, "line") == ([2] if stage == "awarded" else [1, 2, 3, 5, 6, 6, 8])
