@@ -64,6 +64,9 @@ DRAWS = 20
 PLAIN = {"objective": "binary:logistic", "max_depth": 4, "eta": 0.05, "subsample": 0.8, "colsample_bytree": 0.5}
 PLAIN_TREES = 200
 SERVED = "served"
+COLUMNS = ("forecasts", "cases", "rate", "mean", "ECE", "floor", "aim", "AUC", "log loss", "bins of 15",
+           "of single windows", "mean width")  # fmt: skip
+"""What a row shows, in its order."""
 
 
 def all_known(published: Days, known: Days, y: Floats, day: int) -> Teaching:
@@ -188,14 +191,13 @@ def beside_plain(table: RegisterDataset, recipe: Recipe, rows: int) -> list[Row]
     ]
     known = ~np.isnan(table.x[:, gaps]).all(axis=1) if gaps else np.ones(len(table.y), dtype=bool)
     y = table.y[served.rows]
-    blank = dict.fromkeys(("floor", "aim", "log loss", "bins of 15", "of single windows", "mean width", "ECE", "mean"))
     return [
-        {
+        dict.fromkeys(COLUMNS)
+        | {
             "forecasts": f"{name}, {which}",
             "cases": int(of.sum()),
             "rate": float(y[of].mean()),
             "AUC": metrics.auc(y[of], margin[of], np.ones(int(of.sum()))),
-            **blank,
         }
         for which, of in (("all cases", np.ones(len(y), dtype=bool)), ("no gap", known[served.rows]))
         for name, margin in ((SERVED, served.margin), ("plain XGBoost", plain))
