@@ -49,6 +49,7 @@ from training.rolling import (
     tells_delay,
     training_matrix,
     tune_column_share,
+    window_splits,
 )
 
 Floats = NDArray[np.float64]
@@ -91,7 +92,8 @@ RULES: Mapping[str, Rule] = {
 def windows(table: RegisterDataset, rule: Rule) -> list[Split]:
     """Every window before which enough may teach, with what may by the rule."""
     found = []
-    for part in rolling_splits(table, STEPS if table.snapshot else WINDOWS):
+    # A short history has windows too: the folds that its model is calibrated on forecast no next period.
+    for part in rolling_splits(table, STEPS) if table.snapshot else window_splits(table, WINDOWS):
         if not tells_delay(table):
             by_rule = part
         else:

@@ -150,13 +150,15 @@ def rolling_splits(data: RegisterDataset, steps: int) -> Iterator[Split]:
             yield Split(cut=last, train=rows, y=data.y[rows], weight=np.ones(len(rows)), test=judged[test])
         return
     # A short history is cut on its own days: a window of a sixth of it would judge next to nothing.
-    windows = [] if is_short(data.published[judged]) else list(_windows(data, judged, last, steps))
+    windows = [] if is_short(data.published[judged]) else list(window_splits(data, steps))
     month = None if windows else month_of(data)
     yield from month_splits(month, data.y, data.buyer, data.cluster) if month else windows
 
 
-def _windows(data: RegisterDataset, judged: Numbers, last: int, steps: int) -> Iterator[Split]:
-    window = window_days(data)
+def window_splits(data: RegisterDataset, steps: int) -> Iterator[Split]:
+    """The last `steps` windows of a history, however short, oldest first."""
+    judged, window = judged_rows(data), window_days(data)
+    last = int(data.published[judged].max())
     for step in range(steps, 0, -1):
         cut = last - step * window
         test = judged[(data.published[judged] > cut) & (data.published[judged] <= cut + window)]
