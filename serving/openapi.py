@@ -26,13 +26,13 @@ REFERENCE = "#/components/schemas/{name}"
 ERRORS = {
     400: "The body or the tender cannot be read; each path leads to one problem",
     401: "No valid key",
-    403: "A browser sent this for another site's page",
+    403: "The key has not the scope, or a browser sent this for another site's page",
     408: "The body did not come in time",
     413: "Too large",
     421: "The service does not answer to the name in Host",
-    429: "Too many wrong keys of one address; Retry-After says when to try again",
+    429: "Too many requests of one key, or wrong keys of one address; Retry-After says when to try again",
     500: "Our mistake; the log of the service has it",
-    503: "The model, the jobs' directory or their database cannot be reached",
+    503: "The model, the jobs' directory or their database cannot be reached, or the audit trail not be written",
 }
 ROUTE_ERRORS = ERRORS | {
     404: "There is no such job, or its files are gone",

@@ -22,6 +22,7 @@ from models.suggest import Suggestions
 from models.what_if import WhatIf
 from serving import answers, openapi
 from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
+from serving.audit.noting import AuditGate
 from serving.health import readyz
 from serving.jobs import api, job_service
 from serving.keys import KeyGuard
@@ -130,7 +131,7 @@ def with_middleware(service: Any) -> Any:
     paths = {api.route for api in service.apis.values()} | {route.path for route in pages.routes}  # type: ignore[attr-defined]
     service.add_asgi_middleware(PinnedBundle)
     service.add_asgi_middleware(RequestMetrics, endpoints=[*INFRASTRUCTURE, *(p for p in paths if "{" not in p)])
-    for middleware in (SiteGuard, JsonErrors, KeyGuard, BodyLimit):
+    for middleware in (SiteGuard, JsonErrors, KeyGuard, AuditGate, BodyLimit):
         service.add_asgi_middleware(middleware)
     return service
 
