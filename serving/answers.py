@@ -14,6 +14,7 @@ from models import comparables as comparing
 from models import score as scoring
 from models import suggest as suggesting
 from models import what_if as whatif
+from models.bundle import Bundle
 from models.comparables import Comparables
 from models.score import Score
 from models.suggest import Suggestions
