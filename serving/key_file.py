@@ -219,7 +219,7 @@ def expiry(text: str) -> date:
     """A day, as in 2027-01-31, or a number of days from today, as in 90. Raises UsageError."""
     try:
         if text.isascii() and text.isdecimal():
-            day = today() + timedelta(days=int(text[:6]))
+            day = today() + timedelta(days=int(text) if len(text) < 6 else -1)
         else:
             day = date.fromisoformat(text)
     except (ValueError, OverflowError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -73,7 +73,7 @@ class SqliteTrail:
         try:
             if made:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                _create(path)
             self._file = path.stat().st_ino
             self._connection = sqlite3.connect(
                 path, timeout=TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
@@ -118,6 +118,12 @@ class SqliteTrail:
     def close(self) -> None:
         """See TrailDatabase."""
         self._connection.close()
+
+
+def _create(path: Path) -> None:
+    """Makes a file for its owner alone. One that is there is not opened: closing it would end SQLite's locks on it."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _unreachable(path: Path, error: Exception) -> UnreachableError:
