@@ -34,6 +34,7 @@ Action = Literal[
     "job cancelled",
     "job deleted",
     "job expired",
+    "job served",
     "bundle released",
     "bundle promoted",
     "bundle rolled back",

@@ -103,10 +103,18 @@ def note_page(page: str, content: bytes, score: Score, bundle: tuple[str, str]) 
     note(entry, content)
 
 
-def note_job(action: Action, id: str, input: str = "", stage: Stage | None = None) -> None:
-    """Notes what a request does to a job."""
-    job = job_label(id)
-    note(AuditEntry(time=now_text(), action=action, product=product_version(), job=job, input=input, stage=stage))
+def note_job(action: Action, id: str, input: str = "", stage: Stage | None = None, page: str = "") -> None:
+    """Notes what a request does to a job, or which page or file of its results it is given."""
+    entry = AuditEntry(
+        time=now_text(),
+        action=action,
+        product=product_version(),
+        job=job_label(id),
+        input=input,
+        stage=stage,
+        page=page,
+    )
+    note(entry)
 
 
 def note_job_end(action: Action, id: str, owner: str, **about: Any) -> None:

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
 from serving.answers import HEADERS, ErrorAnswer, error_response, json_response
+from serving.audit import noting
 from serving.jobs.downloads import MEDIA_TYPES, download
 from serving.jobs.job import Job
 from serving.jobs.job_service import JobAnswer, job_answer, job_service, newest_jobs
@@ -92,7 +93,10 @@ def job_endpoint(endpoint: Answer, state: str = "") -> Callable[[Request], Await
                 return _error(HTTPStatus.NOT_FOUND, "no such job")
             if state and job.state != state:
                 return _error(HTTPStatus.CONFLICT, f"the job is {job.state}, not {state}")
-            return await endpoint(request, job, job_service().paths(job))
+            answer = await endpoint(request, job, job_service().paths(job))
+            if state and answer.status_code == HTTPStatus.OK:
+                noting.note_job("job served", job.id, page=endpoint.__name__)
+            return answer
         except TenderRiskError as error:
             return error_response(error)
         except FileNotFoundError:

@@ -119,6 +119,7 @@ def test_a_portfolio_is_one_entry_with_the_digests_of_all_that_is_served(audited
     for name, link in (("scored.parquet", "output"), ("report.html", "report"), ("scored.parquet.errors", "errors")):
         assert done.outputs[name] == sha256(audited.http.get(job["links"][link]).content)
     assert done.rows == job["rows"] and done.bundle_sha256
+    assert [each.page for each in audited.entries() if each.action == "job served"] == ["output", "report", "errors"]
     assert job["id"].encode() not in raw(audited.data)
     audited.http.delete(f"/jobs/{job['id']}")
     assert (audited.entries()[-1].action, audited.entries()[-1].job) == ("job deleted", job_label(job["id"]))
