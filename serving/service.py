@@ -28,7 +28,20 @@ from serving.jobs import api, job_service
 from serving.keys import KeyGuard
 from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, SiteGuard, metrics
 from serving.openapi import INFRASTRUCTURE, described
-from serving.pages import about, answer, beside, casebook, drafts, home, reporting, result, stages, unknown, worklists
+from serving.pages import (
+    about,
+    answer,
+    beside,
+    casebook,
+    drafts,
+    endpoints,
+    home,
+    reporting,
+    result,
+    stages,
+    unknown,
+    worklists,
+)
 from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import ManyBody, ScoreBody, TenderBody
@@ -86,6 +99,11 @@ async def openapi_document(_: Request) -> Response:
     return answers.json_response(_document())
 
 
+async def docs_page(_: Request) -> Response:
+    """GET /docs: the same for people to read."""
+    return endpoints.docs_page(_document())
+
+
 @functools.cache
 def _document() -> dict[str, Any]:
     return openapi.document(TenderRisk, api.ROUTES)
@@ -113,7 +131,7 @@ pages = Starlette(
         Route("/portfolio/{id}/delete", worklists.delete, methods=["POST"]),
         Route("/portfolio/{id}/review/{rank}", worklists.review, methods=["POST"]),
         Route("/portfolio/{id}/row/{rank}", worklists.open_row, methods=["GET"]),
-        *(route.route() for route in api.ROUTES),
+        *openapi.starlette_routes(api.ROUTES),
         Route("/casebook", casebook.list_cases, methods=["GET"]),
         Route("/casebook/{case_id}", casebook.show_case, methods=["GET"]),
         Route("/about", about.about_page, methods=["GET"]),
@@ -122,6 +140,7 @@ pages = Starlette(
         Route("/page.js", static("text/javascript", "page.js"), methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
         Route("/docs.json", openapi_document, methods=["GET"]),
+        Route("/docs", docs_page, methods=["GET"]),
     ]
 )
 

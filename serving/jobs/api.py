@@ -190,6 +190,22 @@ def _error(status: HTTPStatus, text: str) -> Response:
     return json_response(ErrorAnswer(error=text), status)
 
 
+OPTIONS = ("stage", "register", "capacity", "rank_by", "most_per_buyer", "sample", "seed", "since")
+"""The fields of an upload beside its file, and the query of one whose body is the file."""
+FILE = {"type": "string", "format": "binary"}
+UPLOAD = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {"file": FILE, **{name: {"type": "string"} for name in OPTIONS}},
+        }
+    },
+    "application/octet-stream": {"schema": FILE},
+}
+OF_BODY = "The file's name, if the body is the file"
+NAME = [{"name": "name", "in": "query", "description": OF_BODY, "schema": {"type": "string"}}]
+FORMAT = [{"name": "format", "in": "query", "schema": {"enum": [*MEDIA_TYPES]}}]
 ROUTES = [
     ApiRoute(
         path="/jobs",
@@ -198,6 +214,8 @@ ROUTES = [
         description="Takes an upload in, as a form or as the bare body with `?name=`",
         answer=JobAnswer,
         status=HTTPStatus.ACCEPTED,
+        body=UPLOAD,
+        query=NAME,
     ),
     ApiRoute(
         path="/jobs",
@@ -228,6 +246,7 @@ ROUTES = [
             endpoint=job_endpoint(endpoint, "done"),
             description=(endpoint.__doc__ or "").partition(": ")[2],
             answer=media_type,
+            query=FORMAT if media_type == "*/*" else (),
         )
         for endpoint, media_type in (
             (output, "*/*"),
