@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 PORT ?= 3000
 BIN := .venv/bin
 
-.PHONY: setup demo test lint types lock docs clean
+.PHONY: setup demo test lint types lock docs inventory clean
 
 setup: .venv/ready
 
@@ -37,6 +37,10 @@ docs: setup
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --output-file requirements.lock
+
+# What the product is made of, and under which licences.
+inventory: setup
+	$(BIN)/python docs/inventory.py build
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

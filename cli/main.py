@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from cli import desk, output, portfolio, pulling
+from cli import auditing, desk, keys, output, portfolio, pulling
 from cli.options import AtStage, BundleDir, File, Json, as_path, err, out, parse_stage, print_json, read_processes
 from tenders.errors import DataError, TenderRiskError
 
@@ -68,6 +68,8 @@ app.command()(desk.record)
 app.command()(portfolio.portfolio)
 app.command()(portfolio.drift)
 app.command()(pulling.pull)
+app.add_typer(auditing.app, name="audit")
+app.add_typer(keys.app, name="keys")
 
 
 @app.command()
@@ -210,9 +212,14 @@ def release(
     json: Json = False,
 ) -> None:
     """Release a run's bundle as challenger of the one that is served; the first is served at once."""
+    from serving.audit.trail import note_command
     from training import promotion
 
-    result = promotion.write_bundle(run_id, to) if to else promotion.release(run_id)
+    if to:
+        result = promotion.write_bundle(run_id, to)
+    else:
+        result = promotion.release(run_id)
+        note_command("bundle released", result.version, result.champion, "served" if result.served else "challenger")
     print_json(result) if json else output.print_release(out, result)
 
 
@@ -222,10 +229,13 @@ def promote(
     json: Json = False,
 ) -> None:
     """Serve the challenger, unless it is worse than the champion by more than chance explains."""
+    from serving.audit.trail import note_command
     from training import promotion
 
     with err.status("comparing") as status:
         result = promotion.promote(uncompared, status.update)
+    if result.promoted:
+        note_command("bundle promoted", result.challenger, result.champion)
     print_json(result) if json else output.print_promotion(out, result)
     if not result.promoted:
         raise result.refusal()
@@ -234,9 +244,11 @@ def promote(
 @app.command()
 def rollback(json: Json = False) -> None:
     """Serve the former champion again."""
+    from serving.audit.trail import note_command
     from training import promotion
 
     result = promotion.rollback()
+    note_command("bundle rolled back", result.champion, result.withdrawn)
     print_json(result) if json else output.print_rollback(out, result)
 
 

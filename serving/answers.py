@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -14,10 +14,13 @@ from models import comparables as comparing
 from models import score as scoring
 from models import suggest as suggesting
 from models import what_if as whatif
+from models.bundle import Bundle
 from models.comparables import Comparables
 from models.score import Score
 from models.suggest import Suggestions
 from models.what_if import WhatIf
+from serving.audit import noting
+from serving.audit.entry import Action, AuditedScore
 from serving.requests import ScoreBody, ScoreRequest, TenderBody, decode, read_many, read_request
 from serving.served import served_bundle
 from tenders.errors import DataError, Problem, TenderRiskError
@@ -35,6 +38,9 @@ log = logging.getLogger("tender_risk")
 _encode = msgspec.json.Encoder().encode
 
 Facts = Mapping[str, Any]
+Answer: TypeAlias = tuple[Any, Iterable[AuditedScore]]
+"""What is answered, and the probabilities in it."""
+Result = TypeVar("Result", WhatIf, Suggestions, Comparables)
 
 
 class WhatIfBody(ScoreBody, frozen=True, kw_only=True):
@@ -62,49 +68,94 @@ class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
+def bundle_identity() -> tuple[str, str]:
+    """The version and digest of the bundle that is served."""
+    bundle = served_bundle()
+    return bundle.manifest.version, bundle.sha256
+
+
 def score(raw: bytes) -> Response:
     """POST /score."""
-    try:
-        return json_response(score_request(read_request(decode(raw))))
-    except TenderRiskError as error:
-        return error_response(error)
+    return _answered("score", raw)
 
 
 def score_many(raw: bytes) -> Response:
     """POST /score_many: a list in, a list out, in the same order; a bad tender is an error entry."""
-    try:
-        entries, where, defaults = read_many(decode(raw))
-        return json_response([_score_entry(entry, f"{where}/{i}", defaults) for i, entry in enumerate(entries)])
-    except TenderRiskError as error:
-        return error_response(error)
+    return _answered("score_many", raw)
 
 
 def what_if(raw: bytes) -> Response:
     """POST /what_if."""
-    return _answer_with(raw, WhatIfBody, _what_if)
+    return _answered("what_if", raw)
 
 
 def suggest(raw: bytes) -> Response:
     """POST /suggest."""
-    return _answer_with(
-        raw, TenderBody, lambda request: suggesting.suggest(served_bundle(), _process(request), request.stage)
-    )
+    return _answered("suggest", raw)
+
+
+def _answered(action: Action, raw: bytes) -> Response:
+    try:
+        content, scores = ANSWERS[action](raw, served_bundle())
+    except TenderRiskError as error:
+        return error_response(error)
+    answer = json_response(content)
+    noting.note_answer(action, raw, scores, bytes(answer.body), bundle_identity())
+    return answer
+
+
+def score_answer(raw: bytes, bundle: Bundle) -> Answer:
+    """What /score answers, and the probabilities in it. Raises TenderRiskError, as those below."""
+    scored = score_request(read_request(decode(raw)), bundle)
+    return scored, [noting.audited(scored)]
+
+
+def many_answer(raw: bytes, bundle: Bundle) -> Answer:
+    """What /score_many answers."""
+    entries, where, defaults = read_many(decode(raw))
+    scored = [_score_entry(entry, f"{where}/{i}", defaults, bundle) for i, entry in enumerate(entries)]
+    audited = (noting.audited(each) if isinstance(each, Score) else AuditedScore(refused=True) for each in scored)
+    return scored, audited
+
+
+def what_if_answer(raw: bytes, bundle: Bundle) -> Answer:
+    """What /what_if answers."""
+    request = read_request(decode(raw), body_type=WhatIfBody)
+    result = _with_warnings(_what_if(request, bundle), request)
+    return result, noting.audited_answer(result)
+
+
+def suggest_answer(raw: bytes, bundle: Bundle) -> Answer:
+    """What /suggest answers."""
+    request = read_request(decode(raw), body_type=TenderBody)
+    result = _with_warnings(suggesting.suggest(bundle, _process(request), request.stage), request)
+    return result, noting.audited_answer(result)
+
+
+ANSWERS: Mapping[Action, Callable[[bytes, Bundle], Answer]] = {
+    "score": score_answer,
+    "score_many": many_answer,
+    "what_if": what_if_answer,
+    "suggest": suggest_answer,
+}
+"""What the endpoints that tell probabilities compute; the audit trail's replay computes it again."""
 
 
 def comparables(raw: bytes) -> Response:
     """POST /comparables."""
-    return _answer_with(
-        raw,
-        ComparablesBody,
-        lambda request: comparing.comparables(_process(request), request.stage, _count(request)),
-    )
+    try:
+        request = read_request(decode(raw), body_type=ComparablesBody)
+        nearest = comparing.comparables(_process(request), request.stage, _count(request))
+        return json_response(_with_warnings(nearest, request))
+    except TenderRiskError as error:
+        return error_response(error)
 
 
-def score_request(request: ScoreRequest) -> Score:
-    """The score of one request. Raises DataError with paths into the body."""
+def score_request(request: ScoreRequest, bundle: Bundle | None = None) -> Score:
+    """The score of one request, by the bundle that is served or another. Raises DataError with paths into the body."""
     try:
         process = to_process(request.document)
-        score = scoring.score(served_bundle(), process, stage=request.stage, explain=request.explain)
+        score = scoring.score(bundle or served_bundle(), process, stage=request.stage, explain=request.explain)
     except DataError as error:
         raise error.under(request.where) from None
     if request.warnings:
@@ -112,9 +163,14 @@ def score_request(request: ScoreRequest) -> Score:
     return score
 
 
+def json_bytes(content: Any) -> bytes:
+    """`content` as the bytes of a JSON answer."""
+    return _encode(content)
+
+
 def json_response(content: Any, status: int = HTTPStatus.OK) -> Response:
     """`content` as a JSON answer."""
-    return Response(_encode(content), status, headers=HEADERS, media_type="application/json")
+    return Response(json_bytes(content), status, headers=HEADERS, media_type="application/json")
 
 
 def error_response(error: TenderRiskError) -> Response:
@@ -130,9 +186,9 @@ def error_answer(error: TenderRiskError) -> ErrorAnswer:
     return ErrorAnswer(error=f"{text}{more}", problems=tuple(problems))
 
 
-def _score_entry(entry: Any, where: str, defaults: ScoreRequest) -> Score | ErrorAnswer:
+def _score_entry(entry: Any, where: str, defaults: ScoreRequest, bundle: Bundle) -> Score | ErrorAnswer:
     try:
-        return score_request(read_request(entry, where, defaults))
+        return score_request(read_request(entry, where, defaults), bundle)
     except TenderRiskError as error:
         return error_answer(error)
     except Exception:
@@ -141,15 +197,8 @@ def _score_entry(entry: Any, where: str, defaults: ScoreRequest) -> Score | Erro
         return ErrorAnswer(error=UNEXPECTED, problems=(Problem(path=where, problem=UNEXPECTED),))
 
 
-def _answer_with(
-    raw: bytes, body: type[TenderBody], compute: Callable[[ScoreRequest], WhatIf | Suggestions | Comparables]
-) -> Response:
-    try:
-        request = read_request(decode(raw), body_type=body)
-        result = compute(request)
-        return json_response(msgspec.structs.replace(result, warnings=(*result.warnings, *request.warnings)))
-    except TenderRiskError as error:
-        return error_response(error)
+def _with_warnings(result: Result, request: ScoreRequest) -> Result:
+    return msgspec.structs.replace(result, warnings=(*result.warnings, *request.warnings))
 
 
 def _process(request: ScoreRequest) -> Process:
@@ -162,11 +211,11 @@ def _process(request: ScoreRequest) -> Process:
     return process
 
 
-def _what_if(request: ScoreRequest) -> WhatIf:
+def _what_if(request: ScoreRequest, bundle: Bundle) -> WhatIf:
     where, scenarios = _scenarios(request)
     process = _process(request)
     try:
-        return whatif.what_if(served_bundle(), process, scenarios, request.stage, request.explain)
+        return whatif.what_if(bundle, process, scenarios, request.stage, request.explain)
     except DataError as error:
         raise error.under(where) from None
 

@@ -1,42 +1,44 @@
 """API keys, required on every address that is not loopback.
 
-TENDER_RISK_KEYS holds keys separated by commas; TENDER_RISK_KEYS_FILE names a file with one key a line. Programs send
-`Authorization: Bearer KEY`; browsers ask for a password, which is the key, under any name.
+TENDER_RISK_KEYS_FILE names a key file (`serving.key_file`), by default `keys.jsonl` in the data directory;
+TENDER_RISK_KEYS holds keys separated by commas. Programs send `Authorization: Bearer KEY`; browsers ask for a password,
+which is the key, under any name.
 
-The file is read again when it changes, so that a key is added and removed without a restart. Where keys should be and
+The file is read again when it changes, so that a key is added and revoked without a restart. Where keys should be and
 are not valid, nobody is let in.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
-import hmac
 import ipaddress
 import logging
 import os
-import stat
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.answers import ErrorAnswer, json_response
-from tenders.errors import TenderRiskError, UnreachableError, UsageError
+from serving.callers import current_caller
+from serving.key_file import KEYS, KEYS_FILE, REMEDY, ApiKey, digest, key_place, plain_keys, read_keys, today
+from tenders.errors import TenderRiskError, UsageError
 
-KEYS, KEYS_FILE = "TENDER_RISK_KEYS", "TENDER_RISK_KEYS_FILE"
 # Monitoring has no key.
 OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
-MIN_LENGTH = 16
-"""Characters of a key. Drawn at random, so many cannot be guessed over a network."""
-MAX_FILE_BYTES = 2**20
-REMEDY = 'Make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+PORTFOLIO_PATHS = ("/jobs", "/portfolio")
+"""Beginnings of the addresses that need the scope portfolio."""
+SCORE_PATHS = ("/score", "/score_many", "/what_if", "/suggest", "/comparables", "/answer", "/desk/", "/")
+"""Addresses that need the scope score; those that end with a slash begin others."""
 MAX_WRONG, WRONG_SECONDS = 20, 60.0
 """So many wrong keys of one address in so many seconds; further ones are not looked at until these have passed."""
+WRONG_DELAY = 0.1
+"""Seconds that the answer to a wrong key waits."""
 MAX_CLIENTS = 10_000
 """Addresses of which is known which keys they sent."""
 
@@ -45,43 +47,26 @@ FileState: TypeAlias = tuple[int, ...]
 log = logging.getLogger("tender_risk.keys")
 
 
-def configured(environment: Mapping[str, str] = os.environ) -> frozenset[bytes]:
-    """The keys in the environment and the key file; none only if both are left out.
+def configured(environment: Mapping[str, str] = os.environ) -> dict[str, ApiKey]:
+    """The keys in the environment and the key file, by their digests; none only if there is no place with keys.
 
     Raises UsageError for a key that is too short, a file that other users can read, and where there should be keys and
     are none; UnreachableError if the file cannot be read.
     """
-    keys = _checked(environment.get(KEYS, "").split(","), KEYS) if environment.get(KEYS) else frozenset()
-    if file := environment.get(KEYS_FILE):
-        lines = _read(Path(file)).splitlines()
-        keys |= _checked([line for line in lines if not line.startswith("#")], f"{KEYS_FILE}: {file}")
-    return keys
+    keys: list[ApiKey] = []
+    if environment.get(KEYS):
+        keys += _some(plain_keys(environment.get(KEYS, "").split(","), KEYS), KEYS)
+    file = key_place(environment)
+    if environment.get(KEYS_FILE) or file.exists():
+        where = KEYS_FILE if environment.get(KEYS_FILE) else "keys"
+        keys += _some(read_keys(file, where), f"{where}: {file}")
+    return {key.sha256: key for key in keys}
 
 
-def _checked(texts: list[str], where: str) -> frozenset[bytes]:
-    """Keys without the space around them. Raises UsageError, which never quotes a key."""
-    keys = [text.strip() for text in texts if text.strip()]
+def _some(keys: list[ApiKey], where: str) -> list[ApiKey]:
     if not keys:
         raise UsageError(f"{where} holds no key. {REMEDY}")
-    if any(len(key) < MIN_LENGTH for key in keys):
-        raise UsageError(f"{where}: a key has fewer than {MIN_LENGTH} characters. {REMEDY}")
-    return frozenset(key.encode("utf-8", "surrogateescape") for key in keys)
-
-
-def _read(file: Path) -> str:
-    try:
-        # Before it is opened: to open a pipe would wait for who writes into it.
-        if not stat.S_ISREG(file.stat().st_mode):
-            raise UsageError(f"{KEYS_FILE}: {file} is no plain file")
-        with file.open("rb") as content:
-            if os.fstat(content.fileno()).st_mode & stat.S_IRWXO:
-                raise UsageError(f"{KEYS_FILE}: every user of this machine can open {file}. Run: chmod 600 {file}")
-            data = content.read(MAX_FILE_BYTES + 1)
-        if len(data) > MAX_FILE_BYTES:
-            raise UsageError(f"{KEYS_FILE}: {file} is larger than {MAX_FILE_BYTES // 2**20} MB")
-        return data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreachableError(f"{KEYS_FILE}: {file} cannot be read: {type(error).__name__}") from None
+    return keys
 
 
 def is_loopback(host: str | None) -> bool:
@@ -95,36 +80,65 @@ def is_loopback(host: str | None) -> bool:
 
 
 class CurrentKeys:
-    """The keys as they are now. Without any at the start there are none later either.
+    """The keys as they are now. Once there are some, there is no way in without one, also if they are lost.
 
     Raises as `configured` does when it is made. A file that is not valid later leaves no key at all.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._environment = dict(environment)
-        self._file = environment.get(KEYS_FILE)
+        self._file = key_place(environment)
         self._state = self._file_state()
         self._keys = configured(self._environment)
         self.required = bool(self._keys)
 
-    def current(self) -> frozenset[bytes]:
-        """The keys that open; the file is read again if it has changed."""
-        if self._file and (state := self._file_state()) != self._state:
+    def current(self) -> Mapping[str, ApiKey]:
+        """The keys that open, by their digests; the file is read again if it has changed."""
+        if (state := self._file_state()) != self._state:
             self._state = state
             try:
                 self._keys = configured(self._environment)
                 log.warning("the key file was read again: %d keys", len(self._keys))
             except TenderRiskError as error:
-                self._keys = frozenset()
+                self._keys = {}
                 log.error("no key opens until this is mended: %s", error)
+            self.required = True
         return self._keys
 
     def _file_state(self) -> FileState:
         try:
-            found = Path(self._file).stat() if self._file else None
+            found = self._file.stat()
         except OSError:
             found = None
         return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode) if found else ()
+
+
+class KeyUse:
+    """How much each key is used now: requests at once, and in this minute. Each process counts for itself."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, int] = {}
+        self._minutes: dict[str, tuple[int, int]] = {}
+
+    def begin(self, key: ApiKey) -> int:
+        """Counts a request; 0 if it may go on, else the seconds after which it may."""
+        if self._running.get(key.sha256, 0) >= key.at_once:
+            return 1
+        now = time.monotonic()
+        minute, used = self._minutes.get(key.sha256, (0, 0))
+        if minute != int(now // 60):
+            minute, used = int(now // 60), 0
+        if key.per_minute is not None and used >= key.per_minute:
+            return 60 - int(now % 60)
+        self._minutes[key.sha256] = (minute, used + 1)
+        self._running[key.sha256] = self._running.get(key.sha256, 0) + 1
+        return 0
+
+    def end(self, key: ApiKey) -> None:
+        """Counts the end of a request that had begun."""
+        self._running[key.sha256] -= 1
+        if not self._running[key.sha256]:
+            del self._running[key.sha256]
 
 
 class _Client(msgspec.Struct):
@@ -132,7 +146,7 @@ class _Client(msgspec.Struct):
 
     since: float = 0.0
     wrong: int = 0
-    opened: set[bytes] = msgspec.field(default_factory=set)
+    opened: set[str] = msgspec.field(default_factory=set)
 
 
 class WrongKeys:
@@ -151,12 +165,12 @@ class WrongKeys:
             return 0.0
         return max(client.since + WRONG_SECONDS - time.monotonic(), 0.0)
 
-    def opened(self, address: str) -> set[bytes]:
-        """The keys that have opened from an address."""
+    def opened(self, address: str) -> set[str]:
+        """The digests of the keys that have opened from an address."""
         client = self._clients.get(address)
         return client.opened if client else set()
 
-    def note(self, address: str, key: bytes, is_right: bool) -> None:
+    def note(self, address: str, key: str, is_right: bool) -> None:
         """Counts a key that was looked at."""
         client = self._clients.get(address)
         if client is None:
@@ -172,7 +186,7 @@ class WrongKeys:
 
 
 class KeyGuard:
-    """ASGI middleware: 401 without a valid key, 429 after too many wrong ones.
+    """ASGI middleware: 401 without a valid key, 403 without the scope, 429 after too many wrong keys or requests.
 
     Without configured keys, only connections that arrive over loopback are answered. The address at which a connection
     arrives decides, so that this holds however the service was started.
@@ -182,30 +196,73 @@ class KeyGuard:
         self.app = app
         self.keys = CurrentKeys()
         self.wrong = WrongKeys()
+        self.use = KeyUse()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
             await self.app(scope, receive, send)
             return
-        if not self.keys.required:
-            if is_loopback((scope.get("server") or (None,))[0]):
-                await self.app(scope, receive, send)
-            else:
-                await _refuse(f"no keys are configured, and this is not loopback: set {KEYS}")(scope, receive, send)
-            return
-        sent, address = _sent_key(dict(scope["headers"]).get(b"authorization", b"")), _network(scope)
-        keys, wait = self.keys.current(), self.wrong.seconds_left(address)
-        is_right = _is_one_of(sent, keys & self.wrong.opened(address) if wait else keys)
-        if sent and not wait:
-            self.wrong.note(address, sent, is_right)
-        if is_right:
+        keys = self.keys.current()
+        if self.keys.required:
+            await self._with_key(keys, scope, receive, send)
+        elif is_loopback((scope.get("server") or (None,))[0]):
             await self.app(scope, receive, send)
-        elif sent and wait:
-            answer = json_response(ErrorAnswer(error="too many wrong keys"), HTTPStatus.TOO_MANY_REQUESTS)
-            answer.headers["Retry-After"] = str(int(wait) + 1)
-            await answer(scope, receive, send)
         else:
-            await _refuse("no valid key")(scope, receive, send)
+            await _refuse(f"no keys are configured, and this is not loopback: set {KEYS_FILE}")(scope, receive, send)
+
+    async def _with_key(self, keys: Mapping[str, ApiKey], scope: Scope, receive: Receive, send: Send) -> None:
+        sent, address = _sent_key(dict(scope["headers"]).get(b"authorization", b"")), _network(scope)
+        # Keys are compared by their digests: how long that takes tells nothing of the keys.
+        sent_digest = digest(sent) if sent else ""
+        key, wait = keys.get(sent_digest), self.wrong.seconds_left(address)
+        if wait and sent_digest not in self.wrong.opened(address):
+            key = None
+        if sent and not wait:
+            self.wrong.note(address, sent_digest, key is not None)
+        if key is None:
+            await self._without(sent, wait)(scope, receive, send)
+        elif key.has_expired(today()):
+            log.warning("the key %s of %s expired on %s", key.id, key.name, key.expires)
+            await _refuse("the key has expired")(scope, receive, send)
+        elif not key.caller.may(needed := scope_of(scope["path"])):
+            await json_response(ErrorAnswer(error=f"this key has not the scope {needed}"), HTTPStatus.FORBIDDEN)(
+                scope, receive, send
+            )
+        else:
+            await self._counted(key, scope, receive, send)
+
+    async def _counted(self, key: ApiKey, scope: Scope, receive: Receive, send: Send) -> None:
+        if seconds := self.use.begin(key):
+            await _too_many("this key has too many requests", seconds)(scope, receive, send)
+            return
+        token = current_caller.set(key.caller)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            current_caller.reset(token)
+            self.use.end(key)
+
+    def _without(self, sent: bytes, wait: float) -> ASGIApp:
+        if sent and wait:
+            return _too_many("too many wrong keys", int(wait) + 1)
+        refusal = _refuse("no valid key")
+
+        async def later(scope: Scope, receive: Receive, send: Send) -> None:
+            if sent:
+                await asyncio.sleep(WRONG_DELAY)
+            await refusal(scope, receive, send)
+
+        return later
+
+
+def scope_of(path: str) -> str:
+    """The scope that an address needs; blank if any key opens it."""
+    if any(path == start or path.startswith(f"{start}/") for start in PORTFOLIO_PATHS):
+        return "portfolio"
+    is_score = any(
+        path == each or (len(each) > 1 and each.endswith("/") and path.startswith(each)) for each in SCORE_PATHS
+    )
+    return "score" if is_score else ""
 
 
 def _refuse(text: str) -> ASGIApp:
@@ -214,9 +271,10 @@ def _refuse(text: str) -> ASGIApp:
     return response
 
 
-def _is_one_of(sent: bytes, keys: frozenset[bytes]) -> bool:
-    # Every key is compared, each in constant time: the time of an answer reveals nothing.
-    return sum(hmac.compare_digest(sent, key) for key in keys) > 0
+def _too_many(text: str, seconds: int) -> ASGIApp:
+    response = json_response(ErrorAnswer(error=text), HTTPStatus.TOO_MANY_REQUESTS)
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _network(scope: Scope) -> str:

@@ -26,13 +26,14 @@ REFERENCE = "#/components/schemas/{name}"
 ERRORS = {
     400: "The body or the tender cannot be read; each path leads to one problem",
     401: "No valid key",
-    403: "A browser sent this for another site's page",
+    403: "The key has not the scope, or a browser sent this for another site's page",
     408: "The body did not come in time",
     413: "Too large",
+    415: "The body is of a type that is not read",
     421: "The service does not answer to the name in Host",
-    429: "Too many wrong keys of one address; Retry-After says when to try again",
+    429: "Too many requests of one key, or wrong keys of one address; Retry-After says when to try again",
     500: "Our mistake; the log of the service has it",
-    503: "The model, the jobs' directory or their database cannot be reached",
+    503: "The model, the jobs' directory or their database cannot be reached, or the audit trail not be written",
 }
 ROUTE_ERRORS = ERRORS | {
     404: "There is no such job, or its files are gone",
@@ -43,6 +44,29 @@ INFRASTRUCTURE = {
     "/livez": "Whether the process lives",
     "/readyz": "Whether the service takes requests",
     "/metrics": "Metrics for Prometheus",
+}
+METRICS = "/metrics"
+"""It needs a key like the endpoints; monitoring asks the others without."""
+LICENCE = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
+CONTACT = {"name": "The maintainers of Tender Risk"}
+SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "Programs: Authorization: Bearer KEY"},
+    "basic": {"type": "http", "scheme": "basic", "description": "Browsers: any name, and the key as the password"},
+}
+"""Where keys are configured; on a loopback address none need be."""
+EXAMPLE = {"title": "Community nursing", "value": 6_000_000, "lots": 1, "tender_period_days": 35, "term_years": 5}
+BODY_EXAMPLES: Mapping[str, Any] = {
+    "/score": {"tender": EXAMPLE, "stage": "draft"},
+    "/score_many": {"tenders": [EXAMPLE, {"title": "School meals", "value": 640_000}], "stage": "draft"},
+    "/what_if": {"tender": EXAMPLE, "set": {"lots": 4}},
+    "/suggest": {"tender": EXAMPLE, "stage": "draft"},
+    "/comparables": {"tender": EXAMPLE, "count": 3},
+}
+"""A request of each endpoint that is answered as it stands (tests/serving/test_openapi.py sends them)."""
+TAGS = {
+    "scores": "One tender or many, as JSON",
+    "jobs": "Portfolios: a file is uploaded, scored in the background, and its results are downloaded",
+    "service": "Health and metrics",
 }
 
 
@@ -76,7 +100,10 @@ class RawBody(bentoml.IODescriptor):  # type: ignore[misc]
 
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint beside those of BentoML. `answer` is the type that it answers with as JSON, or a media type."""
+    """An endpoint beside those of BentoML. `answer` is the type that it answers with as JSON, or a media type.
+
+    `body` and `query` describe the request as OpenAPI does: content by media type, and parameters.
+    """
 
     path: str
     method: str
@@ -84,10 +111,23 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     answer: Any = None
     status: int = HTTPStatus.OK
+    body: Mapping[str, Any] | None = None
+    query: Sequence[Mapping[str, Any]] = ()
 
-    def route(self) -> Route:
-        """The route for Starlette."""
-        return Route(self.path, self.endpoint, methods=[self.method])
+
+def starlette_routes(routes: Sequence[ApiRoute]) -> list[Route]:
+    """The routes for Starlette, one a path: so that a method that it does not have is answered with all that it has."""
+    methods: dict[str, dict[str, Callable[[Request], Awaitable[Response]]]] = {}
+    for each in routes:
+        methods.setdefault(each.path, {})[each.method] = each.endpoint
+    return [Route(path, _by_method(known), methods=[*known]) for path, known in methods.items()]
+
+
+def _by_method(endpoints: Mapping[str, Callable[[Request], Awaitable[Response]]]) -> Any:
+    async def respond(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return respond
 
 
 def described(body: Any, answer: Any) -> dict[str, type[RawBody]]:
@@ -120,28 +160,57 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for api, body, schema in zip(apis, body_schemas, answer_schemas, strict=False):
         operation = _operation(api.doc or "", _content(schema), HTTPStatus.OK, error, ERRORS)
-        operation["requestBody"] = {"required": True, **_content(body)}
-        paths[api.route] = {"post": operation}
+        operation["requestBody"] = {"required": True, **_content(body, BODY_EXAMPLES.get(api.route))}
+        paths[api.route] = {"post": {"operationId": api.name, "tags": ["scores"], **operation}}
     route_schemas = iter(answer_schemas[len(apis) :])
     for route in routes:
         schema = next(route_schemas) if route in typed else None
         content = _content(schema) if schema else {"content": {route.answer: {}}} if route.answer else {}
         operation = _operation(route.description, content, route.status, error, ROUTE_ERRORS)
-        if names := [part[1:-1] for part in route.path.split("/") if part.startswith("{")]:
-            operation["parameters"] = [
-                {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-            ]
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
+        if route.body:
+            operation["requestBody"] = {"required": True, "content": route.body}
+        names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+        of_path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+        if parameters := [*of_path, *route.query]:
+            operation["parameters"] = parameters
+        ident = {"operationId": _operation_id(route), "tags": ["jobs"]}
+        paths.setdefault(route.path, {})[route.method.lower()] = ident | operation
     for path, description in INFRASTRUCTURE.items():
-        paths[path] = {"get": {"description": description, "responses": {"200": {"description": "Yes"}}}}
+        paths[path] = {"get": _infrastructure(path, description, error)}
     paths["/readyz"]["get"]["responses"]["200"] |= _content(answer_schemas[-2])
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Tender Risk", "description": inspect.getdoc(service.inner) or "", "version": _version()},
+        "info": {
+            "title": "Tender Risk",
+            "description": inspect.getdoc(service.inner) or "",
+            "version": _version(),
+            "license": LICENCE,
+            "contact": CONTACT,
+        },
         "servers": [{"url": "."}],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
+        "security": [{}, *({name: []} for name in SECURITY)],
         "paths": paths,
-        "components": {"schemas": {**components, **answer_components}},
+        "components": {"schemas": {**components, **answer_components}, "securitySchemes": SECURITY},
     }
+
+
+def _operation_id(route: ApiRoute) -> str:
+    """A name for a route that clients make a function of."""
+    last = route.path.rstrip("/").rpartition("/")[2]
+    action = {"GET": "get", "POST": "create", "DELETE": "delete"}[route.method]
+    if not last.startswith("{"):
+        return f"{action}_{last}" if last == "jobs" else f"job_{last}"
+    return f"{action}_job"
+
+
+def _infrastructure(path: str, description: str, error: Any) -> dict[str, Any]:
+    """The description of an endpoint for whoever runs the service."""
+    codes = (401, 403, 421, 429, 500) if path == METRICS else (500, 503)
+    kept = {code: ERRORS[code] for code in codes}
+    answer = {"content": {"text/plain": {"schema": {"type": "string"}}}} if path == METRICS else {}
+    operation = _operation(description, answer, HTTPStatus.OK, error, kept)
+    return {"operationId": path.strip("/"), "tags": ["service"], **operation}
 
 
 def _operation(
@@ -149,11 +218,12 @@ def _operation(
 ) -> dict[str, Any]:
     responses = {str(int(status)): {"description": HTTPStatus(status).phrase, **content}}
     responses |= {str(code): {"description": text, **_content(error)} for code, text in errors.items()}
-    return {"description": inspect.cleandoc(description), "responses": responses}
+    text = inspect.cleandoc(description)
+    return {"summary": text.partition(".")[0], "description": text, "responses": responses}
 
 
-def _content(schema: Any) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}
+def _content(schema: Any, example: Any = None) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema, **({"example": example} if example else {})}}}
 
 
 def _schemas(types: Iterable[Any], reference: str) -> tuple[list[Any], dict[str, Any]]:

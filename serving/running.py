@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from serving import keys
 from serving.jobs.settings import settings
+from serving.key_file import KEYS_FILE
 from tenders.errors import UnreachableError, UsageError
 
 LOG, LEVELS = "TENDER_RISK_LOG", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -37,17 +38,21 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
     """
     if not keys.configured() and not keys.is_loopback(host):
         raise UsageError(
-            f"{host} can be reached from other machines, so keys are required: set {keys.KEYS} or {keys.KEYS_FILE}"
+            f"{host} can be reached from other machines, so keys are required: set {KEYS_FILE}, or make a key with: "
+            "tender-risk keys add NAME"
         )
     # A setting that is not valid is an error of the command, not of the first upload.
     settings()
     level = _log_level()
     with listen(host, port) as listener:
         # Imported late: it takes a second or two, and the checks above should not wait for it.
+        from serving.audit.trail import served_trail
         from serving.middleware import SERVED_HOSTS, host_name
         from serving.served import served
         from serving.service import TenderRisk
 
+        # A trail that cannot be written, like a bad bundle, is an error of the command and not of the first request.
+        served_trail()
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.
         served()
         # One line a request, on stderr; never headers, so never a key.

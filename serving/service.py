@@ -22,12 +22,26 @@ from models.suggest import Suggestions
 from models.what_if import WhatIf
 from serving import answers, openapi
 from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
+from serving.audit.noting import AuditGate
 from serving.health import readyz
 from serving.jobs import api, job_service
 from serving.keys import KeyGuard
 from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, SiteGuard, metrics
 from serving.openapi import INFRASTRUCTURE, described
-from serving.pages import about, answer, beside, casebook, drafts, home, reporting, result, stages, unknown, worklists
+from serving.pages import (
+    about,
+    answer,
+    beside,
+    casebook,
+    drafts,
+    endpoints,
+    home,
+    reporting,
+    result,
+    stages,
+    unknown,
+    worklists,
+)
 from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import ManyBody, ScoreBody, TenderBody
@@ -85,6 +99,11 @@ async def openapi_document(_: Request) -> Response:
     return answers.json_response(_document())
 
 
+async def docs_page(_: Request) -> Response:
+    """GET /docs: the same for people to read."""
+    return endpoints.docs_page(_document())
+
+
 @functools.cache
 def _document() -> dict[str, Any]:
     return openapi.document(TenderRisk, api.ROUTES)
@@ -112,7 +131,7 @@ pages = Starlette(
         Route("/portfolio/{id}/delete", worklists.delete, methods=["POST"]),
         Route("/portfolio/{id}/review/{rank}", worklists.review, methods=["POST"]),
         Route("/portfolio/{id}/row/{rank}", worklists.open_row, methods=["GET"]),
-        *(route.route() for route in api.ROUTES),
+        *openapi.starlette_routes(api.ROUTES),
         Route("/casebook", casebook.list_cases, methods=["GET"]),
         Route("/casebook/{case_id}", casebook.show_case, methods=["GET"]),
         Route("/about", about.about_page, methods=["GET"]),
@@ -121,6 +140,7 @@ pages = Starlette(
         Route("/page.js", static("text/javascript", "page.js"), methods=["GET"]),
         Route("/metrics", metrics, methods=["GET"]),
         Route("/docs.json", openapi_document, methods=["GET"]),
+        Route("/docs", docs_page, methods=["GET"]),
     ]
 )
 
@@ -130,7 +150,7 @@ def with_middleware(service: Any) -> Any:
     paths = {api.route for api in service.apis.values()} | {route.path for route in pages.routes}  # type: ignore[attr-defined]
     service.add_asgi_middleware(PinnedBundle)
     service.add_asgi_middleware(RequestMetrics, endpoints=[*INFRASTRUCTURE, *(p for p in paths if "{" not in p)])
-    for middleware in (SiteGuard, JsonErrors, KeyGuard, BodyLimit):
+    for middleware in (SiteGuard, JsonErrors, KeyGuard, AuditGate, BodyLimit):
         service.add_asgi_middleware(middleware)
     return service
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 # Two test processes share two cores. With more threads than cores OpenMP's threads wait for one another, many times longer
 # than they compute. Set before anything imports xgboost, and inherited by the services that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Commands and services keep their state, such as the audit trail, where it goes with the tests.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="tender-risk-tests-")
 
 import pytest
 from hypothesis import settings
@@ -17,6 +24,14 @@ from models.bundle import Bundle
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state() -> Iterator[Path]:
+    """Where commands and services keep their state; it goes with the tests."""
+    folder = Path(os.environ["XDG_STATE_HOME"])
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

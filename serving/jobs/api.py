@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 
 from serving.answers import HEADERS, ErrorAnswer, error_response, json_response
+from serving.audit import noting
 from serving.jobs.downloads import MEDIA_TYPES, download
 from serving.jobs.job import Job
 from serving.jobs.job_service import JobAnswer, job_answer, job_service, newest_jobs
@@ -92,7 +93,10 @@ def job_endpoint(endpoint: Answer, state: str = "") -> Callable[[Request], Await
                 return _error(HTTPStatus.NOT_FOUND, "no such job")
             if state and job.state != state:
                 return _error(HTTPStatus.CONFLICT, f"the job is {job.state}, not {state}")
-            return await endpoint(request, job, job_service().paths(job))
+            answer = await endpoint(request, job, job_service().paths(job))
+            if state and answer.status_code == HTTPStatus.OK:
+                noting.note_job("job served", job.id, page=endpoint.__name__)
+            return answer
         except TenderRiskError as error:
             return error_response(error)
         except FileNotFoundError:
@@ -186,6 +190,22 @@ def _error(status: HTTPStatus, text: str) -> Response:
     return json_response(ErrorAnswer(error=text), status)
 
 
+OPTIONS = ("stage", "register", "capacity", "rank_by", "most_per_buyer", "sample", "seed", "since")
+"""The fields of an upload beside its file, and the query of one whose body is the file."""
+FILE = {"type": "string", "format": "binary"}
+UPLOAD = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {"file": FILE, **{name: {"type": "string"} for name in OPTIONS}},
+        }
+    },
+    "application/octet-stream": {"schema": FILE},
+}
+OF_BODY = "The file's name, if the body is the file"
+NAME = [{"name": "name", "in": "query", "description": OF_BODY, "schema": {"type": "string"}}]
+FORMAT = [{"name": "format", "in": "query", "schema": {"enum": [*MEDIA_TYPES]}}]
 ROUTES = [
     ApiRoute(
         path="/jobs",
@@ -194,6 +214,8 @@ ROUTES = [
         description="Takes an upload in, as a form or as the bare body with `?name=`",
         answer=JobAnswer,
         status=HTTPStatus.ACCEPTED,
+        body=UPLOAD,
+        query=NAME,
     ),
     ApiRoute(
         path="/jobs",
@@ -224,6 +246,7 @@ ROUTES = [
             endpoint=job_endpoint(endpoint, "done"),
             description=(endpoint.__doc__ or "").partition(": ")[2],
             answer=media_type,
+            query=FORMAT if media_type == "*/*" else (),
         )
         for endpoint, media_type in (
             (output, "*/*"),

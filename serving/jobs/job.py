@@ -62,7 +62,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One job, as its row in the database has it.
 
     `home` is the name of the data directory with its files. `rows` counts scored tenders, `bytes` how much of the
-    upload's `size` has been read. `runner` is the service that works on it, `attempts` how often work began.
+    upload's `size` has been read. `runner` is the service that works on it, `attempts` how often work began. `owner`
+    is the name of the key that it came with.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     runner: str = ""
     attempts: int = 0
+    owner: str = ""
 
     @property
     def stem(self) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 import msgspec
 
 from portfolio.manifest import RunManifest
-from serving import keys
+from serving.audit import noting
+from serving.callers import current_caller
 from serving.jobs.job import EARLIER_PATH, EarlierJob, Job, JobOptions, State, is_id, new_id, now, read_options
 from serving.jobs.paths import DataDirectory, JobPaths
 from serving.jobs.receiving import Upload
@@ -76,8 +77,10 @@ class JobService:
             name=upload.path.name,
             size=upload.size,
             options=options,
+            owner=current_caller.get().name,
         )
         self.store.add(job)
+        noting.note_job("job created", id, input=upload.sha256, stage=options.stage)
         self.worker.wake()
         return job
 
@@ -96,8 +99,9 @@ class JobService:
         shutil.rmtree(self.directory.folder(id), ignore_errors=True)
 
     def find(self, id: str) -> Job | None:
-        """The job with this id."""
-        return self.store.get(id) if is_id(id) else None
+        """The job with this id, if the key that the request came with may see it."""
+        job = self.store.get(id) if is_id(id) else None
+        return job if job and current_caller.get().owns(job.owner) else None
 
     def paths(self, job: Job) -> JobPaths:
         """The files of a job."""
@@ -106,6 +110,7 @@ class JobService:
     def cancel(self, job: Job) -> None:
         """Stops a job. Its files stay, without the rows that it was to be compared with."""
         if self.store.cancel(job.id):
+            noting.note_job("job cancelled", job.id)
             self.paths(job).drop_earlier()
 
     def delete(self, job: Job) -> None:
@@ -114,6 +119,7 @@ class JobService:
         with suppress(FileNotFoundError):
             self.paths(job).deleted.touch()
         self.store.delete(job.id)
+        noting.note_job("job deleted", job.id)
         self.directory.remove(job.id)
 
     def expires(self, job: Job) -> datetime:
@@ -137,7 +143,7 @@ def job_service() -> JobService:
 
 def start() -> None:
     """Continues the jobs of an earlier service. A service that cannot keep jobs still scores single tenders."""
-    if not settings().data.is_dir():
+    if not DataDirectory.is_at(settings().data):
         return
     try:
         job_service()
@@ -152,9 +158,14 @@ def stop() -> None:
 
 
 def newest_jobs() -> list[Job] | None:
-    """The newest jobs. None where no keys are configured: everyone would see everyone's."""
+    """The newest jobs of the key that the request came with, of all for admin.
+
+    None where no keys are configured: everyone would see everyone's.
+    """
+    caller = current_caller.get()
     service = job_service()
-    return service.store.newest(service.directory.name, MAX_LISTED) if keys.configured() else None
+    owner = None if "admin" in caller.scopes else caller.name
+    return service.store.newest(service.directory.name, MAX_LISTED, owner) if caller.name else None
 
 
 def job_answer(job: Job) -> JobAnswer:

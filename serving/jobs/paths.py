@@ -3,6 +3,7 @@
     home            the name of this directory in the database
     jobs.sqlite     the jobs, unless PostgreSQL has them
     jobs/ID/        the files of a job
+    audit.sqlite    the audit trail, unless PostgreSQL has it
     unknown/ID/     files without a job in the database, which may be a lost or an older one
 
 A service that works on a job holds the lock of its folder. The operating system releases the lock when the last
@@ -29,7 +30,7 @@ from tenders.errors import DataError, UnreachableError
 from tenders.io.detection import BULK_SUFFIXES, CODECS
 
 LOCK, UNKNOWN = "lock", "unknown"
-OURS = ("home", ".home.", "jobs", "runner-", UNKNOWN)
+OURS = ("home", ".home.", "jobs", "runner-", UNKNOWN, "audit.sqlite", "keys.")
 """Beginnings of the names in the directory."""
 MAX_NAME_BYTES = 150
 """Bytes of an upload's name that are kept: with what is added before and behind it fits the 255 that systems take."""
@@ -49,6 +50,11 @@ class DataDirectory:
             self.name = self._read_name()
         except OSError as error:
             raise UnreachableError(f"{path}: {error.strerror}. Set TENDER_RISK_DATA to a folder of ours") from None
+
+    @staticmethod
+    def is_at(path: Path) -> bool:
+        """Whether jobs were ever kept there."""
+        return (path / "jobs").is_dir()
 
     @property
     def _jobs(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -23,10 +24,11 @@ EXAMPLE = "Send multipart/form-data with one file, or the file as the body and ?
 
 
 class Upload(msgspec.Struct, frozen=True):
-    """A file on disk, its size in bytes, and the text fields that came with it."""
+    """A file on disk, its size in bytes and SHA-256, and the text fields that came with it."""
 
     path: Path
     size: int
+    sha256: str
     fields: Mapping[str, str]
 
 
@@ -57,7 +59,7 @@ async def receive_upload(request: Request, folder: Path, fields: dict[str, str])
         path = file.finish()
     finally:
         file.close()
-    return Upload(path, file.size, fields)
+    return Upload(path, file.size, file.sha256, fields)
 
 
 class _UploadFile:
@@ -66,6 +68,7 @@ class _UploadFile:
     def __init__(self, folder: Path) -> None:
         self.buffer = bytearray()
         self.size = 0
+        self._digest = hashlib.sha256()
         self._folder = folder
         self._path: Path | None = None
         self._file: IO[bytes] | None = None
@@ -87,7 +90,13 @@ class _UploadFile:
         """Writes the buffer to disk."""
         if self._file:
             self._file.write(self.buffer)
+            self._digest.update(self.buffer)
         self.buffer.clear()
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what was written."""
+        return self._digest.hexdigest()
 
     def finish(self) -> Path:
         """The complete file. Raises DataError if there is none or it is empty."""

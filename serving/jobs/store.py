@@ -31,9 +31,11 @@ _TABLE = """
     CREATE TABLE IF NOT EXISTS tender_risk_jobs (
         id TEXT PRIMARY KEY, home TEXT NOT NULL, created TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL,
         options TEXT NOT NULL, state TEXT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, message TEXT NOT NULL,
-        runner TEXT NOT NULL, attempts BIGINT NOT NULL
+        runner TEXT NOT NULL, attempts BIGINT NOT NULL, owner TEXT NOT NULL DEFAULT ''
     )
 """
+_ADDED = {"owner": "TEXT NOT NULL DEFAULT ''"}
+"""Columns that tables of earlier versions lack."""
 
 
 class Database(Protocol):
@@ -42,6 +44,10 @@ class Database(Protocol):
 
     skip_locked: ClassVar[str]
     lock: ClassVar[str]
+
+    def columns(self) -> set[str]:
+        """The columns of the table of jobs. Raises UnreachableError."""
+        ...
 
     def run(self, sql: str, values: Mapping[str, Any] | None = None) -> Rows:
         """The rows of one statement with `:name` in place of values. Raises UnreachableError."""
@@ -56,6 +62,10 @@ class Sqlite:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def columns(self) -> set[str]:
+        """See Database."""
+        return {str(row[1]) for row in self.run("PRAGMA table_info(tender_risk_jobs)")}
 
     def run(self, sql: str, values: Mapping[str, Any] | None = None) -> Rows:
         """See Database."""
@@ -75,6 +85,11 @@ class PostgreSql:
 
     def __init__(self, url: str) -> None:
         self.url = url
+
+    def columns(self) -> set[str]:
+        """See Database."""
+        found = self.run("SELECT column_name FROM information_schema.columns WHERE table_name = 'tender_risk_jobs'")
+        return {str(row[0]) for row in found}
 
     def run(self, sql: str, values: Mapping[str, Any] | None = None) -> Rows:
         """See Database."""
@@ -99,6 +114,13 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         database.run(database.lock + _TABLE)
+        for name in _ADDED.keys() - database.columns():
+            try:
+                database.run(f"ALTER TABLE tender_risk_jobs ADD COLUMN {name} {_ADDED[name]}")
+            except UnreachableError:
+                # Another service added it at the same time.
+                if name not in database.columns():
+                    raise
 
     def add(self, job: Job) -> None:
         """Puts a new job at the end of the queue."""
@@ -160,9 +182,11 @@ class Store:
         sql = "SELECT count(*) FROM tender_risk_jobs WHERE home = :home AND state IN ('queued', 'running')"
         return int(self._database.run(sql, {"home": home})[0][0])
 
-    def newest(self, home: str, count: int) -> list[Job]:
-        """The last jobs of a data directory, newest first."""
-        return self._select("WHERE home = :home ORDER BY created DESC, id LIMIT :count", home=home, count=count)
+    def newest(self, home: str, count: int, owner: str | None = None) -> list[Job]:
+        """The last jobs of a data directory, newest first; with `owner`, those that came with its key."""
+        mine = "AND owner = :owner" if owner is not None else ""
+        where = f"WHERE home = :home {mine} ORDER BY created DESC, id LIMIT :count"
+        return self._select(where, home=home, count=count, **({} if owner is None else {"owner": owner}))
 
     def expired(self, home: str, before: datetime) -> list[Job]:
         """The jobs of a data directory that have ended and were created before a time."""

@@ -12,10 +12,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from portfolio.manifest import RunManifest
+from serving.audit import noting
 from serving.jobs import scoring
 from serving.jobs.job import Job, is_id, now
 from serving.jobs.paths import UNKNOWN, DataDirectory, JobPaths
@@ -26,6 +28,7 @@ from serving.jobs.subprocess import child_environment
 from serving.served import served
 from tenders import files
 from tenders.errors import TenderRiskError
+from tenders.io.blocks import describe_file
 
 POLL_SECONDS = 2.0
 """Seconds between two looks for jobs that other services took in."""
@@ -123,6 +126,7 @@ class Worker(threading.Thread):
         for job in self.store.expired(self.directory.name, now() - self.settings.lifetime):
             if self.directory.remove(job.id):
                 self.store.delete(job.id)
+                noting.note_job_end("job expired", job.id, job.owner)
         for name in [*self.directory.untouched(ABANDONED_SECONDS)]:
             if self.store.get(name) is None:
                 self._clear(name)
@@ -153,11 +157,11 @@ class Worker(threading.Thread):
         if self.directory.folder(job.id).is_dir():
             self.store.requeue(job.id, self.runner)
         else:
-            self.store.end(job.id, self.runner, "failed", "its files are gone")
+            self._fail(job, "its files are gone")
 
     def _run(self, job: Job, lock: int) -> None:
         if job.attempts > MAX_ATTEMPTS:
-            self.store.end(job.id, self.runner, "failed", f"given up after {MAX_ATTEMPTS} attempts")
+            self._fail(job, f"given up after {MAX_ATTEMPTS} attempts")
             return
         paths = self._paths(job.id)
         task = self._task(job, paths)
@@ -187,6 +191,10 @@ class Worker(threading.Thread):
             workers=workers,
         )
 
+    def _fail(self, job: Job, why: str) -> None:
+        noting.note_job_end("job failed", job.id, job.owner)
+        self.store.end(job.id, self.runner, "failed", why)
+
     def _watch(self, job: Job, paths: JobPaths, process: subprocess.Popen[bytes]) -> bool:
         """Notes progress until the process ends; False if the job was stopped before."""
         noted = -1.0
@@ -208,16 +216,31 @@ class Worker(threading.Thread):
 
     def _end(self, job: Job, paths: JobPaths, code: int) -> None:
         if code == 0:
-            counts = msgspec.json.decode(paths.manifest.read_bytes(), type=RunManifest).counts
-            self.store.end(job.id, self.runner, "done", rows=counts.scored)
+            manifest = msgspec.json.decode(paths.manifest.read_bytes(), type=RunManifest)
+            # First: nothing is served of a job that the trail does not have.
+            noting.note_job_end("job done", job.id, job.owner, **_audited(paths, manifest))
+            self.store.end(job.id, self.runner, "done", rows=manifest.counts.scored)
         elif code == scoring.REFUSED and paths.refusal.is_file():
-            self.store.end(job.id, self.runner, "failed", paths.refusal.read_text(encoding="utf-8")[:2000])
+            self._fail(job, paths.refusal.read_text(encoding="utf-8")[:2000])
         elif code < 0:
             log.warning("a job was ended by %s", signal.Signals(-code).name)
             self.store.requeue(job.id, self.runner)
         else:
             log.error("a job ended with %d: see log.txt in its folder", code)
-            self.store.end(job.id, self.runner, "failed", "an unexpected error; the log of the service has it")
+            self._fail(job, "an unexpected error; the log of the service has it")
+
+
+def _audited(paths: JobPaths, manifest: RunManifest) -> dict[str, Any]:
+    """What the audit trail keeps of a job that is done."""
+    files_served = (paths.scored, paths.worklist, paths.ranked, paths.gone, paths.errors, paths.manifest, paths.report)
+    return {
+        "input": manifest.inputs[0].sha256 if manifest.inputs else "",
+        "outputs": {file.name: describe_file(file).sha256 for file in files_served if file.is_file()},
+        "stage": manifest.options.stage,
+        "bundle": manifest.options.bundle,
+        "bundle_sha256": manifest.bundle_sha256,
+        "rows": manifest.counts.scored,
+    }
 
 
 def _start(folder: Path, output: int, lock: int) -> subprocess.Popen[bytes]:

@@ -10,7 +10,11 @@ from typing import Any
 import jinja2
 from starlette.responses import Response
 
+from models.score import Score
 from portfolio import rendering
+from serving.answers import bundle_identity
+from serving.audit.noting import is_noted, note_page
+from serving.pages.drafts import Draft, saved_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
 HEADERS = {
@@ -25,8 +29,16 @@ HEADERS = {
 
 
 def page(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS, **content: Any) -> Response:
-    """The answer that shows a template."""
+    """The answer that shows a template. A score that it shows is noted in the audit trail."""
+    if isinstance(score := content.get("score"), Score):
+        note_shown(template, content["draft"], score)
     return Response(render(template, **content), status, media_type="text/html", headers=headers)
+
+
+def note_shown(template: str, draft: Draft, score: Score) -> None:
+    """Notes in the audit trail that a score of a draft is shown."""
+    if is_noted():
+        note_page(template.removesuffix(".html"), saved_bytes(draft), score, bundle_identity())
 
 
 def missing_page(status: int) -> Response:

@@ -29,7 +29,7 @@ from models.score import Score
 from serving.pages import answer, result, unknown
 from serving.pages.drafts import DraftRequest
 from serving.pages.form import form_values, label_of
-from serving.pages.rendering import HEADERS, read_static, render
+from serving.pages.rendering import HEADERS, note_shown, read_static, render
 from serving.served import served_bundle
 from tenders import files
 from tenders.errors import UnreachableError
@@ -62,7 +62,9 @@ def report_page(request: DraftRequest) -> Response:
     """POST /desk/report."""
     stage = request.draft.latest_stage()
     author = request.texts.get("by", "")
-    html = report_html(served_bundle(), request.draft.process(stage), stage, result.served_peers, author)
+    process = request.draft.process(stage)
+    html = report_html(served_bundle(), process, stage, result.served_peers, author)
+    note_shown("report.html", request.draft, scoring.score(served_bundle(), process, stage, explain=False))
     policy = f"{_policy()}; base-uri 'none'; frame-ancestors 'none'"
     headers = {
         **HEADERS,

@@ -16,6 +16,7 @@ from portfolio.manifest import RunManifest
 from portfolio.rendering import plain, pounds
 from portfolio.report import summary_sentences
 from portfolio.worklist import DEFAULT_CAPACITY
+from serving.audit import noting
 from serving.jobs import api, listing, reviews
 from serving.jobs.downloads import MEDIA_TYPES
 from serving.jobs.job import MAX_CAPACITY, REGISTERS, Job, earlier_job, form_fields
@@ -251,6 +252,7 @@ def _delete(_: Request, job: Job) -> Response:
 
 def _job_page(request: Request, job: Job) -> Response:
     if job.state == "done":
+        noting.note_job("job served", job.id, page="worklist page")
         return _worklist(job, job_service().paths(job), request.query_params)
     return page("waiting.html", HTTPStatus.OK, HEADERS if job.ended else WAITING_HEADERS, **_facts(job))
 

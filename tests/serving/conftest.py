@@ -1,8 +1,10 @@
-"""A real service on a free loopback port, started once for all tests of a worker."""
+"""A real service on a free loopback port, started once for all tests of a worker, and a PostgreSQL where there is one."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from tests.serving.jobs import postgres
 
 ROOT = Path(__file__).parents[2]
 START = "import socket; socket.gethostname = lambda: {machine!r}; from serving.running import serve; serve({host!r}, 0, lambda url: print(url, flush=True))"
@@ -60,3 +64,16 @@ def http(url: str) -> Iterator[httpx.Client]:
     """A client of the service without keys."""
     with httpx.Client(base_url=url, timeout=60, follow_redirects=True) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL that runs for these tests."""
+    if postgres.BINARIES is None:
+        pytest.skip("no PostgreSQL here: apt-get install postgresql")
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("no driver of PostgreSQL here: install tender-risk[postgresql]")
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("PostgreSQL does not run as root, and there is no setpriv")
+    with postgres.cluster() as url:
+        yield url

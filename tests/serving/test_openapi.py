@@ -53,6 +53,41 @@ def test_it_has_the_products_name_and_version(document: dict[str, Any]) -> None:
     assert "BentoML" not in str(document)
 
 
+def test_it_has_the_products_licence_and_contact(document: dict[str, Any]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert document["info"]["license"]["identifier"] == project["license"]
+    assert document["info"]["contact"]["name"] == "The maintainers of Tender Risk"
+
+
+@pytest.mark.parametrize("path", openapi.BODY_EXAMPLES)
+def test_every_example_is_answered_as_it_stands(http: httpx.Client, document: dict[str, Any], path: str) -> None:
+    content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    assert [*faults(content["example"], content["schema"], document)] == []
+    assert http.post(path, json=content["example"]).status_code == 200
+
+
+def test_operations_have_names_of_their_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(set(names)) == len(names) and all(name.isidentifier() for name in names)
+
+
+def test_the_client_of_bentoml_works_from_it(url: str) -> None:
+    with bentoml.SyncHTTPClient(url, server_ready_timeout=30) as client:
+        assert client.score(tender=FORM, stage="draft")["stage"] == "draft"
+        assert [row["stage"] for row in client.score_many(tenders=[FORM], stage="draft")] == ["draft"]
+        assert client.what_if(tender=FORM, set={"lots": 4})["scenarios"][0]["settings"] == {"lots": 4}
+        assert client.suggest(tender=FORM)["stage"] == "draft"
+        assert len(client.comparables(tender=FORM, count=2)["cases"]) == 2
+        with pytest.raises(bentoml.exceptions.InvalidArgument, match="/tender/lots"):
+            client.score(tender=BAD)
+
+
+def test_a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has(http: httpx.Client) -> None:
+    answer = http.put("/jobs")
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
+
+
 def test_it_describes_every_endpoint(document: dict[str, Any]) -> None:
     assert {
         "/score", "/score_many", "/what_if", "/suggest", "/comparables", "/jobs", "/jobs/{id}", "/jobs/{id}/output",
@@ -128,7 +163,7 @@ CHECKED = {
     "$ref", "anyOf", "enum", "type", "properties", "required", "additionalProperties", "items", "prefixItems",
     "minItems", "maxItems", "minimum", "maximum", "format",
 }  # fmt: skip
-ANNOTATIONS = {"title", "description", "default"}
+ANNOTATIONS = {"title", "description", "default", "example"}
 
 
 def resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,8 @@
-"""Services that keep jobs: one that does them, one whose turn it is not, and a PostgreSQL where there is one."""
+"""Services that keep jobs: one that does them, and one whose turn it is not."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 from serving.jobs.paths import DataDirectory
 from tenders import files
 from tests.serving.conftest import address, running
-from tests.serving.jobs import made, postgres
+from tests.serving.jobs import made
 
 KEY = "key-of-the-audit"
 
@@ -64,16 +62,3 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield http
     assert lock is not None
     os.close(lock)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL that runs for these tests."""
-    if postgres.BINARIES is None:
-        pytest.skip("no PostgreSQL here: apt-get install postgresql")
-    if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("no driver of PostgreSQL here: install tender-risk[postgresql]")
-    if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        pytest.skip("PostgreSQL does not run as root, and there is no setpriv")
-    with postgres.cluster() as url:
-        yield url

@@ -1,0 +1,185 @@
+"""What requests note in the trail, and the middleware that holds each answer until its entries are durable.
+
+Nobody is told a number that the trail does not have: if it cannot be written, the answer is 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import Future
+from contextvars import ContextVar
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.score import Score
+from models.suggest import Suggestions
+from models.what_if import WhatIf
+from serving.audit.entry import (
+    Action,
+    AuditedScore,
+    AuditEntry,
+    AuditHead,
+    job_label,
+    now_text,
+    product_version,
+    sha256,
+)
+from serving.audit.trail import AuditTrail, served_trail
+from serving.callers import current_caller
+from tenders.errors import UnreachableError
+from tenders.facts import Stage
+
+REFUSED = (
+    b'{"error":"the audit trail cannot be written, so nothing is answered; the service\'s log has why","problems":[]}'
+)
+
+
+class RequestTrail(msgspec.Struct):
+    """The trail during one request: the name of its key, and the entries that its answer waits for."""
+
+    trail: AuditTrail | None
+    key: str
+    pending: list[Future[AuditHead]] = msgspec.field(default_factory=list)
+
+
+_request: ContextVar[RequestTrail | None] = ContextVar("request_trail", default=None)
+
+
+def note(entry: AuditEntry, content: bytes | None = None) -> None:
+    """Appends an entry for the request that runs, whose answer waits. Outside of requests nobody is told anything."""
+    request = _request.get()
+    if request is not None and request.trail is not None:
+        keyed = msgspec.structs.replace(entry, key=request.key)
+        request.pending.append(request.trail.append(keyed, content))
+
+
+def is_noted() -> bool:
+    """Whether what runs is noted: it costs something to put an entry together."""
+    request = _request.get()
+    return request is not None and request.trail is not None
+
+
+def note_answer(
+    action: Action, raw: bytes, scores: Iterable[AuditedScore], output: bytes, bundle: tuple[str, str]
+) -> None:
+    """Notes the answer to a request: what came, what was said, the bytes that leave, the bundle (version, digest)."""
+    if not is_noted():
+        return
+    results = tuple(scores)
+    stages = {result.stage for result in results if result.stage}
+    entry = AuditEntry(
+        time=now_text(),
+        action=action,
+        product=product_version(),
+        input=sha256(raw),
+        output=sha256(output),
+        stage=stages.pop() if len(stages) == 1 else None,
+        bundle=bundle[0],
+        bundle_sha256=bundle[1],
+        results=results,
+    )
+    note(entry, raw)
+
+
+def note_page(page: str, content: bytes, score: Score, bundle: tuple[str, str]) -> None:
+    """Notes a page that shows a score: `content` is the file that its reader can save of the draft."""
+    if not is_noted():
+        return
+    entry = AuditEntry(
+        time=now_text(),
+        action="page",
+        product=product_version(),
+        page=page,
+        input=sha256(content),
+        stage=score.stage,
+        bundle=bundle[0],
+        bundle_sha256=bundle[1],
+        results=(audited(score),),
+    )
+    note(entry, content)
+
+
+def note_job(action: Action, id: str, input: str = "", stage: Stage | None = None, page: str = "") -> None:
+    """Notes what a request does to a job, or which page or file of its results it is given."""
+    entry = AuditEntry(
+        time=now_text(),
+        action=action,
+        product=product_version(),
+        job=job_label(id),
+        input=input,
+        stage=stage,
+        page=page,
+    )
+    note(entry)
+
+
+def note_job_end(action: Action, id: str, owner: str, **about: Any) -> None:
+    """Notes how a job ended, and waits until that is durable: what `about` says is served from then on.
+
+    Raises UnreachableError, and then the job has not ended.
+    """
+    trail = served_trail()
+    if trail is not None:
+        job = job_label(id)
+        entry = AuditEntry(time=now_text(), action=action, product=product_version(), key=owner, job=job, **about)
+        trail.append(entry).result()
+
+
+def audited(score: Score) -> AuditedScore:
+    """The probabilities of a score."""
+    return AuditedScore(stage=score.stage, failure=score.failure, outcomes=msgspec.structs.asdict(score.outcomes))
+
+
+def audited_answer(answer: WhatIf | Suggestions) -> tuple[AuditedScore, ...]:
+    """The probabilities of an answer about one tender: as it is, and then with each change."""
+    if isinstance(answer, WhatIf):
+        return tuple(map(audited, (answer.base, *(scenario.score for scenario in answer.scenarios))))
+    changed = (*answer.single, *([answer.pair] if answer.pair else []))
+    return tuple(
+        AuditedScore(stage=answer.stage, failure=failure)
+        for failure in (answer.failure, *(each.failure for each in changed))
+    )
+
+
+class AuditGate:
+    """ASGI middleware: lets no part of an answer leave before the entries of its request are durable."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.trail = served_trail()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = RequestTrail(self.trail, current_caller.get().name)
+        is_refused = False
+
+        async def gate(message: Message) -> None:
+            nonlocal is_refused
+            if request.pending and not is_refused:
+                try:
+                    await asyncio.gather(*map(asyncio.wrap_future, request.pending))
+                except UnreachableError:
+                    is_refused = True
+                    await _refuse(send)
+                request.pending.clear()
+            if not is_refused:
+                await send(message)
+
+        token = _request.set(request)
+        try:
+            await self.app(scope, receive, gate)
+        finally:
+            _request.reset(token)
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(REFUSED)).encode())]
+    start = {"type": "http.response.start", "status": int(HTTPStatus.SERVICE_UNAVAILABLE), "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": REFUSED, "more_body": False})

@@ -1,0 +1,204 @@
+"""A real service: what is told stands in the trail before it is told, and can be computed again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from models import bundle as bundles
+from serving.audit.checking import verify
+from serving.audit.entry import AuditEntry, job_label, read_entry, sha256
+from serving.audit.replaying import replay
+from serving.audit.store import AuditStore, SqliteTrail
+from tenders.errors import BundleError, DataError, UsageError
+from tests.serving.conftest import address, running
+from tests.serving.jobs import made
+from tests.serving.made import MANCHESTER
+
+FORM = {"title": "Community nursing for Ashford", "lots": 1, "tender_period_days": 35}
+KEY = "key-of-the-commissioner"
+BODIES: dict[str, Any] = {
+    "/score": {"tender": FORM, "stage": "draft"},
+    "/score_many": {"tenders": [MANCHESTER, {"lots": -1}, FORM], "explain": False},
+    "/what_if": {"tender": FORM, "set": {"lots": 4}},
+    "/suggest": {"tender": FORM},
+}
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """A service with a trail."""
+
+    http: httpx.Client
+    data: Path
+
+    def opened(self) -> AuditStore:
+        """Its trail, for reading."""
+        return AuditStore(SqliteTrail(self.data / "audit.sqlite", made=False), made=False)
+
+    def entries(self) -> list[AuditEntry]:
+        """All that the trail has."""
+        return [read_entry(text) for _, text, _ in self.opened().rows()]
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
+    """A service with a key, whose trail keeps no inputs."""
+    data = tmp_path_factory.mktemp("audited")
+    with running(TENDER_RISK_DATA=str(data), TENDER_RISK_KEYS=KEY) as process, client(process) as http:
+        yield Audited(http, data)
+
+
+def raw(data: Path) -> bytes:
+    """The bytes of the trail's files, read by another process: to close one here would end SQLite's locks on it."""
+    return subprocess.run(["cat", *data.glob("audit.sqlite*")], check=True, capture_output=True, timeout=60).stdout
+
+
+def client(process: subprocess.Popen[str]) -> httpx.Client:
+    return httpx.Client(base_url=address(process), timeout=60, headers={"Authorization": f"Bearer {KEY}"})
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_an_answer_with_a_probability_stands_in_the_trail_when_it_comes(audited: Audited, path: str) -> None:
+    body = json.dumps(BODIES[path]).encode()
+    answer = audited.http.post(path, content=body)
+    assert answer.status_code == 200
+    entry = audited.entries()[-1]
+    assert (entry.action, entry.input, entry.output) == (path[1:], sha256(body), sha256(answer.content))
+    assert entry.key.startswith("key-") and KEY not in entry.key
+    served = bundles.load(bundles.released())
+    assert (entry.bundle, entry.bundle_sha256) == (served.manifest.version, served.sha256)
+    told = answer.json()[0] if path == "/score_many" else answer.json().get("base", answer.json())
+    assert entry.results[0].failure == told["failure"] and entry.results[0].stage == told["stage"]
+    if path == "/score_many":
+        assert [result.refused for result in entry.results] == [False, True, False]
+
+
+def test_who_was_told_nothing_leaves_no_entry(audited: Audited) -> None:
+    before = len(audited.entries())
+    assert audited.http.post("/score", json={"lots": -1}).status_code == 400
+    assert audited.http.post("/comparables", json={"tender": FORM}).status_code == 200
+    assert httpx.post(audited.http.base_url.join("/score"), json=FORM).status_code == 401
+    assert len(audited.entries()) == before
+
+
+@pytest.mark.parametrize("path", ["/answer", "/desk/stages", "/desk/suggestions", "/desk/unknown", "/desk/report"])
+def test_a_page_that_shows_a_score_stands_in_the_trail(audited: Audited, path: str) -> None:
+    fields = {"title": "Nursing", "lots": "1", "stage": "draft"}
+    assert audited.http.post(path, data=fields).status_code == 200
+    entry = audited.entries()[-1]
+    saved = audited.http.post("/desk/save.json", data=fields).content
+    assert (entry.action, entry.input, entry.stage) == ("page", sha256(saved), "draft")
+    again = replay(audited.opened(), audited.opened().head().seq, saved)
+    assert (again.differences, again.same_bytes) == ((), None)
+
+
+def test_the_trail_holds_nothing_of_what_was_sent(audited: Audited) -> None:
+    assert audited.http.post("/score", json=FORM).status_code == 200
+    kept = raw(audited.data)
+    assert b"Ashford" not in kept and KEY.encode() not in kept
+
+
+def test_a_portfolio_is_one_entry_with_the_digests_of_all_that_is_served(audited: Audited) -> None:
+    content = made.portfolio(20)
+    job = made.ended(audited.http, made.upload(audited.http, content, stage="draft")["id"])
+    created, done = audited.entries()[-2:]
+    assert (created.action, done.action) == ("job created", "job done")
+    assert created.input == done.input == sha256(content)
+    assert created.job == done.job == job_label(job["id"])
+    for name, link in (("scored.parquet", "output"), ("report.html", "report"), ("scored.parquet.errors", "errors")):
+        assert done.outputs[name] == sha256(audited.http.get(job["links"][link]).content)
+    assert done.rows == job["rows"] and done.bundle_sha256
+    assert [each.page for each in audited.entries() if each.action == "job served"] == ["output", "report", "errors"]
+    assert job["id"].encode() not in raw(audited.data)
+    audited.http.delete(f"/jobs/{job['id']}")
+    assert (audited.entries()[-1].action, audited.entries()[-1].job) == ("job deleted", job_label(job["id"]))
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_an_entry_is_computed_again_to_the_same_bytes(audited: Audited, path: str) -> None:
+    body = json.dumps(BODIES[path]).encode()
+    audited.http.post(path, content=body)
+    store = audited.opened()
+    again = replay(store, store.head().seq, body)
+    assert (again.same_bytes, again.differences) == (True, ())
+    with pytest.raises(UsageError, match=sha256(body)):
+        replay(store, store.head().seq)
+    with pytest.raises(DataError, match=r"SHA-256 is .*, and the entry's"):
+        replay(store, store.head().seq, body + b" ")
+
+
+def test_what_was_told_otherwise_is_listed(audited: Audited) -> None:
+    body = json.dumps({"tender": FORM}).encode()
+    audited.http.post("/score", content=body)
+    store = audited.opened()
+    entry = audited.entries()[-1]
+    other = msgspec.structs.replace(entry, results=(msgspec.structs.replace(entry.results[0], failure=0.9999),))
+    seq = store.append([msgspec.structs.replace(other, output="0" * 64)]).seq
+    again = replay(store, seq, body)
+    assert again.same_bytes is False
+    assert again.differences == (f"result 0: failure was 0.9999, and is {entry.results[0].failure}",)
+    seq = store.append([msgspec.structs.replace(entry, bundle_sha256="0" * 64)]).seq
+    with pytest.raises(BundleError, match="--bundle"):
+        replay(store, seq, body)
+    with pytest.raises(UsageError, match="no entry"):
+        replay(store, seq + 1, body)
+    with pytest.raises(UsageError, match="trail begun"):
+        replay(store, 1, body)
+
+
+def test_nobody_is_told_what_the_trail_cannot_have_and_it_goes_on_afterwards(audited: Audited) -> None:
+    with closing(sqlite3.connect(audited.data / "audit.sqlite")) as other:
+        other.execute("ALTER TABLE audit_entries RENAME TO elsewhere")
+        answer = audited.http.post("/score", json=FORM)
+        assert answer.status_code == 503 and "audit trail" in answer.json()["error"]
+        assert "failure" not in answer.json()
+        other.execute("DROP TABLE IF EXISTS audit_entries")
+        other.execute("ALTER TABLE elsewhere RENAME TO audit_entries")
+    assert audited.http.post("/score", json=FORM).status_code == 200
+    assert verify(audited.opened()).is_whole
+
+
+def test_a_service_that_is_killed_loses_no_entry_of_what_was_answered(tmp_path: Path) -> None:
+    with running(TENDER_RISK_DATA=str(tmp_path)) as process:
+        url = address(process)
+        end = time.monotonic() + 60
+
+        def ask(number: int) -> list[str]:
+            answered = []
+            with httpx.Client(base_url=url, timeout=10) as http:
+                for each in range(10_000):
+                    body = json.dumps({"title": f"Tender {number} {each}", "lots": 1}).encode()
+                    try:
+                        assert http.post("/score", content=body).status_code == 200
+                    except httpx.TransportError:
+                        break
+                    answered.append(sha256(body))
+                    if time.monotonic() > end:
+                        break
+            return answered
+
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(ask, number) for number in range(4)]
+            time.sleep(1.5)
+            process.kill()
+            answered = {digest for each in asked for digest in each.result(70)}
+    store = AuditStore(SqliteTrail(tmp_path / "audit.sqlite", made=False), made=False)
+    assert verify(store).is_whole
+    assert answered and answered <= {read_entry(text).input for _, text, _ in store.rows()}
+
+
+def test_without_a_trail_nothing_is_kept(tmp_path: Path) -> None:
+    with running(TENDER_RISK_DATA=str(tmp_path / "data"), TENDER_RISK_AUDIT="off") as process:
+        assert httpx.post(f"{address(process)}score", json=FORM, timeout=60).status_code == 200
+    assert not (tmp_path / "data").exists()
