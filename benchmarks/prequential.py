@@ -6,8 +6,9 @@ then, its calibration on the windows before, and its level is followed from mont
 where the register tells no more). All forecasts together are judged once. Of publications so recent that their outcomes
 are hardly known none is judged.
 
-- ECE beside its floor: that of perfectly calibrated forecasts of the same probabilities, by simulation. The aim is
-  that of the register, or 1.5 times the floor where that is larger.
+- ECE of all forecasts together beside its floor: that of perfectly calibrated forecasts of the same probabilities, by
+  simulation. The aim is that of the register, or 1.5 times the floor where that is larger. The mean of single windows,
+  where errors of several do not cancel, has a higher floor and no aim.
 - Bins: 15 of equal mass, all together and the mean of single windows; a bin holds if its observed rate lies in its mean
   interval, widened by what counting alone would move it.
 
@@ -65,7 +66,7 @@ DRAWS = 20
 PLAIN = {"objective": "binary:logistic", "max_depth": 4, "eta": 0.05, "subsample": 0.8, "colsample_bytree": 0.5}
 PLAIN_TREES = 200
 SERVED = "served"
-COLUMNS = ("forecasts", "cases", "rate", "mean", "ECE", "floor", "aim", "AUC", "log loss", "bins of 15",
+COLUMNS = ("forecasts", "cases", "rate", "mean", "ECE", "of windows", "floor", "aim", "AUC", "log loss", "bins of 15",
            "of single windows", "mean width")  # fmt: skip
 """What a row shows, in its order."""
 
@@ -140,6 +141,7 @@ def figures(name: str, found: IntervalForecasts, windows_of: Numbers) -> Row:
         "rate": float(y.mean()),
         "mean": float(p.mean()),
         "ECE": metrics.ece(y, p, ones),
+        "of windows": ece_of_windows(found, windows_of),
         "floor": least,
         "aim": max(AIMS.get(found.register, 0.0), MOST_OF_FLOOR * least),
         "AUC": metrics.auc(y, p, ones),
@@ -148,6 +150,15 @@ def figures(name: str, found: IntervalForecasts, windows_of: Numbers) -> Row:
         "of single windows": float(np.mean(by_window)),
         "mean width": float((found.high - found.low).mean()),
     }
+
+
+def ece_of_windows(found: IntervalForecasts, windows_of: Numbers) -> float:
+    """The mean calibration error of single windows, by their cases: what errs up in one and down in the next shows."""
+    total = 0.0
+    for number in np.unique(windows_of):
+        rows = np.flatnonzero(windows_of == number)
+        total += len(rows) * metrics.ece(found.y[rows], found.p[rows], np.ones(len(rows)))
+    return total / len(windows_of)
 
 
 def held(found: IntervalForecasts, rows: Numbers) -> float:
