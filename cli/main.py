@@ -209,6 +209,7 @@ def release(
     to: Annotated[
         Path | None, typer.Option(help="Write the bundle to this directory instead, for --bundle; nothing is served.")
     ] = None,
+    key: Annotated[Path | None, typer.Option(help="The private key that signs it. Your own, if left out.")] = None,
     json: Json = False,
 ) -> None:
     """Release a run's bundle as challenger of the one that is served; the first is served at once."""
@@ -216,11 +217,24 @@ def release(
     from training import promotion
 
     if to:
-        result = promotion.write_bundle(run_id, to)
+        result = promotion.write_bundle(run_id, to, key=key)
     else:
-        result = promotion.release(run_id)
+        result = promotion.release(run_id, key=key)
         note_command("bundle released", result.version, result.champion, "served" if result.served else "challenger")
     print_json(result) if json else output.print_release(out, result)
+
+
+@app.command()
+def sign(
+    bundle: Annotated[Path, typer.Argument(help="The directory of a bundle.")],
+    key: Annotated[Path | None, typer.Option(help="The private key that signs it. Your own, if left out.")] = None,
+) -> None:
+    """Sign a bundle that you have checked, so that whoever trusts your key takes it."""
+    from models import bundle as bundles
+    from models import signatures
+
+    bundles.sign(bundle, signatures.signing_key(key))
+    out.print(f"{bundle} is signed.", markup=False)
 
 
 @app.command()
