@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -270,8 +271,24 @@ def rollback(json: Json = False) -> None:
 def serve(
     host: Annotated[str, typer.Option(help="Keys are required unless it is a loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 3000,
+    bundle: Annotated[
+        str | None,
+        typer.Option("--bundle", help="A bundle's directory, or models:/tender-risk@champion in MLflow."),
+    ] = None,
 ) -> None:
     """Start the service: pages at /, the API beside them."""
     from serving.running import serve as start
 
-    start(host, port)
+    with tempfile.TemporaryDirectory() as scratch:
+        if bundle:
+            os.environ["TENDER_RISK_BUNDLE"] = str(_fetched(bundle, Path(scratch)))
+        start(host, port)
+
+
+def _fetched(bundle: str, into: Path) -> Path:
+    """The directory of a bundle; one at an address in MLflow is copied first."""
+    if not bundle.startswith(("models:/", "runs:/")):
+        return Path(bundle).resolve()
+    from training import tracking
+
+    return tracking.fetch(bundle, into)

@@ -47,6 +47,8 @@ READABLE = (2, 3, FORMAT)
 """Formats that can be read. Those of format 2 have no training profile, those of format 3 no effects."""
 RELEASED = Path(os.environ.get("TENDER_RISK_BUNDLES") or Path(__file__).parent / "released")
 POINTER = RELEASED / "current"
+CHOSEN = "TENDER_RISK_BUNDLE"
+"""The variable that names another directory than the released bundle's."""
 MAX_VERSION = 100
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 CARD, CALIBRATION = "MODEL_CARD.md", "calibration.json"
@@ -311,7 +313,12 @@ def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:
 
 
 def released() -> Path:
-    """The directory of the bundle that is served by default. Raises BundleError if none is released."""
+    """The directory of the bundle that is served by default: that of TENDER_RISK_BUNDLE, else the released one.
+
+    Raises BundleError if none is released.
+    """
+    if chosen := os.environ.get(CHOSEN):
+        return Path(chosen)
     try:
         version = POINTER.read_bytes()[:MAX_VERSION].decode("utf-8", "replace").strip()
     except OSError:
