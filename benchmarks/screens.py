@@ -1,18 +1,22 @@
 """Chromium as a commissioner would use the pages: `python -m benchmarks.screens [--axe FILE] [--out build/screens]`.
 
 From the first page to a printed report by keyboard, with the seconds that a person types; Back and refresh from every
-page; without scripts; at 390 and 320 pixels; with text at 200 %; in forced colours; axe where it is given. Every page
-is kept as a picture, to be looked at. Ends with 1 and a list if anything is wrong.
+page; without scripts; at 390 and 320 pixels; with text at 200 %; in forced colours; axe where it is given. A folder of
+tenders becomes a worklist through the upload's page. Every page is kept as a picture, to be looked at. Ends with 1 and
+a list if anything is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +61,9 @@ PAGES = {
     "portfolio": "/portfolio",
     "missing": "/nope",
 }
-SCRIPTED = ("start", "start-filled", "answer", "answer-changes", "answer-refused", "refused", "report", "about")
+SCRIPTED = (
+    "start", "start-filled", "answer", "answer-changes", "answer-refused", "refused", "report", "about", "worklist",
+)  # fmt: skip
 """Pages that are looked at in every way; the others at both widths."""
 WAYS = {
     "1280": {"viewport": {"width": 1280, "height": 900}},
@@ -96,8 +102,6 @@ def service() -> Iterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    import os
-
     return {name: value for name, value in os.environ.items() if not name.startswith("TENDER_RISK")}
 
 
@@ -115,20 +119,39 @@ def faults(page: Page, axe: str, wide: bool = True) -> list[str]:
     return found
 
 
-def look(browser: Browser, address: str, out: Path, axe: str) -> dict[str, list[str]]:
+def worklist(browser: Browser, address: str) -> dict[str, str]:
+    """Uploads the examples as an auditor would; the paths of their worklist and of its first row, by name."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as folder:
+        for path in sorted((ROOT / "examples").glob("*.json")):
+            folder.write(path, path.name)
+    page = browser.new_page()
+    page.goto(f"{address}/portfolio")
+    page.locator("#many").set_input_files(
+        files=[{"name": "examples.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}]
+    )
+    page.locator("button", has_text="Upload and score").click()
+    row = page.locator("a[href*='/row/']").first
+    row.wait_for(timeout=120_000)
+    path = page.url.removeprefix(address)
+    paths = {"worklist": path, "worklist-row": row.get_attribute("href") or path}
+    page.close()
+    return paths
+
+
+def look(browser: Browser, address: str, pages: dict[str, str], out: Path, axe: str) -> dict[str, list[str]]:
     """A picture of every page in every way, and what is wrong with each."""
     problems = {}
     for way, how in WAYS.items():
         context = browser.new_context(bypass_csp=way != "no-scripts", **how)  # type: ignore[arg-type]
         page = context.new_page()
-        for name, path in PAGES.items():
+        for name, path in pages.items():
             if way not in ("1280", "390") and name not in SCRIPTED:
                 continue
             page.goto(address + path)
             if way == "text-200":
                 page.add_style_tag(content="html { font-size: 200% !important }")
-            asked = axe if way in ("1280", "390") else ""
-            if found := faults(page, asked) if way != "no-scripts" else []:
+            if found := faults(page, axe) if way != "no-scripts" else []:
                 problems[f"{name} at {way}"] = found
             page.screenshot(path=out / f"{name}-{way}.png", full_page=True)
         context.close()
@@ -218,10 +241,10 @@ def _reach(page: Page, selector: str) -> None:
     raise SystemExit(f"no tab leads to {selector}")
 
 
-def picture(browser: Browser, address: str, to: Path) -> None:
-    """The upper part of the answer, as the README shows it."""
-    page = browser.new_page(viewport={"width": 1000, "height": 960})
-    page.goto(address + PAGES["answer"])
+def picture(browser: Browser, address: str, path: str, to: Path) -> None:
+    """The upper part of a page, as the README shows it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(address + path)
     page.screenshot(path=to)
     page.close()
 
@@ -231,15 +254,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--axe", type=Path, help="axe.min.js of npm's axe-core")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "screens")
-    parser.add_argument("--picture", type=Path, help="where the README's picture of the answer goes")
+    parser.add_argument("--pictures", type=Path, help="the folder for the README's pictures, answer and worklist")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     axe = options.axe.read_text(encoding="utf-8") if options.axe else ""
     with service() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        problems = {**by_keyboard(browser, address, options.out), **look(browser, address, options.out, axe)}
-        if options.picture:
-            picture(browser, address, options.picture)
+        pages = {**PAGES, **worklist(browser, address)}
+        problems = {**by_keyboard(browser, address, options.out), **look(browser, address, pages, options.out, axe)}
+        if options.pictures:
+            for name in ("answer", "worklist"):
+                picture(browser, address, pages[name], options.pictures / f"{name}.png")
         browser.close()
     for where, found in problems.items():
         print(f"{where}: {'; '.join(found)}")

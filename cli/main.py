@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -209,6 +210,7 @@ def release(
     to: Annotated[
         Path | None, typer.Option(help="Write the bundle to this directory instead, for --bundle; nothing is served.")
     ] = None,
+    key: Annotated[Path | None, typer.Option(help="The private key that signs it. Your own, if left out.")] = None,
     json: Json = False,
 ) -> None:
     """Release a run's bundle as challenger of the one that is served; the first is served at once."""
@@ -216,11 +218,24 @@ def release(
     from training import promotion
 
     if to:
-        result = promotion.write_bundle(run_id, to)
+        result = promotion.write_bundle(run_id, to, key=key)
     else:
-        result = promotion.release(run_id)
+        result = promotion.release(run_id, key=key)
         note_command("bundle released", result.version, result.champion, "served" if result.served else "challenger")
     print_json(result) if json else output.print_release(out, result)
+
+
+@app.command()
+def sign(
+    bundle: Annotated[Path, typer.Argument(help="The directory of a bundle.")],
+    key: Annotated[Path | None, typer.Option(help="The private key that signs it. Your own, if left out.")] = None,
+) -> None:
+    """Sign a bundle that you have checked, so that whoever trusts your key takes it."""
+    from models import bundle as bundles
+    from models import signatures
+
+    bundles.sign(bundle, signatures.signing_key(key))
+    out.print(f"{bundle} is signed.", markup=False)
 
 
 @app.command()
@@ -256,8 +271,24 @@ def rollback(json: Json = False) -> None:
 def serve(
     host: Annotated[str, typer.Option(help="Keys are required unless it is a loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 3000,
+    bundle: Annotated[
+        str | None,
+        typer.Option("--bundle", help="A bundle's directory, or models:/tender-risk@champion in MLflow."),
+    ] = None,
 ) -> None:
     """Start the service: pages at /, the API beside them."""
     from serving.running import serve as start
 
-    start(host, port)
+    with tempfile.TemporaryDirectory() as scratch:
+        if bundle:
+            os.environ["TENDER_RISK_BUNDLE"] = str(_fetched(bundle, Path(scratch)))
+        start(host, port)
+
+
+def _fetched(bundle: str, into: Path) -> Path:
+    """The directory of a bundle; one at an address in MLflow is copied first."""
+    if not bundle.startswith(("models:/", "runs:/")):
+        return Path(bundle).resolve()
+    from training import tracking
+
+    return tracking.fetch(bundle, into)

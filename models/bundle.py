@@ -15,12 +15,13 @@ import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import xgboost as xgb
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from features.catalogue import catalogue
 from features.feature import THEMES, Feature
@@ -29,9 +30,12 @@ from features.table_builder import columns_asked
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import RegisterHistory
 from models import register_histories
+from models.bundle_files import MANIFEST as MANIFEST  # noqa: PLC0414 - as bundles.MANIFEST it is used
+from models.bundle_files import is_name, manifest_bytes, own_bytes, sha256
 from models.calibration import Calibration
 from models.effects import LAYERS, EffectTable, FactorEffect, Layer
 from models.reference_classes import ClassRates, placement
+from models.signatures import sign_manifest, signer_of
 from models.training_profile import TrainingProfile
 from tenders.codelists import UK_OCIDS
 from tenders.errors import BundleError
@@ -43,12 +47,12 @@ READABLE = (2, 3, FORMAT)
 """Formats that can be read. Those of format 2 have no training profile, those of format 3 no effects."""
 RELEASED = Path(os.environ.get("TENDER_RISK_BUNDLES") or Path(__file__).parent / "released")
 POINTER = RELEASED / "current"
+CHOSEN = "TENDER_RISK_BUNDLE"
+"""The variable that names another directory than the released bundle's."""
 MAX_VERSION = 100
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-MANIFEST, CARD, CALIBRATION = "manifest.json", "MODEL_CARD.md", "calibration.json"
+CARD, CALIBRATION = "MODEL_CARD.md", "calibration.json"
 TRACK_RECORDS, TRAINING_PROFILE = "track_records.parquet", "reference.json"
-MAX_MANIFEST_BYTES = 16 * 2**20
-"""A released manifest has less than a hundredth of it."""
 FAILURE_OUTCOMES = ("no_award", "early_end")
 """The outcomes that count as failure."""
 NO_LOG_ODDS = 0.5
@@ -126,8 +130,9 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A bundle in memory, with boosters and calibration by (outcome, stage).
 
     `histories` are the register's records by outcome, `registers` the bundles of other registers by name, `pictures`
-    those of the card by file name, `sha256` the digest of the manifest that it was read from. The bundle for unknown
-    registers has no `training_profile`: there are no rows to compare with.
+    those of the card by file name, `sha256` the digest of the manifest that it was read from, and `signer` the name of
+    the key that signed it. The bundle for unknown registers has no `training_profile`: there are no rows to compare
+    with.
     """
 
     manifest: BundleManifest
@@ -140,6 +145,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     card: str = ""
     pictures: dict[str, bytes] = {}
     sha256: str = ""
+    signer: str = ""
 
     @cached_property
     def weighed(self) -> tuple[Feature, ...]:
@@ -307,7 +313,12 @@ def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:
 
 
 def released() -> Path:
-    """The directory of the bundle that is served by default. Raises BundleError if none is released."""
+    """The directory of the bundle that is served by default: that of TENDER_RISK_BUNDLE, else the released one.
+
+    Raises BundleError if none is released.
+    """
+    if chosen := os.environ.get(CHOSEN):
+        return Path(chosen)
     try:
         version = POINTER.read_bytes()[:MAX_VERSION].decode("utf-8", "replace").strip()
     except OSError:
@@ -317,11 +328,13 @@ def released() -> Path:
     return RELEASED / version
 
 
-def save(bundle: Bundle, directory: Path) -> None:
-    """Writes a bundle whole or not at all: into a sibling directory that is then renamed."""
+def save(bundle: Bundle, directory: Path, key: Ed25519PrivateKey | None = None) -> None:
+    """Writes a bundle whole or not at all, into a sibling directory that is then renamed; signed if a key is given."""
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     _write(bundle, partial)
+    if key:
+        sign_manifest(partial, key)
     shutil.rmtree(directory, ignore_errors=True)
     partial.rename(directory)
 
@@ -349,17 +362,22 @@ def _write(bundle: Bundle, directory: Path) -> None:
     (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
-def load(directory: Path) -> Bundle:
-    """Reads and verifies a bundle. Raises BundleError that names every difference."""
-    try:
-        data = _own_bytes(directory, MANIFEST, MAX_MANIFEST_BYTES)
-    except OSError as error:
-        raise BundleError(f"{directory}: no bundle there ({error.strerror})") from None
-    if data is None:
-        raise BundleError(f"{directory}: {MANIFEST} is a link, or larger than {MAX_MANIFEST_BYTES // 2**20} MB")
+def load(directory: Path, signed: bool = True) -> Bundle:
+    """Reads and verifies a bundle. Raises BundleError that names every difference.
+
+    `signed=False` is for what this machine's own training has just written: a release has to be signed.
+    """
+    data = manifest_bytes(directory)
+    signer = signer_of(directory, data) if signed else ""
     manifest = _manifest(data, directory)
     bundle = _read(_verified(directory, manifest), manifest, directory)
-    return msgspec.structs.replace(bundle, sha256=hashlib.sha256(data).hexdigest())
+    return msgspec.structs.replace(bundle, sha256=sha256(data), signer=signer)
+
+
+def sign(directory: Path, key: Ed25519PrivateKey) -> None:
+    """Signs a bundle that lies in a directory. Raises BundleError if it does not verify otherwise."""
+    load(directory, signed=False)
+    sign_manifest(directory, key)
 
 
 def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path) -> Bundle:
@@ -422,7 +440,7 @@ def _verified(directory: Path, manifest: BundleManifest) -> dict[str, bytes]:
     wrong: list[str] = []
     for name, digest in manifest.digests.items():
         try:
-            content = _own_bytes(directory, name)
+            content = own_bytes(directory, name) if is_name(name) else None
         except OSError:
             wrong.append(f"{name} is missing")
             continue
@@ -430,36 +448,13 @@ def _verified(directory: Path, manifest: BundleManifest) -> dict[str, bytes]:
             wrong.append(f"{name[:80]!r} is no file of the bundle's own")
             continue
         files[name] = content
-        if hashlib.sha256(files[name]).hexdigest() != digest:
+        if sha256(content) != digest:
             wrong.append(f"{name} is not the file that was released")
     wrong += [f"{name} has no digest" for name in _required_files(manifest) if name not in manifest.digests]
     wrong += _unknown_features(manifest)
     if wrong:
         raise BundleError(f"{directory}: {'; '.join(wrong)}")
     return files
-
-
-def _own_bytes(directory: Path, name: str, most: int | None = None) -> bytes | None:
-    """The content of a file in a bundle's directory. Raises OSError if there is none.
-
-    None if the name leads out of the directory or over a link, or for more than `most` bytes.
-    """
-    path = PurePosixPath(name)
-    if (
-        not path.parts
-        or path.is_absolute()
-        or ".." in path.parts
-        or str(path) != name
-        or not name.isprintable()
-        or "\\" in name
-    ):
-        return None
-    steps = [directory.joinpath(*path.parts[: count + 1]) for count in range(len(path.parts))]
-    if any(step.is_symlink() for step in steps) or (steps[-1].exists() and not steps[-1].is_file()):
-        return None
-    with steps[-1].open("rb") as file:
-        content = file.read() if most is None else file.read(most + 1)
-    return content if most is None or len(content) <= most else None
 
 
 def _required_files(manifest: BundleManifest) -> list[str]:

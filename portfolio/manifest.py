@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow.compute as pc
 
-from models.bundle import MANIFEST
+from models.bundle_files import MANIFEST
 from portfolio.work import RunOptions, ScoredPart
 from portfolio.worklist import WorklistSummary
 from tenders.errors import UnreachableError

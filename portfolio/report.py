@@ -218,8 +218,8 @@ def _money_sentences(summary: WorklistSummary) -> Iterator[str]:
     if summary.unvalued:
         rank = " and rank after all others" if summary.options.by_loss else ""
         yield (
-            f"{summary.unvalued:,} tenders have no known value. They are not in that sum{rank}. "
-            f"{summary.unvalued_listed:,} of them are listed."
+            f"Tenders without a known value are not in that sum{rank}: {summary.unvalued:,}, of which "
+            f"{summary.unvalued_listed:,} on the list."
         )
 
 

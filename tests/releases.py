@@ -1,4 +1,7 @@
-"""Releases that tests make in a moment: the released bundle under another version, and with other probabilities."""
+"""Releases that tests make in a moment: the released bundle under another version, with other probabilities.
+
+They are signed by a key that `trusted` tells a service to trust.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,20 @@ import shutil
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from models import bundle as bundles
+from models import signatures
 from models.bundle import BundleManifest
 from models.calibration import Calibration
+
+KEY = Ed25519PrivateKey.generate()
+
+
+def trusted(directory: Path) -> dict[str, str]:
+    """The environment of a service that serves the releases in a directory."""
+    (directory / "tests.pub").write_bytes(signatures.public_pem(KEY))
+    return {"TENDER_RISK_BUNDLES": str(directory), signatures.KEYS: str(directory / "tests.pub")}
 
 
 def released_as(version: str, directory: Path, shift: float = 0.0) -> Path:
@@ -30,6 +43,8 @@ def released_as(version: str, directory: Path, shift: float = 0.0) -> Path:
         made / bundles.MANIFEST,
         msgspec.json.encode(msgspec.structs.replace(manifest, version=version, digests=digests)),
     )
+    (made / signatures.SIGNATURE).unlink()
+    signatures.sign_manifest(made, KEY)
     return made
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import bundle as bundles
+from models import signatures
 from models.bundle import ANY, Bundle
 from tenders import casebook
 from tenders.errors import BundleError, DataError, Problem, UnreachableError, UsageError
@@ -162,17 +163,20 @@ class RollbackResult(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: str
 
 
-def release(run_id: str, today: datetime | None = None) -> ReleaseResult:
+def release(run_id: str, today: datetime | None = None, key: Path | None = None) -> ReleaseResult:
     """Copies a run's bundle to models/released under the month's next version, as challenger of what is served.
 
-    If nothing is served, it becomes champion at once. Raises UsageError if there is no such run, UnreachableError if
-    the store cannot be reached.
+    It is signed by the private key in the file `key`, or by this user's own. If nothing is served, it becomes champion
+    at once. Raises UsageError if there is no such run or key, UnreachableError if the store cannot be reached,
+    BundleError if this machine does not trust the key.
     """
+    signing = signatures.signing_key(key)
     with tempfile.TemporaryDirectory() as scratch:
-        trained = bundles.load(tracking.fetch(run_id, Path(scratch)))
+        trained = bundles.load(tracking.fetch(run_id, Path(scratch)), signed=False)
         version = next_version(today or datetime.now(UTC))
-        bundles.save(with_version(trained, version), bundles.RELEASED / version)
+        bundles.save(with_version(trained, version), bundles.RELEASED / version, signing)
     try:
+        bundles.load(bundles.RELEASED / version)
         champion = served()
         model = tracking.register(version, run_id)
         if champion is None:
@@ -187,19 +191,21 @@ def release(run_id: str, today: datetime | None = None) -> ReleaseResult:
     return ReleaseResult(version=version, served=champion is None, champion=champion or version)
 
 
-def write_bundle(run_id: str, to: Path, today: datetime | None = None) -> ReleaseResult:
+def write_bundle(run_id: str, to: Path, today: datetime | None = None, key: Path | None = None) -> ReleaseResult:
     """Copies a run's bundle to a directory of the user's, under the month's next version there. Nothing else changes.
 
-    Raises UsageError if there is no such run or if the directory holds something else, UnreachableError.
+    It is signed as by `release`. Raises UsageError if there is no such run or key or if the directory holds something
+    else, UnreachableError.
     """
+    signing = signatures.signing_key(key)
     if to.exists() and not ((to / bundles.MANIFEST).is_file() or (to.is_dir() and not any(to.iterdir()))):
         raise UsageError(f"{to} exists and is no bundle. Name a new or empty directory")
     with tempfile.TemporaryDirectory() as scratch:
-        trained = bundles.load(tracking.fetch(run_id, Path(scratch)))
+        trained = bundles.load(tracking.fetch(run_id, Path(scratch)), signed=False)
         version = next_version(today or datetime.now(UTC))
         try:
             to.parent.mkdir(parents=True, exist_ok=True)
-            bundles.save(with_version(trained, version), to)
+            bundles.save(with_version(trained, version), to, signing)
         except OSError as error:
             raise UnreachableError(f"{to}: {error.strerror}. Check the permissions") from None
     return ReleaseResult(version=version, served=False, champion=served() or "", directory=str(to))

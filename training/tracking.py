@@ -1,14 +1,17 @@
 """Runs and released bundles in MLflow. This is the only module that imports mlflow.
 
+Every run logs its bundle as a model that `mlflow.pyfunc.load_model` loads (by `tender_risk.pyfunc`, without pickle).
 Released bundles are versions of one registered model. Each has a run, and its bundle's version as the tag `bundle`.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Literal
 
@@ -19,12 +22,20 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import msgspec
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow import MlflowClient
+from mlflow.data.code_dataset_source import CodeDatasetSource
+from mlflow.data.meta_dataset import MetaDataset
 from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import DataType
+from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
 
 from models import bundle as bundles
+from models.bundle import BundleManifest, TrainingSource
+from tenders.columns import FORM
 from tenders.errors import UnreachableError, UsageError
 from training import cards
 from training.recipe import BoosterParams, Recipe, recipe_toml
@@ -47,6 +58,14 @@ MODEL = "tender-risk"
 BUNDLE = "bundle"
 RECIPE = "recipe.toml"
 TAG = "bundle"
+DIGEST = 36
+"""Characters of a digest that MLflow keeps of a dataset."""
+HEADLINE = "brier_skill"
+"""The one metric without a prefix: the Brier skill of the headline outcome."""
+LOADER = "tender_risk.pyfunc"
+"""The module by which MLflow loads a model."""
+PROBABILITIES = ("failure", "no_award", "early_end", "single_bid")
+EXAMPLE = {"title": "Community care for adults", "value": "£240m", "lots": 1, "term_years": 10}
 
 Alias = Literal["champion", "challenger", "former"]
 
@@ -66,18 +85,25 @@ def log(result: TrainingResult) -> str:
     """
     with _client():
         mlflow.set_experiment(EXPERIMENT)
-        with mlflow.start_run() as run:
+        manifest = result.bundle.manifest
+        with mlflow.start_run(run_name=_run_name(manifest), description=_description(result)) as run:
+            with tempfile.TemporaryDirectory() as scratch:
+                bundles.save(result.bundle, Path(scratch) / BUNDLE)
+                model_id = _log_model(Path(scratch) / BUNDLE, manifest.version)
+            if skill := _headline(result):
+                mlflow.log_metrics({HEADLINE: skill[1]}, model_id=model_id)
+                mlflow.set_tag("headline", skill[0])
+            mlflow.set_tag("mlflow.source.git.commit", manifest.commit)
             mlflow.log_params(_params(result.recipe))
-            for source in result.bundle.manifest.data:
+            for source in manifest.data:
                 mlflow.log_params({f"data.{source.name}.{k}": v for k, v in msgspec.structs.asdict(source).items()})
+                mlflow.log_input(_dataset(source), context="training", tags={"rows": str(source.rows)})
             mlflow.log_text(result.bundle.card, bundles.CARD)
             _log_casebook(result)
             if result.registers:
                 _log_registers(result.registers)
                 _log_search(result.recipe, result.registers)
             with tempfile.TemporaryDirectory() as scratch:
-                bundles.save(result.bundle, Path(scratch) / BUNDLE)
-                mlflow.log_artifacts(str(Path(scratch) / BUNDLE), BUNDLE)
                 table = forecasts_table(list(unseen_forecasts(result)))
                 pq.write_table(table, Path(scratch) / FORECASTS, compression="zstd")
                 mlflow.log_artifact(str(Path(scratch) / FORECASTS))
@@ -88,18 +114,88 @@ def log(result: TrainingResult) -> str:
             return str(run.info.run_id)
 
 
-def fetch(run_id: str, into: Path) -> Path:
-    """Copies a run's bundle into a directory, and returns where it is.
+def _run_name(manifest: BundleManifest) -> str:
+    """What a run has learnt from, in words, such as `casebook_uk, 231 cases and own, 4,875 cases`."""
+    named = [f"{source.name}, {source.rows:,} cases" for source in manifest.data]
+    if len(named) <= 2:
+        return " and ".join(named) or "no data"
+    rows = sum(source.rows for source in manifest.data[1:])
+    return f"{named[0]} and {len(named) - 1} other histories, {rows:,} cases"
 
-    Raises UsageError if there is no such run, UnreachableError if the store cannot be read.
+
+def _description(result: TrainingResult) -> str:
+    manifest = result.bundle.manifest
+    judged = "".join(f"\n- {name}" for name in result.fresh_metrics)
+    return f"Failure probabilities for public tenders. {manifest.evidence}\n\nJudged, each a prefix of metrics:{judged}"
+
+
+def _headline(result: TrainingResult) -> tuple[str, float] | None:
+    """The Brier skill of failure as of a draft, else of the first that was judged, and of what it is."""
+    rows = result.fresh_metrics
+    for name in sorted(rows, key=lambda name: name != "failure/draft/cohort"):
+        skill = rows[name].get(HEADLINE)
+        if skill is not None and math.isfinite(skill):
+            return name, skill
+    return None
+
+
+def _dataset(source: TrainingSource) -> MetaDataset:
+    """A history as MLflow names it: by its digest, cut to what MLflow keeps."""
+    origin = CodeDatasetSource(tags={"name": source.name, "first": source.first, "last": source.last})
+    return MetaDataset(origin, name=source.name, digest=source.sha256[:DIGEST])
+
+
+def _log_model(directory: Path, version: str) -> str:
+    """Logs a bundle as a model of the active run; returns the model's id.
+
+    Columns are optional and of any type, as `tender_risk.Model.predict_proba` takes them: keys of the form, `ocid`, and
+    `ocds` for whole documents.
     """
+    names = (*(field.name for field in FORM), "ocid", "ocds")
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(AnyType(), name, required=False) for name in names]),
+        outputs=Schema([ColSpec(DataType.double, name) for name in PROBABILITIES]),
+        params=ParamSchema([ParamSpec("stage", DataType.string, None)]),
+    )
+    logged = mlflow.pyfunc.log_model(
+        name=MODEL,
+        loader_module=LOADER,
+        data_path=str(directory),
+        signature=signature,
+        input_example=pd.DataFrame([EXAMPLE]),
+        pip_requirements=[f"tender-risk=={installed_version('tender-risk')}"],
+        metadata={TAG: version},
+    )
+    return str(logged.model_id)
+
+
+def fetch(address: str, into: Path) -> Path:
+    """Copies the bundle of a run, or at an address such as `models:/tender-risk@champion`, into a directory.
+
+    Returns where it is. Raises UsageError if there is none, UnreachableError if the store cannot be read.
+    """
+    run_id = address.removeprefix("runs:/").partition("/")[0]
     try:
         _connect()
-        return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=BUNDLE, dst_path=str(into)))
+        model_id = None if address.startswith("models:/") else _model_id(run_id)
+        uri = address if address.startswith("models:/") else f"models:/{model_id}" if model_id else None
+        if uri is None:
+            # A run before models were logged, or one that somebody wrote.
+            return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=BUNDLE, dst_path=str(into)))
+        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into)))
     except MlflowException as error:
-        raise UsageError(f"run {run_id!r} has no bundle: {error.message}") from None
+        raise UsageError(f"{address!r} has no bundle: {error.message}") from None
     except OSError as error:
-        raise UnreachableError(f"the bundle of run {run_id!r} cannot be read: {error}") from None
+        raise UnreachableError(f"the bundle of {address!r} cannot be read: {error}") from None
+    if not (found / "MLmodel").is_file():
+        return found
+    return found / str(mlflow.models.Model.load(str(found)).flavors["python_function"]["data"])
+
+
+def _model_id(run_id: str) -> str | None:
+    """The model that a run logged first; None if it logged none."""
+    outputs = mlflow.get_run(run_id).outputs
+    return outputs.model_outputs[0].model_id if outputs and outputs.model_outputs else None
 
 
 def run_forecasts(run_id: str) -> Mapping[str, Forecasts] | None:
@@ -128,17 +224,20 @@ def adopt(directory: Path) -> str:
     with _client():
         mlflow.set_experiment(EXPERIMENT)
         with mlflow.start_run(run_name=f"{directory.name}, found on disk") as run:
-            mlflow.log_artifacts(str(directory), BUNDLE)
+            _log_model(directory, directory.name)
             return str(run.info.run_id)
 
 
 def register(version: str, run_id: str) -> RegisteredModel:
-    """Makes a run's bundle a version of the registered model."""
+    """Makes a run's bundle, as it was released, a version of the registered model."""
     with _client() as client:
         if not client.search_registered_models(f"name = '{MODEL}'"):
-            client.create_registered_model(MODEL)
-        source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE}"
-        created = client.create_model_version(MODEL, source, run_id, tags={TAG: version})
+            client.create_registered_model(MODEL, description="Failure probabilities for public tenders.")
+        with mlflow.start_run(run_id=run_id):
+            model_id = _log_model(bundles.RELEASED / version, version)
+        created = client.create_model_version(
+            MODEL, f"models:/{model_id}", run_id, tags={TAG: version}, model_id=model_id
+        )
         return RegisteredModel(number=str(created.version), version=version, run_id=run_id)
 
 
@@ -186,11 +285,11 @@ def _log_casebook(result: TrainingResult) -> None:
     for (outcome, stage), fit in result.fits.items():
         for model, kinds in {"model": fit.metrics, **fit.baselines}.items():
             for kind, row in kinds.items():
-                _log_metrics(f"{outcome}.{stage}.{model}.{kind}", flat_metrics(row))
+                _log_metrics(f"{outcome}/{stage}/{model}/{kind}", flat_metrics(row))
         mlflow.log_figure(cards.plot_casebook(fit), f"curves/{outcome}-{stage}.png")
     for stage, fit in result.headline.items():
         for kind, row in fit.metrics.items():
-            _log_metrics(f"failure.{stage}.model.{kind}", flat_metrics(row))
+            _log_metrics(f"failure/{stage}/model/{kind}", flat_metrics(row))
 
 
 def _log_registers(result: RegistersResult) -> None:
@@ -198,7 +297,7 @@ def _log_registers(result: RegistersResult) -> None:
         mlflow.log_text(bundle.card, f"{name}/{bundles.CARD}")
     for row in result.metrics:
         values = msgspec.structs.asdict(row)
-        where = ".".join(values.pop(part) for part in ("register", "outcome", "stage"))
+        where = "/".join(values.pop(part) for part in ("register", "outcome", "stage"))
         values["auc_low"], values["auc_high"] = values.pop("auc_ci")
         _log_metrics(where, values)
     for forecasts in result.forecasts:
@@ -206,10 +305,10 @@ def _log_registers(result: RegistersResult) -> None:
         mlflow.log_figure(cards.plot_register(forecasts), name)
     for pooled in result.pooled:
         for score in pooled.scores:
-            kind = score.kind.replace(", ", ".").replace(" ", "_")
-            _log_metrics(f"{score.register}.{score.outcome}.{kind}", {"auc": score.auc})
+            kind = score.kind.replace(", ", "/").replace(" ", "_")
+            _log_metrics(f"{score.register}/{score.outcome}/{kind}", {"auc": score.auc})
     for ablation in result.ablations:
-        where = f"{ablation.register}.{ablation.outcome}.{ablation.stage}.without"
+        where = f"{ablation.register}/{ablation.outcome}/{ablation.stage}/without"
         _log_metrics(where, {theme: -loss for theme, loss in ablation.auc_loss.items()})
 
 
@@ -226,7 +325,7 @@ def _log_search(recipe: Recipe, result: RegistersResult) -> None:
 
 
 def _log_metrics(where: str, values: Mapping[str, float | None]) -> None:
-    mlflow.log_metrics({f"{where}.{k}": float(v) for k, v in values.items() if v is not None})
+    mlflow.log_metrics({f"{where}/{k}": float(v) for k, v in values.items() if v is not None})
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from models.score import Score
 from portfolio import rendering
 from serving.answers import bundle_identity
 from serving.audit.noting import is_noted, note_page
+from serving.audit.trail import AuditSettings, audit_settings
 from serving.pages.drafts import Draft, saved_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -70,4 +71,15 @@ def read_static(name: str) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    return rendering.environment(TEMPLATES, rendering.TEMPLATES)
+    templates = rendering.environment(TEMPLATES, rendering.TEMPLATES)
+    templates.globals["stored"] = what_is_stored(audit_settings())
+    return templates
+
+
+def what_is_stored(settings: AuditSettings) -> str:
+    """What the service keeps of a tender that a person enters, as a sentence."""
+    if not settings.is_on:
+        return "We store nothing that you enter."
+    if settings.inputs:
+        return "We keep what you enter and the scores that we show."
+    return "We do not store what you enter. We note which scores we show, and when."

@@ -14,6 +14,7 @@ import pytest
 import xgboost as xgb
 
 from models import bundle as bundles
+from models import bundle_files, signatures
 from models import score as scoring
 from models.bundle import Bundle, join_boosters
 from tenders.errors import BundleError
@@ -80,6 +81,7 @@ def held(directory: Path) -> list[Path]:
 
 FILES = [path.relative_to(bundles.released()).as_posix() for path in held(bundles.released())]
 FILES.remove(bundles.MANIFEST)
+FILES.remove(signatures.SIGNATURE)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -210,7 +212,7 @@ def test_links_are_not_followed(saved: Path, tmp_path: Path) -> None:
 
 def test_a_manifest_of_any_size_is_not_read(saved: Path) -> None:
     with (saved / "manifest.json").open("r+b") as file:
-        file.truncate(bundles.MAX_MANIFEST_BYTES + 1)
+        file.truncate(bundle_files.MAX_MANIFEST_BYTES + 1)
     with pytest.raises(BundleError, match="larger than 16 MB"):
         bundles.load(saved)
 

@@ -134,7 +134,7 @@ def test_sentences_mention_ties_draws_limits_repeats_and_unknown_values() -> Non
         "not their place in the file",
         "At most 3 per buyer",
         "of 10 reviews are unused",
-        "have no known value. They are not in that sum and rank after all others",
+        "Tenders without a known value are not in that sum and rank after all others",
         "The bundle has no validation results",
         "Since the earlier run",
     ):
@@ -143,7 +143,7 @@ def test_sentences_mention_ties_draws_limits_repeats_and_unknown_values() -> Non
 
 def test_sentences_leave_out_what_does_not_apply() -> None:
     text = " ".join(summary_sentences(build_worklist(table({"value_gbp": 1.0}), WorklistOptions(capacity=1)).summary))
-    for words in ("random", "equal", "per buyer", "repeat", "no known value", "earlier", "unused"):
+    for words in ("random", "equal", "per buyer", "repeat", "without a known value", "earlier", "unused"):
         assert words not in text
 
 

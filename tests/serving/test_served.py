@@ -17,11 +17,12 @@ import httpx
 import pytest
 
 from models import bundle as bundles
+from models import signatures
 from portfolio.manifest import bundle_digest
 from serving import served
 from serving.served import HEADER, BundleWatch, ServedBundle
 from tenders.errors import BundleError
-from tests.releases import released_as, replace
+from tests.releases import released_as, replace, trusted
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
 from tests.serving.made import MANCHESTER
@@ -54,7 +55,7 @@ def home(releases: Path, tmp_path: Path) -> Path:
 def service(releases: Path) -> Iterator[httpx.Client]:
     """A client of a service that serves what the pointer in `releases` names."""
     write_pointer(releases / "current", OLD)
-    with running(TENDER_RISK_BUNDLES=str(releases)) as process, httpx.Client(base_url=address(process)) as http:
+    with running(**trusted(releases)) as process, httpx.Client(base_url=address(process)) as http:
         http.timeout = httpx.Timeout(60)
         yield http
 
@@ -174,6 +175,7 @@ def test_jobs_keep_the_bundle_with_which_they_began(http: httpx.Client, releases
 @pytest.fixture
 def watched(home: Path, monkeypatch: pytest.MonkeyPatch) -> BundleWatch:
     """The watch of this process, which serves OLD."""
+    monkeypatch.setenv(signatures.KEYS, trusted(home)[signatures.KEYS])
     monkeypatch.setattr(bundles, "RELEASED", home)
     monkeypatch.setattr(bundles, "POINTER", home / "current")
     monkeypatch.setattr(served, "_state", served.BundleState())
@@ -214,7 +216,7 @@ def test_what_is_computed_of_a_bundle_is_computed_anew_of_the_next(watched: Bund
 def test_a_bundle_that_gives_no_probability_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served.math, "isfinite", lambda _: False)
     with pytest.raises(BundleError, match="which is no probability"):
-        served.load(home / OLD)
+        served.load(bundles.released())
 
 
 def test_pages_are_prepared_by_the_new_bundle_before_it_is_served(watched: BundleWatch, home: Path) -> None:

@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
@@ -194,6 +196,18 @@ def aliases() -> dict[str, str]:
 
 def shuffled(each: Forecasts) -> Forecasts:
     return msgspec.structs.replace(each, p=np.random.default_rng(0).permutation(each.p))
+
+
+def test_a_release_by_a_key_that_this_machine_does_not_trust_leaves_nothing(
+    run_id: str, home: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "office.key"
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    key.write_bytes(pem)
+    key.chmod(0o600)
+    with pytest.raises(BundleError, match="by none of the trusted keys"):
+        promotion.release(run_id, NOVEMBER, key)
+    assert list(home.iterdir()) == []
 
 
 def test_the_first_release_is_the_run_s_bundle_and_is_served(run_id: str, home: Path, result: TrainingResult) -> None:

@@ -48,17 +48,38 @@ def test_parameters_and_data_fingerprints_are_there(run: Run, result: TrainingRe
 def test_every_figure_is_there_and_no_figure_that_is_not(run: Run, result: TrainingResult) -> None:
     metrics = run.data.metrics
     for (outcome, stage), each in result.fits.items():
-        assert metrics[f"{outcome}.{stage}.model.cohort.auc"] == each.metrics["cohort"].auc
-        assert metrics[f"{outcome}.{stage}.model.cohort.auc_low"] == each.metrics["cohort"].auc_ci[0]
-        assert metrics[f"{outcome}.{stage}.logistic_regression.picked.n"] == each.metrics["picked"].n
-        assert f"{outcome}.{stage}.model.picked.brier" not in metrics
-    assert metrics["failure.draft.model.cohort.base_rate"] == result.headline["draft"].metrics["cohort"].base_rate
+        assert metrics[f"{outcome}/{stage}/model/cohort/auc"] == each.metrics["cohort"].auc
+        assert metrics[f"{outcome}/{stage}/model/cohort/auc_low"] == each.metrics["cohort"].auc_ci[0]
+        assert metrics[f"{outcome}/{stage}/logistic_regression/picked/n"] == each.metrics["picked"].n
+        assert f"{outcome}/{stage}/model/picked/brier" not in metrics
+    assert metrics["failure/draft/model/cohort/base_rate"] == result.headline["draft"].metrics["cohort"].base_rate
 
 
-def test_curves_card_and_bundle_are_there(run_id: str, result: TrainingResult) -> None:
-    assert {bundles.CARD, "curves", tracking.BUNDLE} <= artefacts(run_id)
+def test_a_run_says_what_it_is(run: Run, result: TrainingResult) -> None:
+    source = result.bundle.manifest.data[0]
+    assert run.info.run_name == f"casebook_uk, {source.rows:,} cases"
+    assert result.bundle.manifest.evidence in run.data.tags["mlflow.note.content"]
+    assert run.data.tags["mlflow.source.git.commit"] == result.bundle.manifest.commit
+    assert run.data.metrics["brier_skill"] == result.headline["draft"].metrics["cohort"].brier_skill
+    assert run.data.tags["headline"] == "failure/draft/cohort"
+    assert [name for name in run.data.metrics if "/" not in name] == ["brier_skill"]
+
+
+def test_datasets_are_inputs_and_the_model_is_an_output(run: Run, result: TrainingResult) -> None:
+    (used,) = run.inputs.dataset_inputs
+    source = result.bundle.manifest.data[0]
+    assert (used.dataset.name, used.dataset.digest) == (source.name, source.sha256[:36])
+    assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training", "rows": str(source.rows)}
+    (model,) = run.outputs.model_outputs
+    found = mlflow.get_logged_model(model.model_id)
+    assert found.name == "tender-risk" and {metric.key for metric in found.metrics} >= {"brier_skill"}
+
+
+def test_curves_card_and_bundle_are_there(run_id: str, result: TrainingResult, tmp_path: Path) -> None:
+    assert {bundles.CARD, "curves"} <= artefacts(run_id)
     assert artefacts(run_id, "curves") == {f"curves/{outcome}-{stage}.png" for outcome, stage in result.fits}
-    assert f"{tracking.BUNDLE}/{bundles.MANIFEST}" in artefacts(run_id, tracking.BUNDLE)
+    fetched = bundles.load(tracking.fetch(run_id, tmp_path)).manifest
+    assert msgspec.structs.replace(fetched, digests={}) == msgspec.structs.replace(result.bundle.manifest, digests={})
     assert mlflow.artifacts.load_text(f"runs:/{run_id}/{bundles.CARD}") == result.bundle.card
 
 
@@ -85,9 +106,9 @@ def both(store: str, result: TrainingResult, registers_result: RegistersResult) 
 def test_registers_leave_their_figures_curves_cards_and_forecasts(both: str, registers_result: RegistersResult) -> None:
     run = mlflow.get_run(both)
     for each in registers_result.metrics:
-        where = f"{each.register}.{each.outcome}.{each.stage}"
-        assert run.data.metrics[f"{where}.auc"] == each.auc
-        assert run.data.metrics[f"{where}.auc_low"] == each.auc_ci[0]
+        where = f"{each.register}/{each.outcome}/{each.stage}"
+        assert run.data.metrics[f"{where}/auc"] == each.auc
+        assert run.data.metrics[f"{where}/auc_low"] == each.auc_ci[0]
         assert f"curves/{each.register}-{each.outcome}-{each.stage}.png" in artefacts(both, "curves")
         assert f"{each.register}/{bundles.CARD}" in artefacts(both, each.register)
     found = tracking.run_forecasts(both)

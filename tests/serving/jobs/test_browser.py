@@ -214,8 +214,8 @@ def test_what_is_refused_is_corrected_in_place_without_scripts(
 def test_the_worklist_works_on_a_phone_without_scripts(phone: Page, service: httpx.Client) -> None:
     assert faults(phone, scripts=False) == []
     pictured(phone, "worklist")
-    phone.locator("summary").first.click()
-    assert "points)" in phone.locator("details[open]").inner_text()
+    phone.locator("details.why summary").first.click()
+    assert "points)" in phone.locator("details.why[open]").inner_text()
     sorted_and_filtered(phone)
     phone.goto(str(service.base_url.join("/portfolio")))
     assert faults(phone, scripts=False) == []
