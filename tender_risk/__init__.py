@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from models.score import Score
     from tender_risk.api import Model, load, outcomes, read
+    from tender_risk.transformer import TenderFeatures
 
-__all__ = ["Model", "Score", "load", "outcomes", "read"]
+__all__ = ["Model", "Score", "TenderFeatures", "load", "outcomes", "read"]
 
 _HOMES = {
     "Model": "tender_risk.api",
     "Score": "models.score",
+    "TenderFeatures": "tender_risk.transformer",
     "load": "tender_risk.api",
     "outcomes": "tender_risk.api",
     "read": "tender_risk.api",

@@ -110,10 +110,10 @@ class Model:
         `awarded`: by default the latest of which it holds a fact. Raises DataError that names what is wrong.
         """
         if isinstance(tender, pd.Series):
-            ((_, process),) = self._processes(self._rows(tender.to_frame().T.infer_objects()), "raise")
+            ((_, process),) = _processes(self._rows(tender.to_frame().T.infer_objects()), "raise")
         else:
             process = to_process(cell(tender))
-        return scoring.score(self._bundle, process, _stage(stage), explain)
+        return scoring.score(self._bundle, process, as_stage(stage), explain)
 
     def predict_proba(
         self, frame: pd.DataFrame | Sequence[Document], stage: str | None = None, errors: OnError = "raise"
@@ -132,11 +132,11 @@ class Model:
         self, frame: pd.DataFrame | Sequence[Document], stage: str | None = None, errors: OnError = "raise"
     ) -> pd.DataFrame:
         """As `predict_proba`, with all that a portfolio's output says: interval, band, base rate, class, warnings."""
-        whole = _frame(frame)
+        whole = as_frame(frame)
         if not len(whole):
             empty: pd.DataFrame = OUTPUT_SCHEMA.empty_table().select(SCORE_COLUMNS).to_pandas()
             return empty.set_index(whole.index)
-        table = self._scored(self._rows(whole), _stage(stage), errors)
+        table = self._scored(self._rows(whole), as_stage(stage), errors)
         columns = {name: table[name].to_pandas().array for name in SCORE_COLUMNS}
         lines = table["line"].to_numpy()
         if len(lines) == len(whole):
@@ -152,11 +152,11 @@ class Model:
         `effect` is in probability points: 0.06 raises the failure probability by 6. It takes some milliseconds a
         tender, so explain the rows that somebody will read. Raises as `predict_proba` does.
         """
-        whole = _frame(frame)
+        whole = as_frame(frame)
         rows = self._rows(whole)
         index: list[int] = []
         found = []
-        for place, one in self._cases(rows, _stage(stage), errors):
+        for place, one in self._cases(rows, as_stage(stage), errors):
             for reason in scoring.explained(one).reasons:
                 index.append(place)
                 found.append([getattr(reason, name) for name in REASON_COLUMNS])
@@ -178,7 +178,7 @@ class Model:
                 "shap is not installed. Run 'pip install shap', or use explain(), which needs none"
             ) from None
         names, values, base, data = self.feature_names, [], [], []
-        for _, one in self._cases(self._rows(_frame(frame)), _stage(stage), "raise"):
+        for _, one in self._cases(self._rows(as_frame(frame)), as_stage(stage), "raise"):
             ((_, predicted),) = scoring.predict_cases([one])
             margins = margins_of(predicted)
             if outcome not in margins:
@@ -215,28 +215,35 @@ class Model:
         whole = pa.concat_tables([table, edited.table()])
         return whole.take(np.argsort(whole["line"].to_numpy(), kind="stable"))
 
-    def _processes(self, rows: FrameRows, errors: OnError) -> Iterator[tuple[int, Process]]:
-        """The process of each row, with its place from 0."""
-        problems: list[Problem] = []
-        found = dict(rows.edited)
-        for row in read_rows(rows.block):
-            if row.process is None:
-                problems += [rows.problem(row.line, p.path, p.problem, p.remedy) for p in row.problems]
-            else:
-                found[row.line] = row.process
-        if problems:
-            _refuse(problems, errors)
-        for number in sorted(found):
-            yield number - 1, found[number]
-
     def _cases(self, rows: FrameRows, stage: Stage | None, errors: OnError) -> Iterator[tuple[int, Case]]:
-        for place, process in self._processes(rows, errors):
+        for place, process in _processes(rows, errors):
             try:
                 one = scoring.case(self._bundle, process, stage)
             except DataError as error:
                 _refuse([rows.problem(place + 1, p.path, p.problem, p.remedy) for p in error.problems], errors)
                 continue
             yield place, one
+
+
+def _processes(rows: FrameRows, errors: OnError) -> Iterator[tuple[int, Process]]:
+    """The process of each row, with its place from 0."""
+    problems: list[Problem] = []
+    found = dict(rows.edited)
+    for row in read_rows(rows.block):
+        if row.process is None:
+            problems += [rows.problem(row.line, p.path, p.problem, p.remedy) for p in row.problems]
+        else:
+            found[row.line] = row.process
+    if problems:
+        _refuse(problems, errors)
+    for number in sorted(found):
+        yield number - 1, found[number]
+
+
+def row_processes(frame: pd.DataFrame, errors: OnError = "raise") -> Iterator[tuple[int, Process]]:
+    """The tenders of a frame with their rows from 0. Raises DataError, or warns and leaves out, as `predict_proba`."""
+    # Only a score asks which register a tender is of.
+    return _processes(frame_rows(frame, lambda _: True), errors)
 
 
 def read(path: str | os.PathLike[str], register: str | None = None) -> pd.DataFrame:
@@ -370,7 +377,8 @@ def _document(process: Process) -> str:
     return msgspec.json.encode({"releases": process.releases} if others else first).decode()
 
 
-def _frame(frame: pd.DataFrame | Sequence[Document]) -> pd.DataFrame:
+def as_frame(frame: pd.DataFrame | Sequence[Document]) -> pd.DataFrame:
+    """A frame, or a list of documents as one. Raises UsageError for anything else."""
     if isinstance(frame, pd.DataFrame):
         return frame
     if isinstance(frame, Mapping) or not isinstance(frame, Sequence | np.ndarray) or isinstance(frame, str):
@@ -379,7 +387,8 @@ def _frame(frame: pd.DataFrame | Sequence[Document]) -> pd.DataFrame:
     return pd.DataFrame({DOCUMENT: pd.Series(documents, dtype="str")})
 
 
-def _stage(stage: str | None) -> Stage | None:
+def as_stage(stage: str | None) -> Stage | None:
+    """A stage by its name. Raises UsageError if there is none of that name."""
     for known in STAGES:
         if stage == known:
             return known
