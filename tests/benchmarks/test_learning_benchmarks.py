@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import date
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from benchmarks.peers import PEERS, RULES, SERVED
 from tenders.registers import sicoes_bo
 from training import metrics
 from training.recipe import BoosterParams, Recipe
-from training.rolling import STEPS, rolling_splits
+from training.rolling import STEPS, IntervalForecasts, rolling_splits
+from training.short import is_short
 
+FIRST = date(2018, 1, 1).toordinal()
 QUICK = Recipe(resamples=20, registers={"sicoes_bo": BoosterParams(trees=15, smallest_leaf=2)})
 ALL = (quality, intervals, prequential, learning, ceilings)
 each_benchmark = pytest.mark.parametrize("benchmark", ALL, ids=lambda module: module.__name__.split(".")[-1])
@@ -100,6 +103,41 @@ def test_a_snapshot_stands_beside_plain_xgboost_with_and_without_its_gaps(histor
     rows = {row["forecasts"]: row for row in prequential.beside_plain(table, QUICK, 300)}
     assert list(rows) == ["served, all cases", "plain XGBoost, all cases", "served, no gap", "plain XGBoost, no gap"]
     assert all(row["AUC"] > 0.55 for row in rows.values())
+
+
+def test_a_short_history_is_forecast_in_windows_by_what_came_before_each(history, monkeypatch):
+    """Not on the folds that its model is calibrated on: what a rule lets teach holds the cases of those."""
+    monkeypatch.setattr(prequential, "FEWEST", 20)
+    [case] = cases(history, None)
+    days = {name: FIRST + (getattr(case.data, name) - FIRST) // 3 for name in ("published", "known")}
+    table = replace(case.data, **days)
+    assert is_short(table.published)
+    parts = prequential.windows(table, prequential.RULES[prequential.SERVED])
+    assert len(parts) > 1
+    for part in parts:
+        assert table.published[part.train].max() < part.cut <= table.published[part.test].min()
+        assert table.known[part.train].max() < part.cut
+
+
+def test_windows_that_err_in_opposite_directions_do_not_cancel():
+    y = np.concatenate([np.tile(np.repeat([0.0, 1.0], [7, 3]), 30), np.tile(np.repeat([0.0, 1.0], [3, 7]), 30)])
+    window, p = np.repeat([0, 1], 300), np.full(600, 0.5)
+    found = IntervalForecasts(
+        register="made",
+        outcome="no_award",
+        stage="draft",
+        key=np.arange(600).astype(np.uint64),
+        y=y,
+        p=p,
+        low=p,
+        high=p,
+        cluster=np.arange(600),
+        groups={},
+    )
+    assert y.mean() == p.mean()
+    assert prequential.ece_of_windows(found, window) == pytest.approx(0.2)
+    right = replace(found, p=np.where(window == 0, 0.3, 0.7))
+    assert prequential.ece_of_windows(right, window) == pytest.approx(0.0)
 
 
 def test_intervals_compare_four_methods(run, history):
