@@ -123,7 +123,7 @@ class Attempts(msgspec.Struct, frozen=True, kw_only=True):
 
 def begin(paths: JobPaths) -> int:
     """Notes that work begins; how often it has begun without getting farther."""
-    last, done = _attempts(paths), _work_done(paths)
+    last, done = _attempts(paths), work_done(paths)
     stalled = 0 if done > last.done else last.stalled + 1
     files.write_whole(paths.folder / ATTEMPTS, msgspec.json.encode(Attempts(done=done, stalled=stalled)))
     return stalled
@@ -144,7 +144,7 @@ def _attempts(paths: JobPaths) -> Attempts:
         return Attempts()
 
 
-def _work_done(paths: JobPaths) -> int:
+def work_done(paths: JobPaths) -> int:
     """Blocks that are written; more than any number of blocks once all are put together."""
     if paths.scored.exists():
         return 10**9

@@ -139,14 +139,23 @@ class Store:
         """The job with this id."""
         return _first(self._select("WHERE id = :id", id=id))
 
-    def claim(self, home: str, runner: str) -> Job | None:
-        """Takes the oldest queued job for `runner`; no other service gets it."""
+    def waiting_owners(self, home: str) -> list[str]:
+        """The owners of queued jobs, that of the oldest first."""
+        sql = """
+            SELECT owner FROM tender_risk_jobs WHERE home = :home AND state = 'queued'
+            GROUP BY owner ORDER BY min(created), owner
+        """
+        return [str(row[0]) for row in self._database.run(sql, {"home": home})]
+
+    def claim(self, home: str, runner: str, owner: str | None = None) -> Job | None:
+        """Takes the oldest queued job, of an owner if one is named, for `runner`; no other service gets it."""
+        whose, named = ("", {}) if owner is None else ("AND owner = :owner", {"owner": owner})
         oldest = f"""
-            SELECT id FROM tender_risk_jobs WHERE home = :home AND state = 'queued'
+            SELECT id FROM tender_risk_jobs WHERE home = :home AND state = 'queued' {whose}
             ORDER BY created, id LIMIT 1 {self._database.skip_locked}
         """  # noqa: S608 - our own words
         change = "state = 'running', runner = :runner, message = '', attempts = attempts + 1"
-        return _first(self._update(change, f"id = ({oldest})", home=home, runner=runner))
+        return _first(self._update(change, f"id = ({oldest})", home=home, runner=runner, **named))
 
     def requeue(self, id: str, runner: str, message: str = "") -> bool:
         """Queues a job again that `runner` had taken and does not run any more; `message` says why."""

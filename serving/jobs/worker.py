@@ -20,6 +20,7 @@ from portfolio.manifest import RunManifest
 from serving.audit import noting
 from serving.jobs import durable, scoring
 from serving.jobs.job import Job, is_id, now
+from serving.jobs.limits import JobLimits
 from serving.jobs.paths import UNKNOWN, DataDirectory, JobPaths
 from serving.jobs.scoring import ScoringProgress, ScoringTask
 from serving.jobs.settings import Settings
@@ -38,6 +39,8 @@ ABANDONED_SECONDS = 86_400.0
 """After so long, an upload without a job was broken off."""
 FULL_SECONDS = 30.0
 """Seconds until a job that found the disk full is tried again."""
+TURN_SECONDS = 300.0
+"""After so long a job gives way to one of another owner."""
 MAX_ATTEMPTS = 10
 """A job that takes down the machine each time is given up."""
 
@@ -58,6 +61,7 @@ class Worker(threading.Thread):
         self._deleted: set[str] = set()
         self._clock = durable.Clock(directory.path)
         self._paused_until = -1.0
+        self._turns: dict[str, int] = {}
         self.trouble = ""
         self.doubt = ""
 
@@ -102,7 +106,7 @@ class Worker(threading.Thread):
         self.revive()
         if time.monotonic() < self._paused_until:
             return False
-        job = self.store.claim(self.directory.name, self.runner)
+        job = self._claim()
         if job is None:
             return False
         lock = self.directory.lock(job.id)
@@ -214,7 +218,8 @@ class Worker(threading.Thread):
 
     def _watch(self, job: Job, paths: JobPaths, process: subprocess.Popen[bytes]) -> bool:
         """Notes progress until the process ends; False if the job was stopped before."""
-        noted = -1.0
+        limits, began, noted = JobLimits(self.settings, process.pid, paths.folder), time.monotonic(), -1.0
+        done, progress = durable.work_done(paths), ScoringProgress()
         while True:
             try:
                 process.wait(STEP_SECONDS)
@@ -226,11 +231,36 @@ class Worker(threading.Thread):
                 durable.forgive(paths)
                 self.store.requeue(job.id, self.runner)
                 return False
+            if too_much := limits.exceeded(progress.rows):
+                _kill(process)
+                log.warning("a job was %s", too_much)
+                self._fail(job, too_much)
+                return False
             if time.monotonic() - noted >= scoring.PROGRESS_SECONDS:
                 noted = time.monotonic()
                 progress = _read_progress(paths.progress)
                 if not self.store.progress(job.id, self.runner, progress.rows, progress.bytes):
                     return False
+                if time.monotonic() - began >= TURN_SECONDS and self._give_way(job, paths, done):
+                    _kill(process)
+                    durable.forgive(paths)
+                    self.store.requeue(job.id, self.runner, "others' turn: what is scored is kept, and it goes on")
+                    return False
+
+    def _give_way(self, job: Job, paths: JobPaths, done: int) -> bool:
+        """Whether it is the turn of another owner's job: this one has got farther, and has not yet come to its end."""
+        if paths.scored.exists() or durable.work_done(paths) <= done:
+            return False
+        return any(owner != job.owner for owner in self.store.waiting_owners(self.directory.name))
+
+    def _claim(self) -> Job | None:
+        """Takes the oldest job of the owner whose last turn is the longest ago."""
+        owners = self.store.waiting_owners(self.directory.name)
+        if not owners:
+            return None
+        owner = min(owners, key=lambda each: self._turns.get(each, 0))
+        self._turns[owner] = max(self._turns.values(), default=0) + 1
+        return self.store.claim(self.directory.name, self.runner, owner)
 
     def _end(self, job: Job, paths: JobPaths, code: int) -> None:
         if code == 0:
