@@ -20,7 +20,7 @@ from portfolio.worklist import WorklistSummary
 from tenders.errors import UnreachableError
 from tenders.io.blocks import InputFile, describe_file
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[__name__.count(".")]
 CODE = ("tenders", "features", "models", "portfolio")
 """The packages that a score depends on."""
 LIBRARIES = ("tender-risk", "xgboost-cpu", "numpy", "pyarrow", "msgspec", "ocdsmerge")

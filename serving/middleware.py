@@ -44,6 +44,7 @@ STATIC_TYPES = ("text/css", "text/javascript", "image/")
 """What is the same for everybody; browsers may keep it."""
 SERVED_HOSTS: set[str] = set()
 """Names that the service was started with."""
+TWO_LENGTHS = "a request has Content-Length or Transfer-Encoding, and not both"
 CROSS_SITE = "another site's page sent this"
 OTHER_HOST = f"the service does not answer to this name: set {HOSTS}"
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE"})
@@ -196,8 +197,12 @@ class SiteGuard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        app = self.app
-        if scope["path"] not in OPEN_PATHS and not self._is_ours(headers.getlist("Host"), scope):
+        app: ASGIApp = self.app
+        if "Content-Length" in headers and "Transfer-Encoding" in headers:
+            # Proxies that read one of them and servers that read the other take parts of a body for requests.
+            app = refused = json_response(ErrorAnswer(error=TWO_LENGTHS), HTTPStatus.BAD_REQUEST)
+            refused.headers["Connection"] = "close"
+        elif scope["path"] not in OPEN_PATHS and not self._is_ours(headers.getlist("Host"), scope):
             app = json_response(ErrorAnswer(error=OTHER_HOST), HTTPStatus.MISDIRECTED_REQUEST)
         elif scope["method"] not in SAFE_METHODS and scope["path"] not in UPLOADS and is_cross_site(headers):
             app = json_response(ErrorAnswer(error=CROSS_SITE), HTTPStatus.FORBIDDEN)

@@ -36,9 +36,11 @@ ERRORS = {
     503: "The model, the jobs' directory or their database cannot be reached, or the audit trail not be written",
 }
 ROUTE_ERRORS = ERRORS | {
+    507: "The disk has no room for the upload",
     404: "There is no such job, or its files are gone",
     409: "The job is not done",
 }
+OF_READY = "`scoring`: ready also while no job can be done"
 INFRASTRUCTURE = {
     "/healthz": "Whether the service is up",
     "/livez": "Whether the process lives",
@@ -177,7 +179,10 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = ident | operation
     for path, description in INFRASTRUCTURE.items():
         paths[path] = {"get": _infrastructure(path, description, error)}
-    paths["/readyz"]["get"]["responses"]["200"] |= _content(answer_schemas[-2])
+    ready = paths["/readyz"]["get"]
+    for code in ("200", "503"):
+        ready["responses"][code] |= _content(answer_schemas[-2])
+    ready["parameters"] = [{"name": "of", "in": "query", "description": OF_READY, "schema": {"enum": ["scoring"]}}]
     return {
         "openapi": "3.1.0",
         "info": {

@@ -16,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from serving import keys
+from serving.connections import BoundedProtocol
 from serving.jobs.settings import settings
 from serving.key_file import KEYS_FILE
 from tenders.errors import UnreachableError, UsageError
@@ -72,17 +73,7 @@ def _log_level() -> str:
 
 def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
     """Runs an ASGI application on a listening socket until SIGTERM or SIGINT; calls `on_ready` once it answers."""
-    # `serving.middleware` logs requests, and leaves out what names a job.
-    config = uvicorn.Config(
-        application,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        # A page's address holds its draft (`serving.pages.drafts.MAX_ADDRESS`).
-        h11_max_incomplete_event_size=2**17,
-        lifespan="on",
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    config = server_config(application)
     # Once it has shut down, uvicorn raises the signal again for whoever handled it before: nobody, so that the command
     # ends with 0.
     handlers = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -91,6 +82,25 @@ def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], No
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def server_config(application: ASGIApp) -> uvicorn.Config:
+    """uvicorn's settings for an application."""
+    # `serving.middleware` logs requests, and leaves out what names a job.
+    return uvicorn.Config(
+        application,
+        http=BoundedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A page's address holds its draft (`serving.pages.drafts.MAX_ADDRESS`).
+        h11_max_incomplete_event_size=2**17,
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        # No request sees what an earlier one of its connection set.
+        reset_contextvars=True,
+    )
 
 
 class _Server(uvicorn.Server):

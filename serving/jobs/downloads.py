@@ -6,9 +6,11 @@ import secrets
 import sys
 from pathlib import Path
 
+import anyio.to_thread
 import pyarrow.parquet as pq
 
 from portfolio.output import convert_parquet
+from serving.jobs.durable import is_sealed, seal_copy
 from serving.jobs.subprocess import lower_priority, run_module
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.io import xlsx
@@ -36,7 +38,7 @@ async def download(rows: Path, format: str) -> Path:
     if format == "parquet":
         return rows
     converted = rows.with_suffix(f".{format}")
-    if not converted.exists():
+    if not await anyio.to_thread.run_sync(is_sealed, converted):
         await run_module(__name__, str(rows), str(converted), format)
     return converted
 
@@ -46,6 +48,7 @@ def convert(rows: Path, out: Path, format: str) -> None:
     partial = out.with_name(f".{secrets.token_hex(4)}.{out.name}")
     convert_parquet(rows, partial, format)
     partial.replace(out)
+    seal_copy(out)
 
 
 if __name__ == "__main__":

@@ -128,6 +128,7 @@ class JobService:
 
 
 _creation = threading.Lock()
+_trouble = [""]
 
 
 @functools.cache
@@ -138,7 +139,25 @@ def _job_service() -> JobService:
 def job_service() -> JobService:
     """The job service of this process. Raises UnreachableError if its directory or database cannot be reached."""
     with _creation:
-        return _job_service()
+        try:
+            service = _job_service()
+        except TenderRiskError as error:
+            _trouble[0] = str(error)
+            raise
+        _trouble[0] = ""
+        return service
+
+
+def trouble() -> str:
+    """Why no job can be done at the moment; blank if they can."""
+    if _job_service.cache_info().currsize:
+        return _job_service().worker.trouble
+    return _trouble[0]
+
+
+def doubt() -> str:
+    """Why nothing is deleted for its age at the moment."""
+    return _job_service().worker.doubt if _job_service.cache_info().currsize else ""
 
 
 def start() -> None:

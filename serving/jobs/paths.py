@@ -30,7 +30,7 @@ from tenders.errors import DataError, UnreachableError
 from tenders.io.detection import BULK_SUFFIXES, CODECS
 
 LOCK, UNKNOWN = "lock", "unknown"
-OURS = ("home", ".home.", "jobs", "runner-", UNKNOWN, "audit.sqlite", "keys.")
+OURS = ("home", ".home.", "jobs", "runner-", "clock", ".clock", UNKNOWN, "audit.sqlite", "keys.")
 """Beginnings of the names in the directory."""
 MAX_NAME_BYTES = 150
 """Bytes of an upload's name that are kept: with what is added before and behind it fits the 255 that systems take."""

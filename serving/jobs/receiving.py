@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
+from serving.jobs.durable import sync
 from serving.jobs.paths import safe_name
 from tenders.errors import DataError
 
@@ -56,7 +58,7 @@ async def receive_upload(request: Request, folder: Path, fields: dict[str, str])
         if is_form and form.refusal:
             raise form.refusal
         await anyio.to_thread.run_sync(file.flush)
-        path = file.finish()
+        path = await anyio.to_thread.run_sync(file.finish)
     finally:
         file.close()
     return Upload(path, file.size, file.sha256, fields)
@@ -102,8 +104,13 @@ class _UploadFile:
         """The complete file. Raises DataError if there is none or it is empty."""
         if not self._path or not self.size:
             raise DataError.at("/file", "no file was given" if not self._path else "the file is empty", EXAMPLE)
+        if self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self.close()
-        return (self._folder / ".partial").replace(self._path)
+        path = (self._folder / ".partial").replace(self._path)
+        sync(self._folder)
+        return path
 
     def close(self) -> None:
         """Closes the file, if one is open."""

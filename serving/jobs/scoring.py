@@ -23,6 +23,7 @@ from portfolio.manifest import bundle_digest
 from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import RunOptions
 from portfolio.worklist import WorklistOptions
+from serving.jobs.durable import is_full, seal
 from serving.jobs.job import JobOptions
 from serving.jobs.listing import write_ranked
 from serving.jobs.paths import JobPaths
@@ -32,7 +33,8 @@ from tenders.errors import TenderRiskError, UnreachableError, UsageError
 
 PROGRESS_SECONDS = 1.0
 """Seconds between two notes of progress."""
-REFUSED = 1
+REFUSED, DISK_FULL = 1, 75
+"""Exit codes: the upload cannot be scored; it goes on once there is room (EX_TEMPFAIL of sysexits.h)."""
 
 
 class ScoringTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,7 @@ def _run(portfolio_run: PortfolioRun, progress: ProgressWriter, paths: JobPaths)
 
 
 def main(folder: Path) -> int:
-    """Does the task in a job's folder; the exit code is 0, or REFUSED with the reason in the folder."""
+    """Does the task in a job's folder; the exit code is 0, DISK_FULL, or REFUSED with the reason in the folder."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     paths = JobPaths(folder)
@@ -149,7 +151,13 @@ def main(folder: Path) -> int:
     lower_priority()
     try:
         score_job(paths, task)
-    except TenderRiskError as error:
+        seal(paths)
+    except Exception as error:
+        if is_full(error, folder):
+            logging.exception("the disk is full")
+            return DISK_FULL
+        if not isinstance(error, TenderRiskError):
+            raise
         files.write_whole(paths.refusal, str(error).encode("utf-8", "replace"))
         return REFUSED
     return 0

@@ -15,6 +15,8 @@ from tenders.errors import UsageError
 DATA, DATABASE = "TENDER_RISK_DATA", "TENDER_RISK_JOBS"
 UPLOAD_MB, DAYS = "TENDER_RISK_UPLOAD_MB", "TENDER_RISK_JOB_DAYS"
 HOSTS = "TENDER_RISK_HOSTS"
+JOB_MB, JOB_DISK_MB = "TENDER_RISK_JOB_MB", "TENDER_RISK_JOB_DISK_MB"
+HOURS, ROWS = "TENDER_RISK_JOB_HOURS", "TENDER_RISK_JOB_ROWS"
 WORKERS, NICENESS = "TENDER_RISK_JOB_WORKERS", "TENDER_RISK_JOB_NICENESS"
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")
 POSTGRESQL = ("postgresql://", "postgres://")
@@ -24,7 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings. `database` is blank for SQLite in the data directory; `upload` is in bytes.
 
     `niceness` is how far jobs give way to everything else on the machine, from 0 to 19. `hosts` are the names, beside
-    those of loopback, under which the service is asked.
+    those of loopback, under which the service is asked. `job_memory` and `job_disk` (bytes), `job_hours` and
+    `job_rows` are what one job may take.
     """
 
     data: Path
@@ -34,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     niceness: int = 10
     hosts: frozenset[str] = frozenset()
+    job_memory: int = 4096 * 2**20
+    job_disk: int = 20_480 * 2**20
+    job_hours: int = 12
+    job_rows: int = 20_000_000
 
     @property
     def lifetime(self) -> timedelta:
@@ -58,7 +65,20 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         workers=_whole_number(environment, WORKERS, max((os.cpu_count() or 1) - 1, 1)),
         niceness=_whole_number(environment, NICENESS, 10, least=0, most=19),
         hosts=_hosts(environment),
+        job_memory=_whole_number(environment, JOB_MB, _default_memory()) * 2**20,
+        job_disk=_whole_number(environment, JOB_DISK_MB, 20_480) * 2**20,
+        job_hours=_whole_number(environment, HOURS, 12),
+        job_rows=_whole_number(environment, ROWS, 20_000_000, most=10**12),
     )
+
+
+def _default_memory() -> int:
+    """Megabytes: 4,096, and no more than half of what the machine has."""
+    try:
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    except (OSError, ValueError):
+        return 4096
+    return max(min(4096, machine // 2), 1)
 
 
 def _hosts(environment: Mapping[str, str]) -> frozenset[str]:

@@ -74,6 +74,14 @@ class Sqlite:
                 return connection.execute(sql, values or {}).fetchall()
         except sqlite3.OperationalError as error:
             raise UnreachableError(f"the jobs in {self.path.name} cannot be reached: {error}") from None
+        except sqlite3.DatabaseError as error:
+            raise UnreachableError(f"{self.path.name} is damaged ({error}). Restore it, or move it away") from None
+
+    def check(self) -> None:
+        """Raises UnreachableError if the file is damaged."""
+        found = self.run("PRAGMA quick_check(1)")
+        if found != [("ok",)]:
+            raise UnreachableError(f"{self.path.name} is damaged ({found[0][0]}). Restore it, or move it away")
 
 
 class PostgreSql:
@@ -131,19 +139,28 @@ class Store:
         """The job with this id."""
         return _first(self._select("WHERE id = :id", id=id))
 
-    def claim(self, home: str, runner: str) -> Job | None:
-        """Takes the oldest queued job for `runner`; no other service gets it."""
+    def waiting_owners(self, home: str) -> list[str]:
+        """The owners of queued jobs, that of the oldest first."""
+        sql = """
+            SELECT owner FROM tender_risk_jobs WHERE home = :home AND state = 'queued'
+            GROUP BY owner ORDER BY min(created), owner
+        """
+        return [str(row[0]) for row in self._database.run(sql, {"home": home})]
+
+    def claim(self, home: str, runner: str, owner: str | None = None) -> Job | None:
+        """Takes the oldest queued job, of an owner if one is named, for `runner`; no other service gets it."""
+        whose, named = ("", {}) if owner is None else ("AND owner = :owner", {"owner": owner})
         oldest = f"""
-            SELECT id FROM tender_risk_jobs WHERE home = :home AND state = 'queued'
+            SELECT id FROM tender_risk_jobs WHERE home = :home AND state = 'queued' {whose}
             ORDER BY created, id LIMIT 1 {self._database.skip_locked}
         """  # noqa: S608 - our own words
-        change = "state = 'running', runner = :runner, attempts = attempts + 1"
-        return _first(self._update(change, f"id = ({oldest})", home=home, runner=runner))
+        change = "state = 'running', runner = :runner, message = '', attempts = attempts + 1"
+        return _first(self._update(change, f"id = ({oldest})", home=home, runner=runner, **named))
 
-    def requeue(self, id: str, runner: str) -> bool:
-        """Queues a job again that `runner` had taken and does not run any more."""
-        where = "id = :id AND runner = :runner AND state = 'running'"
-        return bool(self._update("state = 'queued', runner = ''", where, id=id, runner=runner))
+    def requeue(self, id: str, runner: str, message: str = "") -> bool:
+        """Queues a job again that `runner` had taken and does not run any more; `message` says why."""
+        where, change = "id = :id AND runner = :runner AND state = 'running'", "runner = '', message = :message"
+        return bool(self._update(f"state = 'queued', {change}", where, id=id, runner=runner, message=message))
 
     def progress(self, id: str, runner: str, rows: int, read: int) -> bool:
         """Notes the rows and bytes done. False if `runner` must stop: the job was cancelled, deleted or reassigned."""
@@ -204,7 +221,11 @@ class Store:
 
 def open_store(settings: Settings, directory: DataDirectory) -> Store:
     """The store that the settings name."""
-    return Store(PostgreSql(settings.database) if settings.database else Sqlite(directory.path / "jobs.sqlite"))
+    if settings.database:
+        return Store(PostgreSql(settings.database))
+    database = Sqlite(directory.path / "jobs.sqlite")
+    database.check()
+    return Store(database)
 
 
 def _row(job: Job) -> dict[str, Any]:

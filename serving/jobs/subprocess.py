@@ -16,7 +16,7 @@ from tenders.errors import UnreachableError
 TIMEOUT_SECONDS = 600
 SECRETS = (DATABASE, "TENDER_RISK_KEYS")
 """Beginnings of the names of environment variables that no process but the service needs."""
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[__name__.count(".")]
 _one_at_a_time = anyio.CapacityLimiter(1)
 
 

@@ -18,8 +18,9 @@ import msgspec
 
 from portfolio.manifest import RunManifest
 from serving.audit import noting
-from serving.jobs import scoring
+from serving.jobs import durable, scoring
 from serving.jobs.job import Job, is_id, now
+from serving.jobs.limits import JobLimits
 from serving.jobs.paths import UNKNOWN, DataDirectory, JobPaths
 from serving.jobs.scoring import ScoringProgress, ScoringTask
 from serving.jobs.settings import Settings
@@ -36,6 +37,10 @@ STEP_SECONDS = 0.5
 SWEEP_SECONDS = 3600.0
 ABANDONED_SECONDS = 86_400.0
 """After so long, an upload without a job was broken off."""
+FULL_SECONDS = 30.0
+"""Seconds until a job that found the disk full is tried again."""
+TURN_SECONDS = 300.0
+"""After so long a job gives way to one of another owner."""
 MAX_ATTEMPTS = 10
 """A job that takes down the machine each time is given up."""
 
@@ -54,6 +59,11 @@ class Worker(threading.Thread):
         self._machine_lock: int | None = None
         self._swept = -SWEEP_SECONDS
         self._deleted: set[str] = set()
+        self._clock = durable.Clock(directory.path)
+        self._paused_until = -1.0
+        self._turns: dict[str, int] = {}
+        self.trouble = ""
+        self.doubt = ""
 
     def wake(self) -> None:
         """Tells the thread that there is a new job."""
@@ -70,12 +80,13 @@ class Worker(threading.Thread):
         while not self._stopping.is_set():
             try:
                 worked = self._has_machine_lock() and self._step()
+                self.trouble = ""
             except TenderRiskError as error:
                 log.warning("the jobs: %s", error)
-                worked = False
-            except Exception:
+                worked, self.trouble = False, str(error)
+            except Exception as error:
                 log.exception("the jobs")
-                worked = False
+                worked, self.trouble = False, f"an unexpected error ({type(error).__name__}); the log has it"
             if not worked:
                 self._woken.wait(POLL_SECONDS)
                 self._woken.clear()
@@ -93,7 +104,9 @@ class Worker(threading.Thread):
         # A killed process may take a moment to release its files.
         self._deleted = {name for name in self._deleted if not self.directory.remove(name)}
         self.revive()
-        job = self.store.claim(self.directory.name, self.runner)
+        if time.monotonic() < self._paused_until:
+            return False
+        job = self._claim()
         if job is None:
             return False
         lock = self.directory.lock(job.id)
@@ -123,13 +136,11 @@ class Worker(threading.Thread):
 
     def sweep(self) -> None:
         """Deletes jobs that have expired and what was left, and sets aside the files of jobs that nobody knows."""
-        for job in self.store.expired(self.directory.name, now() - self.settings.lifetime):
-            if self.directory.remove(job.id):
-                self.store.delete(job.id)
-                noting.note_job_end("job expired", job.id, job.owner)
-        for name in [*self.directory.untouched(ABANDONED_SECONDS)]:
-            if self.store.get(name) is None:
-                self._clear(name)
+        self.doubt = self._clock.doubt()
+        if self.doubt:
+            log.error("the jobs: %s", self.doubt)
+        else:
+            self._sweep_old()
         # The database that knows it has come back.
         for name in self.directory.unknown_ids():
             if self.store.get(name) is not None and not self.directory.folder(name).exists():
@@ -141,6 +152,16 @@ class Worker(threading.Thread):
                 if ended is not None and ended.ended:
                     paths.drop_earlier()
                     paths.drop_unpacked()
+
+    def _sweep_old(self) -> None:
+        """Deletes and sets aside what its age says."""
+        for job in self.store.expired(self.directory.name, now() - self.settings.lifetime):
+            if self.directory.remove(job.id):
+                self.store.delete(job.id)
+                noting.note_job_end("job expired", job.id, job.owner)
+        for name in [*self.directory.untouched(ABANDONED_SECONDS)]:
+            if self.store.get(name) is None:
+                self._clear(name)
 
     def _clear(self, name: str) -> None:
         """Deletes a folder that was left, and sets aside one that may be missed: the database may be a lost one."""
@@ -160,10 +181,10 @@ class Worker(threading.Thread):
             self._fail(job, "its files are gone")
 
     def _run(self, job: Job, lock: int) -> None:
-        if job.attempts > MAX_ATTEMPTS:
-            self._fail(job, f"given up after {MAX_ATTEMPTS} attempts")
-            return
         paths = self._paths(job.id)
+        if durable.begin(paths) >= MAX_ATTEMPTS:
+            self._fail(job, f"given up after {MAX_ATTEMPTS} attempts that got no farther")
+            return
         task = self._task(job, paths)
         files.write_whole(paths.task, msgspec.json.encode(task))
         paths.refusal.unlink(missing_ok=True)
@@ -197,7 +218,8 @@ class Worker(threading.Thread):
 
     def _watch(self, job: Job, paths: JobPaths, process: subprocess.Popen[bytes]) -> bool:
         """Notes progress until the process ends; False if the job was stopped before."""
-        noted = -1.0
+        limits, began, noted = JobLimits(self.settings, process.pid, paths.folder), time.monotonic(), -1.0
+        done, progress = durable.work_done(paths), ScoringProgress()
         while True:
             try:
                 process.wait(STEP_SECONDS)
@@ -206,13 +228,39 @@ class Worker(threading.Thread):
                 pass
             if self._stopping.is_set():
                 _kill(process)
+                durable.forgive(paths)
                 self.store.requeue(job.id, self.runner)
+                return False
+            if too_much := limits.exceeded(progress.rows):
+                _kill(process)
+                log.warning("a job was %s", too_much)
+                self._fail(job, too_much)
                 return False
             if time.monotonic() - noted >= scoring.PROGRESS_SECONDS:
                 noted = time.monotonic()
                 progress = _read_progress(paths.progress)
                 if not self.store.progress(job.id, self.runner, progress.rows, progress.bytes):
                     return False
+                if time.monotonic() - began >= TURN_SECONDS and self._give_way(job, paths, done):
+                    _kill(process)
+                    durable.forgive(paths)
+                    self.store.requeue(job.id, self.runner, "others' turn: what is scored is kept, and it goes on")
+                    return False
+
+    def _give_way(self, job: Job, paths: JobPaths, done: int) -> bool:
+        """Whether it is the turn of another owner's job: this one has got farther, and has not yet come to its end."""
+        if paths.scored.exists() or durable.work_done(paths) <= done:
+            return False
+        return any(owner != job.owner for owner in self.store.waiting_owners(self.directory.name))
+
+    def _claim(self) -> Job | None:
+        """Takes the oldest job of the owner whose last turn is the longest ago."""
+        owners = self.store.waiting_owners(self.directory.name)
+        if not owners:
+            return None
+        owner = min(owners, key=lambda each: self._turns.get(each, 0))
+        self._turns[owner] = max(self._turns.values(), default=0) + 1
+        return self.store.claim(self.directory.name, self.runner, owner)
 
     def _end(self, job: Job, paths: JobPaths, code: int) -> None:
         if code == 0:
@@ -222,6 +270,11 @@ class Worker(threading.Thread):
             self.store.end(job.id, self.runner, "done", rows=manifest.counts.scored)
         elif code == scoring.REFUSED and paths.refusal.is_file():
             self._fail(job, paths.refusal.read_text(encoding="utf-8")[:2000])
+        elif code == scoring.DISK_FULL:
+            log.error("the disk is full: a job waits for room")
+            self._paused_until = time.monotonic() + FULL_SECONDS
+            durable.forgive(paths)
+            self.store.requeue(job.id, self.runner, "the disk is full: the job goes on once there is room")
         elif code < 0:
             log.warning("a job was ended by %s", signal.Signals(-code).name)
             self.store.requeue(job.id, self.runner)

@@ -172,3 +172,13 @@ def test_a_link_from_another_site_is_followed(http: httpx.Client) -> None:
 @pytest.mark.parametrize("rank", ["9" * 5_000, "9" * 20, "x", "-1", "%D9%A1"])
 def test_a_row_that_cannot_be_is_not_found(http: httpx.Client, rank: str) -> None:
     assert http.get(f"/portfolio/x/row/{rank}").status_code == 404
+
+
+def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(url: str) -> None:
+    head = b"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10) as connection:
+        connection.sendall(head + b"0\r\n\r\nGET /about HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        answer = b""
+        while piece := connection.recv(10_000):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"HTTP/1.1") == 1

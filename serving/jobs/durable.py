@@ -1,0 +1,187 @@
+"""What lets a job outlive a crash, a full disk and a wrong clock: files synced and checked, work and time measured."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import lru_cache
+from http import HTTPStatus
+from pathlib import Path
+
+import msgspec
+
+from serving.jobs.job import now
+from serving.jobs.paths import JobPaths
+from tenders import files
+from tenders.errors import UnreachableError
+
+DIGESTS, ATTEMPTS, CLOCK = "digests.json", "attempts.json", "clock"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+LEAST_FREE = 16 * 2**20
+"""Bytes; with fewer free a disk is full."""
+JUMP, AWAY, CALM = timedelta(hours=1), timedelta(days=2), timedelta(hours=24)
+"""A clock that moves so much beside the time that has passed has jumped; so it may have where no service saw it for
+so long (AWAY). Nothing is deleted until it has run evenly for so long (CALM)."""
+
+
+class DiskFullError(UnreachableError):
+    """The disk has no room."""
+
+    http_status = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+def is_full(error: BaseException | None, folder: Path) -> bool:
+    """Whether an error comes of a full disk."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return shutil.disk_usage(folder).free < LEAST_FREE
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def served_files(paths: JobPaths) -> Iterator[Path]:
+    """The files of a finished job that are there."""
+    every = (paths.scored, paths.errors, paths.manifest, paths.ranked, paths.worklist, paths.gone, paths.choices)
+    return (file for file in (*every, paths.report) if file.is_file())
+
+
+def seal(paths: JobPaths) -> None:
+    """Waits until the results of a job are on the disk, and keeps their digests beside them."""
+    for file in served_files(paths):
+        sync(file)
+    digests = {file.name: _digest(file) for file in served_files(paths)}
+    files.write_whole(paths.folder / DIGESTS, msgspec.json.encode(digests))
+    sync(paths.folder / DIGESTS)
+    sync(paths.folder)
+
+
+def check(paths: JobPaths, file: Path) -> Path:
+    """The file, if it is as it was when the job ended. Raises UnreachableError if not, FileNotFoundError.
+
+    Jobs of earlier versions have no digests; their files are taken as they are.
+    """
+    try:
+        digests = msgspec.json.decode((paths.folder / DIGESTS).read_bytes(), type=dict[str, str])
+    except FileNotFoundError:
+        return file
+    except msgspec.DecodeError:
+        digests = {}
+    if digests.get(file.name) != _digest(file):
+        raise UnreachableError("the job's files are not those that were written: they were changed, and are not shown")
+    return file
+
+
+def is_sealed(file: Path) -> bool:
+    """Whether a file made of a job's results is as it was when it was made (`seal_copy`)."""
+    try:
+        return _seal_of(file).read_text(encoding="ascii") == _digest(file)
+    except (OSError, ValueError):
+        return False
+
+
+def seal_copy(file: Path) -> None:
+    """Keeps the digest of a file that was made of a job's results beside it."""
+    files.write_whole(_seal_of(file), _digest(file).encode())
+
+
+def _seal_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.sha256")
+
+
+def _digest(file: Path) -> str:
+    found = file.stat()
+    return _digest_as_of(file, found.st_ino, found.st_size, found.st_ctime_ns)
+
+
+@lru_cache(1000)
+def _digest_as_of(file: Path, *_: int) -> str:
+    """The digest of a file. No program can set the time of its last change (ctime), so one that stays is the same."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+class Attempts(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the work was when it last began, and how often it has begun since without getting farther."""
+
+    done: int = -1
+    stalled: int = 0
+
+
+def begin(paths: JobPaths) -> int:
+    """Notes that work begins; how often it has begun without getting farther."""
+    last, done = _attempts(paths), work_done(paths)
+    stalled = 0 if done > last.done else last.stalled + 1
+    files.write_whole(paths.folder / ATTEMPTS, msgspec.json.encode(Attempts(done=done, stalled=stalled)))
+    return stalled
+
+
+def forgive(paths: JobPaths) -> None:
+    """Takes back the note of `begin`: the work was stopped for a reason that is not the job's."""
+    last = _attempts(paths)
+    files.write_whole(
+        paths.folder / ATTEMPTS, msgspec.json.encode(msgspec.structs.replace(last, stalled=last.stalled - 1))
+    )
+
+
+def _attempts(paths: JobPaths) -> Attempts:
+    try:
+        return msgspec.json.decode((paths.folder / ATTEMPTS).read_bytes(), type=Attempts)
+    except (OSError, msgspec.DecodeError):
+        return Attempts()
+
+
+def work_done(paths: JobPaths) -> int:
+    """Blocks that are written; more than any number of blocks once all are put together."""
+    if paths.scored.exists():
+        return 10**9
+    return sum(1 for _ in paths.folder.glob(f"{paths.scored.name}.parts/*.arrow"))
+
+
+class Clock:
+    """Whether the machine's clock can be believed, by the time that passed and by when a service last saw it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._mark = folder / CLOCK
+        self._seen: tuple[datetime, float] | None = None
+        self._doubted: float | None = None
+
+    def doubt(self) -> str:
+        """Why nothing must be deleted for its age; blank if it may. Called now and then."""
+        wall, passed = now(), time.monotonic()
+        moved = self._moved(wall, passed)
+        if moved:
+            self._doubted = passed
+        if self._doubted is not None and passed - self._doubted >= CALM.total_seconds():
+            self._doubted = None
+        self._seen = wall, passed
+        files.write_whole(self._mark, wall.isoformat().encode())
+        if self._doubted is None:
+            return ""
+        hours = CALM.total_seconds() / 3600
+        return f"the clock may have jumped: nothing is deleted for its age until it has run evenly for {hours:g} hours"
+
+    def _moved(self, wall: datetime, passed: float) -> bool:
+        if self._seen is not None:
+            beside = (wall - self._seen[0]) - timedelta(seconds=passed - self._seen[1])
+            return abs(beside) > JUMP
+        try:
+            last = datetime.fromisoformat(self._mark.read_text(encoding="ascii"))
+            return not -JUMP < wall - last < AWAY
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, TypeError):
+            return True
