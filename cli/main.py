@@ -268,6 +268,36 @@ def rollback(json: Json = False) -> None:
 
 
 @app.command()
+def backup(
+    to: Annotated[Path, typer.Argument(help="A new or empty directory.")],
+    json: Json = False,
+) -> None:
+    """Copy all that must last: jobs with their files, the audit trail and the keys. The service may run meanwhile."""
+    from serving import backup as backing
+
+    result = backing.back_up(to)
+    print_json(result) if json else out.print(f"{result.files:,} files in {result.directory}", markup=False)
+    for what in result.without:
+        err.print(f"without {what}", markup=False)
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Argument(help="The directory of a back-up.")],
+    json: Json = False,
+) -> None:
+    """Put a back-up back, once every file of it has been checked, before the service starts."""
+    from serving import backup as backing
+    from serving.audit.trail import note_command
+
+    result = backing.restore(source)
+    note_command("back-up restored", str(result.files))
+    print_json(result) if json else out.print(f"{result.files:,} files in {result.directory}", markup=False)
+    for what in result.without:
+        err.print(f"without {what}", markup=False)
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Keys are required unless it is a loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 3000,

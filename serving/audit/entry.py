@@ -40,6 +40,7 @@ Action = Literal[
     "bundle rolled back",
     "key added",
     "key revoked",
+    "back-up restored",
 ]
 SCORES: tuple[Action, ...] = ("score", "score_many", "what_if", "suggest", "page")
 """Actions that can be replayed: somebody was told probabilities of tenders that came with the request."""
