@@ -37,6 +37,8 @@ docs: setup
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra install --constraint requirements.lock --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file requirements.serving.lock
 
 # What the product is made of, and under which licences.
 inventory: setup

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from cli.options import BundleDir, Json, err, out, print_json
+from cli.options import BundleDir, Json, out, print_json
+from cli.progress import working
 from tenders.errors import DataError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _verified(store: AuditStore, head: str | None) -> TrailReport:
     from serving.audit.entry import parse_head
 
     kept = parse_head(head) if head else None
-    with err.status("verifying"):
+    with working("verifying"):
         return verify(store, kept)
 
 

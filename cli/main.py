@@ -15,6 +15,7 @@ import typer
 
 from cli import auditing, desk, keys, output, portfolio, pulling
 from cli.options import AtStage, BundleDir, File, Json, as_path, err, out, parse_stage, print_json, read_processes
+from cli.progress import working
 from tenders.errors import DataError, TenderRiskError
 
 # Threads that wait for each other by spinning are very slow on a machine that also does something else.
@@ -88,13 +89,13 @@ def check(
     if register:
         from tenders.registers import find_register, quality
 
-        with err.status(f"reading {file}"):
+        with working(f"reading {file}"):
             report = quality.quality_report(find_register(register), Path(file))
         print_json(report) if json else output.print_quality(out, report)
         return
     from portfolio.coverage import check as check_source
 
-    with as_path(file) as source, err.status(f"reading {file}"):
+    with as_path(file) as source, working(f"reading {file}"):
         found = check_source(source)
     print_json(found) if json else output.print_check(out, found)
     if found.refused:
@@ -199,7 +200,7 @@ def evaluate(
     from training import evaluate as evaluation
 
     model = bundles.load(bundle or bundles.released())
-    with err.status(f"scoring {test}"):
+    with working(f"scoring {test}"):
         result = evaluation.evaluate(model, find_register(register), history, test, outcome, parse_stage(stage))
     print_json(result) if json else output.print_evaluation(out, result)
 
@@ -247,7 +248,7 @@ def promote(
     from serving.audit.trail import note_command
     from training import promotion
 
-    with err.status("comparing") as status:
+    with working("comparing") as status:
         result = promotion.promote(uncompared, status.update)
     if result.promoted:
         note_command("bundle promoted", result.challenger, result.champion)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from cli.options import AtStage, BundleDir, ColumnsOf, Json, err, out, parse_stage, print_json
 from cli.output import print_drift, print_portfolio
+from cli.progress import working
 from tenders.errors import DataError, UsageError
 
 Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
@@ -64,6 +65,7 @@ def portfolio(
     from portfolio import cluster as clusters
     from portfolio.output import output_format
     from portfolio.run import PortfolioRun, run_portfolio
+    from portfolio.run import Progress as RunProgress
     from portfolio.work import RunOptions
     from portfolio.worklist import DEFAULT_CAPACITY, WorklistOptions
 
@@ -100,16 +102,17 @@ def portfolio(
             executor = stack.enter_context(local_workers(count, directory))
         progress = stack.enter_context(_progress())
         task = progress.add_task("scoring", total=None, rows="")
+        # Where there is no terminal, a bar shows nothing.
+        lines = None if err.is_terminal else stack.enter_context(working("scoring"))
 
-        def speed(count: int) -> str:
-            return f"{count:,} tenders, {count / (progress.tasks[task].elapsed or math.inf):,.0f} a second"
+        def show(at: RunProgress) -> None:
+            seconds = progress.tasks[task].elapsed or math.inf
+            speed = f"{at.rows:,} tenders, {at.rows / seconds:,.0f} a second"
+            progress.update(task, completed=at.bytes, total=at.size, rows=speed)
+            if lines:
+                lines.update(f"scoring: {speed}, {at.bytes / max(at.size, 1):.0%} of the input")
 
-        manifest = run_portfolio(
-            run,
-            executor,
-            resume,
-            lambda at: progress.update(task, completed=at.bytes, total=at.size, rows=speed(at.rows)),
-        )
+        manifest = run_portfolio(run, executor, resume, show)
     print_json(manifest) if json else print_portfolio(out, manifest, run)
     if manifest.counts.refused and not manifest.counts.scored:
         problem = f"none of {manifest.counts.refused:,} rows could be read"
@@ -128,7 +131,7 @@ def drift(
     from portfolio.drift import measure_drift, read_cases
 
     model = bundles.load(bundle or bundles.released())
-    with err.status(f"comparing {source}"):
+    with working(f"comparing {source}"):
         report = measure_drift(model, read_cases(source, model, parse_stage(stage), register))
     print_json(report) if json else print_drift(out, report)
 

@@ -8,10 +8,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.status import Status
 
 from cli.options import Json, err, out, print_json
 from cli.output import print_pull
+from cli.progress import Working, working
 from tenders.errors import UsageError
 
 DAY = ["%Y-%m-%d"]
@@ -51,7 +51,7 @@ def pull(
             out.print(f"{output}: nothing to pull, it is complete to yesterday", markup=False)
         return
     request = PullRequest(api=chosen.name, url=address, first=days[0], last=days[1], recount=recount)
-    with err.status("") as status:
+    with working("") as status:
         progress = _PullStatus(status, (request.last - request.first).days + 1)
         pulled = pull_notices(chosen, request, output, progress.day, progress.waiting, since_last)
     print_json(pulled) if json else print_pull(out, pulled, output)
@@ -91,7 +91,7 @@ def _since_last(api: str, url: str, output: Path, first: date | None, last: date
 class _PullStatus:
     """Shows how far a pull is."""
 
-    def __init__(self, status: Status, days: int) -> None:
+    def __init__(self, status: Working, days: int) -> None:
         self._status, self._days = status, days
         self._counts: dict[date, int] = {}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.options import err
+from cli.progress import working
 from tenders.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def train(
     served = _served(needed=bool(keep_uk or (keep_registers and history)))
     if keep_uk is None and served and history and not keep_registers:
         keep_uk = extend.only_own(history)
-    with err.status("reading") as status:
+    with working("reading") as status:
 
         def progress(text: str) -> None:
             status.update(f"training: {text}")

@@ -118,7 +118,10 @@ def history_files(directory: Path) -> list[tuple[Register, Path]]:
 
 
 def _is_history(name: str, file: Path) -> bool:
-    """Whether a file holds a history by the end of its name: OCDS of one's own may be compressed or an archive."""
+    """Whether a file holds a history by the end of its name: OCDS of one's own may be compressed, an archive or a
+    folder."""
+    if file.is_dir():
+        return name == own.NAME
     suffix, codec = split_suffix(file)
     if name == own.NAME and suffix in (*OCDS_SUFFIXES, *ARCHIVES):
         return True
@@ -441,8 +444,14 @@ def _manifest(name: str, parts: tuple[ModelPart, ...], data: tuple[TrainingSourc
 def fingerprint(register: Register, file: Path, cases: Sequence[LabelledTender]) -> TrainingSource:
     """The digest of a history's file, its cases and their first and last days of publication."""
     days = [case.published for case in cases]
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    return TrainingSource(
-        name=register.name, sha256=digest, rows=len(cases), first=min(days).isoformat(), last=max(days).isoformat()
-    )
+    first, last = min(days).isoformat(), max(days).isoformat()
+    return TrainingSource(name=register.name, sha256=_digest(file), rows=len(cases), first=first, last=last)
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file; of a folder, that of the digests of its files in order of their paths."""
+    if path.is_dir():
+        parts = sorted(part for part in path.rglob("*") if part.is_file())
+        return hashlib.sha256("".join(map(_digest, parts)).encode()).hexdigest()
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

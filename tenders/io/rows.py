@@ -6,10 +6,8 @@ means. So whoever cuts such a file into blocks reads it (`cut_register`), and it
 
 from __future__ import annotations
 
-import csv
 import logging
 import re
-import tempfile
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -28,10 +26,10 @@ from tenders.io.detection import PACKAGE_KEYS
 from tenders.io.form import RowReader
 from tenders.io.json_documents import DocumentPiece, piece_size, split_document
 from tenders.io.ocds import BROKEN_JSON, decode_releases
+from tenders.io.plain_tables import as_csv
 from tenders.io.read import decode, process_of_form, processes_of_record, processes_of_releases, to_processes
 from tenders.io.streams import BOUNDS, MIB, Block, Bounds, Cut, block_lines, read_chunks, too_large, unpacked
 from tenders.io.tables import FormRows, arrow_rows, read_arrow
-from tenders.io.xlsx import read_sheets
 from tenders.many import find_doubts
 from tenders.process import Process
 from tenders.registers import own
@@ -262,7 +260,7 @@ def cut_register(path: Path, register: Register, bounds: Bounds) -> Iterator[Cut
 
     Raises as the register's reader does, and TooLargeError above `bounds.register_rows`.
     """
-    with unpacked(path, bounds) as plain, _without_workbook(plain, bounds) as table:
+    with unpacked(path, bounds) as plain, as_csv(plain, bounds) as table:
         rows = _count_rows(table, bounds)
         if rows > bounds.register_rows:
             raise too_large(f"{rows:,} rows; at most {bounds.register_rows:,} are read", "Split it by year")
@@ -277,21 +275,6 @@ def cut_register(path: Path, register: Register, bounds: Bounds) -> Iterator[Cut
     for at in range(0, len(cases), bounds.documents):
         some = cases[at : at + bounds.documents]
         yield Cut(kind="cases", first=some[0].row, data=msgspec.msgpack.encode(some))
-
-
-@contextmanager
-def _without_workbook(path: Path, bounds: Bounds) -> Iterator[Path]:
-    """A workbook's first sheet as CSV in a temporary folder, for registers do not read workbooks; other files stay."""
-    if path.suffix.lower() != ".xlsx":
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        plain = Path(folder) / f"{path.stem}.csv"
-        # The workbook is open for as long as its sheets are held.
-        sheets = read_sheets(path, bounds)
-        with plain.open("w", encoding="utf-8", newline="") as out:
-            csv.writer(out).writerows(next(sheets)[1])
-        yield plain
 
 
 def _count_rows(path: Path, bounds: Bounds) -> int:

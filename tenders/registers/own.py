@@ -1,7 +1,8 @@
-"""A history of the user's own: OCDS, or a table (CSV or Parquet) with a mapping file. docs/own-history.md shows both.
+"""A history of the user's own: OCDS, or a table with a mapping file. docs/own-history.md shows both.
 
-- OCDS (.json, .jsonl, .yaml): every process is a case. `tenders.outcomes` reads the outcomes from its statuses, and
-  each stage is rebuilt from its releases. `known_on` is the day on which the last of the outcomes became known.
+- OCDS (.json, .jsonl, .yaml, compressed, an archive, or a folder of such files): every process is a case.
+  `tenders.outcomes` reads the outcomes from its statuses, and each stage is rebuilt from its releases. `known_on` is
+  the day on which the last of the outcomes became known.
   Beside `own.jsonl`, `own.verdicts.csv` (or .parquet) has the verdicts of people who reviewed its processes, by ocid:
   columns `ocid`, `verdict` (a key of VERDICTS) and `date`. They count before what the notices say.
 - A mapping (.toml): which column is which fact, outcome and day. Every fact goes where the form or OCDS has it, so that
@@ -31,7 +32,8 @@ from tenders.errors import DataError, Problem, UnreachableError
 from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.io import form
 from tenders.io.checks import find_problems
-from tenders.io.detection import JSON_LINES, split_suffix
+from tenders.io.detection import ARCHIVES, JSON_LINES, split_suffix
+from tenders.io.plain_tables import plain_table
 from tenders.io.read import MAX_BYTES, decode, processes_of_releases, read_file, to_processes
 from tenders.io.streams import Bounds, file_lines
 from tenders.lot_outcomes import Outcome
@@ -96,15 +98,45 @@ def read_own(path: Path) -> HistoryFile:
 
 
 def read_ocds(path: Path) -> HistoryFile:
-    """Every process of an OCDS file as a case, an outcome without its day as `with_days` takes it. Raises as
-    `Register` says."""
-    suffix, _ = split_suffix(path)
-    parts, problems = _read_lines(path) if suffix in JSON_LINES else (read_file(path), [])
+    """Every process of an OCDS file, or of the files below a folder, as a case, an outcome without its day as
+    `with_days` takes it. Raises as `Register` says."""
+    parts, problems = _read_folder(path) if path.is_dir() else _read_parts(path)
     processes = _by_ocid(parts, problems)
     outcomes = outcomes_of(processes)
     cases = [_case_of_process(i, p, o) for i, (p, o) in enumerate(zip(processes, outcomes, strict=True))]
     cases = _with_verdicts(path, cases, problems)
     return with_days(HistoryFile(cases=cases, rows=len(cases) + len(problems), problems=problems))
+
+
+def _read_parts(path: Path) -> tuple[list[Process], list[Problem]]:
+    """The processes of a file, and what is wrong with the lines that cannot be read."""
+    suffix, _ = split_suffix(path)
+    return _read_lines(path) if suffix in JSON_LINES else (read_file(path), [])
+
+
+def _read_folder(folder: Path) -> tuple[list[Process], list[Problem]]:
+    """The processes of all OCDS files below a folder, in order of their paths, such as days that were pulled.
+
+    A file that cannot be read is a problem. Raises DataError if none can be read.
+    """
+    parts, problems = list[Process](), list[Problem]()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        if split_suffix(file)[0] not in (".json", *JSON_LINES, *ARCHIVES) or _is_verdicts(file):
+            continue
+        name = file.relative_to(folder).as_posix()
+        try:
+            found, wrong = _read_parts(file)
+        except DataError as error:
+            found, wrong = [], error.problems
+        parts += found
+        problems += [msgspec.structs.replace(problem, path=f"{name}, {problem.path}") for problem in wrong]
+    if not parts:
+        raise DataError(problems or [Problem(path=folder.name, problem="no OCDS file in the folder")])
+    return parts, problems
+
+
+def _is_verdicts(file: Path) -> bool:
+    return ".verdicts" in file.name
 
 
 def _with_verdicts(path: Path, cases: list[LabelledTender], problems: list[Problem]) -> list[LabelledTender]:
@@ -242,7 +274,8 @@ def _read_table(path: Path) -> HistoryFile:
     mapping = read_mapping(path)
     names = [mapping.published, mapping.known_on, mapping.id, mapping.together, *mapping.facts]
     needed = dict.fromkeys(name for name in (*names, *(o.column for o in mapping.outcomes.values())) if name)
-    table = read_columns(path.parent / mapping.file, list(needed))
+    with plain_table(path.parent / mapping.file) as file:
+        table = read_columns(file, list(needed))
     cases, problems = list[LabelledTender](), list[Problem]()
     count = 0
     for count, cells in enumerate(zip(*table.values(), strict=True), start=1):

@@ -1,4 +1,4 @@
-"""The bento: `bentoml build` makes it from the tree, without a network, and what it makes serves."""
+"""The bento: `python -m serving.bento` makes it from the tree, without a network, and what it makes serves."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
+from models import bundle as bundles
 from tests.serving.conftest import ROOT
 
 # One build for all of them.
 pytestmark = pytest.mark.xdist_group("bento")
 
 BENTOML = Path(sys.executable).with_name("bentoml")
+VERSION = bundles.released().name
 BODY = {"tender": {"title": "x", "lots": 1}}
 
 
@@ -37,10 +40,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def bento(environment: dict[str, str]) -> Path:
     """The directory of a built bento."""
-    command = [str(BENTOML), "build", "--version", "test", str(ROOT)]
-    built = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
+    command = [sys.executable, "-m", "serving.bento"]
+    built = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert built.returncode == 0, built.stdout + built.stderr
-    return Path(environment["BENTOML_HOME"]) / "bentos" / "tender_risk" / "test"
+    assert built.stdout.splitlines()[-1] == f"tender_risk:{VERSION}"
+    return Path(environment["BENTOML_HOME"]) / "bentos" / "tender_risk" / VERSION
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def served(bento: Path, environment: dict[str, str]) -> Iterator[httpx.Client]:
     """A client of the built bento under `bentoml serve`, from a directory without our code."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [str(BENTOML), "serve", "tender_risk:test", "--port", str(port)]
+    command = [str(BENTOML), "serve", f"tender_risk:{VERSION}", "--port", str(port)]
     process = subprocess.Popen(
         command, env={**environment, "PYTHONPATH": ""}, cwd=bento.parents[2], start_new_session=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -69,6 +73,17 @@ def test_the_bento_holds_code_pages_and_model(bento: Path) -> None:
     assert (source / "models" / "released" / released / "manifest.json").is_file()
     assert (source / "serving" / "pages" / "templates" / "form.html").is_file()
     assert not [name for name in ("tests", "training", "cli", "benchmarks") if (source / name).exists()]
+
+
+@pytest.mark.slow
+def test_the_bento_has_the_bundles_version_and_lists_it_as_its_model(
+    bento: Path, environment: dict[str, str]
+) -> None:
+    described = yaml.safe_load((bento / "bento.yaml").read_text())
+    assert described["version"] == VERSION and described["labels"]["bundle"] == VERSION
+    assert [model["tag"] for model in described["models"]] == [f"tender-risk:{VERSION}"]
+    model = Path(environment["BENTOML_HOME"]) / "models" / "tender-risk" / VERSION
+    assert bundles.load(model).manifest.version == VERSION
 
 
 @pytest.mark.slow

@@ -1,0 +1,37 @@
+"""`make demo` installs what serving needs: a lock that is part of the whole one, and that brings nothing of training."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def pinned(name: str) -> dict[str, str]:
+    """The packages of a lock file with their versions."""
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / name).read_text(), re.M))
+
+
+def declared(requirements: list[str]) -> set[str]:
+    """The names of declared requirements."""
+    return {re.split(r"[^A-Za-z0-9._-]", each)[0].lower() for each in requirements}
+
+
+def test_the_lock_for_serving_is_part_of_the_whole_one() -> None:
+    serving, everything = pinned("requirements.serving.lock"), pinned("requirements.lock")
+    assert serving.items() <= everything.items()
+
+
+def test_the_lock_for_serving_has_what_serving_needs_and_nothing_of_training() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    serving = pinned("requirements.serving.lock").keys()
+    assert declared(project["dependencies"]) <= serving
+    others = set[str]().union(*(declared(project["optional-dependencies"][name]) for name in ("training", "cluster", "checks")))
+    assert not others & serving - {"setuptools", "scipy"}
+
+
+def test_no_lock_names_an_index() -> None:
+    for name in ("requirements.lock", "requirements.serving.lock"):
+        assert "http" not in (ROOT / name).read_text()
