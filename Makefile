@@ -37,7 +37,7 @@ docs: setup
 lock:
 	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --output-file requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra install --constraint requirements.lock --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra install --constraint requirements.lock --no-emit-package pandas --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file requirements.serving.lock
 
 # What the product is made of, and under which licences.
