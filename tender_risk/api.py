@@ -24,6 +24,7 @@ from models.bundle import Bundle
 from models.reasons import margins_of
 from models.score import Case, Score
 from portfolio.columns import OUTPUT_SCHEMA, ScoredRows
+from portfolio.drift import DriftReport, measure_drift
 from portfolio.work import RefusedRow, RunOptions, score_rows
 from tender_risk.frames import CHUNK, DOCUMENT, OCID, FrameRows, cell, decoded, encoded, facts, frame_rows
 from tenders.errors import DataError, Problem, UsageError
@@ -192,6 +193,22 @@ class Model:
             data.append(predicted.feature_values[0])
         return shap.Explanation(np.array(values), base_values=np.array(base), data=np.array(data), feature_names=names)
 
+    def effects(self) -> pd.DataFrame:
+        """The pooled effects that the UK model starts from: a row a feature and outcome, with its unit, odds ratio,
+        95 % interval (`low`, `high`) and the layers of evidence. Empty without them."""
+        rows = [
+            (effect.feature, outcome, effect.unit, each.pooled.odds_ratio, *each.pooled.interval, each.layers)
+            for effect in self._bundle.manifest.effects
+            for outcome, each in effect.outcomes.items()
+        ]
+        return pd.DataFrame(rows, columns=["feature", "outcome", "unit", "odds_ratio", "low", "high", "layers"])
+
+    def drift(self, frame: pd.DataFrame | Sequence[Document], stage: str | None = None) -> DriftReport:
+        """How far tenders have moved from those that the models learnt from: what `tender-risk drift` says."""
+        return measure_drift(
+            self._bundle, (one for _, one in self._cases(self._rows(as_frame(frame)), as_stage(stage)))
+        )
+
     def _rows(self, frame: pd.DataFrame) -> FrameRows:
         return frame_rows(frame, lambda ocid: self._bundle.for_ocid(ocid) is self._bundle)
 
@@ -215,7 +232,7 @@ class Model:
         whole = pa.concat_tables([table, edited.table()])
         return whole.take(np.argsort(whole["line"].to_numpy(), kind="stable"))
 
-    def _cases(self, rows: FrameRows, stage: Stage | None, errors: OnError) -> Iterator[tuple[int, Case]]:
+    def _cases(self, rows: FrameRows, stage: Stage | None, errors: OnError = "raise") -> Iterator[tuple[int, Case]]:
         for place, process in _processes(rows, errors):
             try:
                 one = scoring.case(self._bundle, process, stage)

@@ -1,8 +1,9 @@
-"""What docs/python.md shows runs, in the order of the page, and prints what it shows."""
+"""What docs/python.md and docs/notebooks show runs, in the order of each page, and prints what is shown."""
 
 from __future__ import annotations
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["docs/python.md"])
+PAGES = ["docs/python.md", *sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/notebooks/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     text = (ROOT / page).read_text(encoding="utf-8")
     found = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
     assert len(found.examples) > 10
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
     failures: list[str] = []
     doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(found, out=failures.append)
     assert not failures, "".join(failures)
