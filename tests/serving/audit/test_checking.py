@@ -16,7 +16,7 @@ from serving.audit.entry import GENESIS, AuditHead, chained, entry_text, parse_h
 from tenders.errors import UsageError
 from tests.serving.audit.made import entry, trail
 
-ENTRIES, CHANGES = 30, 600
+ENTRIES, CHANGES = 30, 2_000
 HEXADECIMAL = "0123456789abcdef"
 
 
