@@ -96,7 +96,9 @@ def job_endpoint(endpoint: Answer, state: str = "") -> Callable[[Request], Await
                 return _error(HTTPStatus.NOT_FOUND, "no such job")
             if state and job.state != state:
                 return _error(HTTPStatus.CONFLICT, f"the job is {job.state}, not {state}")
-            answer = await endpoint(request, job, job_service().paths(job))
+            service = job_service()
+            paths = await anyio.to_thread.run_sync(service.results, job) if state else service.paths(job)
+            answer = await endpoint(request, job, paths)
             if state and answer.status_code == HTTPStatus.OK:
                 noting.note_job("job served", job.id, page=endpoint.__name__)
             return answer

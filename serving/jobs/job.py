@@ -63,7 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `home` is the name of the data directory with its files. `rows` counts scored tenders, `bytes` how much of the
     upload's `size` has been read. `runner` is the service that works on it, `attempts` how often work began. `owner`
-    is the name of the key that it came with.
+    is the name of the key that it came with, `outputs` has the SHA-256 of each file of a job that is done.
     """
 
     id: str
@@ -79,6 +79,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     runner: str = ""
     attempts: int = 0
     owner: str = ""
+    outputs: Mapping[str, str] = {}
 
     @property
     def stem(self) -> str:

@@ -19,6 +19,7 @@ from serving.callers import current_caller
 from serving.jobs.job import EARLIER_PATH, EarlierJob, Job, JobOptions, State, is_id, new_id, now, read_options
 from serving.jobs.paths import DataDirectory, JobPaths
 from serving.jobs.receiving import Upload
+from serving.jobs.results import check_results
 from serving.jobs.scoring import read_task
 from serving.jobs.settings import Settings, settings
 from serving.jobs.store import Store, open_store
@@ -106,6 +107,15 @@ class JobService:
     def paths(self, job: Job) -> JobPaths:
         """The files of a job."""
         return JobPaths(self.directory.folder(job.id))
+
+    def results(self, job: Job) -> JobPaths:
+        """The files of a job that is done, which are what was written.
+
+        Raises DamagedResultError if one is not, FileNotFoundError if they are gone.
+        """
+        paths = self.paths(job)
+        check_results(paths, job.outputs)
+        return paths
 
     def cancel(self, job: Job) -> None:
         """Stops a job. Its files stay, without the rows that it was to be compared with."""
@@ -216,6 +226,7 @@ def link_earlier(earlier: Job, source: JobPaths, target: JobPaths) -> EarlierJob
     """
     rows = target.since / f"{earlier.stem}-scored.parquet"
     try:
+        check_results(source, earlier.outputs)
         target.since.mkdir(mode=0o700, exist_ok=True)
         _link(source.scored, rows)
         bundle = msgspec.json.decode(source.manifest.read_bytes(), type=RunManifest).options.bundle

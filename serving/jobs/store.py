@@ -31,10 +31,11 @@ _TABLE = """
     CREATE TABLE IF NOT EXISTS tender_risk_jobs (
         id TEXT PRIMARY KEY, home TEXT NOT NULL, created TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT NULL,
         options TEXT NOT NULL, state TEXT NOT NULL, rows BIGINT NOT NULL, bytes BIGINT NOT NULL, message TEXT NOT NULL,
-        runner TEXT NOT NULL, attempts BIGINT NOT NULL, owner TEXT NOT NULL DEFAULT ''
+        runner TEXT NOT NULL, attempts BIGINT NOT NULL, owner TEXT NOT NULL DEFAULT '',
+        outputs TEXT NOT NULL DEFAULT '{}'
     )
 """
-_ADDED = {"owner": "TEXT NOT NULL DEFAULT ''"}
+_ADDED = {"owner": "TEXT NOT NULL DEFAULT ''", "outputs": "TEXT NOT NULL DEFAULT '{}'"}
 """Columns that tables of earlier versions lack."""
 
 
@@ -167,9 +168,17 @@ class Store:
         where = "id = :id AND runner = :runner AND state = 'running'"
         return bool(self._update("rows = :rows, bytes = :read", where, id=id, runner=runner, rows=rows, read=read))
 
-    def end(self, id: str, runner: str, state: State, message: str = "", rows: int | None = None) -> bool:
-        """Notes how the job ended for `runner`."""
-        counts = ", rows = :rows, bytes = size" if rows is not None else ""
+    def end(
+        self,
+        id: str,
+        runner: str,
+        state: State,
+        message: str = "",
+        rows: int | None = None,
+        outputs: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Notes how the job ended for `runner`, and the digests of its files."""
+        counts = ", rows = :rows, bytes = size, outputs = :outputs" if rows is not None else ""
         return bool(
             self._update(
                 f"state = :state, message = :message{counts}",
@@ -179,6 +188,7 @@ class Store:
                 state=state,
                 message=message,
                 rows=rows or 0,
+                outputs=msgspec.json.encode(outputs or {}).decode(),
             )
         )
 
@@ -230,12 +240,14 @@ def open_store(settings: Settings, directory: DataDirectory) -> Store:
 
 def _row(job: Job) -> dict[str, Any]:
     row = msgspec.structs.asdict(job)
-    return {**row, "created": _text(job.created), "options": msgspec.json.encode(job.options).decode()}
+    texts = {name: msgspec.json.encode(getattr(job, name)).decode() for name in ("options", "outputs")}
+    return {**row, "created": _text(job.created), **texts}
 
 
 def _job(row: tuple[Any, ...]) -> Job:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["options"] = msgspec.json.decode(values["options"], type=JobOptions)
+    values["outputs"] = msgspec.json.decode(values["outputs"], type=dict[str, str])
     return msgspec.convert(values, Job)
 
 

@@ -22,6 +22,7 @@ from serving.jobs import durable, scoring
 from serving.jobs.job import Job, is_id, now
 from serving.jobs.limits import JobLimits
 from serving.jobs.paths import UNKNOWN, DataDirectory, JobPaths
+from serving.jobs.results import digests
 from serving.jobs.scoring import ScoringProgress, ScoringTask
 from serving.jobs.settings import Settings
 from serving.jobs.store import Store
@@ -29,7 +30,6 @@ from serving.jobs.subprocess import child_environment
 from serving.served import served
 from tenders import files
 from tenders.errors import TenderRiskError
-from tenders.io.blocks import describe_file
 
 POLL_SECONDS = 2.0
 """Seconds between two looks for jobs that other services took in."""
@@ -266,8 +266,9 @@ class Worker(threading.Thread):
         if code == 0:
             manifest = msgspec.json.decode(paths.manifest.read_bytes(), type=RunManifest)
             # First: nothing is served of a job that the trail does not have.
-            noting.note_job_end("job done", job.id, job.owner, **_audited(paths, manifest))
-            self.store.end(job.id, self.runner, "done", rows=manifest.counts.scored)
+            outputs = digests(paths)
+            noting.note_job_end("job done", job.id, job.owner, **_audited(manifest), outputs=outputs)
+            self.store.end(job.id, self.runner, "done", rows=manifest.counts.scored, outputs=outputs)
         elif code == scoring.REFUSED and paths.refusal.is_file():
             self._fail(job, paths.refusal.read_text(encoding="utf-8")[:2000])
         elif code == scoring.DISK_FULL:
@@ -283,12 +284,10 @@ class Worker(threading.Thread):
             self._fail(job, "an unexpected error; the log of the service has it")
 
 
-def _audited(paths: JobPaths, manifest: RunManifest) -> dict[str, Any]:
+def _audited(manifest: RunManifest) -> dict[str, Any]:
     """What the audit trail keeps of a job that is done."""
-    files_served = (paths.scored, paths.worklist, paths.ranked, paths.gone, paths.errors, paths.manifest, paths.report)
     return {
         "input": manifest.inputs[0].sha256 if manifest.inputs else "",
-        "outputs": {file.name: describe_file(file).sha256 for file in files_served if file.is_file()},
         "stage": manifest.options.stage,
         "bundle": manifest.options.bundle,
         "bundle_sha256": manifest.bundle_sha256,

@@ -25,6 +25,7 @@ from serving.jobs.job_service import job_service, newest_jobs
 from serving.jobs.listing import BANDS, CHANGES, ROWS, VALUES, WorklistView
 from serving.jobs.paths import JobPaths
 from serving.jobs.receiving import MAX_FIELD_BYTES
+from serving.jobs.results import DamagedResultError
 from serving.jobs.settings import settings
 from serving.pages import answer, home, opening
 from serving.pages.drafts import Draft, DraftRequest
@@ -224,7 +225,10 @@ async def open_row(request: Request) -> Response:
         if job is None or job.state != "done":
             return _missing()
         rank = _rank(request)
-        return await _open_row(job, job_service().paths(job), rank, request.query_params)
+        paths = await anyio.to_thread.run_sync(job_service().results, job)
+        return await _open_row(job, paths, rank, request.query_params)
+    except DamagedResultError as error:
+        return _damaged(error)
     except (TenderRiskError, FileNotFoundError):
         return _missing()
 
@@ -233,12 +237,18 @@ def _with_job(request: Request, respond: Callable[[Request, Job], Response]) -> 
     try:
         job = api.find(request)
         return _missing() if job is None else respond(request, job)
+    except DamagedResultError as error:
+        return _damaged(error)
     except (TenderRiskError, FileNotFoundError):
         return _missing()
 
 
 def _missing() -> Response:
-    return page("no_job.html", HTTPStatus.NOT_FOUND, here=HERE)
+    return page("no_job.html", HTTPStatus.NOT_FOUND, here=HERE, damaged="")
+
+
+def _damaged(error: DamagedResultError) -> Response:
+    return page("no_job.html", error.http_status, here=HERE, damaged=str(error))
 
 
 def _cancel(_: Request, job: Job) -> Response:
@@ -254,7 +264,7 @@ def _delete(_: Request, job: Job) -> Response:
 def _job_page(request: Request, job: Job) -> Response:
     if job.state == "done":
         noting.note_job("job served", job.id, page="worklist page")
-        return _worklist(job, job_service().paths(job), request.query_params)
+        return _worklist(job, job_service().results(job), request.query_params)
     return page("waiting.html", HTTPStatus.OK, HEADERS if job.ended else WAITING_HEADERS, **_facts(job))
 
 

@@ -20,7 +20,7 @@ from models import bundle as bundles
 from serving.audit.checking import verify
 from serving.audit.entry import AuditEntry, job_label, read_entry, sha256
 from serving.audit.replaying import replay
-from serving.audit.store import AuditStore, SqliteTrail
+from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail
 from tenders.errors import BundleError, DataError, UsageError
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
@@ -196,6 +196,20 @@ def test_a_service_that_is_killed_loses_no_entry_of_what_was_answered(tmp_path: 
     store = AuditStore(SqliteTrail(tmp_path / "audit.sqlite", made=False), made=False)
     assert verify(store).is_whole
     assert answered and answered <= {read_entry(text).input for _, text, _ in store.rows()}
+
+
+def test_a_service_keeps_its_trail_in_postgresql_with_what_was_sent(postgresql: str, tmp_path: Path) -> None:
+    settings = {"TENDER_RISK_AUDIT": postgresql, "TENDER_RISK_AUDIT_INPUTS": "on"}
+    body = json.dumps({"tender": FORM}).encode()
+    with running(TENDER_RISK_DATA=str(tmp_path), **settings) as process:
+        assert httpx.post(f"{address(process)}score", content=body, timeout=60).status_code == 200
+    store = AuditStore(PostgresTrail(postgresql), made=False)
+    head = store.head()
+    assert verify(store, head).is_whole and store.kept_input(sha256(body)) == body
+    # Inputs are kept, so that nobody has to bring one.
+    assert replay(store, head.seq).same_bytes
+    store.close()
+    assert not (tmp_path / "audit.sqlite").exists()
 
 
 def test_without_a_trail_nothing_is_kept(tmp_path: Path) -> None:
