@@ -36,4 +36,4 @@ def test_the_lock_for_serving_has_what_serving_needs_and_nothing_of_training() -
 
 def test_no_lock_names_an_index() -> None:
     for name in ("requirements.lock", "requirements.serving.lock"):
-        assert "http" not in (ROOT / name).read_text()
+        assert "://" not in (ROOT / name).read_text()
