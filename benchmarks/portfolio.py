@@ -188,9 +188,9 @@ def features(source: Path, bundle: str) -> ResultTable:
     for at in range(0, len(texts), CHUNK):
         steps = _Steps(cost)
         found = steps.taken("decoding and checking", decode_releases, texts[at : at + CHUNK], checked)
-        days = steps.taken("days of publication", publication_days, found)
-        steps.taken("columns", builder.add, found, days)
-        rows.add_releases(loaded, "draft", [0] * len(found), found)
+        days = steps.taken("days of publication", publication_days, found.chunk.tenders)
+        steps.taken("columns", builder.add, found.chunk, days)
+        rows.add_releases(loaded, "draft", [0] * len(found.chunk), found.chunk, [()] * len(found.chunk))
     table = builder.table()
     table = table.with_records(steps.taken("track records", track_record_lookup, loaded, table))
     for feature in loaded.weighed:

@@ -1,7 +1,7 @@
 """Tables made of tenders: of one or a few, whose columns are read as they are asked for, or of a million as they come.
 
     builder = TableBuilder(columns_asked(functions, stage), stage)
-    builder.add(tenders)          # reads exactly these columns, and lets the tenders go
+    builder.add(chunk)            # reads exactly these columns, and lets the tenders go
     table = builder.table()
 
 `columns_asked` runs the functions on an empty table that records which columns they read. So a feature has to read all
@@ -93,14 +93,13 @@ class TableBuilder:
     def __len__(self) -> int:
         return len(self._published)
 
-    def add(self, tenders: Sequence[Tender], published_on: Sequence[date | None] | None = None) -> None:
+    def add(self, tenders: TenderChunk, published_on: Sequence[date | None] | None = None) -> None:
         """Reads more tenders, each with its day of publication.
 
         Raises ValueError if one of the fields that are `checked` holds a date or a currency that is none; then none of
         these is read.
         """
-        chunk = TenderChunk(tenders)
-        read = [growing.read(chunk, self._stage) for growing in self._growing]
+        read = [growing.read(tenders, self._stage) for growing in self._growing]
         sizes = {"": len(tenders)}
         for growing, values in zip(self._growing, read, strict=True):
             growing.extend(values, sizes.get(growing.column.per, 0))
@@ -111,7 +110,7 @@ class TableBuilder:
         else:
             self._published.extend(published_on)
         if self._kept is not None:
-            self._kept += tenders
+            self._kept += tenders.tenders
 
     def table(self) -> TenderTable:
         """The table of all of them."""

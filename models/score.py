@@ -37,6 +37,7 @@ from tenders.facts import STAGES, Stage
 from tenders.process import Process
 from tenders.stages import require_stage
 from tenders.tender import Tender
+from tenders.tender_chunk import TenderChunk
 
 FOREIGN = (
     "/ocid: no register that the models have learnt owns it, so this is scored as a tender of no known register, by "
@@ -241,13 +242,11 @@ class BatchScorer:
         for places in groups.values():
             some = [cases[place] for place in places]
             builder, rows = self._group(some[0].bundle, some[0].stage)
-            builder.add([one.readable for one in some], [one.published for one in some])
+            builder.add(TenderChunk([one.readable for one in some]), [one.published for one in some])
             rows += [self._size + place for place in places]
         self._size += len(cases)
 
-    def add_tenders(
-        self, bundle: Bundle, stage: Stage, tenders: Sequence[Tender], published: Sequence[date | None]
-    ) -> None:
+    def add_tenders(self, bundle: Bundle, stage: Stage, tenders: TenderChunk, published: Sequence[date | None]) -> None:
         """Takes more tenders of one bundle and stage, each with its day of publication.
 
         They are sound but for the fields in `checked`: raises ValueError if one of those is not, and then takes none.

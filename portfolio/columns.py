@@ -20,6 +20,7 @@ from portfolio.output import OutputColumn, fill_columns, schema_of
 from tenders.facts import Stage
 from tenders.process import publication_days
 from tenders.tender import Tender
+from tenders.tender_chunk import TenderChunk
 
 JOINT = "; "
 """What separates the items of a list in one cell."""
@@ -147,7 +148,7 @@ class ScoredRows:
     ) -> None:
         """Adds cases, each with its line and JSON path, and its reasons as one text."""
         self._scorer.add_cases(cases)
-        self._describe([case.readable for case in cases])
+        self._describe(TenderChunk([case.readable for case in cases]))
         read = self._read
         read["line"] += [line for line, _ in places]
         read["place"] += [place for _, place in places]
@@ -160,17 +161,17 @@ class ScoredRows:
         bundle: Bundle,
         stage: Stage,
         lines: Sequence[int],
-        tenders: Sequence[Tender],
+        chunk: TenderChunk,
         warnings: Sequence[tuple[str, ...]],
     ) -> None:
         """Adds releases with the numbers of their lines and their warnings, to be scored by a bundle at a stage.
 
         Raises ValueError if a field that is `checked` is wrong in one of them; then none is added.
         """
-        published = publication_days(tenders)
-        self._scorer.add_tenders(bundle, stage, tenders, published)
-        self._describe(tenders)
-        read, count = self._read, len(tenders)
+        published = publication_days(chunk.tenders)
+        self._scorer.add_tenders(bundle, stage, chunk, published)
+        self._describe(chunk)
+        read, count = self._read, len(chunk)
         read["line"] += lines
         read["published"] += published
         read["warnings"] += warnings
@@ -181,15 +182,13 @@ class ScoredRows:
         """The fields, by struct and name, that `add_releases` checks."""
         return self._scorer.checked(bundle, stage)
 
-    def _describe(self, tenders: Sequence[Tender]) -> None:
-        read, sections = self._read, [tender.tender for tender in tenders]
-        read["ocid"] += [tender.ocid for tender in tenders]
-        read["title"] += [section.title and section.title[:LONGEST] for section in sections]
-        read["buyer"] += [
-            tender.buyer.name[:LONGEST] if tender.buyer and tender.buyer.name else None for tender in tenders
-        ]
-        read["category"] += [section.main_procurement_category for section in sections]
-        read["region"] += map(region, tenders)
+    def _describe(self, chunk: TenderChunk) -> None:
+        read, unknown = self._read, [None] * len(chunk)
+        read["ocid"] += chunk.column("/ocid")
+        read["title"] += [title and title[:LONGEST] for title in chunk.column("/tender/title")]
+        read["buyer"] += [name[:LONGEST] if name else None for name in chunk.values("/buyer/name") or unknown]
+        read["category"] += chunk.column("/tender/mainProcurementCategory")
+        read["region"] += map(region, chunk.tenders)
 
     def table(self) -> pa.Table:
         """The scored tenders, in the order in which they were added."""

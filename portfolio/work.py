@@ -6,7 +6,7 @@ import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import compress, islice
+from itertools import compress, islice, repeat
 from pathlib import Path
 
 import msgspec
@@ -26,7 +26,7 @@ from tenders.ended import remarks
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.history import ocid_prefixes
-from tenders.io.ocds import decode_releases, only_valid
+from tenders.io.ocds import Releases, decode_releases, only_valid
 from tenders.io.rows import (
     FORM_BLOCKS,
     LINE_BLOCKS,
@@ -40,8 +40,9 @@ from tenders.io.rows import (
 )
 from tenders.io.streams import BOUNDS, Block, Bounds, block_lines, count_lines
 from tenders.process import Process
-from tenders.stages import has_reached, latest_stage
+from tenders.stages import has_reached, latest_stages
 from tenders.tender import Tender
+from tenders.tender_chunk import TenderChunk
 
 CHUNK = 64
 """Tenders that are read at once: few enough to stay in the processor's cache until their columns are read."""
@@ -108,7 +109,7 @@ class ReleaseChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     lines: list[int]
     texts: list[bytes]
-    tenders: list[Tender]
+    tenders: TenderChunk
     warnings: list[tuple[str, ...]]
     may_have_ended: list[int]
     model: Model
@@ -253,10 +254,14 @@ class _Models:
         self._bundle = bundle
         self._models: list[Model] = []
         self._known: dict[tuple[str, Stage], int | None] = {}
+        self._prefix = ""
 
     def number_of(self, ocid: str | None, stage: Stage) -> int | None:
         """The number of the model of a release; None where its register has a history, which reads whole tenders."""
-        key = ocid_prefixes(ocid)[1] if ocid else "", stage
+        # Nearly all ocids of a file begin alike.
+        if not (ocid and self._prefix and ocid.startswith(f"{self._prefix}-")):
+            self._prefix = ocid_prefixes(ocid)[1] if ocid else ""
+        key = self._prefix, stage
         try:
             return self._known[key]
         except KeyError:
@@ -293,29 +298,28 @@ def _read_releases(
     with reachable(block):
         lines = block_lines(block, bounds)
         while read := list(islice(lines, most)):
-            releases = decode_releases([line for _, line in read], checked)
-            settled = settle_releases(releases)
+            decoded = decode_releases([line for _, line in read], checked)
+            releases, settled = decoded.rows, settle_releases(decoded)
             warnings = settled.warnings
+            stages = repeat(options.stage) if options.stage else iter(latest_stages(decoded.chunk, today))
             numbers = [
-                None
-                if release is None
-                else models.number_of(release.ocid, options.stage or latest_stage(release, today))
-                if options.stage in (None, "draft") or has_reached(release, options.stage, today)
+                models.number_of(release.ocid, next(stages))
+                if release and (options.stage in (None, "draft") or has_reached(release, options.stage, today))
                 else None
                 for release in releases
             ]
             for number in dict.fromkeys(number for number in numbers if number is not None):
                 selected = [each == number for each in numbers]
-                yield _release_chunk(read, releases, settled, selected, models[number])
+                yield _release_chunk(read, decoded, settled, selected, models[number])
             if None in numbers:
                 together = [number is not None for number in numbers]
                 # Nobody reads columns of the others, so what a column would notice is checked here.
                 others = only_valid(
                     [None if is_read else release for release, is_read in zip(releases, together, strict=True)]
-                )
+                ).rows
                 yield list(_other_rows(read, others, warnings, together, bounds))
             # The next lines are read into the memory that these leave, while it is in the cache.
-            del read, releases
+            del read, decoded, releases
 
 
 def _without_history(bundle: Bundle) -> list[Bundle]:
@@ -328,14 +332,12 @@ def _add_releases(scored: ScoredRows, chunk: ReleaseChunk) -> list[Row]:
     try:
         _add_chunk(scored, chunk)
     except ValueError:
-        releases = only_valid(chunk.tenders)
-        lines, is_valid = (
-            list(zip(chunk.lines, chunk.texts, strict=True)),
-            [release is not None for release in releases],
-        )
+        releases = only_valid(chunk.tenders.tenders)
+        lines = list(zip(chunk.lines, chunk.texts, strict=True))
+        is_valid = [release is not None for release in releases.rows]
         told = SettledRows(chunk.warnings, frozenset(chunk.may_have_ended))
         _add_chunk(scored, _release_chunk(lines, releases, told, is_valid, chunk.model))
-        return list(_other_rows(lines, releases, chunk.warnings, is_valid, BOUNDS))
+        return list(_other_rows(lines, releases.rows, chunk.warnings, is_valid, BOUNDS))
     return []
 
 
@@ -343,23 +345,26 @@ def _add_chunk(scored: ScoredRows, chunk: ReleaseChunk) -> None:
     bundle, stage, limits = chunk.model
     warnings = [(*each, *limits) for each in chunk.warnings] if limits else list(chunk.warnings)
     for row in chunk.may_have_ended:
-        warnings[row] = (*chunk.warnings[row], *remarks(Process.of_tender(chunk.tenders[row])), *limits)
+        warnings[row] = (*chunk.warnings[row], *remarks(Process.of_tender(chunk.tenders.tenders[row])), *limits)
     scored.add_releases(bundle, stage, chunk.lines, chunk.tenders, warnings)
 
 
 def _release_chunk(
     lines: NumberedLines,
-    releases: Sequence[Tender | None],
+    releases: Releases,
     settled: SettledRows,
     selected: Sequence[bool],
     model: Model,
 ) -> ReleaseChunk:
     """The selected ones of some lines and their releases."""
-    chosen = lines if all(selected) else list(compress(lines, selected))
+    chosen, tenders = lines, releases.chunk
+    if not all(selected):
+        chosen = list(compress(lines, selected))
+        tenders = TenderChunk([release for release in compress(releases.rows, selected) if release is not None])
     return ReleaseChunk(
         lines=[number for number, _ in chosen],
         texts=[line for _, line in chosen],
-        tenders=[release for release in compress(releases, selected) if release is not None],
+        tenders=tenders,
         warnings=list(compress(settled.warnings, selected)),
         may_have_ended=_places(settled.may_have_ended, selected),
         model=model,

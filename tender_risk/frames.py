@@ -391,7 +391,7 @@ def decoded(lines: Sequence[bytes]) -> list[Tender | None]:
     """Lines of JSON as they are read, decoded straight into their types; None for what is no single valid release."""
     releases = decode_releases(lines)
     settle_releases(releases)
-    return releases
+    return list(releases.rows)
 
 
 def _override_value(raw: Any) -> Any:

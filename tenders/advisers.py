@@ -63,6 +63,14 @@ def find_advisers(tender: Tender, later_roles: Collection[str] = ()) -> tuple[Fo
     return tuple(found.values())
 
 
+def may_show_advisers(roles: Collection[tuple[str, ...]], details: Collection[str | None]) -> bool:
+    """Whether parties with these roles and details of them may be advisers, where no tender has a procuring entity.
+
+    Of nearly all tenders none is, and that is seen of many at once.
+    """
+    return any(details) or any(not _RUNS.isdisjoint(some) for some in set(roles))
+
+
 def _found(tender: Tender, parties: Sequence[Party], roles: Sequence[Collection[str]]) -> Iterator[FoundAdviser]:
     for number, party in enumerate(parties):
         # A party whose roles all come later is not there yet.

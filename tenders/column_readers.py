@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from tenders import dates, money
-from tenders.advisers import find_advisers
+from tenders.advisers import find_advisers, may_show_advisers
+from tenders.codelists import BID_COUNT_MEASURES
 from tenders.facts import STAGES, Stage
 from tenders.tender import (
     Award,
     AwardCriteria,
+    BidStatistic,
     Contract,
-    Lot,
     Party,
     Period,
     Tender,
@@ -83,7 +86,17 @@ def count_at(path: str) -> Read:
 
 def known_count_at(path: str) -> Read:
     """How many entries the list at a path has; unknown where it has none."""
-    return lambda chunk, _: [len(entries) or None for entries in chunk.lists(path)]
+    return of_list(path, lambda entries, _: len(entries) or None)
+
+
+def of_list(path: str, tell: Callable[[Sequence[Any], Stage], Any]) -> Read:
+    """What is told of the list at a path as of a stage. It is asked only if some tender of the chunk has one."""
+
+    def read(chunk: TenderChunk, stage: Stage) -> Values:
+        lists = chunk.objects(path)
+        return None if lists is None else [tell(entries, stage) for entries in lists]
+
+    return read
 
 
 def end_of(path: str) -> Read:
@@ -125,36 +138,41 @@ def own_cpv(chunk: TenderChunk, stage: Stage) -> Values:
 
 def all_cpv(chunk: TenderChunk, stage: Stage) -> Values:
     """The codes of the tender and its items, main ones only."""
-    codes_of_tenders: list[tuple[str, ...]] = []
-    for tender in chunk.tenders:
-        section = tender.tender
-        codes = [item.classification for item in section.items]
-        if section.classification is not None:
-            codes.insert(0, section.classification)
-        elif len(codes) == 1 and (only := codes[0]) is not None and only.scheme == "CPV" and type(only.id) is str:
-            # So are nearly all tenders.
-            codes_of_tenders.append((only.id,))
-            continue
-        codes_of_tenders.append(
-            tuple(
-                [
-                    code.id if type(code.id) is str else str(code.id)
-                    for code in codes
-                    if code is not None and code.id is not None and (code.scheme == "CPV" or is_cpv(code))
-                ]
-            )
+    if chunk.objects("/tender/classification") is None and (codes := chunk.fields("/tender/items/*/classification")):
+        ids = codes["id"]
+        # So are nearly all.
+        if set(codes["scheme"]) == {"CPV"} and set(map(type, ids)) == {str}:
+            return chunk.grouped("/tender/items", ids)
+    return [
+        tuple(
+            [
+                code.id if type(code.id) is str else str(code.id)
+                for code in (tender.tender.classification, *[item.classification for item in tender.tender.items])
+                if code is not None and code.id is not None and (code.scheme == "CPV" or is_cpv(code))
+            ]
         )
-    return codes_of_tenders
+        for tender in chunk.tenders
+    ]
 
 
 def bidder_counts(chunk: TenderChunk, stage: Stage) -> Values:
     """Bids counted for the whole tender, else the tenderers that are listed."""
-    return list(map(bidders, chunk.tenders))
+    counted = chunk.lists("/bids/statistics")
+    return [_only_count(counts) or bidders(tender) for counts, tender in zip(counted, chunk.tenders, strict=True)]
+
+
+def _only_count(counts: Sequence[BidStatistic]) -> float | None:
+    """The count of bids for the whole tender where nothing else was counted; None or 0 if it has to be looked for."""
+    if len(counts) != 1 or (only := counts[0]).measure not in BID_COUNT_MEASURES or only.related_lot is not None:
+        return None
+    value = only.value
+    return float(value) if value is not None and value > 0 and value == int(value) else None
 
 
 def tenderers(chunk: TenderChunk, stage: Stage) -> Values:
     """How many tenderers are listed, each once; unknown where none is."""
-    return [len(distinct(listed)) or None for listed in chunk.lists("/tender/tenderers")]
+    lists = chunk.objects("/tender/tenderers")
+    return None if lists is None else [len(distinct(listed)) or None for listed in lists]
 
 
 def lot_bids(chunk: TenderChunk, stage: Stage) -> Values:
@@ -162,32 +180,28 @@ def lot_bids(chunk: TenderChunk, stage: Stage) -> Values:
     return [bid_count(tender, lot.id) for tender in chunk.tenders for lot in tender.tender.lots]
 
 
-def advisers(chunk: TenderChunk, stage: Stage) -> Values:
-    """The names of the outside advisers who were known at a stage."""
-    known = STAGES[: STAGES.index(stage) + 1]
-    return [tuple(a.name for a in advisers if a.since in known) for advisers in chunk.lists("/tenderRisk/advisers")]
+def _known_by(stage: Stage) -> tuple[Stage, ...]:
+    return STAGES[: STAGES.index(stage) + 1]
 
 
-def changes(chunk: TenderChunk, stage: Stage) -> Values:
-    """What each change touched that was known at a stage. A draft has none."""
-    known = STAGES[: STAGES.index(stage) + 1] if stage != "draft" else ()
-    listed = chunk.lists("/tenderRisk/structureChanges")
-    return [tuple(change.touches for change in changes if change.stage in known) for changes in listed]
+def of_staged(path: str, since: str, name: str, known: Callable[[Stage], Sequence[Stage]] = _known_by) -> Read:
+    """A field of the entries of the list at a path that were known at a stage: each says since when it is."""
+    get = attrgetter(since, name)
+    return of_list(path, lambda entries, stage: tuple(value for at, value in map(get, entries) if at in known(stage)))
 
 
-def late_changes(chunk: TenderChunk, stage: Stage) -> Values:
-    """What each change touched that was known only by signing."""
-    if stage != "awarded":
-        return None
-    listed = chunk.lists("/tenderRisk/structureChanges")
-    return [tuple(change.touches for change in changes if change.stage == "awarded") for changes in listed]
-
-
-def holds(chunk: TenderChunk, stage: Stage) -> Values:
-    """Who put each hold that was known at a stage."""
-    known = STAGES[: STAGES.index(stage) + 1]
-    listed = chunk.lists("/tenderRisk/assuranceHolds")
-    return [tuple(hold.by for hold in holds if hold.stage in known) for holds in listed]
+advisers = of_staged("/tenderRisk/advisers", "since", "name")
+"""The names of the outside advisers who were known at a stage."""
+changes = of_staged(
+    "/tenderRisk/structureChanges", "stage", "touches", lambda stage: _known_by(stage) if stage != "draft" else ()
+)
+"""What each change touched that was known at a stage. A draft has none."""
+late_changes = of_staged(
+    "/tenderRisk/structureChanges", "stage", "touches", lambda stage: ("awarded",) if stage == "awarded" else ()
+)
+"""What each change touched that was known only by signing."""
+holds = of_staged("/tenderRisk/assuranceHolds", "stage", "by")
+"""Who put each hold that was known at a stage."""
 
 
 def of_parties(tell: Callable[[Party, tuple[str, ...]], str | None]) -> Read:
@@ -199,8 +213,11 @@ def of_parties(tell: Callable[[Party, tuple[str, ...]], str | None]) -> Read:
 
 def advising_parties(chunk: TenderChunk, stage: Stage) -> Values:
     """The names of the advisers that notices show (`tenders.advisers`)."""
+    parties, entities = chunk.fields("/parties/*"), chunk.objects("/tender/procuringEntity")
+    if entities is None and (parties is None or not may_show_advisers(parties["roles"], parties["roleDetails"])):
+        return None
     later = later_roles(stage)
-    return [tuple(found.name for found in find_advisers(tender, later)) for tender in chunk.tenders]
+    return [tuple([found.name for found in find_advisers(tender, later)]) for tender in chunk.tenders]
 
 
 def mail_domains(role: str) -> Read:
@@ -228,11 +245,15 @@ def organisation(get: Callable[[Tender], Any]) -> Read:
 
 def criteria_code(chunk: TenderChunk, stage: Stage) -> Values:
     """The award criteria, where they are one code."""
-    return [own if isinstance(own := tender.tender.award_criteria, str) else None for tender in chunk.tenders]
+    values = chunk.values("/tender/awardCriteria")
+    return values and [own if isinstance(own, str) else None for own in values]
 
 
 def criteria(chunk: TenderChunk, stage: Stage) -> Values:
     """The kinds of criteria of the tender and of each lot, where they list any."""
+    of_tenders, of_lots = chunk.values("/tender/awardCriteria"), chunk.values("/tender/lots/*/awardCriteria")
+    if of_lots is None and (of_tenders is None or AwardCriteria not in map(type, of_tenders)):
+        return None
     kinds = []
     for tender in chunk.tenders:
         stated = (tender.tender.award_criteria, *(lot.award_criteria for lot in tender.tender.lots))
@@ -243,12 +264,12 @@ def criteria(chunk: TenderChunk, stage: Stage) -> Values:
 
 def extendable(chunk: TenderChunk, stage: Stage) -> Values:
     """Whether a lot may be renewed or has options; unknown where no lot says."""
-
-    def may_be_extended(lots: Iterable[Lot]) -> bool | None:
-        stated = [flag for lot in lots for flag in (lot.has_renewal, lot.has_options) if flag is not None]
-        return any(stated) if stated else None
-
-    return list(map(may_be_extended, chunk.lists("/tender/lots")))
+    lots = chunk.fields("/tender/lots/*")
+    if lots is None:
+        return None
+    flags = list(zip(lots["hasRenewal"], lots["hasOptions"], strict=True))
+    stated = map(set, map(chain.from_iterable, chunk.grouped("/tender/lots", flags)))
+    return [True if True in each else False if False in each else None for each in stated]
 
 
 def names_health_regime(text: str | None) -> bool:
@@ -275,30 +296,25 @@ def _first_day(texts: Iterable[str | None]) -> str | None:
     return days[min(days)] if days else None
 
 
-def first_meeting(chunk: TenderChunk, stage: Stage) -> Values:
-    """The day of the first clarification meeting."""
-    listed = chunk.lists("/tender/clarificationMeetings")
-    return [_first_day(meeting.date for meeting in meetings) for meetings in listed]
-
-
-def engagement(chunk: TenderChunk, stage: Stage) -> Values:
-    """Yes where a milestone of market engagement is listed."""
-    listed = chunk.lists("/planning/milestones")
-    return [True if any(m.type == "engagement" for m in milestones) else None for milestones in listed]
-
-
-def first_engagement(chunk: TenderChunk, stage: Stage) -> Values:
-    """The first day on which the market was engaged."""
-    return [
-        _first_day(m.due_date if dates.day(m.due_date) else m.date_met for m in milestones if m.type == "engagement")
-        for milestones in chunk.lists("/planning/milestones")
-    ]
-
-
-def no_result_before(chunk: TenderChunk, stage: Stage) -> Values:
-    """Yes where a related process had no result."""
-    listed = chunk.lists("/relatedProcesses")
-    return [True if any("unsuccessfulProcess" in r.relationship for r in related) else None for related in listed]
+first_meeting = of_list(
+    "/tender/clarificationMeetings", lambda meetings, _: _first_day(meeting.date for meeting in meetings)
+)
+"""The day of the first clarification meeting."""
+engagement = of_list(
+    "/planning/milestones", lambda milestones, _: any(m.type == "engagement" for m in milestones) or None
+)
+"""Yes where a milestone of market engagement is listed."""
+first_engagement = of_list(
+    "/planning/milestones",
+    lambda milestones, _: _first_day(
+        m.due_date if dates.day(m.due_date) else m.date_met for m in milestones if m.type == "engagement"
+    ),
+)
+"""The first day on which the market was engaged."""
+no_result_before = of_list(
+    "/relatedProcesses", lambda related, _: any("unsuccessfulProcess" in each.relationship for each in related) or None
+)
+"""Yes where a related process had no result."""
 
 
 def _earliest(texts: Sequence[str | None]) -> str | None:
@@ -308,47 +324,47 @@ def _earliest(texts: Sequence[str | None]) -> str | None:
 
 def award_date(chunk: TenderChunk, stage: Stage) -> Values:
     """The date of the first award."""
-    return [
-        awards[0].date or None if len(awards) == 1 else _earliest([award.date for award in awards])
-        for awards in chunk.lists("/awards")
-    ]
+    return _earliest_of_each(chunk, "/awards", chunk.values("/awards/*/date"))
+
+
+def _earliest_of_each(chunk: TenderChunk, path: str, texts: Values) -> Values:
+    """The earliest of the dates of each tender, given those of all entries of the list at a path."""
+    return texts and list(map(_earliest, chunk.grouped(path, texts)))
 
 
 def started(chunk: TenderChunk, stage: Stage) -> Values:
     """The first start of a contract, else that which an award states, else the planned one."""
-    planned = chunk.values("/tender/contractPeriod/startDate") or [None] * len(chunk)
-    listed = chunk.lists("/contracts")
-    starts = [_earliest([c.period.start_date for c in contracts if c.period]) for contracts in listed]
-    if None in starts:
-        awards = chunk.lists("/awards")
-        starts = [
-            start or _earliest([a.contract_period.start_date for a in of_tender if a.contract_period])
-            for start, of_tender in zip(starts, awards, strict=True)
-        ]
-    return [start or plan for start, plan in zip(starts, planned, strict=True)]
+    starts = _earliest_of_each(chunk, "/contracts", chunk.values("/contracts/*/period/startDate"))
+    if starts is None or None in starts:
+        awarded = _earliest_of_each(chunk, "/awards", chunk.values("/awards/*/contractPeriod/startDate"))
+        starts = _first_known(_first_known(starts, awarded), chunk.values("/tender/contractPeriod/startDate"))
+    return starts
+
+
+def _first_known(values: Values, others: Values) -> Values:
+    """The values, and the others where they are unknown."""
+    if values is None or others is None:
+        return others if values is None else values
+    return [value or other for value, other in zip(values, others, strict=True)]
 
 
 def days_at_award(chunk: TenderChunk, stage: Stage) -> Values:
     """Where neither the tender nor a lot states a term, the longest that a contract states, else an award."""
-    ends, days = chunk.values("/tender/contractPeriod/endDate"), chunk.values("/tender/contractPeriod/durationInDays")
     found: list[float | None] = [None] * len(chunk)
-    for row in _rows_without(chunk, ends, days):
-        if not _states_term(tender := chunk.tenders[row]):
+    for row in _rows_without(chunk, "/tender/contractPeriod/endDate", "/tender/contractPeriod/durationInDays"):
+        tender = chunk.tenders[row]
+        if all([lot.contract_period is None for lot in tender.tender.lots]):  # noqa: C419
             found[row] = _longest(tender.contracts, chunk.lists("/awards")[row])
     return found
 
 
-def _rows_without(chunk: TenderChunk, *columns: Values) -> list[int]:
-    """The rows in which none of several columns has a value."""
-    known = [values for values in columns if values is not None]
-    return [row for row in range(len(chunk)) if all([values[row] is None for values in known])]  # noqa: C419
-
-
-def _states_term(tender: Tender) -> bool:
-    term = tender.tender.contract_period
-    return (term is not None and (term.end_date is not None or term.duration_in_days is not None)) or any(
-        lot.contract_period is not None for lot in tender.tender.lots
-    )
+def _rows_without(chunk: TenderChunk, *paths: str) -> Sequence[int]:
+    """The rows in which there is no value at any of several paths."""
+    rows: Sequence[int] = range(len(chunk))
+    for values in map(chunk.values, paths):
+        if values is not None:
+            rows = [row for row in rows if values[row] is None]
+    return rows
 
 
 def _longest(contracts: Sequence[Contract], awards: Sequence[Award]) -> float | None:
@@ -370,24 +386,16 @@ def at_award(get: Callable[[Value], Any]) -> Read:
 
     It is the sum, if all are in one currency.
     """
-
-    def read(chunk: TenderChunk, stage: Stage) -> Values:
-        net, gross = chunk.values("/tender/value/amount"), chunk.values("/tender/value/amountGross")
-        found: list[Any] = [None] * len(chunk)
-        for row in _rows_without(chunk, net, gross):
-            if not _states_value(tender := chunk.tenders[row]):
-                value = _agreed(chunk.lists("/awards")[row], tender.contracts)
-                found[row] = value and get(value)
-        return found
-
-    return read
+    return lambda chunk, _: [value and get(value) for value in chunk.once(_values_at_award)]
 
 
-def _states_value(tender: Tender) -> bool:
-    return any(
-        value is not None and (value.amount is not None or value.amount_gross is not None)
-        for value in (tender.tender.value, *(lot.value for lot in tender.tender.lots))
-    )
+def _values_at_award(chunk: TenderChunk) -> Sequence[Value | None]:
+    found: list[Value | None] = [None] * len(chunk)
+    for row in _rows_without(chunk, "/tender/value/amount", "/tender/value/amountGross"):
+        tender = chunk.tenders[row]
+        if all([lot.value is None or money.stated(lot.value) is None for lot in tender.tender.lots]):  # noqa: C419
+            found[row] = _agreed(chunk.lists("/awards")[row], tender.contracts)
+    return found
 
 
 def _agreed(awards: Sequence[Award], contracts: Sequence[Contract]) -> Value | None:
@@ -401,31 +409,25 @@ def _agreed(awards: Sequence[Award], contracts: Sequence[Contract]) -> Value | N
 
 def signed_before_start(chunk: TenderChunk, stage: Stage) -> Values:
     """The fewest days from signature to start of the contracts that name both days; negative if signed after."""
-    return [
-        min(
-            (
-                days
-                for contract in contracts
-                if contract.period
-                and (days := dates.days_between(contract.date_signed, contract.period.start_date)) is not None
-            ),
-            default=None,
-        )
-        for contracts in chunk.lists("/contracts")
-    ]
+    signed, starts = chunk.values("/contracts/*/dateSigned"), chunk.values("/contracts/*/period/startDate")
+    if signed is None or starts is None:
+        return None
+    days = chunk.grouped("/contracts", list(map(dates.days_between, signed, starts)))
+    return [min([each for each in of_tender if each is not None], default=None) for of_tender in days]
 
 
 def suppliers(chunk: TenderChunk, stage: Stage) -> Values:
     """The names of the suppliers of all awards."""
-    return [
-        tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name])
-        for awards in chunk.lists("/awards")
+    lists = chunk.objects("/awards")
+    return lists and [
+        tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name]) for awards in lists
     ]
 
 
 def first_supplier(chunk: TenderChunk, stage: Stage) -> Values:
     """The name of the first supplier."""
-    return [names[0] if names else None for names in suppliers(chunk, stage) or ()]
+    listed = suppliers(chunk, stage)
+    return listed and [names[0] if names else None for names in listed]
 
 
 def fees(kind: str, get: Callable[[Value], Any]) -> Read:

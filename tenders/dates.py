@@ -130,5 +130,7 @@ def year(text: str | None) -> int | None:
 
 def days_between(start: str | None, end: str | None) -> int | None:
     """Whole days from `start` to `end`, negative if reversed; None unless both are full dates."""
+    if start is None or end is None:
+        return None
     first, last = day(start), day(end)
     return (last - first).days if first and last else None

@@ -7,11 +7,8 @@ nothing for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
-from itertools import chain
-from operator import attrgetter
-from typing import Any
+from collections.abc import Sequence
+from itertools import chain, repeat
 
 import msgspec
 
@@ -25,9 +22,7 @@ from tenders.defaults import (
     MOST_MONEY,
     NOTICE_YEARS,
 )
-from tenders.tender import Tender
-
-Columns = Sequence[Sequence[Any]]
+from tenders.tender_chunk import ALL_AWARDS, Fields, TenderChunk
 
 _IN_FORCE = frozenset({None, "planning", "planned", "active", "complete"})
 """States in which nothing has ended."""
@@ -38,30 +33,29 @@ _NO_END = frozenset(
 """Kinds of documents that are no end, and that most tenders have."""
 _METHODS = frozenset({None, *PROCUREMENT_METHODS})
 
-# Fields by the kind of object that has them. Each is read in one step an object.
-_OF_TENDER = attrgetter("tender", "date", "buyer", "parties", "awards", "contracts", "bids", "planning", "tag")
-_OF_SECTION = attrgetter(
-    "lots", "items", "documents", "value", "tender_period", "contract_period", "date_published", "number_of_tenderers",
-    "procurement_method", "status", "description",
-)  # fmt: skip
-_RARE_OF_SECTION = attrgetter(
-    "enquiry_period", "submission_terms", "additional_classifications", "final_status", "status_details", "amendments"
+_RARE = ("enquiryPeriod", "submissionTerms", "additionalClassifications", "finalStatus", "statusDetails", "amendments")
+"""Fields of a procedure that most lack, and of which one may be odd."""
+_RARE_OF_LOTS = ("tenderPeriod", "enquiryPeriod", "techniques", "submissionTerms", "finalStatus", "statusDetails")
+_RARE_ENDS = (
+    (f"{ALL_AWARDS}/*", ("standstillPeriod", "finalStatus", "statusDetails")),
+    ("/contracts/*", ("dateTerminated", "finalStatus")),
 )
-_OF_LOT = attrgetter("value", "contract_period", "status")
-_RARE_OF_LOT = attrgetter(
-    "tender_period", "enquiry_period", "techniques", "submission_terms", "final_status", "status_details"
+_VALUES = ("/tender/value", "/tender/lots/*/value", f"{ALL_AWARDS}/*/value", "/contracts/*/value")
+_BUDGET = "/planning/budget/amount"
+_NOTICE_PERIOD = "/tender/tenderPeriod"
+_CONTRACT_PERIODS = (
+    "/tender/contractPeriod",
+    "/tender/lots/*/contractPeriod",
+    f"{ALL_AWARDS}/*/contractPeriod",
+    "/contracts/*/period",
 )
-_OF_AWARD = attrgetter("status", "date", "value", "suppliers", "contract_period", "documents")
-_RARE_OF_AWARD = attrgetter("standstill_period", "final_status", "status_details")
-_OF_CONTRACT = attrgetter("status", "date_signed", "value", "period", "documents")
-_RARE_OF_CONTRACT = attrgetter("date_terminated", "final_status")
-_OF_PERIOD = attrgetter("start_date", "end_date", "duration_in_days", "duration_in_months")
-_OF_VALUE = attrgetter("amount", "amount_gross")
-_OF_DOCUMENT = attrgetter("notice_type", "document_type")
-_MORE_CODES, _ROLES, _STATISTICS, _COUNT = map(
-    attrgetter, ("additional_classifications", "roles", "statistics", "value")
-)
-_BUDGET, _AMOUNT = attrgetter("budget"), attrgetter("amount")
+_STATES = ("/tender/status", "/tender/lots/*/status", f"{ALL_AWARDS}/*/status", "/contracts/*/status")
+_NOTICE_DATES = ("/tender/datePublished", f"{ALL_AWARDS}/*/date", "/contracts/*/dateSigned")
+FEW = 3
+"""So few tenders are looked at one by one, if anything is odd about one of them."""
+COUNTS = ("/tender/numberOfTenderers", "/bids/statistics/*/value")
+"""The fields that may hold counts of bids which are defaults."""
+_DOCUMENTS = ("/tender/documents/*", f"{ALL_AWARDS}/*/documents/*", "/contracts/*/documents/*")
 
 
 class Doubts(msgspec.Struct, frozen=True):
@@ -73,168 +67,136 @@ class Doubts(msgspec.Struct, frozen=True):
     may_have_ended: frozenset[int] = frozenset()
 
 
-def find_doubts(tenders: Sequence[Tender]) -> Doubts:
+def find_doubts(tenders: TenderChunk) -> Doubts:
     """Which of many tenders have to be looked at."""
-    if not tenders:
+    if not len(tenders):
         return Doubts()
-    gathered = _Gathered(tenders)
-    is_settled, is_open = gathered.is_settled(), gathered.is_open()
-    to_count = frozenset() if gathered.counts_are_plain() else gathered.rows_of_odd_counts()
-    if is_settled and is_open:
-        return Doubts(to_count=to_count)
-    alone = [_Gathered([tender]) for tender in tenders]
-    to_settle = frozenset() if is_settled else frozenset(r for r, each in enumerate(alone) if not each.is_settled())
+    if _are_settled(tenders) and _are_open(tenders):
+        return Doubts(to_count=frozenset() if _counts_are_plain(tenders) else _rows_of_odd_counts(tenders))
+    if len(tenders) <= FEW:
+        rows = frozenset(range(len(tenders)))
+        return Doubts(to_settle=rows, may_have_ended=rows)
+    half = len(tenders) // 2
+    first, second = find_doubts(TenderChunk(tenders.tenders[:half])), find_doubts(TenderChunk(tenders.tenders[half:]))
     return Doubts(
-        to_settle=to_settle,
-        to_count=to_count - to_settle,
-        may_have_ended=frozenset() if is_open else frozenset(r for r, each in enumerate(alone) if not each.is_open()),
+        to_settle=first.to_settle.union(row + half for row in second.to_settle),
+        to_count=first.to_count.union(row + half for row in second.to_count),
+        may_have_ended=first.may_have_ended.union(row + half for row in second.may_have_ended),
     )
 
 
-class _Gathered:
-    """The fields of some tenders as columns, read by the interpreter's own loops. A rare field is only tested."""
+def _are_settled(tenders: TenderChunk) -> bool:
+    """Whether nothing but a count may be a default, stands in another place, or has to be remarked."""
+    return (
+        None not in tenders.column("/tender/datePublished")
+        and None not in tenders.column("/buyer")
+        and not any(tenders.column("/tender/items/*/additionalClassifications"))
+        and tenders.once(_have_nothing_rare)
+        and _METHODS.issuperset(tenders.column("/tender/procurementMethod"))
+        and all(tenders.column(f"{ALL_AWARDS}/*/suppliers"))
+        and not _have_joint_buyers(tenders)
+        and _amounts_are_plain(tenders)
+        and _dates_are_plain(tenders)
+    )
 
-    def __init__(self, tenders: Sequence[Tender]) -> None:
-        sections, self.dates, self.buyers, self.parties, awards, contracts, bids, planning, self.tags = zip(
-            *map(_OF_TENDER, tenders), strict=True
-        )
-        self.sections, self.bids, self.planning = sections, bids, planning
-        (
-            lots, items, documents, values, tender_periods, contract_periods, self.published, self.counts, self.methods,
-            statuses, self.descriptions,
-        ) = zip(*map(_OF_SECTION, sections), strict=True)  # fmt: skip
-        self.lots, self.items = _all(lots), _all(items)
-        self.awards, self.contracts = _all(awards), _all(contracts)
-        lot_values, lot_periods, lot_statuses = _columns(_OF_LOT, self.lots, 3)
-        award_statuses, award_dates, award_values, self.suppliers, award_periods, award_documents = _columns(
-            _OF_AWARD, self.awards, 6
-        )
-        contract_statuses, signed, contract_values, periods, contract_documents = _columns(
-            _OF_CONTRACT, self.contracts, 5
-        )
-        self.states = (*statuses, *lot_statuses, *award_statuses, *contract_statuses)
-        self.values = (*values, *lot_values, *award_values, *contract_values)
-        self.notice_periods = tender_periods
-        self.contract_periods = (*contract_periods, *lot_periods, *award_periods, *periods)
-        self.notice_dates = (*self.published, *award_dates, *signed)
-        self.documents = [*_all(documents), *_all(award_documents), *_all(contract_documents)]
 
-    def is_settled(self) -> bool:
-        """Whether nothing but a count may be a default, stands in another place, or has to be remarked."""
-        return (
-            None not in self.published
-            and None not in self.buyers
-            and not any(map(_MORE_CODES, self.items))
-            and self.has_nothing_rare
-            and _METHODS.issuperset(self.methods)
-            and all(self.suppliers)
-            and not self.has_joint_buyers()
-            and self.amounts_are_plain()
-            and self.dates_are_plain()
-        )
+def _are_open(tenders: TenderChunk) -> bool:
+    """Whether nothing says that a tender has ended, or that its award is still to be made.
 
-    def is_open(self) -> bool:
-        """Whether nothing says that a tender has ended, or that its award is still to be made.
+    Of sentences only the description is read, and of the words only *abandon*, which stands for an end where no status
+    does.
+    """
+    return (
+        all(map(_IN_FORCE.issuperset, map(tenders.column, _STATES)))
+        and tenders.once(_have_nothing_rare)
+        and not any(_have_any(tenders, path, names) for path, names in _RARE_ENDS)
+        and CLOSING_TAGS.isdisjoint(chain.from_iterable(tenders.column("/tag")))
+        and not any(_may_tell_an_end(tenders.fields(path)) for path in _DOCUMENTS)
+        and not any(["bandon" in text for text in tenders.column("/tender/description") if text])  # noqa: C419
+    )
 
-        Of sentences only the description is read, and of the words only *abandon*, which stands for an end where no
-        status does.
-        """
-        return (
-            _IN_FORCE.issuperset(self.states)
-            and self.has_nothing_rare
-            and not any(map(any, map(_RARE_OF_AWARD, self.awards)))
-            and not any(map(any, map(_RARE_OF_CONTRACT, self.contracts)))
-            and CLOSING_TAGS.isdisjoint(chain.from_iterable(self.tags))
-            and _NO_END.issuperset(chain.from_iterable(map(_OF_DOCUMENT, self.documents)))
-            and not any([text is not None and "bandon" in text for text in self.descriptions])  # noqa: C419
-        )
 
-    @cached_property
-    def has_nothing_rare(self) -> bool:
-        """Whether no tender and no lot has one of the fields that most lack."""
-        return not any(map(any, map(_RARE_OF_SECTION, self.sections))) and not any(
-            map(any, map(_RARE_OF_LOT, self.lots))
-        )
+def _have_nothing_rare(tenders: TenderChunk) -> bool:
+    """Whether no tender and no lot has one of the fields that most lack."""
+    return not _have_any(tenders, "/tender", _RARE) and not _have_any(tenders, "/tender/lots/*", _RARE_OF_LOTS)
 
-    def has_joint_buyers(self) -> bool:
-        """Whether several parties of a tender are buyers."""
-        return any(map(_are_joint, [tuple(map(_ROLES, parties)) for parties in self.parties if len(parties) > 1]))
 
-    def counts_are_plain(self) -> bool:
-        """Whether bids are counted, and in no doubtful number, or not at all."""
-        if _any_stated(self.counts) and any(map(_is_odd, self.counts)):
+def _have_any(tenders: TenderChunk, path: str, names: Sequence[str]) -> bool:
+    """Whether an object at a path has one of some fields."""
+    fields = tenders.fields(path)
+    return fields is not None and any(any(fields[name]) for name in names)
+
+
+def _may_tell_an_end(documents: Fields | None) -> bool:
+    """Whether one of the documents may tell of an end."""
+    return documents is not None and not (
+        _NO_END.issuperset(documents["noticeType"]) and _NO_END.issuperset(documents["documentType"])
+    )
+
+
+def _have_joint_buyers(tenders: TenderChunk) -> bool:
+    """Whether several parties of a tender are buyers."""
+    parties, roles = tenders.lists("/parties"), tenders.column("/parties/*/roles")
+    owners = chain.from_iterable(map(repeat, range(len(tenders)), map(len, parties)))
+    buying = [owner for owner, some in zip(owners, roles, strict=True) if "buyer" in some]
+    return len(set(buying)) < len(buying)
+
+
+def _counts_are_plain(tenders: TenderChunk) -> bool:
+    """Whether bids are counted, and in no doubtful number, or not at all."""
+    listed = map(tenders.values, COUNTS)
+    return not any(map(_is_odd, chain.from_iterable(filter(None, listed))))
+
+
+def _rows_of_odd_counts(tenders: TenderChunk) -> frozenset[int]:
+    """The rows in which a count may be a default."""
+    of_bids = ([each.value for each in statistics] for statistics in tenders.lists("/bids/statistics"))
+    listed = zip(tenders.column("/tender/numberOfTenderers"), of_bids, strict=True)
+    return frozenset(row for row, (count, counts) in enumerate(listed) if any(map(_is_odd, [count, *counts])))
+
+
+def _amounts_are_plain(tenders: TenderChunk) -> bool:
+    """Whether every amount is one that a person would state."""
+    values = filter(None, map(tenders.fields, (*_VALUES, _BUDGET)))
+    columns = [value[name] for value in values for name in ("amount", "amountGross")]
+    amounts = [amount for amount in chain.from_iterable(columns) if amount is not None]
+    return not amounts or (min(amounts) > LEAST_AMOUNT and max(amounts) <= MOST_MONEY and FILLERS.isdisjoint(amounts))
+
+
+def _dates_are_plain(tenders: TenderChunk) -> bool:
+    """Whether all dates lie near those of the releases, no period is empty or long, and no duration in doubt."""
+    written = tenders.column("/date")
+    if None in written:
+        return False
+    first, last = min(written)[:4], max(written)[:4]
+    if not (first.isdecimal() and last.isdecimal() and int(first) >= FIRST_YEAR and int(last) <= LAST_YEAR):
+        return False
+    notice, contracts = tenders.fields(_NOTICE_PERIOD), [*filter(None, map(tenders.fields, _CONTRACT_PERIODS))]
+    for period in [notice, *contracts] if notice else contracts:
+        if any(period["durationInMonths"]) or not _are_plain(period["durationInDays"]):
             return False
-        if not any(self.bids):
-            return True
-        counts = map(_COUNT, _all(map(_STATISTICS, filter(None, self.bids))))
-        return not any(map(_is_odd, counts))
-
-    def rows_of_odd_counts(self) -> frozenset[int]:
-        """The rows in which a count may be a default."""
-        of_bids = ([each.value for each in bids.statistics] if bids else [] for bids in self.bids)
-        listed = zip(self.counts, of_bids, strict=True)
-        return frozenset(row for row, (count, counts) in enumerate(listed) if any(map(_is_odd, [count, *counts])))
-
-    def amounts_are_plain(self) -> bool:
-        """Whether every amount is one that a person would state."""
-        values = [value for value in self.values if value is not None]
-        if any(self.planning) and (budgets := list(filter(None, map(_BUDGET, filter(None, self.planning))))):
-            values += filter(None, map(_AMOUNT, budgets))
-        amounts = [amount for amount in chain.from_iterable(map(_OF_VALUE, values)) if amount is not None]
-        return not amounts or (
-            min(amounts) > LEAST_AMOUNT and max(amounts) <= MOST_MONEY and FILLERS.isdisjoint(amounts)
+    earliest, latest = int(last) - 4, int(first) + NOTICE_YEARS - 1
+    starts, ends = (notice["startDate"], notice["endDate"]) if notice else ((), ())
+    return (
+        all(
+            _lie_between(days, earliest, min(latest, 2037))
+            for days in (*map(tenders.column, _NOTICE_DATES), starts, ends)
         )
-
-    def dates_are_plain(self) -> bool:
-        """Whether all dates lie near those of the releases, no period is empty or long, and no duration in doubt."""
-        if None in self.dates:
-            return False
-        first, last = min(self.dates)[:4], max(self.dates)[:4]
-        if not (first.isdecimal() and last.isdecimal() and int(first) >= FIRST_YEAR and int(last) <= LAST_YEAR):
-            return False
-        starts, ends, days, months = _columns(_OF_PERIOD, list(filter(None, self.notice_periods)), 4)
-        firsts, lasts, lengths, in_months = _columns(_OF_PERIOD, list(filter(None, self.contract_periods)), 4)
-        if any(months) or any(in_months) or (_any_stated((*days, *lengths)) and not _are_plain((*days, *lengths))):
-            return False
-        earliest, latest = int(last) - 4, int(first) + NOTICE_YEARS - 1
-        return (
-            _lie_between((*self.notice_dates, *starts, *ends), earliest, min(latest, 2037))
-            and _lie_between(firsts, max(earliest, 2002), min(latest + 10, 2037))
-            and _lie_between(lasts, max(earliest, 2002), 2037)
-            and not any([s and e and (s[:10] == e[:10] or s[:3] != e[:3]) for s, e in zip(starts, ends, strict=True)])  # noqa: C419
-        )
-
-
-@lru_cache(maxsize=10_000)
-def _are_joint(roles: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether several parties, given by their roles, are buyers."""
-    return sum("buyer" in each for each in roles) > 1
+        and all(_lie_between(each["startDate"], max(earliest, 2002), min(latest + 10, 2037)) for each in contracts)
+        and all(_lie_between(each["endDate"], max(earliest, 2002), 2037) for each in contracts)
+        and not any([s and e and (s[:10] == e[:10] or s[:3] != e[:3]) for s, e in zip(starts, ends, strict=True)])  # noqa: C419
+    )
 
 
 def _is_odd(count: float | None) -> bool:
     return count is not None and not 0 < count < LONG_COUNT
 
 
-def _any_stated(numbers: Sequence[float | None]) -> bool:
-    """Whether any number is there."""
-    return numbers.count(None) < len(numbers)
-
-
 def _are_plain(days: Sequence[float | None]) -> bool:
-    return all([number is None or 0 < number < 3_650 for number in days])  # noqa: C419
+    return days.count(None) == len(days) or all(number is None or 0 < number < 3_650 for number in days)
 
 
 def _lie_between(dates: Sequence[str | None], first: int, last: int) -> bool:
     """Whether all dates lie in the years from `first` to `last`."""
     texts = list(filter(None, dates))
     return not texts or (min(texts) >= str(first) and max(texts)[:4] <= str(last))
-
-
-def _columns(get: Callable[[Any], Any], objects: Sequence[Any], count: int) -> Columns:
-    """Fields of objects as columns; empty ones without objects."""
-    return tuple(zip(*map(get, objects), strict=True)) or ((),) * count
-
-
-def _all(lists: Any) -> list[Any]:
-    """The entries of lists."""
-    return list(chain.from_iterable(lists))

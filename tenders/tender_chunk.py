@@ -1,26 +1,33 @@
 """Tenders that are read field by field: for each path of a release a list, one value a tender.
 
-What lies on the way to several fields is looked up once, and what no tender of a chunk has is not looked up at all.
+The objects at a path are taken apart once, into one column a field, and what no tender of a chunk has is not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from itertools import chain
-from operator import attrgetter, is_
-from typing import Any, get_origin
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from itertools import chain, islice
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 
 from tenders.codelists import LATER_ROLES
 from tenders.facts import STAGES, Stage
 from tenders.tender import Award, Party, Tender
 
+Made = TypeVar("Made")
 Values = Sequence[Any] | None
 """A value of each tender, None for unknown; None if it is unknown of all."""
+Fields = Mapping[str, Sequence[Any]]
+"""The fields of objects by their JSON names: of each the values of all objects."""
 NO_FACTS = Tender().tender_risk
 """What a tender that states none of our own facts holds: one object for all."""
+ALL_AWARDS = "/all awards"
+"""In place of `/awards`: also those that were taken back."""
+_TAKEN_BACK = frozenset({"unsuccessful", "cancelled"})
 
 
 class TenderChunk:
@@ -32,7 +39,9 @@ class TenderChunk:
 
     def __init__(self, tenders: Sequence[Tender]) -> None:
         self.tenders = tenders
-        self._parts: dict[str, Sequence[Any] | None] = {"": tenders}
+        self._objects: dict[str, Sequence[Any] | None] = {"": tenders}
+        self._fields: dict[str, Fields | None] = {}
+        self._made: dict[Callable[[TenderChunk], Any], Any] = {}
 
     def __len__(self) -> int:
         return len(self.tenders)
@@ -40,20 +49,48 @@ class TenderChunk:
     def values(self, path: str) -> Values:
         """The value at a path of each tender."""
         parent, last = _split(path)
-        parts = self._objects(parent)
-        if not parts:
+        if parent == "/tenderRisk/codes":
+            codes = self.objects(parent)
+            values: Sequence[Any] = [each.get(last) for each in codes] if codes else (None,)
+        elif (fields := self.fields(parent)) is None:
             return None
-        kind = parts[0].__class__
-        values = [codes.get(last) for codes in parts] if kind is dict else list(map(_step(kind, last).get, parts))
+        else:
+            values = fields[last]
         return None if values[0] is None and values.count(None) == len(values) else values
+
+    def column(self, path: str) -> Sequence[Any]:
+        """The values of a field of all objects at a path, empty if no tender has one."""
+        parent, last = _split(path)
+        fields = self.fields(parent)
+        return () if fields is None else fields[last]
 
     def lists(self, path: str) -> Sequence[tuple[Any, ...]]:
         """The list at a path of each tender."""
-        return self._objects(path) or [()] * len(self)
+        return self.objects(path) or [()] * len(self)
 
-    def entries(self, path: str) -> list[Any]:
+    def grouped(self, path: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Values of all entries of the lists at a path, those of a tender together."""
+        sizes, following = list(map(len, self.lists(path))), iter(values)
+        return list(zip(values)) if sizes.count(1) == len(sizes) else [tuple(islice(following, n)) for n in sizes]
+
+    def entries(self, path: str) -> Sequence[Any]:
         """All entries of the lists at a path, those of the first tender first."""
-        return list(chain.from_iterable(self.lists(path)))
+        return self.objects(f"{path}/*") or ()
+
+    def forget(self) -> None:
+        """Forgets what was read, because the tenders were changed."""
+        self._objects, self._fields, self._made = {"": self.tenders}, {}, {}
+
+    def forget_field(self, path: str) -> None:
+        """Reads a field again, because it alone was changed in the tenders; nothing that was made `once` is of it."""
+        parent, last = _split(path)
+        objects, fields = self._objects.get(parent), self._fields.get(parent)
+        if objects and fields:
+            kind = objects[0].__class__
+            self._fields[parent] = {
+                **fields,
+                last: list(map(attrgetter(kind.__struct_fields__[_names(kind).index(last)]), objects)),
+            }
 
     def parties(self, stage: Stage) -> list[list[tuple[Party, tuple[str, ...]]]]:
         """The parties of each tender that have a role at a stage, with those roles."""
@@ -63,31 +100,63 @@ class TenderChunk:
             for parties in self.lists("/parties")
         ]
 
-    def _objects(self, path: str) -> Sequence[Any] | None:
-        """The object at a path of each tender, an empty one where there is none; None if no tender has one."""
-        try:
-            return self._parts[path]
-        except KeyError:
-            objects = self._parts[path] = self._read_objects(path)
-            return objects
+    def once(self, read: Callable[[TenderChunk], Made]) -> Made:
+        """What a function reads of the chunk, for columns that share it."""
+        if read not in self._made:
+            self._made[read] = read(self)
+        made: Made = self._made[read]
+        return made
+
+    def objects(self, path: str) -> Sequence[Any] | None:
+        """The object or list at a path of each tender, an empty one where there is none; None if no tender has one."""
+        if path not in self._objects:
+            self._objects[path] = self._read_objects(path)
+        return self._objects[path]
+
+    def fields(self, path: str) -> Fields | None:
+        """The fields of the objects at a path; None if no tender has one."""
+        if path not in self._fields:
+            self._fields[path] = self._read_fields(path)
+        return self._fields[path]
 
     def _read_objects(self, path: str) -> Sequence[Any] | None:
+        if path == "/awards":
+            return self._standing_awards()
         parent, last = _split(path)
         if last == "*":
-            return self.entries(parent)
+            return list(chain.from_iterable(self.objects(parent) or ())) or None
         if last == "0":
-            lists = self.lists(parent)
-            return [entries[0] if entries else _empty(parent) for entries in lists] if any(lists) else None
-        parts = self._objects(parent)
-        if not parts:
+            lists = self.objects(parent)
+            return lists and [entries[0] if entries else _empty(parent) for entries in lists]
+        fields = self.fields(parent)
+        return None if fields is None else _whole(path, fields["awards" if path == ALL_AWARDS else last])
+
+    def _standing_awards(self) -> Sequence[Any] | None:
+        awards, fields = self.objects(ALL_AWARDS), self.fields(f"{ALL_AWARDS}/*")
+        if awards is None or fields is None:
             return None
-        step = _step(parts[0].__class__, last)
-        objects = list(map(step.get, parts))
-        if path == "/awards":
-            return [tuple(filter(stands, awards)) if awards else awards for awards in objects]
-        if step.empty is None or all(objects):
-            return None if path == "/tenderRisk" and all(map(partial(is_, NO_FACTS), objects)) else objects
-        return [step.empty if part is None else part for part in objects] if any(objects) else None
+        if _TAKEN_BACK.isdisjoint(fields["status"]) and not any(fields["finalStatus"]):
+            self._fields["/awards/*"] = fields
+            return awards
+        standing = [tuple(filter(stands, of_tender)) for of_tender in awards]
+        return standing if any(standing) else None
+
+    def _read_fields(self, path: str) -> Fields | None:
+        objects = self.objects(path)
+        # The objects at "/awards/*" may be those at ALL_AWARDS, and their fields are there then.
+        if not objects or path in self._fields:
+            return self._fields.get(path)
+        return dict(zip(_names(objects[0].__class__), zip(*map(astuple, objects), strict=False), strict=False))
+
+
+def _whole(path: str, objects: Sequence[Any]) -> Sequence[Any] | None:
+    """The objects or lists at a path, an empty object for None; None if all are empty."""
+    if not any(objects) or (objects[0] is NO_FACTS and objects.count(NO_FACTS) == len(objects)):
+        return None
+    if all(objects) or isinstance(objects[0], tuple | dict):
+        return objects
+    empty = _empty(path)
+    return [empty if part is None else part for part in objects]
 
 
 @cache
@@ -98,7 +167,7 @@ def _split(path: str) -> tuple[str, str]:
 
 def stands(award: Award) -> bool:
     """Whether something was awarded, and not taken back."""
-    return (award.final_status or award.status) not in ("unsuccessful", "cancelled")
+    return (award.final_status or award.status) not in _TAKEN_BACK
 
 
 @cache
@@ -114,25 +183,17 @@ def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     return next(filter(None, map(struct_in, getattr(annotation, "__args__", ()))), None)
 
 
-class _Step(msgspec.Struct, frozen=True):
-    """How a field of a type is read, and what stands for an object that is not there; None for a list or a leaf."""
-
-    get: Callable[[Any], Any]
-    empty: msgspec.Struct | None
-
-
 @cache
-def _step(part: type, name: str) -> _Step:
-    (field,) = (field for field in msgspec.structs.fields(part) if field.encode_name == name)
-    inner = struct_in(field.type)
-    return _Step(attrgetter(field.name), None if inner is None or get_origin(field.type) is tuple else inner())
+def _names(part: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The JSON names of the fields of a type, in their order."""
+    return part.__struct_encode_fields__
 
 
 @cache
 def _empty(path: str) -> Any:
-    """An empty entry of the list at a path."""
+    """An empty object, or an empty entry of the list, at a path."""
     part: type[msgspec.Struct] = Tender
-    for name in path.strip("/").split("/"):
+    for name in path.replace(ALL_AWARDS, "/awards").strip("/").split("/"):
         if name not in ("0", "*"):
             (field,) = (field for field in msgspec.structs.fields(part) if field.encode_name == name)
             part = struct_in(field.type) or part

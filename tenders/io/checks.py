@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import chain
-from operator import attrgetter
 from typing import Any, get_origin
 
 import msgspec
@@ -18,6 +16,7 @@ from tenders import dates
 from tenders.codelists import CURRENCIES
 from tenders.errors import Problem
 from tenders.tender import Tender
+from tenders.tender_chunk import ALL_AWARDS, TenderChunk, struct_in
 
 # Larger than any tender in the registers read so far (the largest has 1,124 lots), and small enough that one tender
 # cannot hold up a server.
@@ -30,13 +29,13 @@ Fields = frozenset[tuple[type, str]]
 NO_FIELDS: Fields = frozenset()
 
 
-def are_valid(tenders: Sequence[Tender], skip: Fields = NO_FIELDS) -> bool:
+def are_valid(tenders: TenderChunk, skip: Fields = NO_FIELDS) -> bool:
     """Whether `find_problems` finds nothing in any of many tenders, in a small part of the time that it would take.
 
     The fields in `skip`, and what they hold, are not checked: the caller does it.
     """
-    return _validator(Tender, skip)(tenders) and not any(
-        any(tender_problems(tender, "")) for tender in tenders if _needs_tender_checks(tender)
+    return _are_valid_at(tenders, "", _checked_of_many(Tender, skip)) and not any(
+        len(lots) > MAX_LOTS for lots in tenders.lists("/tender/lots")
     )
 
 
@@ -44,11 +43,6 @@ def find_problems(tender: Tender, where: str = "") -> Iterator[Problem]:
     """Everything that makes a tender unfit to score: impossible values, dates that do not exist, too many lots."""
     yield from value_problems(tender, where)
     yield from tender_problems(tender, where)
-
-
-def _needs_tender_checks(tender: Tender) -> bool:
-    """Whether `_tender_problems` can find anything: not with few lots."""
-    return len(tender.tender.lots) > MAX_LOTS
 
 
 def tender_problems(tender: Tender, where: str) -> Iterator[Problem]:
@@ -86,42 +80,41 @@ def _walk(part: msgspec.Struct) -> list[tuple[str, str, str]]:
     return found
 
 
+class _Checked(msgspec.Struct, frozen=True):
+    """The fields of a type that are checked of many: each with its check, and the structs in it by the path to them."""
+
+    leaves: list[tuple[str, Callable[[Sequence[Any]], bool]]]
+    inner: list[tuple[str, str, _Checked]]
+
+
 @cache
-def _validator(part: type, skip: Fields) -> Callable[[Sequence[Any]], bool]:
-    """A function that says whether `_walk` finds nothing in many structs of a type, but for the fields in `skip`.
-
-    It goes through the structs field by field, not one by one, so that the interpreter's own loops do the work.
-    """
+def _checked_of_many(part: type, skip: Fields) -> _Checked:
+    """What is checked of many structs of a type, but for the fields in `skip`."""
     checked = [field for field in _checked_fields(part) if (part, field[0]) not in skip]
-    leaves = [(attrgetter(name), _CHECKS_OF_MANY[check]) for name, _, check, _ in checked if check]
-    parents = {name for name, _, check, _ in checked if not check}
-    inner = [(field, struct_in(field.type)) for field in msgspec.structs.fields(part) if field.name in parents]
-    children = [
-        (attrgetter(field.name), _is_tuple(field.type), _validator(kind, skip))
-        for field, kind in inner
-        if kind and _has_checks(kind, skip)
-    ]
-
-    def valid(parts: Sequence[Any]) -> bool:
-        for read, are_fine in leaves:
-            if not are_fine(list(map(read, parts))):
-                return False
-        for read, is_tuple, children_valid in children:
-            values = list(chain.from_iterable(map(read, parts)) if is_tuple else filter(None, map(read, parts)))
-            if values and not children_valid(values):
-                return False
-        return True
-
-    return valid
+    types = {field.name: field.type for field in msgspec.structs.fields(part)}
+    leaves = [(name, _CHECKS_OF_MANY[check]) for _, name, check, _ in checked if check]
+    inner = []
+    for attribute, name, check, _ in checked:
+        if not check and (kind := struct_in(types[attribute])):
+            inside = _checked_of_many(kind, skip)
+            if inside.leaves or inside.inner:
+                path = ALL_AWARDS if (part, name) == (Tender, "awards") else f"/{name}"
+                inner.append((name, f"{path}/*" if get_origin(types[attribute]) is tuple else path, inside))
+    return _Checked(leaves, inner)
 
 
-def _has_checks(part: type, skip: Fields) -> bool:
-    return any((part, name) not in skip for name, *_ in _checked_fields(part))
+def _are_valid_at(tenders: TenderChunk, path: str, checked: _Checked) -> bool:
+    """Whether no object at a path has a wrong value, nor one inside it.
 
-
-def _is_tuple(annotation: Any) -> bool:
-    """Whether a field holds `tuple[X, ...]` and not `X | None`."""
-    return get_origin(annotation) is tuple
+    It goes through the tenders field by field, not one by one, so that the interpreter's own loops do the work.
+    """
+    fields = tenders.fields(path)
+    return fields is None or (
+        all(is_fine(fields[name]) for name, is_fine in checked.leaves)
+        and all(
+            _are_valid_at(tenders, path + below, inside) for name, below, inside in checked.inner if any(fields[name])
+        )
+    )
 
 
 @cache
@@ -156,10 +149,3 @@ _CHECKS_OF_MANY: dict[Check, Callable[[Sequence[str | None]], bool]] = {
     _currency_problem: frozenset({None, *CURRENCIES}).issuperset,
 }
 """For each check, a function that says of many texts at once whether none is wrong; None is an absent text."""
-
-
-def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The struct inside `X | None` or `tuple[X, ...]`, or None for a leaf."""
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return annotation
-    return next(filter(None, map(struct_in, getattr(annotation, "__args__", ()))), None)

@@ -18,9 +18,10 @@ from msgspec.structs import replace
 
 from tenders.defaults import is_nothing, no_date
 from tenders.errors import DataError, Problem
-from tenders.io.checks import struct_in, value_problems
+from tenders.io.checks import value_problems
 from tenders.settled import without
 from tenders.tender import Tender
+from tenders.tender_chunk import struct_in
 
 MAX_TYPE_PROBLEMS = 100
 """Values of wrong types that are named of one release."""

@@ -7,6 +7,7 @@ value in a field that decides nothing does not cost the tender: it is left out, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from tenders.io.upgrade import may_be_1_0
 from tenders.many import find_doubts
 from tenders.settled import settle, without
 from tenders.tender import Tender
+from tenders.tender_chunk import TenderChunk
 
 BROKEN_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON."""
@@ -86,7 +88,7 @@ def read_parts(fields: Sequence[dict[str, Any]], where: Sequence[str]) -> list[R
     except msgspec.ValidationError:
         typed = []
     # Nearly always all are sound, and then none is looked at by itself.
-    if typed and are_valid(typed) and not _have_defaults(typed):
+    if typed and are_valid(chunk := TenderChunk(typed)) and not _have_defaults(chunk):
         return list(map(ReadRelease, fields, typed))
     parts, problems = [], list[Problem]()
     for release, place in zip(fields, where, strict=True):
@@ -99,9 +101,9 @@ def read_parts(fields: Sequence[dict[str, Any]], where: Sequence[str]) -> list[R
     return parts
 
 
-def _have_defaults(tenders: Sequence[Tender]) -> bool:
-    doubts = find_doubts(tenders)
-    return any(any(find_defaults(tenders[row])) for row in doubts.to_settle | doubts.to_count)
+def _have_defaults(chunk: TenderChunk) -> bool:
+    doubts = find_doubts(chunk)
+    return any(any(find_defaults(chunk.tenders[row])) for row in doubts.to_settle | doubts.to_count)
 
 
 def _read_part(release: dict[str, Any], where: str) -> ReadRelease:
@@ -206,10 +208,18 @@ class _Line(Tender, frozen=True, kw_only=True):
 
 
 _EMPTY_LINE = _Line()
+_other_contents = attrgetter("releases", "records", "compiled_release", "versioned_release")
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
-def decode_releases(texts: Sequence[bytes], skip: Fields = NO_FIELDS) -> list[Tender | None]:
+class Releases(msgspec.Struct, frozen=True):
+    """Releases, None for a row that holds none that is valid, and the `chunk` of those that are there."""
+
+    rows: Sequence[Tender | None]
+    chunk: TenderChunk
+
+
+def decode_releases(texts: Sequence[bytes], skip: Fields = NO_FIELDS) -> Releases:
     """For each text the one valid release in it; None for a text that holds anything else.
 
     Each is decoded straight into its types, which is enough to score it but not to explain it, and unknown fields are
@@ -219,19 +229,24 @@ def decode_releases(texts: Sequence[bytes], skip: Fields = NO_FIELDS) -> list[Te
         lines: list[_Line | None] = list(map(_decode_line, texts))
     except BROKEN_JSON:
         lines = [_decode_or_none(text) for text in texts]
-    of_release = (line if line and _is_release(line) else None for line in lines)
     # Only their text tells some releases of 1.0 from those of 1.1 that name no parties.
-    later = [None if line and may_be_1_0(line, text) else line for line, text in zip(of_release, texts, strict=True)]
-    return only_valid(later, skip)
+    return only_valid(
+        [
+            line if line and _is_release(line) and (line.parties or not may_be_1_0(line, text)) else None
+            for line, text in zip(lines, texts, strict=True)
+        ],
+        skip,
+    )
 
 
-def only_valid(releases: Sequence[Tender | None], skip: Fields = NO_FIELDS) -> list[Tender | None]:
+def only_valid(releases: Sequence[Tender | None], skip: Fields = NO_FIELDS) -> Releases:
     """The releases, with None in place of those that have problems outside the fields in `skip`."""
-    present = [release for release in releases if release is not None]
+    chunk = TenderChunk([release for release in releases if release is not None])
     # Nearly always all are valid, and then none is checked by itself.
-    if are_valid(present, skip):
-        return list(releases)
-    return [None if release is None or any(find_problems(release)) else release for release in releases]
+    if are_valid(chunk, skip):
+        return Releases(releases, chunk)
+    valid = [None if release is None or any(find_problems(release)) else release for release in releases]
+    return Releases(valid, TenderChunk([release for release in valid if release is not None]))
 
 
 def _decode_or_none(text: bytes) -> _Line | None:
@@ -242,5 +257,4 @@ def _decode_or_none(text: bytes) -> _Line | None:
 
 
 def _is_release(line: _Line) -> bool:
-    others = line.releases or line.records or line.compiled_release or line.versioned_release
-    return not others and line.tender is not _EMPTY_LINE.tender
+    return line.tender is not _EMPTY_LINE.tender and not any(_other_contents(line))

@@ -25,12 +25,12 @@ from tenders.io import form
 from tenders.io.detection import PACKAGE_KEYS
 from tenders.io.form import RowReader
 from tenders.io.json_documents import DocumentPiece, piece_size, split_document
-from tenders.io.ocds import BROKEN_JSON, decode_releases
+from tenders.io.ocds import BROKEN_JSON, Releases, decode_releases
 from tenders.io.plain_tables import as_csv
 from tenders.io.read import decode, process_of_form, processes_of_record, processes_of_releases, to_processes
 from tenders.io.streams import BOUNDS, MIB, Block, Bounds, Cut, block_lines, read_chunks, too_large, unpacked
 from tenders.io.tables import FormRows, arrow_rows, read_arrow
-from tenders.many import find_doubts
+from tenders.many import COUNTS, find_doubts
 from tenders.process import Process
 from tenders.registers import own
 from tenders.settled import as_warnings, settle_many
@@ -109,7 +109,7 @@ def _line_rows(block: Block, bounds: Bounds, whole: bool, only: Container[int] |
     while some := list(islice(lines, _LINES_AT_ONCE)):
         releases = decode_releases([line for _, line in some])
         warnings = settle_releases(releases).warnings
-        for (number, line), release, told in zip(some, releases, warnings, strict=True):
+        for (number, line), release, told in zip(some, releases.rows, warnings, strict=True):
             if release is None:
                 yield from rows_of_line(number, line, bounds)
             else:
@@ -123,13 +123,17 @@ class SettledRows(msgspec.Struct, frozen=True):
     may_have_ended: frozenset[int]
 
 
-def settle_releases(releases: Sequence[Tender | None]) -> SettledRows:
+def settle_releases(releases: Releases) -> SettledRows:
     """Makes decoded releases, in place, what they are read as (`tenders.settled`)."""
-    rows = [row for row, release in enumerate(releases) if release is not None]
-    present = [release for release in releases if release is not None]
-    doubts = find_doubts(present)
-    notes = settle_many(present, doubts)
-    warnings: list[tuple[str, ...]] = [()] * len(releases)
+    rows = [row for row, release in enumerate(releases.rows) if release is not None]
+    doubts = find_doubts(releases.chunk)
+    notes = settle_many(releases.chunk.tenders, doubts)
+    if doubts.to_settle:
+        releases.chunk.forget()
+    elif notes:
+        for path in COUNTS:
+            releases.chunk.forget_field(path)
+    warnings: list[tuple[str, ...]] = [()] * len(releases.rows)
     for place, some in notes.items():
         warnings[rows[place]] = tuple(as_warnings(some))
     return SettledRows(warnings, frozenset(rows[place] for place in doubts.may_have_ended))

@@ -19,6 +19,7 @@ from features.track_records.case_records import CaseRecord, CaseRecords
 from tenders.facts import STAGES, Stage
 from tenders.io.read import to_process
 from tenders.tender import Tender
+from tenders.tender_chunk import TenderChunk
 from tests.features import made
 
 RECORDS = made.records()
@@ -48,7 +49,7 @@ def test_a_tender_is_measured_in_company_as_alone(documents: list[made.Json], st
     records = made.records(len(tenders))
     builder = TableBuilder(columns_asked([each.measure for each in known_at(stage)], stage), stage)
     for at in range(0, len(tenders), size):
-        builder.add(tenders[at : at + size])
+        builder.add(TenderChunk(tenders[at : at + size]))
     assert same(measured(of_tenders(tenders, stage, records=records)), expected)
     assert same(measured(builder.table().with_records(records)), expected)
 
@@ -69,7 +70,7 @@ def test_a_feature_asks_of_no_tender_for_more_columns_than_of_none(document: mad
     for each in known_at(stage):
         asked = columns_asked([each.measure], stage)
         builder = TableBuilder(asked, stage)
-        builder.add([tender, Tender()])
+        builder.add(TenderChunk([tender, Tender()]))
         each.measure(builder.table())
 
 

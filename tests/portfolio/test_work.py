@@ -114,7 +114,7 @@ def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
     add = TableBuilder.add
 
     def faulty(builder: TableBuilder, tenders: Any, published: Any) -> None:
-        if any(tender.ocid.endswith("-3") for tender in tenders):
+        if any(tender.ocid.endswith("-3") for tender in tenders.tenders):
             raise ZeroDivisionError("a fault of ours")
         add(builder, tenders, published)
 

@@ -16,6 +16,7 @@ from tenders.columns import COLUMNS, FORM, NOT_ON_FORM
 from tenders.facts import STAGES, Stage
 from tenders.io.read import to_process
 from tenders.tender import Period, Procedure, Tender, Value
+from tenders.tender_chunk import TenderChunk
 from tests.features import made
 
 releases = st.sampled_from(STAGES).flatmap(made.known_at)
@@ -57,7 +58,7 @@ def test_many_are_read_as_each_is_alone(documents: list[Any], stage: Stage, size
     expected = {name: [value for each in alone for value in each[name]] for name in COLUMNS}
     builder = TableBuilder(COLUMNS, stage)
     for at in range(0, len(tenders), size):
-        builder.add(tenders[at : at + size])
+        builder.add(TenderChunk(tenders[at : at + size]))
     assert len(builder) == len(tenders)
     assert columns(of_tenders(tenders, stage)) == columns(builder.table()) == expected
 
@@ -92,7 +93,7 @@ def test_what_is_no_date_or_currency_is_noticed_and_then_none_is_read(columns: A
     builder = TableBuilder(columns, "draft")
     assert (Procedure, field) in builder.checked
     with pytest.raises(ValueError, match=r"no currency|not a date|out of range"):
-        builder.add([Tender(), Tender(tender=Procedure(**{field: part}))])
+        builder.add(TenderChunk([Tender(), Tender(tender=Procedure(**{field: part}))]))
     assert len(builder) == 0
-    builder.add([Tender()])
+    builder.add(TenderChunk([Tender()]))
     assert len(builder.table()) == 1

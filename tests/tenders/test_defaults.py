@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from tenders.defaults import is_credible, is_no_amount, is_no_duration
 from tenders.io.checks import are_valid
-from tenders.io.ocds import read_release
-from tenders.many import find_doubts
+from tenders.io.ocds import decode_releases, read_release
+from tenders.io.rows import settle_releases
+from tenders.many import COUNTS, find_doubts
 from tenders.process import to_json
 from tenders.settled import settle, settle_many
 from tenders.tender import Tender
+from tenders.tender_chunk import TenderChunk
 from tests import samples
 from tests.samples import Json
 
@@ -238,7 +240,7 @@ def raw(release: Json) -> Tender:
 
 def is_sound(release: Json) -> bool:
     """Whether a release can be decoded straight into its types."""
-    return are_valid([raw(release)])
+    return are_valid(TenderChunk([raw(release)]))
 
 
 @settings(max_examples=300)
@@ -247,6 +249,21 @@ def test_many_are_settled_as_each_alone(some: list[Json]) -> None:
     sound = [release for release in some if is_sound(release)]
     alone = [settle(raw(release)) for release in sound]
     tenders = [raw(release) for release in sound]
-    notes = settle_many(tenders, find_doubts(tenders))
+    notes = settle_many(tenders, find_doubts(TenderChunk(tenders)))
     assert tenders == [each.tender for each in alone]
     assert notes == {row: each.notes for row, each in enumerate(alone) if each.notes}
+
+
+@given(st.lists(releases(), min_size=1, max_size=4))
+def test_what_was_read_of_tenders_is_read_again_where_they_are_settled(some: list[Json]) -> None:
+    found = decode_releases(list(map(samples.data, some)))
+    settle_releases(found)
+    fresh = TenderChunk(found.chunk.tenders)
+    for path in (
+        *COUNTS,
+        "/tender/datePublished",
+        "/tender/value/amount",
+        "/tender/tenderPeriod/endDate",
+        "/awards/*/date",
+    ):
+        assert list(found.chunk.column(path)) == list(fresh.column(path))

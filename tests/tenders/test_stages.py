@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import convert
 from msgspec.structs import replace
 
 from tenders.codelists import LATER_ROLES
 from tenders.errors import StageError
 from tenders.facts import STAGES, Stage
 from tenders.io.ocds import to_tender
-from tenders.stages import as_of, has_reached, latest_stage, require_stage, stage_on
+from tenders.stages import as_of, has_reached, latest_stage, latest_stages, require_stage, stage_on
 from tenders.tender import Tender
+from tenders.tender_chunk import TenderChunk
 from tests import samples
 from tests.samples import Json, award, contract, count
 
@@ -201,6 +203,35 @@ def test_the_stage_on_a_day_follows_the_tenders_own_dates(day: date, stage: Stag
 )
 def test_the_latest_stage_is_the_furthest_with_a_fact(facts: Json, stage: Stage) -> None:
     assert latest_stage(to_tender(samples.draft(**facts))) == stage
+
+
+AWARDS = st.builds(
+    award,
+    status=st.sampled_from([None, "active", "active", "pending", "cancelled"]),
+    date=st.sampled_from([None, "2024-03", "2024-04-15T09:00:00Z", "2031-01-01"]),
+    standstillPeriod=st.sampled_from([None, None, {"endDate": "2030-01-01"}]),
+)
+CONTRACTS = st.builds(
+    contract,
+    status=st.sampled_from(["active", "active", "pending", "cancelled"]),
+    dateSigned=st.sampled_from([None, "2024-04-15", "2031-01-01"]),
+)
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"awards": st.lists(AWARDS, max_size=2), "contracts": st.lists(CONTRACTS, max_size=1)},
+            optional={"bids": st.sampled_from([{"statistics": []}, {"statistics": [count(2)]}])},
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_the_stages_of_many_are_those_of_each(some: list[Json]) -> None:
+    tenders = [convert(samples.draft(**facts), Tender) for facts in some]
+    day = date(2024, 6, 1)
+    assert latest_stages(TenderChunk(tenders), day) == [latest_stage(tender, day) for tender in tenders]
 
 
 TODAY = date(2024, 6, 1)

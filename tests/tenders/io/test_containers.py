@@ -321,7 +321,7 @@ def test_organisations_of_1_0_become_parties_with_roles_and_an_amendment_one_of_
     ]  # fmt: skip
     assert (tender.buyer and tender.buyer.id, tender.awards[0].suppliers[0].id) == ("GB-7", "Builder")
     assert [each.rationale for each in tender.tender.amendments] == ["A typing error"]
-    assert decode_releases([json.dumps(old).encode()]) == [None]
+    assert decode_releases([json.dumps(old).encode()]).rows == [None]
 
 
 def test_a_release_of_1_1_is_left_as_it_is() -> None:

@@ -134,14 +134,14 @@ def told(process: Process) -> list[object]:
 
 def same(text: bytes) -> bool:
     """Whether both ways read the text alike; a text that is left alone is."""
-    (found,) = decode_releases([text])
+    (found,) = decode_releases([text]).rows
     return found is None or told(Process.of_tender(found)) == told(read_bytes(text)[0])
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_a_release_is_read_as_the_door_reads_it(example: Path) -> None:
     text = example.read_bytes()
-    assert decode_releases([text]) != [None]
+    assert decode_releases([text]).rows != [None]
     assert same(text)
 
 
@@ -151,7 +151,7 @@ def test_what_the_door_refuses_is_left_to_it(bad: Bad) -> None:
         found = [process for process in read_bytes(bad.data) if process.compiled()]
     except DataError:
         found = []
-    assert found or decode_releases([bad.data]) == [None]
+    assert found or decode_releases([bad.data]).rows == [None]
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def test_what_the_door_refuses_is_left_to_it(bad: Bad) -> None:
     ids=["release package", "record package", "record", "form", "no tender", "list"],
 )
 def test_what_is_no_release_is_left_alone(document: object) -> None:
-    assert decode_releases([json.dumps(document).encode()]) == [None]
+    assert decode_releases([json.dumps(document).encode()]).rows == [None]
 
 
 def test_one_unsound_release_costs_no_other() -> None:
     good, bad = samples.data(samples.draft()), samples.data(samples.draft(date="2024-02-31"))
-    found = decode_releases([good, bad, b"{", good])
+    found = decode_releases([good, bad, b"{", good]).rows
     assert [each is None for each in found] == [False, True, True, False]
 
 
