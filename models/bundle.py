@@ -9,7 +9,6 @@ manifest holds the digest of every file. No pickle anywhere.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -30,6 +29,7 @@ from features.table_builder import columns_asked
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import RegisterHistory
 from models import register_histories
+from models.boosters import join_boosters
 from models.bundle_files import MANIFEST as MANIFEST  # noqa: PLC0414 - as bundles.MANIFEST it is used
 from models.bundle_files import is_name, manifest_bytes, own_bytes, sha256
 from models.calibration import Calibration
@@ -55,12 +55,12 @@ CARD, CALIBRATION = "MODEL_CARD.md", "calibration.json"
 TRACK_RECORDS, TRAINING_PROFILE = "track_records.parquet", "reference.json"
 FAILURE_OUTCOMES = ("no_award", "early_end")
 """The outcomes that count as failure."""
-NO_LOG_ODDS = 0.5
-"""The base score of a booster that begins at log-odds of 0."""
 UNRELEASED = "unreleased"
 """The version of a bundle that was trained but not released."""
 ANY = "any"
 """The bundle whose models learnt from all registers, for tenders of a register that has no bundle of its own."""
+OWN_LEVEL = "The level is this register's own."
+UNKNOWN_LEVEL = "Its level is not known: it is taken to be the mean of theirs, and the interval spans theirs."
 CASEBOOK = "casebook"
 """How the ids of the UK's researched cases begin."""
 PICTURES = ("reliability.svg", *(f"effects-{theme}.svg" for theme in THEMES))
@@ -232,7 +232,23 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         for start in starts:
             if start in self.by_prefix:
                 return self.by_prefix[start]
-        return self if self.own_prefixes.intersection(starts) else self.registers.get(ANY, self)
+        return self if self.own_prefixes.intersection(starts) else self.unknown_register
+
+    @cached_property
+    def unknown_register(self) -> Bundle:
+        """The bundle for a register of which nothing is known, not even its level: this one if there is no `any`."""
+        if ANY not in self.registers:
+            return self
+        pooled, others = self.registers[ANY], [other for name, other in self.registers.items() if name != ANY]
+        evidence = f"{pooled.manifest.evidence.removesuffix(OWN_LEVEL)}{UNKNOWN_LEVEL}"
+        return msgspec.structs.replace(
+            pooled,
+            manifest=msgspec.structs.replace(pooled.manifest, evidence=evidence),
+            calibration={
+                key: line.at_unknown_level([o.calibration[key].base_rate for o in others if key in o.calibration])
+                for key, line in pooled.calibration.items()
+            },
+        )
 
     def is_foreign(self, ocid: str | None) -> bool:
         """Whether no register that this bundle has learnt owns an ocid."""
@@ -277,39 +293,6 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if (part.outcome, part.stage) == (outcome, stage):
                 return part
         raise KeyError((outcome, stage))
-
-
-def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:
-    """The trees of several boosters in one, a class each, so that it gives the same margins to the bit.
-
-    None if they read different features, are not logistic, or begin at another log-odds than 0.
-    """
-    models = [json.loads(bytes(booster.save_raw("json"))) for booster in boosters]
-    learners = [model["learner"] for model in models]
-    can_be_joined = all(
-        learner["feature_names"] == learners[0]["feature_names"]
-        and learner["objective"]["name"] == "binary:logistic"
-        and float(learner["learner_model_param"]["base_score"].strip("[]")) == NO_LOG_ODDS
-        for learner in learners
-    )
-    if not can_be_joined:
-        return None
-    joint, count = learners[0], str(len(learners))
-    model = joint["gradient_booster"]["model"]
-    trees = [
-        (place, tree)
-        for place, learner in enumerate(learners)
-        for tree in learner["gradient_booster"]["model"]["trees"]
-    ]
-    model["trees"] = [{**tree, "id": number} for number, (_, tree) in enumerate(trees)]
-    model["tree_info"] = [place for place, _ in trees]
-    model["iteration_indptr"] = [0, len(trees)]
-    model["gbtree_model_param"]["num_trees"] = str(len(trees))
-    joint["learner_model_param"] |= {"num_class": count, "base_score": f"[{','.join(['0E0'] * len(learners))}]"}
-    joint["objective"] = {"name": "multi:softprob", "softmax_multiclass_param": {"num_class": count}}
-    booster = xgb.Booster({"nthread": 1})
-    booster.load_model(bytearray(json.dumps(models[0]).encode()))
-    return booster
 
 
 def released() -> Path:

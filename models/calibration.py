@@ -9,6 +9,7 @@ applied to millions of rows (`training.calibrate` has the fit).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -49,12 +50,23 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The calibration at a level that lies so far away, in log-odds; its base rate moves with it."""
         if not shift:
             return self
-        base = min(max(self.base_rate, 1e-6), 1 - 1e-6)
         return msgspec.structs.replace(
             self,
             intercept=self.intercept + shift,
             resampled=tuple((intercept + shift, slope) for intercept, slope in self.resampled),
-            base_rate=1 / (1 + math.exp(-math.log(base / (1 - base)) - shift)),
+            base_rate=1 / (1 + math.exp(-_log_odds(self.base_rate) - shift)),
+        )
+
+    def at_unknown_level(self, rates: Sequence[float]) -> Calibration:
+        """The same for margins that say how far a tender lies from the level of a register that nobody knows.
+
+        The level is the base rate. The interval spans what it was in other registers, whose base rates are `rates`.
+        """
+        levels = [_log_odds(rate) + self.intercept for rate in rates] or [_log_odds(self.base_rate)]
+        return msgspec.structs.replace(
+            self,
+            intercept=_log_odds(self.base_rate),
+            resampled=tuple((level, slope) for level in levels for _, slope in self.resampled),
         )
 
     def draws(self, margins: Floats) -> Draws:
@@ -74,6 +86,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _lines(self) -> Draws:
         return np.asarray(self.resampled, dtype=np.float32)
+
+
+def _log_odds(rate: float) -> float:
+    rate = min(max(rate, 1e-6), 1 - 1e-6)
+    return math.log(rate / (1 - rate))
 
 
 def sigmoid(logit: NDArray[Precision]) -> NDArray[Precision]:

@@ -25,7 +25,7 @@ from features.competition import bidders
 from features.table import Floats, TenderTable
 from features.table_builder import TableBuilder, columns_asked, of_tenders
 from features.value import NO_CURRENCY, net_or_gross
-from models.bundle import ANY, Bundle
+from models.bundle import Bundle
 from models.factors import Factor, factors
 from models.predict import Predictions, predict
 from models.reasons import Reason, Unknown, margins_of, reasons, unknowns
@@ -136,7 +136,7 @@ def select_model(bundle: Bundle, own: Bundle, stage: Stage) -> tuple[Bundle, Sta
 
     A register tells what it records: some nothing of contracts, some nothing after the call, some no failure at all.
     """
-    name, unknown = own.manifest.register, bundle.registers.get(ANY, bundle)
+    name, unknown = own.manifest.register, bundle.unknown_register
     for earlier in reversed(STAGES[: STAGES.index(stage) + 1]):
         outcomes = own.failure_outcomes(earlier)
         if outcomes and own is bundle:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from models.bundle import ANY, UNRELEASED, Bundle, BundleManifest, ModelPart, TrainingSource
+from models.bundle import ANY, OWN_LEVEL, UNRELEASED, Bundle, BundleManifest, ModelPart, TrainingSource
 from models.calibration import Calibration
 from models.training_profile import TrainingProfile, code_shares, quantiles
 from tenders import casebook
@@ -423,7 +423,7 @@ def _pooled_evidence(pooled: Sequence[PooledFit], registers: Container[str]) -> 
     )
     return (
         "No model was trained on this register. This one was trained on others. When each of them was left out in "
-        f"turn, the lowest AUC was {worst} (a coin gives 0.50).{casebook_aucs} The level is this register's own."
+        f"turn, the lowest AUC was {worst} (a coin gives 0.50).{casebook_aucs} {OWN_LEVEL}"
     )
 
 

@@ -65,3 +65,13 @@ def test_margins_of_pooled_effects_are_log_odds_already(bundle: Bundle) -> None:
     for part in bundle.manifest.parts:
         line = bundle.calibration[part.outcome, part.stage]
         assert (line.intercept, line.slope) == (0.0, 1.0)
+
+
+def test_a_register_of_unknown_level_has_the_base_rate_and_an_interval_that_spans_the_others() -> None:
+    line = Calibration(
+        intercept=0.0, slope=1.0, resampled=((-1.0, 0.5), (0.3, 0.9)), base_rate=0.2, cases=9, positives=2, groups=3
+    )
+    unknown = line.at_unknown_level([0.05, 0.4])
+    assert unknown.probability(0.0) == pytest.approx(0.2)
+    assert {round(float(p), 6) for p in unknown.draws(np.zeros(1))[0]} == {0.05, 0.4}
+    assert unknown.probability(1.0) > unknown.probability(0.0)

@@ -289,3 +289,19 @@ def test_trying_a_later_deadline_takes_no_stage_back(bundle: Bundle) -> None:
     process = to_process(samples.draft())
     found = what_if(bundle, process, [{"tender_end": "2199-01-01"}], "bids_in")
     assert found.scenarios[0].score.stage == "bids_in"
+
+
+@pytest.mark.parametrize("ocid", ["ocds-zzzzzz-1", "fpds_dod_us-1"])
+def test_a_register_whose_level_is_unknown_starts_from_the_mean_of_the_others(bundle: Bundle, ocid: str) -> None:
+    """Not from a coin: with no history of the register, its own level is missing from the margin."""
+    found = scoring.score(bundle, to_process({"ocid": ocid, "tag": ["tender"], "tender": {"title": "Road works"}}), "draft")
+    rates = [
+        other.calibration["no_award", "draft"].base_rate
+        for name, other in bundle.registers.items()
+        if name != "any" and ("no_award", "draft") in other.calibration
+    ]
+    assert found.register == "any" and min(rates) < found.failure < max(rates)
+    assert found.failure == pytest.approx(found.base_rate, abs=0.05)
+    low, high = found.interval
+    assert low < 1.5 * min(rates) and high > max(rates) / 1.5
+    assert "level is not known" in found.evidence
