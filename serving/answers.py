@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
+import prometheus_client
 from starlette.responses import Response
 
 from models import comparables as comparing
@@ -34,6 +35,9 @@ MAX_COMPARABLES = 50
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Of every answer that is no page: it is what it says, and nobody keeps it."""
 
+SCORES = prometheus_client.Counter(
+    "tender_risk_scores", "Answers of /score, and those in /score_many.", ("stage", "band")
+)
 log = logging.getLogger("tender_risk")
 _encode = msgspec.json.Encoder().encode
 
@@ -99,6 +103,9 @@ def _answered(action: Action, raw: bytes) -> Response:
         content, scores = ANSWERS[action](raw, served_bundle())
     except TenderRiskError as error:
         return error_response(error)
+    for each in content if isinstance(content, list) else [content]:
+        if isinstance(each, Score):
+            SCORES.labels(each.stage, each.band).inc()
     answer = json_response(content)
     noting.note_answer(action, raw, scores, bytes(answer.body), bundle_identity())
     return answer

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import prometheus_client
 
 from portfolio.manifest import RunManifest
 from serving.audit import noting
@@ -44,6 +45,10 @@ TURN_SECONDS = 300.0
 MAX_ATTEMPTS = 10
 """A job that takes down the machine each time is given up."""
 
+WAITING = prometheus_client.Gauge(
+    "tender_risk_jobs_waiting", "Jobs that wait or run.", multiprocess_mode="livemostrecent"
+)
+ENDED = prometheus_client.Counter("tender_risk_jobs_ended", "Jobs that ended.", ("state",))
 log = logging.getLogger("tender_risk.jobs")
 
 
@@ -80,6 +85,7 @@ class Worker(threading.Thread):
         while not self._stopping.is_set():
             try:
                 worked = self._has_machine_lock() and self._step()
+                WAITING.set(self.store.waiting(self.directory.name))
                 self.trouble = ""
             except TenderRiskError as error:
                 log.warning("the jobs: %s", error)
@@ -121,6 +127,7 @@ class Worker(threading.Thread):
         if current is None:
             self._deleted.add(job.id)
         elif current.ended:
+            ENDED.labels(current.state).inc()
             self._paths(job.id).drop_earlier()
         return True
 
