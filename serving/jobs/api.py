@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response
 from serving.answers import HEADERS, ErrorAnswer, error_response, json_response
 from serving.audit import noting
 from serving.jobs.downloads import MEDIA_TYPES, download
-from serving.jobs.durable import FULL, DiskFullError, check
+from serving.jobs.durable import FULL, DiskFullError
 from serving.jobs.job import Job
 from serving.jobs.job_service import JobAnswer, job_answer, job_service, newest_jobs
 from serving.jobs.paths import JobPaths
@@ -134,19 +134,19 @@ async def delete(_: Request, job: Job, __: JobPaths) -> Response:
 
 async def output(request: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/output: every scored row in the order of the upload."""
-    return await _send_rows(request, await _checked(paths, paths.scored), f"{job.stem}-scored", "parquet")
+    return await _send_rows(request, paths.scored, f"{job.stem}-scored", "parquet")
 
 
 async def worklist(request: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/worklist: the rows to review."""
-    return await _send_rows(request, await _checked(paths, paths.worklist), f"{job.stem}-worklist", "csv")
+    return await _send_rows(request, paths.worklist, f"{job.stem}-worklist", "csv")
 
 
 async def gone(request: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/gone: the tenders of the earlier job that this one does not have."""
     if job.options.since is None:
         return _error(HTTPStatus.NOT_FOUND, "the job was compared with no earlier one")
-    return await _send_rows(request, await _checked(paths, paths.gone), f"{job.stem}-gone", "csv")
+    return await _send_rows(request, paths.gone, f"{job.stem}-gone", "csv")
 
 
 async def verdicts(request: Request, job: Job, paths: JobPaths) -> Response:
@@ -157,17 +157,17 @@ async def verdicts(request: Request, job: Job, paths: JobPaths) -> Response:
 
 async def errors(_: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/errors: the rows that could not be scored, as JSON lines."""
-    return send_file(await _checked(paths, paths.errors), f"{job.stem}-errors.jsonl", MEDIA_TYPES["jsonl"])
+    return send_file(paths.errors, f"{job.stem}-errors.jsonl", MEDIA_TYPES["jsonl"])
 
 
 async def manifest(_: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/manifest: what was run on what."""
-    return send_file(await _checked(paths, paths.manifest), f"{job.stem}-manifest.json", "application/json")
+    return send_file(paths.manifest, f"{job.stem}-manifest.json", "application/json")
 
 
 async def report(_: Request, job: Job, paths: JobPaths) -> Response:
     """GET /jobs/ID/report: the report as a page."""
-    response = send_file(await _checked(paths, paths.report), f"{job.stem}-report.html", "text/html", "inline")
+    response = send_file(paths.report, f"{job.stem}-report.html", "text/html", "inline")
     response.headers["Content-Security-Policy"] = REPORT_POLICY
     return response
 
@@ -183,11 +183,6 @@ def send_file(file: Path, name: str, media_type: str, disposition: str = "attach
         stat_result=stat,
         content_disposition_type=disposition,
     )
-
-
-async def _checked(paths: JobPaths, file: Path) -> Path:
-    """A result of a job, as it was written. Raises UnreachableError if it was changed since."""
-    return await anyio.to_thread.run_sync(check, paths, file)
 
 
 async def _send_rows(request: Request, rows: Path, name: str, default: str) -> Response:

@@ -1,15 +1,13 @@
-"""What lets a job outlive a crash, a full disk and a wrong clock: files synced and checked, work and time measured."""
+"""What lets a job outlive a crash, a full disk and a wrong clock: files synced, work and time measured."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 
@@ -17,10 +15,11 @@ import msgspec
 
 from serving.jobs.job import now
 from serving.jobs.paths import JobPaths
+from serving.jobs.results import digest
 from tenders import files
 from tenders.errors import UnreachableError
 
-DIGESTS, ATTEMPTS, CLOCK = "digests.json", "attempts.json", "clock"
+ATTEMPTS, CLOCK = "attempts.json", "clock"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 LEAST_FREE = 16 * 2**20
 """Bytes; with fewer free a disk is full."""
@@ -59,59 +58,28 @@ def served_files(paths: JobPaths) -> Iterator[Path]:
     return (file for file in (*every, paths.report) if file.is_file())
 
 
-def seal(paths: JobPaths) -> None:
-    """Waits until the results of a job are on the disk, and keeps their digests beside them."""
+def sync_results(paths: JobPaths) -> None:
+    """Waits until the results of a job are on the disk."""
     for file in served_files(paths):
         sync(file)
-    digests = {file.name: _digest(file) for file in served_files(paths)}
-    files.write_whole(paths.folder / DIGESTS, msgspec.json.encode(digests))
-    sync(paths.folder / DIGESTS)
     sync(paths.folder)
-
-
-def check(paths: JobPaths, file: Path) -> Path:
-    """The file, if it is as it was when the job ended. Raises UnreachableError if not, FileNotFoundError.
-
-    Jobs of earlier versions have no digests; their files are taken as they are.
-    """
-    try:
-        digests = msgspec.json.decode((paths.folder / DIGESTS).read_bytes(), type=dict[str, str])
-    except FileNotFoundError:
-        return file
-    except msgspec.DecodeError:
-        digests = {}
-    if digests.get(file.name) != _digest(file):
-        raise UnreachableError("the job's files are not those that were written: they were changed, and are not shown")
-    return file
 
 
 def is_sealed(file: Path) -> bool:
     """Whether a file made of a job's results is as it was when it was made (`seal_copy`)."""
     try:
-        return _seal_of(file).read_text(encoding="ascii") == _digest(file)
+        return _seal_of(file).read_text(encoding="ascii") == digest(file)
     except (OSError, ValueError):
         return False
 
 
 def seal_copy(file: Path) -> None:
     """Keeps the digest of a file that was made of a job's results beside it."""
-    files.write_whole(_seal_of(file), _digest(file).encode())
+    files.write_whole(_seal_of(file), digest(file).encode())
 
 
 def _seal_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.sha256")
-
-
-def _digest(file: Path) -> str:
-    found = file.stat()
-    return _digest_as_of(file, found.st_ino, found.st_size, found.st_ctime_ns)
-
-
-@lru_cache(1000)
-def _digest_as_of(file: Path, *_: int) -> str:
-    """The digest of a file. No program can set the time of its last change (ctime), so one that stays is the same."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,18 +42,19 @@ def digests(paths: JobPaths) -> dict[str, str]:
         paths.manifest,
         paths.report,
     )
-    return {file.name: _digest(file) for file in served if file.is_file()}
+    return {file.name: digest(file) for file in served if file.is_file()}
 
 
 def check_results(paths: JobPaths, outputs: Mapping[str, str]) -> None:
     """Raises DamagedResultError if a file is not what was written, FileNotFoundError if one is gone."""
-    for name, digest in outputs.items():
-        if _digest(paths.folder / name) != digest:
+    for name, written in outputs.items():
+        if digest(paths.folder / name) != written:
             log.error("a job's file %s is not as it was written", name)
             raise DamagedResultError(f"{name} of this job is not as it was written, so nothing of it is served")
 
 
-def _digest(file: Path) -> str:
+def digest(file: Path) -> str:
+    """The SHA-256 of a file. Raises FileNotFoundError."""
     mark = _mark(file.stat())
     kept = _known.pop(file, None)
     if kept is None or kept[0] != mark:

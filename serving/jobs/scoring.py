@@ -23,7 +23,7 @@ from portfolio.manifest import bundle_digest
 from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import RunOptions
 from portfolio.worklist import WorklistOptions
-from serving.jobs.durable import is_full, seal
+from serving.jobs.durable import is_full, sync_results
 from serving.jobs.job import JobOptions
 from serving.jobs.listing import write_ranked
 from serving.jobs.paths import JobPaths
@@ -151,7 +151,7 @@ def main(folder: Path) -> int:
     lower_priority()
     try:
         score_job(paths, task)
-        seal(paths)
+        sync_results(paths)
     except Exception as error:
         if is_full(error, folder):
             logging.exception("the disk is full")

@@ -19,7 +19,6 @@ from portfolio.worklist import DEFAULT_CAPACITY
 from serving.audit import noting
 from serving.jobs import api, listing, reviews
 from serving.jobs.downloads import MEDIA_TYPES
-from serving.jobs.durable import check
 from serving.jobs.job import MAX_CAPACITY, REGISTERS, Job, earlier_job, form_fields
 from serving.jobs.job_service import job_service, newest_jobs
 from serving.jobs.listing import BANDS, CHANGES, ROWS, VALUES, WorklistView
@@ -203,7 +202,7 @@ def _rank(request: Request) -> int:
 
 def _review(job: Job, rank: int, fields: Mapping[str, str], query: Mapping[str, str]) -> Response:
     paths = job_service().paths(job)
-    row = listing.read_row(check(paths, paths.ranked), rank)
+    row = listing.read_row(paths.ranked, rank)
     if row is None:
         return _missing()
     try:
@@ -276,8 +275,6 @@ def _facts(job: Job) -> dict[str, Any]:
 def _worklist(job: Job, paths: JobPaths, query: Mapping[str, str], refused: RefusedReview | None = None) -> Response:
     """The worklist in the view of a query. Raises FileNotFoundError when its files are gone."""
     view = listing.parse_view(query)
-    for file in (paths.manifest, paths.ranked, paths.choices, *([paths.gone] if job.options.since else [])):
-        check(paths, file)
     manifest = msgspec.json.decode(paths.manifest.read_bytes(), type=RunManifest)
     reviewed = reviews.read_reviews(paths)
     return page(
@@ -307,8 +304,7 @@ def _worklist(job: Job, paths: JobPaths, query: Mapping[str, str], refused: Refu
 
 
 async def _open_row(job: Job, paths: JobPaths, rank: int, query: Mapping[str, str]) -> Response:
-    ranked = await anyio.to_thread.run_sync(check, paths, paths.ranked)
-    row = await anyio.to_thread.run_sync(listing.read_row, ranked, rank)
+    row = await anyio.to_thread.run_sync(listing.read_row, paths.ranked, rank)
     back = f"{HERE}/{job.id}?{listing.parse_view(query).query()}".rstrip("?")
     if row is None:
         return _missing()
