@@ -26,7 +26,7 @@ from models.score import Case, Score
 from portfolio.columns import OUTPUT_SCHEMA, ScoredRows
 from portfolio.drift import DriftReport, measure_drift
 from portfolio.work import RefusedRow, RunOptions, score_rows
-from tender_risk.frames import CHUNK, DOCUMENT, OCID, FrameRows, cell, decoded, encoded, facts, frame_rows
+from tender_risk.frames import CHUNK, DOCUMENT, OCID, FrameRows, cell, decoded, encoded, facts, frame_rows, warn
 from tenders.errors import DataError, Problem, UsageError
 from tenders.facts import STAGES, Stage
 from tenders.history import UNDATED, LabelledTender
@@ -398,6 +398,10 @@ def as_frame(frame: pd.DataFrame | Sequence[Document]) -> pd.DataFrame:
     """A frame, or a list of documents as one. Raises UsageError for anything else."""
     if isinstance(frame, pd.DataFrame):
         return frame
+    if hasattr(frame, "to_pandas"):
+        # Frames of Polars, tables of Arrow.
+        whole: pd.DataFrame = frame.to_pandas()
+        return whole
     if isinstance(frame, Mapping) or not isinstance(frame, Sequence | np.ndarray) or isinstance(frame, str):
         raise UsageError(f"expected a DataFrame or a list of tenders, got {type(frame).__name__}. Use score() for one")
     documents = [encoded(document).decode() for document in frame]
@@ -423,6 +427,4 @@ def _refuse(problems: Sequence[Problem], errors: OnError) -> None:
         listed.append(Problem(path="and", problem=f"{more:,} more", remedy='Leave such rows out with errors="coerce"'))
     if errors == "raise":
         raise DataError(listed)
-    import warnings
-
-    warnings.warn(f"not scored: {DataError(listed)}", UserWarning, stacklevel=4)
+    warn(f"not scored: {DataError(listed)}")

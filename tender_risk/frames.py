@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -121,7 +122,15 @@ def _check(columns: Mapping[str, Series], keys: Sequence[str], places: Mapping[s
     if unread:
         more = f" and {len(unread) - MOST_NAMED} more" if len(unread) > MOST_NAMED else ""
         text = ", ".join(map(_with_guess, unread[:MOST_NAMED]))
-        warnings.warn(f"not read, because the name is unknown: {text}{more}", UserWarning, stacklevel=5)
+        warn(f"not read, because the name is unknown: {text}{more}")
+
+
+def warn(text: str) -> None:
+    """Warns at the line that called the public face."""
+    level, frame = 1, sys._getframe()
+    while frame and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(text, UserWarning, stacklevel=level)
 
 
 def _is_ocds(name: str) -> bool:

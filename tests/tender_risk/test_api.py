@@ -185,6 +185,9 @@ def test_unknown_columns_warn_and_suggest(model, frame):
     with pytest.warns(UserWarning, match=r"'Tender period days' \(did you mean 'tender_period_days'\?\), 'colour'"):
         result = model.predict_proba(frame.assign(**{"Tender period days": 30, "colour": "red", "id": 7}))
     assert result.equals(model.predict_proba(frame))
+    with pytest.warns(UserWarning, match="colour") as warned:
+        model.score_frame(frame.assign(colour="red"))
+    assert warned[0].filename == __file__
     with pytest.raises(DataError, match="none is known: 'Colour'"):
         model.predict_proba(pd.DataFrame({"Colour": ["red"]}))
     with pytest.raises(DataError, match=r"'value'.*Keep the one that is meant"):
@@ -194,6 +197,13 @@ def test_unknown_columns_warn_and_suggest(model, frame):
 def test_an_empty_frame_has_no_probabilities(model, frame):
     result = model.predict_proba(frame.iloc[:0])
     assert list(result.columns) == PROBABILITIES and not len(result)
+
+
+def test_a_table_of_arrow_is_a_frame_too(model, frame):
+    import pyarrow as pa
+
+    result = model.predict_proba(pa.Table.from_pandas(frame))
+    assert result.reset_index(drop=True).equals(model.predict_proba(frame).reset_index(drop=True))
 
 
 def test_something_that_is_no_frame_is_refused(model):
