@@ -5,17 +5,27 @@ BIN := .venv/bin
 
 .PHONY: setup demo test lint types lock docs inventory clean
 
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
 setup: .venv/ready
 
 # pip compiles bytecode as it installs: imports and the service start several times faster.
 .venv/ready: requirements.lock pyproject.toml
-	@echo "setting up .venv (a minute or two, once)"
+	@echo "setting up .venv with everything, the checks included (a minute or two, once)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --require-hashes --no-deps -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch .venv/serving $@
+
+# What serving needs and no more; `make setup` adds training, the checks, and pandas for the public face.
+.venv/serving: requirements.serving.lock pyproject.toml
+	@echo "setting up .venv to score and serve: $$(grep -c == requirements.serving.lock) packages, about 130 MB to download and 530 MB on disk"
+	$(PYTHON) -m venv .venv
+	$(PIP) --require-hashes --no-deps -r requirements.serving.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup
+demo: .venv/serving
 	$(BIN)/tender-risk score examples/manchester-lco.json --stage draft
 	$(BIN)/tender-risk serve --port $(PORT)
 

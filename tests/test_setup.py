@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -37,3 +39,15 @@ def test_the_lock_for_serving_has_what_serving_needs_and_nothing_of_training() -
 def test_no_lock_names_an_index() -> None:
     for name in ("requirements.lock", "requirements.serving.lock"):
         assert "://" not in (ROOT / name).read_text()
+
+
+def test_the_demo_installs_the_lock_for_serving_and_says_how_much_that_is(tmp_path: Path) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements.serving.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    shown = {
+        target: subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout
+        for target in ("demo", "setup")
+    }
+    assert "-r requirements.serving.lock" in shown["demo"] and "-r requirements.lock" not in shown["demo"]
+    assert "MB to download" in shown["demo"]
+    assert "-r requirements.lock" in shown["setup"]
