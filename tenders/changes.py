@@ -29,7 +29,8 @@ def find_changes(releases: Sequence[Mapping[str, Any]], where: Sequence[str]) ->
     changes: list[StructureChange] = []
     before: dict[str, Any] = {}
     for release, place in zip(releases, where, strict=True):
-        section = release.get("tender") or {}
+        stated = release.get("tender") or {}
+        section = {name: stated[name] for _, names in _WATCHED for name in names if name in stated}
         tags = frozenset(release.get("tag") or ())
         if "planning" in tags or not tags.isdisjoint(AWARD_TAGS | CONTRACT_TAGS):
             continue
@@ -44,7 +45,7 @@ def find_changes(releases: Sequence[Mapping[str, Any]], where: Sequence[str]) ->
 
 def differs(before: Any, now: Any) -> bool:
     """Whether what a notice says is another thing than what was said before; not if one of both says nothing."""
-    if before is None or now is None:
+    if before is None or now is None or before == now:
         return False
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         return _objects_differ(before, now)
@@ -93,6 +94,8 @@ def _by_id(entries: Sequence[Any]) -> dict[str, Any] | None:
 
 def _together(before: Any, now: Any) -> Any:
     """What is known after a notice: what it states, and of what it does not repeat what was stated before."""
+    if before is None or now is None or before == now:
+        return before if now is None else now
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         return {**before, **{name: _together(before.get(name), inner) for name, inner in now.items()}}
     if isinstance(before, list) and isinstance(now, list):
@@ -102,4 +105,4 @@ def _together(before: Any, now: Any) -> Any:
             return [merged.get(key, each) for key, each in earlier.items()] + [
                 each for key, each in merged.items() if key not in earlier
             ]
-    return before if now is None else now
+    return now

@@ -85,6 +85,16 @@ def find_doubts(tenders: TenderChunk) -> Doubts:
     )
 
 
+def hold_no_defaults(tenders: TenderChunk) -> bool:
+    """Whether `tenders.defaults.find_defaults` is sure to find nothing in any of many tenders."""
+    return (
+        tenders.once(_have_nothing_rare)
+        and _counts_are_plain(tenders)
+        and _amounts_are_plain(tenders)
+        and _dates_are_plain(tenders)
+    )
+
+
 def _are_settled(tenders: TenderChunk) -> bool:
     """Whether nothing but a count may be a default, stands in another place, or has to be remarked."""
     return (

@@ -25,7 +25,7 @@ from tenders.io.conversion import (
     without_paths,
 )
 from tenders.io.upgrade import may_be_1_0
-from tenders.many import find_doubts
+from tenders.many import hold_no_defaults
 from tenders.settled import settle, without
 from tenders.tender import Tender
 from tenders.tender_chunk import TenderChunk
@@ -102,8 +102,7 @@ def read_parts(fields: Sequence[dict[str, Any]], where: Sequence[str]) -> list[R
 
 
 def _have_defaults(chunk: TenderChunk) -> bool:
-    doubts = find_doubts(chunk)
-    return any(any(find_defaults(chunk.tenders[row])) for row in doubts.to_settle | doubts.to_count)
+    return not hold_no_defaults(chunk) and any(any(find_defaults(tender)) for tender in chunk.tenders)
 
 
 def _read_part(release: dict[str, Any], where: str) -> ReadRelease:
@@ -141,7 +140,8 @@ def _select(value: Mapping[str, Any], known: Known, where: str, unread: list[str
             continue
         inner = known[name]
         if inner is None:
-            kept[name] = _leaf(name, inside)
+            # Most leaves are texts, and stay as they are.
+            kept[name] = inside if type(inside) is str else _leaf(name, inside)
         elif type(inside) is dict and (not inside or not inner.keys().isdisjoint(inside)):
             kept[name] = _select(inside, inner, f"{where}/{name}", unread)
         elif is_array_as_object(inside):

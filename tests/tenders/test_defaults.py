@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenders.defaults import is_credible, is_no_amount, is_no_duration
+from tenders.defaults import find_defaults, is_credible, is_no_amount, is_no_duration
 from tenders.io.checks import are_valid
 from tenders.io.ocds import decode_releases, read_release
 from tenders.io.rows import settle_releases
-from tenders.many import COUNTS, find_doubts
+from tenders.many import COUNTS, find_doubts, hold_no_defaults
 from tenders.process import to_json
 from tenders.settled import settle, settle_many
 from tenders.tender import Tender
@@ -252,6 +252,13 @@ def test_many_are_settled_as_each_alone(some: list[Json]) -> None:
     notes = settle_many(tenders, find_doubts(TenderChunk(tenders)))
     assert tenders == [each.tender for each in alone]
     assert notes == {row: each.notes for row, each in enumerate(alone) if each.notes}
+
+
+@settings(max_examples=300)
+@given(st.lists(releases(), min_size=1, max_size=2))
+def test_what_is_plain_of_many_holds_no_default(some: list[Json]) -> None:
+    tenders = [raw(release) for release in some if is_sound(release)]
+    assert not (tenders and hold_no_defaults(TenderChunk(tenders)) and any(any(find_defaults(t)) for t in tenders))
 
 
 @given(st.lists(releases(), min_size=1, max_size=4))

@@ -50,7 +50,9 @@ def as_packed_json_lines(path: Path) -> None:
 
 def as_parquet(path: Path) -> None:
     columns = zip(*ROWS, strict=True)
-    pq.write_table(pa.table({n: [cell or None for cell in c] for n, c in zip(short_history.COLUMNS, columns, strict=True)}), path)
+    pq.write_table(
+        pa.table({n: [cell or None for cell in c] for n, c in zip(short_history.COLUMNS, columns, strict=True)}), path
+    )
 
 
 def read(path: Path) -> HistoryFile:
