@@ -144,17 +144,17 @@ def _select(value: Mapping[str, Any], known: Known, where: str, unread: list[str
             kept[name] = inside if type(inside) is str else _leaf(name, inside)
         elif type(inside) is dict and (not inside or not inner.keys().isdisjoint(inside)):
             kept[name] = _select(inside, inner, f"{where}/{name}", unread)
-        elif is_array_as_object(inside):
-            # Read as the array that it stands for, and then its members are selected.
-            kept[name] = inside
-        elif type(inside) is dict:
-            kept[name] = _select(inside, inner, f"{where}/{name}", unread)
         elif type(inside) is list or isinstance(inside, tuple):
             kept[name] = [
                 _select(child, inner, f"{where}/{name}/{i}", unread) if type(child) is dict else child
                 for i, child in enumerate(inside)
                 if child is not None
             ]
+        elif is_array_as_object(inside):
+            # Read as the array that it stands for, and then its members are selected.
+            kept[name] = inside
+        elif type(inside) is dict:
+            kept[name] = _select(inside, inner, f"{where}/{name}", unread)
         else:
             kept[name] = inside
     return kept
