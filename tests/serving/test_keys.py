@@ -238,7 +238,7 @@ def test_every_address_of_the_service_needs_the_scope_that_is_written_down() -> 
     from serving.service import TenderRisk, pages
 
     free = {"/cpv", "/template.xlsx", "/template.csv", "/casebook", "/casebook/{case_id}", "/about", "/about/{name}",
-            "/style.css", "/page.js", "/metrics", "/docs.json", "/about/transparency-record"}  # fmt: skip
+            "/style.css", "/page.js", "/metrics", "/docs", "/docs.json", "/about/transparency-record"}  # fmt: skip
     paths = {api.route for api in TenderRisk.apis.values()} | {route.path for route in pages.routes}  # type: ignore[attr-defined]
     assert {path for path in paths if not keys.scope_of(path)} <= free
     assert {keys.scope_of(path) for path in paths if path.startswith(("/jobs", "/portfolio"))} == {"portfolio"}

@@ -98,7 +98,9 @@ def test_no_cell_breaks_a_reader(tmp_path, register, data):
     found = read(register, as_text_parquet(tmp_path, broken))
     assert found.rows == len(broken)
     kept = {case.row for case in found.cases}
-    named = {int(problem.path.split(",")[0].removeprefix("row ")) - 1 for problem in found.problems}
+    # That no outcome has its day is said once, of all rows.
+    places = {problem.path.split(",")[0] for problem in found.problems} - {"all rows"}
+    named = {int(place.removeprefix("row ")) - 1 for place in places}
     replaced = register in ("dncp_py", "uk_notices") and len(kept) == 1
     assert kept | named == set(range(len(broken))) or replaced
     for case in found.cases:
