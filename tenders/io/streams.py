@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, Self, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -26,6 +26,8 @@ from tenders.io.detection import ARCHIVES, path_kind
 MIB = 2**20
 # A damaged stream loses the chunk in which it breaks off. Lines of a chunk are still cached when they are decoded.
 CHUNK = 2**18
+TAR_HEADER = 2**20
+"""Bytes of what stands in a tar before a file: its long name, or more headers."""
 
 Item = TypeVar("Item")
 BlockKind = Literal["range", "lines", "documents", "arrow", "cells", "cases", "problems"]
@@ -276,7 +278,7 @@ def _members(source: Path | BytesIO, suffix: str, codec: str | None, most: int) 
         return
     raw: Any = source.open("rb") if isinstance(source, Path) else source
     bounded: Any = _Bounded(pa.CompressedInputStream(raw, codec) if codec else raw, most)
-    with raw, bounded, tarfile.open(fileobj=bounded, mode="r|") as packed_tar:
+    with raw, bounded, tarfile.open(fileobj=bounded, mode="r|", tarinfo=_TarEntry) as packed_tar:
         for entry in packed_tar:
             if entry.isfile() and _is_wanted(entry.name):
                 yield entry.name, packed_tar.extractfile(entry)
@@ -288,6 +290,27 @@ def _is_wanted(name: str) -> bool:
         raise DataError.at(plain, "an archive within an archive", "Unpack it and give the files")
     # What macOS adds begins with a point too.
     return not Path(plain).name.startswith(".")
+
+
+_TAR_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+
+class _TarEntry(tarfile.TarInfo):
+    """An entry of a tar. tarfile holds a long name and other headers whole: they are bounded before they are read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """As tarfile's. Raises TooLargeError for headers above TAR_HEADER."""
+        entry = super().frombuf(buf, encoding, errors)
+        if entry.type in _TAR_HEADERS and entry.size > TAR_HEADER:
+            raise too_large(f"a name or header of {entry.size / MIB:,.0f} MB in it", "Pack the files again")
+        return entry
 
 
 class _Bounded:

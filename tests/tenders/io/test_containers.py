@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import tarfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -172,6 +173,19 @@ def test_bombs_are_refused(tmp_path: Path) -> None:
     path = sample_files.written(tmp_path, "bomb.zip", zipped({"a.json": zeros}))
     with pytest.raises(TooLargeError, match="unpacks to more than"):
         list(blocks(path, bounds=Bounds(unpacked=2**20, ratio=1)))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_long_header_of_a_tar_is_refused_before_it_is_read(kind: bytes) -> None:
+    header = tarfile.TarInfo("a.json")
+    header.type, header.size = kind, 2**30
+    with pytest.raises(TooLargeError, match=r"a name or header of 1,024 MB"):
+        read_bytes(header.tobuf(tarfile.GNU_FORMAT), "long.tar")
+
+
+def test_a_long_name_in_a_tar_is_read() -> None:
+    name = "/".join(["folder"] * 100) + "/a.json"
+    assert len(read_bytes(tarred({name: dumped(NOTICES[0])}), "a.tar")) == 1
 
 
 def test_an_archive_within_an_archive_and_a_password_are_refused_with_the_place() -> None:

@@ -1,0 +1,147 @@
+"""Does a hostile upload harm the service? `python -m benchmarks.hostile` gives a real one, whose jobs may take 900 MB
+of memory, every file of `tests/serving/jobs/hostile.py`, and then an honest portfolio.
+
+It prints how each ended, the most memory that any process took, and the most that the data directory held; it ends
+with 1 if memory or disk went above its bound, an answer was no documented one, or the honest portfolio was not scored.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from serving.jobs.limits import folder_bytes
+from tests.serving.conftest import address, running
+from tests.serving.jobs import made
+from tests.serving.jobs.hostile import CORPUS, MB, Hostile
+
+JOB_MB, MEMORY_MB, DISK_MB = 900, 1_000, 2_048
+ROWS, HONEST_ROWS = 100_000, 50
+SETTINGS = {
+    "TENDER_RISK_JOB_MB": str(JOB_MB),
+    "TENDER_RISK_JOB_DISK_MB": str(DISK_MB),
+    "TENDER_RISK_JOB_ROWS": str(ROWS),
+    "TENDER_RISK_JOB_WORKERS": "1",
+    "TENDER_RISK_UPLOAD_MB": "256",
+}
+REFUSED = (400, 413)
+WAIT_SECONDS = 120.0
+
+
+class Ended(NamedTuple):
+    """How an upload ended: the state of its job or the status of its refusal, the words, and its seconds."""
+
+    what: str
+    state: str
+    words: str
+    seconds: float
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether it was refused, failed or done in words, and not by an error of ours."""
+        return bool(self.words) and "an unexpected error" not in self.words and "attempts" not in self.words
+
+
+class Attack(NamedTuple):
+    """What became of all uploads, the honest job after them and its rows, and the peaks in bytes."""
+
+    ended: list[Ended]
+    honest: dict[str, Any]
+    rows: int
+    memory: int
+    disk: int
+
+
+class _Peaks(threading.Thread):
+    """Measures the processes below one, and a folder, until it is stopped."""
+
+    def __init__(self, process: int, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.memory = self.disk = 0
+        self.stopped = threading.Event()
+        self._process, self._folder = process, folder
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.2):
+            self.memory = max(self.memory, *map(_peak_memory, process_tree(self._process)))
+            self.disk = max(self.disk, folder_bytes(self._folder))
+
+
+def process_tree(root: int) -> list[int]:
+    """A process and all that it started, as Linux knows them."""
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(process.name)] = int((process / "stat").read_bytes().rpartition(b") ")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+    tree = [root]
+    for known in tree:
+        tree.extend(child for child, parent in parents.items() if parent == known)
+    return tree
+
+
+def _peak_memory(process: int) -> int:
+    """The most memory that a process ever had resident, in bytes; 0 once it is gone."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
+
+
+def attack(corpus: Sequence[Hostile]) -> Attack:
+    """Gives a service of its own these files, one after the other, and then an honest portfolio."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        data = Path(folder) / "data"
+        with running(TENDER_RISK_DATA=str(data), **SETTINGS) as process:
+            # Of the service's processes alone: what makes the files does not count.
+            peaks = _Peaks(process.pid, data)
+            with httpx.Client(base_url=address(process), timeout=WAIT_SECONDS) as http:
+                peaks.start()
+                ended = [_uploaded(http, hostile) for hostile in corpus]
+                honest = made.ended(http, made.upload(http, made.portfolio(HONEST_ROWS))["id"], WAIT_SECONDS)
+                answer = http.get(f"/jobs/{honest['id']}/output", params={"format": "jsonl"})
+                peaks.stopped.set()
+                peaks.join()
+    rows = answer.text.count("\n") if answer.status_code == 200 else 0
+    return Attack(ended, honest, rows, peaks.memory, peaks.disk)
+
+
+def _uploaded(http: httpx.Client, hostile: Hostile) -> Ended:
+    content = hostile.make()
+    began = time.monotonic()
+    answer = http.post("/jobs", files={"file": (hostile.name, content)})
+    if answer.status_code != 202:
+        refused = answer.json()["problems"][0]["problem"] if answer.status_code in REFUSED else ""
+        return Ended(hostile.what, str(answer.status_code), refused, time.monotonic() - began)
+    job = made.ended(http, answer.json()["id"], WAIT_SECONDS)
+    words = job["message"] or ""
+    if job["state"] == "done":
+        words = f"{job['rows']:,} rows; {http.get(job['links']['errors']).text[:300]}"
+    assert http.delete(f"/jobs/{job['id']}").status_code == 204
+    return Ended(hostile.what, job["state"], words, time.monotonic() - began)
+
+
+def main() -> int:
+    """Attacks with all of them, or those whose name holds the first argument; the exit code."""
+    part = sys.argv[1] if len(sys.argv) > 1 else ""
+    seen = attack([hostile for hostile in CORPUS if part in hostile.what])
+    for ended in seen.ended:
+        mark = "" if ended.is_clean else "BAD "
+        print(f"{mark}{ended.seconds:5.1f} s  {ended.what}: {ended.state}: {ended.words[:200]}")
+    print(f"{len(seen.ended)} hostile uploads; memory {seen.memory // MB} MB, disk {seen.disk // MB} MB at most")
+    print(f"the honest job after them: {seen.honest['state']}, {seen.rows} rows")
+    held = seen.memory < MEMORY_MB * MB and seen.disk < DISK_MB * MB and seen.rows == HONEST_ROWS
+    return 0 if held and all(ended.is_clean for ended in seen.ended) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
