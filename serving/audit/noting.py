@@ -163,7 +163,8 @@ class AuditGate:
             nonlocal is_refused
             if request.pending and not is_refused:
                 try:
-                    await asyncio.gather(*map(asyncio.wrap_future, request.pending))
+                    for future in request.pending:
+                        await _durable(future)
                 except UnreachableError:
                     is_refused = True
                     await _refuse(send)
@@ -176,6 +177,14 @@ class AuditGate:
             await self.app(scope, receive, gate)
         finally:
             _request.reset(token)
+
+
+async def _durable(future: Future[AuditHead]) -> None:
+    """Waits until an entry is durable. Raises UnreachableError if it will not be."""
+    if future.done():
+        future.result()
+    else:
+        await asyncio.wrap_future(future)
 
 
 async def _refuse(send: Send) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -29,6 +30,8 @@ OFF = "off"
 NAME = "audit.sqlite"
 MAX_BATCH = 500
 """Entries of one transaction."""
+QUICK_SECONDS = 0.001
+"""What the last transaction may have taken where the next is written by the thread that asks for it."""
 
 SEQ = prometheus_client.Gauge(
     "tender_risk_audit_seq", "Number of the last entry of the audit trail.", multiprocess_mode="max"
@@ -87,6 +90,7 @@ class AuditTrail:
         self._store: AuditStore | None = open_store(chosen)
         self._head = self._store.head()
         self._queue: queue.SimpleQueue[_Appended] = queue.SimpleQueue()
+        self._writing, self._seconds = threading.Lock(), 0.0
         _show(self._head)
         threading.Thread(target=self._run, name="audit", daemon=True).start()
 
@@ -96,29 +100,43 @@ class AuditTrail:
         The future is done when the entry is durable, and raises UnreachableError if it is not.
         """
         appended = _Appended(entry, content if self.settings.inputs else None, Future())
-        self._queue.put(appended)
+        # Handing over to another thread takes longer than a quick disk. On a slow one nobody but that thread waits.
+        if self._seconds < QUICK_SECONDS and self._writing.acquire(blocking=False):
+            try:
+                self._write([appended])
+            finally:
+                self._writing.release()
+        else:
+            self._queue.put(appended)
         return appended.done
 
     def _run(self) -> None:
         while True:
-            batch = [self._queue.get()]
-            # What came while the last transaction was synced goes into one.
-            while len(batch) < MAX_BATCH and not self._queue.empty():
-                batch.append(self._queue.get())
-            try:
-                head = self._append(batch)
-            except TenderRiskError as error:
-                log.error("%s", error)
-                for appended in batch:
-                    appended.done.set_exception(UnreachableError(str(error)))
-            except Exception as error:
-                log.exception("the audit trail")
-                self._drop()
-                for appended in batch:
-                    appended.done.set_exception(UnreachableError(f"the audit trail: {type(error).__name__}"))
-            else:
-                for appended in batch:
-                    appended.done.set_result(head)
+            first = self._queue.get()
+            with self._writing:
+                # What came while the last transaction was synced goes into one.
+                batch = [first]
+                while len(batch) < MAX_BATCH and not self._queue.empty():
+                    batch.append(self._queue.get())
+                self._write(batch)
+
+    def _write(self, batch: list[_Appended]) -> None:
+        begun = time.monotonic()
+        try:
+            head = self._append(batch)
+        except TenderRiskError as error:
+            log.error("%s", error)
+            for appended in batch:
+                appended.done.set_exception(UnreachableError(str(error)))
+        except Exception as error:
+            log.exception("the audit trail")
+            self._drop()
+            for appended in batch:
+                appended.done.set_exception(UnreachableError(f"the audit trail: {type(error).__name__}"))
+        else:
+            self._seconds = time.monotonic() - begun
+            for appended in batch:
+                appended.done.set_result(head)
 
     def _append(self, batch: list[_Appended]) -> AuditHead:
         if self._store is not None and self._store.is_lost():
