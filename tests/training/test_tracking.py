@@ -24,6 +24,14 @@ def at_the_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
 
 
+@pytest.fixture(scope="module")
+def run_id(store: str, result: TrainingResult) -> str:
+    """A run of this module's own: another module releases the shared one, which adds to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", store)
+        return tracking.log(result)
+
+
 @pytest.fixture
 def run(run_id: str) -> Run:
     """The run as MLflow tells it."""
