@@ -1,20 +1,18 @@
 """What more weighed features cost a portfolio: `python -m benchmarks.feature_cost`.
 
-The released bundle beside the same bundle whose models also read `price_only`, three more features and ten documented
-factors. The trees are the same and do not use them, so that what differs is the cost of the features. Both score the
-same tenders in turns in one process; the ratio of the least processor times is promised to be at most MOST.
+The released bundle beside the same bundle that also weighs `price_only`, three more features and ten documented
+factors, each with an effect of 0, so that what differs is the cost of the features. Both score the same tenders in
+turns in one process; the ratio of the least processor times is promised to be at most MOST.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from pathlib import Path
 from time import process_time
 
-import xgboost as xgb
 from msgspec.structs import replace
 
 from benchmarks import made_tenders
@@ -83,18 +81,14 @@ def added_features(bundle: Bundle) -> tuple[str, ...]:
 
 
 def with_features(bundle: Bundle, names: tuple[str, ...]) -> Bundle:
-    """The same bundle, whose models also read these features and do not use them."""
-    parts, boosters = [], {}
-    for part in bundle.manifest.parts:
-        known = [name for name in names if STAGES.index(catalogue()[name].stage) <= STAGES.index(part.stage)]
-        model = json.loads(bundle.boosters[part.outcome, part.stage].save_raw("json"))
-        wider = [*part.features, *known]
-        model["learner"]["learner_model_param"]["num_feature"] = str(len(wider))
-        model["learner"]["feature_names"], model["learner"]["feature_types"] = wider, ["float"] * len(wider)
-        boosters[part.outcome, part.stage] = xgb.Booster()
-        boosters[part.outcome, part.stage].load_model(bytearray(json.dumps(model).encode()))
-        parts.append(replace(part, features=tuple(wider)))
-    return replace(bundle, manifest=replace(bundle.manifest, parts=tuple(parts)), boosters=boosters)
+    """The same bundle, which also weighs these features, each with an effect of 0 on every outcome."""
+    like = bundle.manifest.effects[0]
+    none = {outcome: replace(effect, coefficient=0.0) for outcome, effect in like.outcomes.items()}
+    added = [
+        replace(like, feature=name, stage=catalogue()[name].stage, fact=name, outcomes=none, unless="")
+        for name in names
+    ]
+    return replace(bundle, manifest=replace(bundle.manifest, effects=(*bundle.manifest.effects, *added)))
 
 
 if __name__ == "__main__":
