@@ -71,14 +71,14 @@ def trusted_keys() -> Iterator[tuple[str, Ed25519PublicKey]]:
     pinned = os.environ.get(KEYS, "").strip()
     if pinned:
         place = Path(pinned).expanduser()
-        found = sorted(place.glob(f"*{PUBLIC}")) if place.is_dir() else [place]
-        if not found:
+        files = sorted(place.glob(f"*{PUBLIC}")) if place.is_dir() else [place]
+        if not files:
             raise BundleError(f"{KEYS}: {place} holds no key: no file there ends with {PUBLIC}")
     else:
-        found = sorted(PROJECT_KEYS.glob(f"*{PUBLIC}"))
+        files = sorted(PROJECT_KEYS.glob(f"*{PUBLIC}"))
         own = own_key().with_suffix(PUBLIC)
-        found += [own] if own.is_file() else []
-    for file in found:
+        files += [own] if own.is_file() else []
+    for file in files:
         yield file.stem, _public_key(file)
 
 

@@ -134,16 +134,16 @@ def _of_rows(by_ocid: Mapping[str, Mapping[str, Any]], scored: Iterable[pa.Table
     for table in scored:
         known = table.filter(pc.is_in(table["ocid"], ocids)).select(["ocid", "register", "failure", "published"])
         for row in known.to_pylist():
-            told = by_ocid[row["ocid"]]
+            outcome = by_ocid[row["ocid"]]
             published = _day(row["published"])
             if published is not None:
-                known_on = _day(told.get("known_on"))
+                known_on = _day(outcome.get("known_on"))
                 yield Ended(
                     register=row["register"],
                     probability=row["failure"],
                     published=published,
                     known=published if known_on is None else max(known_on, published),
-                    y=float(told["failed"]),
+                    y=float(outcome["failed"]),
                 )
 
 

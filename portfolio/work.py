@@ -335,8 +335,8 @@ def _add_releases(scored: ScoredRows, chunk: ReleaseChunk) -> list[Row]:
         releases = only_valid(chunk.tenders.tenders)
         lines = list(zip(chunk.lines, chunk.texts, strict=True))
         is_valid = [release is not None for release in releases.rows]
-        told = SettledRows(chunk.warnings, frozenset(chunk.may_have_ended))
-        _add_chunk(scored, _release_chunk(lines, releases, told, is_valid, chunk.model))
+        settled = SettledRows(chunk.warnings, frozenset(chunk.may_have_ended))
+        _add_chunk(scored, _release_chunk(lines, releases, settled, is_valid, chunk.model))
         return list(_other_rows(lines, releases.rows, chunk.warnings, is_valid, BOUNDS))
     return []
 
@@ -387,9 +387,9 @@ def _other_rows(
     bounds: Bounds,
 ) -> Iterator[Row]:
     """The rows of the lines that are not selected."""
-    for (number, line), release, told, is_selected in zip(lines, releases, warnings, selected, strict=True):
+    for (number, line), release, notes, is_selected in zip(lines, releases, warnings, selected, strict=True):
         if not is_selected:
-            alone = () if release is None else (row_of_release(number, release, told),)
+            alone = () if release is None else (row_of_release(number, release, notes),)
             yield from alone or rows_of_line(number, line, bounds)
 
 

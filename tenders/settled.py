@@ -78,8 +78,8 @@ def settle_many(tenders: Sequence[Tender], doubts: Doubts) -> dict[int, tuple[Pr
         taken_out = (*find_defaults(tender), *_codes(tender))
         for problem in taken_out:
             _take_out(tender, problem.path)
-        if told := (*taken_out, *_remarks(tender)):
-            notes[row] = told
+        if row_notes := (*taken_out, *_remarks(tender)):
+            notes[row] = row_notes
         other = filled(tender, is_open)
         if other is not tender:
             for name in ("tender", "awards", "contracts", "buyer"):

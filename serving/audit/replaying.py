@@ -101,17 +101,17 @@ def _computed(entry: AuditEntry, content: bytes, bundle: Bundle) -> tuple[bytes 
 def _differences(then: tuple[AuditedScore, ...], now: list[AuditedScore]) -> list[str]:
     if len(then) != len(now):
         return [f"{len(then)} results then, {len(now)} now"]
-    found = []
+    differences = []
     for place, (before, after) in enumerate(zip(then, now, strict=True)):
         old, new = _flat(before), _flat(after)
-        found += [
+        differences += [
             f"result {place}: {name} was {old.get(name)}, and is {new.get(name)}"
             for name in old.keys() | new.keys()
             if old.get(name) != new.get(name)
         ]
-    return sorted(found)
+    return sorted(differences)
 
 
 def _flat(score: AuditedScore) -> dict[str, Any]:
-    told = {"stage": score.stage, "failure": score.failure, "refused": score.refused}
-    return {**told, **score.outcomes}
+    fields = {"stage": score.stage, "failure": score.failure, "refused": score.refused}
+    return {**fields, **score.outcomes}

@@ -109,11 +109,11 @@ def _line_rows(block: Block, bounds: Bounds, whole: bool, only: Container[int] |
     while some := list(islice(lines, _LINES_AT_ONCE)):
         releases = decode_releases([line for _, line in some])
         warnings = settle_releases(releases).warnings
-        for (number, line), release, told in zip(some, releases.rows, warnings, strict=True):
+        for (number, line), release, notes in zip(some, releases.rows, warnings, strict=True):
             if release is None:
                 yield from rows_of_line(number, line, bounds)
             else:
-                yield row_of_release(number, release, told)
+                yield row_of_release(number, release, notes)
 
 
 class SettledRows(msgspec.Struct, frozen=True):
