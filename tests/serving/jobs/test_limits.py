@@ -20,6 +20,8 @@ from tests.serving.conftest import address, running
 from tests.serving.jobs import made
 from tests.serving.jobs.test_worker import added
 
+NO_SESSION = -1
+"""A session without a process. The kernel's and a container's outer processes are in session 0, whatever they hold."""
 HOG = "held = bytearray(150_000_000); import subprocess, sys; sys.stdin.read()"
 
 
@@ -69,7 +71,7 @@ def test_time_rows_and_disk_are_bounded(
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "0.arrow").write_bytes(b"x" * 3 * 2**20)
     assert 3 * 2**20 <= folder_bytes(tmp_path) < 4 * 2**20
-    bounds = JobLimits(Settings(data=tmp_path, **settings), 0, tmp_path)
+    bounds = JobLimits(Settings(data=tmp_path, **settings), NO_SESSION, tmp_path)
     assert bounds.exceeded(0) == ""
     later = time.monotonic() + 3601
     monkeypatch.setattr(limits.time, "monotonic", lambda: later)
