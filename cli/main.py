@@ -23,11 +23,32 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 app = typer.Typer(
     name="tender-risk",
-    help="Failure probabilities, with reasons, for public tenders before the damage is done.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def print_version(wanted: bool) -> None:
+    """Prints the version and ends, where `--version` stands."""
+    if not wanted:
+        return
+    from models import bundle as bundles
+    from serving.audit.entry import product_version
+
+    out.print(f"tender-risk {product_version()}, bundle {bundles.released().name}", markup=False)
+    raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print both versions."),
+    ] = False,
+) -> None:
+    """Failure probabilities, with reasons, for public tenders before the damage is done."""
 
 
 def run() -> None:
@@ -230,13 +251,14 @@ def release(
 def sign(
     bundle: Annotated[Path, typer.Argument(help="The directory of a bundle.")],
     key: Annotated[Path | None, typer.Option(help="The private key that signs it. Your own, if left out.")] = None,
+    json: Json = False,
 ) -> None:
     """Sign a bundle that you have checked, so that whoever trusts your key takes it."""
     from models import bundle as bundles
     from models import signatures
 
     bundles.sign(bundle, signatures.signing_key(key))
-    out.print(f"{bundle} is signed.", markup=False)
+    print_json({"signed": str(bundle)}) if json else out.print(f"{bundle} is signed.", markup=False)
 
 
 @app.command()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 from types import UnionType
 from typing import Any, ClassVar, get_args, get_origin
 
@@ -20,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from serving.answers import ErrorAnswer
+from serving.audit.entry import product_version
 from serving.health import Readiness
 
 REFERENCE = "#/components/schemas/{name}"
@@ -188,7 +188,7 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
         "info": {
             "title": "Tender Risk",
             "description": inspect.getdoc(service.inner) or "",
-            "version": _version(),
+            "version": product_version(),
             "license": LICENCE,
             "contact": CONTACT,
         },
@@ -261,11 +261,3 @@ def _without_false_items(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     return {key: _without_false_items(part) for key, part in schema.items() if (key, part) != ("items", False)}
-
-
-def _version() -> str:
-    try:
-        return version("tender-risk")
-    except PackageNotFoundError:
-        # A bento holds the packages and not their distribution.
-        return "bento"

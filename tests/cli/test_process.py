@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from models.bundle import released
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("tender-risk")
@@ -36,6 +39,20 @@ def test_exit_codes(arguments: tuple[str, ...], stdin: str, code: int) -> None:
     assert bool(done.stderr) == (code > 0)
     assert bool(done.stdout) == (code == 0)
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_of_the_product_and_of_the_bundle_is_printed() -> None:
+    done = ran(COMMAND, "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(rf"tender-risk \S+, bundle {released().name}\n", done.stdout)
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    with subprocess.Popen([COMMAND, "features"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.wait(30)
 
 
 def test_json_of_a_package_from_a_pipe_is_one_line_a_tender() -> None:
