@@ -12,9 +12,8 @@ from models.bundle import Bundle
 from serving.answers import ANSWERS, json_bytes
 from serving.audit.entry import AuditEntry, now_text, product_version, sha256
 from serving.audit.store import AuditStore, SqliteTrail
-from tests.cli.test_main import Run, run
+from tests.cli.conftest import Run
 
-__all__ = ["run"]
 BODY = b'{"title": "Community nursing", "lots": 1}'
 
 

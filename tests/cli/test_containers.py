@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main import Run, run
+from tests.cli.conftest import Run
 from tests.portfolio import sample_files
 from tests.tenders.io.containers import containers
-
-__all__ = ["run"]
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 shared = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not there")

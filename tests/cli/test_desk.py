@@ -14,9 +14,9 @@ from cli.main import app
 from serving.pages import reporting
 from tenders.errors import DataError, UnreachableError
 from tests import samples
-from tests.cli.test_main import FORM, MANCHESTER, Run, run
+from tests.cli.conftest import Run
+from tests.cli.test_main import FORM, MANCHESTER
 
-__all__ = ["run"]
 CAMBRIDGESHIRE = MANCHESTER.replace("manchester-lco", "cambridgeshire-unitingcare")
 runner = CliRunner()
 

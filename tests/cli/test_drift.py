@@ -10,10 +10,8 @@ import pytest
 from benchmarks import made_tenders
 from models import bundle as bundles
 from models.bundle import Bundle
-from tests.cli.test_main import Run, run
+from tests.cli.conftest import Run
 from tests.portfolio.test_drift import MADE, drafts, training_profile
-
-__all__ = ["run"]
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from serving import key_file
-from tests.cli.test_main import Run, run
-
-__all__ = ["run"]
+from tests.cli.conftest import Run
 
 
 @pytest.fixture

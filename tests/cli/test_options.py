@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from tenders.io.xlsx import template_xlsx
-from tests.cli.test_main import FORM, MANCHESTER, Run, run
+from tests.cli.conftest import Run
+from tests.cli.test_main import FORM, MANCHESTER
 from tests.serving.made import bomb, workbook
-
-__all__ = ["run"]
 
 
 @pytest.mark.parametrize("command", ["score", "suggest", "compare", "what-if"])

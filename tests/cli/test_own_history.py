@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from models import bundle as bundles
-from tests.cli.test_main import Run, run
+from tests.cli.conftest import Run
 from tests.training import short_history
-
-__all__ = ["run"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-history.md").read_text(encoding="utf-8")
 COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^    (tender-risk .*)$", PAGE, re.M)]

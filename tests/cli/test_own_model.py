@@ -13,10 +13,8 @@ import pytest
 from models import bundle as bundles
 from tenders.advisers import find_advisers
 from tenders.registers import find_register
-from tests.cli.test_main import Run, run
+from tests.cli.conftest import Run
 from tests.tenders.apis.stand_in import ADVISER, FAULTS, FIRST_DAY, Procedure, made_register, serving
-
-__all__ = ["run"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-model.md").read_text(encoding="utf-8")
 COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^    (tender-risk .*)$", PAGE, re.M)]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import samples
+from tests.cli.conftest import Run
 from tests.portfolio import sample_files
 
 
@@ -87,13 +88,16 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "code", "message"), [path[1:] for path in WRONG], ids=[path[0] for path in WRONG])
-def test_wrong_use_is_one_line_and_writes_nothing(source: Path, words: list[str], code: int, message: str) -> None:
+def test_wrong_use_is_refused_and_writes_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, source: Path, words: list[str], code: int, message: str
+) -> None:
+    monkeypatch.chdir(source.parent)
     (source.parent / "folder").mkdir()
     before = {path.name for path in source.parent.iterdir()}
     more = words if "--workers" in words or "--cluster" in words else [*words, "--workers", "1"]
-    done = portfolio(source, *more)
-    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert message in done.stderr
+    done = run("portfolio", source.name, *more)
+    assert done.code == code, done.err
+    assert message in done.err
     assert {path.name for path in source.parent.iterdir()} == before
 
 
@@ -106,11 +110,13 @@ def test_wrong_use_is_one_line_and_writes_nothing(source: Path, words: list[str]
     ],
 )
 def test_a_file_of_which_nothing_can_be_read_is_refused(
-    tmp_path: Path, name: str, content: bytes, code: int, message: str
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, content: bytes, code: int, message: str
 ) -> None:
-    done = portfolio(sample_files.written(tmp_path, name, content), "out.csv", "--workers", "1")
-    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-    assert message in done.stderr
+    sample_files.written(tmp_path, name, content)
+    monkeypatch.chdir(tmp_path)
+    done = run("portfolio", name, "out.csv", "--workers", "1")
+    assert done.code == code
+    assert message in done.err
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_main import Run, run
+from tests.cli.conftest import Run
 from tests.tenders.apis.served import release, served
-
-__all__ = ["run"]
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "pull.md").read_text(encoding="utf-8")
