@@ -29,8 +29,9 @@ demo: .venv/serving
 	$(BIN)/tender-risk score examples/manchester-lco.json --stage draft
 	$(BIN)/tender-risk serve --port $(PORT)
 
+# Three processes for two cores: the tests of services wait more than they compute.
 test: setup lint types
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

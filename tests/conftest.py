@@ -30,6 +30,17 @@ os.environ["TENDER_RISK_UNSIGNED"] = "allow"
 os.environ["XDG_CONFIG_HOME"] = str(Path(os.environ["XDG_STATE_HOME"]) / "config")
 
 
+# Where tests wait for services and commands. They begin, so that no long file of theirs is left alone at the end.
+FIRST = ("test_docs.py", "test_worked_examples.py", "serving", "cli", "portfolio", "training", "benchmarks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that wait before those that compute; the order of either stays."""
+    places = {name: place for place, name in enumerate(FIRST)}
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: places.get(item.path.relative_to(folder).parts[0], len(FIRST)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def state() -> Iterator[Path]:
     """Where commands and services keep their state; it goes with the tests."""
