@@ -288,6 +288,8 @@ def print_quality(out: Console, report: QualityReport) -> None:
             out.print(f"  {number:,}  {escape(text)}")
     for example in report.examples:
         out.print(f"    [dim]{escape(example)}[/dim]")
+    for text in report.telling:
+        out.print(f"  {escape(text)}.")
     years = Table("year", "cases", *(f"{name} rate" for name in report.outcomes))
     for year, row in report.years.items():
         years.add_row(str(year or "undated"), f"{row.cases:,}", *(_share(o.rate) for o in row.outcomes.values()))

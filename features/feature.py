@@ -63,7 +63,7 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     yes and `says_not` for no. `reads` is where the number comes from: the facts that the tender states, the records of
     the casebook's resolved cases, or the history of the tender's own register. A documented factor has a
     `factor`; if it is a factor only, it is not `trained`, and training does not offer it to a model. Which features a
-    model weighs, its bundle says.
+    model weighs, its bundle says. The number of a feature with `categories` is the place of one.
     """
 
     name: str
@@ -81,12 +81,15 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     reads: Reads = "tender"
     factor: FactorSpec | None = None
     trained: bool = True
+    categories: tuple[str, ...] = ()
     doc: str = ""
 
     def text(self, value: float, table: TenderTable, row: int = 0) -> str:
         """The value of a tender as a sentence, with the record behind it where it is a track record."""
         if self.unit == "yes/no":
             return self.says if value else self.says_not
+        if self.categories:
+            return self.says.format(value=self.categories[int(value)])
         behind: Summarised | None = None
         if self.evidence:
             records = self.evidence(table)

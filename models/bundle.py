@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from features.catalogue import catalogue
 from features.feature import THEMES, Feature
 from features.form_columns import keys_read
+from features.own_features import own_features, texts_of
 from features.table_builder import columns_asked
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import RegisterHistory
@@ -41,6 +42,7 @@ from tenders.codelists import UK_OCIDS
 from tenders.errors import BundleError
 from tenders.facts import STAGES, Stage
 from tenders.history import ocid_prefixes
+from tenders.own_columns import OwnColumn
 
 FORMAT = 4
 READABLE = (2, 3, FORMAT)
@@ -107,7 +109,7 @@ class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     """The manifest of a bundle. `prefixes` begin its register's ocids; `save` fills `digests`.
 
     `effects` are what its models start from, `rates` those of its reference classes. Both are empty for registers
-    with models of their own.
+    with models of their own. `own_columns` are those that the mapping of its history declares to be features, by name.
     """
 
     version: str
@@ -122,6 +124,7 @@ class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     effects: tuple[FactorEffect, ...] = ()
     rates: ClassRates = {}
     prefixes: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    own_columns: dict[str, OwnColumn] | msgspec.UnsetType = msgspec.UNSET
     format: int = FORMAT
     digests: dict[str, str] = msgspec.field(default_factory=dict)
 
@@ -148,11 +151,21 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     signer: str = ""
 
     @cached_property
+    def features(self) -> Mapping[str, Feature]:
+        """All features that it can read: the catalogue, and what the mapping of its history declares."""
+        return known_features(self.manifest)
+
+    @cached_property
+    def own_texts(self) -> tuple[str, ...]:
+        """The declared columns of text."""
+        return texts_of(self.manifest.own_columns or {})
+
+    @cached_property
     def weighed(self) -> tuple[Feature, ...]:
         """Every feature that a booster or an effect reads, in catalogue order."""
         names = {name for part in self.manifest.parts for name in part.features}
         names |= {name for effect in self.manifest.effects for name in effect.reads}
-        return tuple(feature for name, feature in catalogue().items() if name in names)
+        return tuple(feature for name, feature in self.features.items() if name in names)
 
     @cached_property
     def effect_table(self) -> EffectTable | None:
@@ -445,6 +458,8 @@ def _required_files(manifest: BundleManifest) -> list[str]:
     manifests = [f"{name}/{MANIFEST}" for name in manifest.registers]
     outcomes = register_histories.outcomes(manifest.digests)
     histories = [name for outcome in outcomes for name in register_histories.files(outcome)]
+    texts = texts_of(manifest.own_columns or {})
+    histories += [register_histories.own_text_file(outcome, text) for outcome in outcomes for text in texts]
     return [
         *(part.file for part in manifest.parts if part.features),
         CALIBRATION,
@@ -458,7 +473,13 @@ def _required_files(manifest: BundleManifest) -> list[str]:
 def _unknown_features(manifest: BundleManifest) -> list[str]:
     read = [(part.file, name) for part in manifest.parts for name in part.features]
     read += [(MANIFEST, name) for effect in manifest.effects for name in effect.reads]
-    return [f"{file} reads the unknown feature {name}" for file, name in read if name not in catalogue()]
+    known = known_features(manifest)
+    return [f"{file} reads the unknown feature {name}" for file, name in read if name not in known]
+
+
+def known_features(manifest: BundleManifest) -> Mapping[str, Feature]:
+    """The catalogue, and the features that a manifest declares."""
+    return {**catalogue(), **own_features(manifest.own_columns)} if manifest.own_columns else catalogue()
 
 
 def _file_digest(file: Path) -> str:

@@ -194,7 +194,7 @@ def track_record_lookup(bundle: Bundle, table: TenderTable) -> TrackRecords:
         raise ValueError(f"the tenders of {bundle.manifest.register} have to be held until their history is read")
     # A day before the last of a history reads as the last; so does an unknown one.
     days = table.published_on.numbers(lambda day: day.toordinal() if day else 0).astype(np.int64)
-    cases = HistoryCases.unlabelled(hash_attributes(tenders), days)
+    cases = HistoryCases.unlabelled(hash_attributes(tenders, bundle.own_texts), days)
     values = {outcome: history_values(history, cases) for outcome, history in bundle.histories.items()}
     first = next(iter(values))
     none: Categorical[CaseRecords] = Categorical.single(NO_RECORDS, len(table))

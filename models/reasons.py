@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import msgspec
 import xgboost as xgb
 
-from features.catalogue import catalogue
 from features.feature import Feature
 from features.table import TenderTable
 from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
@@ -114,7 +113,7 @@ def reasons(
         # One fact is one reason: it is told by the feature that says most.
         first = max(several, key=lambda name: sum(abs(m.contributions.get(name, 0.0)) for m in margins.values()))
         effects[first] = total - _failure(margins, several)
-    known, layers = catalogue(), bundle.layers
+    known, layers = bundle.features, bundle.layers
     for name in sorted(effects, key=lambda n: (-abs(effects[n]), n)):
         if abs(effects[name]) < SMALLEST_EFFECT:
             return
@@ -154,10 +153,10 @@ def _missing(path: str, release: object) -> int:
     return 0
 
 
-def unknowns(values: Values, stage: Stage) -> Iterator[Unknown]:
+def unknowns(bundle: Bundle, values: Values, stage: Stage) -> Iterator[Unknown]:
     """What the bundle's models weigh and this tender does not state, in catalogue order."""
     for name, value in values.items():
-        feature = catalogue()[name]
+        feature = bundle.features[name]
         if STAGES.index(feature.stage) > STAGES.index(stage):
             yield Unknown(feature=name, why=f"not known at {stage}")
         elif value is None:

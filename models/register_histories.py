@@ -19,6 +19,8 @@ from features.track_records.register_history import HALF_LIVES, DecayedCounts, R
 from features.track_records.text_model import BITS, TextModel
 
 PIECES = ("outcomes", "activity", "words", "profile")
+OWN_TEXT = "text"
+"""How the piece begins that is the model of a declared text; the name of its column follows."""
 FAINT = 0.012
 """Weights of words below this are left out."""
 FADED = 0.04
@@ -35,6 +37,17 @@ second key is such a one, and it moves a rate little beside the cases that the r
 def files(outcome: str) -> list[str]:
     """The names of the files of the history of one outcome."""
     return [f"{outcome}.{piece}.parquet" for piece in PIECES]
+
+
+def own_text_files(names: Iterable[str], outcome: str) -> dict[str, str]:
+    """Of a bundle's own files those that hold a model of a declared text, each with the name of its column."""
+    first, last = f"{outcome}.{OWN_TEXT}-", ".parquet"
+    return {name: name.removeprefix(first).removesuffix(last) for name in names if name.startswith(first)}
+
+
+def own_text_file(outcome: str, column: str) -> str:
+    """The name of the file that holds the model of a declared text."""
+    return f"{outcome}.{OWN_TEXT}-{column}.parquet"
 
 
 def outcomes(names: Iterable[str]) -> list[str]:
@@ -60,7 +73,9 @@ def save(history: RegisterHistory, outcome: str, directory: Path) -> None:
         _counts_table(history.publications, history.day, _single),
         _text_model_table(history.words),
         _text_model_table(history.profile),
+        *map(_text_model_table, history.own_texts.values()),
     )
+    names = [*files(outcome), *(own_text_file(outcome, column) for column in history.own_texts)]
     about = {
         "day": str(history.day),
         "rate": "" if history.rate is None else repr(history.rate),
@@ -69,7 +84,7 @@ def save(history: RegisterHistory, outcome: str, directory: Path) -> None:
     }
     if history.level is not None:
         about["level"] = " ".join(map(repr, history.level))
-    for name, table in zip(files(outcome), tables, strict=True):
+    for name, table in zip(names, tables, strict=True):
         described = table.replace_schema_metadata({**about, **(table.schema.metadata or {})})
         split = [column.name for column in table.schema if column.type in SPLIT]
         pq.write_table(
@@ -88,7 +103,10 @@ class LazyHistories(Mapping[str, RegisterHistory]):
     register loads no other register."""
 
     def __init__(self, contents: Mapping[str, bytes]) -> None:
-        self._contents = {outcome: {name: contents[name] for name in files(outcome)} for outcome in outcomes(contents)}
+        self._contents = {
+            outcome: {name: contents[name] for name in (*files(outcome), *own_text_files(contents, outcome))}
+            for outcome in outcomes(contents)
+        }
         self._loaded: dict[str, RegisterHistory] = {}
         self._lock = Lock()
 
@@ -126,6 +144,10 @@ def load(outcome: str, contents: Mapping[str, bytes]) -> RegisterHistory:
         passes=int(about["passes"]),
         timeless=about["timeless"] == "1",
         level=(float(level[0]), float(level[1])) if level else None,
+        own_texts={
+            column: _text_model(pq.read_table(pa.BufferReader(contents[name])), day)
+            for name, column in sorted(own_text_files(contents, outcome).items())
+        },
     )
 
 

@@ -174,7 +174,7 @@ def explained(one: Case) -> Score:
         Scores.of(predicted).score(0, one),
         reasons=found,
         factors=factors(one.bundle, predicted.table, {reason.feature: reason.effect for reason in found}),
-        unknown=tuple(unknowns(values, one.stage)),
+        unknown=tuple(unknowns(one.bundle, values, one.stage)),
     )
 
 

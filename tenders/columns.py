@@ -372,6 +372,9 @@ NOT_ON_FORM: tuple[Column, ...] = (
     Column("price_weight", "text", "/tenderRisk/codes/price_weight"),
     Column("covers", "text", "/tenderRisk/codes/covers"),
     Column("call_number", "count", "/tenderRisk/callNumber"),
+    Column(
+        "own_cells", "list", "/tenderRisk/own", read=read.value_at("/tenderRisk/own", lambda own: tuple(own.items()))
+    ),
     Column("legal_basis", "text", "/tender/legalBasis/id", read=read.text_at("/tender/legalBasis/id")),
     Column("legal_basis_description", "text", "/tender/legalBasis/description"),
     Column("procurement_method_rationale", "text", "/tender/procurementMethodRationale"),

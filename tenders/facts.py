@@ -66,6 +66,8 @@ class Facts(Fact, frozen=True):
     `outsourced_service` says whether a supplier is to run a large service, where the value does not tell.
     `competition` says whether the contract is competed for, where no procurement method is named. `codes` are a
     register's own categories for what OCDS has no field for, by the name of its column; all are known from the draft.
+    `own` are the cells of columns that the mapping of a history declares to be features (`tenders.own_columns`), which
+    says when each is known.
     """
 
     advisers: tuple[Adviser, ...] = ()
@@ -90,11 +92,12 @@ class Facts(Fact, frozen=True):
     retender: bool | None = None
     call_number: Annotated[int, Meta(ge=1, le=1_000)] | None = None
     codes: dict[str, str] = {}
+    own: dict[str, str | float | bool] = {}
     bidders_interested: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     legal_vehicle: Vehicle | None = None
     tax_unresolved: bool | None = None
     legal_challenge: bool | None = None
 
     def __hash__(self) -> int:
-        rest = (getattr(self, name) for name in self.__struct_fields__ if name != "codes")
-        return hash((*rest, *sorted(self.codes.items())))
+        rest = (getattr(self, name) for name in self.__struct_fields__ if name not in ("codes", "own"))
+        return hash((*rest, *sorted(self.codes.items()), *sorted(self.own.items())))

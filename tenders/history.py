@@ -15,6 +15,7 @@ import msgspec
 from tenders import stages
 from tenders.errors import Problem
 from tenders.facts import Stage
+from tenders.own_columns import OwnColumn
 from tenders.process import Process
 from tenders.tender import Tender
 
@@ -55,12 +56,14 @@ class LabelledTender(msgspec.Struct, frozen=True, kw_only=True):
 class HistoryFile(msgspec.Struct, frozen=True, kw_only=True):
     """What was read of one file: its cases in the order of their rows, how many rows it has, and its problems.
 
-    A row that cannot be read is a problem and no case. A problem may also say how a doubtful cell was taken.
+    A row that cannot be read is a problem and no case. A problem may also say how a doubtful cell was taken. `columns`
+    are those that a mapping declares to be features, by their names.
     """
 
     cases: list[LabelledTender]
     rows: int
     problems: list[Problem] = []
+    columns: Mapping[str, OwnColumn] = {}
 
 
 class Register(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +97,11 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
         return case.outcomes.get(outcome) is not None and not (self.dated_only and case.published == UNDATED)
 
     def cases(self, path: Path) -> list[LabelledTender]:
-        """The cases of a file. The number of its problems, and the first of them, is logged as a warning.
+        """The cases of a file, as `read_file` reads it."""
+        return self.read_file(path).cases
+
+    def read_file(self, path: Path) -> HistoryFile:
+        """What is read of a file. The number of its problems, and the first of them, is logged as a warning.
 
         Raises as the reader does.
         """
@@ -102,7 +109,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
         if file.problems:
             count, first = f"{len(file.problems):,}", file.problems[0]
             log.warning("%s: problems: %s. The first is at %s. tender-risk check tells more", path.name, count, first)
-        return file.cases
+        return file
 
 
 def ocid_prefixes(ocid: str) -> tuple[str, str]:

@@ -36,12 +36,16 @@ def test_every_question_is_answered_with_every_tool() -> None:
     assert set(ROWS[0]) <= {column.name for column in OUTPUT_COLUMNS}
 
 
-@pytest.mark.parametrize(("tool", "code"), BLOCKS, ids=[f"{tool}-{i // len(TOOLS)}" for i, (tool, _) in enumerate(BLOCKS)])
+@pytest.mark.parametrize(
+    ("tool", "code"), BLOCKS, ids=[f"{tool}-{i // len(TOOLS)}" for i, (tool, _) in enumerate(BLOCKS)]
+)
 def test_a_query_gives_what_it_says(tool: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not importlib.util.find_spec(tool):
         pytest.skip(f"{tool} is not installed")
     types = {column.name: column.type for column in OUTPUT_COLUMNS}
-    pq.write_table(pa.Table.from_pylist(ROWS, pa.schema([(name, types[name]) for name in ROWS[0]])), tmp_path / "scored.parquet")
+    pq.write_table(
+        pa.Table.from_pylist(ROWS, pa.schema([(name, types[name]) for name in ROWS[0]])), tmp_path / "scored.parquet"
+    )
     monkeypatch.chdir(tmp_path)
     found: dict[str, Any] = {}
     exec(code, found)

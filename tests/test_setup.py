@@ -31,7 +31,9 @@ def test_the_lock_for_serving_has_what_serving_needs_and_nothing_of_training() -
     serving = pinned("requirements.serving.lock").keys()
     # The service does without pandas; the public face for Python needs it.
     assert declared(project["dependencies"]) - {"pandas"} == declared(project["dependencies"]) & serving
-    others = set[str]().union(*(declared(project["optional-dependencies"][name]) for name in ("training", "cluster", "checks")))
+    others = set[str]().union(
+        *(declared(project["optional-dependencies"][name]) for name in ("training", "cluster", "checks"))
+    )
     # XGBoost brings SciPy and BentoML tomli-w; this checkout is installed with setuptools.
     assert others & serving == {"setuptools", "scipy", "tomli-w"}
 
@@ -45,7 +47,9 @@ def test_the_demo_installs_the_lock_for_serving_and_says_how_much_that_is(tmp_pa
     for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements.serving.lock"):
         shutil.copy(ROOT / name, tmp_path)
     shown = {
-        target: subprocess.run(["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60).stdout
+        target: subprocess.run(
+            ["make", "-n", target], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+        ).stdout
         for target in ("demo", "setup")
     }
     assert "-r requirements.serving.lock" in shown["demo"] and "-r requirements.lock" not in shown["demo"]

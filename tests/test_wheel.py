@@ -50,18 +50,31 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     served = (ROOT / "models" / "released" / "current").read_text().strip()
 
     def left_out(folder: str, names: list[str]) -> set[str]:
-        others = {name for name in names if name[:1].isdigit() and name != served} if folder.endswith("released") else set()
+        others = (
+            {name for name in names if name[:1].isdigit() and name != served} if folder.endswith("released") else set()
+        )
         return others | {"__pycache__"}
 
     for name in (*INNER, "tender_risk"):
         shutil.copytree(ROOT / name, source / name, ignore=left_out)
     for name in ("pyproject.toml", "setup.py", "README.md"):
         shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
-    run(*command, "--no-build-isolation", "--no-compile", "--target", str(home / "site"), str(source), path="", cwd=home)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-index",
+    ]
+    run(
+        *command, "--no-build-isolation", "--no-compile", "--target", str(home / "site"), str(source), path="", cwd=home
+    )
     for name in ("models", "features", "serving"):
         (home / "mine" / name).mkdir(parents=True)
-        (home / "mine" / name / "__init__.py").write_text("WHOSE = \"the user's\"\n")
+        (home / "mine" / name / "__init__.py").write_text('WHOSE = "the user\'s"\n')
     return home
 
 
@@ -124,7 +137,9 @@ def moved(source: str) -> str:
 )
 def test_names_of_our_modules_move_and_no_others(before: str, after: str | None) -> None:
     if after is None:
-        assert moved("if True:\n" + before + "        Score,\n    )\n").startswith("if True:\n    from tender_risk.models")
+        assert moved("if True:\n" + before + "        Score,\n    )\n").startswith(
+            "if True:\n    from tender_risk.models"
+        )
     else:
         assert moved(before) == after
 

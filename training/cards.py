@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from features.catalogue import catalogue
 from models.bundle import ANY, PICTURES, Bundle
+from tenders.own_columns import PREFIX
 from tenders.registers import find_register, register_names
+from tenders.registers.own import NAME as OWN
 from training import metrics
 from training.registers import RegisterMetrics, RegistersResult
 from training.rolling import Forecasts, IntervalForecasts
@@ -86,6 +87,7 @@ def _how_judged(name: str, result: RegistersResult) -> str:
     few = [text for text in result.too_few if text.startswith(f"{name}: ")]
     lines = [f"- {part.partition('/')[2].replace('/', ' at ')}: {how}." for part, how in own.items()]
     short = f"{SHORT_JUDGED}\n\n" + "\n".join(lines) if own else REGISTER_JUDGED
+    few += [text for text in result.left_out if name == OWN]
     return short + ("\n\nNot learnt:\n\n" + "\n".join(f"- {text}." for text in few) if few else "")
 
 
@@ -204,7 +206,7 @@ def _themes(name: str, result: RegistersResult) -> Iterator[str]:
 
 
 def _register_features(bundle: Bundle) -> str:
-    known = catalogue()
+    known = bundle.features
     lines = []
     for part in bundle.manifest.parts:
         counts: dict[str, int] = {}
@@ -212,7 +214,23 @@ def _register_features(bundle: Bundle) -> str:
             counts[known[feature].theme] = counts.get(known[feature].theme, 0) + 1
         themes = ", ".join(f"{theme} {count}" for theme, count in sorted(counts.items(), key=lambda item: -item[1]))
         lines.append(f"- {part.outcome} at {part.stage}: {len(part.features)} features ({themes}).")
-    return "## What the models read\n\n" + "\n".join(lines) + "\n\n`tender-risk features` says what each measures."
+    text = "## What the models read\n\n" + "\n".join(lines) + "\n\n`tender-risk features` says what each measures."
+    return f"{text}\n\n{own}" if (own := _own_columns(bundle)) else text
+
+
+def _own_columns(bundle: Bundle) -> str:
+    """The columns that the mapping of a history declares to be features, and which models read them."""
+    rows = []
+    for name, column in (bundle.manifest.own_columns or {}).items():
+        feature = bundle.features[PREFIX + name]
+        parts = [f"{p.outcome} at {p.stage}" for p in bundle.manifest.parts if feature.name in p.features]
+        values = f"{column.kind}: {', '.join(column.categories)}" if column.categories else column.kind
+        rows.append(f"{feature.label} | {name} | {column.column} | {values} | {column.stage} | {', '.join(parts) or '–'}")
+    if not rows:
+        return ""
+    return f"### Declared columns\n\n{OWN_COLUMNS}\n\n" + markdown_table(
+        "label | name | column | kind | known from | read by", rows
+    )
 
 
 def markdown_table(head: str, rows: Sequence[str]) -> str:
@@ -307,6 +325,9 @@ compare them with each other and not with the figures above. Pooled models start
 and its own model of words and of who buys what). On top they fit stumps, none of which works against a feature's direction. A model
 *by the others* learnt nothing from the register, which brings only those records, read up to each case's day: this is what to expect
 of a register that no model was fitted on. A snapshot is then judged on all its cases, each by the records of other buyers."""
+
+OWN_COLUMNS = """The mapping of the history declares them (docs/own-history.md). A category that is not listed counts as unknown. What was
+filled only for one ending is read by no model."""
 
 REGISTER_USE = """## Use and misuse
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from features.catalogue import catalogue, trained_at
 from features.categorical import Categorical
 from features.feature import Feature
+from features.own_features import own_features, texts_of
 from features.table import TenderTable, TrackRecords
 from features.table_builder import of_tenders
 from features.track_records import delays
@@ -35,6 +36,7 @@ from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Stage
 from tenders.history import UNDATED, LabelledTender, Register
+from tenders.own_columns import PREFIX, OwnColumn, filling_tells, telling_words
 from tenders.registers.columns import gc_paused
 from tenders.tender import Tender, bidders
 from training.recipe import Recipe
@@ -210,7 +212,7 @@ class RegisterDataset(msgspec.Struct, frozen=True, kw_only=True):
     days as ordinals. Rows of one `cluster` ended by one decision, rows of one `buyer` share it. `level` is the
     register's rate of the year before in log-odds, `drift` the distance of the last quarter's rate from it. `gaps` are
     the source's; `subgroups` name the kinds of case that metrics are given for. `history` is the register's
-    history at its end.
+    history at its end. `left_out` says which declared columns no model may read, and why.
     """
 
     register: str
@@ -230,6 +232,7 @@ class RegisterDataset(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[str, ...]
     subgroups: Mapping[str, NDArray[np.str_]]
     history: RegisterHistory
+    left_out: tuple[str, ...] = ()
 
     @property
     def labelled(self) -> Flags:
@@ -239,17 +242,25 @@ class RegisterDataset(msgspec.Struct, frozen=True, kw_only=True):
 
 @gc_paused()
 def register_dataset(
-    register: Register, cases: Sequence[LabelledTender], outcome: str, stage: Stage
+    register: Register,
+    cases: Sequence[LabelledTender],
+    outcome: str,
+    stage: Stage,
+    columns: Mapping[str, OwnColumn] | None = None,
 ) -> RegisterDataset:
-    """The dataset of a register. The cases need no order; rows keep theirs."""
+    """The dataset of a register. The cases need no order; rows keep theirs. `columns` are declared to be features."""
+    columns = columns or {}
     buyer, cluster = buyer_numbers(cases), group_numbers([case.cluster_id for case in cases])
-    replayed = replay_cases(cases, outcome, register.called_off)
+    replayed = replay_cases(cases, outcome, register.called_off, texts_of(columns))
     if register.snapshot:
         replayed = msgspec.structs.replace(replayed, weight=np.bincount(cluster)[cluster] ** -0.5)
     history = empty_history(replayed)
     reading = cross_fit_history(history, replayed, buyer) if register.snapshot else histories.replay(history, replayed)
     tenders = [case.as_of(stage) for case in cases]
-    stated = informative_features([tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))], stage)
+    known = {**catalogue(), **own_features(columns)}
+    own = [feature for name, feature in known.items() if name not in catalogue() and feature.reads == "tender"]
+    sample = [tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))]
+    stated = informative_features(sample, stage, own)
     recorded = register_features(reading)
     if register.snapshot:
         # All is of one day: the rates of weeks, months and a year are those of ever, and only add noise.
@@ -258,14 +269,18 @@ def register_dataset(
     else:
         level, drift = delays.levels(*clocks(replayed), replayed.published)
         history.level = delays.level_as_of(*clocks(replayed), history.day + 1)
-    features = [*stated, *(catalogue()[name] for name in recorded)]
+    # A declared text may be of a later stage.
+    recorded = {name: column for name, column in recorded.items() if is_known_at(known[name], stage)}
+    features = [*stated, *(known[name] for name in recorded)]
     records = TrackRecords(cases=Categorical.single(NO_RECORDS, len(cases)), register=recorded)
+    x = feature_matrix(features, of_tenders(tenders, stage, records=records))
+    x, features, left_out = without_telling(x, features, columns, outcome, replayed.y)
     return RegisterDataset(
         register=register.name,
         outcome=outcome,
         stage=stage,
         names=tuple(feature.name for feature in features),
-        x=feature_matrix(features, of_tenders(tenders, stage, records=records)),
+        x=x,
         y=replayed.y,
         key=case_keys(cases),
         published=replayed.published,
@@ -278,7 +293,24 @@ def register_dataset(
         gaps=register.gaps_tell,
         subgroups=subgroups(cases, buyer),
         history=history,
+        left_out=left_out,
     )
+
+
+def without_telling(
+    x: Matrix, features: Sequence[Feature], columns: Mapping[str, OwnColumn], outcome: str, y: Floats
+) -> tuple[Matrix, list[Feature], tuple[str, ...]]:
+    """A matrix and its features without declared columns whose filling tells the outcome, and what is said of these."""
+    kept, left_out = [], []
+    for place, feature in enumerate(features):
+        name = feature.name.removeprefix(PREFIX)
+        own = columns.get(name) if feature.name.startswith(PREFIX) else None
+        shares = filling_tells(~np.isnan(x[:, place]), y) if own else None
+        if own and shares:
+            left_out.append(telling_words(name, own, outcome, shares))
+        else:
+            kept.append(place)
+    return (x[:, kept] if left_out else x), [features[place] for place in kept], tuple(left_out)
 
 
 def case_keys(cases: Sequence[LabelledTender]) -> NDArray[np.uint64]:
@@ -299,7 +331,9 @@ def feature_matrix(features: Sequence[Feature], table: TenderTable) -> Matrix:
     return matrix
 
 
-def replay_cases(cases: Sequence[LabelledTender], outcome: str, called_off: tuple[str, ...] = ()) -> HistoryCases:
+def replay_cases(
+    cases: Sequence[LabelledTender], outcome: str, called_off: tuple[str, ...] = (), own_texts: Sequence[str] = ()
+) -> HistoryCases:
     """What the replay of a register reads: every case with its days, its outcome and what else its end showed.
 
     That is the days until it was known, and for no_award whether the kind of ending begins like one of `called_off`,
@@ -312,7 +346,7 @@ def replay_cases(cases: Sequence[LabelledTender], outcome: str, called_off: tupl
     else:
         other = [_log_bidders(case) for case in cases]
     return HistoryCases(
-        attributes=hash_attributes(case.tender for case in cases),
+        attributes=hash_attributes((case.tender for case in cases), own_texts),
         published=published,
         known=known,
         y=y,
@@ -367,11 +401,16 @@ def credible_days(known: Numbers, published: Numbers) -> Numbers:
     return np.minimum(known, max(ends.max(), published.max())) if len(ends) else known
 
 
-def informative_features(tenders: Sequence[Tender], stage: Stage) -> list[Feature]:
-    """The catalogue's own features that differ between these tenders."""
-    plain = trained_at(stage)
+def informative_features(tenders: Sequence[Tender], stage: Stage, own: Sequence[Feature] = ()) -> list[Feature]:
+    """The catalogue's own features, and those of declared columns, that differ between these tenders."""
+    plain = [*trained_at(stage), *(feature for feature in own if is_known_at(feature, stage))]
     values = feature_values(plain, of_tenders(tenders, stage)).T
     return [feature for feature, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
+
+
+def is_known_at(feature: Feature, stage: Stage) -> bool:
+    """Whether a feature's fact can be known at a stage."""
+    return STAGES.index(feature.stage) <= STAGES.index(stage)
 
 
 def empty_history(cases: HistoryCases) -> RegisterHistory:

@@ -208,12 +208,12 @@ def replayed_records(
         known = CaseHistory.of(resolved_cases(everything))
         return TrackRecords(cases=Categorical.of([cases[row].published for row in rows]).map(known.as_of))
     if history is not None and history.timeless:
-        attributes = hash_attributes(cases[row].tender for row in rows)
+        attributes = hash_attributes((cases[row].tender for row in rows), own.own_texts)
         reading = read_history(history, HistoryCases.unlabelled(attributes, np.full(len(rows), history.day)))
         at = list(range(len(rows)))
         level, drift = register_level(reading)
     else:
-        replay = replay_cases(everything, outcome, register.called_off)
+        replay = replay_cases(everything, outcome, register.called_off, own.own_texts)
         empty = empty_history(replay) if history is None else RegisterHistory.empty(replay, history.passes)
         reading = histories.replay(empty, replay)
         at = [len(before) + row for row in rows]

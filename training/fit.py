@@ -25,6 +25,7 @@ from features.catalogue import catalogue
 from models.bundle import FAILURE_OUTCOMES
 from models.predict import Matrix
 from tenders.errors import UnreachableError, UsageError
+from tenders.own_columns import PREFIX
 from training.calibrate import intercept_for_rate
 from training.datasets import CasebookDataset
 from training.recipe import BoosterParams, Recipe
@@ -35,6 +36,8 @@ Numbers = NDArray[np.int64]
 THREADS = 2
 GAP_WEIGHT = 0.1
 """The weight of the copy of a row in which the facts are hidden whose gaps tell."""
+HIDDEN = 0.1
+"""The share of the cells of declared columns that are hidden in a fit."""
 
 
 def fit_booster(
@@ -150,6 +153,8 @@ def hide_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str]) -> tuple[Mat
     facts hidden. So what is learnt of a gap is what the other facts say. Rows without any of these facts are left out.
     One of these columns alone may be empty for a good reason: no lot has its own bid count without lots.
     """
+    if not gaps:
+        return x, np.arange(len(x)), np.ones(len(x))
     known_features = catalogue()
     hidden_columns = [
         column
@@ -162,6 +167,21 @@ def hide_gaps(x: Matrix, names: Sequence[str], gaps: Sequence[str]) -> tuple[Mat
     hidden = x[known]
     hidden[:, hidden_columns] = np.nan
     return np.concatenate([x[known], hidden]), np.tile(known, 2), np.repeat([1.0, GAP_WEIGHT], len(known))
+
+
+def hide_some_cells(x: Matrix, names: Sequence[str]) -> Matrix:
+    """The matrix with a share HIDDEN of the cells of declared columns hidden at random, blind to the outcome.
+
+    So trees learn that an unknown cell means nothing, also where the history knows nearly all, and a category that was
+    never seen is scored as an unknown one.
+    """
+    columns = [column for column, name in enumerate(names) if name.startswith(PREFIX)]
+    if not columns:
+        return x
+    hidden = x.copy()
+    for column, cells in zip(columns, np.random.default_rng(0).random((len(columns), len(x))), strict=True):
+        hidden[cells < HIDDEN, column] = np.nan
+    return hidden
 
 
 def fit_casebook(data: CasebookDataset, recipe: Recipe, seed: int, offset: Floats | None = None) -> xgb.Booster:

@@ -130,11 +130,13 @@ def pool_sample(data: RegisterDataset, steps: int) -> PoolSample:
 
 
 def pool_rows(data: RegisterDataset, rows: Numbers) -> PoolRows:
-    """Some rows of a dataset, by their numbers."""
+    """Some rows of a dataset, by their numbers. Columns that its own mapping declares mean nothing elsewhere."""
+    known = catalogue()
+    columns = [column for column, name in enumerate(data.names) if name in known]
     return PoolRows(
         register=data.register,
-        names=data.names,
-        x=data.x[rows],
+        names=tuple(data.names[column] for column in columns),
+        x=data.x[np.ix_(rows, columns)],
         y=data.y[rows],
         base_margin=data.level[rows] + data.x[rows, data.names.index("profile_score")],
         weight=np.ones(len(rows)),

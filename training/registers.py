@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tenders.errors import DataError, UnreachableError, UsageError
 from tenders.facts import Stage
 from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
 from tenders.io.detection import ARCHIVES, JSON_LINES, split_suffix
+from tenders.own_columns import OwnColumn, with_categories
 from tenders.registers import find_register, own, register_names
 from training import evaluate, metrics
 from training.datasets import RegisterDataset, case_keys, early_end_horizon, outcome_days, register_dataset
@@ -73,7 +74,8 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `kept` is the version of the bundle that the register models were taken from, if they were not fitted;
     `kept_metrics` are those of its manifest. `judged` says, by register/outcome/stage, how a short history was judged;
-    `too_few` says which outcomes were not learnt, and how many more cases that takes. `asked` is what the bundle that
+    `too_few` says which outcomes were not learnt, and how many more cases that takes, `left_out` which declared columns
+    no model reads, and why. `asked` is what the bundle that
     is served, of the version `asked_of`, forecast of the judged cases of registers that it has not learnt.
     """
 
@@ -87,6 +89,7 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
     estimates: tuple[RegisterEstimate, ...] = ()
     judged: dict[str, str] = {}
     too_few: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     asked: tuple[Forecasts, ...] = ()
     asked_of: str = ""
     kept: str = ""
@@ -143,10 +146,12 @@ def train_registers(
     estimates: list[RegisterEstimate] = []
     judged: dict[str, str] = {}
     too_few: list[str] = []
+    left_out: list[str] = []
     asked: list[Forecasts] = []
     for register, file in register_files(directory):
         progress(f"reading {file.name}")
-        cases = register.cases(file)
+        read = register.read_file(file)
+        cases, columns = read.cases, with_categories(read.columns, (case.tender for case in read.cases))
         data.append(fingerprint(register, file, cases))
         estimates += register_estimates(register, cases)
         too_few += shortfalls(register, cases)
@@ -154,7 +159,8 @@ def train_registers(
         outcomes = list(available_outcomes(register, cases))
         for outcome, stage in outcomes:
             progress(f"{register.name}: {outcome} at {stage}")
-            dataset, how = judgeable(register, cases, outcome, stage)
+            dataset, how = judgeable(register, cases, outcome, stage, columns)
+            left_out += dataset.left_out
             if how:
                 judged[f"{register.name}/{outcome}/{stage}"] = how
             if outcome not in found:
@@ -169,7 +175,7 @@ def train_registers(
         forecasts += [fit.forecasts for fit in fits]
         searches += found.values()
         if fits:
-            bundles[register.name] = _register_bundle(register.name, cases, fits, data[-1])
+            bundles[register.name] = _register_bundle(register.name, cases, fits, data[-1], columns)
     progress("pooling the registers")
     pooled = [
         fit_pooled(outcome, group, recipe.seed, list(_casebook_rows(outcome)))
@@ -189,6 +195,7 @@ def train_registers(
         estimates=tuple(estimates),
         judged=judged,
         too_few=tuple(too_few),
+        left_out=tuple(dict.fromkeys(left_out)),
         asked=tuple(asked),
         asked_of=served.manifest.version if served else "",
     )
@@ -216,17 +223,21 @@ def _ask(bundle: Bundle, register: Register, cases: Sequence[LabelledTender], ju
 
 
 def judgeable(
-    register: Register, cases: Sequence[LabelledTender], outcome: str, stage: Stage
+    register: Register,
+    cases: Sequence[LabelledTender],
+    outcome: str,
+    stage: Stage,
+    columns: Mapping[str, OwnColumn] | None = None,
 ) -> tuple[RegisterDataset, str]:
     """The dataset of a register, as a snapshot if time cannot judge it; and how it is judged, if that is by its last
     month or because of that by buyers."""
-    data = register_dataset(register, cases, outcome, stage)
+    data = register_dataset(register, cases, outcome, stage, columns)
     if data.snapshot:
         return data, ""
     first = next(rolling_splits(data, STEPS), None)
     if first is None:
         snapshot = msgspec.structs.replace(register, snapshot=True)
-        return register_dataset(snapshot, cases, outcome, stage), BY_BUYERS
+        return register_dataset(snapshot, cases, outcome, stage, columns), BY_BUYERS
     month = month_of(data) if first.window is not None else None
     return data, month.words(data.published) if month else ""
 
@@ -337,13 +348,18 @@ def evidence(register: str, forecasts: IntervalForecasts) -> str:
 
 
 def _register_bundle(
-    name: str, cases: Sequence[LabelledTender], fits: Sequence[RegisterFit], data: TrainingSource
+    name: str,
+    cases: Sequence[LabelledTender],
+    fits: Sequence[RegisterFit],
+    data: TrainingSource,
+    columns: Mapping[str, OwnColumn],
 ) -> Bundle:
     keys = [(fit.part.outcome, fit.part.stage) for fit in fits]
     return Bundle(
         manifest=msgspec.structs.replace(
             _manifest(name, tuple(fit.part for fit in fits), (data,), _with_horizon(name, fits, cases)),
             prefixes=_prefixes(cases) or msgspec.UNSET,
+            own_columns=dict(columns) or msgspec.UNSET,
         ),
         boosters=dict(zip(keys, (fit.booster for fit in fits), strict=True)),
         calibration=dict(zip(keys, (fit.calibration for fit in fits), strict=True)),

@@ -28,7 +28,7 @@ from tenders.facts import Stage
 from training import metrics
 from training.calibrate import fit_calibration, shrink_slope_to_one, widen_for_level
 from training.datasets import RegisterDataset
-from training.fit import booster_margin, fit_booster, hide_gaps
+from training.fit import booster_margin, fit_booster, hide_gaps, hide_some_cells
 from training.recipe import BoosterParams
 from training.short import LastMonth, is_short, last_month, month_splits
 from training.splits import Split, grouped_folds
@@ -243,6 +243,7 @@ def training_matrix(
     """What a model is fitted on: some rows of a dataset, with their outcomes `y` as known at the cut and the weight
     that this gives them."""
     x, source, share = hide_gaps(data.x[rows], data.names, data.gaps)
+    x = hide_some_cells(x, data.names)
     weight = share * (known_weight * sample_weight(data, rows, cut, params))[source]
     return TrainingMatrix(x=x, y=y[source], weight=weight, base_margin=base_margin(data, rows[source], params))
 

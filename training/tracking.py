@@ -37,6 +37,7 @@ from models import bundle as bundles
 from models.bundle import BundleManifest, TrainingSource
 from tenders.columns import FORM
 from tenders.errors import UnreachableError, UsageError
+from tenders.own_columns import PLACE
 from training import cards
 from training.recipe import BoosterParams, Recipe, recipe_toml
 from training.registers import RegistersResult
@@ -148,10 +149,10 @@ def _dataset(source: TrainingSource) -> MetaDataset:
 def _log_model(directory: Path, version: str) -> str:
     """Logs a bundle as a model of the active run; returns the model's id.
 
-    Columns are optional and of any type, as `tender_risk.Model.predict_proba` takes them: keys of the form, `ocid`, and
-    `ocds` for whole documents.
+    Columns are optional and of any type, as `tender_risk.Model.predict_proba` takes them: keys of the form, `ocid`,
+    `ocds` for whole documents, and the places of columns that histories of one's own declare.
     """
-    names = (*(field.name for field in FORM), "ocid", "ocds")
+    names = (*(field.name for field in FORM), "ocid", "ocds", *_own_columns(directory))
     signature = ModelSignature(
         inputs=Schema([ColSpec(AnyType(), name, required=False) for name in names]),
         outputs=Schema([ColSpec(DataType.double, name) for name in PROBABILITIES]),
@@ -167,6 +168,13 @@ def _log_model(directory: Path, version: str) -> str:
         metadata={TAG: version},
     )
     return str(logged.model_id)
+
+
+def _own_columns(directory: Path) -> list[str]:
+    """The places of declared columns in a release (`tenders.own_columns`), of all registers of a bundle."""
+    files = sorted(directory.glob(f"*/{bundles.MANIFEST}"))
+    manifests = [msgspec.json.decode(file.read_bytes(), type=BundleManifest) for file in files]
+    return [f"{PLACE}/{name}".strip("/") for manifest in manifests for name in manifest.own_columns or ()]
 
 
 def fetch(address: str, into: Path) -> Path:

@@ -27,6 +27,7 @@ from features.track_records.case_records import BUYERS
 from tenders import dates
 from tenders.facts import Facts
 from tenders.memo import Memo
+from tenders.own_columns import own_cells, own_text
 from tenders.registers import attributes_of
 from tenders.registers.columns import gc_paused
 from tenders.tender import Tender, Value
@@ -107,12 +108,19 @@ FROM_FACTS = NAMES[NAMES.index("again") :]
 """The attributes that are read of `tenderRisk` alone."""
 
 
+class HashedText(msgspec.Struct, frozen=True):
+    """The words of one text of tenders: those of row i are `words[start[i]:start[i + 1]]`."""
+
+    words: Hashes
+    start: NDArray[np.int64]
+
+
 class HashedAttributes(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """The attributes of tenders as arrays, one row a tender.
 
     `hashes[name]` has shape (rows,), 0 for unknown; attributes that no row has are left out. The words of row i are
     `words[start[i]:start[i + 1]]`. `log_value`, `window` (days to bid) and `again` (1 for a re-tender) are numbers of
-    shape (rows,), NaN for unknown.
+    shape (rows,), NaN for unknown. `own_texts` are declared columns of text by name (`tenders.own_columns`).
     """
 
     hashes: Mapping[str, Hashes]
@@ -121,6 +129,7 @@ class HashedAttributes(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     log_value: Floats
     window: Floats
     again: Floats
+    own_texts: Mapping[str, HashedText] = {}
 
     @property
     def rows(self) -> int:
@@ -133,10 +142,16 @@ class HashedAttributes(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return np.log1p(np.clip(self.window, 0, LONGEST_WINDOW))
 
 
-def hash_attributes(tenders: Iterable[Tender]) -> HashedAttributes:
-    """The attributes of tenders as of draft, in their order. Later facts are not read."""
+def hash_attributes(tenders: Iterable[Tender], own_texts: Sequence[str] = ()) -> HashedAttributes:
+    """The attributes of tenders as of draft, in their order. Later facts are not read, but for `own_texts`, the names
+    of declared columns of text: whoever reads these knows from which stage on they are known."""
+    parts, texts = [], dict[str, list[HashedText]]({name: [] for name in own_texts})
     with gc_paused():
-        parts = [_hash_chunk(chunk) for chunk in _chunks(iter(tenders))] or [_hash_chunk(())]
+        for chunk in chain(_chunks(iter(tenders)), [()]):
+            if chunk or not parts:
+                parts.append(_hash_chunk(chunk))
+                for name, some in texts.items():
+                    some.append(_hash_own_text(chunk, name))
     hashes, words, sizes, numbers = (np.concatenate(part) for part in zip(*parts, strict=True))
     log_value, window, again = np.ascontiguousarray(numbers.T)
     by_name = zip(NAMES, np.ascontiguousarray(hashes.T), strict=True)
@@ -147,7 +162,20 @@ def hash_attributes(tenders: Iterable[Tender]) -> HashedAttributes:
         log_value=log_value,
         window=window,
         again=again,
+        own_texts={name: _joined(some) for name, some in texts.items()},
     )
+
+
+def _hash_own_text(tenders: Sequence[Tender], name: str) -> HashedText:
+    """The words of a declared text of a few tenders; for now `start` is how many words each has."""
+    spoken = [words(own_text(cell))[:MOST_WORDS] if cell is not None else () for cell in own_cells(tenders, name)]
+    hashes = _hashes(list(chain.from_iterable(spoken)), 1)[:, 0]
+    return HashedText(hashes, np.array(list(map(len, spoken)), dtype=np.int64))
+
+
+def _joined(parts: Sequence[HashedText]) -> HashedText:
+    sizes = np.concatenate([part.start for part in parts])
+    return HashedText(np.concatenate([part.words for part in parts]), np.append(0, np.cumsum(sizes)))
 
 
 def _chunks(tenders: Iterator[Tender]) -> Iterator[list[Tender]]:

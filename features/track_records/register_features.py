@@ -35,6 +35,7 @@ from features.track_records.register_history import (
     read_history,
 )
 from features.track_records.text_model import Phrases, tokens
+from tenders.own_columns import PREFIX
 from tenders.tender import Tender
 
 PRIOR_TOP, PRIOR_BELOW = 8.0, 4.0
@@ -295,6 +296,7 @@ def register_features(reading: HistoryReading) -> dict[str, Singles]:
     scores = (reading.text_margin - reading.text_bias).astype(np.float32)
     features["value_in_register"] = reading.cases.attributes.log_value.astype(np.float32)
     features["words_score"], features["profile_score"] = scores
+    features.update({PREFIX + name: column.astype(np.float32) for name, column in reading.own_scores.items()})
     return features
 
 

@@ -17,6 +17,7 @@ from functools import cached_property
 import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from features.track_records.attributes import HashedAttributes, Hashes, mixed
@@ -241,6 +242,14 @@ class HistoryCases(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What the model of words with buyer and kind reads."""
         return tokens(self.attributes, crossed=True)
 
+    @cached_property
+    def own_texts(self) -> dict[str, Tokens]:
+        """What the models of declared texts read, by the name of the column."""
+        return {
+            name: tokens(replace(self.attributes, words=text.words, start=text.start), crossed=False)
+            for name, text in self.attributes.own_texts.items()
+        }
+
     @classmethod
     def unlabelled(cls, attributes: HashedAttributes, days: Days) -> HistoryCases:
         """Rows that only read, each on its day (an ordinal)."""
@@ -263,6 +272,7 @@ class RegisterHistory(msgspec.Struct, kw_only=True):
     `day` is the last day on which anything was published or known. `passes` is how often the text models go over each
     outcome: more than once where outcomes are few. A `timeless` history is that of a snapshot: it reads the same on
     every day. `level` is what `delays.level_as_of` says after its last day; None where time does not order it.
+    `own_texts` are models of words, one for each declared column of text.
     """
 
     outcomes: DecayedCounts
@@ -274,6 +284,12 @@ class RegisterHistory(msgspec.Struct, kw_only=True):
     passes: int = 1
     timeless: bool = False
     level: tuple[float, float] | None = None
+    own_texts: dict[str, TextModel] = {}
+
+    @property
+    def text_models(self) -> list[TextModel]:
+        """All models of texts."""
+        return [self.words, self.profile, *self.own_texts.values()]
 
     @classmethod
     def empty(cls, cases: HistoryCases, passes: int = 1) -> RegisterHistory:
@@ -287,6 +303,7 @@ class RegisterHistory(msgspec.Struct, kw_only=True):
             rate=None,
             day=origin,
             passes=passes,
+            own_texts={name: TextModel.empty(GUESS, origin) for name in cases.attributes.own_texts},
         )
 
 
@@ -295,7 +312,8 @@ class HistoryReading(msgspec.Struct, frozen=True, kw_only=True):
 
     `outcome_places` and `publication_places` (keys, rows) are the places of their keys, `outcomes` and `publications`
     the counts read. `text_margin` and `text_bias` (2, rows) are the log-odds of the model of words and of that of
-    profiles, and those of a row without a token.
+    profiles, and those of a row without a token. `own_scores` (rows,) are the log-odds of the models of declared texts
+    over those of a row without a token, by the name of the column, NaN where there is no word.
     """
 
     cases: HistoryCases
@@ -305,6 +323,7 @@ class HistoryReading(msgspec.Struct, frozen=True, kw_only=True):
     publications: Counts
     text_margin: Floats
     text_bias: Floats
+    own_scores: dict[str, Floats] = {}
 
 
 def keys_of(attributes: HashedAttributes, kinds: Sequence[Key]) -> RowKeys:
@@ -344,6 +363,7 @@ def start_reading(history: RegisterHistory, cases: HistoryCases) -> HistoryReadi
         publications=history.publications.room(*publication_places.shape),
         text_margin=np.zeros((2, cases.attributes.rows)),
         text_bias=np.zeros((2, cases.attributes.rows)),
+        own_scores={name: np.full(cases.attributes.rows, np.nan) for name in history.own_texts},
     )
 
 
@@ -356,6 +376,11 @@ def read_as_of(history: RegisterHistory, reading: HistoryReading, rows: Rows, da
     reading.text_margin[0, rows] = history.words.log_odds(reading.cases.words, rows)
     reading.text_margin[1, rows] = history.profile.log_odds(reading.cases.profile, rows)
     reading.text_bias[:, rows] = [[history.words.bias], [history.profile.bias]]
+    for name, model in history.own_texts.items():
+        if name in reading.cases.own_texts:
+            said = reading.cases.own_texts[name]
+            spoken = rows[said.start[rows + 1] > said.start[rows]]
+            reading.own_scores[name][spoken] = model.log_odds(said, spoken) - model.bias
 
 
 def add_outcomes(history: RegisterHistory, reading: HistoryReading, rows: Rows) -> None:
@@ -374,10 +399,13 @@ def update_text_models(history: RegisterHistory, reading: HistoryReading, rows: 
     days, y = cases.known[rows], cases.y[rows]
     if history.rate is None and len(rows):
         history.rate = float(np.clip(y.mean(), 0.005, 0.8))
-        history.words.bias = history.profile.bias = float(np.log(history.rate / (1 - history.rate)))
+        for model in history.text_models:
+            model.bias = float(np.log(history.rate / (1 - history.rate)))
     for _ in range(history.passes):
         history.words.update(cases.words, rows, y, days, cases.weight[rows])
         history.profile.update(cases.profile, rows, y, days, cases.weight[rows])
+        for name, model in history.own_texts.items():
+            model.update(cases.own_texts[name], rows, y, days, cases.weight[rows])
 
 
 def add_publications(history: RegisterHistory, reading: HistoryReading, rows: Rows) -> None:

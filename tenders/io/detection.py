@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from tenders.io import flattened
+from tenders.own_columns import is_of_own_history
 
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 """The suffixes of compressed files, and the names that pyarrow has for their codecs."""
@@ -138,7 +139,15 @@ def document_kind(document: Mapping[str, Any]) -> DocumentKind:
         return "results"
     if isinstance(document.get("set"), Mapping) and isinstance(document.get("tender"), Mapping):
         return "kept draft"
-    return "form" if "tender" not in document and RELEASE_KEYS.isdisjoint(document) else "release"
+    return "form" if "tender" not in document and _has_no_release_key(document) else "release"
+
+
+def _has_no_release_key(document: Mapping[str, Any]) -> bool:
+    """Whether no key shows that it is a release. A form may have the ocid of a history of one's own."""
+    keys = RELEASE_KEYS.intersection(document)
+    if keys != {"ocid"} or not is_of_own_history("/ocid", document["ocid"]):
+        return not keys
+    return {"id", "date"}.isdisjoint(document) and not isinstance(document.get("buyer"), Mapping)
 
 
 def is_json_lines(text: str | bytes) -> bool:

@@ -96,6 +96,11 @@ def _find(name: str, separator: str, root: type) -> tuple[tuple[Step, ...], Any]
             kind = _array_of(kind)
             if part.isdecimal():
                 continue
+        if get_origin(kind) is dict:
+            # A name of the user's own, such as `tenderRisk/own/urgency`.
+            steps.append(part)
+            kind = get_args(kind)[1]
+            continue
         struct = _struct_of(kind)
         field = _fields(struct).get(part) if struct else None
         if field is None:

@@ -19,6 +19,7 @@ from tenders.errors import DataError, Problem
 from tenders.io.amounts import parse_amount, parse_date, parse_length
 from tenders.io.ocds import json_type
 from tenders.memo import Memo
+from tenders.own_columns import is_of_own_history
 from tenders.tender import LARGEST
 
 FIELDS = FORM
@@ -45,6 +46,9 @@ _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?$")
 def to_release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The form as an OCDS release, and the paths of the keys that it does not know.
 
+    Beside its keys it may hold the ocid of a history of one's own, whose models then score it, and the cells of columns
+    that this history declares (`tenders.own_columns`), such as `tenderRisk/own/urgency`.
+
     Raises DataError with one problem for each key whose value cannot be read.
     """
     problems: list[Problem] = []
@@ -63,7 +67,14 @@ def to_release(form: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         problems.append(mismatch)
     if problems:
         raise DataError(problems)
-    return _place(values), [f"/{str(key)[:80]}" for key in form if key not in BY_KEY]
+    release = _place(values)
+    own = {str(key): value for key, value in form.items() if is_of_own_history(f"/{key}", value)}
+    for key, value in own.items():
+        if key == "ocid":
+            release["ocid"] = value
+        else:
+            put(release, f"/{key}", value)
+    return release, [f"/{str(key)[:80]}" for key in form if key not in BY_KEY and key not in own]
 
 
 def release_of_values(values: Mapping[str, Any]) -> dict[str, Any]:

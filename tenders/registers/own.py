@@ -7,7 +7,7 @@
   columns `ocid`, `verdict` (a key of VERDICTS) and `date`. They count before what the notices say.
 - A mapping (.toml): which column is which fact, outcome and day. Every fact goes where the form or OCDS has it, so that
   `as_of` knows when it was known; a fact without a column is unknown. A value that an outcome lists neither under `yes`
-  nor under `no` is censored.
+  nor under `no` is censored. It may also declare columns to be features (`tenders.own_columns`).
 
 Failed calls are often those without a day of decision, and records that never learnt of them would show too low a rate.
 So an outcome without its day counts as known late, after the time that nearly all others took. That leaks nothing.
@@ -23,7 +23,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -38,13 +38,15 @@ from tenders.io.read import MAX_BYTES, decode, processes_of_releases, read_file,
 from tenders.io.streams import Bounds, file_lines
 from tenders.lot_outcomes import Outcome
 from tenders.outcomes import outcomes_of
+from tenders.own_columns import PLACE, OwnColumn, own_text, parse_number
 from tenders.process import Process
-from tenders.registers.columns import read_columns
+from tenders.registers.columns import as_text, read_columns
 from tenders.tender import Tender
 
 NAME = "own"
 OUTCOMES = ("no_award", "early_end", "single_bid")
 TABLES = (".csv", ".parquet", ".xlsx")
+NAME_OF_A_FEATURE = "^[a-z][a-z0-9_]{0,39}$"
 LATE_SHARE, LATE_DAYS = 0.95, 365
 """An outcome without its day counts as known after as many days as this share of the others took, or after so many days
 if no other has a day."""
@@ -70,7 +72,8 @@ class HistoryMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A mapping file. `file` stands beside it; `facts` are columns with a key of the form or an OCDS path.
 
     `values` translates cells by column; `date_format` is that of `strptime`, ISO 8601 without; `id` names the case and
-    `together` the cluster that it is in, by default the cases with one id.
+    `together` the cluster that it is in, by default the cases with one id. `features` declares columns to be features,
+    by the names that these get.
     """
 
     file: str
@@ -83,6 +86,7 @@ class HistoryMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     date_format: str | None = None
     currency: str = "GBP"
     values: dict[str, dict[str, str]] = {}
+    features: dict[Annotated[str, msgspec.Meta(pattern=NAME_OF_A_FEATURE)], OwnColumn] = {}
 
 
 def read_own(path: Path) -> HistoryFile:
@@ -267,12 +271,17 @@ def read_mapping(path: Path) -> HistoryMapping:
     wrong = [to for to in mapping.facts.values() if not to.startswith("/") and to not in form.BY_KEY]
     if wrong:
         raise DataError.at(f"{path.name}, facts", f"{wrong[0]!r} is no key of the form and no path", "See docs/form.md")
+    ends = {mapping.known_on, *(labels.column for labels in mapping.outcomes.values())}
+    if late := [name for name, each in mapping.features.items() if each.column in ends]:
+        problem = f"{mapping.features[late[0]].column} tells how a case ended, so it cannot be a feature"
+        raise DataError.at(f"{path.name}, features.{late[0]}", problem)
     return mapping
 
 
 def _read_table(path: Path) -> HistoryFile:
     mapping = read_mapping(path)
     names = [mapping.published, mapping.known_on, mapping.id, mapping.together, *mapping.facts]
+    names += [column.column for column in mapping.features.values()]
     needed = dict.fromkeys(name for name in (*names, *(o.column for o in mapping.outcomes.values())) if name)
     with plain_table(path.parent / mapping.file) as file:
         table = read_columns(file, list(needed))
@@ -283,7 +292,7 @@ def _read_table(path: Path) -> HistoryFile:
             cases.append(_case_of_row(count - 1, dict(zip(table, cells, strict=True)), mapping))
         except DataError as error:
             problems += [msgspec.structs.replace(p, path=f"row {count}, {p.path}") for p in error.problems]
-    return with_days(HistoryFile(cases=cases, rows=count, problems=problems))
+    return with_days(HistoryFile(cases=cases, rows=count, problems=problems, columns=mapping.features))
 
 
 def _case_of_row(row: int, cells: Row, mapping: HistoryMapping) -> LabelledTender:
@@ -334,6 +343,8 @@ def _tender(name: str, published: date, cells: Row, mapping: HistoryMapping) -> 
     for to, value in filled.items():
         if to.startswith("/"):
             form.put(built, to, value)
+    if own := dict(_own_cells(cells, mapping)):
+        form.put(built, PLACE, own)
     try:
         # Not strict: a table writes numbers as text.
         tender = msgspec.convert(built, Tender, strict=False)
@@ -354,6 +365,19 @@ def _facts(cells: Row, mapping: HistoryMapping) -> Iterator[tuple[str, Any]]:
             yield to, day.isoformat() if day else None
         else:
             yield to, mapping.values.get(column, {}).get(str(cell), cell)
+
+
+def _own_cells(cells: Row, mapping: HistoryMapping) -> Iterator[tuple[str, str | float]]:
+    """The cells of declared columns, by the names of their features. Raises DataError for one that is no number."""
+    for name, column in mapping.features.items():
+        cell = as_text(cells[column.column])
+        if cell is None or form.clean_text(cell) is None:
+            continue
+        text = mapping.values.get(column.column, {}).get(cell, cell)
+        try:
+            yield name, parse_number(text) if column.kind == "number" else own_text(text)
+        except ValueError as error:
+            raise DataError.at(f"column {column.column}", str(error)) from None
 
 
 def _holds_date(to: str) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from tenders import dates
-from tenders.history import UNDATED, LabelledTender, Register
+from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.money import stated
+from tenders.own_columns import PLACE, filling_tells, telling_words
 from tenders.tender import Tender
 
 NAMED_PROBLEMS = 5
@@ -70,7 +73,8 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `rows` are the file's, `cases` those read of them; the difference is in `problems` (counts by kind, with
     `examples`), or rows that another of the same process replaces. `repeated` are cases with the id and lot of an
-    earlier one. `years` go by publication; undated cases are under 0.
+    earlier one. `years` go by publication; undated cases are under 0. `telling` names declared columns whose filling
+    tells an outcome.
     """
 
     register: str
@@ -89,6 +93,7 @@ class QualityReport(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[str, ...]
     fill: Mapping[str, float]
     years: Mapping[int, YearQuality]
+    telling: tuple[str, ...] = ()
 
 
 def quality_report(source: Register, path: Path) -> QualityReport:
@@ -99,7 +104,8 @@ def quality_report(source: Register, path: Path) -> QualityReport:
     by_year: dict[int, list[LabelledTender]] = {}
     for case in cases:
         by_year.setdefault(0 if case.published == UNDATED else case.published.year, []).append(case)
-    counted = {year: _filled(some) for year, some in sorted(by_year.items())}
+    facts = FACTS | {f"{PLACE}/{name}": partial(_own_cell, name) for name in read.columns}
+    counted = {year: _filled(some, facts) for year, some in sorted(by_year.items())}
     problems = Counter(problem.problem for problem in read.problems)
     return QualityReport(
         register=source.name,
@@ -116,28 +122,44 @@ def quality_report(source: Register, path: Path) -> QualityReport:
         impossible={name: count for name, count in _impossible(cases).items() if count},
         problems=dict(problems.most_common()),
         examples=tuple(str(problem) for problem in read.problems[:NAMED_PROBLEMS]),
-        fill=_shares(sum(counted.values(), Counter[str]()), len(cases)),
+        fill=_shares(sum(counted.values(), Counter[str]()), len(cases), facts),
         years={
             year: YearQuality(
                 cases=len(by_year[year]),
-                fill=_shares(counts, len(by_year[year])),
+                fill=_shares(counts, len(by_year[year]), facts),
                 outcomes={name: _rate(by_year[year], name) for name in names},
             )
             for year, counts in counted.items()
         },
+        telling=tuple(_telling(read)),
     )
 
 
-def _filled(cases: Iterable[LabelledTender]) -> Counter[str]:
+def _own_cell(name: str, tender: Tender) -> bool:
+    return name in tender.tender_risk.own
+
+
+def _telling(read: HistoryFile) -> Iterator[str]:
+    """Of the declared columns those whose filling tells an outcome, in words."""
+    for name, column in read.columns.items():
+        filled = np.array([_own_cell(name, case.tender) for case in read.cases], dtype=bool)
+        for outcome in dict.fromkeys(outcome for case in read.cases for outcome in case.outcomes):
+            ends = [case.outcomes.get(outcome) for case in read.cases]
+            y = np.array([np.nan if end is None else float(end) for end in ends])
+            if shares := filling_tells(filled, y):
+                yield telling_words(name, column, outcome, shares)
+
+
+def _filled(cases: Iterable[LabelledTender], facts: Mapping[str, Filled]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for case in cases:
         tender = case.tender
-        counts.update(name for name, filled in FACTS.items() if filled(tender))
+        counts.update(name for name, filled in facts.items() if filled(tender))
     return counts
 
 
-def _shares(counts: Mapping[str, int], cases: int) -> dict[str, float]:
-    return {name: round(counts[name] / cases, 4) for name in FACTS if cases and counts.get(name)}
+def _shares(counts: Mapping[str, int], cases: int, facts: Mapping[str, Filled]) -> dict[str, float]:
+    return {name: round(counts[name] / cases, 4) for name in facts if cases and counts.get(name)}
 
 
 def _rate(cases: Iterable[LabelledTender], outcome: str) -> OutcomeRate:

@@ -8,11 +8,16 @@ import shlex
 import shutil
 from pathlib import Path
 
+import mlflow
+import msgspec
+import pandas as pd
 import pytest
 
 from models import bundle as bundles
+from tenders.process import to_json
+from tenders.registers import own
 from tests.cli.conftest import Run
-from tests.training import short_history
+from tests.training import declared_history, short_history
 
 PAGE = (Path(__file__).parents[2] / "docs" / "own-history.md").read_text(encoding="utf-8")
 COMMANDS = [shlex.split(line)[1:] for line in re.findall(r"^    (tender-risk .*)$", PAGE, re.M)]
@@ -33,7 +38,7 @@ def workspace(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def test_the_commands_of_the_page_lead_from_a_table_to_scores(run: Run, workspace: Path) -> None:
     served = bundles.released().name
-    short_history.write(workspace / "history")
+    declared_history.write(workspace / "history", calls=5000)
     steps = {command[0]: command for command in COMMANDS}
     assert list(steps) == ["check", "train", "release", "promote", "portfolio"]
 
@@ -47,6 +52,7 @@ def test_the_commands_of_the_page_lead_from_a_table_to_scores(run: Run, workspac
     assert list(answer["metrics"]) == ["own/no_award/draft", "own/no_award/bids_in"]
     assert answer["metrics"]["own/no_award/draft"]["auc_low"] > 0.6
     assert f"The models of bundle {served} stay as they are" in trained.err
+    assert answer["left_out"][0].startswith("reason (column motivo) is filled in 100% of the cases with no_award")
 
     written = run(*steps["release"][:1], answer["run_id"], "--to", "mine", "--json").lines[-1]
     assert written["directory"] == "mine" and bundles.released().name == served
@@ -73,6 +79,24 @@ def test_the_commands_of_the_page_lead_from_a_table_to_scores(run: Run, workspac
         rows = list(csv.DictReader(file))
     assert len(rows) == 5000
     assert {(row["bundle"], row["register"]) for row in rows} == {(released["version"], "own")}
+
+    # The same tenders as a frame, with the declared columns at their place in a release.
+    calls = own.read_own(workspace / "history" / "own.toml").cases[:20]
+    frame = pd.DataFrame({"ocds": [msgspec.json.encode(to_json(case.tender)).decode() for case in calls]})
+    loaded = mlflow.pyfunc.load_model("models:/tender-risk@champion")
+    draft = loaded.predict(frame, params={"stage": "draft"})["failure"]
+    assert draft.tolist() == [float(row["failure"]) for row in rows[:20]]
+    named = [name for name in loaded.metadata.get_input_schema().input_names() if name.startswith("tenderRisk/own/")]
+    assert named == [f"tenderRisk/own/{name}" for name in ("urgency", "estimated_days", "terms", "reason")]
+    cells = [{f"tenderRisk/own/{name}": cell for name, cell in case.tender.tender_risk.own.items()} for case in calls]
+    forms = [
+        {"ocid": case.tender.ocid, "title": case.tender.tender.title, "published": case.published} for case in calls
+    ]
+    with_cells, without = (
+        loaded.predict(pd.DataFrame(rows), params={"stage": "draft"})["failure"]
+        for rows in ([form | own_cells for form, own_cells in zip(forms, cells, strict=True)], forms)
+    )
+    assert (with_cells != without).sum() > 15
 
 
 def test_a_history_that_is_too_small_is_refused_with_what_it_needs(run: Run, workspace: Path) -> None:

@@ -294,7 +294,9 @@ def test_trying_a_later_deadline_takes_no_stage_back(bundle: Bundle) -> None:
 @pytest.mark.parametrize("ocid", ["ocds-zzzzzz-1", "fpds_dod_us-1"])
 def test_a_register_whose_level_is_unknown_starts_from_the_mean_of_the_others(bundle: Bundle, ocid: str) -> None:
     """Not from a coin: with no history of the register, its own level is missing from the margin."""
-    found = scoring.score(bundle, to_process({"ocid": ocid, "tag": ["tender"], "tender": {"title": "Road works"}}), "draft")
+    found = scoring.score(
+        bundle, to_process({"ocid": ocid, "tag": ["tender"], "tender": {"title": "Road works"}}), "draft"
+    )
     rates = [
         other.calibration["no_award", "draft"].base_rate
         for name, other in bundle.registers.items()

@@ -43,7 +43,9 @@ def test_it_has_every_part_of_the_contract(http: httpx.Client) -> None:
     assert answer.keys() >= CONTRACT
     assert answer["interval"][0] <= answer["failure"] <= answer["interval"][1]
     assert {"no_award", "early_end", "single_bid"} == answer["outcomes"].keys()
-    assert all({"feature", "value", "effect", "text", "path", "evidence"} == reason.keys() for reason in answer["reasons"])
+    assert all(
+        {"feature", "value", "effect", "text", "path", "evidence"} == reason.keys() for reason in answer["reasons"]
+    )
     assert answer["reasons"] and answer["unknown"] and answer["evidence"]
 
 

@@ -76,9 +76,7 @@ def test_the_bento_holds_code_pages_and_model(bento: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_bento_has_the_bundles_version_and_lists_it_as_its_model(
-    bento: Path, environment: dict[str, str]
-) -> None:
+def test_the_bento_has_the_bundles_version_and_lists_it_as_its_model(bento: Path, environment: dict[str, str]) -> None:
     described = yaml.safe_load((bento / "bento.yaml").read_text())
     assert described["version"] == VERSION and described["labels"]["bundle"] == VERSION
     assert [model["tag"] for model in described["models"]] == [f"tender-risk:{VERSION}"]

@@ -48,7 +48,9 @@ def frame() -> pd.DataFrame:
 
 
 def test_the_module_imports_nothing_heavy():
-    script = "import sys, tender_risk; dir(tender_risk); print({'numpy', 'pandas', 'xgboost', 'mlflow'} & set(sys.modules))"
+    script = (
+        "import sys, tender_risk; dir(tender_risk); print({'numpy', 'pandas', 'xgboost', 'mlflow'} & set(sys.modules))"
+    )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.strip() == "set()"
 
@@ -232,13 +234,20 @@ def test_releases_are_scored_the_same_however_the_frame_was_made(model, releases
 
 
 def test_ocds_paths_are_columns(model):
-    paths = {"ocid": "ocds-h6vhtk-1", "tender/title": "Care", "/tender/value/amount": 9e5, "tender/value/currency": "GBP"}
+    paths = {
+        "ocid": "ocds-h6vhtk-1",
+        "tender/title": "Care",
+        "/tender/value/amount": 9e5,
+        "tender/value/currency": "GBP",
+    }
     release = {"ocid": "ocds-h6vhtk-1", "tender": {"title": "Care", "value": {"amount": 9e5, "currency": "GBP"}}}
     assert model.predict_proba(pd.DataFrame([paths])).failure[0] == model.score(release).failure
 
 
 def test_keys_and_paths_may_stand_side_by_side(model):
-    frame = pd.DataFrame({"value": ["£900k"], "framework": [True], "tender/lots/0/title": ["North"], "tender/title": ["Care"]})
+    frame = pd.DataFrame(
+        {"value": ["£900k"], "framework": [True], "tender/lots/0/title": ["North"], "tender/title": ["Care"]}
+    )
     release = {
         "tender": {
             "title": "Care",
@@ -307,7 +316,9 @@ def test_a_cell_that_is_changed_changes_the_score_as_what_if_does(model, bundle,
     before, changed = model.predict_proba(facts), facts.copy()
     changed.loc[samples.OCID, ["value", "framework", "advisers"]] = [90e6, True, None]
     after = model.predict_proba(changed)
-    result = what_if(bundle, to_process(samples.draft()), [{"value": "90m", "framework": "yes", "advisers": None}], None)
+    result = what_if(
+        bundle, to_process(samples.draft()), [{"value": "90m", "framework": "yes", "advisers": None}], None
+    )
     assert after.failure[samples.OCID] == result.scenarios[0].score.failure != before.failure[samples.OCID]
     others = before.index != samples.OCID
     assert after[others].equals(before[others])
@@ -323,7 +334,9 @@ def test_without_the_document_the_facts_alone_are_scored(model, facts):
 
 def test_several_releases_of_one_procurement_are_read_as_of_each_stage(model, tmp_path):
     later = samples.draft(id="2", date="2024-06-01T00:00:00Z", tag=["award"])
-    later["awards"] = [{"id": "1", "status": "active", "date": "2024-06-01", "suppliers": [{"id": "s", "name": "Nurses Ltd"}]}]
+    later["awards"] = [
+        {"id": "1", "status": "active", "date": "2024-06-01", "suppliers": [{"id": "s", "name": "Nurses Ltd"}]}
+    ]
     package = {"releases": [samples.draft(), later]}
     (tmp_path / "two.json").write_text(json.dumps(package))
     frame = tender_risk.read(tmp_path / "two.json")

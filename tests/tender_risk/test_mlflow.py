@@ -41,7 +41,9 @@ def logged() -> mlflow.pyfunc.PyFuncModel:
 
 
 def test_the_champion_scores_a_frame(logged):
-    frame = pd.DataFrame({"title": ["Care", "Road"], "value": ["£240m", 12e6], "lots": pd.array([1, None], dtype="Int64")})
+    frame = pd.DataFrame(
+        {"title": ["Care", "Road"], "value": ["£240m", 12e6], "lots": pd.array([1, None], dtype="Int64")}
+    )
     result = logged.predict(frame)
     assert result.equals(tender_risk.load().predict_proba(frame))
     assert result.equals(tender_risk.load(CHAMPION).predict_proba(frame))
@@ -122,6 +124,8 @@ def test_the_service_starts_from_the_champion(monkeypatch):
 
     started = []
     monkeypatch.setenv("TENDER_RISK_BUNDLE", "")
-    monkeypatch.setattr(running, "serve", lambda host, port: started.append(bundles.load(bundles.released()).manifest.version))
+    monkeypatch.setattr(
+        running, "serve", lambda host, port: started.append(bundles.load(bundles.released()).manifest.version)
+    )
     result = CliRunner().invoke(app, ["serve", "--bundle", CHAMPION])
     assert result.exit_code == 0 and started == [bundles.RELEASED.joinpath("current").read_text().strip()]

@@ -231,3 +231,46 @@ def test_verdicts_beside_the_notices_count_before_what_these_say(tmp_path: Path)
     assert all(after[ocid] == before[ocid] for ocid in before if ocid != "own-1")
     places = [problem.path for problem in history.problems if "verdicts" in problem.path]
     assert places == ["own.verdicts.csv, row 4", "own.verdicts.csv, own-99"]
+
+
+DECLARED = (
+    MAPPING
+    + """
+[features.urgency]
+kind = "category"
+column = "kind"
+[features.worth_again]
+kind = "number"
+column = "worth"
+stage = "bids_in"
+"""
+)
+
+
+def test_columns_that_the_mapping_declares_stand_in_the_tender(tmp_path):
+    read = find_register("own").read(written(tmp_path, {}, {"kind": "", "worth": "unknown"}, mapping=DECLARED))
+    assert [case.tender.tender_risk.own for case in read.cases] == [{"urgency": "7", "worth_again": 1200.0}, {}]
+    assert read.columns["worth_again"].stage == "bids_in"
+    report = quality.quality_report(find_register("own"), tmp_path / "mapping.toml")
+    assert report.fill["/tenderRisk/own/urgency"] == 0.5 and report.telling == ()
+
+
+def test_a_declared_number_that_is_none_is_named(tmp_path):
+    mapping = DECLARED.replace('column = "worth"', 'column = "what"')
+    read = find_register("own").read(written(tmp_path, {}, {"what": "1,200"}, mapping=mapping))
+    assert [case.tender.tender_risk.own["worth_again"] for case in read.cases] == [1200.0]
+    assert "row 1, column what: expected a number, got 'Roof'" in str(read.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ('[features.end]\nkind = "category"\ncolumn = "end"', "end tells how a case ended"),
+        ('[features.day]\nkind = "text"\ncolumn = "done"', "done tells how a case ended"),
+        ('[features.Day]\nkind = "text"\ncolumn = "what"', "features"),
+        ('[features.day]\nkind = "date"\ncolumn = "what"', "features"),
+    ],
+)
+def test_a_declaration_that_cannot_be_is_refused(tmp_path, features, message):
+    with pytest.raises(DataError, match=message):
+        own.read_mapping(written(tmp_path, {}, mapping=f"{MAPPING}\n{features}\n"))
