@@ -225,7 +225,9 @@ def _own_columns(bundle: Bundle) -> str:
         feature = bundle.features[PREFIX + name]
         parts = [f"{p.outcome} at {p.stage}" for p in bundle.manifest.parts if feature.name in p.features]
         values = f"{column.kind}: {', '.join(column.categories)}" if column.categories else column.kind
-        rows.append(f"{feature.label} | {name} | {column.column} | {values} | {column.stage} | {', '.join(parts) or '–'}")
+        rows.append(
+            f"{feature.label} | {name} | {column.column} | {values} | {column.stage} | {', '.join(parts) or '–'}"
+        )
     if not rows:
         return ""
     return f"### Declared columns\n\n{OWN_COLUMNS}\n\n" + markdown_table(

@@ -38,13 +38,13 @@ def workspace(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def test_the_commands_of_the_page_lead_from_a_table_to_scores(run: Run, workspace: Path) -> None:
     served = bundles.released().name
-    declared_history.write(workspace / "history", calls=5000)
+    declared_history.write(workspace / "history", calls=2000)
     steps = {command[0]: command for command in COMMANDS}
     assert list(steps) == ["check", "train", "release", "promote", "portfolio"]
 
     checked = run(*steps["check"])
     assert checked.code == 0, checked.err
-    assert "own: 5,000 rows, 5,000 cases" in checked.out
+    assert "own: 2,000 rows, 2,000 cases" in checked.out
 
     trained = run(*steps["train"], "--json")
     assert trained.code == 0, trained.err
@@ -77,7 +77,7 @@ def test_the_commands_of_the_page_lead_from_a_table_to_scores(run: Run, workspac
     assert scored.code == 0, scored.err
     with (workspace / "scored.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 5000
+    assert len(rows) == 2000
     assert {(row["bundle"], row["register"]) for row in rows} == {(released["version"], "own")}
 
     # The same tenders as a frame, with the declared columns at their place in a release.

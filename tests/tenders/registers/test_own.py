@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -274,3 +275,12 @@ def test_a_declared_number_that_is_none_is_named(tmp_path):
 def test_a_declaration_that_cannot_be_is_refused(tmp_path, features, message):
     with pytest.raises(DataError, match=message):
         own.read_mapping(written(tmp_path, {}, mapping=f"{MAPPING}\n{features}\n"))
+
+
+def test_the_declarations_of_the_page_are_read(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "own-history.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.S)
+    read = own.read_mapping(written(tmp_path, {}, mapping=f"{MAPPING}\n{block}"))
+    assert {name: column.kind for name, column in read.features.items()} == {
+        "urgency": "category", "estimated_days": "number", "terms": "text",
+    }  # fmt: skip
