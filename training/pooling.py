@@ -136,7 +136,7 @@ def pool_rows(data: RegisterDataset, rows: Numbers) -> PoolRows:
     return PoolRows(
         register=data.register,
         names=tuple(data.names[column] for column in columns),
-        x=data.x[np.ix_(rows, columns)],
+        x=data.x[rows][:, columns],
         y=data.y[rows],
         base_margin=data.level[rows] + data.x[rows, data.names.index("profile_score")],
         weight=np.ones(len(rows)),

@@ -145,7 +145,8 @@ class HashedAttributes(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 def hash_attributes(tenders: Iterable[Tender], own_texts: Sequence[str] = ()) -> HashedAttributes:
     """The attributes of tenders as of draft, in their order. Later facts are not read, but for `own_texts`, the names
     of declared columns of text: whoever reads these knows from which stage on they are known."""
-    parts, texts = [], dict[str, list[HashedText]]({name: [] for name in own_texts})
+    parts = list[tuple[Hashes, Hashes, NDArray[np.int64], Floats]]()
+    texts: dict[str, list[HashedText]] = {name: [] for name in own_texts}
     with gc_paused():
         for chunk in chain(_chunks(iter(tenders)), [()]):
             if chunk or not parts:

@@ -104,7 +104,7 @@ def quality_report(source: Register, path: Path) -> QualityReport:
     by_year: dict[int, list[LabelledTender]] = {}
     for case in cases:
         by_year.setdefault(0 if case.published == UNDATED else case.published.year, []).append(case)
-    facts = FACTS | {f"{PLACE}/{name}": partial(_own_cell, name) for name in read.columns}
+    facts: dict[str, Filled] = {**FACTS, **{f"{PLACE}/{name}": partial(_own_cell, name) for name in read.columns}}
     counted = {year: _filled(some, facts) for year, some in sorted(by_year.items())}
     problems = Counter(problem.problem for problem in read.problems)
     return QualityReport(
