@@ -1,14 +1,65 @@
-"""Several boosters in one, so that a tender asks them in one call."""
+"""Boosters of which it is known that they can be asked, and several in one, so that a tender asks them in one call."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
 
+import msgspec
 import xgboost as xgb
 
+from tenders.errors import BundleError
+
+CHECK = f"{__package__}.booster_check"
+ROOT = Path(__file__).parents[__name__.count(".")]
+TIMEOUT_SECONDS = 180
+NEEDED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "PYTHONPATH")
+"""Variables of the environment that the checking process has; no secret is among them."""
 NO_LOG_ODDS = 0.5
 """The base score of a booster that begins at log-odds of 0."""
+
+
+def checked_boosters(boosters: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Boosters by name, as a process of its own wrote them anew after it had checked them (`models.booster_check`).
+
+    Raises BundleError that names the first one which cannot be asked safely, or which ended that process.
+    """
+    return dict(zip(boosters, _checked(tuple(boosters.items())), strict=True)) if boosters else {}
+
+
+@lru_cache(maxsize=4)
+def _checked(boosters: tuple[tuple[str, bytes], ...]) -> tuple[bytes, ...]:
+    ours = {name: os.environ[name] for name in NEEDED if name in os.environ}
+    paths = os.pathsep.join([str(ROOT), *filter(None, [ours.get("PYTHONPATH")])])
+    try:
+        process = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-m", CHECK],
+            input=msgspec.msgpack.encode(dict(boosters)),
+            env={**ours, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BundleError(f"a booster cannot be checked within {TIMEOUT_SECONDS} seconds") from None
+    except OSError as error:
+        raise BundleError(f"the boosters cannot be checked: {error}") from None
+    if process.returncode:
+        raise BundleError(f"a booster ends the process that loads it ({_ending(process.returncode)})")
+    written = msgspec.msgpack.decode(process.stdout, type=dict[str, bytes] | str)
+    if isinstance(written, str):
+        raise BundleError(written)
+    return tuple(written[name] for name, _ in boosters)
+
+
+def _ending(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
 
 def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:

@@ -30,7 +30,7 @@ from features.table_builder import columns_asked
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import RegisterHistory
 from models import register_histories
-from models.boosters import join_boosters
+from models.boosters import checked_boosters, join_boosters
 from models.bundle_files import MANIFEST as MANIFEST  # noqa: PLC0414 - as bundles.MANIFEST it is used
 from models.bundle_files import is_name, manifest_bytes, own_bytes, sha256
 from models.calibration import Calibration
@@ -361,13 +361,26 @@ def _write(bundle: Bundle, directory: Path) -> None:
 def load(directory: Path, signed: bool = True) -> Bundle:
     """Reads and verifies a bundle. Raises BundleError that names every difference.
 
+    Boosters that no trusted key has signed are checked in a process of their own before they are loaded.
+
     `signed=False` is for what this machine's own training has just written: a release has to be signed.
     """
     data = manifest_bytes(directory)
     signer = signer_of(directory, data) if signed else ""
     manifest = _manifest(data, directory)
-    bundle = _read(_verified(directory, manifest), manifest, directory)
+    files = _verified(directory, manifest)
+    if not signer:
+        # Nobody that this machine trusts vouches for them.
+        files |= _checked_boosters(files, directory)
+    bundle = _read(files, manifest, directory)
     return msgspec.structs.replace(bundle, sha256=sha256(data), signer=signer)
+
+
+def _checked_boosters(files: Mapping[str, bytes], directory: Path) -> dict[str, bytes]:
+    try:
+        return checked_boosters({name: content for name, content in files.items() if name.endswith(".ubj")})
+    except BundleError as error:
+        raise BundleError(f"{directory}: {error}") from None
 
 
 def sign(directory: Path, key: Ed25519PrivateKey) -> None:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.answers import UNEXPECTED, ErrorAnswer, error_response, json_response
-from serving.jobs.settings import HOSTS, settings
+from serving.jobs.settings import HOSTS, UPLOAD_MINUTES, settings
 from serving.keys import OPEN_PATHS, is_loopback
 from serving.pages.rendering import missing_page
 from tenders.errors import Problem, TenderRiskError, TooLargeError
@@ -36,6 +36,8 @@ FORM_BYTES = 2**20
 """Bytes of an upload that are not the file: the form's other fields."""
 TIMEOUT_SECONDS = 60
 """For a whole body, and for the next piece of an upload."""
+SLOWEST = 2**10
+"""Bytes of an upload that have to come in a second, on average over each TIMEOUT_SECONDS."""
 JOBS = ("/jobs/", "/portfolio/")
 """Beginnings of the address of a job. Whoever knows the address sees the job, so no log and no metric has it."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -151,22 +153,30 @@ def _is_foreign(message: Message) -> bool:
     return status == 415 or (status >= 400 and media_type.startswith(b"text/plain"))
 
 
+class SlowUploadError(TenderRiskError):
+    """An upload that holds its connection for too long."""
+
+    http_status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class BodyLimit:
     """Passes on whole bodies of at most `MAX_BYTES`; answers 413 to larger ones and 408 to slow ones.
 
-    Uploads of portfolios are passed on as they come; more than their own limit raises TooLargeError.
+    Uploads of portfolios are passed on as they come; more than their own limit raises TooLargeError, and what takes too
+    long SlowUploadError.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.upload = settings().upload
+        self.upload_seconds = settings().upload_minutes * 60.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
         if scope["method"] == "POST" and scope["path"] in UPLOADS:
-            await self.app(scope, _limited(scope, receive, self.upload), send)
+            await self.app(scope, _limited(scope, _hurried(receive, self.upload_seconds), self.upload), send)
             return
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -281,6 +291,43 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+def _hurried(receive: Receive, seconds: float) -> Receive:
+    """Receives an upload until it has been waited for too long: in all, for its next piece, or for too few bytes.
+
+    What the service itself takes, such as for writing to a busy disk, does not count.
+    """
+    waited = waited_lately = 0.0
+    lately = 0
+    slow: SlowUploadError | None = None
+
+    async def hurried() -> Message:
+        nonlocal waited, waited_lately, lately, slow
+        if slow:
+            raise slow
+        began = perf_counter()
+        try:
+            async with asyncio.timeout(min(TIMEOUT_SECONDS, max(seconds - waited, 0.0))):
+                message = await receive()
+        except TimeoutError:
+            message = None
+        took = perf_counter() - began
+        waited, waited_lately = waited + took, waited_lately + took
+        lately += len(message.get("body", b"")) if message else 0
+        if message and not message.get("more_body", False):
+            return message
+        if waited >= seconds:
+            slow = SlowUploadError(f"the upload took more than {seconds / 60:,.0f} minutes; see {UPLOAD_MINUTES}")
+        elif message is None or (waited_lately >= TIMEOUT_SECONDS and lately < SLOWEST * waited_lately):
+            slow = SlowUploadError(f"the upload came at less than {SLOWEST:,} bytes a second")
+        elif waited_lately >= TIMEOUT_SECONDS:
+            waited_lately, lately = 0.0, 0
+        if slow or message is None:
+            raise slow or ClientDisconnect
+        return message
+
+    return hurried
+
+
 def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
     """Receives an upload until it is larger than `limit`."""
     most = limit + FORM_BYTES
@@ -300,11 +347,7 @@ def _limited(scope: Scope, receive: Receive, limit: int) -> Receive:
             problem = f"uploads of up to {limit // 2**20:,} MB are taken"
             remedy = "Compress it, split it, or run it where it is"
             raise TooLargeError(Problem(path="/file", problem=problem, remedy=remedy))
-        try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise ClientDisconnect from None
+        message = await receive()
         size += len(message.get("body", b""))
         is_over = size > most
         return await limited() if is_over else message

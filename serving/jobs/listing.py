@@ -109,7 +109,7 @@ def write_ranked(
     chosen = selection.rows
     reasons = np.full(len(order), None, dtype=object)
     reasons[chosen] = pq.read_table(worklist, columns=["reasons"])["reasons"].to_pylist()
-    table = pq.read_table(scored, read_dictionary=list(REPEATED)).take(pa.array(order))
+    table = _in_order(scored, pa.array(order))
     table = table.set_column(OUTPUT_SCHEMA.get_field_index("reasons"), "reasons", pa.array(reasons[order], pa.string()))
     table = table.append_column("expected_loss_gbp", pc.multiply(table["failure"], table["value_gbp"]))
     table = table.append_column("rank", pa.array(np.arange(1, len(order) + 1)))
@@ -123,6 +123,16 @@ def write_ranked(
             writer.write_table(table.slice(start, GROUP_ROWS).cast(RANKED_SCHEMA), GROUP_ROWS)
     partial.replace(out)
     return {name: _common_values(table[name]) for name in CHOICE_COLUMNS}
+
+
+def _in_order(scored: Path, order: pa.Array) -> pa.Table:
+    """All rows in order, taken a column at a time: both orders of all columns would be twice the memory."""
+    columns = {}
+    for name in OUTPUT_SCHEMA.names:
+        read = pq.read_table(scored, columns=[name], read_dictionary=[name] if name in REPEATED else None)
+        columns[name] = read[name].take(order)
+        del read
+    return pa.table(columns)
 
 
 def _change_columns(

@@ -14,6 +14,7 @@ from tenders.errors import UsageError
 
 DATA, DATABASE = "TENDER_RISK_DATA", "TENDER_RISK_JOBS"
 UPLOAD_MB, DAYS = "TENDER_RISK_UPLOAD_MB", "TENDER_RISK_JOB_DAYS"
+UPLOAD_MINUTES = "TENDER_RISK_UPLOAD_MINUTES"
 HOSTS = "TENDER_RISK_HOSTS"
 JOB_MB, JOB_DISK_MB = "TENDER_RISK_JOB_MB", "TENDER_RISK_JOB_DISK_MB"
 HOURS, ROWS = "TENDER_RISK_JOB_HOURS", "TENDER_RISK_JOB_ROWS"
@@ -23,7 +24,8 @@ POSTGRESQL = ("postgresql://", "postgres://")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings. `database` is blank for SQLite in the data directory; `upload` is in bytes.
+    """The settings. `database` is blank for SQLite in the data directory; `upload` is in bytes, and may take
+    `upload_minutes`.
 
     `niceness` is how far jobs give way to everything else on the machine, from 0 to 19. `hosts` are the names, beside
     those of loopback, under which the service is asked. `job_memory` and `job_disk` (bytes), `job_hours` and
@@ -33,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data: Path
     database: str = ""
     upload: int = 2048 * 2**20
+    upload_minutes: int = 120
     days: int = 30
     workers: int = 1
     niceness: int = 10
@@ -60,6 +63,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         data=Path(environment.get(DATA) or state / "tender-risk").expanduser(),
         database=database,
         upload=_whole_number(environment, UPLOAD_MB, 2048) * 2**20,
+        upload_minutes=_whole_number(environment, UPLOAD_MINUTES, 120),
         days=_whole_number(environment, DAYS, 30),
         # One core is left to requests that score a single tender.
         workers=_whole_number(environment, WORKERS, max((os.cpu_count() or 1) - 1, 1)),

@@ -33,6 +33,7 @@ from tenders.io.streams import (
     Block,
     Bounds,
     Cut,
+    Member,
     batches,
     file_lines,
     problems_cut,
@@ -187,16 +188,26 @@ def _cut_archive(path: Path, register: Register | None, bounds: Bounds) -> Itera
         if tables:
             yield from cut_flattened(tables, bounds)
         for member in members:
-            # Beside the registry's tables stand descriptions of them.
-            if member.name in joined or (tables and member.path.suffix in (".csv", ".json")):
+            if member.name in joined or (tables and _is_description(member)):
                 continue
             try:
-                for cut in _cutter(member.path, register, kept=False)(member.path, bounds):
+                for cut in _cut_member(member, register, bounds):
                     yield msgspec.structs.replace(cut, member=member.name)
             except DataError as error:
                 if len(members) == 1:
                     raise
                 yield msgspec.structs.replace(problems_cut(error.problems), member=member.name)
+
+
+def _is_description(member: Member) -> bool:
+    """Beside the registry's tables stand descriptions of them."""
+    return not member.problems and member.path.suffix in (".csv", ".json")
+
+
+def _cut_member(member: Member, register: Register | None, bounds: Bounds) -> Iterator[Cut]:
+    if member.problems:
+        raise DataError([*member.problems])
+    yield from _cutter(member.path, register, kept=False)(member.path, bounds)
 
 
 def _cut_ranges(path: Path, bounds: Bounds) -> Iterator[Cut]:

@@ -14,7 +14,7 @@ import msgspec
 from tenders.errors import DataError, UnreachableError
 from tenders.io.detection import JSON_LINES, path_kind
 from tenders.io.streams import BOUNDS, Bounds, file_lines, unpacked
-from tenders.io.xlsx import read_sheets
+from tenders.io.xlsx import first_sheet
 
 JSON_WORDS: Mapping[Any, str] = {True: "true", False: "false"}
 
@@ -46,9 +46,7 @@ def as_csv(path: Path, bounds: Bounds) -> Iterator[Path]:
         plain = Path(folder) / f"{path.stem}.csv"
         with plain.open("w", encoding="utf-8", newline="") as out:
             if suffix == ".xlsx":
-                # The workbook is open for as long as its sheets are held.
-                sheets = read_sheets(path, bounds)
-                csv.writer(out).writerows(next(sheets)[1])
+                csv.writer(out).writerows(first_sheet(path, bounds))
             else:
                 rows = [_row(line, number) for number, line in enumerate(file_lines(path, bounds), 1) if line.strip()]
                 names = dict.fromkeys(name for row in rows for name in row)

@@ -177,10 +177,11 @@ def _flat_tables(members: Sequence[_Member]) -> list[FlatTable]:
         if member.suffix == ".csv" and (table := flat_table(StringIO(_text(member.data), newline=""), member.name)):
             tables.append(table)
         elif member.suffix in WORKBOOKS:
+            from tenders.io.workbook_reader import WorkbookReader
             from tenders.io.xlsx import FORM_BOUNDS, check_size, flat_sheets
 
             check_size(member.data)
-            tables += flat_sheets(BytesIO(member.data), FORM_BOUNDS)
+            tables += flat_sheets(WorkbookReader(BytesIO(member.data), FORM_BOUNDS))
     return tables
 
 

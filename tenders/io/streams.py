@@ -7,13 +7,15 @@ itself, and what is compressed may unpack only so far.
 from __future__ import annotations
 
 import lzma
+import re
+import stat
 import tarfile
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self, TypeVar
 
@@ -28,6 +30,8 @@ MIB = 2**20
 CHUNK = 2**18
 TAR_HEADER = 2**20
 """Bytes of what stands in a tar before a file: its long name, or more headers."""
+ZIP_DIRECTORY = 4 * MIB
+"""Bytes of the list of files at the end of a zip, which zipfile holds whole: 10,000 files with names of 350 letters."""
 
 Item = TypeVar("Item")
 BlockKind = Literal["range", "lines", "documents", "arrow", "cells", "cases", "problems"]
@@ -221,6 +225,9 @@ def unpacked(path: Path, bounds: Bounds) -> Iterator[Path]:
 
 # Archives.
 
+_UNIX = 3
+"""The system that a zip was made on."""
+_SUFFIXES = re.compile(r"(?:\.[A-Za-z0-9]{1,10}){0,2}\Z")
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, pa.ArrowException)
 
 
@@ -230,13 +237,16 @@ def open_members(
     """The name of each file in an archive and its content in chunks, which must be read before the next is asked for.
 
     Hidden files are left out. Raises DataError where the archive is damaged, encrypted or holds another archive,
-    TooLargeError above `most` bytes in all, and above `count` files.
+    TooLargeError above `most` bytes in all, and above `count` files. The content of a link or a device raises
+    NotAFileError.
     """
     left = most
 
     def chunks(file: Any, name: str) -> Iterator[bytes]:
         nonlocal left
         with _naming(name):
+            if file is None:
+                raise NotAFileError.at(name, "a link or a device, which is not followed", "Pack the file itself")
             while chunk := file.read(CHUNK):
                 left -= len(chunk)
                 if left < 0:
@@ -270,9 +280,13 @@ def unpacks_to_more(most: int) -> TooLargeError:
 
 def _members(source: Path | BytesIO, suffix: str, codec: str | None, most: int) -> Iterator[tuple[str, Any]]:
     if suffix == ".zip":
-        with zipfile.ZipFile(source) as packed:
+        with open_zip(source) as packed:
             for info in packed.infolist():
-                if not info.is_dir() and _is_wanted(info.filename):
+                if info.is_dir() or not _is_wanted(info.filename):
+                    continue
+                if _is_special(info):
+                    yield info.filename, None
+                else:
                     with packed.open(info) as file:
                         yield info.filename, file
         return
@@ -280,8 +294,44 @@ def _members(source: Path | BytesIO, suffix: str, codec: str | None, most: int) 
     bounded: Any = _Bounded(pa.CompressedInputStream(raw, codec) if codec else raw, most)
     with raw, bounded, tarfile.open(fileobj=bounded, mode="r|", tarinfo=_TarEntry) as packed_tar:
         for entry in packed_tar:
-            if entry.isfile() and _is_wanted(entry.name):
-                yield entry.name, packed_tar.extractfile(entry)
+            if not entry.isdir() and _is_wanted(entry.name):
+                yield entry.name, packed_tar.extractfile(entry) if entry.isfile() else None
+
+
+def _is_special(info: zipfile.ZipInfo) -> bool:
+    """Whether a zip says that a file is a link, a device or the like, as Unix writes it."""
+    return info.create_system == _UNIX and stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG)
+
+
+def open_zip(source: Path | BytesIO) -> zipfile.ZipFile:
+    """A zip to read. Raises TooLargeError if its list of files is above ZIP_DIRECTORY, BadZipFile, OSError."""
+    file = _ZipSource(source.open("rb", buffering=0) if isinstance(source, Path) else source, CHUNK)
+    try:
+        return _OwnZip(file)
+    except BaseException:
+        file.close()
+        raise
+
+
+class _OwnZip(zipfile.ZipFile):
+    """A zip that closes its file with itself."""
+
+    def close(self) -> None:
+        """Closes the zip and its file."""
+        file = self.fp
+        super().close()
+        if file:
+            file.close()
+
+
+class _ZipSource(BufferedReader):
+    """The file of a zip. zipfile asks for the whole list of its files at once, and for nothing else that is large."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As a file's. Raises TooLargeError for more than ZIP_DIRECTORY bytes at once."""
+        if size is not None and size > ZIP_DIRECTORY:
+            raise too_large(f"its list of files has {size / MIB:,.0f} MB", "Split it")
+        return super().read(ZIP_DIRECTORY if size is None or size < 0 else size)
 
 
 def _is_wanted(name: str) -> bool:
@@ -333,11 +383,16 @@ class _Bounded:
         self._stream.close()
 
 
+class NotAFileError(DataError):
+    """What stands in an archive in place of a file: a link or a device."""
+
+
 class Member(msgspec.Struct, frozen=True):
-    """A file of an archive: its name there, and where it was unpacked."""
+    """A file of an archive: its name there, where it was unpacked, and what is wrong with it if it was not."""
 
     name: str
     path: Path
+    problems: tuple[Problem, ...] = ()
 
 
 @contextmanager
@@ -350,10 +405,14 @@ def unpacked_members(path: Path, bounds: Bounds) -> Iterator[list[Member]]:
         opened = open_members(path, suffix, codec, most, bounds.workbook_parts)
         for number, (name, chunks) in enumerate(opened):
             # Only the end of its name is used, because the name may lead anywhere.
-            place = Path(folder) / f"{number}{''.join(Path(name).suffixes[-2:])}"
-            with place.open("wb") as out:
-                out.writelines(chunks)
-            members.append(Member(name, place))
+            ending = _SUFFIXES.search(Path(name).name)
+            place = Path(folder) / f"{number}{ending.group() if ending else ''}"
+            try:
+                with place.open("wb") as out:
+                    out.writelines(chunks)
+                members.append(Member(name, place))
+            except NotAFileError as error:
+                members.append(Member(name, place, tuple(error.problems)))
         yield sorted(members, key=lambda member: member.name)
 
 

@@ -41,11 +41,12 @@ class FormRows(msgspec.Struct, frozen=True, array_like=True):
 
 def check_columns(names: Sequence[str], bounds: Bounds) -> list[str]:
     """The columns that are keys of the form. Raises DataError if there is none, TooLargeError if there are too many."""
-    _check_width(names, bounds)
+    check_width(names, bounds)
     return form.known_columns(names, f"{form.REMEDY}, or name the register")
 
 
-def _check_width(names: Sequence[str], bounds: Bounds) -> None:
+def check_width(names: Sequence[str], bounds: Bounds) -> None:
+    """Raises TooLargeError for a table of more than `bounds.columns`."""
     if len(names) > bounds.columns:
         raise too_large(f"{len(names):,} columns; at most {bounds.columns:,} are read", "Keep the form's")
 
@@ -74,7 +75,7 @@ def csv_table(path: Path, name: str, bounds: Bounds) -> FlatTable | None:
         return None
     table = flat_table(_text_lines(path, bounds), name)
     if table:
-        _check_width(table.columns, bounds)
+        check_width(table.columns, bounds)
     return table
 
 

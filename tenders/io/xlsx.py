@@ -1,23 +1,19 @@
 """Workbooks: forms to fill, drafts to keep, and tables of forms, written and read.
 
-A workbook is a zip file of XML. What it says it unpacks to is added up before anything is unpacked, and zipfile gives
-no more than that. Text that a spreadsheet would take for a formula is written as text.
+How they are read, and within which bounds, is in `tenders.io.workbook_reader`. Text that a spreadsheet would take for a
+formula is written as text.
 """
 
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from openpyxl import Workbook, load_workbook
+from openpyxl import Workbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font
-from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from tenders.columns import Column
@@ -26,8 +22,10 @@ from tenders.io import form
 from tenders.io.detection import table_kind
 from tenders.io.flattened import FlatTable
 from tenders.io.streams import MIB, Bounds, Cut, problems_cut, too_large, unpacked
-from tenders.io.tables import check_columns, cut_flattened, cut_rows
-from tenders.io.text import to_csv, unescape_formula
+from tenders.io.tables import check_columns, check_width, cut_flattened, cut_rows
+from tenders.io.text import to_csv
+from tenders.io.workbook_parts import CellRow
+from tenders.io.workbook_reader import WorkbookReader, numbered_from_one
 
 MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TEMPLATE_COLUMNS = (("key", 26), ("value", 44), ("what", 34), ("unit or choices", 34), ("help", 50), ("known from", 12))
@@ -35,16 +33,8 @@ TEMPLATE_COLUMNS = (("key", 26), ("value", 44), ("what", 34), ("unit or choices"
 
 MAX_FORM_BYTES = 4 * MIB
 MAX_FORM_ROWS, MAX_FORM_COLUMNS = 10_000, 200
-FORM_BOUNDS = Bounds(unpacked=32 * MIB, shared=32 * MIB, workbook_ratio=MIB, workbook_parts=200)
+FORM_BOUNDS = Bounds(unpacked=32 * MIB, ratio=0, shared=32 * MIB, workbook_ratio=MIB, workbook_parts=200)
 """What is read of a workbook of one form or a few, which is held in memory."""
-# The most that Excel writes. Without it a row that is numbered in billions would be waited for.
-LAST_ROW = 2**20
-
-_UNREADABLE = (
-    InvalidFileException, zipfile.BadZipFile, LookupError, ValueError, TypeError, SyntaxError, AttributeError,
-    zlib.error, EOFError, OSError,
-)  # fmt: skip
-"""What openpyxl raises for a file that is not a workbook, or a broken one."""
 
 
 def check_size(content: bytes) -> None:
@@ -61,10 +51,10 @@ def read_forms(content: bytes) -> list[dict[str, str]]:
     MAX_FORM_ROWS and FORM_BOUNDS.
     """
     check_size(content)
-    # The workbook is open for as long as its sheets are held.
-    sheets = read_sheets(io.BytesIO(content), FORM_BOUNDS, MAX_FORM_COLUMNS)
-    names, below = form_table(islice(next(sheets)[1], MAX_FORM_ROWS + 2))
-    rows = list(below)
+    with WorkbookReader(io.BytesIO(content), FORM_BOUNDS) as book:
+        rows_read = _plain_rows(next(book.sheets())[1])
+        names, below = form_table(row[:MAX_FORM_COLUMNS] for row in islice(rows_read, MAX_FORM_ROWS + 2))
+        rows = [_good_row(number, row) for number, row in enumerate(below, start=2)]
     if len(rows) > MAX_FORM_ROWS:
         raise too_large(f"more than {MAX_FORM_ROWS:,} rows", "Split it")
     if names or not rows:
@@ -73,123 +63,90 @@ def read_forms(content: bytes) -> list[dict[str, str]]:
     return [{name: text for name, text in zip(names, row, strict=False) if name and text} for row in filled]
 
 
-def flat_sheets(source: Path | io.BytesIO, bounds: Bounds) -> list[FlatTable]:
+def _plain_rows(rows: Iterable[tuple[int, CellRow]]) -> Iterator[list[str]]:
+    """Rows of which every one can be read. Raises DataError for another one, at its number."""
+    disordered: list[tuple[int, str]] = []
+    for number, row in enumerate(numbered_from_one(rows, disordered), start=1):
+        yield _good_row(number, row)
+    for number, problem in disordered:
+        _good_row(number, problem)
+
+
+def _good_row(number: int, row: Sequence[str]) -> list[str]:
+    if isinstance(row, str):
+        raise DataError.at(f"row {number}", row, "Save the workbook anew in a spreadsheet program")
+    return list(row)
+
+
+def flat_sheets(book: WorkbookReader) -> list[FlatTable]:
     """The sheets of a workbook that are tables of flattened releases; none if the first sheet holds forms.
 
-    Raises as `read_sheets` does, and TooLargeError above `bounds.register_rows` rows.
+    The book has to be open until the rows are read. Raises as `WorkbookReader` does.
     """
     tables: list[FlatTable] = []
-    left = bounds.register_rows
-    for number, (title, rows) in enumerate(read_sheets(source, bounds)):
-        names = [name.strip() for name in next(rows, [])]
+    for number, (title, rows) in enumerate(book.sheets()):
+        names = _names(rows)
         kind = table_kind(names, form.BY_KEY.keys())
         if number == 0 and (kind == "forms" or {"key", "value"} <= set(names)):
             break
         if kind == "releases":
-            held = list(islice(rows, left + 1))
-            left -= len(held)
-            if left < 0:
-                raise too_large(f"more than {bounds.register_rows:,} rows", "Split it, or give JSON lines")
-            tables.append(FlatTable(title, names, enumerate(held, start=2)))
+            tables.append(FlatTable(title, names, rows))
     return tables
+
+
+def _names(rows: Iterator[tuple[int, CellRow]]) -> list[str]:
+    """The names in the first row. Raises DataError if it cannot be read."""
+    number, row = next(rows, (1, []))
+    return [name.strip() for name in _good_row(number, row)]
 
 
 def cut_workbook(path: Path, bounds: Bounds) -> Iterator[Cut]:
     """The rows of the first sheet as `tables.FormRows`; that other sheets hold something is reported. Of flattened
     releases all sheets, joined.
 
-    Raises DataError if it is not a workbook of forms, TooLargeError for what unpacks to more than is read.
+    A row that cannot be read, or stands out of order, costs only itself. Raises DataError if it is not a workbook of
+    forms, TooLargeError for what unpacks to more than is read.
     """
-    with unpacked(path, bounds) as plain:
-        if tables := flat_sheets(plain, bounds):
+    with unpacked(path, bounds) as plain, WorkbookReader(plain, bounds) as book:
+        if tables := flat_sheets(book):
+            for table in tables:
+                check_width(table.columns, bounds)
             yield from cut_flattened(tables, bounds)
             return
-        sheets = read_sheets(plain, bounds)
-        names, rows = form_table(next(sheets)[1])
+        sheets = book.sheets()
+        disordered: list[tuple[int, str]] = []
+        names, rows = form_table(numbered_from_one(next(sheets)[1], disordered))
         check_columns(names, bounds)
         yield from cut_rows(names, rows, bounds)
+        for number, problem in disordered:
+            yield problems_cut([Problem(path=f"row {number}", problem=problem)])
         for title, others in sheets:
-            if any(any(row) for row in others):
-                problem = Problem(path=f"sheet {title}", problem="not read", remedy="Keep one sheet a file")
-                yield problems_cut([problem])
+            if any(any(row) for _, row in others):
+                unread = Problem(path=f"sheet {title}", problem="not read", remedy="Keep one sheet a file")
+                yield problems_cut([unread])
 
 
-def read_sheets(
-    source: Path | io.BytesIO, bounds: Bounds, max_columns: int | None = None
-) -> Iterator[tuple[str, Iterator[list[str]]]]:
-    """The title of each sheet and its rows as text, without the columns beyond `max_columns`.
+def first_sheet(path: Path, bounds: Bounds) -> Iterator[list[str]]:
+    """The rows of a workbook's first sheet, as wide as the first row or wider. Raises as `WorkbookReader` does, and
+    DataError for a row that cannot be read."""
+    with WorkbookReader(path, bounds) as book:
+        width = 0
+        for row in _plain_rows(next(book.sheets())[1]):
+            width = width or len(row)
+            yield row + [""] * (width - len(row)) if row else row
 
-    Raises DataError if it is not a workbook, TooLargeError for what unpacks to more than `bounds`; also from the rows.
+
+def form_table(rows: Iterator[CellRow]) -> tuple[list[str], Iterator[CellRow]]:
+    """The names of the columns and the rows below them; the form's own template, filled downwards, is one row.
+
+    Raises DataError if the names cannot be read, or a row of a template.
     """
-    _check_size(source, bounds)
-    # Of a path openpyxl reads only what is called a workbook.
-    file = source.open("rb") if isinstance(source, Path) else source
-    try:
-        book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-    except _UNREADABLE as error:
-        file.close()
-        raise _unreadable(error) from None
-    try:
-        if not book.worksheets:
-            raise DataError.at("", "a workbook without a sheet")
-        for sheet in book.worksheets:
-            yield sheet.title, _sheet_rows(sheet, max_columns)
-    finally:
-        book.close()
-        file.close()
-
-
-def _check_size(source: Path | io.BytesIO, bounds: Bounds) -> None:
-    """Refuses a zip bomb by what it says it unpacks to."""
-    try:
-        with zipfile.ZipFile(source) as packed:
-            parts = packed.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError):
-        raise DataError.at("", "not a workbook", "Save it as .xlsx") from None
-    file = source.stat().st_size if isinstance(source, Path) else source.getbuffer().nbytes
-    size = sum(part.file_size for part in parts)
-    shared = sum(part.file_size for part in parts if "/worksheets/" not in part.filename)
-    remedy = "Keep the form's sheet alone, or export it as CSV"
-    if size > min(bounds.unpacked, bounds.workbook_ratio * file) or len(parts) > bounds.workbook_parts:
-        times = f"{size // max(file, 1):,} times its size"
-        raise too_large(f"it unpacks to {size / MIB:,.0f} MB in {len(parts):,} parts, {times}", remedy)
-    if shared > bounds.shared:
-        raise too_large(f"{shared / MIB:,.0f} MB beside its sheets", remedy)
-
-
-def _sheet_rows(sheet: Any, max_columns: int | None) -> Iterator[list[str]]:
-    sheet.reset_dimensions()
-    try:
-        for row in sheet.iter_rows(max_row=LAST_ROW, max_col=max_columns, values_only=True):
-            yield [unescape_formula(cell_text(cell)) for cell in row]
-    except _UNREADABLE as error:
-        raise _unreadable(error) from None
-
-
-def _unreadable(error: Exception) -> DataError:
-    if isinstance(error, DataError):
-        return error
-    return DataError.at("", f"not a workbook that can be read: {type(error).__name__}", "Save it as .xlsx")
-
-
-def cell_text(cell: Any) -> str:
-    """The value of a cell as one would type it into the form."""
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return cell.date().isoformat() if hasattr(cell, "date") else str(cell)
-
-
-def form_table(rows: Iterator[list[str]]) -> tuple[list[str], Iterator[Sequence[str]]]:
-    """The names of the columns and the rows below them; the form's own template, filled downwards, is one row."""
-    names = [name.strip() for name in next(rows, [])]
+    names = [name.strip() for name in _good_row(1, next(rows, []))]
     if {"key", "value"} <= set(names):
         key, value = names.index("key"), names.index("value")
-        filled = [row for row in rows if len(row) > max(key, value) and row[key].strip()]
-        return [row[key].strip() for row in filled], iter([[row[value] for row in filled]])
+        lines = (_good_row(number, row) for number, row in enumerate(rows, start=2))
+        filled = [(row[key].strip(), row[value]) for row in lines if len(row) > max(key, value) and row[key].strip()]
+        return [name for name, _ in filled], iter([[text for _, text in filled]])
     return names, rows
 
 

@@ -185,6 +185,34 @@ def strings_book() -> bytes:
     return book_of(parts, padding=2 * MB)
 
 
+def repeating_book() -> bytes:
+    """A workbook with one text of 30 MB that stands in every cell of a thousand rows."""
+    texts = STRINGS % (b"<si><t>" + b"x" * 30 * MB + b"</t></si>")
+    cells = SHEET % b"".join(
+        b'<row r="%d">%s</row>' % (number, b"".join(b'<c t="s"><v>0</v></c>' for _ in range(50))) for number in range(2, 1_000)
+    )
+    return book_of({"xl/sharedStrings.xml": texts, "xl/worksheets/sheet1.xml": cells}, padding=MB)
+
+
+def names_book() -> bytes:
+    """A workbook whose elements all have names of their own, which a parser keeps."""
+    return sheet_book(b"".join(b"<a%d/>" % number for number in range(4_000_000)))
+
+
+def deep_book() -> bytes:
+    """A workbook whose elements stand within one another."""
+    return book_of({"xl/worksheets/sheet1.xml": SHEET % (b"<a>" * 20_000_000)}, padding=MB)
+
+
+def directory_zip() -> bytes:
+    """A zip of nothing but a list of 600,000 files, which a reader holds whole."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        packed.writestr("a", b"")
+        packed.filelist *= 600_000
+    return out.getvalue()
+
+
 def parquet_of(table: pa.Table, **options: object) -> bytes:
     """A table as Parquet."""
     out = io.BytesIO()
@@ -275,6 +303,10 @@ CORPUS = [
     Hostile("a workbook with a billion laughs", "a.xlsx", lambda: sheet_book(_cell(b"&e9;"), BILLION_LAUGHS), quick=True),
     Hostile("a workbook that asks for /etc/passwd", "a.xlsx", lambda: sheet_book(_cell(b"&e9;"), PASSWORDS)),
     Hostile("a workbook of thirteen million texts", "a.xlsx", strings_book),
+    Hostile("a workbook of one long text in every cell", "a.xlsx", repeating_book),
+    Hostile("a workbook whose elements have names of their own", "a.xlsx", names_book),
+    Hostile("a workbook of twenty million elements within one another", "a.xlsx", deep_book),
+    Hostile("a zip whose list of files has 28 MB", "a.zip", directory_zip),
     Hostile("a workbook with a cell at its far end", "a.xlsx", lambda: sheet_book(_cell(b"title") + _cell(b"x", b"XFD1048576", b"1048576"))),
     Hostile("a workbook with a row numbered in billions", "a.xlsx", lambda: sheet_book(_cell(b"title") + _cell(b"x", b"A4000000000", b"4000000000"))),
     Hostile("a workbook of 64 MB of spaces", "a.xlsx", lambda: sheet_book(b" " * PIECE)),

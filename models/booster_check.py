@@ -1,0 +1,131 @@
+"""The process in which boosters that nobody vouches for are looked at first: `python -m models.booster_check`.
+
+XGBoost reads a file that was altered as it stands: a child that is no node, or a feature beyond the last, is memory
+that nobody meant, and the process ends. So a process of its own loads each booster, with limits of memory and time,
+checks that every tree is one, asks it for rows, and writes it anew. What is loaded elsewhere is what it wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import xgboost as xgb
+
+MEMORY, SECONDS = 2 * 2**30, 60
+"""Bytes beyond what the libraries take, and seconds of the processor; a released bundle needs few of both."""
+OBJECTIVES = frozenset({"binary:logistic"})
+MAX_FEATURES, MAX_NODES = 10_000, 1_000_000
+ROWS = 64
+"""Rows of chance that each booster is asked for."""
+
+
+def limit_process() -> None:
+    """Bounds the memory and the time of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+    if pages:
+        most = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    # A crash is told by how the process ends: its memory is of no use to anybody.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def rewritten(content: bytes) -> bytes:
+    """A booster as it is written anew. Raises ValueError for one that cannot be asked safely, and as XGBoost does."""
+    booster = xgb.Booster({"nthread": 1})
+    booster.load_model(bytearray(content))
+    check_model(json.loads(bytes(booster.save_raw("json"))))
+    rows = np.random.default_rng(0).normal(0, 1e3, (ROWS, booster.num_features())).astype(np.float32)
+    rows[np.random.default_rng(1).random(rows.shape) < 0.3] = np.nan
+    if not np.isfinite(booster.inplace_predict(rows, predict_type="margin")).all():
+        raise ValueError("its margins are no numbers")
+    return bytes(booster.save_raw("ubj"))
+
+
+def check_model(model: Mapping[str, Any]) -> None:
+    """Raises ValueError, KeyError or TypeError for a model that is no forest of sound trees over named features."""
+    learner = model["learner"]
+    forest, features = learner["gradient_booster"]["model"], int(learner["learner_model_param"]["num_feature"])
+    trees, info, ends = forest["trees"], forest["tree_info"], forest["iteration_indptr"]
+    _hold(learner["gradient_booster"]["name"] == "gbtree", "it is no gbtree")
+    _hold(learner["objective"]["name"] in OBJECTIVES, "its objective is none of ours")
+    _hold(0 < features <= MAX_FEATURES and len(set(learner["feature_names"])) == features, "its features are not named")
+    _hold(int(learner["learner_model_param"]["num_class"]) == 0, "it has classes")
+    _hold(int(learner["learner_model_param"]["num_target"]) == 1, "it has several targets")
+    _hold(math.isfinite(float(learner["learner_model_param"]["base_score"].strip("[]"))), "it starts at no number")
+    _hold(
+        len(info) == len(trees) == int(forest["gbtree_model_param"]["num_trees"]),
+        "its trees are not as many as it says",
+    )
+    _hold(not any(info), "a tree is of a class that it does not have")
+    _hold(ends == sorted(ends) and ends[:1] == [0] and ends[-1:] == [len(trees)], "its rounds do not hold its trees")
+    for number, tree in enumerate(trees):
+        _check_tree(tree, features, f"tree {number}")
+
+
+def _check_tree(tree: Mapping[str, Any], features: int, name: str) -> None:
+    """Raises ValueError for a tree of which not every node is reached once, from the root."""
+    count = int(tree["tree_param"]["num_nodes"])
+    left, right, split = tree["left_children"], tree["right_children"], tree["split_indices"]
+    _hold(0 < count <= MAX_NODES and int(tree["tree_param"]["size_leaf_vector"]) <= 1, f"{name} has no nodes")
+    _hold(int(tree["tree_param"]["num_deleted"]) == 0, f"{name} has nodes that were deleted")
+    _hold(0 <= int(tree["tree_param"]["num_feature"]) <= features, f"{name} asks for features beyond the last")
+    arrays = (
+        left,
+        right,
+        split,
+        tree["split_conditions"],
+        tree["default_left"],
+        tree["split_type"],
+        tree["base_weights"],
+    )
+    _hold(all(len(array) == count for array in arrays), f"{name} is not whole")
+    _hold(not any(tree["split_type"]) and not tree["categories"], f"{name} splits by categories")
+    _hold(_are_finite(tree["split_conditions"]), f"{name} holds what is no number")
+    waiting, seen = [0], {0}
+    while waiting:
+        node = waiting.pop()
+        below = (left[node], right[node])
+        if below == (-1, -1):
+            continue
+        _hold(0 <= split[node] < features, f"{name} asks for a feature that there is not")
+        for child in below:
+            _hold(0 < child < count and child not in seen, f"{name} is no tree")
+            seen.add(child)
+            waiting.append(child)
+
+
+def _are_finite(values: Sequence[float]) -> bool:
+    return bool(np.isfinite(np.asarray(values, np.float64)).all())
+
+
+def _hold(is_so: bool, otherwise: str) -> None:
+    if not is_so:
+        raise ValueError(otherwise)
+
+
+def main() -> int:
+    """Reads boosters by name (msgpack) from standard input; writes them anew, or what is wrong with one."""
+    boosters = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=dict[str, bytes])
+    limit_process()
+    written: dict[str, bytes] = {}
+    for name, content in boosters.items():
+        try:
+            written[name] = rewritten(content)
+        except (xgb.core.XGBoostError, ValueError, KeyError, TypeError, IndexError, MemoryError) as error:
+            sys.stdout.buffer.write(msgspec.msgpack.encode(f"{name}: {str(error).strip().splitlines()[-1][:200]}"))
+            return 0
+    sys.stdout.buffer.write(msgspec.msgpack.encode(written))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
