@@ -1,8 +1,9 @@
-"""What the audit trail costs `/score`: `python -m benchmarks.audit`.
+"""What the audit trail, and a challenger in the shadow, cost `/score`: `python -m benchmarks.audit`.
 
-Two services run side by side, one with the trail, synced to disk at each commit, and one without. They are asked in
+Services run side by side, one without the trail, others with it, synced to disk at each commit. They are asked in
 turns, in short runs, so that whatever else the machine does weighs on both alike. With several clients the trail puts
-many entries into one transaction, so that what it costs is little; one client alone waits for the disk each time.
+many entries into one transaction, so that what it costs is little; one client alone waits for the disk each time. The
+processor time is that of the service's own process: a challenger computes in another.
 """
 
 from __future__ import annotations
@@ -18,16 +19,25 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from benchmarks.service import DRAFT
 from benchmarks.tables import ResultTable, Row, add_output_options, show, write
+from models import bundle as bundles
+from serving.shadow import SHADOW
 
 CLIENTS, ROUNDS, REQUESTS = (1, 16), 20, 320
 # What is promised with several clients: the time of so many scores with the trail, over that without.
 BAR = 1.2
-KINDS = {"without": {"TENDER_RISK_AUDIT": "off"}, "with": {}, "with, not synced": {"TENDER_RISK_AUDIT_SYNC": "off"}}
+KINDS = {
+    "without": {"TENDER_RISK_AUDIT": "off"},
+    "with": {},
+    "with, not synced": {"TENDER_RISK_AUDIT_SYNC": "off"},
+    "with, and a challenger": {SHADOW: str(bundles.released())},
+}
+READY_SECONDS = 120
 START = "from serving.running import serve; serve('127.0.0.1', 0, lambda url: print(url, flush=True))"
 BODY = json.dumps({"tender": DRAFT, "explain": True}).encode()
 
@@ -46,6 +56,15 @@ def started(stack: ExitStack, settings: dict[str, str]) -> tuple[str, int]:
     stack.callback(process.terminate)
     assert process.stdout is not None
     return process.stdout.readline().strip(), process.pid
+
+
+def wait_for_challenger(address: str) -> None:
+    """Waits until the service says that its challenger scores."""
+    end = perf_counter() + READY_SECONDS
+    while "tender_risk_shadow_bundle{" not in urlopen(f"{address}metrics", timeout=60).read().decode():
+        if perf_counter() > end:
+            raise SystemExit("the challenger does not score")
+        sleep(0.2)
 
 
 def asked(address: str, count: int) -> None:
@@ -80,6 +99,7 @@ def measured(rounds: int, requests: int) -> list[Row]:
     rows: list[Row] = []
     with ExitStack() as stack:
         services = {kind: started(stack, settings) for kind, settings in KINDS.items()}
+        wait_for_challenger(services["with, and a challenger"][0])
         for address, _ in services.values():
             round_of(address, 4, requests)
         for clients in CLIENTS:

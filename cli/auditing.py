@@ -98,27 +98,25 @@ def export(trail: Trail = None) -> None:
 def replay(
     seq: Annotated[int, typer.Argument(help="The number of the entry.")],
     input: Annotated[
-        Path | None, typer.Option("--input", help="What was sent, where the trail keeps no inputs.")
+        Path | None, typer.Option("--input", help="What was sent, where the trail keeps no inputs; a job's upload.")
     ] = None,
     bundle: BundleDir = None,
     trail: Trail = None,
     json: Json = False,
 ) -> None:
-    """Compute a score of the trail again; exits 1 and lists the differences unless the same was told."""
+    """Compute a score or a portfolio of the trail again; exits 1 and lists the differences unless the same was told."""
     from serving.audit.replaying import replay as compute
 
-    try:
-        content = input.read_bytes() if input else None
-    except OSError as error:
-        raise UnreachableError(f"{input}: {error.strerror}") from None
-    with opened(trail) as store:
-        result = compute(store, seq, content, bundle)
+    with opened(trail) as store, working("computing"):
+        result = compute(store, seq, input, bundle)
     if json:
         print_json(result)
     else:
         same = "the same bytes" if result.same_bytes else "the same probabilities"
         out.print(f"Entry {seq}, {result.action} of {result.time}, bundle {result.bundle}, product {result.product}:")
-        out.print(f"{len(result.differences)} differences." if result.differences else f"{same.capitalize()}.")
+        where = f" in {len(result.compared)} files: {', '.join(result.compared)}" if result.compared else ""
+        count = len(result.differences)
+        out.print(f"{count} difference{'s' * (count != 1)}." if count else f"{same.capitalize()}{where}.")
     if result.differences:
         other = result.product != result.product_now
         why = f" Another version told it: {result.product}, and this is {result.product_now}." if other else ""

@@ -330,6 +330,12 @@ def serve(
         str | None,
         typer.Option("--bundle", help="A bundle's directory, or models:/tender-risk@champion in MLflow."),
     ] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            help="Score by this bundle too, for metrics alone: 'challenger', a directory, or an address in MLflow."
+        ),
+    ] = None,
 ) -> None:
     """Start the service: pages at /, the API beside them."""
     from serving.running import serve as start
@@ -337,13 +343,16 @@ def serve(
     with tempfile.TemporaryDirectory() as scratch:
         if bundle:
             os.environ["TENDER_RISK_BUNDLE"] = str(_fetched(bundle, Path(scratch)))
+        if shadow:
+            named = shadow if shadow == "challenger" else str(_fetched(shadow, Path(scratch)))
+            os.environ["TENDER_RISK_SHADOW"] = named
         start(host, port)
 
 
 def _fetched(bundle: str, into: Path) -> Path:
-    """The directory of a bundle; one at an address in MLflow is copied first."""
+    """The directory of a bundle; one at an address in MLflow is copied first, to a directory of its own."""
     if not bundle.startswith(("models:/", "runs:/")):
         return Path(bundle).resolve()
     from training import tracking
 
-    return tracking.fetch(bundle, into)
+    return tracking.fetch(bundle, Path(tempfile.mkdtemp(dir=into)))

@@ -8,9 +8,7 @@ manifest holds the digest of every file. No pickle anywhere.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
@@ -32,7 +30,7 @@ from features.track_records.register_history import RegisterHistory
 from models import register_histories
 from models.boosters import checked_boosters, join_boosters
 from models.bundle_files import MANIFEST as MANIFEST  # noqa: PLC0414 - as bundles.MANIFEST it is used
-from models.bundle_files import is_name, manifest_bytes, own_bytes, sha256
+from models.bundle_files import file_digest, is_name, manifest_bytes, own_bytes, pointed_version, sha256
 from models.calibration import Calibration
 from models.effects import LAYERS, EffectTable, FactorEffect, Layer
 from models.reference_classes import ClassRates, placement
@@ -49,10 +47,9 @@ READABLE = (2, 3, FORMAT)
 """Formats that can be read. Those of format 2 have no training profile, those of format 3 no effects."""
 RELEASED = Path(os.environ.get("TENDER_RISK_BUNDLES") or Path(__file__).parent / "released")
 POINTER = RELEASED / "current"
+"""The file that holds the version of the bundle that is served."""
 CHOSEN = "TENDER_RISK_BUNDLE"
 """The variable that names another directory than the released bundle's."""
-MAX_VERSION = 100
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 CARD, CALIBRATION = "MODEL_CARD.md", "calibration.json"
 TRACK_RECORDS, TRAINING_PROFILE = "track_records.parquet", "reference.json"
 FAILURE_OUTCOMES = ("no_award", "early_end")
@@ -315,13 +312,21 @@ def released() -> Path:
     """
     if chosen := os.environ.get(CHOSEN):
         return Path(chosen)
-    try:
-        version = POINTER.read_bytes()[:MAX_VERSION].decode("utf-8", "replace").strip()
-    except OSError:
-        raise BundleError("no bundle is released. Run 'tender-risk train' and 'tender-risk release'") from None
-    if not _VERSION.fullmatch(version):
-        raise BundleError(f"{POINTER} names no version: {version[:40]!r}")
+    version = pointed_version(POINTER)
+    if version is None:
+        raise BundleError("no bundle is released. Run 'tender-risk train' and 'tender-risk release'")
     return RELEASED / version
+
+
+def challenger_pointer() -> Path:
+    """The file that holds the version of the challenger, if there is one."""
+    return POINTER.with_name("challenger")
+
+
+def challenger() -> Path | None:
+    """The directory of the challenger; None if there is none. Raises BundleError."""
+    version = pointed_version(challenger_pointer())
+    return RELEASED / version if version else None
 
 
 def save(bundle: Bundle, directory: Path, key: Ed25519PrivateKey | None = None) -> None:
@@ -353,7 +358,7 @@ def _write(bundle: Bundle, directory: Path) -> None:
     for name, other in bundle.registers.items():
         _write(other, directory / name)
     files = sorted(file for file in directory.rglob("*") if file.is_file())
-    digests = {file.relative_to(directory).as_posix(): _file_digest(file) for file in files}
+    digests = {file.relative_to(directory).as_posix(): file_digest(file) for file in files}
     manifest = msgspec.structs.replace(bundle.manifest, digests=digests, registers=tuple(bundle.registers))
     (directory / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
@@ -493,11 +498,6 @@ def _unknown_features(manifest: BundleManifest) -> list[str]:
 def known_features(manifest: BundleManifest) -> Mapping[str, Feature]:
     """The catalogue, and the features that a manifest declares."""
     return {**catalogue(), **own_features(manifest.own_columns)} if manifest.own_columns else catalogue()
-
-
-def _file_digest(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _cases_table(history: CaseHistory) -> pa.Table:

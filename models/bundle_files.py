@@ -15,6 +15,8 @@ MAX_FILE_BYTES = 256 * 2**20
 """The largest released file has less than a tenth of it."""
 _NAME = re.compile(r"(?:[a-z0-9_]+/)?[A-Za-z0-9_.-]+\.(?:json|ubj|parquet|md|svg)")
 """What a file of a bundle may be called: a name of a known kind, in the directory or in that of one register."""
+MAX_VERSION = 100
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def is_name(name: str) -> bool:
@@ -36,6 +38,17 @@ def own_bytes(directory: Path, name: str, most: int = MAX_FILE_BYTES) -> bytes |
     return content if len(content) <= most else None
 
 
+def pointed_version(pointer: Path) -> str | None:
+    """The version that a pointer file names; None without the file. Raises BundleError if it names none."""
+    try:
+        version = pointer.read_bytes()[:MAX_VERSION].decode("utf-8", "replace").strip()
+    except OSError:
+        return None
+    if not _VERSION.fullmatch(version):
+        raise BundleError(f"{pointer} names no version: {version[:40]!r}")
+    return version
+
+
 def manifest_bytes(directory: Path) -> bytes:
     """The manifest of the bundle in a directory. Raises BundleError."""
     try:
@@ -50,3 +63,9 @@ def manifest_bytes(directory: Path) -> bytes:
 def sha256(content: bytes) -> str:
     """The SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def file_digest(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

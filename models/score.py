@@ -153,18 +153,30 @@ def select_model(bundle: Bundle, own: Bundle, stage: Stage) -> tuple[Bundle, Sta
     return chosen, at, (no_failure, *more)
 
 
-def score(bundle: Bundle, process: Process, stage: Stage | None = None, explain: bool = True) -> Score:
+def score(
+    bundle: Bundle,
+    process: Process,
+    stage: Stage | None = None,
+    explain: bool = True,
+    watch: Callable[[Predictions], None] = lambda _: None,
+) -> Score:
     """The score of a process at a stage: by default the latest of which it holds a fact.
 
-    Raises DataError that names the place if the process cannot be read as a tender, or if the stage is none.
+    `watch` is given what was predicted, of one tender. Raises DataError that names the place if the process cannot be
+    read as a tender, or if the stage is none.
     """
     one = case(bundle, process, stage)
-    return explained(one) if explain else scores([one])[0]
+    predicted = _predict([one])
+    watch(predicted)
+    return _explained(one, predicted) if explain else Scores.of(predicted).score(0, one)
 
 
 def explained(one: Case) -> Score:
     """The score of one case with its reasons, its factors and what is unknown."""
-    predicted = _predict([one])
+    return _explained(one, _predict([one]))
+
+
+def _explained(one: Case, predicted: Predictions) -> Score:
     weighed = (feature.name for feature in one.bundle.weighed)
     known = (None if math.isnan(value) else value for value in predicted.feature_values[0].tolist())
     values = dict(zip(weighed, known, strict=True))

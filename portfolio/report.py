@@ -91,7 +91,7 @@ def render_report(
         more_facts=max(len(facts) - MOST_FACTS, 0),
         bundle=bundle.manifest,
         limits=LIMITS,
-        today=datetime.now(UTC).date().isoformat(),
+        today=str(manifest.get("created") or datetime.now(UTC).isoformat())[:10],
     )
 
 

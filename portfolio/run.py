@@ -45,7 +45,7 @@ class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
     `format` is one of `output.FORMATS`. `since` is an earlier run's output or worklist as Parquet. `outcomes` is a
     Parquet file with the columns `ocid` and `failed`, and `known_on` if the days are known, or a history of one's own:
     they move the level at which this run scores, and stand in the report. `report` is where the report goes; it needs
-    `worklist`.
+    `worklist`. `created` dates manifest and report, in place of the time at which they are written.
     """
 
     source: Path
@@ -59,6 +59,7 @@ class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
     since: Path | None = None
     report: Path | None = None
     outcomes: Path | None = None
+    created: str = ""
 
     @property
     def parts_folder(self) -> Path:
@@ -227,7 +228,7 @@ def _write_outputs(
         output.convert_parquet(rows, run.out, run.format)
     known = fingerprint.result()
     manifest = RunManifest(
-        created=utc_now(),
+        created=run.created or utc_now(),
         inputs=known.inputs,
         bundle=run.options.bundle,
         bundle_sha256=known.bundle,

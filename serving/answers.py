@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
-import prometheus_client
 from starlette.responses import Response
 
 from models import comparables as comparing
@@ -20,6 +19,7 @@ from models.comparables import Comparables
 from models.score import Score
 from models.suggest import Suggestions
 from models.what_if import WhatIf
+from serving import metering, shadow
 from serving.audit import noting
 from serving.audit.entry import Action, AuditedScore
 from serving.requests import ScoreBody, ScoreRequest, TenderBody, decode, read_many, read_request
@@ -35,9 +35,6 @@ MAX_COMPARABLES = 50
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Of every answer that is no page: it is what it says, and nobody keeps it."""
 
-SCORES = prometheus_client.Counter(
-    "tender_risk_scores", "Answers of /score, and those in /score_many.", ("stage", "band")
-)
 log = logging.getLogger("tender_risk")
 _encode = msgspec.json.Encoder().encode
 
@@ -105,9 +102,10 @@ def _answered(action: Action, raw: bytes) -> Response:
         return error_response(error)
     for each in content if isinstance(content, list) else [content]:
         if isinstance(each, Score):
-            SCORES.labels(each.stage, each.band).inc()
+            metering.count_score(each)
     answer = json_response(content)
     noting.note_answer(action, raw, scores, bytes(answer.body), bundle_identity())
+    shadow.offer(action, raw, content)
     return answer
 
 
@@ -162,7 +160,9 @@ def score_request(request: ScoreRequest, bundle: Bundle | None = None) -> Score:
     """The score of one request, by the bundle that is served or another. Raises DataError with paths into the body."""
     try:
         process = to_process(request.document)
-        score = scoring.score(bundle or served_bundle(), process, stage=request.stage, explain=request.explain)
+        score = scoring.score(
+            bundle or served_bundle(), process, request.stage, request.explain, watch=metering.note_prediction
+        )
     except DataError as error:
         raise error.under(request.where) from None
     if request.warnings:
@@ -186,7 +186,8 @@ def error_response(error: TenderRiskError) -> Response:
 
 
 def error_answer(error: TenderRiskError) -> ErrorAnswer:
-    """An error in the contract's shape."""
+    """An error in the contract's shape; it is counted."""
+    metering.count_error(error)
     problems: list[Problem] = getattr(error, "problems", [])
     text = str(problems[0]) if problems else str(error)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -201,6 +202,7 @@ def _score_entry(entry: Any, where: str, defaults: ScoreRequest, bundle: Bundle)
     except Exception:
         # Our mistake, not the sender's: the other tenders still get their answer.
         log.exception("score_many %s", where)
+        metering.count_error(None)
         return ErrorAnswer(error=UNEXPECTED, problems=(Problem(path=where, problem=UNEXPECTED),))
 
 

@@ -8,6 +8,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving import shadow
 from serving.answers import json_response
 from serving.jobs import job_service
 from serving.served import refused, served
@@ -32,6 +33,6 @@ async def readyz(request: Request) -> Response:
         ready=ready,
         bundle=current.version,
         bundle_sha256=current.bundle.sha256,
-        warnings=tuple(filter(None, [refused(), unsigned, jobs, job_service.doubt()])),
+        warnings=tuple(filter(None, [refused(), unsigned, jobs, job_service.doubt(), shadow.trouble()])),
     )
     return json_response(state, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)

@@ -17,7 +17,7 @@ import ipaddress
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -25,6 +25,7 @@ import msgspec
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.answers import ErrorAnswer, json_response
+from serving.audit.noting import note_keys
 from serving.callers import current_caller
 from serving.key_file import KEYS, KEYS_FILE, REMEDY, ApiKey, digest, key_place, plain_keys, read_keys, today
 from tenders.errors import TenderRiskError, UsageError
@@ -43,6 +44,7 @@ MAX_CLIENTS = 10_000
 """Addresses of which is known which keys they sent."""
 
 FileState: TypeAlias = tuple[int, ...]
+KeyNote: TypeAlias = Callable[[set[str], str], None]
 
 log = logging.getLogger("tender_risk.keys")
 
@@ -82,20 +84,25 @@ def is_loopback(host: str | None) -> bool:
 class CurrentKeys:
     """The keys as they are now. Once there are some, there is no way in without one, also if they are lost.
 
-    Raises as `configured` does when it is made. A file that is not valid later leaves no key at all.
+    Raises as `configured` does when it is made. A file that is not valid later leaves no key at all. `note` is given
+    the keys that open, and what has changed: a file that was edited by hand leaves no other trace.
     """
 
-    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environment: Mapping[str, str] = os.environ, note: KeyNote = lambda *_: None) -> None:
         self._environment = dict(environment)
+        self._note = note
         self._file = key_place(environment)
         self._state = self._file_state()
         self._keys = configured(self._environment)
         self.required = bool(self._keys)
+        if self.required:
+            self._note(_labels(self._keys), "")
 
     def current(self) -> Mapping[str, ApiKey]:
         """The keys that open, by their digests; the file is read again if it has changed."""
         if (state := self._file_state()) != self._state:
             self._state = state
+            before = _labels(self._keys)
             try:
                 self._keys = configured(self._environment)
                 log.warning("the key file was read again: %d keys", len(self._keys))
@@ -103,6 +110,9 @@ class CurrentKeys:
                 self._keys = {}
                 log.error("no key opens until this is mended: %s", error)
             self.required = True
+            now = _labels(self._keys)
+            new, gone = ", ".join(sorted(now - before)), ", ".join(sorted(before - now))
+            self._note(now, "; ".join(filter(None, [new and f"new: {new}", gone and f"gone: {gone}"])))
         return self._keys
 
     def _file_state(self) -> FileState:
@@ -111,6 +121,11 @@ class CurrentKeys:
         except OSError:
             found = None
         return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode) if found else ()
+
+
+def _labels(keys: Mapping[str, ApiKey]) -> set[str]:
+    """How the trail calls keys: by name, id and scopes."""
+    return {f"{key.name} {key.id} ({', '.join(key.scopes)})" for key in keys.values()}
 
 
 class KeyUse:
@@ -194,7 +209,7 @@ class KeyGuard:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.keys = CurrentKeys()
+        self.keys = CurrentKeys(note=note_keys)
         self.wrong = WrongKeys()
         self.use = KeyUse()
 

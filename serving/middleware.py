@@ -21,10 +21,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving import metering
 from serving.answers import UNEXPECTED, ErrorAnswer, error_response, json_response
 from serving.jobs.settings import HOSTS, UPLOAD_MINUTES, settings
 from serving.keys import OPEN_PATHS, is_loopback
 from serving.pages.rendering import missing_page
+from serving.served import served_bundle
 from tenders.errors import Problem, TenderRiskError, TooLargeError
 from tenders.io.read import MAX_BYTES, too_many_bytes
 
@@ -61,6 +63,7 @@ log = logging.getLogger("tender_risk.access")
 
 async def metrics(_: Request) -> Response:
     """All metrics in Prometheus' text format; of all workers, if BentoML runs several."""
+    metering.show_recent(served_bundle())
     registry = prometheus_client.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = prometheus_client.CollectorRegistry()
@@ -95,6 +98,7 @@ class RequestMetrics:
             await self.app(scope, receive, watch)
         except Exception:
             log.exception("%s %r", scope["method"], _without_id(scope["path"]))
+            metering.count_error(None)
             if status:
                 raise
             await json_response(ErrorAnswer(error=UNEXPECTED), 500)(scope, receive, watch)

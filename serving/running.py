@@ -51,7 +51,9 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         from serving.middleware import SERVED_HOSTS, host_name
         from serving.served import served
         from serving.service import TenderRisk
+        from serving.shadow import chosen_shadow
 
+        chosen_shadow()
         # A trail that cannot be written, like a bad bundle, is an error of the command and not of the first request.
         served_trail()
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.

@@ -24,7 +24,7 @@ from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
 from portfolio.manifest import bundle_digest
-from tenders.errors import BundleError
+from tenders.errors import BundleError, UnreachableError
 from tenders.facts import STAGES
 from tenders.io.read import to_process
 
@@ -157,12 +157,18 @@ def _switch(new: ServedBundle) -> None:
 class BundleWatch(threading.Thread):
     """Looks at the pointer file, and serves the bundle that it names once that has been read and checked.
 
-    A bundle that is refused leaves the old one in service; it is tried again when the pointer is written again.
+    A bundle that is refused leaves the old one in service; it is tried again when the pointer is written again. `note`
+    is given the new bundle and the old one before the new one is served; while it raises UnreachableError the old one
+    stays.
     """
 
-    def __init__(self, prepare: Sequence[Callable[[], object]] = ()) -> None:
+    def __init__(
+        self,
+        prepare: Sequence[Callable[[], object]] = (),
+        note: Callable[[ServedBundle, ServedBundle], None] = lambda *_: None,
+    ) -> None:
         super().__init__(name="bundle", daemon=True)
-        self._prepare = prepare
+        self._prepare, self._note = prepare, note
         self._stopping = threading.Event()
         self._seen: tuple[int, ...] = ()
 
@@ -199,6 +205,13 @@ class BundleWatch(threading.Thread):
             # Whatever is wrong with the new one, the old one still answers.
             _refuse(f"it cannot be used ({type(error).__name__})", current)
             log.exception("%s", _state.refused)
+            return
+        try:
+            self._note(new, current)
+        except UnreachableError as error:
+            _refuse(str(error), current)
+            log.error("%s", _state.refused)
+            self._seen = ()
             return
         _switch(new)
         log.warning("%s is served in place of %s", new.version, current.version)

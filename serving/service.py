@@ -20,9 +20,9 @@ from models.comparables import Comparables
 from models.score import Score
 from models.suggest import Suggestions
 from models.what_if import WhatIf
-from serving import answers, openapi
+from serving import answers, openapi, shadow
 from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
-from serving.audit.noting import AuditGate
+from serving.audit.noting import AuditGate, note_bundle
 from serving.health import readyz
 from serving.jobs import api, job_service
 from serving.keys import KeyGuard
@@ -45,7 +45,7 @@ from serving.pages import (
 from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import ManyBody, ScoreBody, TenderBody
-from serving.served import BundleWatch, PinnedBundle
+from serving.served import BundleWatch, PinnedBundle, ServedBundle, served
 from tenders.facts import STAGES
 
 # Long work (many tenders, large bodies) runs in threads, so that health checks and other requests are answered
@@ -116,6 +116,11 @@ def prepare_pages() -> None:
         result.served_peers(stage)
 
 
+def note_served(new: ServedBundle, old: ServedBundle | None = None) -> None:
+    """Notes in the trail which bundle answers from now on."""
+    note_bundle(new.version, new.bundle.sha256, new.bundle.signer, old.header if old else "")
+
+
 pages = Starlette(
     routes=[
         Route("/", home.start_page, methods=["GET"]),
@@ -164,14 +169,17 @@ class TenderRisk:
     def __init__(self) -> None:
         # Templates are compiled and peers are scored at their first use, so this comes before the first request.
         prepare_pages()
-        self.watch = BundleWatch([prepare_pages])
+        note_served(served())
+        self.watch = BundleWatch([prepare_pages], note_served)
         self.watch.start()
+        shadow.start()
         job_service.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def stop(self) -> None:
         """Queues the running job again, for the next service."""
         self.watch.stop()
+        shadow.stop()
         job_service.stop()
 
     @bentoml.api(route="/score", **described(ScoreBody, Score))  # type: ignore[untyped-decorator]

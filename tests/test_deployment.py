@@ -1,17 +1,16 @@
-"""What is deployed is as the pages say: the unit is valid and hardened, the recipe names what there is, the dashboard too."""
+"""What is deployed is as the pages say: the unit is valid and hardened, the recipe names what there is.
+
+What the dashboard asks for: `tests/serving/test_metering.py`.
+"""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
-
-from tests.serving.conftest import address, running
 
 ROOT = Path(__file__).parent.parent
 DEPLOYMENT = ROOT / "deployment"
@@ -47,21 +46,3 @@ def test_the_recipe_copies_what_there_is() -> None:
     copied = [name for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.M) for name in line.split()]
     assert copied and [name for name in copied if not (ROOT / name).exists()] == []
     assert "--require-hashes" in text and re.search(r"^USER 10001$", text, re.M)
-
-
-def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
-    asked = {
-        name
-        for panel in json.loads((DEPLOYMENT / "grafana.json").read_text())["panels"]
-        for target in panel["targets"]
-        for name in re.findall(r"tender_risk_\w+", target["expr"])
-    }
-    with running() as process, httpx.Client(base_url=address(process), timeout=60) as http:
-        http.post("/score", json={"tender": {"title": "x"}})
-        text = http.get("/metrics").text
-    assert len(asked) >= 8
-    declared = set(re.findall(r"^# TYPE (\w+)", text, re.M))
-    assert {
-        name for name in asked if not {name, name.removesuffix("_count"), name.removesuffix("_bucket")} & declared
-    } == set()
-    assert re.search(r'tender_risk_scores_total\{band="[a-z ]+",stage="draft"\} 1.0', text)

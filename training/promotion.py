@@ -1,7 +1,8 @@
 """Which released bundle is served: champion and challenger, how they are compared, promotion and the way back.
 
-A release is a bundle under `models/released`. The pointer file there names the one that is served, the champion; a file
-beside it names the former one. MLflow knows the same by aliases. If the two disagree, the files are right.
+A release is a bundle under `models/released`. The pointer file there names the one that is served, the champion; files
+beside it name the former one and the challenger. MLflow knows the same by aliases. If the two disagree, the files are
+right.
 
 Two models are compared on the same cases, which neither had seen: every metric in every register, outcome and stage,
 and in every large group of its cases. By chance alone some of so many differences would look bad. So the intervals,
@@ -183,7 +184,7 @@ def release(run_id: str, today: datetime | None = None, key: Path | None = None)
             _serve(model, None)
         else:
             tracking.set_alias("champion", _registered(champion))
-            tracking.set_alias("challenger", model)
+            _set_challenger(model)
     except BaseException:
         if served() != version:
             shutil.rmtree(bundles.RELEASED / version)
@@ -232,7 +233,7 @@ def promote(uncompared: bool = False, progress: Progress = lambda _: None) -> Pr
         former = _registered(champion)
     if promoted:
         _serve(challenger, former)
-        tracking.set_alias("challenger", None)
+        _set_challenger(None)
     return PromotionResult(
         champion=champion or "", challenger=challenger.version, promoted=promoted, comparison=comparison
     )
@@ -254,7 +255,7 @@ def rollback() -> RollbackResult:
         tracking.set_alias("champion", _registered(former))
         tracking.set_alias("former", None)
         if tracking.model_of("challenger") is None:
-            tracking.set_alias("challenger", _registered(champion))
+            _set_challenger(_registered(champion))
     except UnreachableError as error:
         raise UnreachableError(f"{former} is served again, but its aliases were not moved: {error}") from None
     return RollbackResult(champion=former, withdrawn=champion)
@@ -393,6 +394,16 @@ def _serve(champion: RegisteredModel, former: RegisteredModel | None) -> None:
     tracking.set_alias("champion", champion)
     if former:
         tracking.set_alias("former", former)
+
+
+def _set_challenger(model: RegisteredModel | None) -> None:
+    tracking.set_alias("challenger", model)
+    # Services look here for what to score by in the shadow: they know nothing of the store.
+    pointer = bundles.challenger_pointer()
+    if model:
+        write_pointer(pointer, model.version)
+    else:
+        pointer.unlink(missing_ok=True)
 
 
 def _compare_runs(champion: str, challenger: RegisteredModel, progress: Progress) -> Comparison:

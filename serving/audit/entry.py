@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,9 +35,11 @@ Action = Literal[
     "job deleted",
     "job expired",
     "job served",
+    "bundle served",
     "bundle released",
     "bundle promoted",
     "bundle rolled back",
+    "keys in force",
     "key added",
     "key revoked",
     "back-up restored",
@@ -55,13 +57,32 @@ class AuditedScore(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     refused: bool = False
 
 
+class AuditedPortfolio(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the files of a portfolio depend on, beside the upload, its stage and the bundle.
+
+    `name` is the SHA-256 of the name that the upload was kept under, `created` the time in its manifest. `since` says
+    that it was compared with an earlier job. The rest is as in `serving.jobs.job.JobOptions`.
+    """
+
+    name: str
+    created: str
+    register: str | None = None
+    capacity: int
+    rank_by: str
+    most_per_buyer: int | None = None
+    sample: float = 0.0
+    seed: int = 0
+    since: bool = False
+
+
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that was done or said.
 
     `time` is UTC. `key` is the name of the key that a request came with, `user` the user of the machine who ran a
     command. `input`, `output`, `outputs` and `bundle_sha256` are SHA-256 digests: of the bytes that came, of the bytes
     that were answered, of a job's files by name, and of the bundle's manifest. `job` is the beginning of the digest of
-    a job's id, which is a secret. `subject` is what was changed: a version, or the name of a key.
+    a job's id, which is a secret. `subject` is what was changed: a version, or the name of a key; `before` is what it
+    was.
     """
 
     time: str
@@ -79,6 +100,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     results: tuple[AuditedScore, ...] = ()
     job: str = ""
     rows: int | None = None
+    portfolio: AuditedPortfolio | None = None
     subject: str = ""
     before: str = ""
     note: str = ""
@@ -138,6 +160,11 @@ def now_text() -> str:
 def job_label(id: str) -> str:
     """How the trail calls a job: whoever knows the id itself sees the job."""
     return sha256(id.encode())[:16]
+
+
+def entry_now(action: Action, **about: Any) -> AuditEntry:
+    """An entry of what happens now, by this version of the product; `about` are the entry's other fields."""
+    return AuditEntry(time=now_text(), action=action, product=product_version(), **about)
 
 
 @cache

@@ -6,6 +6,7 @@ Nobody is told a number that the trail does not have: if it cannot be written, t
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextvars import ContextVar
@@ -23,16 +24,19 @@ from serving.audit.entry import (
     AuditedScore,
     AuditEntry,
     AuditHead,
+    entry_now,
     job_label,
-    now_text,
-    product_version,
     sha256,
 )
-from serving.audit.trail import AuditTrail, served_trail
+from serving.audit.trail import AuditTrail, machine_user, served_trail
 from serving.callers import current_caller
+from serving.metering import count_error
 from tenders.errors import UnreachableError
 from tenders.facts import Stage
 
+MAX_KEYS = 100
+"""Keys that one entry names."""
+log = logging.getLogger("tender_risk.audit")
 REFUSED = (
     b'{"error":"the audit trail cannot be written, so nothing is answered; the service\'s log has why","problems":[]}'
 )
@@ -71,10 +75,8 @@ def note_answer(
         return
     results = tuple(scores)
     stages = {result.stage for result in results if result.stage}
-    entry = AuditEntry(
-        time=now_text(),
-        action=action,
-        product=product_version(),
+    entry = entry_now(
+        action,
         input=sha256(raw),
         output=sha256(output),
         stage=stages.pop() if len(stages) == 1 else None,
@@ -89,10 +91,8 @@ def note_page(page: str, content: bytes, score: Score, bundle: tuple[str, str]) 
     """Notes a page that shows a score: `content` is the file that its reader can save of the draft."""
     if not is_noted():
         return
-    entry = AuditEntry(
-        time=now_text(),
-        action="page",
-        product=product_version(),
+    entry = entry_now(
+        "page",
         page=page,
         input=sha256(content),
         stage=score.stage,
@@ -105,16 +105,7 @@ def note_page(page: str, content: bytes, score: Score, bundle: tuple[str, str]) 
 
 def note_job(action: Action, id: str, input: str = "", stage: Stage | None = None, page: str = "") -> None:
     """Notes what a request does to a job, or which page or file of its results it is given."""
-    entry = AuditEntry(
-        time=now_text(),
-        action=action,
-        product=product_version(),
-        job=job_label(id),
-        input=input,
-        stage=stage,
-        page=page,
-    )
-    note(entry)
+    note(entry_now(action, job=job_label(id), input=input, stage=stage, page=page))
 
 
 def note_job_end(action: Action, id: str, owner: str, **about: Any) -> None:
@@ -124,9 +115,39 @@ def note_job_end(action: Action, id: str, owner: str, **about: Any) -> None:
     """
     trail = served_trail()
     if trail is not None:
-        job = job_label(id)
-        entry = AuditEntry(time=now_text(), action=action, product=product_version(), key=owner, job=job, **about)
+        trail.append(entry_now(action, key=owner, job=job_label(id), **about)).result()
+
+
+def note_bundle(version: str, sha256: str, signer: str, before: str = "") -> None:
+    """Notes that this process serves a bundle from now on, in place of the one `before`, and waits until that is
+    durable. Raises UnreachableError."""
+    trail = served_trail()
+    if trail is not None:
+        signed = f"signed by {signer}" if signer else "not signed"
+        entry = entry_now(
+            "bundle served",
+            user=machine_user(),
+            subject=version,
+            before=before,
+            bundle=version,
+            bundle_sha256=sha256,
+            note=signed,
+        )
         trail.append(entry).result()
+
+
+def note_keys(names: Iterable[str], change: str) -> None:
+    """Notes which keys open from now on, by name and id, and what has changed. A trail that cannot be written is
+    logged: until it can, no answer leaves in any case."""
+    listed = sorted(names)
+    more = f" and {len(listed) - MAX_KEYS} more" if len(listed) > MAX_KEYS else ""
+    try:
+        trail = served_trail()
+        if trail is not None:
+            subject = f"{', '.join(listed[:MAX_KEYS])}{more}"
+            trail.append(entry_now("keys in force", user=machine_user(), subject=subject, note=change)).result()
+    except UnreachableError as error:
+        log.error("%s", error)
 
 
 def audited(score: Score) -> AuditedScore:
@@ -165,8 +186,9 @@ class AuditGate:
                 try:
                     for future in request.pending:
                         await _durable(future)
-                except UnreachableError:
+                except UnreachableError as error:
                     is_refused = True
+                    count_error(error)
                     await _refuse(send)
                 request.pending.clear()
             if not is_refused:

@@ -1,7 +1,12 @@
-"""Computes again what an entry of the trail says was told, from the same input by the same bundle."""
+"""Computes again what an entry of the trail says was told, from the same input by the same bundle.
+
+A portfolio is computed again as a job is done, with the options that its entry has, and the digests of its files are
+compared. What a job of before was compared with is not there any more: then its rows alone are.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +16,38 @@ from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
 from serving.answers import ANSWERS, json_bytes
-from serving.audit.entry import SCORES, AuditedScore, AuditEntry, product_version, read_entry, sha256
+from serving.audit.entry import (
+    SCORES,
+    Action,
+    AuditedPortfolio,
+    AuditedScore,
+    AuditEntry,
+    product_version,
+    read_entry,
+    sha256,
+)
 from serving.audit.noting import audited
 from serving.audit.store import AuditStore
+from serving.jobs.again import RepeatedJob, repeat_job
+from serving.jobs.job import JobOptions
+from serving.jobs.paths import safe_name
 from serving.pages.drafts import read_upload
-from tenders.errors import BundleError, DataError, UsageError
+from tenders.errors import BundleError, DataError, UnreachableError, UsageError
 from tenders.facts import STAGES
+from tenders.io.blocks import describe_file
 
 MAX_DIFFERENCES = 20
+DONE: Action = "job done"
+ROWS = ("scored.parquet", "scored.parquet.errors")
+"""The files of a job that do not depend on how its rows are ranked."""
+NOT_OPTIONS = ("name", "created", "since")
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """An entry that was computed again. `differences` are in words; there are none if all is the same.
 
-    `same_bytes` says whether the answer has the digest that the entry has; None for a page, of which its probabilities
-    are kept.
+    `same_bytes` says whether the answer, or each of the files `compared`, has the digest that the entry has; None for a
+    page, of which its probabilities are kept.
     """
 
     seq: int
@@ -36,27 +58,41 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     product_now: str
     same_bytes: bool | None
     differences: tuple[str, ...]
+    compared: tuple[str, ...] = ()
 
 
-def replay(store: AuditStore, seq: int, content: bytes | None = None, directory: Path | None = None) -> Replay:
-    """Computes the entry again, from `content` where inputs are not kept, by the bundle in `directory`.
+def replay(store: AuditStore, seq: int, sent: bytes | Path | None = None, directory: Path | None = None) -> Replay:
+    """Computes the entry again, from what was `sent` where inputs are not kept, by the bundle in `directory`.
 
-    Without a directory, the released bundle of the entry's version is taken. Raises UsageError for an entry that is
-    none of a score, or without its input; DataError for another input than the entry's; BundleError for another bundle.
+    Without a directory, the released bundle of the entry's version is taken. A portfolio takes the path of the upload,
+    under the name that it had. Raises UsageError for an entry that is neither of a score nor of a portfolio that is
+    done, or without its input; DataError for another input than the entry's; BundleError for another bundle;
+    UnreachableError if the input cannot be read.
     """
     row = store.row(seq)
     if row is None:
         raise UsageError(f"the trail has no entry {seq}")
     entry = read_entry(row.entry)
+    if entry.action == DONE:
+        return _replay_job(entry, seq, sent, directory)
     if entry.action not in SCORES:
-        raise UsageError(f"entry {seq} is {entry.action!r}: only {', '.join(SCORES)} are computed again")
-    content = _input(store, entry, content)
+        raise UsageError(f"entry {seq} is {entry.action!r}, and {_replayed(store, entry)}")
+    try:
+        content = _input(store, entry, sent.read_bytes() if isinstance(sent, Path) else sent)
+    except OSError as error:
+        raise UnreachableError(f"{sent!s}: {error.strerror}") from None
     bundle = _bundle(entry, directory)
     output, results = _computed(entry, content, bundle)
     same_bytes = None if output is None else sha256(output) == entry.output
     differences = [*_differences(entry.results, results)]
     if same_bytes is False and not differences:
         differences = ["every probability is the same, and the rest of the answer is not"]
+    return _replay(entry, seq, same_bytes, differences)
+
+
+def _replay(
+    entry: AuditEntry, seq: int, same_bytes: bool | None, differences: Sequence[str], compared: Sequence[str] = ()
+) -> Replay:
     return Replay(
         seq=seq,
         action=entry.action,
@@ -66,7 +102,54 @@ def replay(store: AuditStore, seq: int, content: bytes | None = None, directory:
         product_now=product_version(),
         same_bytes=same_bytes,
         differences=tuple(differences[:MAX_DIFFERENCES]),
+        compared=tuple(compared),
     )
+
+
+def _replayed(store: AuditStore, entry: AuditEntry) -> str:
+    """What can be computed again instead of an entry."""
+    for seq, text, _ in store.rows() if entry.job else ():
+        of = read_entry(text)
+        if (of.action, of.job) == (DONE, entry.job):
+            return f"what was told in this job is computed again as entry {seq}, {DONE!r}"
+    return f"only {', '.join((*SCORES, DONE))} are computed again"
+
+
+def _replay_job(entry: AuditEntry, seq: int, upload: bytes | Path | None, directory: Path | None) -> Replay:
+    if not isinstance(upload, Path):
+        raise UsageError(f"uploads are kept with their jobs: give the file whose SHA-256 is {entry.input} with --input")
+    name, portfolio = safe_name(upload.name), entry.portfolio
+    digest = describe_file(upload).sha256
+    if digest != entry.input:
+        raise DataError.at("", f"the input's SHA-256 is {digest}, and the entry's {entry.input}")
+    if portfolio and sha256(name.encode()) != portfolio.name:
+        remedy = "Give a copy under that name, which the job's manifest has"
+        raise DataError.at("", f"the file was uploaded under another name than {name}, and its rows hold it", remedy)
+    # An entry of an earlier version does not say how its rows were ranked.
+    options = msgspec.convert(_options(portfolio) if portfolio else {}, JobOptions)
+    options = msgspec.structs.replace(options, stage=entry.stage)
+    made_from = directory or bundles.RELEASED / entry.bundle
+    _bundle(entry, made_from)
+    created = portfolio.created if portfolio else ""
+    again = repeat_job(upload, name, made_from, entry.bundle, options, created)
+    compared = sorted(entry.outputs) if portfolio and not portfolio.since else [n for n in ROWS if n in entry.outputs]
+    differences = job_differences(entry, again, compared)
+    return _replay(entry, seq, not differences, differences, compared)
+
+
+def job_differences(entry: AuditEntry, again: RepeatedJob, compared: Sequence[str]) -> list[str]:
+    """In words, how the files of a job that was repeated differ from those in its entry."""
+    rows = [f"{entry.rows} rows were scored, and {again.rows} are"] if entry.rows != again.rows else []
+    changed = [
+        f"{name} is not made again" if name not in again.outputs else f"{name} is not the same bytes"
+        for name in compared
+        if again.outputs.get(name) != entry.outputs[name]
+    ]
+    return [*rows, *changed]
+
+
+def _options(portfolio: AuditedPortfolio) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.structs.asdict(portfolio).items() if name not in NOT_OPTIONS}
 
 
 def _input(store: AuditStore, entry: AuditEntry, content: bytes | None) -> bytes:

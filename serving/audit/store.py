@@ -19,9 +19,8 @@ from serving.audit.entry import (
     AuditHead,
     AuditRow,
     chained,
+    entry_now,
     entry_text,
-    now_text,
-    product_version,
     read_entry,
     sha256,
 )
@@ -205,7 +204,7 @@ class AuditStore:
         for sql in database.tables:
             database.run(sql)
         if self.head().seq == 0:
-            begun = AuditEntry(time=now_text(), action="trail begun", product=product_version(), before=str(last or ""))
+            begun = entry_now("trail begun", before=str(last or ""))
             with database.writing():
                 if self.head().seq == 0:
                     self._insert([entry_text(begun)])
@@ -284,14 +283,7 @@ class AuditStore:
             if first is None or last is None:
                 return 0
             note = f"{last.seq - first + 1} entries before {before}"
-            pruned = AuditEntry(
-                time=now_text(),
-                action="trail pruned",
-                product=product_version(),
-                user=user,
-                before=str(last),
-                note=note,
-            )
+            pruned = entry_now("trail pruned", user=user, before=str(last), note=note)
             self._insert([entry_text(pruned)])
             self._run("DELETE FROM audit_entries WHERE seq <= ?", last.seq)
             self._run("DELETE FROM audit_inputs WHERE seq <= ?", last.seq)

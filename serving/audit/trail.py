@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 import prometheus_client
 
-from serving.audit.entry import Action, AuditEntry, AuditHead, now_text, product_version
+from serving.audit.entry import Action, AuditEntry, AuditHead, entry_now
 from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail, TrailDatabase
 from serving.jobs.settings import POSTGRESQL, settings
 from tenders.errors import TenderRiskError, UnreachableError, UsageError
@@ -194,16 +194,7 @@ def note_command(action: Action, subject: str, before: str = "", note: str = "")
         return None
     store = open_store(chosen)
     try:
-        entry = AuditEntry(
-            time=now_text(),
-            action=action,
-            product=product_version(),
-            user=machine_user(),
-            subject=subject,
-            before=before,
-            note=note,
-        )
-        return store.append([entry])
+        return store.append([entry_now(action, user=machine_user(), subject=subject, before=before, note=note)])
     finally:
         store.close()
 

@@ -39,13 +39,14 @@ REFUSED, DISK_FULL = 1, 75
 
 class ScoringTask(msgspec.Struct, frozen=True, kw_only=True):
     """What to do: with which bundle (a directory, its version, the SHA-256 of its manifest) and options, and with how
-    many processes."""
+    many processes. `created` dates the results of a job that is done again."""
 
     bundle: str
     version: str
     sha256: str
     options: JobOptions
     workers: int
+    created: str = ""
 
     @property
     def has_bundle(self) -> bool:
@@ -111,6 +112,7 @@ def score_job(paths: JobPaths, task: ScoringTask) -> None:
         worklist=worklist,
         since=_earlier_rows(paths, options),
         report=paths.report,
+        created=task.created,
     )
     if not portfolio_run.manifest_file.exists():
         _run(portfolio_run, ProgressWriter(paths.progress), paths)

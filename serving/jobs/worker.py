@@ -19,6 +19,7 @@ import prometheus_client
 
 from portfolio.manifest import RunManifest
 from serving.audit import noting
+from serving.audit.entry import AuditedPortfolio, sha256
 from serving.jobs import durable, scoring
 from serving.jobs.job import Job, is_id, now
 from serving.jobs.limits import JobLimits
@@ -274,7 +275,7 @@ class Worker(threading.Thread):
             manifest = msgspec.json.decode(paths.manifest.read_bytes(), type=RunManifest)
             # First: nothing is served of a job that the trail does not have.
             outputs = digests(paths)
-            noting.note_job_end("job done", job.id, job.owner, **_audited(manifest), outputs=outputs)
+            noting.note_job_end("job done", job.id, job.owner, **_audited(manifest, job), outputs=outputs)
             self.store.end(job.id, self.runner, "done", rows=manifest.counts.scored, outputs=outputs)
         elif code == scoring.REFUSED and paths.refusal.is_file():
             self._fail(job, paths.refusal.read_text(encoding="utf-8")[:2000])
@@ -291,7 +292,7 @@ class Worker(threading.Thread):
             self._fail(job, "an unexpected error; the log of the service has it")
 
 
-def _audited(manifest: RunManifest) -> dict[str, Any]:
+def _audited(manifest: RunManifest, job: Job) -> dict[str, Any]:
     """What the audit trail keeps of a job that is done."""
     return {
         "input": manifest.inputs[0].sha256 if manifest.inputs else "",
@@ -299,6 +300,17 @@ def _audited(manifest: RunManifest) -> dict[str, Any]:
         "bundle": manifest.options.bundle,
         "bundle_sha256": manifest.bundle_sha256,
         "rows": manifest.counts.scored,
+        "portfolio": AuditedPortfolio(
+            name=sha256(job.name.encode()),
+            created=manifest.created,
+            register=job.options.register,
+            capacity=job.options.capacity,
+            rank_by=job.options.rank_by,
+            most_per_buyer=job.options.most_per_buyer,
+            sample=job.options.sample,
+            seed=job.options.seed,
+            since=job.options.since is not None,
+        ),
     }
 
 

@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from models import score as scoring
 from serving.answers import json_response
+from serving.metering import count_error
 from serving.pages import answer, form, result
 from serving.pages.drafts import Draft, DraftRequest, read_request, read_upload
 from serving.pages.rendering import HEADERS, page
@@ -123,6 +124,8 @@ def _check(draft: Draft) -> None:
 
 def render_form(draft: Draft, error: TenderRiskError | None = None, back: str = "") -> Response:
     """The questions with a draft and, above them, what is wrong; `back` is the address it was opened from."""
+    if error:
+        count_error(error)
     problems = list(getattr(error, "problems", ())) or ([Problem(path="", problem=str(error))] if error else [])
     # A file that could not be read filled no field: its paths are its own.
     form_problems = problems if draft.values else []

@@ -26,6 +26,7 @@ from serving.jobs.paths import JobPaths
 from serving.jobs.receiving import MAX_FIELD_BYTES
 from serving.jobs.results import DamagedResultError
 from serving.jobs.settings import settings
+from serving.metering import count_error
 from serving.pages import answer, home, opening
 from serving.pages.drafts import Draft, DraftRequest
 from serving.pages.rendering import HEADERS, page
@@ -132,6 +133,8 @@ def _empty_form(earlier_text: str) -> Response:
 
 def _form(fields: Mapping[str, str], error: TenderRiskError | None = None, earlier: Job | None = None) -> Response:
     """The form with what was entered, and what is wrong beside its field."""
+    if error:
+        count_error(error)
     problems = list(getattr(error, "problems", ())) or ([Problem(path="", problem=str(error))] if error else [])
     try:
         jobs = newest_jobs()

@@ -10,7 +10,7 @@ import pytest
 
 from models.bundle import Bundle
 from serving.answers import ANSWERS, json_bytes
-from serving.audit.entry import AuditEntry, now_text, product_version, sha256
+from serving.audit.entry import entry_now, sha256
 from serving.audit.store import AuditStore, SqliteTrail
 from tests.cli.conftest import Run
 
@@ -23,10 +23,8 @@ def trail(tmp_path: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> Sq
     monkeypatch.setenv("TENDER_RISK_DATA", str(tmp_path))
     database = SqliteTrail(tmp_path / "audit.sqlite", synced=False)
     answer, scores = ANSWERS["score"](BODY, bundle)
-    entry = AuditEntry(
-        time=now_text(),
-        action="score",
-        product=product_version(),
+    entry = entry_now(
+        "score",
         input=sha256(BODY),
         output=sha256(json_bytes(answer)),
         stage="draft",

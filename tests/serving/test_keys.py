@@ -13,6 +13,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from serving import key_file, keys
+from serving.audit.entry import read_entry
+from serving.audit.store import AuditStore, SqliteTrail
 from serving.running import serve
 from tenders.errors import UnreachableError, UsageError
 from tests.serving.conftest import address, running
@@ -259,6 +261,14 @@ def test_keys_are_added_and_revoked_while_it_runs_also_the_first(tmp_path: Path)
         assert _opening(http, new) == [401]
         file.unlink()
         assert _opening(http, new) == [401] and http.get("/about").status_code == 401
+    store = AuditStore(SqliteTrail(tmp_path / "audit.sqlite", made=False), made=False)
+    entries = [read_entry(text) for _, text, _ in store.rows()]
+    # Nobody ran a command: the service says what opens, each time that the file has changed.
+    first, second = (f"desk {each} (score)" for each in (added.id, key_file.digest(new.encode())[:8]))
+    found = [(entry.subject, entry.note) for entry in entries if entry.action == "keys in force"]
+    both = ", ".join(sorted([first, second]))
+    assert found[:3] == [(first, f"new: {first}"), (both, f"new: {second}"), (second, f"gone: {first}")]
+    assert found[3] == ("", f"gone: {second}")
 
 
 def test_a_key_is_kept_as_a_digest_in_a_file_of_its_owner(file: Path) -> None:

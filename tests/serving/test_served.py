@@ -20,8 +20,10 @@ from models import bundle as bundles
 from models import signatures
 from portfolio.manifest import bundle_digest
 from serving import served
+from serving.audit.entry import read_entry
+from serving.audit.store import AuditStore, SqliteTrail
 from serving.served import HEADER, BundleWatch, ServedBundle
-from tenders.errors import BundleError
+from tenders.errors import BundleError, UnreachableError
 from tests.releases import released_as, replace, trusted
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
@@ -53,9 +55,9 @@ def home(releases: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def service(releases: Path) -> Iterator[httpx.Client]:
-    """A client of a service that serves what the pointer in `releases` names."""
+    """A client of a service that serves what the pointer in `releases` names, and has a challenger score if there is one."""
     write_pointer(releases / "current", OLD)
-    with running(**trusted(releases)) as process, httpx.Client(base_url=address(process)) as http:
+    with running(**trusted(releases), TENDER_RISK_SHADOW="challenger", TENDER_RISK_DATA=str(releases.with_name("served"))) as process, httpx.Client(base_url=address(process)) as http:
         http.timeout = httpx.Timeout(60)
         yield http
 
@@ -128,6 +130,18 @@ def test_a_promotion_and_a_rollback_under_load(http: httpx.Client, releases: Pat
     by_bundle = {version: {p for _, v, p in load.answers if v == version} for version in (OLD, NEW)}
     assert [len(probabilities) for probabilities in by_bundle.values()] == [1, 1]
     assert by_bundle[OLD] != by_bundle[NEW]
+    store = AuditStore(SqliteTrail(releases.with_name("served") / "audit.sqlite", made=False), made=False)
+    entries = [read_entry(text) for _, text, _ in store.rows()]
+    switches = [entry for entry in entries if entry.action == "bundle served"]
+    # At the start, and twice since; each says what was served before, and by whom the new one is signed.
+    assert [entry.subject for entry in switches] == [OLD, NEW, OLD]
+    digests = {version: bundle_digest(releases / version) for version in (OLD, NEW)}
+    assert [entry.bundle_sha256 for entry in switches] == [digests[OLD], digests[NEW], digests[OLD]]
+    assert [entry.before for entry in switches] == ["", *(f"{v}; sha256={digests[v]}" for v in (OLD, NEW))]
+    assert {entry.note for entry in switches} == {"signed by tests"}
+    # What was told by the new one comes after the entry that it is served.
+    first = next(entry.action for entry in entries if entry.bundle == NEW)
+    assert first == "bundle served"
 
 
 def test_it_says_what_it_serves(http: httpx.Client, releases: Path) -> None:
@@ -170,6 +184,40 @@ def test_jobs_keep_the_bundle_with_which_they_began(http: httpx.Client, releases
     for job in (done, later):
         manifest = http.get(job["links"]["manifest"]).json()
         assert manifest["bundle_sha256"] == bundle_digest(releases / job["bundle"])
+
+
+def test_a_challenger_scores_in_the_shadow_and_no_answer_shows_it(http: httpx.Client, releases: Path) -> None:
+    many = [BODY, {"tender": {"lots": -1}}, {**BODY, "explain": True}]
+
+    def asked() -> list[bytes]:
+        return [http.post(path, json=body).content for path, body in (("/score", BODY), ("/score_many", many))]
+
+    def shown(sample: str) -> float:
+        found = re.search(rf"^tender_risk_shadow_{re.escape(sample)} (\S+)$", http.get("/metrics").text, re.M)
+        return float(found[1]) if found else 0.0
+
+    alone = asked()
+    challenger = releases / "challenger"
+    try:
+        write_pointer(challenger, NEW)
+        until(lambda: shown(f'bundle{{sha256="{bundle_digest(releases / NEW)}",version="{NEW}"}}') == 1)
+        assert asked() == alone
+        until(lambda: shown('tenders_total{outcome="compared"}') == 3)
+        # NEW says more of each: see `releases`.
+        of = '{higher="challenger",stage="draft"}'
+        points = shown(f"difference_points_sum{of}") / shown(f"difference_points_count{of}")
+        assert shown(f"difference_points_count{of}") == 3 and 1 < points < 20
+        bands = re.findall(r"^tender_risk_shadow_bands_total\{.*\} (\S+)$", http.get("/metrics").text, re.M)
+        assert sum(map(float, bands)) == 3
+        # One that cannot be used is refused; the answers are the same.
+        write_pointer(challenger, BROKEN)
+        until(lambda: shown("refused") == 1)
+        assert "no shadow scoring" in ready(http)["warnings"][0]
+        assert asked() == alone
+        assert shown('tenders_total{outcome="dropped"}') == 3 and shown('tenders_total{outcome="failed"}') == 0
+    finally:
+        challenger.unlink()
+    until(lambda: not ready(http)["warnings"])
 
 
 @pytest.fixture
@@ -217,6 +265,22 @@ def test_a_bundle_that_gives_no_probability_is_refused(home: Path, monkeypatch: 
     monkeypatch.setattr(served.math, "isfinite", lambda _: False)
     with pytest.raises(BundleError, match="which is no probability"):
         served.load(bundles.released())
+
+
+def test_what_the_trail_cannot_have_is_not_served(watched: BundleWatch, home: Path) -> None:
+    noted: list[tuple[str, str]] = []
+
+    def note(new: ServedBundle, old: ServedBundle) -> None:
+        noted.append((new.version, old.version))
+        if len(noted) == 1:
+            raise UnreachableError("the trail cannot be written")
+
+    watch = BundleWatch(note=note)
+    write_pointer(home / "current", NEW)
+    watch.look()
+    assert served.served().version == OLD and "the trail cannot be written" in served.refused()
+    watch.look()
+    assert (served.served().version, served.refused(), noted) == (NEW, "", [(NEW, OLD)] * 2)
 
 
 def test_pages_are_prepared_by_the_new_bundle_before_it_is_served(watched: BundleWatch, home: Path) -> None:

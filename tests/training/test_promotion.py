@@ -191,7 +191,11 @@ def aliases() -> dict[str, str]:
     """The version of the bundle behind each alias."""
     names = ("champion", "challenger", "former")
     found = {name: tracking.model_of(name) for name in names}
-    return {name: each.version for name, each in found.items() if each}
+    versions = {name: each.version for name, each in found.items() if each}
+    pointed = bundles.challenger()
+    # The file beside the pointer says the same.
+    assert (pointed.name if pointed else None) == versions.get("challenger")
+    return versions
 
 
 def shuffled(each: Forecasts) -> Forecasts:

@@ -19,8 +19,9 @@ import pytest
 from models import bundle as bundles
 from serving.audit.checking import verify
 from serving.audit.entry import AuditEntry, job_label, read_entry, sha256
-from serving.audit.replaying import replay
+from serving.audit.replaying import job_differences, replay
 from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail
+from serving.jobs.again import RepeatedJob
 from tenders.errors import BundleError, DataError, UsageError
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
@@ -109,7 +110,7 @@ def test_the_trail_holds_nothing_of_what_was_sent(audited: Audited) -> None:
     assert b"Ashford" not in kept and KEY.encode() not in kept
 
 
-def test_a_portfolio_is_one_entry_with_the_digests_of_all_that_is_served(audited: Audited) -> None:
+def test_a_portfolio_is_one_entry_with_the_digests_of_all_that_is_served(audited: Audited, tmp_path: Path) -> None:
     content = made.portfolio(20)
     job = made.ended(audited.http, made.upload(audited.http, content, stage="draft")["id"])
     created, done = audited.entries()[-2:]
@@ -119,6 +120,19 @@ def test_a_portfolio_is_one_entry_with_the_digests_of_all_that_is_served(audited
     for name, link in (("scored.parquet", "output"), ("report.html", "report"), ("scored.parquet.errors", "errors")):
         assert done.outputs[name] == sha256(audited.http.get(job["links"][link]).content)
     assert done.rows == job["rows"] and done.bundle_sha256
+    sent = tmp_path / "register.jsonl"
+    sent.write_bytes(content)
+    seq = audited.opened().head().seq - 3
+    again = replay(audited.opened(), seq, sent)
+    assert (again.action, again.same_bytes, again.differences) == ("job done", True, ())
+    assert again.compared == tuple(sorted(done.outputs))
+    with pytest.raises(UsageError, match=f"computed again as entry {seq}"):
+        replay(audited.opened(), seq + 1, sent)
+    with pytest.raises(DataError, match="uploaded under another name than other"):
+        replay(audited.opened(), seq, sent.rename(tmp_path / "other.jsonl"))
+    (tmp_path / "other.jsonl").write_bytes(content + b"\n")
+    with pytest.raises(DataError, match="SHA-256 is"):
+        replay(audited.opened(), seq, tmp_path / "other.jsonl")
     assert [each.page for each in audited.entries() if each.action == "job served"] == ["output", "report", "errors"]
     assert job["id"].encode() not in raw(audited.data)
     audited.http.delete(f"/jobs/{job['id']}")
@@ -155,6 +169,26 @@ def test_what_was_told_otherwise_is_listed(audited: Audited) -> None:
         replay(store, seq + 1, body)
     with pytest.raises(UsageError, match="trail begun"):
         replay(store, 1, body)
+
+
+def test_files_of_a_portfolio_that_come_out_otherwise_are_named() -> None:
+    entry = AuditEntry(time="", action="job done", product="1", rows=3, outputs={"a": "1", "b": "2", "c": "3"})
+    again = RepeatedJob(rows=4, outputs={"a": "1", "b": "0"})
+    assert job_differences(entry, again, ["a", "b", "c"]) == [
+        "3 rows were scored, and 4 are",
+        "b is not the same bytes",
+        "c is not made again",
+    ]
+
+
+def test_what_is_served_stands_in_the_trail_from_the_start(audited: Audited) -> None:
+    entries = audited.entries()
+    served = next(entry for entry in entries if entry.action == "bundle served")
+    bundle = bundles.load(bundles.released())
+    assert (entries[0].action, served.subject) == ("trail begun", bundle.manifest.version)
+    assert (served.before, served.bundle_sha256, served.note) == ("", bundle.sha256, f"signed by {bundle.signer}")
+    keys = next(entry for entry in entries if entry.action == "keys in force")
+    assert served.user == keys.user and keys.subject.startswith("key-") and "(score, portfolio)" in keys.subject
 
 
 def test_nobody_is_told_what_the_trail_cannot_have_and_it_goes_on_afterwards(audited: Audited) -> None:

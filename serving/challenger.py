@@ -1,0 +1,70 @@
+"""The process of a challenger: `python -m serving.challenger DIRECTORY`, with a socket as its standard input.
+
+It reads and checks the bundle as if it were promoted, says what it is, and then scores each request that it is sent. It
+ends when the service that started it ends.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from models.bundle import Bundle
+from serving import served
+from serving.answers import score_request
+from serving.jobs.subprocess import lower_priority
+from serving.requests import DEFAULTS, ScoreRequest, decode, read_many, read_request
+from serving.shadow import ShadowHello, ShadowRequest, ShadowScore, receive, send
+from tenders.errors import TenderRiskError
+
+
+def scored(request: ShadowRequest, bundle: Bundle) -> list[ShadowScore | None]:
+    """What a bundle says of each tender of a request; None of those that it cannot score."""
+    body = decode(request.raw)
+    if request.action == "score":
+        return [_scored(body, DEFAULTS, bundle)]
+    entries, _, defaults = read_many(body)
+    return [_scored(entry, defaults, bundle) for entry in entries]
+
+
+def _scored(entry: Any, defaults: ScoreRequest, bundle: Bundle) -> ShadowScore | None:
+    try:
+        request = msgspec.structs.replace(read_request(entry, defaults=defaults), explain=False)
+        score = score_request(request, bundle)
+    except Exception:  # noqa: BLE001 - whatever it is, this challenger does not score this tender
+        return None
+    return ShadowScore(score.stage, score.failure, score.band)
+
+
+def main(directory: Path, connection: socket.socket) -> None:
+    """Scores what comes until the other end is closed."""
+    lower_priority()
+    try:
+        loaded = served.load(directory)
+    except TenderRiskError as error:
+        send(connection, ShadowHello(refused=str(error)))
+        return
+    except Exception as error:  # noqa: BLE001 - the service says so and goes on without
+        send(connection, ShadowHello(refused=f"it cannot be read ({type(error).__name__})"))
+        return
+    send(connection, ShadowHello(version=loaded.version, sha256=loaded.bundle.sha256))
+    for request in _requests(connection):
+        try:
+            scores = scored(request, loaded.bundle)
+        except Exception:  # noqa: BLE001 - as above, of the whole request
+            scores = []
+        send(connection, scores)
+
+
+def _requests(connection: socket.socket) -> Iterator[ShadowRequest]:
+    while (data := receive(connection)) is not None:
+        yield msgspec.msgpack.decode(data, type=ShadowRequest)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), socket.socket(fileno=0))
