@@ -25,7 +25,7 @@ from features.feature import THEMES, Feature
 from features.form_columns import keys_read
 from features.own_features import own_features, texts_of
 from features.table_builder import columns_asked
-from features.track_records.case_records import CaseHistory, ResolvedCase
+from features.track_records.case_records import CaseHistory
 from features.track_records.register_history import RegisterHistory
 from models import register_histories
 from models.boosters import checked_boosters, join_boosters
@@ -347,7 +347,7 @@ def _write(bundle: Bundle, directory: Path) -> None:
             bundle.boosters[part.outcome, part.stage].save_model(directory / part.file)
     calibration = {f"{outcome}-{stage}": fitted for (outcome, stage), fitted in bundle.calibration.items()}
     (directory / CALIBRATION).write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=1))
-    pq.write_table(_cases_table(bundle.case_history), directory / TRACK_RECORDS, compression="zstd")
+    pq.write_table(register_histories.cases_table(bundle.case_history), directory / TRACK_RECORDS, compression="zstd")
     if bundle.training_profile:
         (directory / TRAINING_PROFILE).write_bytes(msgspec.json.encode(bundle.training_profile))
     for outcome in bundle.histories:
@@ -412,7 +412,7 @@ def _read(files: Mapping[str, bytes], manifest: BundleManifest, directory: Path)
         manifest=manifest,
         boosters=boosters,
         calibration=calibration,
-        case_history=_case_history(pq.read_table(pa.BufferReader(files[TRACK_RECORDS]))),
+        case_history=register_histories.case_history(pq.read_table(pa.BufferReader(files[TRACK_RECORDS]))),
         histories=register_histories.LazyHistories(files),
         training_profile=_training_profile(files[TRAINING_PROFILE], directory) if TRAINING_PROFILE in files else None,
         registers={name: _register_bundle(files, name, directory) for name in manifest.registers},
@@ -498,15 +498,3 @@ def _unknown_features(manifest: BundleManifest) -> list[str]:
 def known_features(manifest: BundleManifest) -> Mapping[str, Feature]:
     """The catalogue, and the features that a manifest declares."""
     return {**catalogue(), **own_features(manifest.own_columns)} if manifest.own_columns else catalogue()
-
-
-def _cases_table(history: CaseHistory) -> pa.Table:
-    """One row a resolved case, in time order."""
-    names = ResolvedCase.__struct_fields__
-    return pa.table({name: [getattr(case, name) for case in history.resolved] for name in names})
-
-
-def _case_history(table: pa.Table) -> CaseHistory:
-    return CaseHistory(
-        resolved=tuple(ResolvedCase(**{**line, "keys": tuple(line["keys"])}) for line in table.to_pylist())
-    )

@@ -1,4 +1,5 @@
-"""A register's history as files of a bundle: Parquet, one for each kind of counts and one for each text model.
+"""A register's history as files of a bundle: Parquet, one for each kind of counts and one for each text model, and the
+resolved cases of the UK as a table.
 
 Saving counts everything down to the last day of the history and keeps 8 bits of each number: a rate moves by less than
 a hundredth of itself.
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import HALF_LIVES, DecayedCounts, RegisterHistory
 from features.track_records.text_model import BITS, TextModel
 
@@ -206,3 +208,16 @@ def _text_model(table: pa.Table, day: int) -> TextModel:
     weight[table["slot"].to_numpy()] = table["weight"].to_numpy()
     bias = float(table.schema.metadata[b"bias"].decode())
     return TextModel(weight=weight, damping=np.zeros(0), bias=bias, origin=day)
+
+
+def cases_table(history: CaseHistory) -> pa.Table:
+    """One row a resolved case, in time order."""
+    names = ResolvedCase.__struct_fields__
+    return pa.table({name: [getattr(case, name) for case in history.resolved] for name in names})
+
+
+def case_history(table: pa.Table) -> CaseHistory:
+    """The resolved cases in such a table."""
+    return CaseHistory(
+        resolved=tuple(ResolvedCase(**{**line, "keys": tuple(line["keys"])}) for line in table.to_pylist())
+    )
