@@ -49,6 +49,13 @@ def state() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def serving_setup() -> None:
+    """Processes that tests start find what a service has; those that train are given a PYTHONPATH of their own."""
+    tests = Path(__file__).parent
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(tests / "serving_setup"), str(tests.parent)])
+
+
 @pytest.fixture(scope="session")
 def bundle() -> Bundle:
     """The bundle that is served by default."""

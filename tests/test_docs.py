@@ -38,15 +38,20 @@ def commands(kind: str) -> list[tuple[str, str, str]]:
     return [(page, line, "") for page, line in lines if line and not line.startswith("make ")]
 
 
+# Commands that need more than what a service has.
+TRAINING = re.compile(r"\b(train|release|promote|rollback|evaluate|python|bentoml|mlflow)\b")
+
+
 def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, shell=True, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300, check=False
+        command, shell=True, cwd=cwd, env=environment(command), capture_output=True, text=True, timeout=300, check=False
     )
 
 
-def environment() -> dict[str, str]:
+def environment(command: str) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "TERM": "dumb", "COLUMNS": "100"}
+    modules = {"PYTHONPATH": str(ROOT)} if TRAINING.search(command) else {}
+    return {**os.environ, **modules, "PATH": path, "TERM": "dumb", "COLUMNS": "100"}
 
 
 @pytest.fixture
@@ -94,7 +99,7 @@ def server(script: str, tmp_path: Path) -> Iterator[int]:
         port = free.getsockname()[1]
     *before, command = script.strip().splitlines()
     lines = [*before, f"exec {command} --port {port}"]
-    kept = {**environment(), "TENDER_RISK_DATA": str(tmp_path / "jobs")}
+    kept = {**environment(script), "TENDER_RISK_DATA": str(tmp_path / "jobs")}
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(["bash", "-c", "\n".join(lines)], cwd=ROOT, env=kept, stdout=log, stderr=log)
     try:

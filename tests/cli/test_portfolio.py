@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +24,7 @@ def source(tmp_path: Path) -> Path:
 def portfolio(source: Path, out: str, *more: str) -> subprocess.CompletedProcess[str]:
     """The command, in the folder of its input."""
     command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", source.name, out, *more]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(command, cwd=source.parent, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=source.parent, capture_output=True, text=True)
 
 
 def test_a_file_of_tenders_becomes_a_table_its_errors_and_its_manifest(source: Path) -> None:

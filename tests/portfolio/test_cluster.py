@@ -64,7 +64,7 @@ def small_run(source: Path, name: str) -> PortfolioRun:
 def dask(*words: str) -> Iterator[subprocess.Popen[bytes]]:
     """`dask …` as a process, killed at the end."""
     command = [str(Path(sys.executable).with_name("dask")), *words]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
+    environment = {**os.environ, "DASK_DISTRIBUTED__WORKER__DAEMON": "False"}
     running = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         yield running
@@ -166,7 +166,7 @@ def test_the_command_starts_a_cluster_of_its_own(source: Path, tmp_path: Path) -
     command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", str(source), str(out)]
     more = ["--stage", "draft", "--cluster", "local", "--workers", "1", "--capacity", "3"]
     done = subprocess.run(
-        [*command, *more], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        [*command, *more], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert "600 tenders scored" in done.stdout

@@ -19,7 +19,7 @@ from serving.jobs.job_service import link_earlier
 from serving.jobs.paths import JobPaths
 from serving.jobs.worker import Worker
 from tenders.errors import DataError
-from tests.serving.conftest import ROOT, running
+from tests.serving.conftest import running
 from tests.serving.jobs import made
 from tests.serving.jobs.test_worker import BLOCKS, NAME, added, client, free, parts, until, worker  # noqa: F401
 from tests.tenders.io.bombs import dictionary_bomb
@@ -86,7 +86,7 @@ def test_it_says_what_the_command_line_says(
         "--workers",
         "1",
     ]
-    subprocess.run([*command, *arguments], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    subprocess.run([*command, *arguments], cwd=tmp_path, check=True)
     for name in ("worklist", "gone"):
         content = service.get(later["links"][name], params={"format": "parquet"}).content
         assert content == (tmp_path / f"out.{name}.parquet").read_bytes()
