@@ -15,6 +15,7 @@ from rich.console import Console
 
 from tenders.errors import UsageError
 from tenders.facts import STAGES, Stage
+from tenders.io.remote import local_copy, locate
 
 if TYPE_CHECKING:
     # Importing it takes longer than most commands.
@@ -31,17 +32,21 @@ ColumnsOf = Annotated[str | None, typer.Option("--register", help="The tables of
 
 
 def read_processes(file: str) -> list[Process]:
-    """The processes of a file, or of standard input for `-`. Raises DataError or UnreachableError."""
+    """The processes of a file or address, or of standard input for `-`. Raises DataError or UnreachableError."""
     from tenders.io.read import read_bytes, read_file
 
-    return read_bytes(sys.stdin.buffer.read()) if file == "-" else read_file(Path(file))
+    if file == "-":
+        return read_bytes(sys.stdin.buffer.read())
+    with local_copy(locate(file)) as near:
+        return read_file(near)
 
 
 @contextmanager
 def as_path(file: str) -> Iterator[Path]:
-    """The file of this name; for `-` a temporary one that holds standard input, and says itself what it is."""
+    """The file of this name, for an address a copy, for `-` one that holds standard input, and says what it is."""
     if file != "-":
-        yield Path(file)
+        with local_copy(locate(file)) as near:
+            yield near
         return
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder) / "standard input.json"

@@ -388,11 +388,12 @@ def print_portfolio(out: Console, manifest: RunManifest, run: PortfolioRun) -> N
     """What a portfolio run scored, and where its outputs are."""
     counts = manifest.counts
     bundle = run.options.bundle.rsplit("/", 1)[-1]
-    out.print(f"{counts.scored:,} tenders scored with bundle {bundle}: {run.out}", markup=False)
+    out.print(f"{counts.scored:,} tenders scored with bundle {bundle}: {run.published(run.out)}", markup=False)
     bands = ", ".join(f"{number:,} {band}" for band, number in counts.bands.items())
     out.print(f"  failure probability: {bands or 'none'}", markup=False)
     if counts.refused:
-        out.print(f"  {counts.refused:,} rows refused, with place and reason: {run.errors_file}", markup=False)
+        errors = run.published(run.errors_file)
+        out.print(f"  {counts.refused:,} rows refused, with place and reason: {errors}", markup=False)
     for move in manifest.options.levels:
         far = ", farther than its intervals allowed for" if move.stale else ""
         moved = f"level of {move.outcome} moved by {move.shift:+.2f} in log-odds, by {move.cases:,} outcomes{far}"
@@ -400,10 +401,10 @@ def print_portfolio(out: Console, manifest: RunManifest, run: PortfolioRun) -> N
     if run.outcomes and not manifest.options.levels:
         out.print("  no level moved: no known outcome is of a tender that the models had not learnt from", markup=False)
     if manifest.worklist:
-        out.print(f"  {manifest.worklist.listed:,} to review: {run.worklist_file}", markup=False)
+        out.print(f"  {manifest.worklist.listed:,} to review: {run.published(run.worklist_file)}", markup=False)
     if run.report:
-        out.print(f"  report: {run.report}", markup=False)
-    out.print(f"  manifest: {run.manifest_file}", markup=False)
+        out.print(f"  report: {run.published(run.report)}", markup=False)
+    out.print(f"  manifest: {run.published(run.manifest_file)}", markup=False)
 
 
 def print_drift(out: Console, report: DriftReport) -> None:

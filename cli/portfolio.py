@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,11 +18,16 @@ from cli.options import AtStage, BundleDir, ColumnsOf, Json, err, out, parse_sta
 from cli.output import print_drift, print_portfolio
 from cli.progress import working
 from tenders.errors import DataError, UsageError
+from tenders.io.remote import RemotePath, local_copy, locate
 
-Source = Annotated[Path, typer.Argument(metavar="IN", help="A file or a folder: OCDS, Parquet, CSV or XLSX.")]
+Source = Annotated[
+    str, typer.Argument(metavar="IN", help="A file, a folder or an s3:// address: OCDS, Parquet, CSV or XLSX.")
+]
 Reasons = Literal["worklist", "all", "none"]
 RankedBy = Literal["failure", "expected_loss"]
-Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where the scores go: .parquet, .csv, .xlsx or .jsonl.")]
+Out = Annotated[
+    str, typer.Argument(metavar="OUT", help="A file or s3:// address for the scores: .parquet, .csv, .xlsx or .jsonl.")
+]
 
 
 def portfolio(
@@ -40,10 +47,10 @@ def portfolio(
     most_per_buyer: Annotated[int | None, typer.Option(help="The most tenders of one buyer on the worklist.")] = None,
     sample: Annotated[float, typer.Option(help="Share of the worklist drawn at random, 0 to 1.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of the random draw and of ties.")] = 0,
-    since: Annotated[Path | None, typer.Option(help="An earlier OUT or worklist, as Parquet, to compare with.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
+    since: Annotated[str | None, typer.Option(help="An earlier OUT or worklist, as Parquet, to compare with.")] = None,
+    report: Annotated[str | None, typer.Option(help="Where to write a report, as one HTML file.")] = None,
     outcomes: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="Known outcomes, which move the level of the scores and stand in the report: OCDS notices, or CSV or "
             "Parquet with ocid and failed (in Parquet known_on too, where days are known)."
@@ -82,22 +89,28 @@ def portfolio(
             seed=seed,
         )
     count = workers or os.cpu_count() or 1
-    run = PortfolioRun(
-        source=source,
-        out=output,
-        options=RunOptions(bundle=directory, stage=parse_stage(stage), register=register, explain=reasons == "all"),
-        format=output_format(output, format),
-        workers=count,
-        worklist=worklist,
-        explain_worklist=reasons != "none",
-        since=since,
-        report=report,
-        outcomes=outcomes,
-    )
     with ExitStack() as stack:
+        near, to = stack.enter_context(_written_to(output))
+        near_report, report_to = stack.enter_context(_written_to(report)) if report else (None, None)
+        run = PortfolioRun(
+            source=locate(source),
+            out=near,
+            to=to,
+            options=RunOptions(bundle=directory, stage=parse_stage(stage), register=register, explain=reasons == "all"),
+            format=output_format(near, format),
+            workers=count,
+            worklist=worklist,
+            explain_worklist=reasons != "none",
+            since=stack.enter_context(local_copy(locate(since))) if since else None,
+            report=near_report,
+            report_to=report_to,
+            outcomes=stack.enter_context(local_copy(locate(outcomes))) if outcomes else None,
+        )
         if cluster:
             executor, count = stack.enter_context(clusters.cluster_workers(cluster, directory, count))
             run = structs.replace(run, workers=count)
+            if why := clusters.share_files(executor, run):
+                err.print(f"Every line passes the scheduler, because {why}", markup=False)
         else:
             executor = stack.enter_context(local_workers(count, directory))
         progress = stack.enter_context(_progress())
@@ -116,11 +129,22 @@ def portfolio(
     print_json(manifest) if json else print_portfolio(out, manifest, run)
     if manifest.counts.refused and not manifest.counts.scored:
         problem = f"none of {manifest.counts.refused:,} rows could be read"
-        raise DataError.at(source.name, problem, f"{run.errors_file.name} says why of each")
+        raise DataError.at(run.source.name, problem, f"{run.errors_file.name} says why of each")
+
+
+@contextmanager
+def _written_to(text: str) -> Iterator[tuple[Path, RemotePath | None]]:
+    """Where an output is written on this machine, and the address to which it is then copied, if it is one."""
+    place = locate(text)
+    if isinstance(place, Path):
+        yield place, None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder, place.name), place
 
 
 def drift(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="The portfolio.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help="The portfolio: a file, a folder or an s3:// address.")],
     stage: AtStage = None,
     bundle: BundleDir = None,
     register: ColumnsOf = None,
@@ -132,7 +156,7 @@ def drift(
 
     model = bundles.load(bundle or bundles.released())
     with working(f"comparing {source}"):
-        report = measure_drift(model, read_cases(source, model, parse_stage(stage), register))
+        report = measure_drift(model, read_cases(locate(source), model, parse_stage(stage), register))
     print_json(report) if json else print_drift(out, report)
 
 

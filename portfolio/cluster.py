@@ -1,11 +1,17 @@
 """Scoring blocks on a Dask cluster.
 
-Every block carries its bytes, so workers need no access to the input. They need the bundle under the same path, and the
-same code and libraries. A worker that differs refuses to score, because its numbers would differ too.
+Where all workers can open the input and write beside the output, they read blocks and write parts themselves, and only
+descriptions pass the scheduler (`share_files`). Elsewhere every block carries its bytes, and its part comes back.
+
+Workers need the bundle under the same path, and the same code and libraries. A worker that differs refuses to score,
+because its numbers would differ too.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,10 +25,13 @@ from typing import Any
 import msgspec
 
 from portfolio.manifest import bundle_digest, versions
-from portfolio.run import RESUME
+from portfolio.parts import block_path
+from portfolio.run import RESUME, PortfolioRun
 from portfolio.work import RunOptions
 from tenders import files
 from tenders.errors import UnreachableError, UsageError
+from tenders.io.blocks import input_tags, opened, read_first
+from tenders.io.remote import AnyPath, RemotePath, locate
 from tenders.io.streams import Block, block_lines
 
 LOCAL = "local"
@@ -31,6 +40,8 @@ CONNECT_SECONDS = 10
 """How long to wait for a scheduler to answer."""
 WORKER_SECONDS = 60.0
 """How long to wait for a first worker, and for another when the last one died."""
+KEPT_BYTES = 4_096
+"""Blocks with more data than this pass through the shared folder, not the scheduler."""
 RETRIES = 2
 """How often a block that failed is tried again, for a file server may have paused. Blocks of workers that died are
 given to others besides."""
@@ -42,6 +53,18 @@ class WorkerRequirements(msgspec.Struct, frozen=True, kw_only=True):
 
     versions: tuple[tuple[str, str], ...]
     bundle: str
+
+
+class SharedFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """What workers must see of the input and the output to use them themselves.
+
+    `listing` is a digest of names and sizes at `source`; `probe` is a file beside the output that holds `secret`.
+    """
+
+    source: AnyPath
+    listing: str
+    probe: AnyPath
+    secret: str
 
 
 @contextmanager
@@ -75,6 +98,60 @@ def cluster_workers(
         yield executor, len(client.nthreads())
 
 
+def share_files(executor: Executor, run: PortfolioRun) -> str | None:
+    """Makes workers read the input and write parts themselves. Returns why not, if one of them cannot: then lines and
+    parts pass the scheduler.
+
+    Every worker lists the input and writes a file beside the output. Raises as `input_tags` does.
+    """
+    if not isinstance(executor, _ClusterExecutor):
+        raise TypeError("the executor is not that of a cluster")
+    out = run.to or run.out
+    if isinstance(out, Path):
+        out.parent.mkdir(parents=True, exist_ok=True)
+    shared = SharedFiles(
+        source=run.source.resolve(),
+        listing=_listing(run.source),
+        probe=out.resolve().with_name(f".{out.name}.{secrets.token_hex(4)}.probe"),
+        secret=secrets.token_hex(),
+    )
+    why = executor.probe(shared)
+    if why is None:
+        executor.share(run.parts.resolve())
+    return why
+
+
+def _listing(source: AnyPath) -> str:
+    names = [(file.file, file.size) for file in input_tags(source)]
+    return hashlib.sha256(msgspec.json.encode(names)).hexdigest()
+
+
+class ProbeResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker's answer: the file that it wrote beside the output, or why it cannot use the input or write there."""
+
+    written: str = ""
+    why: str = ""
+
+
+def probe_files(shared: SharedFiles) -> ProbeResult:
+    """On a worker: reads the input, and writes a file beside the output."""
+    host = socket.gethostname()
+    try:
+        if _listing(shared.source) != shared.listing:
+            return ProbeResult(why=f"the worker on {host} sees other files at {shared.source}")
+        read_first(shared.source)
+    except (OSError, UsageError) as error:
+        return ProbeResult(why=f"the worker on {host} cannot open the input: {error}")
+    try:
+        if shared.probe.read_bytes() != shared.secret.encode():
+            return ProbeResult(why=f"the worker on {host} sees other files beside the output")
+        own = shared.probe.with_name(f"{shared.probe.name}.{secrets.token_hex(4)}")
+        files.write_whole(own, shared.secret.encode())
+    except OSError as error:
+        return ProbeResult(why=f"the worker on {host} cannot write beside the output: {error}")
+    return ProbeResult(written=str(own))
+
+
 def _checked(address: str) -> str:
     from distributed.comm.addressing import parse_address, parse_host_port
 
@@ -100,6 +177,8 @@ class _ClusterExecutor(Executor):
 
     def __init__(self, client: Any, required: WorkerRequirements, patience: float) -> None:
         self._client, self._required, self._patience = client, required, patience
+        self._folder: AnyPath | None = None
+        self._is_folder_there = False
         self._pending: set[Future[Any]] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -110,24 +189,67 @@ class _ClusterExecutor(Executor):
 
         future: Future[Any] = Future()
         self._pending.add(future)
-        # A worker may not reach a path of this machine, so its result is sent back and written here.
-        path = next((argument for argument in arguments if isinstance(argument, Path)), None)
-        sent = [with_data(value) if isinstance(value, Block) else value for value in arguments if value is not path]
+        path = next((argument for argument in arguments if isinstance(argument, Path | RemotePath)), None)
+        described = with_data if self._folder is None else self._described
+        # There is a folder to keep blocks in as soon as there is one for parts.
+        self._is_folder_there = self._is_folder_there or path is not None
+        sent = [described(value) if isinstance(value, Block) else value for value in arguments if value is not path]
+        # A worker that shares no files cannot write to a path, so its result is sent back and written here.
+        to, path = (path.resolve(), None) if path and self._folder else (None, path)
+        kept = [value.path for value in sent if isinstance(value, Block) and value.kind == "kept"]
         try:
             # Not pure: equal blocks would count as one call.
-            remote = self._client.submit(run_call, self._required, call, *sent, **named, pure=False, retries=RETRIES)
-            remote.add_done_callback(partial(self._complete, future, path))
+            remote = self._client.submit(
+                run_call, self._required, to, call, *sent, **named, pure=False, retries=RETRIES
+            )
+            remote.add_done_callback(partial(self._complete, future, path, kept))
         except ClosedClientError:
             self._fail(future, "the scheduler is gone")
         return future
+
+    def probe(self, shared: SharedFiles) -> str | None:
+        """Asks every worker to use the input and the place of the output. Returns why one of them cannot."""
+        written = [shared.probe]
+        try:
+            files.write_whole(shared.probe, shared.secret.encode())
+            answers = self._client.run(probe_files, shared, on_error="return").values()
+            found = [each if isinstance(each, ProbeResult) else ProbeResult(why=f"{each}") for each in answers]
+            written += [locate(each.written) for each in found if each.written]
+            if why := next((each.why for each in found if each.why), None):
+                return why
+            same = all(path.read_bytes() == shared.secret.encode() for path in written)
+        except OSError as error:
+            return f"{error}"
+        finally:
+            for path in written:
+                with suppress(OSError):
+                    path.unlink()
+        return None if same else "what a worker writes beside the output is not seen here"
+
+    def share(self, folder: AnyPath) -> None:
+        """From now on workers read blocks and write parts themselves; `folder` is that of the parts."""
+        self._folder = folder
+
+    def _described(self, block: Block) -> Block:
+        """The block without data, if a worker finds it by itself; large data are kept in the shared folder for it."""
+        if block.kind == "arrow" and block.path:
+            return msgspec.structs.replace(block, kind="parquet", data=b"")
+        if len(block.data) <= KEPT_BYTES or self._folder is None or not self._is_folder_there:
+            return block
+        path = block_path(self._folder, block.number)
+        files.write_whole(path, msgspec.msgpack.encode(block))
+        return msgspec.structs.replace(block, kind="kept", data=b"", path=str(path))
 
     def stop_watching(self) -> None:
         """Stops the thread that watches the workers."""
         self._stopped.set()
 
-    def _complete(self, future: Future[Any], path: Path | None, remote: Any) -> None:
+    def _complete(self, future: Future[Any], path: AnyPath | None, kept: list[str], remote: Any) -> None:
         from distributed.scheduler import KilledWorker
 
+        for each in kept:
+            with suppress(OSError):
+                locate(each).unlink()
         if remote.cancelled():
             self._fail(future, "the scheduler is gone")
             return
@@ -166,7 +288,7 @@ class _ClusterExecutor(Executor):
                     self._fail(future, f"no worker for {seconds:.0f} seconds")
 
 
-def _set_result(future: Future[Any], result: Any, path: Path | None) -> None:
+def _set_result(future: Future[Any], result: Any, path: AnyPath | None) -> None:
     """Completes a call with its result, which is written if it belongs into a file."""
     try:
         if path is not None:
@@ -184,18 +306,39 @@ def requirements(bundle: str) -> WorkerRequirements:
 
 
 def with_data(block: Block) -> Block:
-    """The block with its bytes instead of a range of a file: a worker may not reach the file, or find another one."""
+    """The block with its bytes instead of a file, or a range of one: a worker may not reach it, or find another one."""
+    if block.kind == "file":
+        path = locate(block.path)
+        try:
+            return msgspec.structs.replace(block, path=path.name, data=path.read_bytes())
+        except OSError:
+            # What is wrong with it stands in the block that it is read as.
+            return next(opened(block))
     if block.kind != "range":
         return block
     return msgspec.structs.replace(block, kind="lines", data=b"".join(line for _, line in block_lines(block)))
 
 
-def run_call(required: WorkerRequirements, call: Callable[..., Any], options: RunOptions, *arguments: Any) -> Any:
-    """Runs a call on a worker, if it has what is required. Raises UnreachableError that names the difference."""
+def run_call(
+    required: WorkerRequirements, to: AnyPath | None, call: Callable[..., Any], options: RunOptions, *arguments: Any
+) -> Any:
+    """Runs a call on a worker, if it has what is required. With `to`, the result is written there, and none comes back.
+
+    Raises UnreachableError that names the difference, or what the worker cannot read or write.
+    """
     _check_worker(required, options.bundle)
-    # A bundle caches the place in its track records that it read last, so it serves one thread at a time.
-    with _ONE_CALL:
-        return call(options, *arguments)
+    host = socket.gethostname()
+    try:
+        # A bundle caches the place in its track records that it read last, so it serves one thread at a time.
+        with _ONE_CALL:
+            result = call(options, *arguments)
+        if to is None:
+            return result
+        # A block that was given to another may be written by both at once.
+        files.write_whole(to, result, by=f"{host}-{os.getpid()}-{threading.get_ident()}")
+    except OSError as error:
+        raise UnreachableError(f"the worker on {host}: {error}") from None
+    return b""
 
 
 @cache

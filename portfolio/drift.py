@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -23,6 +22,7 @@ from models.score import Case, predict_cases
 from tenders.errors import BundleError, DataError
 from tenders.facts import STAGES, Stage
 from tenders.io.blocks import blocks
+from tenders.io.remote import AnyPath
 from tenders.io.rows import read_rows
 
 BATCH = 2_000
@@ -70,7 +70,7 @@ ANSWERS: Mapping[bool | None, str] = {
 
 
 def read_cases(
-    source: Path, bundle: Bundle, stage: Stage | None = None, register: str | None = None
+    source: AnyPath, bundle: Bundle, stage: Stage | None = None, register: str | None = None
 ) -> Iterator[Case | None]:
     """The tenders of a portfolio, ready to be scored; None for a row that is refused. Raises as `blocks` does."""
     for block in blocks(source, register):

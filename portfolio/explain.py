@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from models import score as scoring
 from portfolio.work import RunOptions, ScoredPart, cached_bundle, reasons_text
 from portfolio.workers import completed
+from tenders.io.blocks import opened
 from tenders.io.rows import read_rows
 from tenders.io.streams import Block
 
@@ -76,6 +77,7 @@ def explain_block(options: RunOptions, block: Block, places: Sequence[Place]) ->
     bundle = cached_bundle(options.bundle, options.levels)
     return [
         ((row.line, row.place), reasons_text(scoring.explained(scoring.case(bundle, row.process, options.stage))))
-        for row in read_rows(block, only={line for line, _ in wanted})
+        for piece in opened(block)
+        for row in read_rows(piece, only={line for line, _ in wanted})
         if row.process is not None and (row.line, row.place) in wanted
     ]

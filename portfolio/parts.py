@@ -19,6 +19,7 @@ from portfolio.work import RunOptions
 from tenders import files
 from tenders.errors import UsageError
 from tenders.io.blocks import InputFile
+from tenders.io.remote import AnyPath, RemotePath
 from tenders.io.streams import Bounds
 
 FINGERPRINT = "run.json"
@@ -27,7 +28,7 @@ ALL_ROWS = "scored.parquet"
 """All scored rows: the other formats, the worklist and the report are made from it."""
 REFUSED = "refused.jsonl"
 """The refused rows, while the run goes on."""
-_PART = re.compile(r"\.?\d{9}\.arrow(\.partial)?")
+_PART = re.compile(r"\.?\d{9}\.(arrow|block)(\.[\w.-]+)?")
 _OTHER_FILES = (LOCK, REFUSED, *(f".{name}.partial" for name in (FINGERPRINT, ALL_ROWS)))
 """What a run that was killed before its fingerprint was known can have left, besides parts."""
 
@@ -89,14 +90,61 @@ def open_parts(
         files.remove_folder(folder, FINGERPRINT)
 
 
-def existing(folder: Path) -> dict[int, Path]:
+@contextmanager
+def open_remote_parts(
+    folder: RemotePath, identity: Callable[[], RunFingerprint], fingerprint: Callable[[], RunFingerprint], resume: bool
+) -> Iterator[Future[RunFingerprint]]:
+    """The folder in a store, where nothing can be locked; it is emptied when the run ends well, or without a part.
+
+    `identity` is a fingerprint that is known at once, because it has tags of the input's files for digests. It is
+    written before any part, if there is none: so two runs never begin in one folder, and two that go on in it write the
+    same parts. The fingerprint with digests is computed in a thread. Raises as `open_parts` does.
+    """
+    run, known = folder / FINGERPRINT, identity()
+    if not resume and run.exists():
+        raise UsageError(f"a run into {folder.stem} was begun. Add --resume, or delete {folder}")
+    if not run.exists():
+        if folder.is_dir():
+            raise UsageError(f"{folder} is in the way, and no run wrote it. Move it, or choose another output")
+        if not run.write_new(msgspec.json.format(msgspec.json.encode(known))):
+            raise UsageError(f"another process is running into {folder.stem}. Wait for it")
+    _check_same(folder, known)
+    with ThreadPoolExecutor(1) as thread:
+        whole = thread.submit(fingerprint)
+        try:
+            yield whole
+        except BaseException:
+            wait([whole])
+            if not existing(folder):
+                _remove_remote(folder)
+            raise
+    _remove_remote(folder)
+
+
+def _remove_remote(folder: RemotePath) -> None:
+    """Deletes every file of the folder, the fingerprint at the end."""
+    for name, file in folder.files():
+        if name != FINGERPRINT:
+            file.unlink()
+    (folder / FINGERPRINT).unlink()
+
+
+def existing(folder: AnyPath) -> dict[int, AnyPath]:
     """The parts in the folder, by the number of their block, in order."""
+    if isinstance(folder, RemotePath):
+        files_there = folder.files() if folder.is_dir() else []
+        return {int(file.stem): file for name, file in files_there if name.endswith(".arrow")}
     return {int(path.stem): path for path in sorted(folder.glob("*.arrow"))}
 
 
-def part_path(folder: Path, number: int) -> Path:
+def part_path(folder: AnyPath, number: int) -> AnyPath:
     """Where the part of a block is."""
     return folder / f"{number:09}.arrow"
+
+
+def block_path(folder: AnyPath, number: int) -> AnyPath:
+    """Where a block itself is kept, for a worker that has no other way to it."""
+    return folder / f"{number:09}.block"
 
 
 def _check_only_ours(folder: Path) -> None:
@@ -115,7 +163,7 @@ def _write_fingerprint(folder: Path, fingerprint: Callable[[], RunFingerprint]) 
     return known
 
 
-def _check_same(folder: Path, now: RunFingerprint) -> None:
+def _check_same(folder: AnyPath, now: RunFingerprint) -> None:
     remedy = "Delete it, and run without --resume"
     try:
         before = msgspec.json.decode((folder / FINGERPRINT).read_bytes(), type=RunFingerprint)

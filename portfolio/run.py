@@ -7,9 +7,9 @@ output does not either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -32,8 +32,9 @@ from portfolio.workers import completed
 from portfolio.worklist import EARLIER_COLUMNS, WORKLIST_SCHEMA, Worklist, WorklistOptions, build_worklist
 from tenders import files
 from tenders.errors import DataError, UnreachableError, UsageError
-from tenders.io.blocks import blocks, describe_file, input_files, input_size
+from tenders.io.blocks import InputFile, blocks, describe_file, input_files, input_size, input_tags
 from tenders.io.detection import split_suffix
+from tenders.io.remote import AnyPath, RemotePath
 from tenders.io.streams import BOUNDS, Block, Bounds
 
 RESUME = "What was scored is kept: run again with --resume"
@@ -46,10 +47,14 @@ class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
     Parquet file with the columns `ocid` and `failed`, and `known_on` if the days are known, or a history of one's own:
     they move the level at which this run scores, and stand in the report. `report` is where the report goes; it needs
     `worklist`. `created` dates manifest and report, in place of the time at which they are written.
+
+    With `to`, an address in a store, parts are kept beside it, and what is written at `out`, in an empty folder of this
+    machine, is copied there at the end; with `report_to`, so is the report.
     """
 
-    source: Path
+    source: AnyPath
     out: Path
+    to: RemotePath | None = None
     options: RunOptions
     format: str
     workers: int = 1
@@ -58,13 +63,25 @@ class PortfolioRun(msgspec.Struct, frozen=True, kw_only=True):
     explain_worklist: bool = True
     since: Path | None = None
     report: Path | None = None
+    report_to: RemotePath | None = None
     outcomes: Path | None = None
     created: str = ""
 
     @property
     def parts_folder(self) -> Path:
-        """The folder of the scored blocks, beside the output."""
+        """The folder of the scored blocks, beside the output on this machine."""
         return self.out.with_name(f"{self.out.name}.parts")
+
+    @property
+    def parts(self) -> AnyPath:
+        """Where the scored blocks are kept."""
+        return self.to.with_name(f"{self.to.name}.parts") if self.to else self.parts_folder
+
+    def published(self, path: Path) -> AnyPath:
+        """Where the report, or a file that is written beside the output, is in the end."""
+        if path == self.report:
+            return self.report_to or path
+        return self.to.with_name(path.name) if self.to else path
 
     @property
     def errors_file(self) -> Path:
@@ -120,7 +137,7 @@ def run_portfolio(
     try:
         bundle = bundle_digest(Path(run.options.bundle))
         with (
-            parts.open_parts(run.parts_folder, partial(_fingerprint, run, bundle), resume) as fingerprint,
+            _open_parts(run, bundle, resume) as fingerprint,
             # When this is closed no worker writes a part any more, and the folder can be let go.
             closing(_score_blocks(run, executor, on_progress)) as scored_parts,
         ):
@@ -133,12 +150,19 @@ def run_portfolio(
         raise UnreachableError(f"{error}. {RESUME}") from error
 
 
+def _open_parts(run: PortfolioRun, bundle: str, resume: bool) -> AbstractContextManager[Future[RunFingerprint]]:
+    fingerprint = partial(_fingerprint, run, bundle)
+    if isinstance(run.parts, RemotePath):
+        return parts.open_remote_parts(run.parts, partial(fingerprint, described=input_tags), fingerprint, resume)
+    return parts.open_parts(run.parts, fingerprint, resume)
+
+
 def _at_level(run: PortfolioRun, outcomes: Path, executor: Executor) -> RunOptions:
     """The options with the levels that known outcomes have moved."""
     bundle = cached_bundle(run.options.bundle)
     if _is_table(outcomes):
         plain = msgspec.structs.replace(run.options, explain=False)
-        calls = ((block, (score_block, plain, block)) for block in blocks(run.source, plain.register, (), run.bounds))
+        calls = ((block, (score_block, plain, block)) for block in _blocks(run, ()))
         tables = (pa.ipc.open_file(content).read_all() for _, content in completed(executor, run.workers, calls))
         found = levels.of_table(bundle, _outcomes_table(outcomes), tables)
     else:
@@ -148,21 +172,27 @@ def _at_level(run: PortfolioRun, outcomes: Path, executor: Executor) -> RunOptio
 
 def _check_output(run: PortfolioRun) -> None:
     """Refuses an output that would become input, or that could not be written at the end."""
-    source, out = run.source.resolve(), run.out.resolve()
-    if out == source or source in out.parents:
-        raise UsageError(f"{run.out} is inside the input. Choose an output outside it")
+    source, out = run.source.resolve(), (run.to or run.out).resolve()
+    if out == source or f"{out}".startswith(f"{source}".rstrip("/") + "/"):
+        raise UsageError(f"{run.to or run.out} is inside the input. Choose an output outside it")
     if out.is_dir():
-        raise UsageError(f"{run.out} is a folder. Name a file")
+        raise UsageError(f"{run.to or run.out} is a folder. Name a file")
 
 
-def _fingerprint(run: PortfolioRun, bundle: str) -> RunFingerprint:
+def _fingerprint(
+    run: PortfolioRun, bundle: str, described: Callable[[AnyPath], list[InputFile]] = input_files
+) -> RunFingerprint:
     return RunFingerprint(
-        inputs=input_files(run.source),
+        inputs=described(run.source),
         options=run.options,
         bundle=bundle,
         bounds=run.bounds,
         versions=versions(),
     )
+
+
+def _blocks(run: PortfolioRun, skip: Container[int]) -> Iterator[Block]:
+    return blocks(run.source, run.options.register, skip, run.bounds, whole_files=True)
 
 
 def _score_blocks(
@@ -172,24 +202,23 @@ def _score_blocks(
 
     Blocks that have a part already are not scored again.
     """
-    before = parts.existing(run.parts_folder)
+    before = parts.existing(run.parts)
     paths = dict(before)
     progress = Progress(size=input_size(run.source))
 
     def missing() -> Iterator[Block]:
-        for block in blocks(run.source, run.options.register, before, run.bounds):
+        for block in _blocks(run, before):
             if block.number in before:
                 progress.add(block, 0)
             else:
                 yield block
 
     calls = (
-        (block, (score_block, run.options, block, parts.part_path(run.parts_folder, block.number)))
-        for block in missing()
+        (block, (score_block, run.options, block, parts.part_path(run.parts, block.number))) for block in missing()
     )
     following = 0
     for block, _ in completed(executor, run.workers, calls):
-        path = paths[block.number] = parts.part_path(run.parts_folder, block.number)
+        path = paths[block.number] = parts.part_path(run.parts, block.number)
         part = read_part(path)
         progress.add(block, part.table.num_rows)
         on_progress(progress)
@@ -214,8 +243,8 @@ def _write_outputs(
     """
     counter = PartCounter()
     lines: list[LineRange] = []
-    rows = run.parts_folder / parts.ALL_ROWS
-    refused = run.parts_folder / parts.REFUSED
+    work = run.out.parent if run.to else run.parts_folder
+    rows, refused = work / parts.ALL_ROWS, work / parts.REFUSED
     with refused.open("wb") as refusals:
         numbered = _with_file_lines(scored_parts, lines)
         output.write_tables(rows, "parquet", OUTPUT_SCHEMA, _tables(numbered, counter, refusals))
@@ -246,7 +275,16 @@ def _write_outputs(
         html = render_report(ds.dataset(rows), worklist, msgspec.to_builtins(manifest), bundle, outcomes)
         files.write_whole(run.report, html.encode())
     files.write_whole(run.manifest_file, msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    _publish(run)
     return manifest
+
+
+def _publish(run: PortfolioRun) -> None:
+    """Copies outputs that belong in a store to it, each whole or not at all, and the manifest last."""
+    written = [run.out, run.errors_file, run.worklist_file, run.gone_file, run.report, run.manifest_file]
+    for path in written:
+        if path and path.exists() and isinstance(to := run.published(path), RemotePath):
+            to.upload(path)
 
 
 def _with_file_lines(scored_parts: Iterable[tuple[int, ScoredPart]], lines: list[LineRange]) -> Iterator[ScoredPart]:
@@ -294,7 +332,7 @@ def _write_worklist(
         places = list(zip(*(worklist.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))
         by_block = explain.places_by_block(lines, places)
         skip = {block.number for block in lines} - set(by_block)
-        cut = blocks(run.source, run.options.register, skip, run.bounds)
+        cut = _blocks(run, skip)
         reasons = explain.explain_rows(run.options, executor, run.workers, cut, lines, by_block)
         column = pa.array([reasons.get(place) for place in places], pa.string())
         at = WORKLIST_SCHEMA.get_field_index("reasons")

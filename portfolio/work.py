@@ -26,7 +26,9 @@ from tenders.ended import remarks
 from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.history import ocid_prefixes
+from tenders.io.blocks import opened
 from tenders.io.ocds import Releases, decode_releases, only_valid
+from tenders.io.remote import AnyPath, RemotePath
 from tenders.io.rows import (
     FORM_BLOCKS,
     LINE_BLOCKS,
@@ -116,7 +118,7 @@ class ReleaseChunk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     last: int
 
 
-def score_block(options: RunOptions, block: Block, to: Path | None = None) -> bytes:
+def score_block(options: RunOptions, block: Block, to: AnyPath | None = None) -> bytes:
     """Scores a block. The result is an Arrow IPC file, which `read_part` reads.
 
     With a path `to`, the file is written there, whole or not at all, and the result is empty: then it need not pass
@@ -150,9 +152,9 @@ def score_block(options: RunOptions, block: Block, to: Path | None = None) -> by
     return b""
 
 
-def read_part(part: Path) -> ScoredPart:
+def read_part(part: AnyPath) -> ScoredPart:
     """Reads what `score_block` wrote."""
-    with pa.memory_map(str(part)) as source:
+    with pa.BufferReader(part.read_bytes()) if isinstance(part, RemotePath) else pa.memory_map(str(part)) as source:
         table = pa.ipc.open_file(source).read_all()
     metadata = table.schema.metadata
     return ScoredPart(
@@ -192,7 +194,7 @@ def score_rows(
     """
     tables: list[pa.Table] = []
     scored, last = ScoredRows(block.file), 0
-    for rows in _read(bundle, options, block, chunk):
+    for rows in _read_opened(bundle, options, block, chunk):
         try:
             if isinstance(rows, FormTable):
                 tables.append(score_forms(block.file, bundle, rows))
@@ -216,6 +218,14 @@ def score_rows(
     # Rows that were read one by one come after those that were read together.
     lines = table["line"].to_numpy()
     return table.take(np.argsort(lines, kind="stable")) if (np.diff(lines) < 0).any() else table, last
+
+
+def _read_opened(
+    bundle: Bundle, options: RunOptions, block: Block, chunk: int
+) -> Iterator[FormTable | ReleaseChunk | list[Row]]:
+    with reachable(block):
+        for piece in opened(block):
+            yield from _read(bundle, options, piece, chunk)
 
 
 def _read(

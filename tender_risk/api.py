@@ -32,6 +32,7 @@ from tenders.facts import STAGES, Stage
 from tenders.history import UNDATED, LabelledTender
 from tenders.io.blocks import blocks
 from tenders.io.read import to_process
+from tenders.io.remote import local_copy, locate
 from tenders.io.rows import LINE_BLOCKS, Row, read_rows, rows_of_line
 from tenders.io.streams import BOUNDS, Block, block_lines
 from tenders.outcomes import tender_outcomes
@@ -264,7 +265,7 @@ def row_processes(frame: pd.DataFrame, errors: OnError = "raise") -> Iterator[tu
 
 
 def read(path: str | os.PathLike[str], register: str | None = None) -> pd.DataFrame:
-    """The facts of the tenders in a file or folder of any kind that is read (docs/inputs.md), a row each.
+    """The facts of the tenders in a file or folder, here or at an address (docs/inputs.md), a row each.
 
     The index is the ocid. Columns are the keys of the form (docs/form.md), in dtypes that keep unknown apart from 0 and
     False, and at last `ocds`, the whole document as JSON: a release says more than a form. `predict_proba` scores the
@@ -272,7 +273,8 @@ def read(path: str | os.PathLike[str], register: str | None = None) -> pd.DataFr
 
     With a `register`, tables have that register's own columns. Raises DataError, UnreachableError or UsageError.
     """
-    rows = list(_read(Path(path), register))
+    with local_copy(locate(os.fspath(path))) as near:
+        rows = list(_read(near, register))
     frame = facts([row.tender for row in rows])
     frame[DOCUMENT] = pd.Series([row.document for row in rows], dtype="str")
     return frame.set_index(_ocids(row.tender.ocid for row in rows))
@@ -285,9 +287,10 @@ def outcomes(path: str | os.PathLike[str], register: str | None = None) -> pd.Da
     `failure` is no_award or early_end. `kind` is the kind of ending, `known_on` the day since which all is known,
     `published` the day of publication; `path` and `reason` say where it stands. Raises as `read` does.
     """
-    if register is not None:
-        return _labels([_case_row(case) for case in _cases_of(Path(path), register)])
-    processes = [row.process or to_process(msgspec.json.decode(row.document)) for row in _read(Path(path), None)]
+    with local_copy(locate(os.fspath(path))) as near:
+        if register is not None:
+            return _labels([_case_row(case) for case in _cases_of(near, register)])
+        processes = [row.process or to_process(msgspec.json.decode(row.document)) for row in _read(near, None)]
     rows = []
     for process, found in zip(processes, tender_outcomes(processes), strict=True):
         row = {name: getattr(found, name) for name in ("ocid", *LABELS, "kind", "known_on", "path", "reason")}

@@ -9,18 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tenders.errors import UsageError
+from tenders.io.remote import AnyPath, RemotePath
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all."""
-    partial = partial_path(path)
+def write_whole(path: AnyPath, content: bytes, by: str = "") -> None:
+    """Writes a file whole or not at all. Several who may write the same at once need a name each, `by`."""
+    if isinstance(path, RemotePath):
+        path.write_bytes(content)
+        return
+    partial = partial_path(path, by)
     partial.write_bytes(content)
     partial.replace(path)
 
 
-def partial_path(path: Path) -> Path:
+def partial_path(path: Path, by: str = "") -> Path:
     """Where a file is while it is not finished: beside its place, so that one rename puts it there."""
-    return path.with_name(f".{path.name}.partial")
+    return path.with_name(f".{path.name}.{by}.partial" if by else f".{path.name}.partial")
 
 
 def try_lock(path: Path) -> int | None:

@@ -32,7 +32,7 @@ def test_the_lock_for_serving_has_what_serving_needs_and_nothing_of_training() -
     # The service does without pandas; the public face for Python needs it.
     assert declared(project["dependencies"]) - {"pandas"} == declared(project["dependencies"]) & serving
     others = set[str]().union(
-        *(declared(project["optional-dependencies"][name]) for name in ("training", "cluster", "checks"))
+        *(declared(project["optional-dependencies"][name]) for name in ("training", "cluster", "remote", "checks"))
     )
     # XGBoost brings SciPy and BentoML tomli-w; this checkout is installed with setuptools.
     assert others & serving == {"setuptools", "scipy", "tomli-w"}

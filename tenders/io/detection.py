@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import pairwise
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
 
 from tenders.io import flattened
+from tenders.io.remote import AnyPath, read_head
 from tenders.own_columns import is_of_own_history
 
 CODECS = {".gz": "gzip", ".zst": "zstd"}
@@ -107,10 +108,9 @@ def is_workbook(names: Iterable[str]) -> bool:
     return "[Content_Types].xml" in names
 
 
-def path_kind(path: Path) -> tuple[str, str | None]:
+def path_kind(path: AnyPath) -> tuple[str, str | None]:
     """`file_kind` of a file. Raises OSError if it cannot be read."""
-    with path.open("rb") as file:
-        return file_kind(path, file.read(4))
+    return file_kind(path.name, read_head(path, 4))
 
 
 def table_kind(columns: Sequence[str], form_keys: Set[str]) -> TableKind:

@@ -90,6 +90,8 @@ def reachable(block: Block) -> Iterator[None]:
     """Raises UnreachableError where the file of a block cannot be read any more."""
     try:
         yield
+    except UnreachableError:
+        raise
     except OSError as error:
         raise UnreachableError(
             f"{block.path or block.file}: {error.strerror or error}. Is it reachable here?"

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from tenders.errors import DataError, Problem, TooLargeError, UnreachableError
 from tenders.io.detection import ARCHIVES, path_kind
+from tenders.io.remote import AnyPath, locate
 
 MIB = 2**20
 # A damaged stream loses the chunk in which it breaks off. Lines of a chunk are still cached when they are decoded.
@@ -34,10 +35,13 @@ ZIP_DIRECTORY = 4 * MIB
 """Bytes of the list of files at the end of a zip, which zipfile holds whole: 10,000 files with names of 350 letters."""
 
 Item = TypeVar("Item")
-BlockKind = Literal["range", "lines", "documents", "arrow", "cells", "cases", "problems"]
+BlockKind = Literal["range", "lines", "documents", "arrow", "cells", "cases", "problems", "file", "parquet", "kept"]
 """How a block is read: `range` is lines of a plain file, `lines` are lines; `documents` are pieces of JSON documents
 (`json_documents.DocumentPiece`); rows are an `arrow` IPC stream, `cells` (`tables.FormRows`), or `cases` of a register
 (`rows.RegisterCase`); `problems` say what is wrong with a file.
+
+Three say where their content is, and whoever scores them reads it (`blocks.opened`): a `file`, rows of a `parquet`
+file, a block that is `kept` in a file.
 """
 
 
@@ -73,8 +77,9 @@ BOUNDS = Bounds()
 class Cut(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of a file. `first` is the number of its first line, row or record from 1, or 0 if that is not known.
 
-    A `range` is the lines that start in the bytes from `start` up to `end` of the file at `path`; every other kind has
-    its content in `data`. `member` is the name within the file, if that is an archive.
+    A `range` is the lines that start in the bytes from `start` up to `end` of the file at `path`, which may be an
+    address; `parquet` is the `rows` from `first` of the file at `path`, and `arrow` may say that it was these. Other
+    kinds have their content in `data`. `member` is the name within the file, if that is an archive.
     """
 
     kind: BlockKind
@@ -82,6 +87,7 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
     start: int = 0
     end: int = 0
     path: str = ""
+    rows: int = 0
     data: bytes = b""
     member: str = ""
 
@@ -132,7 +138,7 @@ def too_large(problem: str, remedy: str) -> TooLargeError:
 # Files.
 
 
-def read_chunks(path: Path, bounds: Bounds) -> Iterator[bytes]:
+def read_chunks(path: AnyPath, bounds: Bounds) -> Iterator[bytes]:
     """The content of a file in chunks of up to CHUNK bytes, unpacked if it is compressed.
 
     Raises UnreachableError if it cannot be read, DataError where it is damaged, TooLargeError where it unpacks to more
@@ -142,7 +148,7 @@ def read_chunks(path: Path, bounds: Bounds) -> Iterator[bytes]:
         codec = path_kind(path)[1]
         with path.open("rb") as raw:
             yield from _chunks(raw, codec, max(bounds.unpacked, bounds.ratio * path.stat().st_size))
-    except DataError:
+    except (DataError, UnreachableError):
         raise
     except OSError as error:
         raise UnreachableError(f"{path.name}: {error.strerror or error}. Check the name and the permissions") from None
@@ -172,7 +178,7 @@ def unpack(data: bytes, codec: str, most: int) -> bytes:
     return b"".join(_chunks(BytesIO(data), codec, most))
 
 
-def read_whole(path: Path, bounds: Bounds) -> bytes:
+def read_whole(path: AnyPath, bounds: Bounds) -> bytes:
     """The content of a file, unpacked. Raises as `read_chunks` does, and TooLargeError above `bounds.document`."""
     chunks, size = [], 0
     for chunk in read_chunks(path, bounds):
@@ -186,7 +192,7 @@ def read_whole(path: Path, bounds: Bounds) -> bytes:
     return b"".join(chunks)
 
 
-def file_lines(path: Path, bounds: Bounds) -> Iterator[bytes]:
+def file_lines(path: AnyPath, bounds: Bounds) -> Iterator[bytes]:
     """Each line of a file without its end. A line above `bounds.line` is cut one byte above it, which shows that it is
     too long.
 
@@ -443,7 +449,7 @@ LINE_END = ord("\n")
 
 
 def _range_lines(block: Block, most: int) -> Iterator[bytes]:
-    with Path(block.path).open("rb", CHUNK) as file:
+    with locate(block.path).open("rb", CHUNK) as file:
         at = block.start
         if at:
             # What stands before the first line end started before the range.
@@ -459,7 +465,7 @@ def _range_lines(block: Block, most: int) -> Iterator[bytes]:
 
 def _count_range(block: Block) -> int:
     """How many lines start in a range of bytes: one after each line end that stands before its last byte."""
-    with Path(block.path).open("rb", buffering=0) as file:
+    with locate(block.path).open("rb", buffering=0) as file:
         at = file.seek(max(block.start - 1, 0))
         count = int(not block.start and block.end > 0)
         while at < block.end - 1 and (chunk := file.read(min(CHUNK, block.end - 1 - at))):

@@ -18,7 +18,7 @@ from tenders.io import flattened, form
 from tenders.io.detection import path_kind
 from tenders.io.flattened import FlatTable
 from tenders.io.json_documents import DocumentPiece, piece_size
-from tenders.io.parquet import parquet_batches
+from tenders.io.parquet import parquet_batches, row_range
 from tenders.io.streams import BOUNDS, Bounds, Cut, batches, file_lines, problems_cut, too_large, unpacked
 from tenders.io.text import csv_rows, flat_table
 
@@ -161,7 +161,8 @@ def cut_parquet(path: Path, bounds: Bounds) -> Iterator[Cut]:
     """Batches of up to `bounds.rows` rows of the columns that are read; the schema's metadata names the others."""
     with unpacked(path, bounds) as plain:
         try:
-            yield from _cut_batches(plain, bounds)
+            for cut in _cut_batches(plain, bounds):
+                yield cut if plain == path else msgspec.structs.replace(cut, path="")
         except DataError:
             raise
         except (pa.ArrowException, OSError) as error:
@@ -196,25 +197,43 @@ def _not_parquet(error: Exception) -> DataError:
 
 
 def _cut_batches(path: Path, bounds: Bounds) -> Iterator[Cut]:
-    metadata: dict[bytes, bytes] = {}
+    names: list[str] = []
 
-    def chosen(names: list[str]) -> list[str]:
-        metadata[_UNREAD] = msgspec.json.encode([name for name in names if name not in form.BY_KEY])
-        return check_columns(names, bounds)
+    def chosen(found: list[str]) -> list[str]:
+        names.extend(found)
+        return check_columns(found, bounds)
 
     first = 1
     for batch in parquet_batches(path, path.stat().st_size, bounds, chosen):
-        sink = pa.BufferOutputStream()
-        names = batch.schema.names
-        # A column without a cell is as good as none. The first one stays, because the rows are counted by it.
-        stated = [name for name in names if batch[name].null_count < batch.num_rows]
-        kept = batch.select(stated or names[:1]).replace_schema_metadata(metadata)
-        with pa.ipc.new_stream(sink, kept.schema) as stream:
-            stream.write_batch(kept)
-        yield Cut(kind="arrow", first=first, data=sink.getvalue().to_pybytes())
+        data = _arrow_stream(batch, names)
+        yield Cut(kind="arrow", first=first, rows=batch.num_rows, path=str(path.resolve()), data=data)
         first += batch.num_rows
     if first == 1:
         raise DataError.at(*NO_ROW)
+
+
+def parquet_rows(source: Any, first: int, rows: int, bounds: Bounds = BOUNDS) -> bytes:
+    """The `rows` rows from `first` of a Parquet file (a path, or an open file), as `cut_parquet` gave them."""
+    names: list[str] = []
+
+    def chosen(found: list[str]) -> list[str]:
+        names.extend(found)
+        return check_columns(found, bounds)
+
+    return _arrow_stream(row_range(source, first - 1, rows, chosen), names)
+
+
+def _arrow_stream(batch: pa.RecordBatch, names: Sequence[str]) -> bytes:
+    """Rows as an Arrow IPC stream. Its metadata has those of the file's columns `names` that are not read."""
+    sink = pa.BufferOutputStream()
+    columns = batch.schema.names
+    # A column without a cell is as good as none. The first one stays, because the rows are counted by it.
+    stated = [name for name in columns if batch[name].null_count < batch.num_rows]
+    unread = msgspec.json.encode([name for name in names if name not in form.BY_KEY])
+    kept = batch.select(stated or columns[:1]).replace_schema_metadata({_UNREAD: unread})
+    with pa.ipc.new_stream(sink, kept.schema) as stream:
+        stream.write_batch(kept)
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def read_arrow(data: bytes) -> tuple[pa.Table, list[str]]:
