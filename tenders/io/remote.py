@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -105,12 +105,12 @@ class RemotePath(msgspec.Struct, frozen=True):
             raise UnreachableError(f"{self.url}: no such file. Check the name")
         return _listed(self.url, status)
 
-    def open(self, mode: str = "rb", buffering: int = BUFFER) -> BinaryIO:  # noqa: ARG002
+    def open(self, mode: str = "rb", buffering: int = BUFFER) -> io.BufferedReader:  # noqa: ARG002
         """The file to be read."""
         with _reaching(self.url):
             system, path = _system(self.url)
             file = system.open(path, "rb", block_size=READ_AHEAD, cache_type="readahead")
-        return cast("BinaryIO", io.BufferedReader(_RemoteReader(self.url, file), max(buffering, 1)))
+        return io.BufferedReader(_RemoteReader(self.url, file), max(buffering, 1))
 
     def head(self, size: int) -> bytes:
         """The first bytes."""

@@ -6,6 +6,7 @@ Scheduler and workers are real processes, started as on any machine, on the loop
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,13 +26,14 @@ pytest.importorskip("distributed")
 
 from models import bundle as bundles
 from portfolio import cluster
-from portfolio.cluster import cluster_workers, requirements, run_call, with_data
+from portfolio.cluster import cluster_workers, requirements, run_call, share_files, with_data
 from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import RunOptions, score_block
 from portfolio.worklist import WorklistOptions
 from tenders.errors import UnreachableError
 from tenders.io.blocks import blocks
-from tenders.io.streams import Bounds, block_lines, count_lines
+from tenders.io.remote import RemotePath
+from tenders.io.streams import Block, Bounds, block_lines, count_lines
 from tests.portfolio import sample_files
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +55,30 @@ def alone(source: Path) -> bytes:
     with ThreadPoolExecutor(1) as executor:
         run_portfolio(small_run(source, "alone.parquet"), executor)
     return source.with_name("alone.parquet").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files of every kind, in a folder of its own."""
+    home = tmp_path_factory.mktemp("kinds") / "in"
+    forms = [{**form, "title": f"Nursing at home {i}"} for i, form in enumerate(sample_files.FORMS * 20)]
+    release = sample_files.lines(sample_files.releases(40))
+    sample_files.written(home, "a.jsonl", release)
+    sample_files.written(home, "b.jsonl.gz", sample_files.packed(release, "gz"))
+    sample_files.written(home, "c.json", sample_files.GOOD)
+    sample_files.written(home, "d.json", b'{"releases": [')
+    sample_files.written(home, "e.json", release)
+    sample_files.written(home, "f.parquet", sample_files.as_parquet(forms))
+    sample_files.written(home, "g.csv", sample_files.as_csv(forms))
+    sample_files.written(home, "notes.txt", b"no reader for this")
+    return home
+
+
+def folder_run(folder: Path, name: str) -> PortfolioRun:
+    return PortfolioRun(
+        source=folder, out=folder.with_name(name), options=OPTIONS, format="parquet", workers=2,
+        bounds=msgspec.structs.replace(SMALL, rows=50), worklist=WorklistOptions(capacity=60),
+    )  # fmt: skip
 
 
 def small_run(source: Path, name: str) -> PortfolioRun:
@@ -106,8 +132,11 @@ def after(blocks: int, do: Callable[[], object]) -> Callable[[Progress], None]:
     return shown
 
 
-def test_a_worker_that_is_killed_costs_no_byte(source: Path, alone: bytes) -> None:
+def test_a_worker_that_is_killed_costs_no_byte_and_no_line_passes_the_scheduler(
+    source: Path, alone: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     of = small_run(source, "killed.parquet")
+    by_kind, here = folder_run(folder, "cluster.parquet"), folder_run(folder, "here.parquet")
     with (
         scheduler() as (address, _),
         worker(address) as one,
@@ -115,12 +144,59 @@ def test_a_worker_that_is_killed_costs_no_byte(source: Path, alone: bytes) -> No
         cluster_workers(address, OPTIONS.bundle) as (executor, _),
     ):
         executor._client.wait_for_workers(2, timeout=30)
+        assert share_files(executor, of) is None
+        sent: list[Block] = []
+        remembered = executor._described
+        monkeypatch.setattr(executor, "_described", lambda block: sent.append(remembered(block)) or sent[-1])
         run_portfolio(of, executor, on_progress=after(5, lambda: os.kill(one.pid, signal.SIGKILL)))
         assert one.poll() == -signal.SIGKILL
+        executor.share(by_kind.parts)
+        run_portfolio(by_kind, executor)
     assert of.out.read_bytes() == alone
+    assert all(len(block.data) <= cluster.KEPT_BYTES for block in sent)
+    assert {block.kind for block in sent} >= {"range", "file", "parquet", "kept", "problems"}
+
+    with ThreadPoolExecutor(1) as executor:
+        run_portfolio(here, executor)
+    for one_file, other in ((by_kind.out, here.out), (by_kind.errors_file, here.errors_file)):
+        assert one_file.read_bytes() == other.read_bytes()
+    assert by_kind.worklist_file.read_bytes() == here.worklist_file.read_bytes()
+    # What was shared for a time is gone.
+    assert {path.name for path in folder.parent.iterdir()} == {folder.name} | {
+        f"{name}.{kind}"
+        for name in ("cluster", "here")
+        for kind in ("parquet", "parquet.errors", "parquet.manifest.json", "worklist.parquet")
+    }
 
 
-def test_a_lost_scheduler_ends_the_run_with_how_to_resume(source: Path, alone: bytes) -> None:
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"source": Path("/nowhere/in.jsonl")}, r"cannot open the input: /nowhere/in\.jsonl: no such file"),
+        ({"listing": "other"}, "sees other files at"),
+        ({"source": RemotePath("gs://audit/in")}, r"cannot open the input: gs:// needs the package gcsfs"),
+        ({"probe": Path("/nowhere/probe")}, "cannot write beside the output"),
+        ({"secret": "other"}, "sees other files beside the output"),
+    ],
+)
+def test_a_worker_says_what_it_cannot_use(source: Path, tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    probe = sample_files.written(tmp_path, "probe", b"secret")
+    shared = cluster.SharedFiles(source=source, listing=cluster._listing(source), probe=probe, secret="secret")
+    good = cluster.probe_files(shared)
+    assert (good.why, Path(good.written).read_bytes()) == ("", b"secret")
+    assert re.search(f"the worker on .* {told}", cluster.probe_files(msgspec.structs.replace(shared, **changes)).why)
+
+
+def test_a_worker_that_cannot_write_its_part_says_so(source: Path, tmp_path: Path) -> None:
+    block = next(iter(blocks(source)))
+    with pytest.raises(UnreachableError, match=r"the worker on .*: .*No such file or directory"):
+        run_call(requirements(OPTIONS.bundle), tmp_path / "nowhere/000000000.arrow", score_block, OPTIONS, block)
+
+
+def test_a_lost_scheduler_ends_the_run_with_how_to_resume(
+    source: Path, alone: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the worker is sent the lines, because it sees other files than the command."""
     of = small_run(source, "lost.parquet")
     with (
         scheduler() as (address, running),
@@ -128,6 +204,9 @@ def test_a_lost_scheduler_ends_the_run_with_how_to_resume(source: Path, alone: b
         cluster_workers(address, OPTIONS.bundle) as (executor, _),
         pytest.raises(UnreachableError, match=r"the scheduler is gone\. What was scored is kept: .* --resume"),
     ):
+        monkeypatch.setattr(cluster, "_listing", lambda _: "what a worker does not see")
+        why = share_files(executor, of)
+        assert why and re.fullmatch(rf"the worker on .* sees other files at {source}", why)
         run_portfolio(of, executor, on_progress=after(3, running.kill))
     assert len(list(of.parts_folder.glob("*.arrow"))) >= 3
     with ThreadPoolExecutor(1) as executor:
@@ -189,12 +268,21 @@ def test_a_block_carries_the_lines_of_its_range(tmp_path: Path, content: bytes) 
         assert count_lines(sent) == count_lines(block)
 
 
+@pytest.mark.parametrize("content", [b"", b'{"releases": [', sample_files.GOOD, sample_files.GOOD + b"\n{}\nno\n"])
+def test_a_block_carries_its_whole_file(tmp_path: Path, content: bytes) -> None:
+    sample_files.written(tmp_path, "in/a.json", content)
+    (block,) = blocks(tmp_path / "in", whole_files=True)
+    here, sent = score_block(OPTIONS, block), with_data(block)
+    (tmp_path / "in/a.json").unlink()
+    assert score_block(OPTIONS, sent) == here
+
+
 def test_a_worker_answers_what_a_process_does_without_the_input(tmp_path: Path) -> None:
     path = sample_files.written(tmp_path, "a.jsonl", sample_files.lines(sample_files.releases(5)))
     (block,) = blocks(path)
     here, sent = score_block(OPTIONS, block), with_data(block)
     path.unlink()
-    assert run_call(requirements(OPTIONS.bundle), score_block, OPTIONS, sent) == here
+    assert run_call(requirements(OPTIONS.bundle), None, score_block, OPTIONS, sent) == here
 
 
 def differing(**changes: Any) -> cluster.WorkerRequirements:
@@ -218,11 +306,11 @@ def test_a_worker_that_differs_refuses_to_score(
 ) -> None:
     (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.GOOD))
     with pytest.raises(UnreachableError, match=told):
-        run_call(expected, score_block, OPTIONS, with_data(block))
+        run_call(expected, None, score_block, OPTIONS, with_data(block))
 
 
 def test_a_worker_without_the_bundle_says_so(tmp_path: Path) -> None:
     (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.GOOD))
     asked = msgspec.structs.replace(OPTIONS, bundle=str(tmp_path / "nowhere"))
     with pytest.raises(UnreachableError, match=r"the worker on .*: no bundle at .*nowhere"):
-        run_call(requirements(OPTIONS.bundle), score_block, asked, with_data(block))
+        run_call(requirements(OPTIONS.bundle), None, score_block, asked, with_data(block))
