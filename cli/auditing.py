@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from cli.options import BundleDir, Json, out, print_json
+from cli.options import BundleDir, Json, err, out, print_json
 from cli.progress import working
 from tenders.errors import DataError, UnreachableError, UsageError
 
@@ -87,11 +87,16 @@ def head(trail: Trail = None, json: Json = False) -> None:
 
 @app.command()
 def export(trail: Trail = None) -> None:
-    """Print every entry as a line of JSON with its number and digest."""
+    """Print every entry as a line of JSON with its number and digest, and the head on stderr."""
+    from serving.audit.entry import GENESIS, AuditHead
+
+    last = AuditHead(0, GENESIS)
     with opened(trail) as store:
         for seq, text, digest in store.rows():
+            last = AuditHead(seq, digest)
             line = {"seq": seq, "digest": digest, "entry": msgspec.Raw(text.encode("utf-8", "replace"))}
             sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    err.print(f"Head {last}", markup=False)
 
 
 @app.command()

@@ -33,7 +33,7 @@ from tenders.errors import BundleError, UsageError
 from tenders.facts import Stage
 
 SHADOW, CHALLENGER = "TENDER_RISK_SHADOW", "challenger"
-MODULE = "serving.challenger"
+MODULE = f"{__package__}.challenger"
 MAX_QUEUED, MAX_QUEUED_BYTES = 1_000, 64 * 2**20
 """Requests that wait for the challenger, and their bytes; more are not compared."""
 POLL_SECONDS = 1.0

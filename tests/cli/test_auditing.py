@@ -43,7 +43,9 @@ def test_verify_head_and_export(run: Run, trail: SqliteTrail) -> None:
     assert verified.code == 0 and verified.lines[0]["whole"]
     assert "2 entries are as they were written" in run("audit", "verify").out
     digest = "0" * 64
-    for line in run("audit", "export").out.splitlines():
+    exported = run("audit", "export")
+    assert exported.err.strip() == f"Head {head}"
+    for line in exported.out.splitlines():
         entry = json.loads(line)
         # The entry's own text stands in the line as it is, so that the chain can be checked without the database.
         text = line[line.index('"entry":') + len('"entry":') : -1]
