@@ -74,7 +74,7 @@ def verify_trail(
         if report.clock_back:
             out.print(f"{report.clock_back:,} of them are dated before the one they follow: a clock was set back.")
     if report.problem is not None:
-        raise DataError.at("", str(report.problem))
+        raise DataError.at("trail", str(report.problem))
 
 
 @app.command()
@@ -125,7 +125,7 @@ def replay(
     if result.differences:
         other = result.product != result.product_now
         why = f" Another version told it: {result.product}, and this is {result.product_now}." if other else ""
-        raise DataError.at("", f"{'; '.join(result.differences)}.{why}")
+        raise DataError.at(f"entry {seq}", f"{'; '.join(result.differences)}.{why}")
 
 
 @app.command()
@@ -144,7 +144,7 @@ def prune(
     with opened(trail) as store:
         report = _verified(store, None)
         if report.problem is not None:
-            raise DataError.at("", f"{report.problem}. Nothing is pruned of a trail that does not verify")
+            raise DataError.at("trail", f"{report.problem}. Nothing is pruned of a trail that does not verify")
         count = store.prune(day.isoformat(timespec="microseconds"), machine_user())
         last = store.head()
     if json:

@@ -121,10 +121,10 @@ def _replay_job(entry: AuditEntry, seq: int, upload: bytes | Path | None, direct
     name, portfolio = safe_name(upload.name), entry.portfolio
     digest = describe_file(upload).sha256
     if digest != entry.input:
-        raise DataError.at("", f"the input's SHA-256 is {digest}, and the entry's {entry.input}")
+        raise DataError.at("input", f"its SHA-256 is {digest}, and the entry's {entry.input}")
     if portfolio and sha256(name.encode()) != portfolio.name:
         remedy = "Give a copy under that name, which the job's manifest has"
-        raise DataError.at("", f"the file was uploaded under another name than {name}, and its rows hold it", remedy)
+        raise DataError.at("input", f"it was uploaded under another name than {name}, and its rows hold that", remedy)
     # An entry of an earlier version does not say how its rows were ranked.
     options = msgspec.convert(_options(portfolio) if portfolio else {}, JobOptions)
     options = msgspec.structs.replace(options, stage=entry.stage)
@@ -158,7 +158,7 @@ def _input(store: AuditStore, entry: AuditEntry, content: bytes | None) -> bytes
     if content is None:
         raise UsageError(f"the trail keeps no inputs: give the file whose SHA-256 is {entry.input} with --input")
     if sha256(content) != entry.input:
-        raise DataError.at("", f"the input's SHA-256 is {sha256(content)}, and the entry's {entry.input}")
+        raise DataError.at("input", f"its SHA-256 is {sha256(content)}, and the entry's {entry.input}")
     return content
 
 

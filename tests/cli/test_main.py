@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -268,6 +269,19 @@ def test_serve_starts_the_service_where_it_is_told(run: Run, monkeypatch: pytest
     monkeypatch.setattr(running, "serve", lambda *where: started.append(where))
     assert run("serve", "--host", "127.0.0.1", "--port", "3456").code == 0
     assert started == [("127.0.0.1", 3456)]
+
+
+def test_serve_takes_a_challenger_as_the_service_s_setting_does(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from serving import running
+
+    monkeypatch.setenv("TENDER_RISK_SHADOW", "")
+    found: list[str] = []
+    monkeypatch.setattr(running, "serve", lambda *_: found.append(os.environ["TENDER_RISK_SHADOW"]))
+    for shadow in ("challenger", tmp_path / "x" / ".."):
+        assert run("serve", "--shadow", shadow).code == 0
+    assert found == ["challenger", str(tmp_path)]
 
 
 def test_help_names_every_command(run: Run) -> None:

@@ -131,7 +131,7 @@ def test_a_portfolio_is_one_entry_with_the_digests_of_all_that_is_served(audited
     with pytest.raises(DataError, match="uploaded under another name than other"):
         replay(audited.opened(), seq, sent.rename(tmp_path / "other.jsonl"))
     (tmp_path / "other.jsonl").write_bytes(content + b"\n")
-    with pytest.raises(DataError, match="SHA-256 is"):
+    with pytest.raises(DataError, match="input: its SHA-256 is"):
         replay(audited.opened(), seq, tmp_path / "other.jsonl")
     assert [each.page for each in audited.entries() if each.action == "job served"] == ["output", "report", "errors"]
     assert job["id"].encode() not in raw(audited.data)
