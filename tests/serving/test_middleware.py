@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -126,11 +127,14 @@ def test_health_checks_may_use_any_name(http: httpx.Client) -> None:
     assert http.get("/readyz", headers={"Host": "balancer.example"}).status_code == 200
 
 
-def test_other_names_are_a_setting() -> None:
-    with running(TENDER_RISK_HOSTS="Tenders.example.org, 192.0.2.1") as process:
+def test_other_names_are_a_setting_and_without_a_trail_nothing_is_kept(tmp_path: Path) -> None:
+    settings = {"TENDER_RISK_AUDIT": "off", "TENDER_RISK_DATA": str(tmp_path / "data")}
+    with running(TENDER_RISK_HOSTS="Tenders.example.org, 192.0.2.1", **settings) as process:
         url = address(process)
         asked = [httpx.get(f"{url}about", headers={"Host": host}).status_code for host in HOSTS]
+        assert httpx.post(f"{url}score", json={"title": "x", "lots": 1}, timeout=60).status_code == 200
     assert asked == [200, 200, 200, 421]
+    assert not (tmp_path / "data").exists()
 
 
 HOSTS = ("tenders.example.org", "TENDERS.example.org:443", "192.0.2.1:3000", "example.org")

@@ -244,9 +244,3 @@ def test_a_service_keeps_its_trail_in_postgresql_with_what_was_sent(postgresql: 
     assert replay(store, head.seq).same_bytes
     store.close()
     assert not (tmp_path / "audit.sqlite").exists()
-
-
-def test_without_a_trail_nothing_is_kept(tmp_path: Path) -> None:
-    with running(TENDER_RISK_DATA=str(tmp_path / "data"), TENDER_RISK_AUDIT="off") as process:
-        assert httpx.post(f"{address(process)}score", json=FORM, timeout=60).status_code == 200
-    assert not (tmp_path / "data").exists()
