@@ -43,6 +43,9 @@ WRONG_DELAY = 0.1
 MAX_CLIENTS = 10_000
 """Addresses of which is known which keys they sent."""
 
+KEY_NAME = "tender_risk.key"
+"""Where a request's scope has the name of its key, for the log."""
+
 FileState: TypeAlias = tuple[int, ...]
 KeyNote: TypeAlias = Callable[[set[str], str], None]
 
@@ -250,6 +253,7 @@ class KeyGuard:
         if seconds := self.use.begin(key):
             await _too_many("this key has too many requests", seconds)(scope, receive, send)
             return
+        scope[KEY_NAME] = key.name
         token = current_caller.set(key.caller)
         try:
             await self.app(scope, receive, send)

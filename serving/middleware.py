@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving import metering
 from serving.answers import UNEXPECTED, ErrorAnswer, error_response, json_response
 from serving.jobs.settings import HOSTS, UPLOAD_MINUTES, settings
-from serving.keys import OPEN_PATHS, is_loopback
+from serving.keys import KEY_NAME, OPEN_PATHS, is_loopback
 from serving.pages.rendering import missing_page
 from serving.served import served_bundle
 from tenders.errors import Problem, TenderRiskError, TooLargeError
@@ -110,8 +110,11 @@ class RequestMetrics:
         endpoint = path if path in self.endpoints or path.startswith(JOBS) else "other"
         method = scope["method"] if scope["method"] in METHODS else "other"
         REQUESTS.labels(endpoint, method, status).observe(seconds)
+        key, milliseconds = scope.get(KEY_NAME, ""), round(seconds * 1000, 1)
+        about = {"method": method, "path": path[:200], "status": status, "ms": milliseconds, "key": key}
         # %r: a path may hold line breaks, which would forge a line of the log.
-        log.info("%s %.200r %d %.1f ms", method, path, status, seconds * 1000)
+        text = "%s %.200r %d %.1f ms, key %r"
+        log.info(text, method, path, status, milliseconds, key, extra={"about": about})
 
 
 def _without_id(path: str) -> str:

@@ -11,7 +11,9 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -22,8 +24,21 @@ from serving.key_file import KEYS_FILE
 from tenders.errors import UnreachableError, UsageError
 
 LOG, LEVELS = "TENDER_RISK_LOG", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+LOG_FORMAT, FORMATS = "TENDER_RISK_LOG_FORMAT", ("text", "json")
 # A client that never finishes its request does not hold up the end.
 SHUTDOWN_SECONDS = 10
+
+
+class JsonLines(logging.Formatter):
+    """Each record as one line of JSON; what a request's record says of it are fields of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode({**line, **getattr(record, "about", {})}).decode()
 
 
 def print_address(url: str) -> None:
@@ -44,7 +59,8 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         )
     # A setting that is not valid is an error of the command, not of the first upload.
     settings()
-    level = _log_level()
+    level = _choice(LOG, LEVELS, "WARNING")
+    as_json = _choice(LOG_FORMAT, FORMATS, "text") == "json"
     with listen(host, port) as listener:
         # Imported late: it takes a second or two, and the checks above should not wait for it.
         from serving.audit.trail import served_trail
@@ -59,18 +75,22 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.
         served()
         # One line a request, on stderr; never headers, so never a key.
-        logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logging.basicConfig(level=level, handlers=[handler])
         SERVED_HOSTS.add(host_name(f"[{host}]" if ":" in host else host))
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         application = TenderRisk.to_asgi()  # type: ignore[attr-defined]
         run(application, listener, lambda: announce(url))
 
 
-def _log_level() -> str:
-    level = os.environ.get(LOG, "").strip().upper() or "WARNING"
-    if level not in LEVELS:
-        raise UsageError(f"{LOG}: expected one of {', '.join(LEVELS)}, got {level[:40]!r}")
-    return level
+def _choice(name: str, choices: tuple[str, ...], default: str) -> str:
+    """The value of a variable, in whatever letters. Raises UsageError."""
+    value = os.environ.get(name, "").strip() or default
+    known = next((choice for choice in choices if choice.lower() == value.lower()), None)
+    if known is None:
+        raise UsageError(f"{name}: expected one of {', '.join(choices)}, got {value[:40]!r}")
+    return known
 
 
 def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:

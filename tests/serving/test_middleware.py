@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,12 +80,17 @@ def test_answers_say_no_version_of_the_server(http: httpx.Client) -> None:
 
 
 def test_one_request_is_one_line_of_the_log() -> None:
-    with running(TENDER_RISK_LOG="INFO") as process:
+    with running(TENDER_RISK_LOG="INFO", TENDER_RISK_LOG_FORMAT="json") as process:
         url = address(process)
         httpx.get(f"{url}line%0Abreak%0d%0a2026-01-01 GET '/forged' 200")
         process.terminate()
         text = process.communicate()[1]
-    assert any("404" in line and "forged" in line and "break" in line for line in text.splitlines())
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    [one] = [line for line in lines if "forged" in line["message"]]
+    assert (one["method"], one["status"], one["key"], one["level"]) == ("GET", 404, "", "INFO")
+    assert one["path"].startswith("/line\nbreak") and one["ms"] > 0
+    # As text it is one line too.
+    assert "\n" not in one["message"]
 
 
 @pytest.mark.parametrize("path", ["/docs.json", "/readyz", "/nowhere", "/metrics", "/jobs", "/jobs/x", "/cpv?q=care"])

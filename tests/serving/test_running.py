@@ -67,7 +67,7 @@ def test_a_missing_bundle_is_an_error_before_anything_is_served(monkeypatch: pyt
         serve("127.0.0.1", 0)
 
 
-@pytest.mark.parametrize(("name", "value"), [("TENDER_RISK_LOG", "loud"), ("TENDER_RISK_HOSTS", "http://x/")])
+@pytest.mark.parametrize(("name", "value"), [("TENDER_RISK_LOG_FORMAT", "loud"), ("TENDER_RISK_HOSTS", "http://x/")])
 def test_a_setting_that_is_none_is_an_error_of_the_command(name: str, value: str) -> None:
     command = [sys.executable, "-c", "from cli.main import run; run()", "serve", "--port", "0"]
     ended = subprocess.run(command, cwd=ROOT, env={**os.environ, name: value}, capture_output=True, text=True)
