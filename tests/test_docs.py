@@ -127,6 +127,15 @@ def test_a_generated_page_is_current(name):
     assert (build.HOME / name).read_text() == build.PAGES[name](), "run: make docs"
 
 
+def test_every_variable_stands_in_the_one_table():
+    packages = ("tenders", "features", "models", "portfolio", "training", "serving", "cli", "tender_risk")
+    texts = [file.read_text() for package in packages for file in (ROOT / package).rglob("*.py")]
+    read = {name for text in texts for name in re.findall(r'"(TENDER_RISK_[A-Z_]+)"', text)}
+    table = (ROOT / "docs" / "jobs.md").read_text().partition("## What is set")[2].partition("##")[0]
+    assert len(read) > 20
+    assert set(re.findall(r"`(TENDER_RISK_[A-Z_]+)`", table)) == read
+
+
 def test_every_command_is_documented():
     from cli.main import app
 

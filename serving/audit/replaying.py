@@ -132,9 +132,15 @@ def _replay_job(entry: AuditEntry, seq: int, upload: bytes | Path | None, direct
     _bundle(entry, made_from)
     created = portfolio.created if portfolio else ""
     again = repeat_job(upload, name, made_from, entry.bundle, options, created)
-    compared = sorted(entry.outputs) if portfolio and not portfolio.since else [n for n in ROWS if n in entry.outputs]
+    compared = comparable_files(entry)
     differences = job_differences(entry, again, compared)
     return _replay(entry, seq, not differences, differences, compared)
+
+
+def comparable_files(entry: AuditEntry) -> list[str]:
+    """The files of a job that come out again: all, unless nobody knows how they were ranked or with what compared."""
+    is_all = entry.portfolio is not None and not entry.portfolio.since
+    return [name for name in sorted(entry.outputs) if is_all or name in ROWS]
 
 
 def job_differences(entry: AuditEntry, again: RepeatedJob, compared: Sequence[str]) -> list[str]:

@@ -18,8 +18,8 @@ import pytest
 
 from models import bundle as bundles
 from serving.audit.checking import verify
-from serving.audit.entry import AuditEntry, job_label, read_entry, sha256
-from serving.audit.replaying import job_differences, replay
+from serving.audit.entry import AuditedPortfolio, AuditEntry, job_label, read_entry, sha256
+from serving.audit.replaying import comparable_files, job_differences, replay
 from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail
 from serving.jobs.again import RepeatedJob
 from tenders.errors import BundleError, DataError, UsageError
@@ -169,6 +169,15 @@ def test_what_was_told_otherwise_is_listed(audited: Audited) -> None:
         replay(store, seq + 1, body)
     with pytest.raises(UsageError, match="trail begun"):
         replay(store, 1, body)
+
+
+def test_of_a_portfolio_that_was_compared_with_another_its_rows_alone_come_out_again() -> None:
+    names = ("report.html", "scored.parquet", "scored.parquet.errors")
+    ranked = AuditedPortfolio(name="", created="", capacity=5, rank_by="failure")
+    entry = AuditEntry(time="", action="job done", product="1", outputs=dict.fromkeys(names, ""), portfolio=ranked)
+    compared = msgspec.structs.replace(entry, portfolio=msgspec.structs.replace(ranked, since=True))
+    of_before = msgspec.structs.replace(entry, portfolio=None)
+    assert [len(comparable_files(each)) for each in (entry, compared, of_before)] == [3, 2, 2]
 
 
 def test_files_of_a_portfolio_that_come_out_otherwise_are_named() -> None:
