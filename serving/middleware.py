@@ -27,6 +27,7 @@ from serving.jobs.settings import HOSTS, UPLOAD_MINUTES, settings
 from serving.keys import KEY_NAME, OPEN_PATHS, is_loopback
 from serving.pages.rendering import missing_page
 from serving.served import served_bundle
+from serving.tls import HSTS
 from tenders.errors import Problem, TenderRiskError, TooLargeError
 from tenders.io.read import MAX_BYTES, too_many_bytes
 
@@ -228,6 +229,8 @@ class SiteGuard:
             if message["type"] == "http.response.start":
                 marked = MutableHeaders(scope=message)
                 marked.setdefault("X-Content-Type-Options", "nosniff")
+                if scope.get("scheme") == "https":
+                    marked.setdefault("Strict-Transport-Security", HSTS)
                 if not marked.get("Content-Type", "").startswith(STATIC_TYPES):
                     marked.setdefault("Cache-Control", "no-store")
             await send(message)

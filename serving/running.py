@@ -1,7 +1,7 @@
 """Starts the service in one process: uvicorn around BentoML's own application.
 
-`bentoml serve` starts a supervisor and then workers; one process starts in half the time. For several workers,
-containers or TLS use `bentoml serve serving.service:TenderRisk`.
+`bentoml serve` starts a supervisor and then workers; one process starts in half the time. For several workers or
+containers use `bentoml serve serving.service:TenderRisk`. With a certificate it speaks TLS alone (`serving.tls`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -21,12 +22,14 @@ from serving import keys
 from serving.connections import BoundedProtocol
 from serving.jobs.settings import settings
 from serving.key_file import KEYS_FILE
+from serving.tls import CERTIFICATE, tls_context
 from tenders.errors import UnreachableError, UsageError
 
 LOG, LEVELS = "TENDER_RISK_LOG", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_FORMAT, FORMATS = "TENDER_RISK_LOG_FORMAT", ("text", "json")
 # A client that never finishes its request does not hold up the end.
 SHUTDOWN_SECONDS = 10
+log = logging.getLogger("tender_risk")
 
 
 class JsonLines(logging.Formatter):
@@ -59,17 +62,20 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         )
     # A setting that is not valid is an error of the command, not of the first upload.
     settings()
+    tls = tls_context()
     level = _choice(LOG, LEVELS, "WARNING")
     as_json = _choice(LOG_FORMAT, FORMATS, "text") == "json"
     with listen(host, port) as listener:
         # Imported late: it takes a second or two, and the checks above should not wait for it.
         from serving.audit.trail import served_trail
         from serving.middleware import SERVED_HOSTS, host_name
+        from serving.pages.drafts import draft_place
         from serving.served import served
         from serving.service import TenderRisk
         from serving.shadow import chosen_shadow
 
         chosen_shadow()
+        draft_place()
         # A trail that cannot be written, like a bad bundle, is an error of the command and not of the first request.
         served_trail()
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.
@@ -79,9 +85,11 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=level, handlers=[handler])
         SERVED_HOSTS.add(host_name(f"[{host}]" if ":" in host else host))
-        url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+        if not tls and not keys.is_loopback(host):
+            log.warning("what is sent here can be read on the way, unless a proxy ends TLS: set %s", CERTIFICATE)
+        url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         application = TenderRisk.to_asgi()  # type: ignore[attr-defined]
-        run(application, listener, lambda: announce(url))
+        run(application, listener, lambda: announce(url), tls)
 
 
 def _choice(name: str, choices: tuple[str, ...], default: str) -> str:
@@ -93,9 +101,11 @@ def _choice(name: str, choices: tuple[str, ...], default: str) -> str:
     return known
 
 
-def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+def run(
+    application: ASGIApp, listener: socket.socket, on_ready: Callable[[], None], tls: ssl.SSLContext | None = None
+) -> None:
     """Runs an ASGI application on a listening socket until SIGTERM or SIGINT; calls `on_ready` once it answers."""
-    config = server_config(application)
+    config = server_config(application, tls)
     # Once it has shut down, uvicorn raises the signal again for whoever handled it before: nobody, so that the command
     # ends with 0.
     handlers = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -106,10 +116,10 @@ def run(application: ASGIApp, listener: socket.socket, on_ready: Callable[[], No
             signal.signal(number, handler)
 
 
-def server_config(application: ASGIApp) -> uvicorn.Config:
-    """uvicorn's settings for an application."""
+def server_config(application: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """uvicorn's settings for an application; with `tls`, nothing is answered without it."""
     # `serving.middleware` logs requests, and leaves out what names a job.
-    return uvicorn.Config(
+    config = uvicorn.Config(
         application,
         http=BoundedProtocol,
         ws="none",
@@ -123,6 +133,9 @@ def server_config(application: ASGIApp) -> uvicorn.Config:
         # No request sees what an earlier one of its connection set.
         reset_contextvars=True,
     )
+    config.load()
+    config.ssl = tls
+    return config
 
 
 class _Server(uvicorn.Server):

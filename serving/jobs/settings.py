@@ -19,6 +19,8 @@ HOSTS = "TENDER_RISK_HOSTS"
 JOB_MB, JOB_DISK_MB = "TENDER_RISK_JOB_MB", "TENDER_RISK_JOB_DISK_MB"
 HOURS, ROWS = "TENDER_RISK_JOB_HOURS", "TENDER_RISK_JOB_ROWS"
 WORKERS, NICENESS = "TENDER_RISK_JOB_WORKERS", "TENDER_RISK_JOB_NICENESS"
+JOB_BASE_MB, JOB_WORKER_MB = 1_200, 300
+"""Megabytes for the process that cuts and ranks, and for each that scores; docs/decisions.md has what was measured."""
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:]+")
 POSTGRESQL = ("postgresql://", "postgres://")
 
@@ -40,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     niceness: int = 10
     hosts: frozenset[str] = frozenset()
-    job_memory: int = 4096 * 2**20
+    job_memory: int = 1_500 * 2**20
     job_disk: int = 20_480 * 2**20
     job_hours: int = 12
     job_rows: int = 20_000_000
@@ -66,23 +68,25 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         upload_minutes=_whole_number(environment, UPLOAD_MINUTES, 120),
         days=_whole_number(environment, DAYS, 30),
         # One core is left to requests that score a single tender.
-        workers=_whole_number(environment, WORKERS, max((os.cpu_count() or 1) - 1, 1)),
+        workers=(workers := _whole_number(environment, WORKERS, max((os.cpu_count() or 1) - 1, 1))),
         niceness=_whole_number(environment, NICENESS, 10, least=0, most=19),
         hosts=_hosts(environment),
-        job_memory=_whole_number(environment, JOB_MB, _default_memory()) * 2**20,
+        job_memory=_whole_number(environment, JOB_MB, default_memory(workers)) * 2**20,
         job_disk=_whole_number(environment, JOB_DISK_MB, 20_480) * 2**20,
         job_hours=_whole_number(environment, HOURS, 12),
         job_rows=_whole_number(environment, ROWS, 20_000_000, most=10**12),
     )
 
 
-def _default_memory() -> int:
-    """Megabytes: 4,096, and no more than half of what the machine has."""
+def default_memory(workers: int) -> int:
+    """Megabytes of a job: what a million tenders take with so many processes and a fifth more, and no more than half of
+    what the machine has."""
+    needed = JOB_BASE_MB + JOB_WORKER_MB * workers
     try:
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     except (OSError, ValueError):
-        return 4096
-    return max(min(4096, machine // 2), 1)
+        return needed
+    return max(min(needed, machine // 2), 1)
 
 
 def _hosts(environment: Mapping[str, str]) -> frozenset[str]:

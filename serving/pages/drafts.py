@@ -1,14 +1,16 @@
 """One tender as it travels between the pages: the form's values, and the OCDS document that filled them.
 
 The server stores nothing, so every page carries the draft in its address: Back, refresh and a bookmark show the same
-page again. A draft too long for an address is posted. What a user changes is set on the document as `models.what_if`
-does, and what they empty is taken out: an unchanged document has the score that /score gives it.
+page again. A draft too long for an address is posted, and so is every one where keys are required or TENDER_RISK_DRAFTS
+says `body`: addresses stand in histories and in the logs of proxies. What a user changes is set on the document as
+`models.what_if` does, and what they empty is taken out: an unchanged document has the score that /score gives it.
 """
 
 from __future__ import annotations
 
 import base64
 import functools
+import os
 import re
 import unicodedata
 import zlib
@@ -23,8 +25,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.key_file import KEYS, KEYS_FILE, key_place
 from serving.pages.form import MAX_FIELD_CHARACTERS, as_text, form_values, tidy
-from tenders.errors import DataError, Problem, TooLargeError
+from tenders.errors import DataError, Problem, TooLargeError, UsageError
 from tenders.facts import STAGES, Stage
 from tenders.io import form, xlsx
 from tenders.io.detection import document_kind
@@ -38,11 +41,24 @@ MAX_DOCUMENT_CHARACTERS = 2 * 2**20
 # The form itself, its scenarios, and a document.
 MAX_FIELDS = 12 * len(form.FIELDS)
 MAX_UNREAD = 20
+DRAFTS, ADDRESS, BODY = "TENDER_RISK_DRAFTS", "address", "body"
 MAX_ADDRESS = 48_000
 """Characters of an address: servers take 64 KB of it with all headers."""
 BYTE_ORDER_MARK = "\ufeff"
 """Tells Excel that a CSV is UTF-8."""
 CSV = "text/csv; charset=utf-8"
+
+
+def draft_place(environment: Mapping[str, str] = os.environ) -> str:
+    """Where pages put drafts: ADDRESS, or BODY. Raises UsageError for another word.
+
+    Where nothing is set it is BODY if the service has keys, because then others reach it.
+    """
+    chosen = environment.get(DRAFTS, "").strip().lower()
+    if chosen not in ("", ADDRESS, BODY):
+        raise UsageError(f"{DRAFTS}: expected {ADDRESS} or {BODY}, got {chosen[:40]!r}")
+    has_keys = environment.get(KEYS) or environment.get(KEYS_FILE) or key_place(environment).exists()
+    return chosen or (BODY if has_keys else ADDRESS)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -74,8 +90,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def method(self) -> str:
-        """How a page sends it on: get, or post where it is too long for an address."""
-        return "get" if len(self.address) <= MAX_ADDRESS else "post"
+        """How a page sends it on: get, or post where addresses hold no drafts or it is too long for one."""
+        return "get" if draft_place() == ADDRESS and len(self.address) <= MAX_ADDRESS else "post"
 
     def version(self) -> str:
         """This version, packed: the next one is compared with it."""

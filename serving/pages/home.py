@@ -70,8 +70,10 @@ async def codes(request: Request) -> Response:
 
 
 def send(request: DraftRequest) -> Response:
-    """POST /: leads to the answer, or back to the questions with the facts that were found in a text."""
+    """POST /: leads to the answer, or back to the questions: with the facts that were found in a text, or to edit."""
     draft, texts = request.draft, request.texts
+    if texts.get("edit"):
+        return render_form(draft)
     try:
         if request.upload is not None:
             read = read_upload(*request.upload)

@@ -66,7 +66,15 @@ def cut_csv(path: Path, bounds: Bounds) -> Iterator[Cut]:
         raise DataError.at("row 1", header)
     names = [name.strip() for name in header]
     check_columns(names, bounds)
-    yield from cut_rows(names, rows, bounds)
+    yield from cut_rows(names, _bounded(rows, max(bounds.table_rows, path.stat().st_size)), bounds)
+
+
+def _bounded(rows: Iterable[list[str] | str], most: int) -> Iterator[list[str] | str]:
+    """The rows, blank ones included. Raises TooLargeError above `most`."""
+    for number, row in enumerate(rows):
+        if number == most:
+            raise too_large(f"more than {most:,} rows", "Check what it is, or split it")
+        yield row
 
 
 def csv_table(path: Path, name: str, bounds: Bounds) -> FlatTable | None:

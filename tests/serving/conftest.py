@@ -19,19 +19,19 @@ import pytest
 from tests.serving.jobs import postgres
 
 ROOT = Path(__file__).parents[2]
-START = "import socket; socket.gethostname = lambda: {machine!r}; from serving.running import serve; serve({host!r}, 0, lambda url: print(url, flush=True))"
+START = "{first}import socket; socket.gethostname = lambda: {machine!r}; from serving.running import serve; serve({host!r}, 0, lambda url: print(url, flush=True))"
 
 
 @contextmanager
 def running(
-    host: str = "127.0.0.1", machine: str = socket.gethostname(), **environment: str
+    host: str = "127.0.0.1", machine: str = socket.gethostname(), first: str = "", **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A process that starts the service on a free port; its first line of output is the address.
 
-    It takes itself to run on `machine`. Jobs are kept in a folder of its own, and stand back behind nobody: the machine may be busy with other tests.
+    It takes itself to run on `machine`, and does `first` before it starts. Jobs are kept in a folder of its own, and stand back behind nobody: the machine may be busy with other tests.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TENDER_RISK")}
-    command = [sys.executable, "-c", START.format(host=host, machine=machine)]
+    command = [sys.executable, "-c", START.format(host=host, machine=machine, first=first)]
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
         ours = {"TENDER_RISK_DATA": data, "TENDER_RISK_JOB_NICENESS": "0", **environment}
         process = subprocess.Popen(

@@ -16,9 +16,11 @@ from starlette.types import Receive, Scope, Send
 from serving import key_file, keys
 from serving.audit.entry import read_entry
 from serving.audit.store import AuditStore, SqliteTrail
+from serving.pages.drafts import draft_place
 from serving.running import serve
 from tenders.errors import UnreachableError, UsageError
 from tests.serving.conftest import address, running
+from tests.serving.made import Page
 
 BODY = {"tender": {"title": "x"}}
 REMEDY = "tender-risk keys add NAME"
@@ -64,15 +66,51 @@ def test_a_browser_sends_the_key_as_password(locked: httpx.Client) -> None:
     assert locked.get("/", auth=(KEY, "anyone")).status_code == 401
 
 
+def test_with_keys_no_draft_stands_in_an_address(locked: httpx.Client) -> None:
+    auth = ("anyone", KEY)
+    facts = {"title": "Closure of the Northgate ward", "lots": "3"}
+    answer = locked.post("/", data=facts, auth=auth)
+    assert answer.status_code == 200
+    assert not answer.history
+    shown = Page(answer.text)
+    carrying = [each for each in shown.of("form") if "Northgate" in answer.text]
+    assert carrying
+    assert {each["method"] for each in carrying} == {"post"}
+    assert not any("Northgate" in str(each.get("href")) for each in shown.of("a"))
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    # The form to change it comes back with what was entered, not with the answer again.
+    sent = {name: value for name, value in shown.values.items() if name in (*facts, "last", "edit")}
+    again = locked.post("/", data={**sent, "edit": "1"}, auth=auth)
+    assert Page(again.text).values["title"] == facts["title"]
+    assert "<h1>" in again.text and 'name="buyer"' in again.text
+    assert locked.post("/answer", data=sent, auth=auth).status_code == 200
+
+
+def test_drafts_stand_in_addresses_where_that_is_set_or_nobody_has_a_key(tmp_path: Path) -> None:
+    alone = {"TENDER_RISK_DATA": str(tmp_path)}
+    assert draft_place(alone) == "address"
+    assert draft_place({**alone, "TENDER_RISK_DRAFTS": "body"}) == "body"
+    assert draft_place({**alone, key_file.KEYS: KEY}) == "body"
+    assert draft_place({**alone, key_file.KEYS: KEY, "TENDER_RISK_DRAFTS": "address"}) == "address"
+    (tmp_path / "keys.jsonl").touch()
+    assert draft_place(alone) == "body"
+    with pytest.raises(UsageError, match="TENDER_RISK_DRAFTS: expected address or body, got 'both'"):
+        draft_place({**alone, "TENDER_RISK_DRAFTS": "both"})
+
+
 def test_keys_are_not_logged() -> None:
     with running(**{key_file.KEYS: KEY, "TENDER_RISK_LOG": "DEBUG"}) as process:
         url = address(process)
         httpx.post(f"{url}score", json=BODY, headers={"Authorization": f"Bearer {KEY}"})
         httpx.get(url, auth=("x", KEY))
+        httpx.get(f"{url}answer?title=Closure+of+the+Northgate+ward", auth=("x", KEY))
         process.terminate()
         message = process.communicate()[1]
     assert re.search(r"POST '/score' 200 [\d.]+ ms, key 'key-\w{8}'", message)
     assert KEY not in message
+    assert "/answer" in message
+    # Nor what an address holds beside its path.
+    assert "Northgate" not in message
 
 
 def test_beyond_loopback_it_does_not_start_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:

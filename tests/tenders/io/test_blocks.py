@@ -204,6 +204,14 @@ def test_too_many_columns_are_refused(tmp_path: Path) -> None:
             small(path)
 
 
+def test_blank_rows_without_end_are_refused(tmp_path: Path) -> None:
+    path = sample_files.written(tmp_path, "a.csv.gz", gzip.compress(b"title\nNursing\n" + b"\n" * 500))
+    good, refused = sample_files.read(path, bounds=Bounds(table_rows=100))
+    assert good.process
+    assert "more than 100 rows" in sample_files.said(refused)
+    assert len(sample_files.read(path)) == 1
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xlsx", "a.json", "a.jsonl.gz", "a.csv.zst", "a.xlsx.gz"])
 def test_what_is_not_what_its_name_says_is_refused(tmp_path: Path, name: str) -> None:
     assert told(sample_files.written(tmp_path, name, b"\x00\x01\x02 nothing of the kind \xff" * 50))
