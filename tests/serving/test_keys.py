@@ -73,16 +73,17 @@ def test_with_keys_no_draft_stands_in_an_address(locked: httpx.Client) -> None:
     assert answer.status_code == 200
     assert not answer.history
     shown = Page(answer.text)
-    carrying = [each for each in shown.of("form") if "Northgate" in answer.text]
-    assert carrying
-    assert {each["method"] for each in carrying} == {"post"}
+    assert shown.values["title"] == facts["title"]
+    assert {each["method"] for each in shown.of("form")} == {"post"}
     assert not any("Northgate" in str(each.get("href")) for each in shown.of("a"))
     assert answer.headers["Referrer-Policy"] == "same-origin"
     # The form to change it comes back with what was entered, not with the answer again.
     sent = {name: value for name, value in shown.values.items() if name in (*facts, "last", "edit")}
-    again = locked.post("/", data={**sent, "edit": "1"}, auth=auth)
-    assert Page(again.text).values["title"] == facts["title"]
-    assert "<h1>" in again.text and 'name="buyer"' in again.text
+    assert sent["edit"] == "1"
+    again = Page(locked.post("/", data=sent, auth=auth).text)
+    assert again.values["title"] == facts["title"]
+    fields = again.of("input") + again.of("textarea")
+    assert any(each.get("name") == "title" and each.get("type") != "hidden" for each in fields)
     assert locked.post("/answer", data=sent, auth=auth).status_code == 200
 
 
