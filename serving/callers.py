@@ -28,3 +28,5 @@ class Caller(msgspec.Struct, frozen=True):
 
 ANYBODY = Caller()
 current_caller: ContextVar[Caller] = ContextVar("current_caller", default=ANYBODY)
+in_session: ContextVar[bool] = ContextVar("in_session", default=False)
+"""Whether a person asks who has signed in, and can sign out."""

@@ -81,6 +81,16 @@ def key_place(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(environment.get(KEYS_FILE) or settings(environment).data / NAME)
 
 
+def keys_are_named(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment holds keys or says where they are."""
+    return bool(environment.get(KEYS) or environment.get(KEYS_FILE))
+
+
+def has_keys(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment or the data directory names keys, which others then have."""
+    return keys_are_named(environment) or key_place(environment).exists()
+
+
 def plain_keys(texts: Sequence[str], where: str) -> list[ApiKey]:
     """Keys that stand somewhere themselves. Raises UsageError, which never quotes a key."""
     keys = [text.strip() for text in texts if text.strip()]

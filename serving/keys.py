@@ -32,6 +32,8 @@ from tenders.errors import TenderRiskError, UsageError
 
 # Monitoring has no key.
 OPEN_PATHS = frozenset({"/healthz", "/livez", "/readyz"})
+PUBLIC_FILES = frozenset({"/style.css"})
+"""What the page to sign in needs, where nobody has sent a key yet."""
 PORTFOLIO_PATHS = ("/jobs", "/portfolio")
 """Beginnings of the addresses that need the scope portfolio."""
 SCORE_PATHS = ("/score", "/score_many", "/what_if", "/suggest", "/comparables", "/answer", "/desk/", "/")
@@ -217,7 +219,7 @@ class KeyGuard:
         self.use = KeyUse()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS:
+        if scope["type"] != "http" or scope["path"] in OPEN_PATHS | PUBLIC_FILES:
             await self.app(scope, receive, send)
             return
         keys = self.keys.current()

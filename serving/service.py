@@ -46,6 +46,7 @@ from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import ManyBody, ScoreBody, TenderBody
 from serving.served import BundleWatch, PinnedBundle, ServedBundle, served
+from serving.sessions import SessionGate
 from tenders.facts import STAGES
 
 # Long work (many tenders, large bodies) runs in threads, so that health checks and other requests are answered
@@ -155,7 +156,7 @@ def with_middleware(service: Any) -> Any:
     paths = {api.route for api in service.apis.values()} | {route.path for route in pages.routes}  # type: ignore[attr-defined]
     service.add_asgi_middleware(PinnedBundle)
     service.add_asgi_middleware(RequestMetrics, endpoints=[*INFRASTRUCTURE, *(p for p in paths if "{" not in p)])
-    for middleware in (SiteGuard, JsonErrors, KeyGuard, AuditGate, BodyLimit):
+    for middleware in (SiteGuard, JsonErrors, SessionGate, KeyGuard, AuditGate, BodyLimit):
         service.add_asgi_middleware(middleware)
     return service
 

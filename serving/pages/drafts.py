@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.key_file import KEYS, KEYS_FILE, key_place
+from serving.key_file import has_keys
 from serving.pages.form import MAX_FIELD_CHARACTERS, as_text, form_values, tidy
 from tenders.errors import DataError, Problem, TooLargeError, UsageError
 from tenders.facts import STAGES, Stage
@@ -57,8 +57,7 @@ def draft_place(environment: Mapping[str, str] = os.environ) -> str:
     chosen = environment.get(DRAFTS, "").strip().lower()
     if chosen not in ("", ADDRESS, BODY):
         raise UsageError(f"{DRAFTS}: expected {ADDRESS} or {BODY}, got {chosen[:40]!r}")
-    has_keys = environment.get(KEYS) or environment.get(KEYS_FILE) or key_place(environment).exists()
-    return chosen or (BODY if has_keys else ADDRESS)
+    return chosen or (BODY if has_keys(environment) else ADDRESS)
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):

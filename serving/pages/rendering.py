@@ -15,6 +15,7 @@ from portfolio import rendering
 from serving.answers import bundle_identity
 from serving.audit.noting import is_noted, note_page
 from serving.audit.trail import AuditSettings, audit_settings
+from serving.callers import in_session
 from serving.pages.drafts import Draft, saved_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -72,6 +73,7 @@ def read_static(name: str) -> str:
 @functools.cache
 def _environment() -> jinja2.Environment:
     templates = rendering.environment(TEMPLATES, rendering.TEMPLATES)
+    templates.globals["in_session"] = in_session.get
     templates.globals["stored"] = what_is_stored(audit_settings())
     return templates
 

@@ -35,7 +35,7 @@ def locked() -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", "/docs.json", "/metrics", "/style.css", "/nowhere"])
+@pytest.mark.parametrize("path", ["/", "/docs.json", "/metrics", "/page.js", "/nowhere"])
 def test_nothing_is_shown_without_a_key(locked: httpx.Client, path: str) -> None:
     answer = locked.get(path)
     assert answer.status_code == 401
@@ -85,6 +85,22 @@ def test_with_keys_no_draft_stands_in_an_address(locked: httpx.Client) -> None:
     fields = again.of("input") + again.of("textarea")
     assert any(each.get("name") == "title" and each.get("type") != "hidden" for each in fields)
     assert locked.post("/answer", data=sent, auth=auth).status_code == 200
+
+
+def test_a_person_signs_in_to_the_service_and_out(locked: httpx.Client) -> None:
+    person = {"Accept": "text/html"}
+    assert 'action="/sign-in"' in locked.get("/", headers=person).text
+    signed_in = locked.post("/sign-in", data={"key": KEY}, headers=person)
+    assert signed_in.status_code == 303
+    # The client keeps no secure cookie of a connection without TLS, so the test carries it.
+    known = {**person, "Cookie": signed_in.headers["Set-Cookie"].partition(";")[0]}
+    page = locked.get("/", headers=known)
+    assert page.status_code == 200
+    assert "Sign out" in page.text
+    assert locked.post("/sign-out", headers={**known, "Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert locked.get("/", headers=known).status_code == 200
+    assert locked.post("/sign-out", headers=known).status_code == 303
+    assert locked.get("/", headers=known).status_code == 401
 
 
 def test_drafts_stand_in_addresses_where_that_is_set_or_nobody_has_a_key(tmp_path: Path) -> None:

@@ -57,7 +57,12 @@ def home(releases: Path, tmp_path: Path) -> Path:
 def service(releases: Path) -> Iterator[httpx.Client]:
     """A client of a service that serves what the pointer in `releases` names, and has a challenger score if there is one."""
     write_pointer(releases / "current", OLD)
-    with running(**trusted(releases), TENDER_RISK_SHADOW="challenger", TENDER_RISK_DATA=str(releases.with_name("served"))) as process, httpx.Client(base_url=address(process)) as http:
+    with (
+        running(
+            **trusted(releases), TENDER_RISK_SHADOW="challenger", TENDER_RISK_DATA=str(releases.with_name("served"))
+        ) as process,
+        httpx.Client(base_url=address(process)) as http,
+    ):
         http.timeout = httpx.Timeout(60)
         yield http
 
