@@ -417,8 +417,10 @@ def public_lead_with_incumbent(table: TenderTable) -> Floats:
     """
     incumbents, suppliers = table.text("incumbents"), table.text("suppliers")
     public = table.text("incumbent_kind").numbers(lambda kind: None if kind is None else kind in PUBLIC_KINDS)
-    within = Categorical.pairs(incumbents, suppliers).where(_stands_in)
-    return shown_or_absent((public == 1) & within, public == 0)
+    shown = public == 1
+    if shown.any():
+        shown &= Categorical.pairs(incumbents, suppliers).where(_stands_in)
+    return shown_or_absent(shown, public == 0)
 
 
 @factor(

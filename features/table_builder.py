@@ -25,7 +25,7 @@ from tenders import dates
 from tenders.columns import COLUMNS, CURRENCY_CODES, Column
 from tenders.facts import Stage
 from tenders.tender import Lot, Procedure, Tender
-from tenders.tender_chunk import TenderChunk
+from tenders.tender_chunk import TenderChunk, Values
 
 CHECKED_BY: Mapping[tuple[type, str], tuple[str, ...]] = {
     (Procedure, "date_published"): ("published",),
@@ -81,6 +81,13 @@ class TableBuilder:
         ordered = dict.fromkeys([*map(COLUMNS.__getitem__, sorted(self._counts)), *declared])
         self._growing = [_Growing(column) for column in ordered if column.known_at(stage)]
         self._stage = stage
+        self._with_reader = [growing for growing in self._growing if growing.column.read]
+        # The other columns are fields of an object: where no tender has it, all of them are unknown at once.
+        self._of_object: dict[str, list[tuple[str, _Growing]]] = {}
+        for growing in self._growing:
+            if not growing.column.read:
+                path, _, field = growing.column.path.rpartition("/")
+                self._of_object.setdefault(path, []).append((field, growing))
         self._published = CategoricalBuilder[date | None]()
         self._kept: list[Tender] | None = [] if keep else None
 
@@ -99,12 +106,22 @@ class TableBuilder:
         Raises ValueError if one of the fields that are `checked` holds a date or a currency that is none; then none of
         these is read.
         """
-        read = [growing.read(tenders, self._stage) for growing in self._growing]
+        read = [(growing, growing.read(tenders, self._stage)) for growing in self._with_reader]
+        for path, columns in self._of_object.items():
+            fields = tenders.fields(path)
+            if fields is None:
+                read += [(growing, None) for _, growing in columns]
+            else:
+                read += [(growing, growing.held(fields.known(field))) for field, growing in columns]
+        # Counts have a reader and come first.
         sizes = {"": len(tenders)}
-        for growing, values in zip(self._growing, read, strict=True):
-            growing.extend(values, sizes.get(growing.column.per, 0))
-            if values is not None and growing.column.name in self._counts:
-                sizes[growing.column.name] = int(np.nansum(values))
+        for growing, values in read:
+            if values is None:
+                growing.unknown += sizes.get(growing.column.per, 0)
+                continue
+            growing.extend(values)
+            if growing.column.name in self._counts:
+                sizes[growing.column.name] = int(sum([count for count in values if not math.isnan(count)]))
         if published_on is None:
             self._published.repeat(None, len(tenders))
         else:
@@ -176,19 +193,20 @@ class _Growing:
         self.column, self._convert = column, _conversion(column)
         self._rows: array[float] | array[int] | CategoricalBuilder[Any]
         self._rows = array("d") if column.is_number else array("i") if column.categories else CategoricalBuilder()
-        self._unknown = 0
+        self.unknown = 0
+        """How many unknown values came after those that are held."""
 
     def read(self, chunk: TenderChunk, stage: Stage) -> Any:
         """What it says of some tenders, as it is held; None if it is unknown of all."""
-        values = self.column.values(chunk, stage)
+        return self.held(self.column.values(chunk, stage))
+
+    def held(self, values: Values) -> Any:
+        """Values as they are held; None if they are unknown."""
         return None if values is None else self._convert(values)
 
-    def extend(self, values: Any, size: int) -> None:
-        """Takes what was read; without it, so many unknown ones."""
-        if values is None:
-            self._unknown += size
-            return
-        if self._unknown:
+    def extend(self, values: Any) -> None:
+        """Takes what was read."""
+        if self.unknown:
             self._add_unknown()
         self._rows.extend(values)
 
@@ -205,12 +223,12 @@ class _Growing:
 
     def _add_unknown(self) -> None:
         if isinstance(self._rows, CategoricalBuilder):
-            self._rows.repeat(self.column.unknown, self._unknown)
+            self._rows.repeat(self.column.unknown, self.unknown)
         else:
             # NaN, or the code of no currency.
             unknown = math.nan if self.column.is_number else 0
-            self._rows.extend(array(self._rows.typecode, [unknown]) * self._unknown)  # type: ignore[arg-type]
-        self._unknown = 0
+            self._rows.extend(array(self._rows.typecode, [unknown]) * self.unknown)  # type: ignore[arg-type]
+        self.unknown = 0
 
 
 def _conversion(column: Column) -> Callable[[Sequence[Any]], Any]:

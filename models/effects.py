@@ -153,17 +153,23 @@ class EffectTable(msgspec.Struct, frozen=True, kw_only=True):
 
         `large` is how far each is a large service, from 0 to 1, shape (rows,).
         """
-        doses = values.T[self.columns].astype(np.float64)
-        for scale, rows in self.scales:
+        # Most effects are of facts that none of many tenders states: only the others are computed.
+        known = ~np.isnan(values).all(axis=0)[self.columns]
+        place = np.cumsum(known) - 1
+        doses = values.T[self.columns[known]].astype(np.float64, copy=False)
+        for scale, effects in self.scales:
+            rows = place[effects[known[effects]]]
             doses[rows] = scaled(scale, doses[rows])
         least, most = self.bounds
-        np.clip(doses, least[:, None], most[:, None], out=doses)
-        limited, unless = self.excluding
-        doses[limited] = np.where(values.T[unless] == 0, doses[limited], np.nan)
-        ordinary, at_large = self.centre
+        np.clip(doses, least[known, None], most[known, None], out=doses)
+        limited, unless = (effects[known[self.excluding[0]]] for effects in self.excluding)
+        doses[place[limited]] = np.where(values.T[unless] == 0, doses[place[limited]], np.nan)
+        ordinary, at_large = self.centre[:, known]
         doses -= ordinary[:, None] + np.multiply.outer(at_large - ordinary, large)
         doses[np.isnan(doses)] = 0.0
-        return EffectParts(table=self, doses=doses, large=large)
+        every = np.zeros((len(self.effects), len(values)))
+        every[known] = doses
+        return EffectParts(table=self, doses=every, large=large)
 
 
 class EffectParts(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +196,11 @@ class EffectParts(msgspec.Struct, frozen=True, kw_only=True):
 
     def _of(self, outcome: str) -> Floats:
         only = self.table.only_large[outcome]
-        return np.where(only[:, None], self.doses * self.large, self.doses) if only.any() else self.doses
+        if not only.any():
+            return self.doses
+        doses = self.doses.copy()
+        doses[only] *= self.large
+        return doses
 
 
 def _floats(values: Sequence[float]) -> Floats:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -68,10 +67,10 @@ def gross_at(path: str) -> Read:
     """The gross amount of the value at a path, where no net one is stated."""
 
     def read(chunk: TenderChunk, stage: Stage) -> Values:
-        net = chunk.values(f"{path}/amount")
-        if net is not None and None not in net:
-            return None
-        gross = chunk.values(f"{path}/amountGross")
+        fields = chunk.fields(path)
+        # Hardly any is stated.
+        gross = fields and fields.known("amountGross")
+        net = fields and gross and fields.known("amount")
         if net is None or gross is None:
             return gross
         return [instead if amount is None else None for amount, instead in zip(net, gross, strict=True)]
@@ -81,12 +80,12 @@ def gross_at(path: str) -> Read:
 
 def count_at(path: str) -> Read:
     """How many entries the list at a path has."""
-    return lambda chunk, _: list(map(len, chunk.lists(path)))
+    return lambda chunk, _: chunk.sizes(path)
 
 
 def known_count_at(path: str) -> Read:
     """How many entries the list at a path has; unknown where it has none."""
-    return of_list(path, lambda entries, _: len(entries) or None)
+    return lambda chunk, _: None if chunk.objects(path) is None else [size or None for size in chunk.sizes(path)]
 
 
 def of_list(path: str, tell: Callable[[Sequence[Any], Stage], Any]) -> Read:
@@ -103,8 +102,11 @@ def end_of(path: str) -> Read:
     """The last day of a period. How far it may be extended is not read, but it has to be a date."""
 
     def read(chunk: TenderChunk, stage: Stage) -> Values:
-        dates.ordinals(chunk.values(f"{path}/maxExtentDate") or ())
-        return chunk.values(f"{path}/endDate")
+        fields = chunk.fields(path)
+        if fields is None:
+            return None
+        dates.ordinals(fields.known("maxExtentDate") or ())
+        return fields.known("endDate")
 
     return read
 
@@ -267,9 +269,11 @@ def extendable(chunk: TenderChunk, stage: Stage) -> Values:
     lots = chunk.fields("/tender/lots/*")
     if lots is None:
         return None
-    flags = list(zip(lots["hasRenewal"], lots["hasOptions"], strict=True))
-    stated = map(set, map(chain.from_iterable, chunk.grouped("/tender/lots", flags)))
-    return [True if True in each else False if False in each else None for each in stated]
+    flags = chunk.grouped("/tender/lots", lots["hasRenewal"]), chunk.grouped("/tender/lots", lots["hasOptions"])
+    return [
+        True if True in renewal or True in options else False if False in renewal or False in options else None
+        for renewal, options in zip(*flags, strict=True)
+    ]
 
 
 def names_health_regime(text: str | None) -> bool:
@@ -329,7 +333,11 @@ def award_date(chunk: TenderChunk, stage: Stage) -> Values:
 
 def _earliest_of_each(chunk: TenderChunk, path: str, texts: Values) -> Values:
     """The earliest of the dates of each tender, given those of all entries of the list at a path."""
-    return texts and list(map(_earliest, chunk.grouped(path, texts)))
+    if texts is None:
+        return None
+    if chunk.have_one(path):
+        return [text or None for text in texts]
+    return list(map(_earliest, chunk.grouped(path, texts)))
 
 
 def started(chunk: TenderChunk, stage: Stage) -> Values:
@@ -419,7 +427,12 @@ def signed_before_start(chunk: TenderChunk, stage: Stage) -> Values:
 def suppliers(chunk: TenderChunk, stage: Stage) -> Values:
     """The names of the suppliers of all awards."""
     lists = chunk.objects("/awards")
-    return lists and [
+    if lists is None:
+        return None
+    if chunk.have_one("/awards"):
+        lists = chunk.column("/awards/*/suppliers")
+        return [tuple([supplier.name for supplier in suppliers if supplier.name]) for suppliers in lists]
+    return [
         tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name]) for awards in lists
     ]
 

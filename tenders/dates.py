@@ -48,19 +48,22 @@ def ordinals(texts: Sequence[str | None]) -> list[float]:
 
     Raises ValueError with the `problem` of one of them.
     """
-    known = [text for text in texts if text is not None]
+    try:
+        return _known_ordinals(texts)  # type: ignore[arg-type]
+    except TypeError:
+        # Some are unknown.
+        days = iter(_known_ordinals([text for text in texts if text is not None]))
+        return [math.nan if text is None else next(days) for text in texts]
+
+
+def _known_ordinals(texts: Sequence[str]) -> list[float]:
     try:
         # To look up whether a text was parsed before takes longer than to parse it.
-        days: list[float] = list(map(datetime.toordinal, map(datetime.fromisoformat, known)))
+        days: list[float] = list(map(datetime.toordinal, map(datetime.fromisoformat, texts)))
         usual = not days or (min(days) >= _FIRST and max(days) <= _LAST)
     except ValueError:
         usual = False
-    if not usual:
-        days = list(map(_ordinal, known))
-    if len(days) == len(texts):
-        return days
-    known_days = iter(days)
-    return [math.nan if text is None else next(known_days) for text in texts]
+    return days if usual else list(map(_ordinal, texts))
 
 
 def _ordinal(text: str) -> float:
@@ -132,5 +135,8 @@ def days_between(start: str | None, end: str | None) -> int | None:
     """Whole days from `start` to `end`, negative if reversed; None unless both are full dates."""
     if start is None or end is None:
         return None
-    first, last = day(start), day(end)
-    return (last - first).days if first and last else None
+    try:
+        return datetime.fromisoformat(end).toordinal() - datetime.fromisoformat(start).toordinal()
+    except ValueError:
+        first, last = day(start), day(end)
+        return (last - first).days if first and last else None

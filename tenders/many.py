@@ -7,8 +7,10 @@ nothing for them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from itertools import chain, repeat
+from itertools import chain, compress
+from operator import eq, itemgetter
 
 import msgspec
 
@@ -51,6 +53,11 @@ _CONTRACT_PERIODS = (
 )
 _STATES = ("/tender/status", "/tender/lots/*/status", f"{ALL_AWARDS}/*/status", "/contracts/*/status")
 _NOTICE_DATES = ("/tender/datePublished", f"{ALL_AWARDS}/*/date", "/contracts/*/dateSigned")
+_finds_abandoned = re.compile("bandon").search
+"""Twice as fast as `in` on texts of some hundred letters."""
+_LEAST_FILLER = min(FILLERS)
+_day, _decade = itemgetter(slice(10)), itemgetter(slice(3))
+"""The parts of a date."""
 FEW = 3
 """So few tenders are looked at one by one, if anything is odd about one of them."""
 COUNTS = ("/tender/numberOfTenderers", "/bids/statistics/*/value")
@@ -72,7 +79,7 @@ def find_doubts(tenders: TenderChunk) -> Doubts:
     if not len(tenders):
         return Doubts()
     if _are_settled(tenders) and _are_open(tenders):
-        return Doubts(to_count=frozenset() if _counts_are_plain(tenders) else _rows_of_odd_counts(tenders))
+        return Doubts(to_count=_rows_of_odd_counts(tenders))
     if len(tenders) <= FEW:
         rows = frozenset(range(len(tenders)))
         return Doubts(to_settle=rows, may_have_ended=rows)
@@ -89,7 +96,7 @@ def hold_no_defaults(tenders: TenderChunk) -> bool:
     """Whether `tenders.defaults.find_defaults` is sure to find nothing in any of many tenders."""
     return (
         tenders.once(_have_nothing_rare)
-        and _counts_are_plain(tenders)
+        and not _rows_of_odd_counts(tenders)
         and _amounts_are_plain(tenders)
         and _dates_are_plain(tenders)
     )
@@ -99,7 +106,7 @@ def _are_settled(tenders: TenderChunk) -> bool:
     """Whether nothing but a count may be a default, stands in another place, or has to be remarked."""
     return (
         None not in tenders.column("/tender/datePublished")
-        and None not in tenders.column("/buyer")
+        and all(tenders.column("/buyer"))
         and not any(tenders.column("/tender/items/*/additionalClassifications"))
         and tenders.once(_have_nothing_rare)
         and _METHODS.issuperset(tenders.column("/tender/procurementMethod"))
@@ -122,7 +129,7 @@ def _are_open(tenders: TenderChunk) -> bool:
         and not any(_have_any(tenders, path, names) for path, names in _RARE_ENDS)
         and CLOSING_TAGS.isdisjoint(chain.from_iterable(tenders.column("/tag")))
         and not any(_may_tell_an_end(tenders.fields(path)) for path in _DOCUMENTS)
-        and not any(["bandon" in text for text in tenders.column("/tender/description") if text])  # noqa: C419
+        and not any(map(_finds_abandoned, filter(None, tenders.column("/tender/description"))))
     )
 
 
@@ -146,31 +153,29 @@ def _may_tell_an_end(documents: Fields | None) -> bool:
 
 def _have_joint_buyers(tenders: TenderChunk) -> bool:
     """Whether several parties of a tender are buyers."""
-    parties, roles = tenders.lists("/parties"), tenders.column("/parties/*/roles")
-    owners = chain.from_iterable(map(repeat, range(len(tenders)), map(len, parties)))
-    buying = [owner for owner, some in zip(owners, roles, strict=True) if "buyer" in some]
+    roles = tenders.column("/parties/*/roles")
+    buying = list(compress(tenders.owners("/parties"), ["buyer" in some for some in roles]))
     return len(set(buying)) < len(buying)
 
 
-def _counts_are_plain(tenders: TenderChunk) -> bool:
-    """Whether bids are counted, and in no doubtful number, or not at all."""
-    listed = map(tenders.values, COUNTS)
-    return not any(map(_is_odd, chain.from_iterable(filter(None, listed))))
-
-
 def _rows_of_odd_counts(tenders: TenderChunk) -> frozenset[int]:
-    """The rows in which a count may be a default."""
-    of_bids = ([each.value for each in statistics] for statistics in tenders.lists("/bids/statistics"))
-    listed = zip(tenders.column("/tender/numberOfTenderers"), of_bids, strict=True)
-    return frozenset(row for row, (count, counts) in enumerate(listed) if any(map(_is_odd, [count, *counts])))
+    """The rows in which a count may be a default: nearly none."""
+    listed, counted = map(tenders.column, COUNTS)
+    counts = chain(enumerate(listed), zip(tenders.owners("/bids/statistics"), counted, strict=True))
+    return frozenset([row for row, count in counts if count is not None and not 0 < count < LONG_COUNT])
 
 
 def _amounts_are_plain(tenders: TenderChunk) -> bool:
     """Whether every amount is one that a person would state."""
     values = filter(None, map(tenders.fields, (*_VALUES, _BUDGET)))
     columns = [value[name] for value in values for name in ("amount", "amountGross")]
-    amounts = [amount for amount in chain.from_iterable(columns) if amount is not None]
-    return not amounts or (min(amounts) > LEAST_AMOUNT and max(amounts) <= MOST_MONEY and FILLERS.isdisjoint(amounts))
+    some = [column for column in columns if column.count(None) < len(column)]
+    stated = [amount for column in some for amount in column if amount is not None]
+    return not stated or (
+        min(stated) > LEAST_AMOUNT
+        and max(stated) <= MOST_MONEY
+        and FILLERS.isdisjoint([amount for amount in stated if amount >= _LEAST_FILLER])
+    )
 
 
 def _dates_are_plain(tenders: TenderChunk) -> bool:
@@ -194,12 +199,17 @@ def _dates_are_plain(tenders: TenderChunk) -> bool:
         )
         and all(_lie_between(each["startDate"], max(earliest, 2002), min(latest + 10, 2037)) for each in contracts)
         and all(_lie_between(each["endDate"], max(earliest, 2002), 2037) for each in contracts)
-        and not any([s and e and (s[:10] == e[:10] or s[:3] != e[:3]) for s, e in zip(starts, ends, strict=True)])  # noqa: C419
+        and _end_soon_after(starts, ends)
     )
 
 
-def _is_odd(count: float | None) -> bool:
-    return count is not None and not 0 < count < LONG_COUNT
+def _end_soon_after(starts: Sequence[str | None], ends: Sequence[str | None]) -> bool:
+    """Whether periods end after the day on which they start, in the decade in which they start."""
+    if None in starts or None in ends:
+        known = [pair for pair in zip(starts, ends, strict=True) if all(pair)]
+        starts, ends = [start for start, _ in known], [end for _, end in known]
+    same_days = map(eq, map(_day, starts), map(_day, ends))
+    return not any(same_days) and list(map(_decade, starts)) == list(map(_decade, ends))
 
 
 def _are_plain(days: Sequence[float | None]) -> bool:

@@ -108,6 +108,10 @@ _FIELDS: dict[type, dict[str, msgspec.structs.FieldInfo]] = {}
 
 def as_warnings(notes: Iterable[Problem]) -> Iterator[str]:
     """Notes as warnings: what is said of many entries of a list is said once, of the first, with their number."""
+    notes = list(notes)
+    if len(notes) == 1:
+        yield str(notes[0])
+        return
     alike: dict[tuple[str, str], list[Problem]] = {}
     for note in notes:
         place = "/".join("*" if step.isdigit() else step for step in note.path.split("/"))

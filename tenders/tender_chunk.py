@@ -1,14 +1,14 @@
 """Tenders that are read field by field: for each path of a release a list, one value a tender.
 
-The objects at a path are taken apart once, into one column a field, and what no tender of a chunk has is not looked at.
+A field of the objects at a path is taken out of them once, and what no tender of a chunk has is not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from itertools import chain, islice
-from operator import attrgetter
+from itertools import accumulate, chain, repeat
+from operator import attrgetter, methodcaller
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,18 +16,42 @@ from msgspec.structs import astuple
 
 from tenders.codelists import LATER_ROLES
 from tenders.facts import STAGES, Stage
-from tenders.tender import Award, Party, Tender
+from tenders.tender import Award, Lot, Party, Procedure, Tender
 
 Made = TypeVar("Made")
 Values = Sequence[Any] | None
 """A value of each tender, None for unknown; None if it is unknown of all."""
-Fields = Mapping[str, Sequence[Any]]
-"""The fields of objects by their JSON names: of each the values of all objects."""
 NO_FACTS = Tender().tender_risk
 """What a tender that states none of our own facts holds: one object for all."""
 ALL_AWARDS = "/all awards"
 """In place of `/awards`: also those that were taken back."""
 _TAKEN_BACK = frozenset({"unsuccessful", "cancelled"})
+_MOSTLY_READ = (Tender, Procedure, Lot)
+"""Types of which most fields are read: to take all out at once costs less than one after the other."""
+
+
+class Fields(dict[str, Sequence[Any]]):
+    """The fields of objects of one type by their JSON names: of each the values of all objects, in their order."""
+
+    def __init__(self, objects: Sequence[Any]) -> None:
+        self._objects, self._type = objects, type(objects[0])
+        if issubclass(self._type, _MOSTLY_READ):
+            # Lines of a file have fields of their own after those of a tender.
+            columns = zip(*map(astuple, objects), strict=False)
+            self.update(zip(self._type.__struct_encode_fields__, columns, strict=False))
+
+    def __bool__(self) -> bool:
+        """There are objects, whether a field was taken out of them yet or not."""
+        return True
+
+    def known(self, name: str) -> Values:
+        """The values of a field; None if it is unknown of all objects."""
+        values = self[name]
+        return None if values[0] is None and values.count(None) == len(values) else values
+
+    def __missing__(self, name: str) -> Sequence[Any]:
+        values = self[name] = list(map(_getter(self._type, name), self._objects))
+        return values
 
 
 class TenderChunk:
@@ -41,6 +65,7 @@ class TenderChunk:
         self.tenders = tenders
         self._objects: dict[str, Sequence[Any] | None] = {"": tenders}
         self._fields: dict[str, Fields | None] = {}
+        self._sizes: dict[str, list[int]] = {}
         self._made: dict[Callable[[TenderChunk], Any], Any] = {}
 
     def __len__(self) -> int:
@@ -49,14 +74,8 @@ class TenderChunk:
     def values(self, path: str) -> Values:
         """The value at a path of each tender."""
         parent, last = _split(path)
-        if parent == "/tenderRisk/codes":
-            codes = self.objects(parent)
-            values: Sequence[Any] = [each.get(last) for each in codes] if codes else (None,)
-        elif (fields := self.fields(parent)) is None:
-            return None
-        else:
-            values = fields[last]
-        return None if values[0] is None and values.count(None) == len(values) else values
+        fields = self.fields(parent)
+        return None if fields is None else fields.known(last)
 
     def column(self, path: str) -> Sequence[Any]:
         """The values of a field of all objects at a path, empty if no tender has one."""
@@ -68,10 +87,26 @@ class TenderChunk:
         """The list at a path of each tender."""
         return self.objects(path) or [()] * len(self)
 
+    def sizes(self, path: str) -> list[int]:
+        """How many entries the list at a path of each tender has."""
+        if path not in self._sizes:
+            self._sizes[path] = list(map(len, self.lists(path)))
+        return self._sizes[path]
+
+    def have_one(self, path: str) -> bool:
+        """Whether the list at a path has one entry in every tender."""
+        return self.sizes(path).count(1) == len(self)
+
+    def owners(self, path: str) -> Iterator[int]:
+        """The row of the tender of each entry of the lists at a path."""
+        return chain.from_iterable(map(repeat, range(len(self)), self.sizes(path)))
+
     def grouped(self, path: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Values of all entries of the lists at a path, those of a tender together."""
-        sizes, following = list(map(len, self.lists(path))), iter(values)
-        return list(zip(values)) if sizes.count(1) == len(sizes) else [tuple(islice(following, n)) for n in sizes]
+        if self.have_one(path):
+            return list(zip(values, strict=True))
+        ends = list(accumulate(self.sizes(path)))
+        return list(map(tuple(values).__getitem__, map(slice, [0, *ends], ends)))
 
     def entries(self, path: str) -> Sequence[Any]:
         """All entries of the lists at a path, those of the first tender first."""
@@ -79,18 +114,13 @@ class TenderChunk:
 
     def forget(self) -> None:
         """Forgets what was read, because the tenders were changed."""
-        self._objects, self._fields, self._made = {"": self.tenders}, {}, {}
+        self._objects, self._fields, self._sizes, self._made = {"": self.tenders}, {}, {}, {}
 
     def forget_field(self, path: str) -> None:
         """Reads a field again, because it alone was changed in the tenders; nothing that was made `once` is of it."""
         parent, last = _split(path)
-        objects, fields = self._objects.get(parent), self._fields.get(parent)
-        if objects and fields:
-            kind = objects[0].__class__
-            self._fields[parent] = {
-                **fields,
-                last: list(map(attrgetter(kind.__struct_fields__[_names(kind).index(last)]), objects)),
-            }
+        if fields := self._fields.get(parent):
+            fields.pop(last, None)
 
     def parties(self, stage: Stage) -> list[list[tuple[Party, tuple[str, ...]]]]:
         """The parties of each tender that have a role at a stage, with those roles."""
@@ -120,14 +150,15 @@ class TenderChunk:
         return self._fields[path]
 
     def _read_objects(self, path: str) -> Sequence[Any] | None:
-        if path == "/awards":
-            return self._standing_awards()
         parent, last = _split(path)
         if last == "*":
-            return list(chain.from_iterable(self.objects(parent) or ())) or None
+            lists = self.objects(parent)
+            return lists and (list(chain.from_iterable(lists)) or None)
         if last == "0":
             lists = self.objects(parent)
             return lists and [entries[0] if entries else _empty(parent) for entries in lists]
+        if path == "/awards":
+            return self._standing_awards()
         fields = self.fields(parent)
         return None if fields is None else _whole(path, fields["awards" if path == ALL_AWARDS else last])
 
@@ -136,17 +167,15 @@ class TenderChunk:
         if awards is None or fields is None:
             return None
         if _TAKEN_BACK.isdisjoint(fields["status"]) and not any(fields["finalStatus"]):
-            self._fields["/awards/*"] = fields
             return awards
         standing = [tuple(filter(stands, of_tender)) for of_tender in awards]
         return standing if any(standing) else None
 
     def _read_fields(self, path: str) -> Fields | None:
+        if path.startswith("/awards/") and self.objects("/awards") is self.objects(ALL_AWARDS):
+            return self.fields(f"{ALL_AWARDS}{path.removeprefix('/awards')}")
         objects = self.objects(path)
-        # The objects at "/awards/*" may be those at ALL_AWARDS, and their fields are there then.
-        if not objects or path in self._fields:
-            return self._fields.get(path)
-        return dict(zip(_names(objects[0].__class__), zip(*map(astuple, objects), strict=False), strict=False))
+        return Fields(objects) if objects else None
 
 
 def _whole(path: str, objects: Sequence[Any]) -> Sequence[Any] | None:
@@ -184,9 +213,11 @@ def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
 
 
 @cache
-def _names(part: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The JSON names of the fields of a type, in their order."""
-    return part.__struct_encode_fields__
+def _getter(part: type[Any], name: str) -> Callable[[Any], Any]:
+    """What takes the field with a JSON name out of an object."""
+    if part is dict:
+        return methodcaller("get", name)
+    return attrgetter(part.__struct_fields__[part.__struct_encode_fields__.index(name)])
 
 
 @cache

@@ -165,18 +165,14 @@ def longest_records(
         return Categorical.single(row_records.longest(row_keys))
     # Nearly all tenders have no key with a record, and all days share one set of timelines.
     ever = set[str]().union(*{id(day.timelines): day.timelines for day in records.categories}.values())
-    rows = np.flatnonzero(keys.where(lambda row_keys: not ever.isdisjoint(map(_own, row_keys))))
+    ever |= {f"{INHERITED}{key}" for key in ever}
+    rows = np.flatnonzero(keys.where(lambda row_keys: not ever.isdisjoint(row_keys)))
     count = len(keys.categories)
     pairs, codes = np.unique(records.codes[rows].astype(np.int64) * count + keys.codes[rows], return_inverse=True)
     whole = np.zeros(len(keys), dtype=np.int32)
     whole[rows] = codes + 1
     split = (divmod(pair, count) for pair in pairs.tolist())
     return Categorical([None, *(records.categories[day].longest(keys.categories[key]) for day, key in split)], whole)
-
-
-def _own(key: str) -> str:
-    """A key without the mark of one that is inherited."""
-    return key.removeprefix(INHERITED)
 
 
 NO_RECORDS = CaseRecords({}, 0)

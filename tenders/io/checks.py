@@ -34,9 +34,8 @@ def are_valid(tenders: TenderChunk, skip: Fields = NO_FIELDS) -> bool:
 
     The fields in `skip`, and what they hold, are not checked: the caller does it.
     """
-    return _are_valid_at(tenders, "", _checked_of_many(Tender, skip)) and not any(
-        len(lots) > MAX_LOTS for lots in tenders.lists("/tender/lots")
-    )
+    lots = tenders.sizes("/tender/lots")
+    return (not lots or max(lots) <= MAX_LOTS) and _are_valid_at(tenders, _checked_of_many(Tender, "", skip))
 
 
 def find_problems(tender: Tender, where: str = "") -> Iterator[Problem]:
@@ -81,39 +80,38 @@ def _walk(part: msgspec.Struct) -> list[tuple[str, str, str]]:
 
 
 class _Checked(msgspec.Struct, frozen=True):
-    """The fields of a type that are checked of many: each with its check, and the structs in it by the path to them."""
+    """What is checked of many objects at a path: each of their fields with its check, and the objects in them."""
 
+    path: str
     leaves: list[tuple[str, Callable[[Sequence[Any]], bool]]]
-    inner: list[tuple[str, str, _Checked]]
+    inner: list[tuple[str, _Checked]]
 
 
 @cache
-def _checked_of_many(part: type, skip: Fields) -> _Checked:
-    """What is checked of many structs of a type, but for the fields in `skip`."""
+def _checked_of_many(part: type, path: str, skip: Fields) -> _Checked:
+    """What is checked of many structs of a type at a path, but for the fields in `skip`."""
     checked = [field for field in _checked_fields(part) if (part, field[0]) not in skip]
     types = {field.name: field.type for field in msgspec.structs.fields(part)}
     leaves = [(name, _CHECKS_OF_MANY[check]) for _, name, check, _ in checked if check]
     inner = []
     for attribute, name, check, _ in checked:
         if not check and (kind := struct_in(types[attribute])):
-            inside = _checked_of_many(kind, skip)
+            below = path + (ALL_AWARDS if (part, name) == (Tender, "awards") else f"/{name}")
+            inside = _checked_of_many(kind, f"{below}/*" if get_origin(types[attribute]) is tuple else below, skip)
             if inside.leaves or inside.inner:
-                path = ALL_AWARDS if (part, name) == (Tender, "awards") else f"/{name}"
-                inner.append((name, f"{path}/*" if get_origin(types[attribute]) is tuple else path, inside))
-    return _Checked(leaves, inner)
+                inner.append((name, inside))
+    return _Checked(path, leaves, inner)
 
 
-def _are_valid_at(tenders: TenderChunk, path: str, checked: _Checked) -> bool:
+def _are_valid_at(tenders: TenderChunk, checked: _Checked) -> bool:
     """Whether no object at a path has a wrong value, nor one inside it.
 
     It goes through the tenders field by field, not one by one, so that the interpreter's own loops do the work.
     """
-    fields = tenders.fields(path)
+    fields = tenders.fields(checked.path)
     return fields is None or (
         all(is_fine(fields[name]) for name, is_fine in checked.leaves)
-        and all(
-            _are_valid_at(tenders, path + below, inside) for name, below, inside in checked.inner if any(fields[name])
-        )
+        and all(_are_valid_at(tenders, inside) for name, inside in checked.inner if any(fields[name]))
     )
 
 
