@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import compress, islice, repeat
 from pathlib import Path
@@ -27,6 +27,7 @@ from tenders.errors import DataError, Problem
 from tenders.facts import STAGES, Stage
 from tenders.history import ocid_prefixes
 from tenders.io.blocks import opened
+from tenders.io.checks import NO_FIELDS
 from tenders.io.ocds import Releases, decode_releases, only_valid
 from tenders.io.remote import AnyPath, RemotePath
 from tenders.io.rows import (
@@ -61,6 +62,8 @@ log = logging.getLogger("tender_risk")
 NumberedLines = Sequence[tuple[int, bytes]]
 Model = tuple[Bundle, Stage, tuple[str, ...]]
 """A bundle, the stage at which it scores, and what has to be said of that (`models.score.model_of_ocid`)."""
+Watch = Callable[[Sequence[int], Releases], None]
+"""Is shown the numbers of lines and the valid, settled releases in them, which it may not change."""
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,15 +189,21 @@ def reasons_text(score: scoring.Score) -> str:
 
 
 def score_rows(
-    bundle: Bundle, options: RunOptions, block: Block, refused: list[RefusedRow], chunk: int = CHUNK
+    bundle: Bundle,
+    options: RunOptions,
+    block: Block,
+    refused: list[RefusedRow],
+    chunk: int = CHUNK,
+    watch: Watch | None = None,
 ) -> tuple[pa.Table, int]:
     """The scored rows of a block, read a chunk at a time, and the number of its last line, 0 if it is not known.
 
     Rows that cannot be scored go into `refused`; with a chunk of one, so does a row that meets an error of ours.
+    `watch` is shown releases that are read together: those of lines, unless the bundle has histories.
     """
     tables: list[pa.Table] = []
     scored, last = ScoredRows(block.file), 0
-    for rows in _read_opened(bundle, options, block, chunk):
+    for rows in _read_opened(bundle, options, block, chunk, watch):
         try:
             if isinstance(rows, FormTable):
                 tables.append(score_forms(block.file, bundle, rows))
@@ -221,20 +230,20 @@ def score_rows(
 
 
 def _read_opened(
-    bundle: Bundle, options: RunOptions, block: Block, chunk: int
+    bundle: Bundle, options: RunOptions, block: Block, chunk: int, watch: Watch | None
 ) -> Iterator[FormTable | ReleaseChunk | list[Row]]:
     with reachable(block):
         for piece in opened(block):
-            yield from _read(bundle, options, piece, chunk)
+            yield from _read(bundle, options, piece, chunk, watch)
 
 
 def _read(
-    bundle: Bundle, options: RunOptions, block: Block, chunk: int
+    bundle: Bundle, options: RunOptions, block: Block, chunk: int, watch: Watch | None
 ) -> Iterator[FormTable | ReleaseChunk | list[Row]]:
     """The rows of a block, a chunk at a time: many together where possible, one by one with a chunk of one."""
     stages, left_out = _stages(bundle, options) if chunk > 1 else {}, None
     if block.kind in LINE_BLOCKS and stages:
-        yield from _read_releases(bundle, options, block, chunk)
+        yield from _read_releases(bundle, options, block, chunk, watch)
         return
     if block.kind in FORM_BLOCKS and stages:
         left_out = set[int]()
@@ -294,7 +303,12 @@ class _Models:
 
 
 def _read_releases(
-    bundle: Bundle, options: RunOptions, block: Block, most: int, bounds: Bounds = BOUNDS
+    bundle: Bundle,
+    options: RunOptions,
+    block: Block,
+    most: int,
+    watch: Watch | None = None,
+    bounds: Bounds = BOUNDS,
 ) -> Iterator[ReleaseChunk | list[Row]]:
     """The rows of a block of lines, up to `most` at a time: valid releases by model, all other lines as rows.
 
@@ -304,6 +318,8 @@ def _read_releases(
     models, scored = _Models(bundle), ScoredRows("")
     known = [(each, stage) for each in _without_history(bundle) for stage in STAGES if each.failure_outcomes(stage)]
     checked = frozenset.intersection(*(scored.checked(each, stage) for each, stage in known))
+    if watch:
+        checked = NO_FIELDS  # Whoever watches gets valid releases.
     today = dates.today()
     with reachable(block):
         lines = block_lines(block, bounds)
@@ -311,6 +327,8 @@ def _read_releases(
             decoded = decode_releases([line for _, line in read], checked)
             releases, settled = decoded.rows, settle_releases(decoded)
             warnings = settled.warnings
+            if watch:
+                watch([number for number, _ in read], decoded)
             stages = repeat(options.stage) if options.stage else iter(latest_stages(decoded.chunk, today))
             numbers = [
                 models.number_of(release.ocid, next(stages))

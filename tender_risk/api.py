@@ -26,7 +26,8 @@ from models.score import Case, Score
 from portfolio.columns import OUTPUT_SCHEMA, ScoredRows
 from portfolio.drift import DriftReport, measure_drift
 from portfolio.work import RefusedRow, RunOptions, score_rows
-from tender_risk.frames import CHUNK, DOCUMENT, OCID, FrameRows, cell, decoded, encoded, facts, frame_rows, warn
+from tender_risk.cells import cell, encoded
+from tender_risk.frames import CHUNK, DOCUMENT, OCID, FrameRows, decoded, facts, frame_rows, warn
 from tenders.errors import DataError, Problem, UsageError
 from tenders.facts import STAGES, Stage
 from tenders.history import UNDATED, LabelledTender
@@ -216,10 +217,14 @@ class Model:
     def _scored(self, rows: FrameRows, stage: Stage | None, errors: OnError) -> pa.Table:
         """The output of a portfolio for the rows of a frame, in their order, without those that are refused."""
         refused: list[RefusedRow] = []
-        table, _ = score_rows(self._bundle, RunOptions(bundle="", stage=stage), rows.block, refused)
-        problems = [rows.problem(row.line, row.path, row.problem, row.remedy) for row in refused]
+        watch = rows.comparison.watch if rows.comparison else None
+        table, _ = score_rows(self._bundle, RunOptions(bundle="", stage=stage), rows.block, refused, watch=watch)
+        changed = rows.edited()
+        if changed:
+            table = table.filter(~np.isin(table["line"].to_numpy(), list(changed)))
+        problems = [rows.problem(r.line, r.path, r.problem, r.remedy) for r in refused if r.line not in changed]
         cases: dict[int, Case] = {}
-        for number, process in rows.edited.items():
+        for number, process in changed.items():
             try:
                 cases[number] = scoring.case(self._bundle, process, stage)
             except DataError as error:
@@ -246,8 +251,10 @@ class Model:
 def _processes(rows: FrameRows, errors: OnError) -> Iterator[tuple[int, Process]]:
     """The process of each row, with its place from 0."""
     problems: list[Problem] = []
-    found = dict(rows.edited)
+    found = dict(rows.edited())
     for row in read_rows(rows.block):
+        if row.line in found:
+            continue
         if row.process is None:
             problems += [rows.problem(row.line, p.path, p.problem, p.remedy) for p in row.problems]
         else:

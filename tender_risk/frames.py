@@ -12,23 +12,22 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
-from decimal import Decimal
 from itertools import zip_longest
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from tender_risk.cells import Series, as_text, cell, encoded, plain_dtype
 from tenders.codelists import STANDARD_FIELDS
 from tenders.columns import FORM, Column
 from tenders.dates import ordinals
 from tenders.errors import DataError, Problem
 from tenders.io import form
 from tenders.io.flattened import SEPARATORS, Step, find_heading, find_place
-from tenders.io.ocds import decode_releases
+from tenders.io.ocds import Releases, decode_releases
 from tenders.io.read import to_process
 from tenders.io.rows import settle_releases
 from tenders.io.streams import Block
@@ -42,25 +41,29 @@ DOCUMENT, OCID = "ocds", "ocid"
 CHUNK = 256
 """Tenders whose facts are read at once."""
 MOST_NAMED = 20
-SECONDS_A_DAY = 86_400
 UNIX_EPOCH = 719_163
 """1970-01-01 as an ordinal day, where pandas counts from."""
 REMEDY = "Name columns as docs/form.md does, or by OCDS paths such as tender/value/amount"
-
-Series: TypeAlias = "pd.Series[Any]"
 
 
 class FrameRows(msgspec.Struct, frozen=True, kw_only=True):
     """The rows of a frame, numbered from 1, as a block that can be scored.
 
-    `edited` are the rows whose cells differ from the document in the same row: they are left out of the block. `names`
-    has the frame's own name of each key or path.
+    `names` has the frame's own name of each key or path. `comparison` finds the rows whose cells differ from the
+    document beside them.
     """
 
     block: Block
     index: pd.Index[Any]
     names: Mapping[str, str]
-    edited: Mapping[int, Process]
+    comparison: Comparison | None = None
+
+    def edited(self) -> Mapping[int, Process]:
+        """The rows whose cells say something else than their document: to be scored in place of those of the block.
+
+        Raises DataError, with row and column, if such a cell cannot be taken.
+        """
+        return self.comparison.edited() if self.comparison else {}
 
     def problem(self, row: int, path: str, problem: str, remedy: str) -> Problem:
         """What is wrong in a row, by number, index and column."""
@@ -85,7 +88,7 @@ def frame_rows(frame: pd.DataFrame, owns: Callable[[str | None], bool]) -> Frame
     if set(places) == {OCID} and all(map(owns, columns[OCID].dropna().astype(str).unique())):
         places = {}
     if not places:
-        return FrameRows(block=_form_block(keys, columns), index=frame.index, names={k: k for k in keys}, edited={})
+        return FrameRows(block=_form_block(keys, columns), index=frame.index, names={k: k for k in keys})
     return _releases(frame.index, keys, places, columns)
 
 
@@ -162,16 +165,16 @@ def _form_block(keys: Sequence[str], columns: Mapping[str, Series]) -> Block:
 
 def _arrow(column: Series) -> pa.Array:
     """A column as Arrow holds it: missing cells are null, and mixed ones are texts."""
-    values = _plain_dtype(column)
+    values = plain_dtype(column)
     try:
         array = pa.Array.from_pandas(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        return pa.array([_text(cell(value)) for value in values], pa.string())
+        return pa.array([as_text(cell(value)) for value in values], pa.string())
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if _is_plain(array.type):
         return array
-    return pa.array([_text(cell(value)) for value in values], pa.string())
+    return pa.array([as_text(cell(value)) for value in values], pa.string())
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -181,62 +184,6 @@ def _is_plain(kind: pa.DataType) -> bool:
     types = pa.types
     numbers = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal)
     return any(test(kind) for test in (*numbers, types.is_null, types.is_date, types.is_string, types.is_large_string))
-
-
-def _plain_dtype(column: Series) -> Series:
-    """A column without the dtypes that only pandas has: categories and periods as their values, spans as days."""
-    dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return column.astype(dtype.categories.dtype)
-    if isinstance(dtype, pd.PeriodDtype):
-        return column.astype(str).where(column.notna())
-    if isinstance(dtype, pd.DatetimeTZDtype):
-        # The day that is written, not that of Greenwich.
-        return column.dt.tz_localize(None)
-    if pd.api.types.is_timedelta64_dtype(dtype):
-        return column.dt.total_seconds() / SECONDS_A_DAY
-    return column
-
-
-def cell(value: Any) -> Any:
-    """A cell or a part of a document as JSON has it: missing values are None, days are texts, arrays are lists."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): cell(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [cell(inner) for inner in value]
-    if pd.isna(value):
-        return None
-    if isinstance(value, np.generic):
-        return cell(value.item())
-    return _cell_of(value)
-
-
-def _cell_of(value: Any) -> Any:
-    if isinstance(value, float | Decimal):
-        return float(value)
-    if isinstance(value, timedelta):
-        return value / timedelta(days=1)
-    # A day is a day, also where a time of midnight is written with it.
-    return str(value.isoformat()).removesuffix("T00:00:00") if hasattr(value, "isoformat") else str(value)
-
-
-def encoded(document: Any) -> bytes:
-    """A document as JSON, whatever pandas and NumPy put into it. Raises TypeError for what no JSON can hold."""
-    return msgspec.json.encode(document, enc_hook=cell)
-
-
-def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return "; ".join(text for inner in value if (text := _text(inner)) is not None)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def _holds_objects(column: Series) -> bool:
@@ -257,9 +204,10 @@ def _releases(
     columns: Mapping[str, Series],
 ) -> FrameRows:
     names = {"/".join(map(str, steps)): name for name, steps in places.items()} | {key: key for key in keys}
-    edited: dict[int, Process] = {}
+    comparison = None
     if DOCUMENT in places:
-        lines, edited = _documents(index, keys, columns, names)
+        lines = _documents(index, columns[DOCUMENT])
+        comparison = Comparison(index, lines, {key: columns[key] for key in keys}) if keys else None
     else:
         releases = _releases_of_places({steps: _values(name, columns[name]) for name, steps in places.items()})
         if keys:
@@ -267,13 +215,13 @@ def _releases(
             releases = [_merged(release, over or {}) for release, over in zip(forms, releases, strict=True)]
         lines = [encoded(release or {}) for release in releases]
     block = Block(kind="lines", number=0, file="", first=1, data=b"\n".join(lines) + b"\n")
-    return FrameRows(block=block, index=index, names=names, edited=edited)
+    return FrameRows(block=block, index=index, names=names, comparison=comparison)
 
 
 def _values(name: str, column: Series) -> list[Any]:
     """The cells of a place in a release; texts are read as those of flattened tables are."""
     heading = next(filter(None, (find_heading(name.strip("/"), separator) for separator in SEPARATORS)), None)
-    plain = _plain_dtype(column)
+    plain = plain_dtype(column)
     if pd.api.types.is_float_dtype(plain.dtype) or isinstance(plain.dtype, pd.StringDtype):
         cells = plain.astype(object).where(plain.notna(), None).tolist()
     else:
@@ -281,7 +229,7 @@ def _values(name: str, column: Series) -> list[Any]:
     if heading is None:
         return cells
     if heading.read is str:
-        return [value or None if isinstance(value, str | None) else _text(value) for value in cells]
+        return [value or None if isinstance(value, str | None) else as_text(value) for value in cells]
     return [(heading.read(value) if value else None) if isinstance(value, str) else value for value in cells]
 
 
@@ -291,7 +239,7 @@ def _form_releases(keys: Sequence[str], columns: Mapping[str, Series], index: pd
     problems: list[Problem] = []
     for key in keys:
         field = form.BY_KEY[key]
-        for row, raw in enumerate(_plain_dtype(columns[key])):
+        for row, raw in enumerate(plain_dtype(columns[key])):
             value = cell(raw)
             if value is None:
                 continue
@@ -356,12 +304,10 @@ def _merged(release: Any, over: Any) -> Any:
 # Documents, and what was changed beside them.
 
 
-def _documents(
-    index: pd.Index[Any], keys: Sequence[str], columns: Mapping[str, Series], names: Mapping[str, str]
-) -> tuple[list[bytes], dict[int, Process]]:
-    """The documents of the rows, and the processes of those whose cells say something else than their document."""
+def _documents(index: pd.Index[Any], documents: Series) -> list[bytes]:
+    """The documents of the rows, each in one line."""
     lines: list[bytes] = []
-    for row, value in enumerate(columns[DOCUMENT]):
+    for row, value in enumerate(documents):
         if not isinstance(value, str | Mapping) or not value:
             where = place_of(index, row + 1, DOCUMENT)
             raise DataError.at(
@@ -369,31 +315,67 @@ def _documents(
             )
         text = value.encode() if isinstance(value, str) else encoded(value)
         lines.append(text.replace(b"\n", b" "))
-    if not keys:
-        return lines, {}
-    releases = decoded(lines)
-    stated = facts(
-        [
-            to_process(msgspec.json.decode(line)).compiled() if release is None else release
-            for line, release in zip(lines, releases, strict=True)
-        ]
-    )
-    changed: dict[int, dict[str, Any]] = {}
-    for key in keys:
-        for row in _differing(form.BY_KEY[key], columns[key], stated[key]):
-            changed.setdefault(row, {})[key] = _override_value(columns[key].iloc[row])
-    edited: dict[int, Process] = {}
-    problems: list[Problem] = []
-    for row, overrides in sorted(changed.items()):
-        process = to_process(msgspec.json.decode(lines[row]))
-        try:
-            edited[row + 1] = override(process, overrides, "awarded")
-        except DataError as error:
-            problems += [_placed(problem, index, row + 1) for problem in error.problems]
-        lines[row] = b""
-    if problems:
-        raise DataError(problems)
-    return lines, edited
+    return lines
+
+
+class Comparison:
+    """Compares cells with the documents beside them.
+
+    It is shown what is read of the documents to score them (`watch`), because to read them again takes as long. What it
+    was not shown it reads itself.
+    """
+
+    def __init__(self, index: pd.Index[Any], lines: Sequence[bytes], columns: Mapping[str, Series]) -> None:
+        self._index, self._lines, self._columns = index, lines, columns
+        self._rows: list[int] = []
+        self._stated: dict[str, list[Any]] = {key: [] for key in columns}
+        self._edited: dict[int, Process] | None = None
+
+    def watch(self, numbers: Sequence[int], releases: Releases) -> None:
+        """Takes the facts of releases that were read, given the numbers of their rows from 1."""
+        self._rows += [n - 1 for n, release in zip(numbers, releases.rows, strict=True) if release is not None]
+        for key, values in self._stated.items():
+            values.extend(_facts_of(form.BY_KEY[key], releases.chunk))
+
+    def edited(self) -> Mapping[int, Process]:
+        """As `FrameRows.edited`."""
+        if self._edited is None:
+            self._read_others()
+            self._edited = self._overridden()
+        return self._edited
+
+    def _read_others(self) -> None:
+        seen = set(self._rows)
+        others = [row for row in range(len(self._lines)) if row not in seen]
+        for at in range(0, len(others), CHUNK):
+            rows = others[at : at + CHUNK]
+            tenders = [
+                to_process(msgspec.json.decode(self._lines[row])).compiled() if release is None else release
+                for row, release in zip(rows, decoded([self._lines[row] for row in rows]), strict=True)
+            ]
+            self.watch([row + 1 for row in rows], Releases(tenders, TenderChunk(tenders)))
+
+    def _overridden(self) -> dict[int, Process]:
+        changed: dict[int, dict[str, Any]] = {}
+        order = np.argsort(np.array(self._rows, dtype=np.int64))
+        for key, column in self._columns.items():
+            values = self._stated[key]
+            if values.count(None) == len(values) and column.isna().all():
+                continue
+            stated = _series(form.BY_KEY[key], values).take(order)
+            for row in _differing(form.BY_KEY[key], column, stated):
+                changed.setdefault(row, {})[key] = _override_value(column.iloc[row])
+        edited: dict[int, Process] = {}
+        problems: list[Problem] = []
+        for row, overrides in sorted(changed.items()):
+            process = to_process(msgspec.json.decode(self._lines[row]))
+            try:
+                edited[row + 1] = override(process, overrides, "awarded")
+            except DataError as error:
+                problems += [_placed(problem, self._index, row + 1) for problem in error.problems]
+        if problems:
+            raise DataError(problems)
+        return edited
 
 
 def decoded(lines: Sequence[bytes]) -> list[Tender | None]:
@@ -421,7 +403,7 @@ def _differing(field: Column, cells: Series, stated: Series) -> list[int]:
         left, right = mine.to_numpy(np.float64, na_value=np.nan), own.to_numpy(np.float64, na_value=np.nan)
         return np.flatnonzero(~np.isclose(left, right, rtol=1e-9, atol=0, equal_nan=True)).tolist()
     if field.kind == "date" and pd.api.types.is_datetime64_any_dtype(mine.dtype):
-        days = _plain_dtype(mine).dt.normalize().astype(own.dtype)
+        days = plain_dtype(mine).dt.normalize().astype(own.dtype)
         return np.flatnonzero(~((days == own) | (days.isna() & own.isna())).to_numpy()).tolist()
     known = _canonical(field)
     return [row for row in candidates.tolist() if known(mine.iloc[row]) != known(own.iloc[row])]
@@ -488,5 +470,5 @@ def _series(field: Column, values: list[Any]) -> Series:
         ).astype("datetime64[s]")
     if field.kind == "list":
         # As the form has them, so that they can be saved as they are.
-        values = [None if value is None else _text(list(value)) for value in values]
+        values = [value and as_text(value) for value in values]
     return pd.Series(values, dtype="str")

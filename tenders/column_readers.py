@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from operator import add, attrgetter
 from typing import Any
 
 import msgspec
@@ -68,9 +68,8 @@ def gross_at(path: str) -> Read:
 
     def read(chunk: TenderChunk, stage: Stage) -> Values:
         fields = chunk.fields(path)
-        # Hardly any is stated.
         gross = fields and fields.known("amountGross")
-        net = fields and gross and fields.known("amount")
+        net = gross and fields and fields.known("amount")
         if net is None or gross is None:
             return gross
         return [instead if amount is None else None for amount, instead in zip(net, gross, strict=True)]
@@ -102,11 +101,9 @@ def end_of(path: str) -> Read:
     """The last day of a period. How far it may be extended is not read, but it has to be a date."""
 
     def read(chunk: TenderChunk, stage: Stage) -> Values:
-        fields = chunk.fields(path)
-        if fields is None:
-            return None
-        dates.ordinals(fields.known("maxExtentDate") or ())
-        return fields.known("endDate")
+        if fields := chunk.fields(path):
+            dates.ordinals(fields.known("maxExtentDate") or ())
+        return fields and fields.known("endDate")
 
     return read
 
@@ -269,11 +266,8 @@ def extendable(chunk: TenderChunk, stage: Stage) -> Values:
     lots = chunk.fields("/tender/lots/*")
     if lots is None:
         return None
-    flags = chunk.grouped("/tender/lots", lots["hasRenewal"]), chunk.grouped("/tender/lots", lots["hasOptions"])
-    return [
-        True if True in renewal or True in options else False if False in renewal or False in options else None
-        for renewal, options in zip(*flags, strict=True)
-    ]
+    stated = map(add, *(chunk.grouped("/tender/lots", lots[name]) for name in ("hasRenewal", "hasOptions")))
+    return [True if True in each else False if False in each else None for each in stated]
 
 
 def names_health_regime(text: str | None) -> bool:
@@ -333,11 +327,9 @@ def award_date(chunk: TenderChunk, stage: Stage) -> Values:
 
 def _earliest_of_each(chunk: TenderChunk, path: str, texts: Values) -> Values:
     """The earliest of the dates of each tender, given those of all entries of the list at a path."""
-    if texts is None:
-        return None
-    if chunk.have_one(path):
+    if texts and chunk.have_one(path):
         return [text or None for text in texts]
-    return list(map(_earliest, chunk.grouped(path, texts)))
+    return texts and list(map(_earliest, chunk.grouped(path, texts)))
 
 
 def started(chunk: TenderChunk, stage: Stage) -> Values:
@@ -427,12 +419,7 @@ def signed_before_start(chunk: TenderChunk, stage: Stage) -> Values:
 def suppliers(chunk: TenderChunk, stage: Stage) -> Values:
     """The names of the suppliers of all awards."""
     lists = chunk.objects("/awards")
-    if lists is None:
-        return None
-    if chunk.have_one("/awards"):
-        lists = chunk.column("/awards/*/suppliers")
-        return [tuple([supplier.name for supplier in suppliers if supplier.name]) for suppliers in lists]
-    return [
+    return lists and [
         tuple([supplier.name for award in awards for supplier in award.suppliers if supplier.name]) for awards in lists
     ]
 
