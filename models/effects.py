@@ -154,7 +154,8 @@ class EffectTable(msgspec.Struct, frozen=True, kw_only=True):
         `large` is how far each is a large service, from 0 to 1, shape (rows,).
         """
         # Most effects are of facts that none of many tenders states: only the others are computed.
-        known = ~np.isnan(values).all(axis=0)[self.columns]
+        unknown = np.all(np.isnan(values), axis=0)
+        known = ~unknown[self.columns]
         place = np.cumsum(known) - 1
         doses = values.T[self.columns[known]].astype(np.float64, copy=False)
         for scale, effects in self.scales:

@@ -56,7 +56,7 @@ class FrameRows(msgspec.Struct, frozen=True, kw_only=True):
     block: Block
     index: pd.Index[Any]
     names: Mapping[str, str]
-    comparison: Comparison | None = None
+    comparison: DocumentComparison | None = None
 
     def edited(self) -> Mapping[int, Process]:
         """The rows whose cells say something else than their document: to be scored in place of those of the block.
@@ -207,7 +207,7 @@ def _releases(
     comparison = None
     if DOCUMENT in places:
         lines = _documents(index, columns[DOCUMENT])
-        comparison = Comparison(index, lines, {key: columns[key] for key in keys}) if keys else None
+        comparison = DocumentComparison(index, lines, {key: columns[key] for key in keys}) if keys else None
     else:
         releases = _releases_of_places({steps: _values(name, columns[name]) for name, steps in places.items()})
         if keys:
@@ -318,7 +318,7 @@ def _documents(index: pd.Index[Any], documents: Series) -> list[bytes]:
     return lines
 
 
-class Comparison:
+class DocumentComparison:
     """Compares cells with the documents beside them.
 
     It is shown what is read of the documents to score them (`watch`), because to read them again takes as long. What it

@@ -68,8 +68,8 @@ def gross_at(path: str) -> Read:
 
     def read(chunk: TenderChunk, stage: Stage) -> Values:
         fields = chunk.fields(path)
-        gross = fields and fields.known("amountGross")
-        net = gross and fields and fields.known("amount")
+        gross = fields.known("amountGross") if fields else None
+        net = fields.known("amount") if fields and gross else None
         if net is None or gross is None:
             return gross
         return [instead if amount is None else None for amount, instead in zip(net, gross, strict=True)]
@@ -103,7 +103,7 @@ def end_of(path: str) -> Read:
     def read(chunk: TenderChunk, stage: Stage) -> Values:
         if fields := chunk.fields(path):
             dates.ordinals(fields.known("maxExtentDate") or ())
-        return fields and fields.known("endDate")
+        return fields.known("endDate") if fields else None
 
     return read
 

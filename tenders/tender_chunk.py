@@ -34,7 +34,8 @@ class Fields(dict[str, Sequence[Any]]):
     """The fields of objects of one type by their JSON names: of each the values of all objects, in their order."""
 
     def __init__(self, objects: Sequence[Any]) -> None:
-        self._objects, self._type = objects, type(objects[0])
+        self._objects = objects
+        self._type: Any = type(objects[0])
         if issubclass(self._type, _MOSTLY_READ):
             # Lines of a file have fields of their own after those of a tender.
             columns = zip(*map(astuple, objects), strict=False)

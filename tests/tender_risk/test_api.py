@@ -15,6 +15,7 @@ import pytest
 
 import tender_risk
 from benchmarks import made_tenders
+from tender_risk import frames
 from tenders.errors import BundleError, DataError, StageError, UsageError
 from tests import samples
 
@@ -324,6 +325,17 @@ def test_a_cell_that_is_changed_changes_the_score_as_what_if_does(model, bundle,
     assert after[others].equals(before[others])
     with pytest.raises(DataError, match=f"row {len(releases) - 1} .index '{samples.OCID}'., column 'value'"):
         model.predict_proba(facts.assign(value=facts.value.astype(object).where(facts.index != samples.OCID, "much")))
+
+
+def test_documents_are_compared_as_they_are_read_to_be_scored(model, facts, monkeypatch):
+    read: list[bytes] = []
+    monkeypatch.setattr(frames, "decoded", lambda lines: read.extend(lines) or [None] * len(lines))
+    changed = facts.loc[[samples.OCID]].assign(value=90e6)
+    assert model.predict_proba(changed).failure.item() != model.predict_proba(facts).failure[samples.OCID]
+    assert not [line for line in read if samples.OCID.encode() in line]
+    # Reasons need whole documents, so what the cells are compared with is read first.
+    model.explain(changed)
+    assert samples.OCID.encode() in read[-1]
 
 
 def test_without_the_document_the_facts_alone_are_scored(model, facts):
