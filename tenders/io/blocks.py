@@ -43,6 +43,7 @@ from tenders.io.streams import (
     file_lines,
     problems_cut,
     read_whole,
+    too_large,
     unpacked_members,
 )
 from tenders.io.tables import csv_table, cut_csv, cut_flattened, cut_parquet, parquet_rows
@@ -328,7 +329,10 @@ def _cut_ranges(path: AnyPath, bounds: Bounds) -> Iterator[Cut]:
 
 
 def _cut_packed_lines(path: AnyPath, bounds: Bounds) -> Iterator[Cut]:
-    for first, lines in batches(file_lines(path, bounds), len, bounds.block):
+    most = max(bounds.table_rows, path.stat().st_size)
+    for first, lines in batches(file_lines(path, bounds), len, bounds.block, bounds.table_rows):
+        if first + len(lines) - 1 > most:
+            raise too_large(f"more than {most:,} lines", "Check what it is, or split it")
         yield Cut(kind="lines", first=first, data=b"\n".join(lines) + b"\n")
 
 

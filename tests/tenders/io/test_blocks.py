@@ -212,6 +212,13 @@ def test_blank_rows_without_end_are_refused(tmp_path: Path) -> None:
     assert len(sample_files.read(path)) == 1
 
 
+def test_lines_without_end_are_refused(tmp_path: Path) -> None:
+    path = sample_files.written(tmp_path, "a.jsonl.gz", gzip.compress(b"{}\n" * 5_000))
+    *_, refused = sample_files.read(path, bounds=Bounds(table_rows=100))
+    assert "more than 100 lines" in sample_files.said(refused)
+    assert sum(len(block.data) for block in blocks(path)) == 15_000
+
+
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xlsx", "a.json", "a.jsonl.gz", "a.csv.zst", "a.xlsx.gz"])
 def test_what_is_not_what_its_name_says_is_refused(tmp_path: Path, name: str) -> None:
     assert told(sample_files.written(tmp_path, name, b"\x00\x01\x02 nothing of the kind \xff" * 50))
