@@ -72,6 +72,7 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         from serving.pages.drafts import draft_place
         from serving.served import served
         from serving.service import TenderRisk
+        from serving.sessions import SessionGate
         from serving.shadow import chosen_shadow
 
         chosen_shadow()
@@ -84,6 +85,7 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         handler = logging.StreamHandler()
         handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logging.basicConfig(level=level, handlers=[handler])
+        SessionGate.is_on = True
         SERVED_HOSTS.add(host_name(f"[{host}]" if ":" in host else host))
         if not tls and not keys.is_loopback(host):
             log.warning("what is sent here can be read on the way, unless a proxy ends TLS: set %s", CERTIFICATE)

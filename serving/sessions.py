@@ -1,8 +1,8 @@
 """Sessions of people: a browser that has shown a key is known by a cookie until it signs out or its time is over.
 
 `/sign-in` takes a key in the body of a form, `/sign-out` ends the session. The cookie holds 256 random bits and nothing
-else; the key stays in the memory of this process, which is why a restart ends every session, and why several processes
-(`bentoml serve --api-workers`) leave people with the browser's own dialogue (Basic). Each request of a session goes on
+else; the key stays in the memory of this process, which is why a restart ends every session, and why `bentoml serve`,
+which may start several, leaves people with the browser's own dialogue (Basic). Each request of a session goes on
 with its key, so that a key that is revoked or has expired ends its sessions with the next request.
 
 A browser keeps the cookie only of a connection that nobody can read: over TLS, or on the machine itself.
@@ -16,6 +16,7 @@ import secrets
 import time
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
+from typing import ClassVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -88,13 +89,16 @@ def _digest(token: str) -> bytes:
 class SessionGate:
     """ASGI middleware before the keys: it signs in and out, and puts the key of a session to its requests."""
 
+    is_on: ClassVar[bool] = False
+    """Whether this process is the only one that answers; `serving.running` says so."""
+
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.sessions = Sessions()
         self._keys, self._file = keys_are_named(), key_place()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not (self._keys or self._file.exists()):
+        if not self.is_on or scope["type"] != "http" or not (self._keys or self._file.exists()):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)

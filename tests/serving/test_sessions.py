@@ -58,12 +58,13 @@ def key(file: Path) -> str:
 
 
 @pytest.fixture
-def browser(key: str) -> Iterator[TestClient]:
+def browser(key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
     """A browser before a service with keys, over TLS."""
     routes = [
         Route("/", who), Route("/jobs", who), Route("/page", some_page),
         Route("/page.js", static("text/javascript", "page.js")), Route("/style.css", static("text/css", "style.css")),
     ]  # fmt: skip
+    monkeypatch.setattr(SessionGate, "is_on", True)
     gate = SessionGate(KeyGuard(Starlette(routes=routes)))
     with TestClient(gate, base_url="https://localhost", headers=PAGE, follow_redirects=False) as client:
         yield client
@@ -170,7 +171,13 @@ def test_sessions_are_bounded_and_hold_digests_of_tokens(monkeypatch: pytest.Mon
     assert not any(token.encode() in kept._sessions for token in tokens)
 
 
+def test_nor_has_one_of_several_processes(browser: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SessionGate, "is_on", False)
+    assert "Basic" in browser.get("/page").headers["WWW-Authenticate"]
+
+
 def test_a_service_without_keys_has_no_sessions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(SessionGate, "is_on", True)
     for name in (key_file.KEYS, key_file.KEYS_FILE):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TENDER_RISK_DATA", str(tmp_path))
