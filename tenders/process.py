@@ -170,6 +170,9 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def place_of(self, path: str) -> str:
         """Where a path of the compiled tender stands in the document: in the last release that states it."""
+        if not self.releases:
+            # Decoded straight into its types, so there is one.
+            return self.where[-1] + path
         held = zip(reversed(self.releases), reversed(self.where), strict=True)
         stated = (where for release, where in held if value_at(release, path) is not None)
         return next(stated, self.where[-1]) + path

@@ -188,6 +188,13 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
         assert column(together, "line") == ([2] if stage == "awarded" else [1, 2, 3, 5, 6, 6, 8])
 
 
+def test_an_award_that_is_still_to_be_made_is_said_and_the_tender_scored(tmp_path: Path) -> None:
+    release = samples.draft(awards=[samples.award(status="pending")])
+    (part,) = parts(tmp_path, "a.jsonl", sample_files.lines([release]), RunOptions(bundle=OPTIONS.bundle))
+    assert not part.refused
+    assert column(part, "warnings")[0].startswith("/awards/0/status: the award is pending")
+
+
 def test_reasons_come_only_when_asked_for(tmp_path: Path) -> None:
     (without,) = parts(tmp_path, "a.jsonl", sample_files.GOOD)
     assert column(without, "reasons") == [None]
