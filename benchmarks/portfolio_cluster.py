@@ -41,12 +41,13 @@ MOST_TRAFFIC, MOST_TIME = 0.01, 0.7
 
 
 class Measured(NamedTuple):
-    """One run: seconds, the most memory in MB of the command, of a worker and of the scheduler, and the bytes that
-    passed the scheduler."""
+    """One run: seconds, the processor time of the command itself, the most memory in MB of the command, of a worker and
+    of the scheduler, and the bytes that passed the scheduler."""
 
     name: str
     workers: int
     seconds: float
+    processor: float
     command: float
     worker: float | None = None
     scheduler: float | None = None
@@ -91,10 +92,11 @@ def measured(runs: list[Measured], rows: int, size: int) -> ResultTable:
             "run": run.name,
             "seconds": run.seconds,
             "tenders a second": round(rows / run.seconds),
+            "command, processor s": run.processor,
             "command, MB": run.command,
             "a worker, MB": run.worker,
             "scheduler, MB": run.scheduler,
-            "through the scheduler, MB": run.traffic and run.traffic / 1e6,
+            "scheduler passed, MB": run.traffic and run.traffic / 1e6,
             "of the input, %": run.traffic and 100 * run.traffic / size,
         }
         for run in runs
@@ -136,8 +138,7 @@ def national(run: Measured, rows: int, size: int) -> ResultTable:
 
 def on_processes(source: Path) -> Measured:
     """One worker process of the command."""
-    seconds, memory = command(source, "process", "--workers", "1")
-    return Measured("process", 1, seconds, memory)
+    return Measured("process", 1, *command(source, "process", "--workers", "1"))
 
 
 def on_cluster(source: Path, small: Path, count: int) -> Iterator[Measured]:
@@ -156,10 +157,10 @@ def on_cluster(source: Path, small: Path, count: int) -> Iterator[Measured]:
 
         def run(name: str) -> Measured:
             before = scheduler_traffic.counted(client)
-            seconds, memory = command(source, name, "--cluster", ADDRESS)
+            used = command(source, name, "--cluster", ADDRESS)
             traffic = scheduler_traffic.counted(client) - before
             alive = [worker.pid for worker in workers if worker.poll() is None]
-            return Measured(name, count, seconds, memory, max(map(peak, alive)), peak(scheduler.pid), traffic)
+            return Measured(name, count, *used, max(map(peak, alive)), peak(scheduler.pid), traffic)
 
         if count == 1:
             yield run("one worker")
@@ -219,15 +220,15 @@ def dask(*words: str) -> Iterator[subprocess.Popen[bytes]]:
         running.wait()
 
 
-def command(source: Path, name: str, *more: str) -> tuple[float, float]:
-    """The seconds of a run, and the most memory of its own process in MB."""
+def command(source: Path, name: str, *more: str) -> tuple[float, float, float]:
+    """The seconds of a run, and the processor time and the most memory in MB of its own process."""
     words = [str(HERE.with_name("tender-risk")), "portfolio", str(source), str(output_of(source, name)), *more]
     begun = time.monotonic()
-    running = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, used = os.wait4(running.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(words)}: exit {os.waitstatus_to_exitcode(status)}")
-    return time.monotonic() - begun, used.ru_maxrss / 1024
+    return time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def peak(process: int) -> float:
