@@ -117,13 +117,21 @@ def cut_workbook(path: Path, bounds: Bounds) -> Iterator[Cut]:
         disordered: list[tuple[int, str]] = []
         names, rows = form_table(numbered_from_one(next(sheets)[1], disordered))
         check_columns(names, bounds)
-        yield from cut_rows(names, rows, bounds)
-        for number, problem in disordered:
-            yield problems_cut([Problem(path=f"row {number}", problem=problem)])
+        try:
+            yield from cut_rows(names, rows, bounds)
+        except DataError as error:
+            # Where no row is left, those that were out of order say why.
+            raise type(error)([*_out_of_order(disordered), *error.problems]) from None
+        for out in _out_of_order(disordered):
+            yield problems_cut([out])
         for title, others in sheets:
             if any(any(row) for _, row in others):
                 unread = Problem(path=f"sheet {title}", problem="not read", remedy="Keep one sheet a file")
                 yield problems_cut([unread])
+
+
+def _out_of_order(disordered: Iterable[tuple[int, str]]) -> list[Problem]:
+    return [Problem(path=f"row {number}", problem=problem) for number, problem in disordered]
 
 
 def first_sheet(path: Path, bounds: Bounds) -> Iterator[list[str]]:

@@ -174,6 +174,12 @@ def test_a_row_out_of_order_costs_itself_and_is_named(tmp_path: Path, number: ob
         read_forms(book_of(rows))
 
 
+def test_so_does_one_that_is_the_only_one(tmp_path: Path) -> None:
+    rows = row(1, cell("A1", "title")) + row(2_000_000, cell("A2000000", "x"))
+    with pytest.raises(DataError, match=r"row 2000000: it is numbered 2,000,000.*no row below the column names"):
+        sample_files.read(sample_files.written(tmp_path, "a.xlsx", book_of(rows)))
+
+
 def test_a_row_of_releases_out_of_order_costs_itself(tmp_path: Path) -> None:
     rows = [("ocid", "tender/title"), ("ocds-h6vhtk-1", "a"), ("ocds-h6vhtk-2", "b")]
     numbered = [*zip((1, 2, 2_000_000), rows, strict=True)]
