@@ -53,7 +53,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     `unpacked`, and beyond that to `ratio` times its size. A workbook may unpack to `unpacked` and to `workbook_ratio`
     times its size, in up to `workbook_parts` parts; what is not a sheet is held in memory, and may have `shared`. A
     table has up to `columns`, and a register's file, which is read whole, up to `register_rows`. Parquet, CSV
-    and packed lines have up to `table_rows`, and beyond that one for each byte of the file.
+    and packed lines have up to `table_rows`, and beyond that one for each byte of the file, or 32 of plain CSV.
     """
 
     block: int = 16 * MIB

@@ -25,6 +25,8 @@ from tenders.io.text import csv_rows, flat_table
 NO_ROW = "row 2", "no row below the column names", "Give one row a tender"
 FORM_BOUNDS, FORM_CELL = msgspec.structs.replace(BOUNDS, unpacked=BOUNDS.document, ratio=0), 64
 """Of a file that is read whole into forms: its texts, and so many bytes for each cell."""
+LEAST_ROW = 32
+"""Bytes of a row of a form in plain CSV, at least, where there are more than `Bounds.table_rows`."""
 _UNREAD = b"unread"
 
 
@@ -66,7 +68,8 @@ def cut_csv(path: Path, bounds: Bounds) -> Iterator[Cut]:
         raise DataError.at("row 1", header)
     names = [name.strip() for name in header]
     check_columns(names, bounds)
-    yield from cut_rows(names, _bounded(rows, max(bounds.table_rows, path.stat().st_size)), bounds)
+    a_row = 1 if path_kind(path)[1] else LEAST_ROW
+    yield from cut_rows(names, _bounded(rows, max(bounds.table_rows, path.stat().st_size // a_row)), bounds)
 
 
 def _bounded(rows: Iterable[list[str] | str], most: int) -> Iterator[list[str] | str]:
