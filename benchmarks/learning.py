@@ -21,6 +21,7 @@ import xgboost as xgb
 
 from benchmarks.histories import arguments, found
 from benchmarks.tables import ResultTable, show, write
+from features.matrix import TableFeatures
 from features.track_records import register_history as histories
 from features.track_records.register_history import DecayedCounts
 from features.track_records.text_model import TextModel
@@ -53,8 +54,9 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (TextModel, "log_odds", "  text models forecast"),
     (TextModel, "update", "  text models updated"),
     (datasets, "register_features", "register features"),
-    (datasets, "informative_features", "which features are told"),
-    (datasets, "feature_values", "plain features"),
+    (TableFeatures, "that_differ", "which features are told"),
+    (TableFeatures, "table", "columns of tenders"),
+    (TableFeatures, "matrix", "plain features"),
     # Not of the table but of the fit.
     (xgb, "QuantileDMatrix", "quantile matrix"),
     (xgb, "train", "xgb.train"),

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.predict import Matrix
+from features.matrix import Matrix
 from training.fit import THREADS, booster_margin, distinct_columns, feature_directions, fit_booster
 from training.recipe import BoosterParams
 from training.validate import RED_FLAGS

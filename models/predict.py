@@ -7,7 +7,7 @@ One tender is a table of one row, so that a draft, a page, a portfolio and an ev
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import partial
 
 import msgspec
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features.categorical import Categorical
 from features.competition import bidders
-from features.feature import Feature
+from features.matrix import Matrix, feature_values
 from features.table import Floats, TenderTable, TrackRecords
 from features.track_records.attributes import hash_attributes
 from features.track_records.case_records import NO_RECORDS, CaseRecords
@@ -27,10 +27,7 @@ from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
 from models.calibration import INTERVAL, Draws, sigmoid
 from models.effects import Z95, EffectParts
 from models.reference_classes import placement
-from tenders.facts import STAGES, Stage
-
-Matrix = NDArray[np.float32]
-"""What boosters read: a row a tender, a column a feature, NaN for unknown."""
+from tenders.facts import Stage
 
 
 class Predictions(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,16 +166,6 @@ def predict(bundle: Bundle, table: TenderTable, only: Collection[str] | None = N
         reference_class=names,
         effects=effects,
     )
-
-
-def feature_values(features: Sequence[Feature], table: TenderTable) -> Floats:
-    """The values of features, shape (tenders, features); NaN for unknown, and for what a later stage adds."""
-    known = STAGES[: STAGES.index(table.stage) + 1]
-    values = np.full((len(features), len(table)), np.nan)
-    for row, feature in enumerate(features):
-        if feature.stage in known:
-            values[row] = feature.measure(table)
-    return values.T
 
 
 def track_record_lookup(bundle: Bundle, table: TenderTable) -> TrackRecords:

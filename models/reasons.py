@@ -13,11 +13,12 @@ import msgspec
 import xgboost as xgb
 
 from features.feature import Feature
+from features.matrix import Matrix
 from features.table import TenderTable
 from models.bundle import FAILURE_OUTCOMES, Bundle, ModelPart
 from models.calibration import Calibration, failure_probability
 from models.effects import Layer
-from models.predict import Matrix, Predictions
+from models.predict import Predictions
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.process import Process

@@ -1,4 +1,4 @@
-"""The features of tenders as a scikit-learn transformer: the functions that training uses, over the same table."""
+"""The features of tenders as a scikit-learn transformer: that of training (`features.matrix`), for frames and lists."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from features.catalogue import catalogue, trained_at
+from features.catalogue import catalogue
 from features.categorical import Categorical
-from features.feature import Feature
+from features.matrix import TableFeatures
 from features.table import TenderTable, TrackRecords
 from features.table_builder import of_tenders
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.resolutions import resolved_cases
-from models.predict import feature_values
 from tender_risk.api import as_frame, as_stage, row_processes
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
@@ -70,10 +69,9 @@ class TenderFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if known_on is not None:
             self.history_ = _history(cases, known_on, y)
         wanted = self._wanted()
+        self.feature_names_ = list(wanted.names)
         if self.features is None and cases:
-            values = feature_values(wanted, self._table(cases)).T
-            wanted = [f for f, column in zip(wanted, values, strict=True) if len(np.unique(column)) > 1] or wanted
-        self.feature_names_ = [feature.name for feature in wanted]
+            self.feature_names_ = list(wanted.that_differ(self._table(cases)).names or wanted.names)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float64]:
@@ -81,10 +79,10 @@ class TenderFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         frame, _ = self._frame(X, reset=False)
         cases = self._cases(frame)
-        known = [catalogue()[name] for name in self.feature_names_]
-        values = np.full((len(frame), len(known)), np.nan)
+        values = np.full((len(frame), len(self.feature_names_)), np.nan)
         if cases:
-            values[list(cases)] = feature_values(known, self._table(cases))
+            chosen = TableFeatures(self._stage, tuple(catalogue()[name] for name in self.feature_names_))
+            values[list(cases)] = chosen.values(self._table(cases))
         return values
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
@@ -142,12 +140,12 @@ class TenderFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return frame, None
         return frame.drop(columns=self.known_on), frame[self.known_on]
 
-    def _wanted(self) -> list[Feature]:
+    def _wanted(self) -> TableFeatures:
         if self.features is None:
-            return trained_at(self._stage)
+            return TableFeatures.of(self._stage)
         if unknown := [name for name in self.features if name not in catalogue()]:
             raise UsageError(f"no such features: {', '.join(unknown)}. docs/features.md lists them")
-        return [catalogue()[name] for name in self.features]
+        return TableFeatures(self._stage, tuple(catalogue()[name] for name in self.features))
 
     @property
     def _stage(self) -> Stage:

@@ -6,7 +6,7 @@ Every history is read by a `Register` (see `tenders.registers`): an official sou
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -60,7 +60,7 @@ class HistoryFile(msgspec.Struct, frozen=True, kw_only=True):
     are those that a mapping declares to be features, by their names.
     """
 
-    cases: list[LabelledTender]
+    cases: Sequence[LabelledTender]
     rows: int
     problems: list[Problem] = []
     columns: Mapping[str, OwnColumn] = {}
@@ -96,7 +96,7 @@ class Register(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a forecast of an outcome of this case can be judged: it is known, and the case had a call."""
         return case.outcomes.get(outcome) is not None and not (self.dated_only and case.published == UNDATED)
 
-    def cases(self, path: Path) -> list[LabelledTender]:
+    def cases(self, path: Path) -> Sequence[LabelledTender]:
         """The cases of a file, as `read_file` reads it."""
         return self.read_file(path).cases
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import catalogue, trained_at
 from features.categorical import Categorical
-from features.feature import Feature
+from features.matrix import Matrix, TableFeatures, is_known_at
 from features.own_features import own_features, texts_of
 from features.table import TenderTable, TrackRecords
 from features.table_builder import of_tenders
@@ -31,14 +31,14 @@ from features.track_records.register_features import register_features, register
 from features.track_records.register_history import HistoryCases, HistoryReading, RegisterHistory
 from features.track_records.resolutions import picked, resolved_cases
 from models.bundle import TrainingSource
-from models.predict import Matrix, feature_values
 from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Stage
+from tenders.held_cases import without_tenders
 from tenders.history import UNDATED, LabelledTender, Register
 from tenders.own_columns import PREFIX, OwnColumn, filling_tells, telling_words
 from tenders.registers.columns import gc_paused
-from tenders.tender import Tender, bidders
+from tenders.tender import bidders
 from training.recipe import Recipe
 from training.splits import group_numbers, grouped_folds, linked_groups
 
@@ -130,7 +130,7 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
     dated = [(c, process, day) for c, process in processes if (day := process.published_on())]
     chosen = [c for c, _, _ in dated]
     days = [day for _, _, day in dated]
-    known = {stage: trained_at(stage) for stage in STAGES}
+    known = {stage: TableFeatures.of(stage) for stage in STAGES}
     history = CaseHistory.of(resolved_cases(case.labelled(row) for row, case in enumerate(chosen)))
     records = TrackRecords(cases=Categorical.of(days).map(history.as_of))
     tables = {
@@ -139,8 +139,8 @@ def load_casebook(cases: Sequence[CasebookCase] | None = None) -> Casebook:
     return Casebook(
         cases=tuple(chosen),
         tables=tables,
-        features={stage: tuple(f.name for f in known[stage]) for stage in STAGES},
-        x={stage: feature_matrix(known[stage], tables[stage]) for stage in STAGES},
+        features={stage: known[stage].names for stage in STAGES},
+        x={stage: known[stage].matrix(tables[stage]) for stage in STAGES},
         picked=np.array([c.picked for c in chosen]),
         group=linked_groups([[_programme(c), f"buyer:{c.buyer}"] for c in chosen]),
         cluster=group_numbers([(_programme(c), c.buyer) for c in chosen]),
@@ -250,17 +250,16 @@ def register_dataset(
 ) -> RegisterDataset:
     """The dataset of a register. The cases need no order; rows keep theirs. `columns` are declared to be features."""
     columns = columns or {}
-    buyer, cluster = buyer_numbers(cases), group_numbers([case.cluster_id for case in cases])
+    buyer, cluster = buyer_numbers(cases), group_numbers([case.cluster_id for case in without_tenders(cases)])
     replayed = replay_cases(cases, outcome, register.called_off, texts_of(columns))
     if register.snapshot:
         replayed = msgspec.structs.replace(replayed, weight=np.bincount(cluster)[cluster] ** -0.5)
     history = empty_history(replayed)
     reading = cross_fit_history(history, replayed, buyer) if register.snapshot else histories.replay(history, replayed)
-    tenders = [case.as_of(stage) for case in cases]
     known = {**catalogue(), **own_features(columns)}
     own = [feature for name, feature in known.items() if name not in catalogue() and feature.reads == "tender"]
-    sample = [tenders[i] for i in range(0, len(tenders), max(1, len(tenders) // SAMPLE))]
-    stated = informative_features(sample, stage, own)
+    sample = [cases[row].as_of(stage) for row in range(0, len(cases), max(1, len(cases) // SAMPLE))]
+    stated = TableFeatures.of(stage, [*trained_at(stage), *own]).that_differ(of_tenders(sample, stage))
     recorded = register_features(reading)
     if register.snapshot:
         # All is of one day: the rates of weeks, months and a year are those of ever, and only add noise.
@@ -269,17 +268,19 @@ def register_dataset(
     else:
         level, drift = delays.levels(*clocks(replayed), replayed.published)
         history.level = delays.level_as_of(*clocks(replayed), history.day + 1)
+    # The counts under all keys are the largest thing here, and all is read of them.
+    del reading
     # A declared text may be of a later stage.
     recorded = {name: column for name, column in recorded.items() if is_known_at(known[name], stage)}
-    features = [*stated, *(known[name] for name in recorded)]
+    features = TableFeatures.of(stage, [*stated.features, *(known[name] for name in recorded)])
     records = TrackRecords(cases=Categorical.single(NO_RECORDS, len(cases)), register=recorded)
-    x = feature_matrix(features, of_tenders(tenders, stage, records=records))
-    x, features, left_out = without_telling(x, features, columns, outcome, replayed.y)
+    x = features.matrix(features.table((case.as_of(stage) for case in cases), records=records))
+    x, names, left_out = without_telling(x, features.names, columns, outcome, replayed.y)
     return RegisterDataset(
         register=register.name,
         outcome=outcome,
         stage=stage,
-        names=tuple(feature.name for feature in features),
+        names=names,
         x=x,
         y=replayed.y,
         key=case_keys(cases),
@@ -298,22 +299,22 @@ def register_dataset(
 
 
 def without_telling(
-    x: Matrix, features: Sequence[Feature], columns: Mapping[str, OwnColumn], outcome: str, y: Floats
-) -> tuple[Matrix, list[Feature], tuple[str, ...]]:
-    """A matrix and its features without declared columns whose filling tells the outcome, and what is said of these."""
+    x: Matrix, names: Sequence[str], columns: Mapping[str, OwnColumn], outcome: str, y: Floats
+) -> tuple[Matrix, tuple[str, ...], tuple[str, ...]]:
+    """A matrix and the names of its columns without declared ones whose filling tells the outcome, and what is said of
+    these."""
     kept, left_out = [], []
-    for place, feature in enumerate(features):
-        name = feature.name.removeprefix(PREFIX)
-        own = columns.get(name) if feature.name.startswith(PREFIX) else None
+    for place, name in enumerate(names):
+        own = columns.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
         shares = filling_tells(~np.isnan(x[:, place]), y) if own else None
         if own and shares:
-            left_out.append(telling_words(name, own, outcome, shares))
+            left_out.append(telling_words(name.removeprefix(PREFIX), own, outcome, shares))
         else:
             kept.append(place)
-    return (x[:, kept] if left_out else x), [features[place] for place in kept], tuple(left_out)
+    return (x[:, kept] if left_out else x), tuple(names[place] for place in kept), tuple(left_out)
 
 
-def case_keys(cases: Sequence[LabelledTender]) -> NDArray[np.uint64]:
+def case_keys(cases: Iterable[LabelledTender]) -> NDArray[np.uint64]:
     """What identifies each case in every run, shape (cases,)."""
     return np.array([hashed(f"{case.tender.ocid}|{case.lot}|{case.row}") for case in cases], dtype=np.uint64)
 
@@ -321,14 +322,6 @@ def case_keys(cases: Sequence[LabelledTender]) -> NDArray[np.uint64]:
 def clocks(cases: HistoryCases) -> tuple[Numbers, Numbers, Floats, Floats]:
     """When cases were published and known, how they ended, and what each counts."""
     return cases.published, cases.known, cases.y, cases.weight
-
-
-def feature_matrix(features: Sequence[Feature], table: TenderTable) -> Matrix:
-    """The values of features of a table as boosters read them, shape (rows, features)."""
-    matrix = np.empty((len(table), len(features)), dtype=np.float32)
-    for column, feature in enumerate(features):
-        matrix[:, column] = feature.measure(table)
-    return matrix
 
 
 def replay_cases(
@@ -342,7 +335,7 @@ def replay_cases(
     published, known, y = outcome_days(cases, outcome)
     lag = np.where(np.isnan(y), 0, np.clip(known - published, 0, 200))
     if outcome == "no_award":
-        other = [float(case.kind.lower().startswith(called_off)) for case in cases]
+        other = [float(case.kind.lower().startswith(called_off)) for case in without_tenders(cases)]
     else:
         other = [_log_bidders(case) for case in cases]
     return HistoryCases(
@@ -358,6 +351,7 @@ def replay_cases(
 def outcome_days(cases: Sequence[LabelledTender], outcome: str) -> tuple[Numbers, Numbers, Floats]:
     """When cases were published and their outcome was known, as ordinals, and whether they had it (NaN for censored),
     shapes (cases,)."""
+    cases = without_tenders(cases)
     y = np.array([_number(case.outcomes.get(outcome) if case.known_on else None) for case in cases])
     published = np.array([case.published.toordinal() for case in cases], dtype=np.int64)
     known = np.array([case.known_on.toordinal() if case.known_on else 0 for case in cases], dtype=np.int64)
@@ -399,18 +393,6 @@ def credible_days(known: Numbers, published: Numbers) -> Numbers:
     ends = days[others:][days[others:] - days[:-others] < MONTH]
     # Of a handful of outcomes no month has enough: then nothing shows when the register was copied.
     return np.minimum(known, max(ends.max(), published.max())) if len(ends) else known
-
-
-def informative_features(tenders: Sequence[Tender], stage: Stage, own: Sequence[Feature] = ()) -> list[Feature]:
-    """The catalogue's own features, and those of declared columns, that differ between these tenders."""
-    plain = [*trained_at(stage), *(feature for feature in own if is_known_at(feature, stage))]
-    values = feature_values(plain, of_tenders(tenders, stage)).T
-    return [feature for feature, column in zip(plain, values, strict=True) if len(np.unique(column)) > 1]
-
-
-def is_known_at(feature: Feature, stage: Stage) -> bool:
-    """Whether a feature's fact can be known at a stage."""
-    return STAGES.index(feature.stage) <= STAGES.index(stage)
 
 
 def empty_history(cases: HistoryCases) -> RegisterHistory:
@@ -469,11 +451,13 @@ def subgroups(cases: Sequence[LabelledTender], buyer: Numbers) -> dict[str, NDAr
     """
     size = np.bincount(buyer)[buyer]
     small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(cases) else (0, 0)
-    value = np.array([amount(case.tender) or np.nan for case in cases], dtype=np.float64)
+    stated = [(amount(each.tender), each.tender.tender.main_procurement_category) for each in cases]
+    value = np.array([worth or np.nan for worth, _ in stated], dtype=np.float64)
+    cases = without_tenders(cases)
     thirds = np.nanquantile(value, [1 / 3, 2 / 3]) if (~np.isnan(value)).any() else (0.0, 0.0)
     return {
         "year": np.array([str(case.published.year) for case in cases]),
-        "category": np.array([case.tender.tender.main_procurement_category or "unknown" for case in cases]),
+        "category": np.array([kind or "unknown" for _, kind in stated]),
         "value": _thirds(value, *thirds),
         "buyer": _thirds(size.astype(np.float64), small, large),
         "ending": np.array([case.kind for case in cases]),

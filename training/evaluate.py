@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from features.categorical import Categorical
+from features.competition import bidders
+from features.matrix import table_of
 from features.table import TrackRecords
-from features.table_builder import of_tenders
 from features.track_records import delays
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
@@ -28,8 +29,10 @@ from features.track_records.resolutions import decision, picked, resolved_cases
 from models.bundle import ANY, Bundle
 from models.level import FOLLOWED, Known, Level, follow, level_day, shifts
 from models.predict import Predictions, predict
+from models.reference_classes import placement
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
+from tenders.held_cases import without_tenders
 from tenders.history import UNDATED, LabelledTender, Register
 from training import metrics
 from training.datasets import clocks, empty_history, outcome_days, replay_cases
@@ -148,14 +151,17 @@ def forecasts(
 
     Raises UsageError if the bundle has no model of the outcome at the stage.
     """
-    labelled = [row for row, case in enumerate(cases) if is_judged(register, case, outcome, stage)]
+    known = without_tenders(cases)
+    labelled = [row for row, case in enumerate(known) if is_judged(register, case, outcome, stage)]
     own = bundle.registers.get(register.name) or (bundle if register.uk else bundle.registers.get(ANY, bundle))
     if (outcome, stage) not in (*own.predicted, ("failure", stage)):
         raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {register.name}")
-    chosen = [cases[row] for row in labelled]
     records = replayed_records(own, register, before, cases, labelled, outcome)
-    days = [case.published if case.published > UNDATED else None for case in chosen]
-    predicted = predict(own, of_tenders([case.as_of(stage) for case in chosen], stage, days, records=records))
+    days = [known[row].published if known[row].published > UNDATED else None for row in labelled]
+    # What `predict` asks beside the features.
+    asked = [*(feature.measure for feature in own.weighed), bidders, *([placement] if own.manifest.rates else [])]
+    table = table_of((cases[row].as_of(stage) for row in labelled), asked, stage, days)
+    predicted = predict(own, table.with_records(records))
     low, high = predicted.interval_of(outcome).T
     judged = JudgedForecast(p=predicted.of(outcome), low=low, high=high, base=_base_rate(predicted, outcome))
     return _at_level(own, judged, [*before, *cases], [len(before) + row for row in labelled], outcome)

@@ -22,8 +22,8 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from features.catalogue import catalogue
+from features.matrix import Matrix
 from models.bundle import FAILURE_OUTCOMES
-from models.predict import Matrix
 from tenders.errors import UnreachableError, UsageError
 from tenders.own_columns import PREFIX
 from training.calibrate import intercept_for_rate

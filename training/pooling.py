@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from features.catalogue import catalogue
 from features.feature import THEMES
-from models.predict import Matrix
+from features.matrix import Matrix
 from tenders.facts import Stage
 from training import metrics
 from training.calibrate import fit_line, intercept_for_rate

@@ -17,6 +17,7 @@ from models.training_profile import TrainingProfile, code_shares, quantiles
 from tenders import casebook
 from tenders.errors import DataError, UnreachableError, UsageError
 from tenders.facts import Stage
+from tenders.held_cases import without_tenders
 from tenders.history import UNDATED, LabelledTender, Register, ocid_prefixes
 from tenders.io.detection import ARCHIVES, JSON_LINES, split_suffix
 from tenders.own_columns import OwnColumn, with_categories
@@ -208,7 +209,7 @@ def _ask(bundle: Bundle, register: Register, cases: Sequence[LabelledTender], ju
         answer = evaluate.forecasts(bundle, register, [], cases, judged.outcome, judged.stage)
     except UsageError:
         return
-    told = case_keys([case for case in cases if evaluate.is_judged(register, case, judged.outcome, judged.stage)])
+    told = case_keys(case for case in cases if evaluate.is_judged(register, case, judged.outcome, judged.stage))
     _, of_answer, of_judged = np.intersect1d(told, judged.key, return_indices=True)
     yield Forecasts(
         register=judged.register,
@@ -245,7 +246,7 @@ def judgeable(
 def shortfalls(register: Register, cases: Sequence[LabelledTender]) -> Iterator[str]:
     """Which outcomes that a register tells of some cases are too few to learn, and how many more it takes."""
     for outcome in register.outcomes:
-        ends = [case.outcomes.get(outcome) for case in cases if case.known_on]
+        ends = [case.outcomes.get(outcome) for case in without_tenders(cases) if case.known_on]
         counts = {"with": ends.count(True), "without": ends.count(False)}
         more = [f"{FEWEST - n} more {word} it" for word, n in counts.items() if n < FEWEST]
         if more and sum(counts.values()):
@@ -279,7 +280,7 @@ def kept_registers(directory: Path, bundle: Bundle, progress: Progress) -> Regis
 def available_outcomes(register: Register, cases: Sequence[LabelledTender]) -> Iterator[tuple[str, Stage]]:
     """The outcomes that enough of these cases had and enough had not, with the stages at which each is open."""
     for outcome, stages in register.outcomes.items():
-        ends = [case.outcomes.get(outcome) for case in cases if case.known_on]
+        ends = [case.outcomes.get(outcome) for case in without_tenders(cases) if case.known_on]
         if min(ends.count(True), ends.count(False)) >= FEWEST:
             yield from ((outcome, stage) for stage in stages)
 
@@ -379,16 +380,18 @@ def _with_horizon(name: str, fits: Sequence[RegisterFit], cases: Sequence[Labell
 
 def register_profile(cases: Sequence[LabelledTender], fits: Sequence[RegisterFit]) -> TrainingProfile:
     """What the rows looked like that a register's models were fitted on, and what they forecast, by part."""
-    labelled = [case for case in cases if case.known_on and any(end is not None for end in case.outcomes.values())]
-    rows = [labelled[row] for row in latest_year(np.array([case.published.toordinal() for case in labelled]))]
-    days = [case.published for case in rows]
+    known = without_tenders(cases)
+    ended = (case.known_on and any(end is not None for end in case.outcomes.values()) for case in known)
+    labelled = np.flatnonzero([bool(each) for each in ended])
+    rows = labelled[latest_year(np.array([known[row].published.toordinal() for row in labelled]))]
+    days = [known[row].published for row in rows]
     return TrainingProfile(
         rows=len(rows),
         first=min(days).isoformat(),
         last=max(days).isoformat(),
         features={fit.part.name: fit.quantiles for fit in fits},
         scores={fit.part.name: quantiles(fit.scores) for fit in fits},
-        codes=code_shares(case.as_of("draft") for case in rows),
+        codes=code_shares(cases[row].as_of("draft") for row in rows),
     )
 
 
@@ -459,7 +462,7 @@ def _manifest(name: str, parts: tuple[ModelPart, ...], data: tuple[TrainingSourc
 
 def fingerprint(register: Register, file: Path, cases: Sequence[LabelledTender]) -> TrainingSource:
     """The digest of a history's file, its cases and their first and last days of publication."""
-    days = [case.published for case in cases]
+    days = [case.published for case in without_tenders(cases)]
     first, last = min(days).isoformat(), max(days).isoformat()
     return TrainingSource(name=register.name, sha256=_digest(file), rows=len(cases), first=first, last=last)
 

@@ -15,13 +15,13 @@ import xgboost as xgb
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from features.matrix import Matrix
 from features.track_records import delays
 from features.track_records.delays import Teaching
 from features.track_records.register_history import RegisterHistory
 from models.bundle import ModelPart
 from models.calibration import Calibration
 from models.level import START, Known, Level, Rule, served_variance, shifts
-from models.predict import Matrix
 from models.training_profile import FeatureQuantiles, feature_quantiles
 from tenders.errors import DataError
 from tenders.facts import Stage

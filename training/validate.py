@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from models.predict import Matrix
+from features.matrix import Matrix
 from training import metrics
 from training.calibrate import fit_line
 from training.datasets import Casebook, CasebookDataset

@@ -29,6 +29,7 @@ import msgspec
 
 from tenders import dates
 from tenders.errors import DataError, Problem, UnreachableError
+from tenders.held_cases import HeldCases, without_tenders
 from tenders.history import UNDATED, HistoryFile, LabelledTender, Register
 from tenders.io import form
 from tenders.io.checks import find_problems
@@ -223,25 +224,26 @@ def with_days(history: HistoryFile) -> HistoryFile:
 
     A day that the history lacks is a problem of its row.
     """
-    dated = [case for case in history.cases if case.published != UNDATED]
+    dated = [case for case in without_tenders(history.cases) if case.published != UNDATED]
     labelled = [case for case in dated if any(value is not None for value in case.outcomes.values())]
     lags = sorted((case.known_on - case.published).days for case in labelled if case.known_on)
     late = max(lags[math.ceil(LATE_SHARE * len(lags)) - 1], 0) if lags else LATE_DAYS
-    undated = {
-        case.row: msgspec.structs.replace(case, known_on=case.published + timedelta(late))
-        for case in labelled
-        if case.known_on is None
-    }
+    undated = {case.row: case.published + timedelta(late) for case in labelled if case.known_on is None}
     what, remedy = "an outcome without its day", f"Taken as known {late} days after publication"
     problems = [Problem(path=f"row {row + 1}", problem=what, remedy=remedy) for row in undated]
     if undated and not lags:
         # That the history tells no days at all is said once.
         problems = [Problem(path="all rows", problem="no outcome has its day", remedy=remedy)]
     return msgspec.structs.replace(
-        history,
-        cases=[undated.get(case.row, case) for case in history.cases],
-        problems=[*history.problems, *problems],
+        history, cases=_known_on(history.cases, undated), problems=[*history.problems, *problems]
     )
+
+
+def _known_on(cases: Sequence[LabelledTender], days: Mapping[int, date]) -> Sequence[LabelledTender]:
+    """The cases with the days on which the outcomes of some rows became known."""
+    if isinstance(cases, HeldCases):
+        return cases.with_known_on(days)
+    return [msgspec.structs.replace(case, known_on=days[case.row]) if case.row in days else case for case in cases]
 
 
 def _case_of_process(row: int, process: Process, outcome: Outcome) -> LabelledTender:
@@ -285,17 +287,18 @@ def _read_table(path: Path) -> HistoryFile:
     needed = dict.fromkeys(name for name in (*names, *(o.column for o in mapping.outcomes.values())) if name)
     with plain_table(path.parent / mapping.file) as file:
         table = read_columns(file, list(needed))
-    cases, problems = list[LabelledTender](), list[Problem]()
+    cases, problems = HeldCases(), list[Problem]()
     count = 0
     for count, cells in enumerate(zip(*table.values(), strict=True), start=1):
         try:
-            cases.append(_case_of_row(count - 1, dict(zip(table, cells, strict=True)), mapping))
+            cases.add(*_case_of_row(count - 1, dict(zip(table, cells, strict=True)), mapping))
         except DataError as error:
             problems += [msgspec.structs.replace(p, path=f"row {count}, {p.path}") for p in error.problems]
     return with_days(HistoryFile(cases=cases, rows=count, problems=problems, columns=mapping.features))
 
 
-def _case_of_row(row: int, cells: Row, mapping: HistoryMapping) -> LabelledTender:
+def _case_of_row(row: int, cells: Row, mapping: HistoryMapping) -> tuple[LabelledTender, dict[str, Any]]:
+    """The case of a row, and the release that its tender was made of."""
     published = _day(cells, mapping.published, mapping)
     known = _day(cells, mapping.known_on, mapping) if mapping.known_on else None
     if published is None:
@@ -306,8 +309,9 @@ def _case_of_row(row: int, cells: Row, mapping: HistoryMapping) -> LabelledTende
     name = str(cells[mapping.id]) if mapping.id else f"row {row + 1}"
     labelled = any(value is not None for value in outcomes.values())
     first = next(iter(mapping.outcomes.values()), None)
-    return LabelledTender(
-        tender=_tender(name, published, cells, mapping),
+    tender, release = _tender(name, published, cells, mapping)
+    case = LabelledTender(
+        tender=tender,
         published=published,
         known_on=known if labelled else None,
         outcomes=outcomes,
@@ -315,6 +319,7 @@ def _case_of_row(row: int, cells: Row, mapping: HistoryMapping) -> LabelledTende
         cluster_id=str(cells[mapping.together]) if mapping.together else name,
         row=row,
     )
+    return case, release
 
 
 def _label(cell: object, labels: OutcomeLabels) -> bool | None:
@@ -335,7 +340,7 @@ def _day(cells: Row, column: str, mapping: HistoryMapping) -> date | None:
         raise DataError.at(f"column {column}", f"{str(cell)[:40]!r} is no date", "Set date_format") from None
 
 
-def _tender(name: str, published: date, cells: Row, mapping: HistoryMapping) -> Tender:
+def _tender(name: str, published: date, cells: Row, mapping: HistoryMapping) -> tuple[Tender, dict[str, Any]]:
     filled = {to: value for to, value in _facts(cells, mapping) if value is not None}
     keys = {to: value for to, value in filled.items() if not to.startswith("/")}
     built, _ = form.to_release({"published": published.isoformat(), "currency": mapping.currency, **keys})
@@ -352,7 +357,7 @@ def _tender(name: str, published: date, cells: Row, mapping: HistoryMapping) -> 
         raise DataError.at("facts", str(error)) from None
     if problems := list(find_problems(tender)):
         raise DataError(problems)
-    return tender
+    return tender, built
 
 
 def _facts(cells: Row, mapping: HistoryMapping) -> Iterator[tuple[str, Any]]:

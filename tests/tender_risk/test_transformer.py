@@ -17,13 +17,15 @@ from xgboost import XGBClassifier
 
 import tender_risk
 from benchmarks import made_tenders
-from features.catalogue import trained_at
+from features.catalogue import catalogue, trained_at
+from features.matrix import feature_values
 from features.table_builder import of_tenders
-from models.predict import feature_values
 from tender_risk import TenderFeatures
 from tenders.errors import DataError, UsageError
 from tenders.io.read import to_process
-from training.datasets import informative_features
+from tenders.process import to_json
+from tests.training import made
+from training.datasets import register_dataset
 
 KEYS = (
     *("value", "tender_period_days", "enquiry_period_days", "term_years", "price_to_former_cost", "award_value"),
@@ -74,8 +76,19 @@ def test_it_gives_what_training_reads(releases):
     expected = feature_values(trained_at("draft"), of_tenders(tenders, "draft", days))
     assert np.array_equal(transformer.fit_transform(releases), expected, equal_nan=True)
     assert list(transformer.get_feature_names_out()) == names
-    chosen = TenderFeatures().fit(releases).get_feature_names_out()
-    assert list(chosen) == [feature.name for feature in informative_features(tenders, "draft")]
+
+
+def test_its_matrix_is_that_of_training():
+    """To the bit: the columns that training reads of the tenders themselves are those of the transformer."""
+    cases = made.register(400)
+    data = register_dataset(made.source(cases), cases, "no_award", "draft")
+    documents = [to_json(case.as_of("draft")) for case in cases]
+    transformer = TenderFeatures()
+    frame = transformer.set_output(transform="pandas").fit_transform(documents)
+    stated = [name for name in data.names if catalogue()[name].reads == "tender"]
+    assert len(stated) > 10 and stated == [name for name in frame if catalogue()[name].reads == "tender"]
+    own = data.x[:, [data.names.index(name) for name in stated]]
+    assert np.array_equal(frame[stated].to_numpy(np.float32), own, equal_nan=True)
 
 
 def test_a_frame_and_a_list_of_releases_give_the_same(releases, frame):

@@ -17,10 +17,10 @@ from msgspec.structs import replace
 
 from features.catalogue import catalogue, trained_at
 from features.categorical import Categorical
+from features.matrix import feature_values
 from features.table import TrackRecords
 from features.table_builder import one_row
 from features.track_records.case_records import ResolvedCase
-from models.predict import feature_values
 from tenders import casebook
 from tenders.casebook import CasebookCase
 from tenders.facts import STAGES, Facts

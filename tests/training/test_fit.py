@@ -14,12 +14,13 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from features.catalogue import catalogue, trained_at
+from features.matrix import TableFeatures
 from features.table_builder import of_tenders
 from models.bundle import Bundle
 from tenders.registers import find_register
 from tests.training import made
 from training import fit, metrics
-from training.datasets import Casebook, CasebookDataset, eligible_columns, feature_matrix, register_dataset
+from training.datasets import Casebook, CasebookDataset, eligible_columns, register_dataset
 from training.fit import (
     booster_margin,
     distinct_columns,
@@ -125,7 +126,7 @@ def shuffled_notices() -> tuple[NDArray[np.float32], Floats, tuple[str, ...], ND
     register = find_register("uk_notices")
     cases = [case for case in register.cases(NOTICES) if register.judged(case, "no_award")]
     features = [feature for feature in trained_at("draft") if feature.direction]
-    x = feature_matrix(features, of_tenders([case.as_of("draft") for case in cases], "draft"))
+    x = TableFeatures("draft", tuple(features)).matrix(of_tenders([case.as_of("draft") for case in cases], "draft"))
     rng = np.random.default_rng(0)
     for column in x.T:
         known = ~np.isnan(column)

@@ -24,6 +24,7 @@ from features.track_records.resolutions import resolved_cases
 from features.value import net_or_gross
 from models.effects import scaled
 from tenders.facts import STAGES, Stage
+from tenders.held_cases import without_tenders
 from tenders.history import LabelledTender, Register
 from tenders.registers.columns import gc_paused
 from training.datasets import buyer_numbers
@@ -57,15 +58,16 @@ def register_estimates(register: Register, cases: Sequence[LabelledTender]) -> l
     """The estimates of a register, for each outcome that it tells."""
     tables = evidence()
     since = tables.since.get(register.name, "")
-    recent = sorted((c for c in cases if c.published.isoformat() >= since), key=lambda c: (c.published, c.row))
-    recent = recent[-MOST_CASES:]
+    known = without_tenders(cases)
+    order = (row for row, case in enumerate(known) if case.published.isoformat() >= since)
+    recent = sorted(order, key=lambda row: (known[row].published, known[row].row))[-MOST_CASES:]
     left_out = {name for each in tables.left_out if each.register == register.name for name in each.features}
     factors = [factor for factor in tables.factors if factor.feature not in left_out]
-    history = CaseHistory.of(resolved_cases(recent))
+    history = CaseHistory.of(resolved_cases(cases[row] for row in recent))
     found: list[RegisterEstimate] = []
     for outcome, stages in register.outcomes.items():
-        labelled = [case for case in recent if case.outcomes.get(outcome) is not None]
-        rows = labelled[:: max(1, len(labelled) // MOST_ROWS)]
+        labelled = [row for row in recent if known[row].outcomes.get(outcome) is not None]
+        rows = [cases[row] for row in labelled[:: max(1, len(labelled) // MOST_ROWS)]]
         found += _estimates(register, outcome, stages, rows, factors, history)
     return found
 
