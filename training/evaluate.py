@@ -164,7 +164,8 @@ def forecasts(
     predicted = predict(own, table.with_records(records))
     low, high = predicted.interval_of(outcome).T
     judged = JudgedForecast(p=predicted.of(outcome), low=low, high=high, base=_base_rate(predicted, outcome))
-    return _at_level(own, judged, [*before, *cases], [len(before) + row for row in labelled], outcome)
+    everything = [*without_tenders(before), *known]
+    return _at_level(own, judged, everything, [len(before) + row for row in labelled], outcome)
 
 
 def _at_level(
@@ -209,7 +210,7 @@ def replayed_records(
     If time cannot order the register, they are those that the bundle holds.
     """
     history = own.histories.get(outcome)
-    everything = [*before, *cases]
+    everything = [*before, *cases] if before else cases
     if not own.histories and own.manifest.register != ANY:
         known = CaseHistory.of(resolved_cases(everything))
         return TrackRecords(cases=Categorical.of([cases[row].published for row in rows]).map(known.as_of))

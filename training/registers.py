@@ -381,9 +381,13 @@ def _with_horizon(name: str, fits: Sequence[RegisterFit], cases: Sequence[Labell
 def register_profile(cases: Sequence[LabelledTender], fits: Sequence[RegisterFit]) -> TrainingProfile:
     """What the rows looked like that a register's models were fitted on, and what they forecast, by part."""
     known = without_tenders(cases)
-    ended = (case.known_on and any(end is not None for end in case.outcomes.values()) for case in known)
-    labelled = np.flatnonzero([bool(each) for each in ended])
-    rows = labelled[latest_year(np.array([known[row].published.toordinal() for row in labelled]))]
+    labelled = [
+        row
+        for row, case in enumerate(known)
+        if case.known_on and any(end is not None for end in case.outcomes.values())
+    ]
+    recent = latest_year(np.array([known[row].published.toordinal() for row in labelled]))
+    rows = [labelled[place] for place in recent.tolist()]
     days = [known[row].published for row in rows]
     return TrainingProfile(
         rows=len(rows),
