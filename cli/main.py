@@ -201,7 +201,7 @@ def train(
         left_out = registers.left_out if registers else ()
         print_json({"run_id": run_id, "metrics": result.fresh_metrics, "not_learnt": few, "left_out": left_out})
         return
-    remarks = [f"{part} was judged {how}." for part, how in registers.judged.items()] if registers else []
+    remarks = [*output.judged(registers.judged)] if registers else []
     remarks += [f"not learnt: {text}." for text in (registers.too_few if registers else ())]
     remarks += [f"{text}." for text in (registers.left_out if registers else ())]
     output.print_training(out, run_id, result.fresh_metrics, remarks)
