@@ -38,6 +38,7 @@ from tenders.io.text import flat_table, parse_csv, parse_json, parse_yaml
 from tenders.io.upgrade import upgrade
 from tenders.io.versions import split_versions
 from tenders.overrides import override
+from tenders.own_columns import is_of_own_history
 from tenders.process import Process, Release
 from tenders.settled import as_warnings
 
@@ -421,7 +422,7 @@ def _of_form(
             raise DataError.at("", "the form is empty", "Fill in what is known, such as title, value and term")
         known = [key for key in document if key in form.BY_KEY]
         # A schema and a code list have a title and a description too.
-        if not known or (values is None and not form.are_of_form(known, len(document))):
+        if not known or (values is None and not form.are_of_form(known, _count(document))):
             raise DataError.at("", "neither OCDS nor a filled form", "See docs/form.md for the keys of the form")
         read = read_release(release)
     except DataError as error:
@@ -433,6 +434,11 @@ def _of_form(
     warnings = (*unread_names, *as_warnings(notes))
     process = Process(releases=(release,), where=(where,), warnings=warnings, form=tuple(document))
     return process.with_compiled(read.tender)
+
+
+def _count(document: Mapping[str, Any]) -> int:
+    """The members of a form, without those that only a history of one's own has."""
+    return sum(not is_of_own_history(f"/{name}", value) for name, value in document.items())
 
 
 def _table_processes(rows: Mapping[int, Mapping[str, Any]]) -> list[Process]:

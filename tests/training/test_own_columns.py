@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -107,6 +108,14 @@ def test_a_category_that_training_has_not_seen_is_unknown_as_a_missing_one_is(bu
     assert unseen.failure == failure(bundle, **without)
     rates = [failure(bundle, **CELLS | {"urgency": each}) for each in declared_history.URGENCY]
     assert rates == sorted(rates) and rates[0] < unseen.failure < rates[-1]
+
+
+def test_the_form_of_the_page_is_scored(bundle: Bundle) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "own-history.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^    (\{.*\})$", page, re.M)
+    found = score(bundle, to_process(msgspec.json.decode(line)), "draft")
+    assert found.register == "own" and not any("unknown" in warning for warning in found.warnings)
+    assert {"own_urgency", "own_estimated_days"} <= {reason.feature for reason in found.reasons}
 
 
 def test_a_form_and_a_release_say_the_same(bundle: Bundle) -> None:
