@@ -21,8 +21,13 @@ def texts_of(columns: Mapping[str, OwnColumn]) -> tuple[str, ...]:
     return tuple(name for name, column in columns.items() if column.kind == "text")
 
 
+def in_words(name: str) -> str:
+    """The name of a declared feature as people read it, where its label is not at hand."""
+    return name.removeprefix(PREFIX).replace("_", " ").capitalize()
+
+
 def _feature(name: str, column: OwnColumn) -> Feature:
-    label = column.label or name.replace("_", " ").capitalize()
+    label = column.label or in_words(name)
     plain = label.replace("{", "{{").replace("}", "}}")
     is_text = column.kind == "text"
     return Feature(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from features.catalogue import catalogue
+from features.own_features import in_words
 from models.bundle import Bundle
 from models.comparables import Peers, peers
 from models.factors import Factor, State
@@ -195,7 +196,7 @@ def _in_release(path: str) -> str:
 def feature_label(name: str) -> str:
     """A feature by the name that people know."""
     feature = catalogue().get(name)
-    return feature.label if feature else name
+    return feature.label if feature else in_words(name)
 
 
 def _reason_line(reason: Reason, largest: float) -> ReasonLine:

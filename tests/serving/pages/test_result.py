@@ -73,3 +73,7 @@ def test_about_tells_the_registers_apart_from_the_uk_and_says_what_has_no_pictur
     for row in rows:
         if row.ece is not None and row.cases == "cohort":
             assert f"{row.ece * 100:.1f} points" in text
+
+
+def test_a_feature_that_a_history_declares_is_named_in_words() -> None:
+    assert [result.feature_label(name) for name in ("own_estimated_days", "lot_count")] == ["Estimated days", "Lots"]
