@@ -76,4 +76,4 @@ def test_about_tells_the_registers_apart_from_the_uk_and_says_what_has_no_pictur
 
 
 def test_a_feature_that_a_history_declares_is_named_in_words() -> None:
-    assert [result.feature_label(name) for name in ("own_estimated_days", "lot_count")] == ["Estimated days", "Lots"]
+    assert [result.feature_label(name) for name in ("own_estimated_days", "lot_count")] == ["Estimated days", "Number of lots"]
