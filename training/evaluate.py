@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from features.categorical import Categorical
-from features.competition import bidders
-from features.matrix import table_of
 from features.table import TrackRecords
+from features.table_builder import of_tenders
 from features.track_records import delays
 from features.track_records import register_history as histories
 from features.track_records.attributes import hash_attributes
@@ -29,7 +28,6 @@ from features.track_records.resolutions import decision, picked, resolved_cases
 from models.bundle import ANY, Bundle
 from models.level import FOLLOWED, Known, Level, follow, level_day, shifts
 from models.predict import Predictions, predict
-from models.reference_classes import placement
 from tenders.errors import DataError, UsageError
 from tenders.facts import Stage
 from tenders.held_cases import without_tenders
@@ -39,6 +37,8 @@ from training.datasets import clocks, empty_history, outcome_days, replay_cases
 from training.splits import group_numbers
 
 Floats = NDArray[np.float64]
+BATCH = 25_000
+"""Cases that are predicted at once, as in a portfolio: an interval takes some hundred numbers of each."""
 
 
 class EvaluationResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -111,7 +111,7 @@ def _target(register: Register, outcome: str | None, stage: Stage | None) -> tup
     return outcome, stage or stages[0]
 
 
-class JudgedForecast(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedForecast(msgspec.Struct, frozen=True):
     """What was forecast of cases: the probability, its interval, and the base rate as known then, each (rows,)."""
 
     p: Floats
@@ -157,15 +157,32 @@ def forecasts(
     if (outcome, stage) not in (*own.predicted, ("failure", stage)):
         raise UsageError(f"bundle {bundle.manifest.version} has no model of {outcome} at {stage} for {register.name}")
     records = replayed_records(own, register, before, cases, labelled, outcome)
-    days = [known[row].published if known[row].published > UNDATED else None for row in labelled]
-    # What `predict` asks beside the features.
-    asked = [*(feature.measure for feature in own.weighed), bidders, *([placement] if own.manifest.rates else [])]
-    table = table_of((cases[row].as_of(stage) for row in labelled), asked, stage, days)
-    predicted = predict(own, table.with_records(records))
-    low, high = predicted.interval_of(outcome).T
-    judged = JudgedForecast(p=predicted.of(outcome), low=low, high=high, base=_base_rate(predicted, outcome))
+    parts = [
+        _predicted(own, [cases[row] for row in labelled[at : at + BATCH]], stage, _part(records, at), outcome)
+        for at in range(0, max(1, len(labelled)), BATCH)
+    ]
+    judged = JudgedForecast(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     everything = [*without_tenders(before), *known]
     return _at_level(own, judged, everything, [len(before) + row for row in labelled], outcome)
+
+
+def _predicted(
+    own: Bundle, cases: Sequence[LabelledTender], stage: Stage, records: TrackRecords, outcome: str
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of some cases the probability of an outcome, its bounds, and the base rate."""
+    days = [case.published if case.published > UNDATED else None for case in cases]
+    predicted = predict(own, of_tenders([case.as_of(stage) for case in cases], stage, days, records=records))
+    low, high = predicted.interval_of(outcome).T
+    return predicted.of(outcome), low, high, _base_rate(predicted, outcome)
+
+
+def _part(records: TrackRecords, at: int) -> TrackRecords:
+    """The track records of BATCH rows from one on."""
+    rows = slice(at, at + BATCH)
+    return TrackRecords(
+        cases=Categorical(records.cases.categories, records.cases.codes[rows]),
+        register={name: column[rows] for name, column in records.register.items()},
+    )
 
 
 def _at_level(

@@ -170,6 +170,7 @@ def train_registers(
                 found[outcome] = search(dataset, params, recipe.trials, seconds, recipe.seed, progress)
             fits.append(fit_register(dataset, found[outcome].params, recipe.seed, recipe.resamples))
             samples.append(pool_sample(dataset, STEPS))
+            del dataset
             if served and register.name not in served.registers:
                 progress(f"{register.name}: what {served.manifest.version} forecasts of {outcome} at {stage}")
                 asked += _ask(served, register, cases, fits[-1].forecasts)
