@@ -111,7 +111,7 @@ def _target(register: Register, outcome: str | None, stage: Stage | None) -> tup
     return outcome, stage or stages[0]
 
 
-class JudgedForecast(msgspec.Struct, frozen=True):
+class JudgedForecast(msgspec.Struct, frozen=True, kw_only=True):
     """What was forecast of cases: the probability, its interval, and the base rate as known then, each (rows,)."""
 
     p: Floats
@@ -161,7 +161,8 @@ def forecasts(
         _predicted(own, [cases[row] for row in labelled[at : at + BATCH]], stage, _part(records, at), outcome)
         for at in range(0, max(1, len(labelled)), BATCH)
     ]
-    judged = JudgedForecast(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    p, low, high, base = (np.concatenate(column) for column in zip(*parts, strict=True))
+    judged = JudgedForecast(p=p, low=low, high=high, base=base)
     everything = [*without_tenders(before), *known]
     return _at_level(own, judged, everything, [len(before) + row for row in labelled], outcome)
 
