@@ -191,6 +191,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train on the casebook, and on registers if given, tracked in MLflow; prints the run's id."""
+    from cli.training import judged
     from cli.training import train as train_models
     from training.recipe import read_recipe
 
@@ -201,7 +202,7 @@ def train(
         left_out = registers.left_out if registers else ()
         print_json({"run_id": run_id, "metrics": result.fresh_metrics, "not_learnt": few, "left_out": left_out})
         return
-    remarks = [*output.judged(registers.judged)] if registers else []
+    remarks = [*judged(registers.judged)] if registers else []
     remarks += [f"not learnt: {text}." for text in (registers.too_few if registers else ())]
     remarks += [f"{text}." for text in (registers.left_out if registers else ())]
     output.print_training(out, run_id, result.fresh_metrics, remarks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -274,13 +274,6 @@ def _shortened(text: str) -> str:
     """A reason on one line."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_REASON else f"{line[:MAX_REASON]} …"
-
-
-def judged(parts: Mapping[str, str]) -> Iterator[str]:
-    """How parts, such as own/no_award/draft, were judged, in sentences: those that were judged alike in one."""
-    for how in dict.fromkeys(parts.values()):
-        alike = [part.replace("/", " ") for part, each in parts.items() if each == how]
-        yield f"{' and '.join(alike)}: judged {how}."
 
 
 def print_quality(out: Console, report: QualityReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,3 +61,10 @@ def _served(needed: bool) -> Bundle | None:
         if needed:
             raise
         return None
+
+
+def judged(parts: Mapping[str, str]) -> Iterator[str]:
+    """How parts, such as own/no_award/draft, were judged, in sentences: those that were judged alike in one."""
+    for how in dict.fromkeys(parts.values()):
+        alike = [part.replace("/", " ") for part, each in parts.items() if each == how]
+        yield f"{' and '.join(alike)}: judged {how}."
