@@ -24,7 +24,7 @@ from tests.serving.conftest import address, running
 from tests.serving.jobs import made
 from tests.serving.jobs.hostile import CORPUS, MB, Hostile
 
-MEMORY_MB, DISK_MB = 1_000, 2_048
+MEMORY_MB, DISK_MB = 1_000, 20_480
 HONEST_ROWS = 50
 REFUSED = (400, 413)
 WAIT_SECONDS = 600.0

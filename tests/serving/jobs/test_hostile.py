@@ -43,7 +43,8 @@ def test_a_link_leads_nowhere(attacked: Attack) -> None:
 def test_memory_and_disk_stay_below_their_bounds(attacked: Attack) -> None:
     # A service and a worker take more than 50 MB each: less was not measured.
     assert 50 * MB < attacked.memory < MEMORY_MB * MB
-    assert 0 < attacked.disk < DISK_MB * MB
+    # The quick ones take a tenth of what one job may.
+    assert 0 < attacked.disk < DISK_MB // 10 * MB
 
 
 def test_the_honest_job_after_them_is_scored(attacked: Attack) -> None:
