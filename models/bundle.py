@@ -30,7 +30,7 @@ from features.track_records.register_history import RegisterHistory
 from models import register_histories
 from models.boosters import checked_boosters, join_boosters
 from models.bundle_files import MANIFEST as MANIFEST  # noqa: PLC0414 - as bundles.MANIFEST it is used
-from models.bundle_files import file_digest, is_name, manifest_bytes, own_bytes, pointed_version, sha256
+from models.bundle_files import file_digest, is_name, manifest_bytes, own_bytes, pointed_version, reading, sha256
 from models.calibration import Calibration
 from models.effects import LAYERS, EffectTable, FactorEffect, Layer
 from models.reference_classes import ClassRates, placement
@@ -377,7 +377,8 @@ def load(directory: Path, signed: bool = True) -> Bundle:
     if not signer:
         # Nobody that this machine trusts vouches for them.
         files |= _checked_boosters(files, directory)
-    bundle = _read(files, manifest, directory)
+    with reading(f"{directory}: a file of it"):
+        bundle = _read(files, manifest, directory)
     return msgspec.structs.replace(bundle, sha256=sha256(data), signer=signer)
 
 
@@ -431,17 +432,13 @@ def _register_bundle(files: Mapping[str, bytes], name: str, directory: Path) -> 
 
 
 def _training_profile(data: bytes, directory: Path) -> TrainingProfile:
-    try:
+    with reading(directory / TRAINING_PROFILE):
         return msgspec.json.decode(data, type=TrainingProfile)
-    except msgspec.DecodeError as error:
-        raise BundleError(f"{directory / TRAINING_PROFILE}: {error}") from None
 
 
 def _manifest(data: bytes, directory: Path) -> BundleManifest:
-    try:
+    with reading(directory / MANIFEST):
         manifest = msgspec.json.decode(data, type=BundleManifest)
-    except msgspec.DecodeError as error:
-        raise BundleError(f"{directory / MANIFEST}: {error}") from None
     if manifest.format not in READABLE:
         known = " and ".join(map(str, READABLE))
         raise BundleError(f"{directory}: bundle format {manifest.format}, this version reads {known}. Release it anew")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
 
 from tenders.errors import BundleError
 
 MANIFEST = "manifest.json"
+UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError)
+"""What readers raise for a file that is not what a bundle has."""
 MAX_MANIFEST_BYTES = 16 * 2**20
 """A released manifest has less than a hundredth of it."""
 MAX_FILE_BYTES = 256 * 2**20
@@ -58,6 +64,18 @@ def manifest_bytes(directory: Path) -> bytes:
     if data is None:
         raise BundleError(f"{directory}: {MANIFEST} is a link, or larger than {MAX_MANIFEST_BYTES // 2**20} MB")
     return data
+
+
+@contextmanager
+def reading(what: str | Path) -> Iterator[None]:
+    """Raises BundleError for what cannot be read as what a bundle has."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except UNREADABLE as error:
+        reason = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise BundleError(f"{what} cannot be read: {reason}") from None
 
 
 def sha256(content: bytes) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from features.track_records.register_history import HALF_LIVES, DecayedCounts, RegisterHistory
 from features.track_records.text_model import BITS, TextModel
+from models.bundle_files import reading
 
 PIECES = ("outcomes", "activity", "words", "profile")
 OWN_TEXT = "text"
@@ -115,7 +116,8 @@ class LazyHistories(Mapping[str, RegisterHistory]):
     def __getitem__(self, outcome: str) -> RegisterHistory:
         with self._lock:
             if outcome not in self._loaded:
-                self._loaded[outcome] = load(outcome, self._contents[outcome])
+                with reading(f"the history of {outcome}"):
+                    self._loaded[outcome] = load(outcome, self._contents[outcome])
                 self._contents[outcome] = {}
         return self._loaded[outcome]
 

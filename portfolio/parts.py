@@ -167,7 +167,7 @@ def _check_same(folder: AnyPath, now: RunFingerprint) -> None:
     remedy = "Delete it, and run without --resume"
     try:
         before = msgspec.json.decode((folder / FINGERPRINT).read_bytes(), type=RunFingerprint)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         raise UsageError(f"{folder.name} was begun by another version of the program. {remedy}") from None
     differences = [text for name, text in DIFFERENCES.items() if getattr(before, name) != getattr(now, name)]
     if differences:

@@ -22,6 +22,7 @@ from models.what_if import WhatIf
 from serving import metering, shadow
 from serving.audit import noting
 from serving.audit.entry import Action, AuditedScore
+from serving.documents import FACTS
 from serving.requests import ScoreBody, ScoreRequest, TenderBody, decode, read_many, read_request
 from serving.served import served_bundle
 from tenders.errors import DataError, Problem, TenderRiskError
@@ -39,6 +40,9 @@ log = logging.getLogger("tender_risk")
 _encode = msgspec.json.Encoder().encode
 
 Facts = Mapping[str, Any]
+FormFacts = Annotated[
+    dict[str, Any], msgspec.Meta(description="Keys of the flat form with their values", extra_json_schema=FACTS)
+]
 Answer: TypeAlias = tuple[Any, Iterable[AuditedScore]]
 """What is answered, and the probabilities in it."""
 Result = TypeVar("Result", WhatIf, Suggestions, Comparables)
@@ -47,11 +51,9 @@ Result = TypeVar("Result", WhatIf, Suggestions, Comparables)
 class WhatIfBody(ScoreBody, frozen=True, kw_only=True):
     """One tender, and facts to change: `set` for one scenario, `scenarios` for several."""
 
-    set: Annotated[
-        dict[str, Any] | msgspec.UnsetType, msgspec.Meta(description="Keys of the flat form with their values")
-    ] = msgspec.UNSET
+    set: FormFacts | msgspec.UnsetType = msgspec.UNSET
     scenarios: Annotated[
-        list[dict[str, Any]] | msgspec.UnsetType,
+        list[FormFacts] | msgspec.UnsetType,
         msgspec.Meta(description=f"In place of set: up to {whatif.MAX_SCENARIOS} of its kind"),
     ] = msgspec.UNSET
 

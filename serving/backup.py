@@ -78,7 +78,7 @@ def restore(source: Path) -> BackupResult:
         listed = msgspec.json.decode((source / LIST).read_bytes(), type=BackupList)
     except OSError as error:
         raise UnreachableError(f"{source}: no back-up there ({error.strerror})") from None
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError.at(f"/{LIST}", f"no list of a back-up: {error}") from None
     if chosen.data.is_dir() and any(chosen.data.iterdir()):
         raise UsageError(f"{chosen.data} holds something. Move it away first, or set TENDER_RISK_DATA")

@@ -12,6 +12,7 @@ measures it: the largest difference in share, from 0 to 1; of the outcome that m
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 
@@ -42,6 +43,7 @@ FEATURES = prometheus_client.Counter(
 ERRORS = prometheus_client.Counter(
     "tender_risk_errors", "Refusals and failures by their kind, also of single tenders in /score_many.", ("kind",)
 )
+_COUNTERS = {"tender_risk_scores": SCORES, "tender_risk_features": FEATURES, "tender_risk_errors": ERRORS}
 RECENT = prometheus_client.Gauge(
     "tender_risk_recent_scores",
     f"Tenders that the means are of: the last {WINDOW} at most.",
@@ -90,6 +92,13 @@ class _Told(msgspec.Struct, frozen=True):
     outcomes: dict[str, float]
 
 
+class Metered(msgspec.Struct, frozen=True, kw_only=True):
+    """What another process has counted and noted, to be added here: by metric and labels, and by register and stage."""
+
+    counts: list[tuple[str, dict[str, str], float]] = []
+    recent: list[tuple[str, Stage, str, list[_Told]]] = []
+
+
 _recent: dict[tuple[str, Stage], tuple[str, deque[_Told]]] = {}
 _noting = threading.Lock()
 
@@ -119,13 +128,39 @@ def note_prediction(predicted: Predictions) -> None:
         float(predicted.base_rate[0]),
         {name: float(p[0]) for name, p in predicted.probability.items()},
     )
-    version = bundle.manifest.version
     with _noting:
-        kept = _recent.get((register, stage))
-        if kept is None or kept[0] != version:
-            # Another bundle expects something else.
-            kept = _recent[register, stage] = (version, deque(maxlen=WINDOW))
-        kept[1].append(told)
+        _keep(register, stage, bundle.manifest.version, [told])
+
+
+def _keep(register: str, stage: Stage, version: str, told: list[_Told]) -> None:
+    kept = _recent.get((register, stage))
+    if kept is None or kept[0] != version:
+        # Another bundle expects something else.
+        kept = _recent[register, stage] = (version, deque(maxlen=WINDOW))
+    kept[1].extend(told)
+
+
+def take() -> Metered:
+    """What this process has counted and noted since it was last taken. Counts stay where processes share files."""
+    counts: list[tuple[str, dict[str, str], float]] = []
+    for counter in () if "PROMETHEUS_MULTIPROC_DIR" in os.environ else _COUNTERS.values():
+        (family,) = counter.collect()
+        totals = (sample for sample in family.samples if sample.name.endswith("_total"))
+        counts += [(family.name, dict(sample.labels), sample.value) for sample in totals]
+        counter.clear()
+    with _noting:
+        recent = [(register, stage, version, list(told)) for (register, stage), (version, told) in _recent.items()]
+        _recent.clear()
+    return Metered(counts=counts, recent=recent)
+
+
+def add(metered: Metered) -> None:
+    """Adds what another process has counted and noted."""
+    for name, labels, count in metered.counts:
+        _COUNTERS[name].labels(**labels).inc(count)
+    with _noting:
+        for register, stage, version, told in metered.recent:
+            _keep(register, stage, version, told)
 
 
 def show_recent(bundle: Bundle) -> None:

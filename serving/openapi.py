@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from serving.answers import ErrorAnswer
 from serving.audit.entry import product_version
+from serving.documents import FORM, PACKAGE, RECORD, RELEASE
 from serving.health import Readiness
 
 REFERENCE = "#/components/schemas/{name}"
@@ -65,6 +66,10 @@ BODY_EXAMPLES: Mapping[str, Any] = {
     "/comparables": {"tender": EXAMPLE, "count": 3},
 }
 """A request of each endpoint that is answered as it stands (tests/serving/test_openapi.py sends them)."""
+SHARED = {"Form": FORM, "Package": PACKAGE, "Record": RECORD, "Release": RELEASE}
+"""Schemas that stand in many bodies."""
+ONE_OF = {"WhatIfBody": ("set", "scenarios")}
+"""Bodies that have exactly one of some fields."""
 TAGS = {
     "scores": "One tender or many, as JSON",
     "jobs": "Portfolios: a file is uploaded, scored in the background, and its results are downloaded",
@@ -158,6 +163,9 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
         # Every answer has every field: none is left out because it has its default.
         if "properties" in component:
             component["required"] = list(component["properties"])
+    components = {**_with_references(components), **{name: _inner_references(each) for name, each in SHARED.items()}}
+    for name, fields in ONE_OF.items():
+        components[name]["oneOf"] = [{"required": [field]} for field in fields]
     error = answer_schemas[-1]
     paths: dict[str, dict[str, Any]] = {}
     for api, body, schema in zip(apis, body_schemas, answer_schemas, strict=False):
@@ -252,6 +260,22 @@ def _schemas(types: Iterable[Any], reference: str) -> tuple[list[Any], dict[str,
 def _leaves(of: Any) -> Iterable[Any]:
     is_compound = isinstance(of, UnionType) or get_origin(of) is list
     return [leaf for part in get_args(of) for leaf in _leaves(part)] if is_compound else [of]
+
+
+def _with_references(schema: Any) -> Any:
+    """A schema in which references stand for the shared ones."""
+    if isinstance(schema, list):
+        return [_with_references(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    name = next((name for name, shared in SHARED.items() if schema == shared), None)
+    if name:
+        return {"$ref": REFERENCE.format(name=name)}
+    return {key: _with_references(part) for key, part in schema.items()}
+
+
+def _inner_references(schema: dict[str, Any]) -> dict[str, Any]:
+    return {key: _with_references(part) for key, part in schema.items()}
 
 
 def _without_false_items(schema: Any) -> Any:

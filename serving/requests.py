@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from serving.documents import DOCUMENT
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
@@ -25,7 +26,10 @@ MAX_MANY = 10_000
 MAX_UNREAD = 20
 EXAMPLE = 'Send {"tender": {…}, "stage": "draft"}'
 
-Document = Annotated[dict[str, Any], msgspec.Meta(description="An OCDS release, record or package, or the flat form")]
+Document = Annotated[
+    dict[str, Any],
+    msgspec.Meta(description="An OCDS release, record or package, or the flat form", extra_json_schema=DOCUMENT),
+]
 AsOf = Annotated[
     Stage | None, msgspec.Meta(description="As of which stage; the latest of which a fact is known if left out")
 ]
@@ -48,7 +52,7 @@ class ManyBody(msgspec.Struct, frozen=True, kw_only=True):
     """Many tenders; a list without an object around it is read too."""
 
     tenders: Annotated[
-        list[dict[str, Any]],
+        list[Document],
         msgspec.Meta(description="Each a document, or an object as for /score", max_length=MAX_MANY),
     ]
     stage: Annotated[Stage | None, msgspec.Meta(description="For all that state none themselves")] = None

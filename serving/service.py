@@ -6,6 +6,7 @@ The endpoints for programs under BentoML, the pages beside them, and the middlew
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import anyio.to_thread
@@ -20,12 +21,13 @@ from models.comparables import Comparables
 from models.score import Score
 from models.suggest import Suggestions
 from models.what_if import WhatIf
-from serving import answers, openapi, shadow
+from serving import answers, large, openapi, shadow
 from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
 from serving.audit.noting import AuditGate, note_bundle
 from serving.health import readyz
 from serving.jobs import api, job_service
 from serving.keys import KeyGuard
+from serving.large import LARGE_BYTES
 from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, SiteGuard, metrics
 from serving.openapi import INFRASTRUCTURE, described
 from serving.pages import (
@@ -161,6 +163,18 @@ def with_middleware(service: Any) -> Any:
     return service
 
 
+async def _answered(action: str, answer: Callable[[bytes], Response], raw: bytes) -> Response:
+    """The answer of a thread, or of the process for large bodies."""
+    if len(raw) > LARGE_BYTES:
+        return await large.answered(action, raw)
+    return await anyio.to_thread.run_sync(answer, raw, limiter=_threads())
+
+
+@functools.cache
+def _threads() -> anyio.CapacityLimiter:
+    return anyio.CapacityLimiter(THREADS)
+
+
 @with_middleware
 @bentoml.asgi_app(pages, path="/")
 @bentoml.service(service_class=TrustedService, **SETTINGS)
@@ -188,26 +202,26 @@ class TenderRisk:
         """Scores one tender. 400 with JSON paths if it cannot be read, 413 if it is too large."""
         if len(raw) <= QUICK_BYTES:
             return answers.score(raw)
-        return await anyio.to_thread.run_sync(answers.score, raw)
+        return await _answered("score", answers.score, raw)
 
     @bentoml.api(  # type: ignore[untyped-decorator]
         route="/score_many", **described(ManyBody | list[dict[str, Any]], list[Score | ErrorAnswer])
     )
-    def score_many(self, raw: bytes) -> Response:
+    async def score_many(self, raw: bytes) -> Response:
         """Scores a list of tenders. The answer is a list in the same order; a bad tender is an error entry."""
-        return answers.score_many(raw)
+        return await _answered("score_many", answers.score_many, raw)
 
     @bentoml.api(route="/what_if", **described(WhatIfBody, WhatIf))  # type: ignore[untyped-decorator]
-    def what_if(self, raw: bytes) -> Response:
+    async def what_if(self, raw: bytes) -> Response:
         """Scores one tender as it is and with some facts changed, in one scenario or several."""
-        return answers.what_if(raw)
+        return await _answered("what_if", answers.what_if, raw)
 
     @bentoml.api(route="/suggest", **described(TenderBody, Suggestions))  # type: ignore[untyped-decorator]
-    def suggest(self, raw: bytes) -> Response:
+    async def suggest(self, raw: bytes) -> Response:
         """Lists changes that go with a lower probability of failure, with cases for and against."""
-        return answers.suggest(raw)
+        return await _answered("suggest", answers.suggest, raw)
 
     @bentoml.api(route="/comparables", **described(ComparablesBody, Comparables))  # type: ignore[untyped-decorator]
-    def comparables(self, raw: bytes) -> Response:
+    async def comparables(self, raw: bytes) -> Response:
         """Lists the nearest casebook cases, how they ended, and their sources."""
-        return answers.comparables(raw)
+        return await _answered("comparables", answers.comparables, raw)

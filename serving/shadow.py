@@ -358,9 +358,18 @@ def trouble() -> str:
 
 def offer(action: str, raw: bytes, answer: Any) -> None:
     """Has the challenger score what was scored: the body of a request and what was answered, a score or several."""
+    if _running.shadow is not None:
+        offer_told(action, raw, told_of(answer))
+
+
+def offer_told(action: str, raw: bytes, told: Told) -> None:
+    """As `offer`, of what was told of each tender."""
     shadow = _running.shadow
-    if shadow is None or action not in ("score", "score_many"):
-        return
+    if shadow is not None and action in ("score", "score_many"):
+        shadow.offer(ShadowRequest("score_many" if action == "score_many" else "score", raw), told)
+
+
+def told_of(answer: Any) -> list[ShadowScore | None]:
+    """What an answer, a score or several, says of each tender."""
     answers = answer if isinstance(answer, list) else [answer]
-    told = [ShadowScore(a.stage, a.failure, a.band) if isinstance(a, Score) else None for a in answers]
-    shadow.offer(ShadowRequest("score_many" if action == "score_many" else "score", raw), told)
+    return [ShadowScore(a.stage, a.failure, a.band) if isinstance(a, Score) else None for a in answers]

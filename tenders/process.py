@@ -165,8 +165,9 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def published_on(self) -> date | None:
         """The first day on which the tender can have been published, as `published_on` says; None without any date."""
-        written = (str(release["date"]) for release in self.releases if release.get("date"))
-        return published_on(self.compiled(), min(filter(is_credible, written), default=""))
+        written = (str(release.get("date") or "") for release in self.releases)
+        credible = (text for text in written if text.strip() and is_credible(text))
+        return published_on(self.compiled(), min(credible, default=""))
 
     def place_of(self, path: str) -> str:
         """Where a path of the compiled tender stands in the document: in the last release that states it."""
@@ -323,7 +324,7 @@ def _known_at(release: Release, moment: Stage | date) -> bool:
     tags = _tags(release)
     if isinstance(moment, date):
         written = str(release.get("date") or "")
-        if not written or not is_credible(written) or not tags.isdisjoint(CLOSING_TAGS):
+        if not written.strip() or not is_credible(written) or not tags.isdisjoint(CLOSING_TAGS):
             return False
         return dates.latest(written) <= moment
     if moment == "awarded":

@@ -65,9 +65,13 @@ def verify(store: AuditStore, kept: AuditHead | None = None) -> TrailReport:
         if kept and seq == kept.seq:
             kept_digest = str(digest)
         if problem is None:
-            time = read_entry(text).time
-            clock_back += time < last_time
-            last_time = time
+            try:
+                time = read_entry(text).time
+            except ValueError as error:
+                problem = TrailProblem(seq=seq, problem=f"is none that this version knows: {error}")
+            else:
+                clock_back += time < last_time
+                last_time = time
         head = AuditHead(seq, str(digest))
     if not entries:
         problem = TrailProblem(seq=1, problem="is missing: the trail is empty")
@@ -96,7 +100,7 @@ def _pruned(store: AuditStore) -> Iterator[tuple[int, AuditHead]]:
         if isinstance(text, str) and PRUNED in text:
             try:
                 yield seq, parse_head(read_entry(text).before)
-            except (msgspec.DecodeError, UsageError):
+            except (ValueError, UsageError):
                 continue
 
 

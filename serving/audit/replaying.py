@@ -72,7 +72,11 @@ def replay(store: AuditStore, seq: int, sent: bytes | Path | None = None, direct
     row = store.row(seq)
     if row is None:
         raise UsageError(f"the trail has no entry {seq}")
-    entry = read_entry(row.entry)
+    try:
+        entry = read_entry(row.entry)
+    except (ValueError, RecursionError) as error:
+        changed = f"entry {seq} is not as it was written: {error}"
+        raise DataError.at("", changed, "Run: tender-risk audit verify") from None
     if entry.action == DONE:
         return _replay_job(entry, seq, sent, directory)
     if entry.action not in SCORES:

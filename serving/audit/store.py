@@ -30,9 +30,16 @@ TIMEOUT_SECONDS = 30
 """How long an append waits for another process's."""
 PAGE = 1_000
 """Rows that are read at once."""
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's code for a lock that another has."""
+DAMAGED = "the audit trail's database is damaged: restore it, or move it away"
 BEFORE_ALL = -(2**63)
 """Less than the number of any row, also of one that was changed."""
 Values = Sequence[Any]
+
+
+class BusyError(UnreachableError):
+    """Another process writes the trail."""
 
 
 class TrailDatabase(Protocol):
@@ -45,8 +52,11 @@ class TrailDatabase(Protocol):
         """The rows of one statement. Raises UnreachableError."""
         ...
 
-    def writing(self) -> AbstractContextManager[None]:
-        """A transaction during which nobody else writes. Raises UnreachableError."""
+    def writing(self, wait: bool = True) -> AbstractContextManager[None]:
+        """A transaction during which nobody else writes. Raises UnreachableError.
+
+        Where another process writes it waits, or raises BusyError.
+        """
         ...
 
     def is_lost(self) -> bool:
@@ -96,9 +106,12 @@ class SqliteTrail:
             raise _unreachable(self.path, error) from None
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, wait: bool = True) -> Iterator[None]:
         """See TrailDatabase."""
-        self.run("BEGIN IMMEDIATE")
+        if wait:
+            self.run("BEGIN IMMEDIATE")
+        else:
+            self._begin_at_once()
         try:
             yield
             self.run("COMMIT")
@@ -106,6 +119,19 @@ class SqliteTrail:
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
+
+    def _begin_at_once(self) -> None:
+        self.run("PRAGMA busy_timeout = 0")
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                raise BusyError("another process writes the audit trail") from None
+            raise _unreachable(self.path, error) from None
+        except sqlite3.Error as error:
+            raise _unreachable(self.path, error) from None
+        finally:
+            self.run(f"PRAGMA busy_timeout = {TIMEOUT_SECONDS * 1000}")
 
     def is_lost(self) -> bool:
         """See TrailDatabase."""
@@ -164,14 +190,25 @@ class PostgresTrail:
             raise _server_is_silent() from None
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, wait: bool = True) -> Iterator[None]:
         """See TrailDatabase."""
         try:
             with self._connection.transaction():
-                self.run("LOCK TABLE audit_entries IN EXCLUSIVE MODE")
+                if wait:
+                    self.run("LOCK TABLE audit_entries IN EXCLUSIVE MODE")
+                else:
+                    self._lock_at_once()
                 yield
         except self._errors:
             raise _server_is_silent() from None
+
+    def _lock_at_once(self) -> None:
+        try:
+            self._connection.execute(b"LOCK TABLE audit_entries IN EXCLUSIVE MODE NOWAIT")
+        except self._errors as error:
+            if getattr(error, "sqlstate", "") == LOCK_NOT_AVAILABLE:
+                raise BusyError("another process writes the audit trail") from None
+            raise
 
     def is_lost(self) -> bool:
         """See TrailDatabase."""
@@ -185,6 +222,13 @@ class PostgresTrail:
 def _server_is_silent() -> UnreachableError:
     # The driver's own message may hold the address, and that a password.
     return UnreachableError("the database of the audit trail does not answer")
+
+
+def _number(value: Any) -> int:
+    """The number of an entry. Raises UnreachableError for what only a damaged database has in its place."""
+    if not isinstance(value, int):
+        raise UnreachableError(DAMAGED)
+    return value
 
 
 class AuditStore:
@@ -217,10 +261,15 @@ class AuditStore:
         """Whether the trail is no longer where it was."""
         return self._database.is_lost()
 
-    def append(self, entries: Sequence[AuditEntry], inputs: Sequence[bytes | None] = ()) -> AuditHead:
-        """Appends entries in one transaction, with the inputs that are kept. They are durable when this returns."""
+    def append(
+        self, entries: Sequence[AuditEntry], inputs: Sequence[bytes | None] = (), wait: bool = True
+    ) -> AuditHead:
+        """Appends entries in one transaction, with the inputs that are kept. They are durable when this returns.
+
+        Where another process writes it waits, or raises BusyError.
+        """
         texts = [entry_text(entry) for entry in entries]
-        with self._database.writing():
+        with self._database.writing(wait):
             head = self._insert(texts)
             for seq, content in enumerate(inputs, head.seq - len(texts) + 1):
                 if content is not None:
@@ -245,28 +294,33 @@ class AuditStore:
     def head(self) -> AuditHead:
         """The end of the trail; `AuditHead(0, GENESIS)` if it is empty."""
         rows = self._run("SELECT seq, digest FROM audit_entries ORDER BY seq DESC LIMIT 1")
-        return AuditHead(int(rows[0][0]), str(rows[0][1])) if rows else AuditHead(0, GENESIS)
+        return AuditHead(_number(rows[0][0]), str(rows[0][1])) if rows else AuditHead(0, GENESIS)
 
     def rows(self, after: int = BEFORE_ALL) -> Iterator[tuple[Any, Any, Any]]:
         """The number, text and digest of every entry behind one, in the order of numbers, as the database has them."""
         sql = f"SELECT seq, entry, digest FROM audit_entries WHERE seq > ? ORDER BY seq LIMIT {PAGE}"  # noqa: S608 - ours
         while found := self._run(sql, after):
-            yield from ((row[0], row[1], row[2]) for row in found)
+            yield from ((_number(row[0]), row[1], row[2]) for row in found)
+            if found[-1][0] <= after:
+                raise UnreachableError(DAMAGED)
             after = found[-1][0]
 
     def row(self, seq: int) -> AuditRow | None:
         """One entry by its number."""
         found = self._run("SELECT seq, entry, digest FROM audit_entries WHERE seq = ?", seq)
-        return AuditRow(int(found[0][0]), str(found[0][1]), str(found[0][2])) if found else None
+        return AuditRow(_number(found[0][0]), str(found[0][1]), str(found[0][2])) if found else None
 
     def kept_input(self, digest: str) -> bytes | None:
         """The input with this digest, if inputs are kept."""
         found = self._run("SELECT content FROM audit_inputs WHERE digest = ?", digest)
-        return bytes(found[0][0]) if found else None
+        content = found[0][0] if found else None
+        return bytes(content) if isinstance(content, bytes | memoryview) else None
 
     def input_digests(self) -> list[tuple[int, str]]:
         """The inputs that are kept: the number of the last entry of each, and its digest."""
-        return [(int(row[0]), str(row[1])) for row in self._run("SELECT seq, digest FROM audit_inputs ORDER BY seq")]
+        return [
+            (_number(row[0]), str(row[1])) for row in self._run("SELECT seq, digest FROM audit_inputs ORDER BY seq")
+        ]
 
     def prune(self, before: str, user: str) -> int:
         """Deletes the oldest entries, up to the first that is not older than a time; returns how many.

@@ -21,7 +21,7 @@ import msgspec
 import prometheus_client
 
 from serving.audit.entry import Action, AuditEntry, AuditHead, entry_now
-from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail, TrailDatabase
+from serving.audit.store import AuditStore, BusyError, PostgresTrail, SqliteTrail, TrailDatabase
 from serving.jobs.settings import POSTGRESQL, settings
 from tenders.errors import TenderRiskError, UnreachableError, UsageError
 
@@ -103,7 +103,10 @@ class AuditTrail:
         # Handing over to another thread takes longer than a quick disk. On a slow one nobody but that thread waits.
         if self._seconds < QUICK_SECONDS and self._writing.acquire(blocking=False):
             try:
-                self._write([appended])
+                # Who asks may be the loop that answers everybody: it does not wait for another process.
+                self._write([appended], wait=False)
+            except BusyError:
+                self._queue.put(appended)
             finally:
                 self._writing.release()
         else:
@@ -120,10 +123,12 @@ class AuditTrail:
                     batch.append(self._queue.get())
                 self._write(batch)
 
-    def _write(self, batch: list[_Appended]) -> None:
+    def _write(self, batch: list[_Appended], wait: bool = True) -> None:
         begun = time.monotonic()
         try:
-            head = self._append(batch)
+            head = self._append(batch, wait)
+        except BusyError:
+            raise
         except TenderRiskError as error:
             log.error("%s", error)
             for appended in batch:
@@ -138,14 +143,19 @@ class AuditTrail:
             for appended in batch:
                 appended.done.set_result(head)
 
-    def _append(self, batch: list[_Appended]) -> AuditHead:
+    def _append(self, batch: list[_Appended], wait: bool) -> AuditHead:
         if self._store is not None and self._store.is_lost():
             log.error("the audit trail is gone from its place; the last entry was %s", self._head)
             self._drop()
         if self._store is None:
+            if not wait:
+                raise BusyError("the audit trail is not open")
             self._store = open_store(self.settings, last=self._head)
         try:
-            self._head = self._store.append([each.entry for each in batch], [each.content for each in batch])
+            contents = [each.content for each in batch]
+            self._head = self._store.append([each.entry for each in batch], contents, wait)
+        except BusyError:
+            raise
         except TenderRiskError:
             self._drop()
             raise

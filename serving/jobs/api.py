@@ -123,7 +123,8 @@ async def show(_: Request, job: Job, __: JobPaths) -> Response:
 async def cancel(_: Request, job: Job, __: JobPaths) -> Response:
     """POST /jobs/ID/cancel: stops the job; its files stay."""
     await anyio.to_thread.run_sync(job_service().cancel, job)
-    return json_response(job_answer(job_service().find(job.id) or job))
+    cancelled = await anyio.to_thread.run_sync(job_service().find, job.id)
+    return json_response(job_answer(cancelled or job))
 
 
 async def delete(_: Request, job: Job, __: JobPaths) -> Response:

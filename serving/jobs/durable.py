@@ -108,7 +108,7 @@ def forgive(paths: JobPaths) -> None:
 def _attempts(paths: JobPaths) -> Attempts:
     try:
         return msgspec.json.decode((paths.folder / ATTEMPTS).read_bytes(), type=Attempts)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return Attempts()
 
 

@@ -68,7 +68,7 @@ def read_task(paths: JobPaths) -> ScoringTask | None:
     """The task of a job whose work has begun."""
     try:
         return msgspec.json.decode(paths.task.read_bytes(), type=ScoringTask)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return None
 
 

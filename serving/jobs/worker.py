@@ -339,5 +339,5 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 def _read_progress(path: Path) -> ScoringProgress:
     try:
         return msgspec.json.decode(path.read_bytes(), type=ScoringProgress)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError):
         return ScoringProgress()

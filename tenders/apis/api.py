@@ -22,6 +22,7 @@ import msgspec
 
 from tenders.errors import DataError, UnreachableError
 from tenders.io.ocds import json_type
+from tenders.io.text import too_deep
 
 PAGE_SIZE = 100
 """Releases of a package that are asked for: the most that is answered."""
@@ -155,7 +156,8 @@ def time_window(first: str, last: str) -> Callable[[Window, str | None], PageReq
 
 def package_page(document: Any) -> Page:
     """A release package as a page. The cursor in its link names the next one, whatever address the link has."""
-    releases, link = object_array(document, "releases"), (document.get("links") or {}).get("next")
+    releases, links = object_array(document, "releases"), document.get("links")
+    link = links.get("next") if isinstance(links, dict) else None
     if not link:
         return Page(releases=releases)
     cursor = parse_qs(urlsplit(str(link)).query).get("cursor")
@@ -375,7 +377,7 @@ def fetch_page(client: httpx.Client, api: Api, url: str, window: Window, cursor:
         try:
             document, unread = decode_answer(response.content)
             return api.page(document), unread
-        except (DataError, msgspec.DecodeError) as error:
+        except ValueError as error:
             if attempt == PAGE_TRIES:
                 message = f"{url} answers for {window.first.date()} with what is no page: {error}"
                 raise UnreachableError(message) from error
@@ -385,7 +387,7 @@ def fetch_page(client: httpx.Client, api: Api, url: str, window: Window, cursor:
 def decode_answer(content: bytes) -> tuple[Any, int]:
     """The JSON of an answer, with null for broken numbers such as 1e9999 or 000, and how many these are.
 
-    What is not UTF-8 is ISO-8859-1. Raises msgspec.DecodeError if it is not JSON.
+    What is not UTF-8 is ISO-8859-1. Raises DataError if it is not JSON.
     """
     try:
         content.decode()
@@ -395,6 +397,8 @@ def decode_answer(content: bytes) -> tuple[Any, int]:
         return msgspec.json.decode(content), 0
     except msgspec.DecodeError:
         unread = 0
+    except RecursionError:
+        raise too_deep() from None
 
     def null_if_broken(token: re.Match[bytes]) -> bytes:
         nonlocal unread
@@ -403,7 +407,12 @@ def decode_answer(content: bytes) -> tuple[Any, int]:
         unread += 1
         return b"null"
 
-    return msgspec.json.decode(_STRING_OR_NUMBER.sub(null_if_broken, content)), unread
+    try:
+        return msgspec.json.decode(_STRING_OR_NUMBER.sub(null_if_broken, content)), unread
+    except msgspec.DecodeError as error:
+        raise DataError.at("", f"not JSON: {error}") from None
+    except RecursionError:
+        raise too_deep() from None
 
 
 def _is_number(text: bytes) -> bool:

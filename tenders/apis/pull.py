@@ -116,7 +116,7 @@ def last_pull(to: Path) -> Pulled | None:
         return msgspec.json.decode(state.read_bytes(), type=Pulled)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError.at("", f"{state.name} is not what a pull writes: {error}", "Delete it to begin anew") from error
 
 
@@ -423,7 +423,7 @@ def _parsed(line: bytes, number: int, path: Path) -> tuple[str, list[tuple[tuple
             return str(parsed.ocid or ""), [(parsed.key, line.rstrip(b"\n"))]
         inner = [(msgspec.json.decode(each, type=_Line).key, bytes(each)) for each in parsed.releases]
         return str(parsed.ocid or ""), inner
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         remedy = "Write to another file, or delete it to begin anew"
         raise DataError.at("", f"{path.name}, line {number} is not what a pull writes: {error}", remedy) from error
 

@@ -47,7 +47,7 @@ from tenders.io.streams import (
     unpacked_members,
 )
 from tenders.io.tables import csv_table, cut_csv, cut_flattened, cut_parquet, parquet_rows
-from tenders.io.text import parse_yaml
+from tenders.io.text import as_utf8, parse_yaml
 from tenders.io.xlsx import cut_workbook
 from tenders.registers import find_register as source_of
 
@@ -361,7 +361,7 @@ def _cut_json(path: AnyPath, bounds: Bounds, cut_lines: Cutter) -> Iterator[Cut]
 
 
 def _cut_yaml(path: AnyPath, bounds: Bounds) -> Iterator[Cut]:
-    document = parse_yaml(read_whole(path, msgspec.structs.replace(bounds, document=bounds.line)).decode())
+    document = parse_yaml(as_utf8(read_whole(path, msgspec.structs.replace(bounds, document=bounds.line))))
     yield from _cut_pieces(split_document(msgspec.json.encode(document)), bounds)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from copy import deepcopy
 from functools import cache
 from math import isfinite
 from typing import Any
@@ -190,10 +189,9 @@ def value_at(value: Any, path: str) -> Any:
 
 def without_paths(document: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
     """A copy without what stands at some paths; in arrays null stands for it, so that the other places stay."""
-    copied: dict[str, Any] = deepcopy(dict(document))
+    copied, fresh = dict(document), set[int]()
     for path in paths:
-        parent, _, last = path.rpartition("/")
-        inside = value_at(copied, parent) if parent else copied
+        inside, last = _own_owner(copied, path, fresh)
         if isinstance(inside, list):
             inside[int(last)] = None
         elif isinstance(inside, dict):
@@ -202,11 +200,30 @@ def without_paths(document: Mapping[str, Any], paths: Iterable[str]) -> dict[str
 
 
 def _put(document: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    copied: dict[str, Any] = deepcopy(dict(document))
-    parent, _, last = path.rpartition("/")
-    inside: Any = value_at(copied, parent) if parent else copied
+    copied = dict(document)
+    inside, last = _own_owner(copied, path, set())
     inside[int(last) if isinstance(inside, list) else last] = value
     return copied
+
+
+def _own_owner(copied: dict[str, Any], path: str, fresh: set[int]) -> tuple[Any, str]:
+    """The object or array that holds what stands at a path, None if there is none, and its key there.
+
+    Those on the way are copied, once: `fresh` holds which are. The rest is shared with the original, for it may be
+    large, or as deep as JSON may be.
+    """
+    *steps, last = path.strip("/").split("/")
+    inside: Any = copied
+    for step in steps:
+        key = int(step) if isinstance(inside, list) and step.isdigit() else step
+        below = value_at(inside, step)
+        if not isinstance(below, dict | list):
+            return None, last
+        if id(below) not in fresh:
+            inside[key] = below = below.copy()
+            fresh.add(id(below))
+        inside = below
+    return inside, last
 
 
 def _type_problem(error: msgspec.ValidationError, where: str) -> Problem:

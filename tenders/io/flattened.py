@@ -212,7 +212,7 @@ class _Joined:
             return
         inside = name if parent == MAIN else name.removeprefix(f"{parent}_")
         names = {name: place for place, name in enumerate(table.columns)}
-        read = {p: h for name, p in names.items() if name[0] != "_" and (h := find_heading(name, "_", root))}
+        read = {p: h for name, p in names.items() if name[:1] != "_" and (h := find_heading(name, "_", root))}
         link, up = names.get(_LINK), names.get(f"{_LINK}_{parent}")
         ocid_at, parent_id = names.get(_MAIN_OCID), names.get(f"{parent}_id")
         for place, row in self._numbered(table):
@@ -274,7 +274,8 @@ def _unread(columns: Sequence[str], read: Mapping[int, Heading], separator: str)
     return [
         (place, name)
         for place, name in others
-        if not all(part in known or part.isdecimal() for part in name.split(separator)) and not name.startswith("x_")
+        if not all(part in known or part.isdecimal() for part in (name.split(separator) if separator else [name]))
+        and not name.startswith("x_")
     ]
 
 

@@ -60,7 +60,7 @@ def _row(line: bytes, number: int) -> dict[str, str]:
     """The cells of one line, as text."""
     try:
         cells = msgspec.json.decode(line, type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError.at(f"line {number}", f"no JSON object: {error}", "Give one object a row") from None
     return {name: _text(cell) for name, cell in cells.items() if cell is not None}
 

@@ -34,7 +34,7 @@ from tenders.io.detection import (
 from tenders.io.flattened import FlatTable
 from tenders.io.ocds import json_type, read_release, select_fields, unread_fields
 from tenders.io.reused import procurements
-from tenders.io.text import flat_table, parse_csv, parse_json, parse_yaml
+from tenders.io.text import as_utf8, flat_table, parse_csv, parse_json, parse_yaml
 from tenders.io.upgrade import upgrade
 from tenders.io.versions import split_versions
 from tenders.overrides import override
@@ -213,12 +213,7 @@ def _only(forms: Sequence[Mapping[str, Any]]) -> Any:
 def _text(data: bytes) -> str:
     if len(data) > MAX_BYTES:
         raise too_many_bytes(len(data))
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError.at(
-            "", f"byte {error.start} is not UTF-8", "Save the file as UTF-8; old exports are often ISO-8859-1"
-        ) from None
+    return as_utf8(data)
 
 
 def too_many_bytes(size: int) -> TooLargeError:

@@ -128,6 +128,8 @@ def cut_rows(
     A row without any text stays as an empty one, for the sake of the numbers. A DataError of `rows` is passed on after
     what came before it.
     """
+    # Names that are not UTF-8 are unknown, and are shown as far as they can be.
+    names = [name.encode("utf-8", "replace").decode() for name in names]
     places = [place for place, name in enumerate(names) if name in form.BY_KEY]
     columns = [names[place] for place in places]
     unread = [name for name in names if name and name not in form.BY_KEY]
@@ -291,7 +293,11 @@ def _day_texts(column: Any) -> list[Any]:
     days = column.cast(pa.date32(), safe=False)
     if days.cast(column.type).equals(column):
         return list(days.cast(pa.string()).to_pylist())
-    instants = column.cast(pa.timestamp("us", column.type.tz), safe=False).to_pylist()
+    try:
+        instants = column.cast(pa.timestamp("us", column.type.tz), safe=False).to_pylist()
+    except (OverflowError, ValueError):
+        # Of years that are none: as numbers they are refused in their rows.
+        return list(column.cast(pa.int64()).to_pylist())
     return [instant and instant.isoformat() for instant in instants]
 
 

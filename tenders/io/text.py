@@ -41,7 +41,7 @@ def parse_json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except msgspec.DecodeError as error:
         if is_json_lines(text):
             lines = enumerate(text.split("\n"), start=1)
@@ -65,7 +65,7 @@ def _parse_line(text: str, where: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except msgspec.DecodeError as error:
         return _parse_loosely(text, where, error)
 
@@ -77,7 +77,7 @@ def _parse_loosely(text: str, where: str, error: msgspec.DecodeError) -> Any:
             raise ValueError("half a character")
         return json.loads(text, parse_int=_integer)
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep() from None
     except ValueError:
         raise DataError.at(where, f"not JSON: {error}", "Check that it is whole") from None
 
@@ -86,8 +86,18 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= 18 else float(digits)
 
 
-def _too_deep() -> DataError:
+def too_deep() -> DataError:
+    """The refusal of JSON or YAML in which too much is within each other."""
     return DataError.at("", "nested too deeply", "A tender needs no more than a dozen levels")
+
+
+def as_utf8(data: bytes) -> str:
+    """The text in some bytes, without a byte order mark. Raises DataError that names the first wrong byte."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        remedy = "Save the file as UTF-8; old exports are often ISO-8859-1"
+        raise DataError.at("", f"byte {error.start} is not UTF-8", remedy) from None
 
 
 class _TextLoader(yaml.CSafeLoader):
@@ -122,7 +132,7 @@ def _check_yaml(text: str) -> None:
             raise DataError.at(line, f"the tag {tag!r:.60}", "Give plain values")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise _too_deep()
+            raise too_deep()
 
 
 def csv_rows(lines: Iterable[str]) -> Iterator[list[str] | str]:

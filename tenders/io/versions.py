@@ -46,9 +46,9 @@ def split_versions(versioned: Mapping[str, Any], where: str) -> tuple[list[dict[
         if version.get("value") is not None:
             _put(release, place, version["value"])
     ordered = [release for _, release in sorted(releases.items(), key=lambda item: item[0])]
-    if not ordered and notes:
-        raise DataError(notes[0])
-    for place, value in undated if ordered else ():
+    if not ordered:
+        raise DataError(notes[0]) if notes else DataError.at(where, "the versioned release states nothing")
+    for place, value in undated:
         # Nothing says when it appeared. The last release is the safe choice.
         _put(ordered[-1], place, value)
     return ordered, notes

@@ -268,7 +268,7 @@ def read_mapping(path: Path) -> HistoryMapping:
         mapping = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), HistoryMapping)
     except OSError as error:
         raise UnreachableError(f"{path}: {error.strerror}. Check the name and the permissions") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError.at(path.name, str(error), "See docs/own-history.md") from None
     wrong = [to for to in mapping.facts.values() if not to.startswith("/") and to not in form.BY_KEY]
     if wrong:

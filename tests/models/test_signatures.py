@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import shutil
 import subprocess
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from models import bundle as bundles
 from models import signatures
 from models.bundle import Bundle
+from models.register_histories import LazyHistories, files
 from tenders.errors import BundleError, UsageError
 
 FLIPS = 300
@@ -193,3 +196,32 @@ def test_no_private_key_is_in_the_tree() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
     held = [name for name in tracked if (ROOT / name).is_file() and b"PRIVATE KEY--" in (ROOT / name).read_bytes()]
     assert held in ([], ["tests/models/test_signatures.py"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("calibration.json", b"{"),
+        ("calibration.json", b'{"no_award-draft": {"slope": "x"}}'),
+        ("track_records.parquet", b"PAR1 and no more PAR1"),
+        ("MODEL_CARD.md", b"\xff"),
+        ("reference.json", b'"\xff"'),
+    ],
+)
+def test_a_signed_file_that_is_not_what_a_bundle_has_is_refused_in_words(
+    unsigned: Path, name: str, content: bytes, tmp_path: Path
+) -> None:
+    (unsigned / name).write_bytes(content)
+    manifest = json.loads((unsigned / bundles.MANIFEST).read_bytes())
+    manifest["digests"][name] = hashlib.sha256(content).hexdigest()
+    (unsigned / bundles.MANIFEST).write_bytes(json.dumps(manifest).encode())
+    with pytest.raises(BundleError, match=r"a file of it cannot be read|reference\.json"):
+        bundles.load(unsigned, signed=False)
+
+
+def test_so_is_the_history_of_a_register(small: Path) -> None:
+    histories = bundles.load(small, signed=False).histories
+    outcome = next(iter(histories))
+    damaged = LazyHistories(dict.fromkeys(files(outcome), b"PAR1"))
+    with pytest.raises(BundleError, match=f"the history of {outcome} cannot be read"):
+        damaged[outcome]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -161,9 +162,9 @@ TYPES: dict[str, tuple[type, ...]] = {
 }  # fmt: skip
 CHECKED = {
     "$ref", "anyOf", "enum", "type", "properties", "required", "additionalProperties", "items", "prefixItems",
-    "minItems", "maxItems", "minimum", "maximum", "format",
+    "minItems", "maxItems", "minimum", "maximum", "format", "oneOf", "minProperties", "maxLength", "pattern",
 }  # fmt: skip
-ANNOTATIONS = {"title", "description", "default", "example"}
+ANNOTATIONS = {"title", "description", "default", "example", "examples"}
 
 
 def resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
@@ -182,6 +183,8 @@ def faults(value: Any, schema: dict[str, Any], document: dict[str, Any], where: 
     if "anyOf" in schema:
         branches = [faults(value, branch, document, where) for branch in schema["anyOf"]]
         return [] if [] in branches else min(branches, key=len)
+    if "oneOf" in schema and sum(not faults(value, branch, document) for branch in schema["oneOf"]) != 1:
+        return [f"{where}: not one of {schema['oneOf']}"]
     if "enum" in schema and value not in schema["enum"]:
         return [f"{where}: {value!r} is none of {schema['enum']}"]
     kinds = TYPES.get(schema.get("type", ""), (object,))
@@ -194,6 +197,8 @@ def _inside(value: Any, schema: dict[str, Any], document: dict[str, Any], where:
     if isinstance(value, dict):
         wrong = [f"{where}/{name}: missing" for name in schema.get("required", ()) if name not in value]
         rest = schema.get("additionalProperties", {})
+        wrong += [f"{where}/{name}: unknown" for name in value if rest is False and name not in schema["properties"]]
+        wrong += [f"{where}: too few"] if len(value) < schema.get("minProperties", 0) else []
         for name, part in value.items():
             of = schema.get("properties", {}).get(name, rest if isinstance(rest, dict) else {})
             wrong += faults(part, of, document, f"{where}/{name}")
@@ -211,6 +216,9 @@ def _out_of_bounds(value: Any, schema: dict[str, Any], where: str) -> list[str]:
     if isinstance(value, list):
         if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
             return [f"{where}: {len(value)} items"]
+    elif isinstance(value, str):
+        if len(value) > schema.get("maxLength", len(value)) or not re.search(schema.get("pattern", ""), value):
+            return [f"{where}: {value!r} is not as it must be"]
     elif isinstance(value, int | float) and not (schema.get("minimum", value) <= value <= schema.get("maximum", value)):
         return [f"{where}: {value} is out of range"]
     return []

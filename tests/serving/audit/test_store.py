@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from serving.audit.checking import verify
 from serving.audit.entry import GENESIS, AuditHead, read_entry
-from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail
-from tenders.errors import UnreachableError
+from serving.audit.replaying import replay
+from serving.audit.store import AuditStore, BusyError, PostgresTrail, SqliteTrail
+from serving.audit.trail import AuditSettings, AuditTrail
+from tenders.errors import DataError, UnreachableError
 from tests.serving.audit.made import entry, trail
 
 WRITERS, EACH = 4, 20
@@ -101,3 +106,34 @@ def test_an_empty_trail_ends_at_the_beginning(tmp_path: Path) -> None:
     store, database = trail(tmp_path)
     database.run("DELETE FROM audit_entries")
     assert store.head() == AuditHead(0, GENESIS)
+
+
+def test_a_damaged_database_is_said_and_not_read_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, database = trail(tmp_path, 3)
+    for row in ((None, "", ""), (1, "", "")):
+        monkeypatch.setattr(database, "run", lambda *_, row=row: [row])
+        with pytest.raises(UnreachableError, match="damaged: restore it"):
+            list(store.rows(1))
+
+
+def test_an_entry_that_was_changed_is_not_replayed(tmp_path: Path) -> None:
+    store, database = trail(tmp_path, 1)
+    database.run("UPDATE audit_entries SET entry = '{' WHERE seq = 2")
+    with pytest.raises(DataError, match="entry 2 is not as it was written"):
+        replay(store, 2, b"{}")
+
+
+def test_another_process_that_writes_is_waited_for_by_a_thread_and_not_by_who_asks(tmp_path: Path) -> None:
+    kept = AuditTrail(AuditSettings(file=tmp_path / "audit.sqlite", synced=False))
+    with closing(sqlite3.connect(tmp_path / "audit.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store = AuditStore(SqliteTrail(tmp_path / "audit.sqlite"), made=False)
+        with closing(store), pytest.raises(BusyError):
+            store.append([entry(1)], wait=False)
+        begun = time.monotonic()
+        appended = kept.append(entry(2))
+        assert time.monotonic() - begun < 5
+        assert not appended.done()
+        other.execute("ROLLBACK")
+        assert appended.result(30).seq == 2
+    assert kept.append(entry(3)).result(30).seq == 3

@@ -127,6 +127,7 @@ class Broken(httpx.SyncByteStream):
         (lambda _: httpx.Response(200, json={"releases": {}}), PAGE_TRIES, "/releases: expected an array of objects, got object"),
         (lambda _: httpx.Response(200, json=[1]), PAGE_TRIES, "no page"),
         (lambda _: httpx.Response(200, json={"releases": [], "links": {"next": "x"}}), PAGE_TRIES, "no cursor"),
+        (lambda _: httpx.Response(200, content=b"[" * 5_000), PAGE_TRIES, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_said(clock: Clock, answer: Any, count: int, said: str) -> None:
@@ -160,6 +161,13 @@ def test_what_is_sound_is_read_as_it_is(value: Any) -> None:
 def test_a_number_that_is_none_is_null_and_nothing_else_changes(value: Any, broken: list[str]) -> None:
     text = f'{{"value": {json.dumps(value)}, "broken": [{", ".join(broken)}]}}'
     assert decode_answer(text.encode()) == ({"value": value, "broken": [None] * len(broken)}, len(broken))
+
+
+@pytest.mark.parametrize("links", [None, [], ["x"], "x", {}])
+def test_without_a_link_it_is_the_last_page(clock: Clock, links: Any) -> None:
+    answer = {"releases": [], "links": links}
+    with asking(clock, lambda _: httpx.Response(200, json=answer)) as asked:
+        assert fetch_page(asked, FINDER, FINDER.url, DAY, None)[0].following is None
 
 
 def test_latin_1_is_read() -> None:

@@ -1,0 +1,183 @@
+"""Large bodies are answered by a process of their own.
+
+To decode 30 MB of JSON holds the interpreter for a third of a second, and to score what is in it keeps it busy for much
+longer: in the service's own process nobody else would be answered meanwhile, not even a health check. The process is
+started for the first such body, takes one after the other, gives way to everything else on the machine, and ends with
+the service.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, cast
+
+import anyio
+import anyio.to_thread
+import msgspec
+from starlette.responses import Response
+
+from models import bundle as bundles
+from models.bundle import Bundle
+from models.score import Score
+from serving import answers, metering, shadow
+from serving.answers import HEADERS
+from serving.audit import noting
+from serving.audit.entry import Action, AuditedScore
+from serving.jobs.subprocess import lower_priority
+from serving.metering import Metered
+from serving.served import served
+from serving.shadow import ShadowScore
+from tenders.errors import TenderRiskError, UnreachableError
+
+LARGE_BYTES = 2**20
+"""Larger bodies come here."""
+MOST_WAITING = 20
+"""Bodies that wait or are worked on; each is in memory."""
+MOST_SECONDS = 120.0
+"""After so long the process is ended: no body that is read takes as long."""
+log = logging.getLogger("tender_risk")
+
+
+class LargeAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer without its body: its status, the probabilities in it, for the trail and a challenger, and metrics."""
+
+    status: int
+    scores: list[AuditedScore] = []
+    told: list[ShadowScore | None] = []
+    metered: Metered = Metered()
+
+
+class LargeBodies:
+    """The process, and how it is asked: by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def ask(self, action: str, raw: bytes, directory: str, sha256: str) -> tuple[LargeAnswer, bytes]:
+        """The answer to a body by a bundle. Raises UnreachableError if the process ends before it has it."""
+        connection, process = self._running()
+        timer = threading.Timer(MOST_SECONDS, process.kill)
+        timer.start()
+        try:
+            connection.send((action, directory, sha256))
+            connection.send_bytes(raw)
+            return msgspec.json.decode(connection.recv_bytes(), type=LargeAnswer), connection.recv_bytes()
+        except (EOFError, OSError):
+            log.error("the process for large bodies ended while it worked on one")
+            self.stop()
+            raise UnreachableError("the body was too much to be answered: send fewer tenders at a time") from None
+        finally:
+            timer.cancel()
+
+    def _running(self) -> tuple[Connection, BaseProcess]:
+        if self._connection is not None and self._process is not None and self._process.is_alive():
+            return self._connection, self._process
+        self.stop()
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=work, args=(theirs,), name="large bodies", daemon=True)
+        self._process.start()
+        theirs.close()
+        return self._connection, self._process
+
+    def stop(self) -> None:
+        """Ends the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join(10)
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+
+_bodies = LargeBodies()
+_one_at_a_time = anyio.CapacityLimiter(1)
+
+
+async def answered(action: str, raw: bytes) -> Response:
+    """The answer to a large body, which a process of its own gives."""
+    if _one_at_a_time.statistics().tasks_waiting >= MOST_WAITING:
+        return answers.error_response(UnreachableError("too many large bodies at once. Try again later"))
+    pinned = served()
+    ask = functools.partial(_bodies.ask, action, raw, str(pinned.directory), pinned.bundle.sha256)
+    try:
+        found, body = await anyio.to_thread.run_sync(ask, limiter=_one_at_a_time)
+    except TenderRiskError as error:
+        return answers.error_response(error)
+    metering.add(found.metered)
+    if found.status == HTTPStatus.OK and action in answers.ANSWERS:
+        # In a thread: to take the digest of so many bytes takes a while.
+        identity = answers.bundle_identity()
+        note = functools.partial(noting.note_answer, cast("Action", action), raw, found.scores, body, identity)
+        await anyio.to_thread.run_sync(note)
+        shadow.offer_told(action, raw, found.told)
+    return Response(body, found.status, headers=HEADERS, media_type="application/json")
+
+
+# In the process.
+
+
+def work(connection: Connection) -> None:
+    """Answers one body after the other, until the service is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    lower_priority()
+    while True:
+        try:
+            action, directory, sha256 = connection.recv()
+            raw = connection.recv_bytes()
+        except (EOFError, OSError):
+            return
+        found, body = computed(action, raw, directory, sha256)
+        connection.send_bytes(msgspec.json.encode(msgspec.structs.replace(found, metered=metering.take())))
+        connection.send_bytes(body)
+
+
+def computed(action: Action | str, raw: bytes, directory: str, sha256: str) -> tuple[LargeAnswer, bytes]:
+    """The answer to a body, and its bytes."""
+    try:
+        if action not in answers.ANSWERS:
+            response = answers.comparables(raw)
+            return LargeAnswer(status=response.status_code), bytes(response.body)
+        compute: Callable[[bytes, Bundle], Any] = answers.ANSWERS[action]  # type: ignore[index]
+        content, scores = compute(raw, _bundle(directory, sha256))
+        body = answers.json_bytes(content)
+    except TenderRiskError as error:
+        response = answers.error_response(error)
+    except Exception:
+        log.exception("a large body")
+        metering.count_error(None)
+        unexpected = answers.ErrorAnswer(error=answers.UNEXPECTED)
+        response = answers.json_response(unexpected, HTTPStatus.INTERNAL_SERVER_ERROR)
+    else:
+        for each in content if isinstance(content, list) else [content]:
+            if isinstance(each, Score):
+                metering.count_score(each)
+        return LargeAnswer(status=HTTPStatus.OK, scores=list(scores), told=shadow.told_of(content)), body
+    return LargeAnswer(status=response.status_code), bytes(response.body)
+
+
+@functools.lru_cache(maxsize=2)
+def _bundle(directory: str, sha256: str) -> Bundle:
+    """The bundle that the service serves. Raises UnreachableError if its files are other ones by now."""
+    found = bundles.load(Path(directory))
+    if found.sha256 != sha256:
+        raise UnreachableError("the files of the bundle have changed since the service read them")
+    return found
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
