@@ -197,7 +197,6 @@ _TYPES: tuple[pa.DataType, ...] = (
     pa.date64(), pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.time64("us"), pa.decimal128(38, 4), pa.null(),
     pa.list_(pa.string()),
     pa.struct([("a", pa.int32()), ("amount", pa.float64())]), pa.dictionary(pa.int32(), pa.string()),
-    pa.map_(pa.string(), pa.int8()),
     pa.duration("s"), pa.binary(4), pa.list_(pa.struct([("id", pa.string())])),
 )  # fmt: skip
 

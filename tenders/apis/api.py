@@ -160,7 +160,10 @@ def package_page(document: Any) -> Page:
     link = links.get("next") if isinstance(links, dict) else None
     if not link:
         return Page(releases=releases)
-    cursor = parse_qs(urlsplit(str(link)).query).get("cursor")
+    try:
+        cursor = parse_qs(urlsplit(str(link)).query).get("cursor")
+    except ValueError:
+        cursor = None
     if not cursor:
         raise DataError.at("/links/next", "the link to the next page has no cursor", "Has the API changed?")
     return Page(releases=releases, following=cursor[0])

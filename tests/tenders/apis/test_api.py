@@ -127,6 +127,7 @@ class Broken(httpx.SyncByteStream):
         (lambda _: httpx.Response(200, json={"releases": {}}), PAGE_TRIES, "/releases: expected an array of objects, got object"),
         (lambda _: httpx.Response(200, json=[1]), PAGE_TRIES, "no page"),
         (lambda _: httpx.Response(200, json={"releases": [], "links": {"next": "x"}}), PAGE_TRIES, "no cursor"),
+        (lambda _: httpx.Response(200, json={"releases": [], "links": {"next": "http://["}}), PAGE_TRIES, "no cursor"),
         (lambda _: httpx.Response(200, content=b"[" * 5_000), PAGE_TRIES, "nested too deeply"),
     ],
 )  # fmt: skip
