@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -25,12 +26,13 @@ from serving.audit.entry import Action, AuditedScore
 from serving.documents import FACTS
 from serving.requests import ScoreBody, ScoreRequest, TenderBody, decode, read_many, read_request
 from serving.served import served_bundle
-from tenders.errors import DataError, Problem, TenderRiskError
+from tenders.errors import DataError, Problem, TenderRiskError, UnreachableError
 from tenders.io.ocds import json_type
 from tenders.io.read import to_process
 from tenders.process import Process
 
 UNEXPECTED = "an unexpected error; the service's log has it"
+NO_MEMORY = "the service has no memory left for this. Send fewer tenders at a time, or try again later"
 WHAT_IF_EXAMPLE = 'Send {"tender": {…}, "set": {"lots": 4}} or {"tender": {…}, "scenarios": [{…}, {…}]}'
 MAX_COMPARABLES = 50
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -185,6 +187,16 @@ def json_response(content: Any, status: int = HTTPStatus.OK) -> Response:
 def error_response(error: TenderRiskError) -> Response:
     """The answer that says what was wrong and where."""
     return json_response(error_answer(error), error.http_status)
+
+
+def unexpected_response(error: Exception) -> Response:
+    """The answer to what nobody expected: 503 where memory ran out, else 500. It is counted, and not logged."""
+    out_of_memory = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+    # Python tells that the system has no memory for the stack of a thread by these words alone.
+    if out_of_memory or str(error) == "can't start new thread":
+        return error_response(UnreachableError(NO_MEMORY))
+    metering.count_error(None)
+    return json_response(ErrorAnswer(error=UNEXPECTED), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def error_answer(error: TenderRiskError) -> ErrorAnswer:

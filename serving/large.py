@@ -65,19 +65,21 @@ class LargeBodies:
 
     def ask(self, action: str, raw: bytes, directory: str, sha256: str) -> tuple[LargeAnswer, bytes]:
         """The answer to a body by a bundle. Raises UnreachableError if the process ends before it has it."""
-        connection, process = self._running()
-        timer = threading.Timer(MOST_SECONDS, process.kill)
-        timer.start()
+        timer = None
         try:
-            connection.send((action, directory, sha256))
+            connection, process = self._running()
+            timer = threading.Timer(MOST_SECONDS, process.kill)
+            timer.start()
+            connection.send_bytes(msgspec.json.encode((action, directory, sha256)))
             connection.send_bytes(raw)
             return msgspec.json.decode(connection.recv_bytes(), type=LargeAnswer), connection.recv_bytes()
         except (EOFError, OSError):
-            log.error("the process for large bodies ended while it worked on one")
+            log.error("the process for large bodies could not be started, or ended while it worked on one")
             self.stop()
-            raise UnreachableError("the body was too much to be answered: send fewer tenders at a time") from None
+            raise UnreachableError(answers.NO_MEMORY) from None
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
 
     def _running(self) -> tuple[Connection, BaseProcess]:
         if self._connection is not None and self._process is not None and self._process.is_alive():
@@ -134,7 +136,7 @@ def work(connection: Connection) -> None:
     lower_priority()
     while True:
         try:
-            action, directory, sha256 = connection.recv()
+            action, directory, sha256 = msgspec.json.decode(connection.recv_bytes(), type=tuple[str, str, str])
             raw = connection.recv_bytes()
         except (EOFError, OSError):
             return
@@ -154,11 +156,9 @@ def computed(action: Action | str, raw: bytes, directory: str, sha256: str) -> t
         body = answers.json_bytes(content)
     except TenderRiskError as error:
         response = answers.error_response(error)
-    except Exception:
+    except Exception as error:
         log.exception("a large body")
-        metering.count_error(None)
-        unexpected = answers.ErrorAnswer(error=answers.UNEXPECTED)
-        response = answers.json_response(unexpected, HTTPStatus.INTERNAL_SERVER_ERROR)
+        response = answers.unexpected_response(error)
     else:
         for each in content if isinstance(content, list) else [content]:
             if isinstance(each, Score):

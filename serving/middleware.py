@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import metering
-from serving.answers import UNEXPECTED, ErrorAnswer, error_response, json_response
+from serving.answers import ErrorAnswer, error_response, json_response, unexpected_response
 from serving.jobs.settings import HOSTS, UPLOAD_MINUTES, settings
 from serving.keys import KEY_NAME, OPEN_PATHS, is_loopback
 from serving.pages.rendering import missing_page
@@ -97,12 +97,12 @@ class RequestMetrics:
 
         try:
             await self.app(scope, receive, watch)
-        except Exception:
+        except Exception as error:
             log.exception("%s %r", scope["method"], _without_id(scope["path"]))
-            metering.count_error(None)
+            response = unexpected_response(error)
             if status:
                 raise
-            await json_response(ErrorAnswer(error=UNEXPECTED), 500)(scope, receive, watch)
+            await response(scope, receive, watch)
         finally:
             self._note(scope, status, perf_counter() - started)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from models.bundle import Bundle
 from models.comparables import comparables
 from models.suggest import suggest
 from models.what_if import what_if
+from serving import answers
 from tenders.io.read import to_process, too_many_bytes
 from tests import samples
 from tests.bad_input import BAD, Bad, ids
@@ -343,3 +345,19 @@ def test_hostile_text_comes_back_as_text(http: httpx.Client) -> None:
 def test_requests_are_counted_by_endpoint(http: httpx.Client, path: str) -> None:
     http.post(path, json={"tender": COMMUNITY, **ENDPOINTS[path]})
     assert f'endpoint="{path}",method="POST",status="200"' in http.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (MemoryError(), 503),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 503),
+        (RuntimeError("can't start new thread"), 503),
+        (OSError(errno.EIO, "Input/output error"), 500),
+        (ValueError("a secret of the tender"), 500),
+    ],
+)
+def test_what_nobody_expected_is_answered_without_its_words(error: Exception, status: int) -> None:
+    response = answers.unexpected_response(error)
+    assert response.status_code == status
+    assert "secret" not in bytes(response.body).decode()

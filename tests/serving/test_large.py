@@ -75,5 +75,5 @@ def test_a_process_that_takes_too_long_is_ended_and_that_is_said(monkeypatch: py
     bodies = large.LargeBodies()
     monkeypatch.setattr(large, "MOST_SECONDS", 0.01)
     monkeypatch.setattr(bodies, "_running", lambda: (ours, Endless()))
-    with pytest.raises(UnreachableError, match="send fewer tenders"):
+    with pytest.raises(UnreachableError, match="Send fewer tenders"):
         bodies.ask("score", b"{}", "", "")
