@@ -35,8 +35,9 @@ def schemathesis(url: str, examples: int, seed: int, *more: str) -> int:
     """Runs it; its exit code."""
     command = [
         str(Path(sys.executable).with_name("st")), "run", f"{url}/docs.json", "--max-examples", str(examples),
+        "--seed", str(seed), "--exclude-checks", MEANING, "--suppress-health-check", "all",
         # A list of 10,000 tenders takes more than the ten seconds that Schemathesis waits.
-        "--request-timeout", "120", "--seed", str(seed), "--exclude-checks", MEANING, "--suppress-health-check", "all", *more,
+        "--request-timeout", "120", *more,
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         return subprocess.run(command, cwd=folder, check=False, timeout=SECONDS).returncode
