@@ -67,7 +67,7 @@ def wait_for_challenger(address: str) -> None:
         sleep(0.2)
 
 
-def asked(address: str, count: int) -> None:
+def request_scores(address: str, count: int) -> None:
     """Asks so many scores over one connection."""
     connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
     for _ in range(count):
@@ -83,8 +83,8 @@ def round_of(address: str, clients: int, requests: int) -> float:
     """Milliseconds a request when so many clients ask at once."""
     begun = perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        for each in [pool.submit(asked, address, requests // clients) for _ in range(clients)]:
-            each.result()
+        for future in [pool.submit(request_scores, address, requests // clients) for _ in range(clients)]:
+            future.result()
     return (perf_counter() - begun) / requests * 1000
 
 

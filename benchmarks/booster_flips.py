@@ -36,7 +36,7 @@ def altered(content: bytes, made: random.Random) -> bytes:
     return bytes(data)
 
 
-def asked(content: bytes) -> bytes:
+def load_and_predict(content: bytes) -> bytes:
     """Loads a booster as the service does and asks it for rows of chance; nothing."""
     booster = xgb.Booster({"nthread": 1})
     booster.load_model(bytearray(content))
@@ -84,11 +84,11 @@ def main() -> int:
     bare, checked, after = Counter[str](), Counter[str](), Counter[str]()
     for _ in range(options.flips):
         content = altered(made.choice(contents), made)
-        bare[outcome(asked, content)[0]] += 1
+        bare[outcome(load_and_predict, content)[0]] += 1
         how, written = outcome(rewritten, content)
         checked[how] += 1
         if how == "fine":
-            after[outcome(asked, written)[0]] += 1
+            after[outcome(load_and_predict, written)[0]] += 1
     print(f"{options.flips:,} altered boosters of {released().relative_to(RELEASED)}, {len(files)} files")
     for what, counts in (("as they stand", bare), ("in the check", checked), ("after the check", after)):
         print(f"{what}: {', '.join(f'{count:,} {how}' for how, count in sorted(counts.items()))}")

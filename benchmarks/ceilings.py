@@ -73,10 +73,10 @@ def bounds(case: Case, last: Split, margin: Floats) -> list[Row]:
 
 
 def _noise(repeats: noise.Repeats) -> Row:
-    said = "too few to tell"
+    failed_again = "too few to tell"
     if repeats.failed is not None:
-        said = f"{repeats.failed:.0%} then failed (of all {repeats.base_rate:.0%})"
-    what = f"bound by noise: {repeats.pairs:,} called again after a success, {said}"
+        failed_again = f"{repeats.failed:.0%} then failed (of all {repeats.base_rate:.0%})"
+    what = f"bound by noise: {repeats.pairs:,} called again after a success, {failed_again}"
     return {"what": what, "AUC": repeats.bound, "95 %": repeats.bound_ci}
 
 
@@ -139,7 +139,7 @@ def learning_curve(case: Case, last: Split, chosen: Numbers, recipe: Recipe) -> 
     params = tune_column_share(table, last, recipe.register_params(table.register, table.outcome), recipe.seed)
     y, cluster = table.y[last.test], clusters(table, last.test)
     order = np.random.default_rng(recipe.seed).permutation(chosen)
-    found: list[Row] = []
+    curve: list[Row] = []
     margin = np.zeros(len(last.test))
     for share in SHARES:
         some = np.sort(order[: round(share * len(order))])
@@ -149,8 +149,8 @@ def learning_curve(case: Case, last: Split, chosen: Numbers, recipe: Recipe) -> 
         matrix = training_matrix(table, train, last.y[some], last.cut, params, last.weight[some])
         booster = fit_booster(matrix.x, matrix.y, matrix.weight, table.names, params, recipe.seed, matrix.base_margin)
         margin = predict_margin(table, booster, last.test, params)
-        found.append({"rows": len(some), "positives": int(last.y[some].sum()), **_auc(y, margin, cluster)})
-    return found, margin
+        curve.append({"rows": len(some), "positives": int(last.y[some].sum()), **_auc(y, margin, cluster)})
+    return curve, margin
 
 
 def _broken_down(case: Case, last: Split, margin: Floats, name: str) -> Iterator[ResultTable]:
@@ -172,8 +172,8 @@ def _broken_down(case: Case, last: Split, margin: Floats, name: str) -> Iterator
     for kind in failed:
         rows = (y == 0) | ((endings == kind) & (y == 1))
         share = float((endings == kind)[y == 1].mean())
-        each = {"ending": str(kind), "cases": int(y[rows].sum()), "share of failures": share}
-        by_ending.append(each | _either(y[rows], margin[rows]))
+        ending = {"ending": str(kind), "cases": int(y[rows].sum()), "share of failures": share}
+        by_ending.append(ending | _either(y[rows], margin[rows]))
     yield ResultTable(title=f"{name}: each kind of failure against all successes", rows=by_ending)
 
 
@@ -193,9 +193,9 @@ def main() -> None:
     chosen = arguments(__doc__).parse_args()
     tables = []
     for case in cases(chosen.history, chosen.register):
-        for each in ceilings(case, Recipe(), chosen.rows):
-            tables.append(each)
-            show(each)
+        for table in ceilings(case, Recipe(), chosen.rows):
+            tables.append(table)
+            show(table)
     write("ceilings", tables, chosen)
 
 

@@ -24,7 +24,7 @@ AIM = 0.8
 """The share of cases whose nearest three are all of their group."""
 
 
-def asked(case: CasebookCase, name: bool = True) -> dict[str, str]:
+def draft_of(case: CasebookCase, name: bool = True) -> dict[str, str]:
     """A draft of a case that states title and description, or the service alone, and nothing else."""
     return {"title": case.name, "description": case.service} if name else {"title": case.service}
 
@@ -34,7 +34,7 @@ def nearest_groups(case: KnownCase, name: bool, same_text: bool) -> list[str]:
     service = case.case.service.casefold()
     others = (
         other.case.service_group
-        for other in nearest_cases(to_process(asked(case.case, name)), "draft")
+        for other in nearest_cases(to_process(draft_of(case.case, name)), "draft")
         if other.case.case_id != case.case.case_id and (same_text or other.case.service.casefold() != service)
     )
     return [group for group, _ in zip(others, range(NEAREST), strict=False)]
@@ -74,9 +74,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_output_options(parser)
     options = parser.parse_args()
-    found = table()
-    show(found)
-    write("comparables", [found], options)
+    results = table()
+    show(results)
+    write("comparables", [results], options)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ WHAT = ("a feature", "unknown", "scores")
 class Alarms(NamedTuple):
     """Of portfolios without drift, the shares with any finding, and with the answer no."""
 
-    found: float
+    finding: float
     answered_no: float
 
 
@@ -67,7 +67,7 @@ def false_alarms() -> ResultTable:
                         "tenders": size,
                         "alike": alike,
                         "portfolios": runs,
-                        "a finding": f"{rates.found:.1%}",
+                        "a finding": f"{rates.finding:.1%}",
                         "answer no": f"{rates.answered_no:.1%}",
                         "seen from": f"{least:.0%}",
                     }
@@ -88,15 +88,16 @@ def detections() -> ResultTable:
 
 def alarms(past: int, rows: int, runs: int, alike: int) -> Alarms:
     """Portfolios of so many rows from the past's own law, `alike` rows at a time the same."""
-    found: list[Drift] = []
+    drifts: list[Drift] = []
     for run in range(runs):
         made = np.random.default_rng([past, rows, alike, run])
         few = math.ceil(rows / alike)
         matrix, p = table(few, made), scores(few, made)
         repeated = np.repeat(matrix, alike, axis=0)[:rows], np.repeat(p, alike)[:rows]
-        found.append(compared(known(past, run % PASTS), *repeated))
+        drifts.append(compared(known(past, run % PASTS), *repeated))
     return Alarms(
-        float(np.mean([bool(each.shifts) for each in found])), float(np.mean([each.same is False for each in found]))
+        float(np.mean([bool(drift.shifts) for drift in drifts])),
+        float(np.mean([drift.same is False for drift in drifts])),
     )
 
 
@@ -120,7 +121,7 @@ def _hits(past: int, rows: int, runs: int, size: float, what: str) -> Iterator[b
             p[made.random(rows) < size] = 0.99
         else:
             _move(matrix, size, what, made)
-        yield any(each.name == name for each in compared(known(past, run % PASTS), matrix, p).shifts)
+        yield any(shift.name == name for shift in compared(known(past, run % PASTS), matrix, p).shifts)
 
 
 def _move(matrix: Table, size: float, what: str, made: np.random.Generator) -> None:

@@ -74,12 +74,12 @@ def _scored(file: Path, bundle: str) -> None:
 
 def _taken(call: Callable[[], object], repeats: int) -> float:
     """Seconds of the processor, the least of several turns."""
-    found = []
+    times = []
     for _ in range(repeats):
         began = process_time()
         call()
-        found.append(process_time() - began)
-    return min(found)
+        times.append(process_time() - began)
+    return min(times)
 
 
 if __name__ == "__main__":

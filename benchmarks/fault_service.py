@@ -50,7 +50,7 @@ class Held(NamedTuple):
     held: bool
 
 
-class Told(NamedTuple):
+class KeptAnswer(NamedTuple):
     """An answer that a client has received whole."""
 
     number: int
@@ -186,7 +186,7 @@ class Clients:
     """Clients that ask for scores without a pause worth the name, from the beginning of a `with` block to its end."""
 
     def __init__(self, served: Service, count: int = 4) -> None:
-        self.told: list[Told] = []
+        self.answers: list[KeptAnswer] = []
         self.refused: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.broken = 0
@@ -221,7 +221,7 @@ class Clients:
                 continue
             if answer.status == 200:
                 bundle = answer.headers.get("X-Tender-Risk-Bundle", "").partition(";")[0]
-                self.told.append(Told(number, digest(body), digest(content), bundle))
+                self.answers.append(KeptAnswer(number, digest(body), digest(content), bundle))
             elif answer.status in DOCUMENTED and _is_clear(content):
                 self.refused[f"{answer.status}: {json.loads(content)['error'][:80]}"] += 1
             else:
@@ -243,30 +243,30 @@ def request_body(number: int) -> bytes:
     return f"{body}{format(number, 'b').replace('0', ' ').replace('1', chr(9))}".encode()
 
 
-def lost(told: list[Told], *trails: Path) -> int:
+def lost(answers: list[KeptAnswer], *trails: Path) -> int:
     """How many answers have no entry in the trails."""
     known: set[tuple[str, str]] = set()
     for trail in trails:
         with closing(sqlite3.connect(trail, timeout=30)) as database:
             entries = database.execute("SELECT entry FROM audit_entries").fetchall()
         known |= {(entry.input, entry.output) for entry in map(read_entry, (row[0] for row in entries))}
-    return sum((answer.input, answer.output) not in known for answer in told)
+    return sum((answer.input, answer.output) not in known for answer in answers)
 
 
-def wrong(told: list[Told], directories: Mapping[str, Path] | None = None) -> int:
+def wrong(answers: list[KeptAnswer], directories: Mapping[str, Path] | None = None) -> int:
     """How many answers are not what the bundle that they name gives, byte by byte."""
     expected: dict[tuple[str, int], str] = {}
     loaded: dict[str, Bundle] = {}
-    found = 0
-    for answer in told:
+    count = 0
+    for answer in answers:
         key = (answer.bundle, answer.number % (2 * TENDERS))
         if answer.bundle not in loaded:
             named = (directories or {}).get(answer.bundle, bundles.RELEASED / answer.bundle)
             loaded[answer.bundle] = bundles.load(named)
         if key not in expected:
             expected[key] = digest(json_bytes(score_answer(request_body(key[1]), loaded[answer.bundle])[0]))
-        found += expected[key] != answer.output
-    return found
+        count += expected[key] != answer.output
+    return count
 
 
 def verified(served: Service, trail: Path | None = None) -> Held:
@@ -277,12 +277,12 @@ def verified(served: Service, trail: Path | None = None) -> Held:
 
 def answers_held(clients: Clients, served: Service, *trails: Path) -> list[Held]:
     """What must hold of all answers: their entries are there, they are right, and errors were clear."""
-    missing = lost(clients.told, *(trails or [served.data / "audit.sqlite"]))
-    bad = wrong(clients.told)
+    missing = lost(clients.answers, *(trails or [served.data / "audit.sqlite"]))
+    bad = wrong(clients.answers)
     refused = "; ".join(f"{count} x {words}" for words, count in clients.refused.most_common(3)) or "none"
     return [
-        Held("every answer has its entry", f"{len(clients.told):,} answers, {missing} without", missing == 0),
-        Held("every answer is right", f"{bad} wrong", bad == 0 and bool(clients.told)),
+        Held("every answer has its entry", f"{len(clients.answers):,} answers, {missing} without", missing == 0),
+        Held("every answer is right", f"{bad} wrong", bad == 0 and bool(clients.answers)),
         Held("refusals are documented and clear", refused, not clients.wrong),
         *([Held("other answers", clients.wrong[0], False)] if clients.wrong else []),
     ]
@@ -300,9 +300,9 @@ def digest(content: bytes) -> str:
 
 def free_port() -> int:
     """A port of loopback on which nobody listens."""
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def chance_of(seed: int) -> random.Random:
@@ -312,5 +312,5 @@ def chance_of(seed: int) -> random.Random:
 
 def asked_json(served: Service, path: str) -> dict[str, Any]:
     """A JSON answer of the service. Raises OSError."""
-    found: dict[str, Any] = msgspec.json.decode(served.ask("GET", path)[1])
-    return found
+    content: dict[str, Any] = msgspec.json.decode(served.ask("GET", path)[1])
+    return content

@@ -150,8 +150,8 @@ def faulty(folder: Path, **settings: str) -> Iterator[tuple[Service, Clients, st
 
 def kept(served: Service, job_id: str, rows: str) -> Held:
     """Whether the job of before is still served as it was."""
-    found = served.output(job_id)
-    return Held("the job of before is served as it was", "the same rows" if found == rows else found, found == rows)
+    output = served.output(job_id)
+    return Held("the job of before is served as it was", "the same rows" if output == rows else output, output == rows)
 
 
 def recovered(served: Service, seconds: float = RECOVERY_SECONDS) -> Held:
@@ -448,7 +448,7 @@ def promotion(folder: Path) -> list[Held]:
             recovered(served),
             kept(served, job_id, rows),
         ]
-    used = sorted({told.bundle for told in clients.told})
+    used = sorted({answer.bundle for answer in clients.answers})
     seen.append(Held("both bundles answered", ", ".join(used), used == versions))
     return [*seen, *answers_held(clients, served), verified(served)]
 

@@ -121,10 +121,10 @@ def show_case(name: str, seed: int, case: int) -> int:
     data = parser.make(random.Random(f"{name} {seed} {case}"))
     print(f"{len(data):,} bytes: {data[:2_000]!r}")
     listen_for_mistakes(caught)
-    found = errors_of(parser.read, data, caught)
-    for error in found:
+    raised = errors_of(parser.read, data, caught)
+    for error in raised:
         traceback.print_exception(error)
-    return 1 if found else 0
+    return 1 if raised else 0
 
 
 # In the process that watches.

@@ -56,14 +56,14 @@ def _documents() -> list[Any]:
         "2024-06-01T00:00:00Z", "award", awards=[samples.award(lots=["north"])], contracts=[samples.contract()],
         bids={"statistics": [samples.count(2, "north")]},
     )  # fmt: skip
-    found: list[Any] = [samples.draft(), {"releases": [samples.draft(), later]}]
-    found.append({"records": [{"ocid": samples.OCID, "releases": [samples.draft(), later]}]})
-    found.append({"tender": samples.draft(), "set": {"lots": 3, "value": 5}, "stage": "draft"})
-    found += [json.loads(file.read_bytes()) for file in sorted((ROOT / "examples").glob("*.json"))]
+    documents: list[Any] = [samples.draft(), {"releases": [samples.draft(), later]}]
+    documents.append({"records": [{"ocid": samples.OCID, "releases": [samples.draft(), later]}]})
+    documents.append({"tender": samples.draft(), "set": {"lots": 3, "value": 5}, "stage": "draft"})
+    documents += [json.loads(file.read_bytes()) for file in sorted((ROOT / "examples").glob("*.json"))]
     for file in sorted((SHARED / "cases").glob("*.json")):
         with contextlib.suppress(ValueError):
-            found.append(json.loads(file.read_bytes()))
-    return [document for document in found if len(json.dumps(document)) < 60_000]
+            documents.append(json.loads(file.read_bytes()))
+    return [document for document in documents if len(json.dumps(document)) < 60_000]
 
 
 @functools.cache
@@ -185,7 +185,7 @@ def _repacked(data: bytes, chance: random.Random) -> bytes:
         for name in names:
             content = old.read(name)
             if name == chosen or chance.random() < 0.05:
-                content = mutated(content, [old.read(each) for each in names], chance)
+                content = mutated(content, [old.read(name) for name in names], chance)
             if chance.random() > 0.01:
                 new.writestr(name, content)
     return out.getvalue()

@@ -236,7 +236,7 @@ def _cell(value: Any) -> str:
 def parsers() -> dict[str, Parser]:
     """All of them by name."""
     registers = [_register(name, ending) for name in register_names() for ending in (".parquet", ".csv")]
-    found = [
+    listed = [
         Parser("JSON document", made.make_json, _read_file(".json")),
         Parser("JSON lines", made.make_lines, _read_file(".jsonl")),
         Parser("concatenated JSON", made.make_concatenated, _read_file(".json")),
@@ -259,4 +259,4 @@ def parsers() -> dict[str, Parser]:
         Parser("audit database", made.make_database, _read_database),
         *(register for register in registers if register),
     ]
-    return {parser.name: parser for parser in found}
+    return {parser.name: parser for parser in listed}

@@ -50,12 +50,12 @@ def arguments(about: str | None, capped: bool = True) -> argparse.ArgumentParser
     return parser
 
 
-def found(directory: Path, wanted: Sequence[str] | None) -> list[tuple[Register, Path]]:
+def find_histories(directory: Path, wanted: Sequence[str] | None) -> list[tuple[Register, Path]]:
     """The registers asked for that the directory has; none, and a line that says so, if it has none."""
     try:
         for name in wanted or ():
             sources.find_register(name)
-        there = [each for each in registers.register_files(directory) if wanted is None or each[0].name in wanted]
+        there = [pair for pair in registers.register_files(directory) if wanted is None or pair[0].name in wanted]
     except TenderRiskError as error:
         CONSOLE.print(f"No data, so nothing was measured: {error}")
         return []
@@ -66,7 +66,7 @@ def found(directory: Path, wanted: Sequence[str] | None) -> list[tuple[Register,
 
 def cases(directory: Path, wanted: Sequence[str] | None) -> Iterator[Case]:
     """The table of every (register, outcome, stage) that the data can tell, one register in memory at a time."""
-    for source, file in found(directory, wanted):
+    for source, file in find_histories(directory, wanted):
         CONSOLE.print(f"reading {source.name}", style="dim")
         past = source.cases(file)
         for outcome, stage in registers.available_outcomes(source, past):

@@ -65,13 +65,13 @@ def forecast(table: RegisterDataset, recipe: Recipe, rows: int) -> Backtest:
         booster = fit_booster(matrix.x, matrix.y, matrix.weight, table.names, own, recipe.seed, matrix.base_margin)
         margin = predict_margin(table, booster, part.test, own)
         parts.append((part.test, margin, np.full(len(part.test), number)))
-    tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
+    tested, margin, number = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
     return Backtest(rows=tested, margin=margin, split=number)
 
 
-def by_method(table: RegisterDataset, found: Backtest, recipe: Recipe) -> Mapping[str, IntervalForecasts]:
+def by_method(table: RegisterDataset, backtest: Backtest, recipe: Recipe) -> Mapping[str, IntervalForecasts]:
     """The same forecasts with the intervals of each method."""
-    served = calibrated_forecasts(table, found, recipe.seed, recipe.resamples)
+    served = calibrated_forecasts(table, backtest, recipe.seed, recipe.resamples)
     methods: dict[str, Method] = {
         HELD: lambda margin, y, block, test: lines(table, margin, y, block, test, recipe),
         SINGLE: lambda margin, y, _, test: lines(table, margin, y, np.arange(len(y)), test, recipe),
@@ -79,22 +79,23 @@ def by_method(table: RegisterDataset, found: Backtest, recipe: Recipe) -> Mappin
     }
     others = {}
     for name, method in methods.items():
-        bounds = [made for _, made in by_step(table, found, method)]
-        p, low, high = (np.concatenate(each) for each in zip(*bounds, strict=True))
+        bounds = [made for _, made in by_step(table, backtest, method)]
+        p, low, high = (np.concatenate(pieces) for pieces in zip(*bounds, strict=True))
         others[name] = msgspec.structs.replace(served, p=p, low=low, high=high)
     return {SERVED: served, **others}
 
 
-def by_step(table: RegisterDataset, found: Backtest, method: Method) -> Iterator[tuple[NDArray[np.bool_], Bounds]]:
+def by_step(table: RegisterDataset, backtest: Backtest, method: Method) -> Iterator[tuple[NDArray[np.bool_], Bounds]]:
     """The forecasts of every slice that others calibrate, as training does it, and what a method makes of them."""
-    block = (table.buyer if table.snapshot else table.published // MONTH)[found.rows]
-    for step in np.unique(found.split):
-        test = found.split == step
-        known = np.flatnonzero(~test if table.snapshot else (found.split < step) & (found.split > step - STEPS))
+    block = (table.buyer if table.snapshot else table.published // MONTH)[backtest.rows]
+    for step in np.unique(backtest.split):
+        test = backtest.split == step
+        known = np.flatnonzero(~test if table.snapshot else (backtest.split < step) & (backtest.split > step - STEPS))
         if not len(known):
             continue
         spread = known[np.unique(np.linspace(0, len(known) - 1, min(MOST_CALIBRATED, len(known))).astype(np.int64))]
-        yield test, method(found.margin[spread], table.y[found.rows[spread]], block[spread], found.margin[test])
+        y = table.y[backtest.rows[spread]]
+        yield test, method(backtest.margin[spread], y, block[spread], backtest.margin[test])
 
 
 def lines(table: RegisterDataset, margin: Floats, y: Floats, block: Numbers, test: Floats, recipe: Recipe) -> Bounds:
@@ -111,27 +112,27 @@ def _merged(margin: Floats, y: Floats, test: Floats) -> Bounds:
     return high / (1 - low + high), low, high
 
 
-def strictly(each: IntervalForecasts) -> float:
+def strictly(forecasts: IntervalForecasts) -> float:
     """The share of bins whose observed rate lies in their mean interval, without allowance."""
-    parts = np.array_split(np.argsort(each.p, kind="stable"), metrics.BINS)
-    return float(np.mean([each.low[p].mean() <= each.y[p].mean() <= each.high[p].mean() for p in parts]))
+    parts = np.array_split(np.argsort(forecasts.p, kind="stable"), metrics.BINS)
+    return float(np.mean([forecasts.low[p].mean() <= forecasts.y[p].mean() <= forecasts.high[p].mean() for p in parts]))
 
 
 def compared(case: Case, recipe: Recipe, rows: int) -> ResultTable:
     """The table of one (register, outcome, stage)."""
     table = case.data
     figures = []
-    for name, each in by_method(table, forecast(table, recipe, rows), recipe).items():
-        ones = np.ones(len(each.y))
+    for name, forecasts in by_method(table, forecast(table, recipe, rows), recipe).items():
+        ones = np.ones(len(forecasts.y))
         figures.append(
             {
                 "intervals": name,
-                "covered": interval_coverage(each),
-                "strictly": strictly(each),
-                "mean width": float((each.high - each.low).mean()),
-                "ECE": metrics.ece(each.y, each.p, ones),
-                "Brier": metrics.brier(each.y, each.p, ones),
-                "cases": len(each.y),
+                "covered": interval_coverage(forecasts),
+                "strictly": strictly(forecasts),
+                "mean width": float((forecasts.high - forecasts.low).mean()),
+                "ECE": metrics.ece(forecasts.y, forecasts.p, ones),
+                "Brier": metrics.brier(forecasts.y, forecasts.p, ones),
+                "cases": len(forecasts.y),
             }
         )
     return ResultTable(title=" ".join(case.name.values()), rows=figures)
@@ -147,11 +148,11 @@ def overall(tables: Sequence[ResultTable]) -> ResultTable:
         }
         figures.append({"intervals": method, **means})
     best = max(figures, key=lambda row: (min(row["covered"], PROMISED), -row["mean width"]))
-    said = (
+    note = (
         f"Better: {best['intervals']} (nearest to {PROMISED:.0%} of bins covered, allowing for counting; of equals the "
         "narrower)."
     )
-    return ResultTable(title=f"all {len(tables)}, mean", rows=figures, notes=[said])
+    return ResultTable(title=f"all {len(tables)}, mean", rows=figures, notes=[note])
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import xgboost as xgb
 
-from benchmarks.histories import arguments, found
+from benchmarks.histories import arguments, find_histories
 from benchmarks.tables import ResultTable, show, write
 from features.matrix import TableFeatures
 from features.track_records import register_history as histories
@@ -112,7 +112,7 @@ def measured(source: Register, past: list[LabelledTender], read: float, recipe: 
         {"step": "binning, within that fit", "seconds": parts["quantile matrix"]},
     ]
     return [
-        ResultTable(title=f"{source.name} {outcome} {stage}: {shape}", rows=steps, notes=_said(total, whole, alone)),
+        ResultTable(title=f"{source.name} {outcome} {stage}: {shape}", rows=steps, notes=_notes(total, whole, alone)),
         _profile(parts, made, len(past), replay),
     ]
 
@@ -127,7 +127,7 @@ def whole_matrix(table: RegisterDataset, recipe: Recipe) -> float:
     return perf_counter() - started
 
 
-def _said(total: float, whole: float, alone: float) -> list[str]:
+def _notes(total: float, whole: float, alone: float) -> list[str]:
     ratio = total / whole
     held = "held" if ratio <= BAR else "NOT HELD"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
@@ -142,23 +142,23 @@ def _profile(parts: Seconds, made: float, rows: int, replay: float) -> ResultTab
     names = [part for _, _, part in PARTS if parts[part]]
     figures = [{"part": n, "seconds": parts[n], "share of the table": f"{parts[n] / made:.0%}"} for n in names]
     figures = [row for row in figures if not row["part"].startswith(("xgb", "quantile"))]
-    said = []
+    notes = []
     if replay:
-        said.append(f"Replayed {rows / replay:,.0f} rows a second, {rows:,} in {replay:.1f} s.")
-        said.append(f"{REPLAYED * rows / replay:,.0f} rows would replay in {REPLAYED:.0f} s.")
-    return ResultTable(title=f"where the table's {made:.1f} s go", rows=figures, notes=said)
+        notes.append(f"Replayed {rows / replay:,.0f} rows a second, {rows:,} in {replay:.1f} s.")
+        notes.append(f"{REPLAYED * rows / replay:,.0f} rows would replay in {REPLAYED:.0f} s.")
+    return ResultTable(title=f"where the table's {made:.1f} s go", rows=figures, notes=notes)
 
 
 def main() -> None:
     """Measures, prints, writes what was asked for."""
     chosen = arguments(__doc__, capped=False).parse_args()
     tables = []
-    for source, file in found(chosen.history, chosen.register or [LARGEST]):
+    for source, file in find_histories(chosen.history, chosen.register or [LARGEST]):
         started = perf_counter()
         past = source.cases(file)
         tables += measured(source, past, perf_counter() - started, Recipe())
-    for each in tables:
-        show(each)
+    for table in tables:
+        show(table)
     write("learning", tables, chosen)
 
 

@@ -118,14 +118,14 @@ def client_process(address: str, clients: int, seconds: float, requests: int) ->
     """Asks, and prints what came of it as JSON."""
     taken, seen = asyncio.run(clients_ask(address, clients, seconds, requests))
     parts = statistics.quantiles(taken, n=1000) if len(taken) > 1 else [0.0] * 999
-    found = {
+    summary = {
         "count": len(taken),
         "p50": parts[499],
         "p99": parts[989],
         "most": max(taken, default=0),
         "seen": dict(seen),
     }
-    print(json.dumps(found))
+    print(json.dumps(summary))
 
 
 def prober_process(address: str, seconds: float) -> None:
@@ -163,16 +163,16 @@ def ask(address: str, seconds: float, requests: int, clients: int = CLIENTS) -> 
 def under_load(address: str, seconds: float) -> tuple[ResultTable, bool]:
     """64 clients for a minute."""
     ask(address, 5, 2_000)
-    found = ask(address, seconds, 10**9)
-    times = found["p99"] / max(found["p50"], 1e-9)
-    seen = {int(status): count for status, count in found["seen"].items()}
+    summary = ask(address, seconds, 10**9)
+    times = summary["p99"] / max(summary["p50"], 1e-9)
+    seen = {int(status): count for status, count in summary["seen"].items()}
     row: Row = {
         "clients": CLIENTS,
-        "answers": f"{found['count']:,}",
-        "a second": found["count"] / seconds,
-        "p50 ms": found["p50"] * 1000,
-        "p99 ms": found["p99"] * 1000,
-        "most ms": found["most"] * 1000,
+        "answers": f"{summary['count']:,}",
+        "a second": summary["count"] / seconds,
+        "p50 ms": summary["p50"] * 1000,
+        "p99 ms": summary["p99"] * 1000,
+        "most ms": summary["most"] * 1000,
         "p99 / p50": times,
         "statuses": ", ".join(f"{count:,} x {status}" for status, count in sorted(seen.items())),
     }
@@ -187,13 +187,13 @@ def memory(address: str, pid: int, requests: int) -> tuple[ResultTable, bool]:
     right = True
     for step in range(1, STEPS + 1):
         begun = time.perf_counter()
-        found = ask(address, 3_600, requests // STEPS)
-        right &= set(found["seen"]) == {"200"}
+        summary = ask(address, 3_600, requests // STEPS)
+        right &= set(summary["seen"]) == {"200"}
         rows.append(
             {
                 "requests": f"{requests // STEPS * step:,}",
                 "MB": resident_megabytes(pid),
-                "requests a second": found["count"] / (time.perf_counter() - begun),
+                "requests a second": summary["count"] / (time.perf_counter() - begun),
             }
         )
         print(f"{rows[-1]['requests']} requests: {rows[-1]['MB']:.1f} MB", flush=True)
@@ -270,7 +270,7 @@ def alive(address: str, seconds: float) -> tuple[ResultTable, bool]:
 
 def _live_row(what: str, taken: Sequence[float]) -> Row:
     parts = statistics.quantiles(taken, n=100)
-    late = sum(each > MOST_LIVE_MS for each in taken)
+    late = sum(ms > MOST_LIVE_MS for ms in taken)
     return {
         "beside": what,
         "answers": len(taken),
@@ -285,7 +285,7 @@ def half_open(stack: ExitStack, host: str | None, port: int | None, stopped: thr
     """Keeps connections open that have sent half of a head; those that the service closes are opened again."""
     opened: list[socket.socket] = []
     while not stopped.is_set():
-        opened = [each for each in opened if _is_open(each)]
+        opened = [connection for connection in opened if _is_open(connection)]
         while len(opened) < HALF_OPEN and not stopped.is_set():
             connection = stack.enter_context(socket.create_connection((host, port), timeout=30))
             connection.sendall(b"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Ty")

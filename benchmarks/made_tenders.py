@@ -46,7 +46,7 @@ def write(path: Path, count: int, seed: int = 7, stage: Stage = "draft") -> int:
     return path.stat().st_size
 
 
-def _said(made: random.Random, words: int) -> str:
+def _prose(made: random.Random, words: int) -> str:
     return " ".join(made.choice(WORDS) for _ in range(words)).capitalize()
 
 
@@ -68,8 +68,8 @@ def _release(made: random.Random, number: int) -> dict[str, Any]:
     buyer = made.randrange(5000)
     tender: dict[str, Any] = {
         "id": f"t{number}",
-        "title": _said(made, 8),
-        "description": _said(made, 60),
+        "title": _prose(made, 8),
+        "description": _prose(made, 60),
         "status": "active",
         "datePublished": instant,
         "value": {"amount": amount, "currency": "GBP"},
@@ -78,18 +78,18 @@ def _release(made: random.Random, number: int) -> dict[str, Any]:
         "mainProcurementCategory": made.choice(("services", "goods", "works")),
         "tenderPeriod": _period(made, published, made.randrange(10, 80)),
         "contractPeriod": _period(made, published + timedelta(days=200), made.randrange(300, 3000)),
-        "lots": [_lot(made, each + 1, amount / lots) for each in range(lots)],
-        "items": [_item(made, each + 1, code) for each in range(lots)],
+        "lots": [_lot(made, index + 1, amount / lots) for index in range(lots)],
+        "items": [_item(made, index + 1, code) for index in range(lots)],
         "documents": [
             {
-                "id": f"d{each}",
+                "id": f"d{index}",
                 "documentType": "tenderNotice",
                 "noticeType": "UK4",
                 "format": "text/html",
-                "url": f"https://example.org/notices/{number:09}/{each}",
+                "url": f"https://example.org/notices/{number:09}/{index}",
                 "datePublished": instant,
             }
-            for each in range(2)
+            for index in range(2)
         ],
         "submissionMethod": ["electronicSubmission"],
         "submissionMethodDetails": "Through the portal at https://example.org/portal",
@@ -131,8 +131,8 @@ def _award(made: random.Random, release: dict[str, Any]) -> dict[str, Any]:
 def _lot(made: random.Random, number: int, amount: float) -> dict[str, Any]:
     return {
         "id": str(number),
-        "title": f"Lot {number}: {_said(made, 4)}",
-        "description": _said(made, 20),
+        "title": f"Lot {number}: {_prose(made, 4)}",
+        "description": _prose(made, 20),
         "status": "active",
         "value": {"amount": round(amount, 2), "currency": "GBP"},
         "hasRenewal": made.random() < 0.3,
@@ -143,7 +143,7 @@ def _lot(made: random.Random, number: int, amount: float) -> dict[str, Any]:
 def _item(made: random.Random, number: int, code: str) -> dict[str, Any]:
     return {
         "id": str(number),
-        "description": _said(made, 5),
+        "description": _prose(made, 5),
         "classification": {"scheme": "CPV", "id": code, "description": "Services"},
         "deliveryAddresses": [{"region": made.choice(REGIONS), "countryName": "United Kingdom"}],
         "relatedLot": str(number),

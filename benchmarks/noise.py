@@ -44,10 +44,10 @@ class Repeats(msgspec.Struct, frozen=True, kw_only=True):
 
 def repeats(past: Sequence[LabelledTender], outcome: str) -> Repeats:
     """The noise among all told cases of a register."""
-    told = [case for case in past if case.known_on and case.outcomes.get(outcome) is not None]
-    y = np.array([float(bool(case.outcomes[outcome])) for case in told])
-    group, fate = _numbers([_identity(case) for case in told]), _numbers([case.cluster_id for case in told])
-    day = np.array([case.published.toordinal() for case in told])
+    resolved = [case for case in past if case.known_on and case.outcomes.get(outcome) is not None]
+    y = np.array([float(bool(case.outcomes[outcome])) for case in resolved])
+    group, fate = _numbers([_identity(case) for case in resolved]), _numbers([case.cluster_id for case in resolved])
+    day = np.array([case.published.toordinal() for case in resolved])
     order = np.lexsort((day, group))
     first, second = order[:-1], order[1:]
     paired = (group[first] == group[second]) & (fate[first] != fate[second]) & (day[second] - day[first] <= YEAR)
@@ -120,9 +120,9 @@ def _interval(ends: Floats, group: Numbers, base: float) -> tuple[float, float]:
     numbers = np.unique(group, return_inverse=True)[1]
     n, failed = np.bincount(numbers), np.bincount(numbers, ends)
     rng = np.random.default_rng(0)
-    found = []
+    bounds = []
     for _ in range(DRAWS):
         times = np.bincount(rng.integers(0, len(n), len(n)), minlength=len(n))
-        found.append(bound(base, _discordant(base, float((times * failed).sum() / (times * n).sum()))))
-    low, high = np.percentile(found, [2.5, 97.5])
+        bounds.append(bound(base, _discordant(base, float((times * failed).sum() / (times * n).sum()))))
+    low, high = np.percentile(bounds, [2.5, 97.5])
     return float(low), float(high)

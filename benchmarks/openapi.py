@@ -48,10 +48,10 @@ def answered(log: Path) -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
     with log.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            found = LINE.search(line)
-            if found:
-                path = found[2] if found[2] in SCORING else "others"
-                counts[path, found[3]] += 1
+            match = LINE.search(line)
+            if match:
+                path = match[2] if match[2] in SCORING else "others"
+                counts[path, match[3]] += 1
     return counts
 
 
@@ -73,8 +73,8 @@ def main() -> int:
         try:
             assert service.stdout is not None
             url = service.stdout.readline().strip().rstrip("/")
-            each = max(int(chosen.cases * OF_ALL / ENDPOINTS), 1)
-            codes = [schemathesis(url, each, chosen.seed, "--phases", "examples,coverage,fuzzing")]
+            per_endpoint = max(int(chosen.cases * OF_ALL / ENDPOINTS), 1)
+            codes = [schemathesis(url, per_endpoint, chosen.seed, "--phases", "examples,coverage,fuzzing")]
             ran = sum(answered(log).values())
             left = max(chosen.cases - ran, 0)
             only = ["--phases", "fuzzing", "--mode", "positive"]

@@ -63,15 +63,15 @@ def by_hand(names: Iterable[str]) -> list[Row]:
     rows = []
     for rule, normal in NORMALS.items():
         joined = {frozenset(map(flat, pair)) for pair in joins(normal, named)}
-        told = [pair for pair in joined if pair in verdicts]
-        hits = sum(verdicts[pair] for pair in told)
+        with_verdict = [pair for pair in joined if pair in verdicts]
+        hits = sum(verdicts[pair] for pair in with_verdict)
         rows.append(
             {
                 "rule": rule,
                 "pairs joined": len(joined),
-                "judged": len(told),
+                "judged": len(with_verdict),
                 "right": hits,
-                "precision": hits / len(told) if told else None,
+                "precision": hits / len(with_verdict) if with_verdict else None,
                 "of the right ones": len(right & joined) / len(right) if right else None,
             }
         )
@@ -83,20 +83,20 @@ def by_domain(domains: Mapping[str, set[str]]) -> tuple[list[Row], list[str]]:
     named = pairs(domains)
     rows, strangers = list[Row](), list[str]()
     for rule, normal in NORMALS.items():
-        told = [(one, other, _agree(domains, one, other)) for one, other in joins(normal, named)]
-        known = [verdict for *_, verdict in told if verdict is not None]
+        judged_pairs = [(one, other, _agree(domains, one, other)) for one, other in joins(normal, named)]
+        known = [verdict for *_, verdict in judged_pairs if verdict is not None]
         agree = sum(known)
         rows.append(
             {
                 "rule": rule,
-                "pairs joined": len(told),
+                "pairs joined": len(judged_pairs),
                 "with a domain of their own": len(known),
                 "one domain": agree,
                 "share": agree / len(known) if known else None,
             }
         )
         if rule == next(iter(NORMALS)):
-            strangers = [f"{one} | {other}" for one, other, verdict in told if verdict is False]
+            strangers = [f"{one} | {other}" for one, other, verdict in judged_pairs if verdict is False]
     return rows, strangers
 
 

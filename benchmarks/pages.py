@@ -57,7 +57,7 @@ def measured(address: str) -> dict[str, tuple[float, int]]:
     for _ in range(REPEATS):
         for kind, once in kinds.items():
             times[kind] += [once() for _ in range(REQUESTS)]
-    return {kind: (statistics.median(ms for ms, _ in each), each[-1][1]) for kind, each in times.items()}
+    return {kind: (statistics.median(ms for ms, _ in rounds), rounds[-1][1]) for kind, rounds in times.items()}
 
 
 def _timed(connection: http.client.HTTPConnection, path: str, body: bytes | None, kind: str) -> tuple[float, int]:

@@ -100,7 +100,7 @@ def side_by_side(home: Path, source: Path, bundle: str, size: int, workers: int,
             seconds["predicting"].append(sum(floor.map(predicted, share)) / workers)
             for name, file in files.items():
                 seconds[name].append(_timed(partial(_run, home, file, bundle, workers, executor)))
-    taken = {name: statistics.median(each) for name, each in seconds.items()}
+    taken = {name: statistics.median(times) for name, times in seconds.items()}
     floors = taken["decoding"] + taken["predicting"]
     rows: list[Row] = [
         {"what": name, "seconds": value, "µs a tender": 1e6 * value / size, "times the floors": value / floors}
@@ -187,10 +187,10 @@ def features(source: Path, bundle: str) -> ResultTable:
     builder = TableBuilder(loaded.columns_read("draft"), "draft")
     for at in range(0, len(texts), CHUNK):
         steps = _Steps(cost)
-        found = steps.taken("decoding and checking", decode_releases, texts[at : at + CHUNK], checked)
-        days = steps.taken("days of publication", publication_days, found.chunk.tenders)
-        steps.taken("columns", builder.add, found.chunk, days)
-        rows.add_releases(loaded, "draft", [0] * len(found.chunk), found.chunk, [()] * len(found.chunk))
+        read = steps.taken("decoding and checking", decode_releases, texts[at : at + CHUNK], checked)
+        days = steps.taken("days of publication", publication_days, read.chunk.tenders)
+        steps.taken("columns", builder.add, read.chunk, days)
+        rows.add_releases(loaded, "draft", [0] * len(read.chunk), read.chunk, [()] * len(read.chunk))
     table = builder.table()
     table = table.with_records(steps.taken("track records", track_record_lookup, loaded, table))
     for feature in loaded.weighed:
@@ -201,8 +201,8 @@ def features(source: Path, bundle: str) -> ResultTable:
     return ResultTable(
         title="Where the time goes, one thread",
         rows=[
-            {"step": name, "µs a tender": 1e6 * each / len(texts), "times decoding": each / floor}
-            for name, each in cost.items()
+            {"step": name, "µs a tender": 1e6 * seconds / len(texts), "times decoding": seconds / floor}
+            for name, seconds in cost.items()
         ],
     )
 
@@ -242,7 +242,7 @@ def flattened(source: Path, to: Path, days: bool = True) -> Path:
 
 
 def _dated(schema: pa.Schema, names: list[str]) -> pa.Schema:
-    return pa.schema([each.with_type(pa.date32()) if each.name in names else each for each in schema])
+    return pa.schema([field.with_type(pa.date32()) if field.name in names else field for field in schema])
 
 
 def decoded(block: Block) -> int:
@@ -252,15 +252,15 @@ def decoded(block: Block) -> int:
     return block.number
 
 
-def predicted(asked: tuple[str, int]) -> float:
+def predicted(work: tuple[str, int]) -> float:
     """Seconds that the boosters take for so many rows of the matrix that the made-up releases give."""
-    bundle, rows = asked
+    bundle, rows = work
     loaded = cached_bundle(bundle)
     made = [to_process(release) for release in made_tenders.releases(200)]
     cases = [scoring.case(loaded, process, "draft") for process in made]
-    ((_, found),) = scoring.predict_cases(cases)
+    ((_, prediction),) = scoring.predict_cases(cases)
     seconds = 0.0
-    for outcome, matrix in found.matrix.items():
+    for outcome, matrix in prediction.matrix.items():
         booster = loaded.boosters[loaded.part(outcome, "draft").outcome, "draft"]
         whole = np.tile(matrix, (rows // len(matrix) + 1, 1))[:rows]
         seconds += _timed(partial(booster.inplace_predict, whole, predict_type="margin"))
@@ -271,8 +271,8 @@ _decode = msgspec.json.Decoder(Tender).decode
 
 
 def _run(home: Path, source: Path, bundle: str, workers: int, executor: Executor) -> None:
-    asked = RunOptions(bundle=bundle, stage="draft")
-    run = PortfolioRun(source=source, out=home / "out.parquet", options=asked, format="parquet", workers=workers)
+    options = RunOptions(bundle=bundle, stage="draft")
+    run = PortfolioRun(source=source, out=home / "out.parquet", options=options, format="parquet", workers=workers)
     run_portfolio(run, executor)
 
 

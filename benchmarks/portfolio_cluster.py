@@ -114,7 +114,7 @@ def verdicts(runs: list[Measured], size: int, same: bool) -> ResultTable:
         (f"less than {MOST_TRAFFIC:.0%} of the input passes the scheduler", f"{most:.3%}", most < MOST_TRAFFIC),
         (f"two workers take at most {MOST_TIME} of the time of one", f"{ratio:.2f}", ratio <= MOST_TIME),
     ]
-    lines = [{"must hold": text, "found": found, "held": "yes" if held else "NO"} for text, found, held in wanted]
+    lines = [{"must hold": text, "found": figure, "held": "yes" if held else "NO"} for text, figure, held in wanted]
     return ResultTable(title="Shared files", rows=lines)
 
 

@@ -82,9 +82,9 @@ def scored(source: Path, out: Path) -> float:
 
 def ended(running: subprocess.Popen[bytes], seconds: float | None = None) -> None:
     """Waits for it. Raises TimeoutExpired after so many seconds; ends all if the command failed."""
-    said = running.communicate(timeout=seconds)[1]
+    errors = running.communicate(timeout=seconds)[1]
     if running.returncode:
-        raise SystemExit(said.decode())
+        raise SystemExit(errors.decode())
 
 
 def killed(source: Path, seconds: float, kills: int, chance: random.Random) -> Held:
@@ -122,16 +122,18 @@ def sprinkled(source: Path, share: float, chance: random.Random) -> list[Held]:
     good, bad = mix(source, mixed, share, chance)
     scored(mixed, out)
     table = pq.read_table(out)
-    told = {json.loads(line)["line"] for line in out.with_name(f"{out.name}.errors").open("rb")}
+    reported = {json.loads(line)["line"] for line in out.with_name(f"{out.name}.errors").open("rb")}
     kept = table.filter(pc.is_in(table["line"], pa.array(good)))
     where = ["file", "line"]
     same = kept.drop(where).equals(pq.read_table(source.with_name("whole.parquet")).drop(where))
-    silent = set(range(1, len(good) + len(bad) + 1)) - told - set(table["line"].to_pylist())
+    silent = set(range(1, len(good) + len(bad) + 1)) - reported - set(table["line"].to_pylist())
     kinds = len(set(bad.values()))
     return [
         Held("good rows scored as without the bad ones", f"{kept.num_rows:,} of {len(good):,}", same),
-        Held(f"bad rows of {kinds} kinds reported", f"{len(told & set(bad)):,} of {len(bad):,}", set(bad) <= told),
-        Held("good rows reported as bad", f"{len(told & set(good)):,}", not told & set(good)),
+        Held(
+            f"bad rows of {kinds} kinds reported", f"{len(reported & set(bad)):,} of {len(bad):,}", set(bad) <= reported
+        ),
+        Held("good rows reported as bad", f"{len(reported & set(good)):,}", not reported & set(good)),
         Held("rows neither scored nor reported", f"{len(silent):,}", not silent),
     ]
 

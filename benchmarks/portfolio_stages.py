@@ -52,22 +52,22 @@ def stages(home: Path, size: int, repeats: int) -> ResultTable:
         odd, text = _odd(flat, home / f"{stage}-odd.parquet"), home / f"{stage}.csv"
         csv.write_csv(pq.read_table(flat), text)
         files = {"JSON lines": lines, "Parquet": flat, "Parquet, 1 % odd": odd, "CSV": text}
-        taken = {name: _taken(list(blocks(each)), bundle, repeats) for name, each in files.items()}
-        costs = {name: 1e6 * each / size for name, each in taken.items()}
+        taken = {name: _taken(list(blocks(file)), bundle, repeats) for name, file in files.items()}
+        costs = {name: 1e6 * seconds / size for name, seconds in taken.items()}
         rows.append({"stage": stage, **costs, "JSON over Parquet": taken["JSON lines"] / taken["Parquet"]})
     return ResultTable(title=f"{size:,} tenders a stage, microseconds a tender, one process", rows=rows, notes=[])
 
 
 def _taken(cut: Sequence[Block], bundle: str, repeats: int) -> float:
     """Seconds of the processor for all blocks, the least of several turns."""
-    asked = RunOptions(bundle=bundle)
-    found = []
+    options = RunOptions(bundle=bundle)
+    times = []
     for _ in range(repeats):
         began = process_time()
         for block in cut:
-            score_block(asked, block)
-        found.append(process_time() - began)
-    return min(found)
+            score_block(options, block)
+        times.append(process_time() - began)
+    return min(times)
 
 
 def _odd(flat: Path, to: Path) -> Path:

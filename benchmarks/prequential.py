@@ -79,8 +79,8 @@ def all_known(published: Days, known: Days, y: Floats, day: int) -> Teaching:
 
 def mature_alone(published: Days, known: Days, y: Floats, day: int) -> Teaching:
     """Publications of which nearly all outcomes are known, each counted once."""
-    found = delays.teaching(published, known, y, day, 0.95)
-    return Teaching(found.rows, np.ones(len(found.rows)))
+    teaching = delays.teaching(published, known, y, day, 0.95)
+    return Teaching(teaching.rows, np.ones(len(teaching.rows)))
 
 
 RULES: Mapping[str, Rule] = {
@@ -92,7 +92,7 @@ RULES: Mapping[str, Rule] = {
 
 def windows(table: RegisterDataset, rule: Rule) -> list[Split]:
     """Every window before which enough may teach, with what may by the rule."""
-    found = []
+    windowed = []
     # A short history has windows too: the folds that its model is calibrated on forecast no next period.
     for part in rolling_splits(table, STEPS) if table.snapshot else window_splits(table, WINDOWS):
         if not tells_delay(table):
@@ -101,20 +101,20 @@ def windows(table: RegisterDataset, rule: Rule) -> list[Split]:
             may = rule(table.published, table.known, table.y, part.cut)
             by_rule = msgspec.structs.replace(part, train=may.rows, y=table.y[may.rows], weight=may.weight)
         if min(part.y.sum(), len(part.y) - part.y.sum(), by_rule.y.sum(), len(by_rule.y) - by_rule.y.sum()) >= FEWEST:
-            found.append(by_rule)
-    return found
+            windowed.append(by_rule)
+    return windowed
 
 
 def forecast(table: RegisterDataset, parts: Sequence[Split], recipe: Recipe, rows: int) -> Backtest:
     """The margins of every window, each by a model fitted on at most `rows` rows, the latest."""
-    params, found = recipe.register_params(table.register, table.outcome), []
+    params, tested_parts = recipe.register_params(table.register, table.outcome), []
     for number, part in enumerate(parts):
         chosen = latest(table, part, params, rows)
         own = tune_column_share(table, part, params, recipe.seed)
         booster = _fit(table, part, chosen, own, recipe.seed)
         margin = predict_margin(table, booster, part.test, own)
-        found.append((part.test, margin, np.full(len(part.test), number)))
-    tested, margin, number = (np.concatenate(each) for each in zip(*found, strict=True))
+        tested_parts.append((part.test, margin, np.full(len(part.test), number)))
+    tested, margin, number = (np.concatenate(pieces) for pieces in zip(*tested_parts, strict=True))
     return Backtest(rows=tested, margin=margin, split=number)
 
 
@@ -129,11 +129,11 @@ def floor(p: Floats) -> float:
     return float(np.mean([metrics.ece((rng.random(len(p)) < p).astype(float), p, ones) for _ in range(DRAWS)]))
 
 
-def figures(name: str, found: IntervalForecasts, windows_of: Numbers) -> Row:
+def figures(name: str, forecasts: IntervalForecasts, windows_of: Numbers) -> Row:
     """The figures of forecasts; `windows_of` numbers the window of each."""
-    y, p, ones = found.y, found.p, np.ones(len(found.y))
+    y, p, ones = forecasts.y, forecasts.p, np.ones(len(forecasts.y))
     least = floor(p)
-    by_window = [held(found, np.flatnonzero(windows_of == number)) for number in np.unique(windows_of)]
+    by_window = [held(forecasts, np.flatnonzero(windows_of == number)) for number in np.unique(windows_of)]
     sure = np.clip(p, 1e-6, 1 - 1e-6)
     return {
         "forecasts": name,
@@ -141,40 +141,40 @@ def figures(name: str, found: IntervalForecasts, windows_of: Numbers) -> Row:
         "rate": float(y.mean()),
         "mean": float(p.mean()),
         "ECE": metrics.ece(y, p, ones),
-        "of windows": ece_of_windows(found, windows_of),
+        "of windows": ece_of_windows(forecasts, windows_of),
         "floor": least,
-        "aim": max(AIMS.get(found.register, 0.0), MOST_OF_FLOOR * least),
+        "aim": max(AIMS.get(forecasts.register, 0.0), MOST_OF_FLOOR * least),
         "AUC": metrics.auc(y, p, ones),
         "log loss": -float(np.mean(y * np.log(sure) + (1 - y) * np.log(1 - sure))),
-        "bins of 15": round(held(found, np.arange(len(y))) * metrics.BINS),
+        "bins of 15": round(held(forecasts, np.arange(len(y))) * metrics.BINS),
         "of single windows": float(np.mean(by_window)),
-        "mean width": float((found.high - found.low).mean()),
+        "mean width": float((forecasts.high - forecasts.low).mean()),
     }
 
 
-def ece_of_windows(found: IntervalForecasts, windows_of: Numbers) -> float:
+def ece_of_windows(forecasts: IntervalForecasts, windows_of: Numbers) -> float:
     """The mean calibration error of single windows, by their cases: what errs up in one and down in the next shows."""
     total = 0.0
     for number in np.unique(windows_of):
         rows = np.flatnonzero(windows_of == number)
-        total += len(rows) * metrics.ece(found.y[rows], found.p[rows], np.ones(len(rows)))
+        total += len(rows) * metrics.ece(forecasts.y[rows], forecasts.p[rows], np.ones(len(rows)))
     return total / len(windows_of)
 
 
-def held(found: IntervalForecasts, rows: Numbers) -> float:
+def held(forecasts: IntervalForecasts, rows: Numbers) -> float:
     """The share of bins of some forecasts that their intervals hold."""
     inside = []
-    for bin_ in np.array_split(rows[np.argsort(found.p[rows], kind="stable")], metrics.BINS):
+    for bin_ in np.array_split(rows[np.argsort(forecasts.p[rows], kind="stable")], metrics.BINS):
         if len(bin_):
-            rate, p = found.y[bin_].mean(), found.p[bin_].mean()
+            rate, p = forecasts.y[bin_].mean(), forecasts.p[bin_].mean()
             slack = 1.96 * np.sqrt(max(p * (1 - p), 1e-9) / len(bin_))
-            inside.append(found.low[bin_].mean() - slack <= rate <= found.high[bin_].mean() + slack)
+            inside.append(forecasts.low[bin_].mean() - slack <= rate <= forecasts.high[bin_].mean() + slack)
     return float(np.mean(inside))
 
 
 def judged(case: Case, recipe: Recipe, rows: int, rules: Mapping[str, Rule]) -> ResultTable:
     """The table of one (register, outcome, stage)."""
-    table, found = case.data, []
+    table, result_rows = case.data, []
     for name, rule in rules.items():
         parts = windows(table, rule)
         if not parts:
@@ -182,14 +182,14 @@ def judged(case: Case, recipe: Recipe, rows: int, rules: Mapping[str, Rule]) -> 
         tested = forecast(table, parts, recipe, rows)
         served = calibrated_forecasts(table, tested, recipe.seed, recipe.resamples, rule)
         scored = tested.split > 0 if not table.snapshot and len(parts) > 1 else np.ones(len(tested.split), dtype=bool)
-        found.append(figures(name, served, tested.split[scored]))
+        result_rows.append(figures(name, served, tested.split[scored]))
         if name == SERVED:
             plain = expit(tested.margin[scored])
             still = msgspec.structs.replace(served, p=plain, low=plain, high=plain)
-            found.append(figures("level not followed", still, tested.split[scored]))
+            result_rows.append(figures("level not followed", still, tested.split[scored]))
     if table.snapshot:
-        found += beside_plain(table, recipe, rows)
-    return ResultTable(title=" ".join(case.name.values()), rows=found)
+        result_rows += beside_plain(table, recipe, rows)
+    return ResultTable(title=" ".join(case.name.values()), rows=result_rows)
 
 
 def beside_plain(table: RegisterDataset, recipe: Recipe, rows: int) -> list[Row]:
@@ -222,8 +222,8 @@ def _plain_margin(table: RegisterDataset, part: Split, seed: int) -> Floats:
     columns = [column for column, name in enumerate(table.names) if "month" not in name]
     data = xgb.DMatrix(table.x[part.train][:, columns], part.y, nthread=1)
     booster = xgb.train({**PLAIN, "seed": seed, "nthread": 1}, data, PLAIN_TREES)
-    found = booster.predict(xgb.DMatrix(table.x[part.test][:, columns]), output_margin=True)
-    return np.asarray(found, dtype=np.float64)
+    margin = booster.predict(xgb.DMatrix(table.x[part.test][:, columns]), output_margin=True)
+    return np.asarray(margin, dtype=np.float64)
 
 
 def verdict(tables: Sequence[ResultTable]) -> list[str]:

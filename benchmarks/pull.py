@@ -24,8 +24,8 @@ from tests.tenders.apis.stand_in import (
     Pulls,
     killed_pulls,
     made_register,
+    published_releases,
     serving,
-    told,
     without_amounts,
     written,
 )
@@ -60,7 +60,7 @@ def pulled(name: str, procedures: int, kills: int, seed: int) -> Row:
     days = max(1, procedures // 2_000)
     register = made_register(name, procedures, seed=seed, days=days)
     last = FIRST_DAY + timedelta(days=days)
-    expected = told(register, FIRST_DAY, last)
+    expected = published_releases(register, FIRST_DAY, last)
     faults = [fault for fault in FAULTS if fault not in STATED_WAITS] * 4 + list(STATED_WAITS)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -53,15 +53,17 @@ def compared(case: Case, recipe: Recipe, rows: int) -> ResultTable:
     table, params = case.data, recipe.register_params(case.data.register, case.data.outcome)
     most = max(len(latest(table, part, params, len(table.y))) for part in rolling_splits(table, STEPS))
     own = [tune_column_share(table, part, params, recipe.seed) for part in rolling_splits(table, STEPS)]
-    found = {}
+    results = {}
     for name, peer in PEERS.items():
         CONSOLE.print(f"  {name}", style="dim")
-        found[name] = forecasts(table, own, peer, recipe, rows)
+        results[name] = forecasts(table, own, peer, recipe, rows)
     if most > rows:
-        found[WHOLE] = forecasts(table, own, PEERS[SERVED], recipe, most)
-    draws = paired(list(found.values()))
-    figures = [row(name, each, found[SERVED], draws[:, [at, 0]]) for at, (name, each) in enumerate(found.items())]
-    title = " ".join(case.name.values()) + f": {len(found[SERVED].y):,} cases, fitted on up to {min(rows, most):,}"
+        results[WHOLE] = forecasts(table, own, PEERS[SERVED], recipe, most)
+    draws = paired(list(results.values()))
+    figures = [
+        row(name, result, results[SERVED], draws[:, [at, 0]]) for at, (name, result) in enumerate(results.items())
+    ]
+    title = " ".join(case.name.values()) + f": {len(results[SERVED].y):,} cases, fitted on up to {min(rows, most):,}"
     return ResultTable(title=title, rows=figures, notes=[verdict(figures)])
 
 
@@ -88,38 +90,43 @@ def forecasts(
         )
         parts.append((part.test, peer(task), np.full(len(part.test), number)))
     seconds = perf_counter() - started
-    tested, margin, number = (np.concatenate(each) for each in zip(*parts, strict=True))
+    tested, margin, number = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
     if peer in RULES:
         # A snapshot's forecasts keep their level, and a rule has none: it gets one, which moves no case past another.
         margin = margin + intercept_for_rate(margin, table.y[tested], np.ones(len(tested)), 1.0)
-    found = Backtest(rows=tested, margin=margin, split=number)
-    return _judged(table, found, recipe, seconds)
+    backtest = Backtest(rows=tested, margin=margin, split=number)
+    return _judged(table, backtest, recipe, seconds)
 
 
-def _judged(table: RegisterDataset, found: Backtest, recipe: Recipe, seconds: float) -> PeerForecasts:
-    result = calibrated_forecasts(table, found, recipe.seed, recipe.resamples)
-    scored = found.split > 0 if not table.snapshot and found.split.max() > 0 else np.ones(len(found.margin), dtype=bool)
+def _judged(table: RegisterDataset, backtest: Backtest, recipe: Recipe, seconds: float) -> PeerForecasts:
+    result = calibrated_forecasts(table, backtest, recipe.seed, recipe.resamples)
+    later = not table.snapshot and backtest.split.max() > 0
+    scored = backtest.split > 0 if later else np.ones(len(backtest.margin), dtype=bool)
     return PeerForecasts(
-        y=result.y, rank=found.margin[scored], p=result.p, cluster=clusters(table, found.rows[scored]), seconds=seconds
+        y=result.y,
+        rank=backtest.margin[scored],
+        p=result.p,
+        cluster=clusters(table, backtest.rows[scored]),
+        seconds=seconds,
     )
 
 
-def paired(found: Sequence[PeerForecasts]) -> Floats:
+def paired(models: Sequence[PeerForecasts]) -> Floats:
     """AUC of every peer on the same bootstrap samples of whole clusters: shape (draws, peers)."""
-    first = found[0]
-    assert all(len(each.y) == len(first.y) for each in found)
-    return np.array([list(_aucs(found, rows)) for rows in bootstrap(first.cluster, DRAWS, 0)])
+    first = models[0]
+    assert all(len(model.y) == len(first.y) for model in models)
+    return np.array([list(_aucs(models, rows)) for rows in bootstrap(first.cluster, DRAWS, 0)])
 
 
-def _aucs(found: Sequence[PeerForecasts], rows: NDArray[np.int64]) -> Iterator[float]:
+def _aucs(models: Sequence[PeerForecasts], rows: NDArray[np.int64]) -> Iterator[float]:
     ones = np.ones(len(rows))
-    return (metrics.auc(each.y[rows], each.rank[rows], ones) for each in found)
+    return (metrics.auc(model.y[rows], model.rank[rows], ones) for model in models)
 
 
-def row(name: str, each: PeerForecasts, served: PeerForecasts, draws: Floats) -> dict[str, object]:
+def row(name: str, peer: PeerForecasts, served: PeerForecasts, draws: Floats) -> dict[str, object]:
     """The figures of one peer; `draws` are its AUC and the served model's on the same bootstrap samples, (draws, 2)."""
-    ones = np.ones(len(each.y))
-    auc = metrics.auc(each.y, each.rank, ones)
+    ones = np.ones(len(peer.y))
+    auc = metrics.auc(peer.y, peer.rank, ones)
     other = name != SERVED
     return {
         "model": name,
@@ -127,11 +134,11 @@ def row(name: str, each: PeerForecasts, served: PeerForecasts, draws: Floats) ->
         "95 %": _interval(draws[:, 0]),
         "to XGBoost": auc - metrics.auc(served.y, served.rank, ones) if other else None,
         "of difference": _interval(draws[:, 0] - draws[:, 1]) if other else None,
-        "AP": metrics.average_precision(each.y, each.rank, ones),
-        "Brier": metrics.brier(each.y, each.p, ones),
-        "ECE": metrics.ece(each.y, each.p, ones),
-        "lift 5 %": metrics.lift(each.y, each.rank, 0.05),
-        "seconds": round(each.seconds, 1),
+        "AP": metrics.average_precision(peer.y, peer.rank, ones),
+        "Brier": metrics.brier(peer.y, peer.p, ones),
+        "ECE": metrics.ece(peer.y, peer.p, ones),
+        "lift 5 %": metrics.lift(peer.y, peer.rank, 0.05),
+        "seconds": round(peer.seconds, 1),
     }
 
 
@@ -142,7 +149,9 @@ def _interval(draws: Floats) -> tuple[float, float]:
 
 def ahead(figures: Sequence[dict[str, object]]) -> list[str]:
     """Peers whose difference to XGBoost lies above 0 with its whole interval."""
-    return [str(each["model"]) for each in figures if _low(each["of difference"]) > 0 and each["model"] != WHOLE]
+    return [
+        str(figure["model"]) for figure in figures if _low(figure["of difference"]) > 0 and figure["model"] != WHOLE
+    ]
 
 
 def _low(around: object) -> float:

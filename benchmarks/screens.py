@@ -107,16 +107,16 @@ def _environment() -> dict[str, str]:
 
 def faults(page: Page, axe: str, wide: bool = True) -> list[str]:
     """What is wrong with a page: a scroll bar below, and what axe finds."""
-    found = []
+    problems = []
     width, needed = page.evaluate("[window.innerWidth, document.documentElement.scrollWidth]")
     if wide and needed > width:
-        found.append(f"{needed} pixels wide on {width}")
+        problems.append(f"{needed} pixels wide on {width}")
     if axe:
         page.evaluate(axe)
-        found += page.evaluate(
+        problems += page.evaluate(
             "axe.run(document).then(r => r.violations.map(v => v.id + ': ' + v.nodes[0].html.slice(0, 120)))"
         )
-    return found
+    return problems
 
 
 def worklist(browser: Browser, address: str) -> dict[str, str]:
@@ -151,8 +151,8 @@ def look(browser: Browser, address: str, pages: dict[str, str], out: Path, axe: 
             page.goto(address + path)
             if way == "text-200":
                 page.add_style_tag(content="html { font-size: 200% !important }")
-            if found := faults(page, axe) if way != "no-scripts" else []:
-                problems[f"{name} at {way}"] = found
+            if wrong := faults(page, axe) if way != "no-scripts" else []:
+                problems[f"{name} at {way}"] = wrong
             page.screenshot(path=out / f"{name}-{way}.png", full_page=True)
         context.close()
     return problems
@@ -266,8 +266,8 @@ def main() -> int:
             for name in ("answer", "worklist"):
                 picture(browser, address, pages[name], options.pictures / f"{name}.png")
         browser.close()
-    for where, found in problems.items():
-        print(f"{where}: {'; '.join(found)}")
+    for where, wrong in problems.items():
+        print(f"{where}: {'; '.join(wrong)}")
     print(f"{len(problems)} pages with something wrong; pictures in {options.out}")
     return 1 if problems else 0
 

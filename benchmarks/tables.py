@@ -74,8 +74,8 @@ def write(name: str, tables: Sequence[ResultTable], options: argparse.Namespace)
 
 def provenance() -> str:
     """When, on which commit and on what machine figures were measured, as one line."""
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    commit = subprocess.run(asked, cwd=RESULTS.parent, capture_output=True, text=True, check=False).stdout.strip()
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    commit = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False).stdout.strip()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.machine()}, Python {platform.python_version()}"
     return f"Measured on {datetime.now(UTC):%Y-%m-%d} at commit {commit or 'unknown'}, on {machine}."

@@ -74,10 +74,10 @@ def poisson_interval(count: float) -> tuple[float, float]:
 def register_layer(bundle: Bundle) -> list[RegisterEstimate]:
     """What registers show of the factors, as a bundle has it. None of them holds a UK tender."""
     return [
-        RegisterEstimate(register=register, feature=effect.feature, outcome=outcome, log_odds=log_odds(each), rows=0)
+        RegisterEstimate(register=register, feature=effect.feature, outcome=outcome, log_odds=log_odds(odds), rows=0)
         for effect in bundle.manifest.effects
         for outcome, of_outcome in effect.outcomes.items()
-        for register, each in of_outcome.by_register.items()
+        for register, odds in of_outcome.by_register.items()
     ]
 
 
@@ -100,8 +100,10 @@ def forecasts(
     for _, test in grouped_folds(buyer_numbers(judged.cases), FOLDS, SEED):
         held_out = {buyer_name(judged.cases[row]) for row in test}
         others = [
-            UkHistory(each.register, [case for case in each.every if buyer_name(case) not in held_out], each.source)
-            for each in histories
+            UkHistory(
+                history.register, [case for case in history.every if buyer_name(case) not in held_out], history.source
+            )
+            for history in histories
         ]
         evidence = UkEvidence(book, others, registers)
         bundle = uk_bundle(*evidence.model(np.arange(len(book.cases))), book.case_history)
@@ -127,16 +129,16 @@ def buyer_name(case: LabelledTender) -> str:
 def strata_of(history: UkHistory, titles: Texts, forms: Mapping[int, str]) -> dict[str, Texts]:
     """The year, class, source and form of each blind case of a history."""
     codes = [case.tender.tender_risk.codes if case.tender.tender_risk else {} for case in history.cases]
-    found = {
+    columns = {
         "year": [str(case.published.year) for case in history.cases],
         "class": [title.partition(", published")[0] for title in titles],
-        "source": [each.get("source", "") for each in codes],
+        "source": [code.get("source", "") for code in codes],
         "form": [forms.get(case.row, "") for case in history.cases],
-        "category": [each.get("category", "") for each in codes],
+        "category": [code.get("category", "") for code in codes],
         "term": [term_band(case) for case in history.cases],
         "applicants": [count_band(case.tender.tender.number_of_tenderers) for case in history.cases],
     }
-    return {name: np.array(labels) for name, labels in found.items() if any(labels)}
+    return {name: np.array(labels) for name, labels in columns.items() if any(labels)}
 
 
 def term_band(case: LabelledTender) -> str:
@@ -181,32 +183,32 @@ def stratum_rows(judged: Judged) -> Iterator[Row]:
 def notes(judged: Judged) -> list[str]:
     """The mean beside the rate, and the order, in sentences."""
     ones = np.ones(len(judged.y))
-    found = metrics.compute_metrics(judged.y, judged.p, judged.buyer)
-    low, high = found.auc_ci
+    measures = metrics.compute_metrics(judged.y, judged.p, judged.buyer)
+    low, high = measures.auc_ci
     gap = float(judged.p.mean() - judged.y.mean())
     order = "order is not proven" if low <= 0.5 <= high else "better than a coin" if low > 0.5 else "worse than a coin"
     base = metrics.brier(judged.y, np.full(len(judged.y), judged.y.mean()), ones)
     return [
         f"Mean forecast {judged.p.mean():.1%}, rate {judged.y.mean():.1%}: {100 * gap:+.1f} points, "
         f"{'within' if abs(gap) <= WITHIN else 'not within'} one point.",
-        f"AUC {found.auc:.3f} ({low:.3f} to {high:.3f}, by buyer) on {found.positives} of {found.n}: {order}.",
-        f"Brier score {found.brier:.4f}; that of the rate of these very rows is {base:.4f}.",
+        f"AUC {measures.auc:.3f} ({low:.3f} to {high:.3f}, by buyer) on {measures.positives} of {measures.n}: {order}.",
+        f"Brier score {measures.brier:.4f}; that of the rate of these very rows is {base:.4f}.",
     ]
 
 
 def call_off_rows(file: Path) -> Iterator[Row]:
     """Digital call-offs by half-year of their call: how many ends were told, and two rates of no award."""
     cells = read_cells(file, {}, {"published": as_text, "status": as_text}).columns
-    days, status = np.array([str(day) for day in cells["published"]]), np.array([str(each) for each in cells["status"]])
+    days, status = np.array([str(day) for day in cells["published"]]), np.array([str(cell) for cell in cells["status"]])
     halves = np.array([f"{day[:4]}, {'first' if day[5:7] < '07' else 'second'} half" for day in days])
-    failed, told = np.isin(status, ("cancelled", "unsuccessful")), status != "closed"
+    failed, resolved = np.isin(status, ("cancelled", "unsuccessful")), status != "closed"
     for half in np.unique(halves):
         rows = halves == half
         yield {
             "published": str(half),
             "call-offs": int(rows.sum()),
-            "told": float(told[rows].mean()),
-            "no award, of those told": float(failed[rows].sum() / max(told[rows].sum(), 1)),
+            "told": float(resolved[rows].mean()),
+            "no award, of those told": float(failed[rows].sum() / max(resolved[rows].sum(), 1)),
             "no award, of all": float(failed[rows].mean()),
         }
 

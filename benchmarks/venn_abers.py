@@ -29,21 +29,21 @@ def venn_abers(score: Floats, y: Floats, test: Floats) -> tuple[Floats, Floats]:
         axis=1,
         return_inverse=True,
     )
-    found = np.array(list(_both(places, positive, cases, below, above)))
-    low, high = found[back.ravel()].T
+    bounds = np.array(list(_both(places, positive, cases, below, above)))
+    low, high = bounds[back.ravel()].T
     return low, high
 
 
 def _blocks(positive: Floats, cases: Floats) -> Blocks:
     """Pool adjacent violators from the left, remembering the last block at every place."""
-    found: Blocks = []
+    blocks: Blocks = []
     for at in range(len(cases)):
         total, n, beyond = float(positive[at]), float(cases[at]), at - 1
-        while beyond >= 0 and found[beyond][0] * n >= total * found[beyond][1]:
-            more, many, further = found[beyond]
+        while beyond >= 0 and blocks[beyond][0] * n >= total * blocks[beyond][1]:
+            more, many, further = blocks[beyond]
             total, n, beyond = total + more, n + many, further
-        found.append((total, n, beyond))
-    return found
+        blocks.append((total, n, beyond))
+    return blocks
 
 
 def _both(

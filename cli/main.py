@@ -117,9 +117,9 @@ def check(
     from portfolio.coverage import check as check_source
 
     with as_path(file) as source, working(f"reading {file}"):
-        found = check_source(source)
-    print_json(found) if json else output.print_check(out, found)
-    if found.refused:
+        checked = check_source(source)
+    print_json(checked) if json else output.print_check(out, checked)
+    if checked.refused:
         raise typer.Exit(DataError.exit_code)
 
 
@@ -129,12 +129,12 @@ def outcomes(file: File, json: Json = False) -> None:
     from tenders.outcomes import tender_outcomes
 
     # All are read before the first is printed, as by score; and relaunches are looked for among all.
-    found = tender_outcomes(read_processes(file))
+    endings = tender_outcomes(read_processes(file))
     if not json:
-        output.print_outcomes(out, found)
+        output.print_outcomes(out, endings)
         return
-    for each in found:
-        print_json(each)
+    for ending in endings:
+        print_json(ending)
 
 
 @app.command()

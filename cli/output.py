@@ -181,10 +181,11 @@ def print_check(out: Console, report: CheckReport) -> None:
     """What is wrong, what each tender lacks, and what the fields of each publisher allow."""
     from portfolio.coverage import by_share
 
-    for found in report.problems[:MAX_CHECKED]:
-        row = " ".join(part for part in (found.file, f"line {found.line}" if found.line else "") if part)
-        remedy = f". {found.remedy}" if found.remedy else ""
-        out.print(f"[bold]wrong[/bold]  {escape(found.path or found.place or '/')}: {escape(found.problem + remedy)}")
+    for problem in report.problems[:MAX_CHECKED]:
+        row = " ".join(part for part in (problem.file, f"line {problem.line}" if problem.line else "") if part)
+        remedy = f". {problem.remedy}" if problem.remedy else ""
+        where = problem.path or problem.place or "/"
+        out.print(f"[bold]wrong[/bold]  {escape(where)}: {escape(problem.problem + remedy)}")
         out.print(f"       [dim]{escape(row)}[/dim]")
     if more := len(report.problems[MAX_CHECKED:]) + report.unlisted:
         out.print(f"  and {more:,} more; --json lists them")
@@ -195,8 +196,8 @@ def print_check(out: Console, report: CheckReport) -> None:
         reached = ", ".join(f"{count:,} at {stage}" for stage, count in publisher.stages.items())
         out.print(f"[bold]{escape(publisher.publisher)}[/bold]: {publisher.tenders:,} tenders; {reached}")
         outcomes = Table("outcome", "told of", "occurred")
-        for told in publisher.outcomes:
-            outcomes.add_row(told.outcome, f"{told.known:,} ({told.share:.0%})", f"{told.occurred:,}")
+        for outcome in publisher.outcomes:
+            outcomes.add_row(outcome.outcome, f"{outcome.known:,} ({outcome.share:.0%})", f"{outcome.occurred:,}")
         out.print(outcomes)
         table = Table("known of", "draft", "bids_in", "awarded", Column("path", overflow="fold"))
         groups = by_share(publisher)
@@ -225,22 +226,22 @@ def _print_missing(out: Console, tenders: Sequence[CheckedTender]) -> None:
             out.print(f"    {path}  [dim]{', '.join(labels)}[/dim]")
 
 
-def print_outcomes(out: Console, found: Sequence[TenderOutcome]) -> None:
+def print_outcomes(out: Console, outcomes: Sequence[TenderOutcome]) -> None:
     """How many tenders ended in each way, then each tender: first what failed, then what is doubtful, then the rest."""
     kinds = Table("kind", "tenders", "no award", "early end", "single bid")
     for kind in (*ENDINGS, None):
-        group = [each for each in found if each.kind == kind]
+        group = [outcome for outcome in outcomes if outcome.kind == kind]
         if group:
             names = ("no_award", "early_end", "single_bid")
-            counts = (f"{sum(getattr(each, name) is True for each in group):,}" for name in names)
+            counts = (f"{sum(getattr(outcome, name) is True for outcome in group):,}" for name in names)
             kinds.add_row(_kind(kind), f"{len(group):,}", *counts)
     out.print(kinds)
     order = {kind: i for i, kind in enumerate(ENDINGS)}
-    for each in sorted(found, key=lambda one: (order.get(one.kind or "", len(order)), not one.warnings)):
-        out.print(f"[bold]{escape(each.ocid or 'tender')}[/bold]  {_labels(each)}")
-        _print_why(out, each, "    ")
-        if each.kind == "part" or len({(lot.kind, lot.early_end, lot.performance) for lot in each.lots}) > 1:
-            for lot in each.lots:
+    for outcome in sorted(outcomes, key=lambda one: (order.get(one.kind or "", len(order)), not one.warnings)):
+        out.print(f"[bold]{escape(outcome.ocid or 'tender')}[/bold]  {_labels(outcome)}")
+        _print_why(out, outcome, "    ")
+        if outcome.kind == "part" or len({(lot.kind, lot.early_end, lot.performance) for lot in outcome.lots}) > 1:
+            for lot in outcome.lots:
                 out.print(f"    lot {escape(str(lot.lot))}: {_labels(lot)}")
                 _print_why(out, lot, "        ")
 

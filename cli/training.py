@@ -66,5 +66,5 @@ def _served(needed: bool) -> Bundle | None:
 def judged(parts: Mapping[str, str]) -> Iterator[str]:
     """How parts, such as own/no_award/draft, were judged, in sentences: those that were judged alike in one."""
     for how in dict.fromkeys(parts.values()):
-        alike = [part.replace("/", " ") for part, each in parts.items() if each == how]
+        alike = [part.replace("/", " ") for part, way in parts.items() if way == how]
         yield f"{' and '.join(alike)}: judged {how}."

@@ -43,9 +43,9 @@ def features() -> str:
     for theme in THEMES:
         parts.append(f"## {theme.capitalize()}")
         parts += [
-            f"### {each.name}\n\n*{each.label}*, {_facts(each)}.\n\n{_rule(each)}"
-            for each in catalogue().values()
-            if each.theme == theme and each.name not in of_keys
+            f"### {feature.name}\n\n*{feature.label}*, {_facts(feature)}.\n\n{_rule(feature)}"
+            for feature in catalogue().values()
+            if feature.theme == theme and feature.name not in of_keys
         ]
     parts += ["## Cases under a key", *_measures_of_keys()]
     return "\n\n".join(parts) + "\n"
@@ -89,11 +89,11 @@ def form() -> str:
         "| key | what | kind | stage | OCDS path |",
         "|---|---|---|---|---|",
     ]
-    for each in FIELDS:
-        kind = " / ".join(f"`{choice}`" for choice in each.choices) or each.kind.replace("_", "/")
-        unit = f", {each.unit}" if each.unit else ""
-        note = f". {each.help}" if each.help and not each.choices else ""
-        lines.append(f"| `{each.name}` | {each.label}{note} | {kind}{unit} | {each.stage} | `{each.path}` |")
+    for field in FIELDS:
+        kind = " / ".join(f"`{choice}`" for choice in field.choices) or field.kind.replace("_", "/")
+        unit = f", {field.unit}" if field.unit else ""
+        note = f". {field.help}" if field.help and not field.choices else ""
+        lines.append(f"| `{field.name}` | {field.label}{note} | {kind}{unit} | {field.stage} | `{field.path}` |")
     return "\n".join(lines) + "\n"
 
 

@@ -58,14 +58,14 @@ def licence(name: str) -> str:
         return UNKNOWN
     if expression := stated.get("License-Expression"):
         return str(expression)
-    classifiers = [each for each in stated.get_all("Classifier") or [] if each.startswith("License ::")]
-    names = [each.rpartition(" :: ")[2] for each in classifiers]
+    classifiers = [text for text in stated.get_all("Classifier") or [] if text.startswith("License ::")]
+    names = [classifier.rpartition(" :: ")[2] for classifier in classifiers]
     # Some packages put the whole text into the field.
     field = (stated.get("License") or "").strip()
     return "; ".join(names) or (field if "\n" not in field else field.splitlines()[0].strip())
 
 
-def bill(found: list[Package]) -> dict[str, Any]:
+def bill(installed: list[Package]) -> dict[str, Any]:
     """The bill of materials."""
     product = metadata.metadata("tender-risk")
     return {
@@ -83,35 +83,35 @@ def bill(found: list[Package]) -> dict[str, Any]:
         "components": [
             {
                 "type": "library",
-                "bom-ref": each.purl,
-                "name": each.name,
-                "version": each.version,
-                "purl": each.purl,
-                "licenses": [{"license": {"name": each.licence}}] if each.licence else [],
+                "bom-ref": package.purl,
+                "name": package.name,
+                "version": package.version,
+                "purl": package.purl,
+                "licenses": [{"license": {"name": package.licence}}] if package.licence else [],
                 "externalReferences": [
                     {
                         "type": "distribution",
-                        "url": each.purl,
-                        "hashes": [{"alg": "SHA-256", "content": digest} for digest in each.digests],
+                        "url": package.purl,
+                        "hashes": [{"alg": "SHA-256", "content": digest} for digest in package.digests],
                     }
                 ],
             }
-            for each in found
+            for package in installed
         ],
     }
 
 
 def main(folder: Path) -> None:
     """Writes both files into a folder."""
-    found = packages()
+    installed = packages()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sbom.json").write_text(json.dumps(bill(found), indent=1) + "\n", encoding="utf-8")
+    (folder / "sbom.json").write_text(json.dumps(bill(installed), indent=1) + "\n", encoding="utf-8")
     with (folder / "licences.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["package", "version", "licence"])
-        writer.writerows((each.name, each.version, each.licence) for each in found)
-    unknown = sum(not each.licence for each in found)
-    print(f"{len(found)} packages in {folder}; of {unknown} the licence is not stated here")
+        writer.writerows((package.name, package.version, package.licence) for package in installed)
+    unknown = sum(not package.licence for package in installed)
+    print(f"{len(installed)} packages in {folder}; of {unknown} the licence is not stated here")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```console\n(.*?)^```", re.M | re.S)
 
 def refreshed(page: str) -> str:
     """The page with the output of its commands, run at the top of the checkout."""
-    return BLOCK.sub(lambda found: "```console\n" + "".join(map(_ran, _commands(found[1]))) + "```", page)
+    return BLOCK.sub(lambda match: "```console\n" + "".join(map(_ran, _commands(match[1]))) + "```", page)
 
 
 def _commands(body: str) -> list[str]:

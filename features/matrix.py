@@ -39,7 +39,7 @@ class TableFeatures(msgspec.Struct, frozen=True):
     def of(cls, stage: Stage, features: Iterable[Feature] | None = None) -> TableFeatures:
         """Those of the features that can be known at a stage; by default of all that training offers to a model."""
         offered = trained_at(stage) if features is None else features
-        return cls(stage, tuple(each for each in offered if is_known_at(each, stage)))
+        return cls(stage, tuple(feature for feature in offered if is_known_at(feature, stage)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ class TableFeatures(msgspec.Struct, frozen=True):
     def that_differ(self, table: TenderTable) -> TableFeatures:
         """Those that differ between the tenders of a table."""
         columns = feature_values(self.features, table).T
-        kept = (each for each, values in zip(self.features, columns, strict=True) if len(np.unique(values)) > 1)
+        kept = (feature for feature, values in zip(self.features, columns, strict=True) if len(np.unique(values)) > 1)
         return msgspec.structs.replace(self, features=tuple(kept))
 
     def table(

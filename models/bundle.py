@@ -181,11 +181,11 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def layers(self, feature: str, outcomes: Collection[str]) -> tuple[Layer, ...]:
         """Where the weight of a feature comes from, in the models of some outcomes."""
         effect = self.effect_of(feature)
-        found = {layer for o in outcomes if effect and o in effect.outcomes for layer in effect.outcomes[o].layers}
+        layers = {layer for o in outcomes if effect and o in effect.outcomes for layer in effect.outcomes[o].layers}
         if any(feature in part.features for part in self.manifest.parts if part.outcome in outcomes):
             # Its trees learnt from the UK's cases, those of other bundles from registers.
-            found.add("cases" if self.manifest.effects or self.manifest.register == "uk" else "registers")
-        return tuple(layer for layer in LAYERS if layer in found)
+            layers.add("cases" if self.manifest.effects or self.manifest.register == "uk" else "registers")
+        return tuple(layer for layer in LAYERS if layer in layers)
 
     def joint_booster(self, parts: Sequence[ModelPart]) -> xgb.Booster | None:
         """One booster that gives the margins of several parts, a column each; None if it cannot be made.
@@ -224,7 +224,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The fields of the form, by key, that can move its failure probability at some stage."""
         names = {name for part in self.manifest.parts if part.outcome in FAILURE_OUTCOMES for name in part.features}
         for effect in self.manifest.effects:
-            if any(each.coefficient and o in FAILURE_OUTCOMES for o, each in effect.outcomes.items()):
+            if any(of_outcome.coefficient and o in FAILURE_OUTCOMES for o, of_outcome in effect.outcomes.items()):
                 names |= set(effect.reads)
         measures = [feature.measure for feature in self.weighed if feature.name in names]
         return keys_read(columns_asked([*measures, *([placement] if self.manifest.rates else [])], STAGES[-1]))

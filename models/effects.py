@@ -143,9 +143,9 @@ class EffectTable(msgspec.Struct, frozen=True, kw_only=True):
                 np.array([np.inf if effect.most is None else effect.most for effect in effects]),
             ),
             centre=np.array([effect.centre for effect in effects], dtype=np.float64).T,
-            coefficient={outcome: _floats([each.coefficient for each in known]) for outcome, known in of.items()},
-            spread={outcome: _floats([each.spread for each in known]) for outcome, known in of.items()},
-            only_large={outcome: np.array([each.only_large for each in known]) for outcome, known in of.items()},
+            coefficient={outcome: _floats([effect.coefficient for effect in known]) for outcome, known in of.items()},
+            spread={outcome: _floats([effect.spread for effect in known]) for outcome, known in of.items()},
+            only_large={outcome: np.array([effect.only_large for effect in known]) for outcome, known in of.items()},
         )
 
     def parts(self, values: Floats, large: Floats) -> EffectParts:

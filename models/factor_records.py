@@ -85,7 +85,7 @@ def factor_records() -> Mapping[str, FactorRecord]:
     cases = [case for case in every if _counts(case)]
     records = TrackRecords(cases=Categorical.by_identity([history.as_of(case.published) for case in cases]))
     tables = {stage: of_tenders([case.as_of(stage) for case in cases], stage, records=records) for stage in STAGES}
-    found = {}
+    by_feature = {}
     for feature, spec in factor_features():
         values = feature.measure(tables[spec.counted_at or feature.stage]).tolist()
         known = [
@@ -93,8 +93,8 @@ def factor_records() -> Mapping[str, FactorRecord]:
             for case, value in zip(cases, values, strict=True)
             if not math.isnan(value)
         ]
-        found[feature.name] = factor_record(spec.seen_with, known)
-    return found
+        by_feature[feature.name] = factor_record(spec.seen_with, known)
+    return by_feature
 
 
 def factor_record(seen_with: SeenWith, cases: Sequence[FactorCase]) -> FactorRecord:

@@ -137,7 +137,7 @@ def _answers(stage: Stage) -> Mapping[str, Mapping[State, Factor]]:
     """Each factor in each state, made once, so that a score only picks."""
     states: tuple[State, ...] = ("shown", "absent", "unknown")
     return {
-        feature.name: {each: _factor(feature, spec, each, stage) for each in states}
+        feature.name: {answer: _factor(feature, spec, answer, stage) for answer in states}
         for feature, spec in factor_features()
     }
 

@@ -107,9 +107,9 @@ def follow(seen: Known, day: int, start: Level, rule: Rule = teaching) -> Level:
 
     What is known teaches by the `rule`; others than the default are for comparison (`benchmarks.prequential`).
     """
-    found = rule(seen.published, seen.known, seen.y, day)
-    new = (seen.published[found.rows] >= start.day) & ~np.isnan(seen.logit[found.rows])
-    rows, weight = found.rows[new], found.weight[new]
+    taught = rule(seen.published, seen.known, seen.y, day)
+    new = (seen.published[taught.rows] >= start.day) & ~np.isnan(seen.logit[taught.rows])
+    rows, weight = taught.rows[new], taught.weight[new]
     shared = _shared_fate(seen, rows, weight) if len(rows) else 1.0
     level = start
     for first, of in _by_month(seen.published[rows], start.day):

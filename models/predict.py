@@ -273,7 +273,7 @@ def difference_bounds(predicted: Predictions) -> Floats:
 
     Both are drawn under the same resamples: what is uncertain of both alike leaves their difference alone.
     """
-    margin = {outcome: each for outcome, each in predicted.margin.items() if outcome in FAILURE_OUTCOMES}
+    margin = {outcome: values for outcome, values in predicted.margin.items() if outcome in FAILURE_OUTCOMES}
     drawn = _failure_draws(predicted.bundle, predicted.table.stage, margin, len(predicted.table))
     drawn[predicted.no_bid] = 1.0
     bounds: Floats = np.percentile((drawn - drawn[0]).astype(np.float64), INTERVAL, axis=1).T

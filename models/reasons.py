@@ -167,7 +167,7 @@ def unknowns(bundle: Bundle, values: Values, stage: Stage) -> Iterator[Unknown]:
 def _failure(margins: Mapping[str, Margins], without: Collection[str]) -> float:
     """The failure probability with the contributions of some features taken away."""
     by_outcome = {
-        outcome: each.calibration.probability(each.margin - sum(each.contributions.get(name, 0.0) for name in without))
-        for outcome, each in margins.items()
+        outcome: part.calibration.probability(part.margin - sum(part.contributions.get(name, 0.0) for name in without))
+        for outcome, part in margins.items()
     }
     return failure_probability(by_outcome.get("no_award", 0.0), by_outcome.get("early_end", 0.0))

@@ -181,11 +181,11 @@ def _explained(one: Case, predicted: Predictions) -> Score:
     known = (None if math.isnan(value) else value for value in predicted.feature_values[0].tolist())
     values = dict(zip(weighed, known, strict=True))
     margins = margins_of(predicted)
-    found = tuple(reasons(one.bundle, margins, values, predicted.table, one.process))
+    top_reasons = tuple(reasons(one.bundle, margins, values, predicted.table, one.process))
     return msgspec.structs.replace(
         Scores.of(predicted).score(0, one),
-        reasons=found,
-        factors=factors(one.bundle, predicted.table, {reason.feature: reason.effect for reason in found}),
+        reasons=top_reasons,
+        factors=factors(one.bundle, predicted.table, {reason.feature: reason.effect for reason in top_reasons}),
         unknown=tuple(unknowns(one.bundle, values, one.stage)),
     )
 

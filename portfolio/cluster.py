@@ -213,9 +213,9 @@ class _ClusterExecutor(Executor):
         try:
             files.write_whole(shared.probe, shared.secret.encode())
             answers = self._client.run(probe_files, shared, on_error="return").values()
-            found = [each if isinstance(each, ProbeResult) else ProbeResult(why=f"{each}") for each in answers]
-            written += [locate(each.written) for each in found if each.written]
-            if why := next((each.why for each in found if each.why), None):
+            probes = [probe if isinstance(probe, ProbeResult) else ProbeResult(why=f"{probe}") for probe in answers]
+            written += [locate(probe.written) for probe in probes if probe.written]
+            if why := next((probe.why for probe in probes if probe.why), None):
                 return why
             same = all(path.read_bytes() == shared.secret.encode() for path in written)
         except OSError as error:
@@ -247,9 +247,9 @@ class _ClusterExecutor(Executor):
     def _complete(self, future: Future[Any], path: AnyPath | None, kept: list[str], remote: Any) -> None:
         from distributed.scheduler import KilledWorker
 
-        for each in kept:
+        for place in kept:
             with suppress(OSError):
-                locate(each).unlink()
+                locate(place).unlink()
         if remote.cancelled():
             self._fail(future, "the scheduler is gone")
             return

@@ -113,24 +113,24 @@ def check(source: Path) -> CheckReport:
     counts: dict[str, _Counts] = defaultdict(_Counts)
     refused = unlisted = 0
     for file, row in _rows(source):
-        found = row.problems
+        wrong = row.problems
         if row.process:
             try:
                 counts[_publisher(row.process)].add(row.process)
                 if len(listed) < MAX_LISTED:
                     listed.append(checked_tender(row.process))
             except DataError as error:
-                found = tuple(error.problems)
-        refused += bool(found)
+                wrong = tuple(error.problems)
+        refused += bool(wrong)
         room = MAX_PROBLEMS - len(problems)
         problems += [
             FoundProblem(file=file, line=row.line, place=row.place, path=p.path, problem=p.problem, remedy=p.remedy)
-            for p in found[:room]
+            for p in wrong[:room]
         ]
-        unlisted += len(found[room:])
+        unlisted += len(wrong[room:])
     coverage = tuple(counts[name].coverage(name) for name in sorted(counts) if counts[name].tenders)
     return CheckReport(
-        tenders=sum(each.tenders for each in coverage),
+        tenders=sum(publisher.tenders for publisher in coverage),
         refused=refused,
         problems=tuple(problems),
         unlisted=unlisted,
@@ -179,7 +179,7 @@ class _Counts:
         self.tenders = 0
         self._reached = dict.fromkeys(STAGES, 0)
         self._known: dict[Stage, dict[str, int]] = {stage: defaultdict(int) for stage in STAGES}
-        self._told, self._occurred = dict.fromkeys(OUTCOMES, 0), dict.fromkeys(OUTCOMES, 0)
+        self._resolved, self._occurred = dict.fromkeys(OUTCOMES, 0), dict.fromkeys(OUTCOMES, 0)
         self._pending: dict[Stage, list[Tender]] = {stage: [] for stage in STAGES}
 
     def add(self, process: Process) -> None:
@@ -192,7 +192,7 @@ class _Counts:
         self.tenders += 1
         for name in OUTCOMES:
             value = getattr(ended, name)
-            self._told[name] += value is not None
+            self._resolved[name] += value is not None
             self._occurred[name] += value is True
         for stage, tender in seen.items():
             self._pending[stage].append(tender)
@@ -220,8 +220,8 @@ class _Counts:
             outcomes=tuple(
                 OutcomeCoverage(
                     outcome=name,
-                    known=self._told[name],
-                    share=self._told[name] / self.tenders,
+                    known=self._resolved[name],
+                    share=self._resolved[name] / self.tenders,
                     occurred=self._occurred[name],
                 )
                 for name in OUTCOMES

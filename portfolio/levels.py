@@ -62,12 +62,12 @@ def moves(bundle: Bundle, ended: Iterable[Ended], outcomes: tuple[str, ...]) -> 
     by_register: dict[str, list[Ended]] = {}
     for one in ended:
         by_register.setdefault(one.register, []).append(one)
-    found = []
+    level_moves = []
     for register, tenders in sorted(by_register.items()):
         own = bundle.registers.get(register, bundle)
         level = _level(own, tenders)
         if level.cases:
-            found += [
+            level_moves += [
                 LevelMove(
                     register=register,
                     outcome=outcome,
@@ -79,7 +79,7 @@ def moves(bundle: Bundle, ended: Iterable[Ended], outcomes: tuple[str, ...]) -> 
                 for outcome in outcomes
                 if any(part.outcome == outcome for part in own.manifest.parts)
             ]
-    return found
+    return level_moves
 
 
 def _level(own: Bundle, tenders: list[Ended]) -> Level:
@@ -107,7 +107,7 @@ def of_notices(bundle: Bundle, path: Path) -> list[LevelMove]:
             days = [case.published for case in some]
             table = of_tenders([case.as_of("draft") for case in some], "draft", days)
             p = predict(own, table, only=OF_NOTICES).of("no_award")
-            ended += [_of_case(register, case, float(each)) for case, each in zip(some, p, strict=True)]
+            ended += [_of_case(register, case, float(forecast)) for case, forecast in zip(some, p, strict=True)]
     return moves(bundle, ended, OF_NOTICES)
 
 

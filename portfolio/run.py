@@ -164,10 +164,10 @@ def _at_level(run: PortfolioRun, outcomes: Path, executor: Executor) -> RunOptio
         plain = msgspec.structs.replace(run.options, explain=False)
         calls = ((block, (score_block, plain, block)) for block in _blocks(run, ()))
         tables = (pa.ipc.open_file(content).read_all() for _, content in completed(executor, run.workers, calls))
-        found = levels.of_table(bundle, _outcomes_table(outcomes), tables)
+        new_levels = levels.of_table(bundle, _outcomes_table(outcomes), tables)
     else:
-        found = levels.of_notices(bundle, outcomes)
-    return msgspec.structs.replace(run.options, levels=tuple(found))
+        new_levels = levels.of_notices(bundle, outcomes)
+    return msgspec.structs.replace(run.options, levels=tuple(new_levels))
 
 
 def _check_output(run: PortfolioRun) -> None:

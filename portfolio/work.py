@@ -316,8 +316,10 @@ def _read_releases(
     explained, and fields that no score needs are not checked. Raises UnreachableError as `read_rows` does.
     """
     models, scored = _Models(bundle), ScoredRows("")
-    known = [(each, stage) for each in _without_history(bundle) for stage in STAGES if each.failure_outcomes(stage)]
-    checked = frozenset.intersection(*(scored.checked(each, stage) for each, stage in known))
+    known = [
+        (member, stage) for member in _without_history(bundle) for stage in STAGES if member.failure_outcomes(stage)
+    ]
+    checked = frozenset.intersection(*(scored.checked(member, stage) for member, stage in known))
     if watch:
         checked = NO_FIELDS  # Whoever watches gets valid releases.
     today = dates.today()
@@ -337,7 +339,7 @@ def _read_releases(
                 for release in releases
             ]
             for number in dict.fromkeys(number for number in numbers if number is not None):
-                selected = [each == number for each in numbers]
+                selected = [of_row == number for of_row in numbers]
                 yield _release_chunk(read, decoded, settled, selected, models[number])
             if None in numbers:
                 together = [number is not None for number in numbers]
@@ -352,7 +354,7 @@ def _read_releases(
 
 def _without_history(bundle: Bundle) -> list[Bundle]:
     """The bundles of which tenders need not be held."""
-    return [each for each in (bundle, *bundle.registers.values()) if not each.histories]
+    return [member for member in (bundle, *bundle.registers.values()) if not member.histories]
 
 
 def _add_releases(scored: ScoredRows, chunk: ReleaseChunk) -> list[Row]:
@@ -371,7 +373,7 @@ def _add_releases(scored: ScoredRows, chunk: ReleaseChunk) -> list[Row]:
 
 def _add_chunk(scored: ScoredRows, chunk: ReleaseChunk) -> None:
     bundle, stage, limits = chunk.model
-    warnings = [(*each, *limits) for each in chunk.warnings] if limits else list(chunk.warnings)
+    warnings = [(*own, *limits) for own in chunk.warnings] if limits else list(chunk.warnings)
     for row in chunk.may_have_ended:
         warnings[row] = (*chunk.warnings[row], *remarks(Process.of_tender(chunk.tenders.tenders[row])), *limits)
     scored.add_releases(bundle, stage, chunk.lines, chunk.tenders, warnings)

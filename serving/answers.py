@@ -104,9 +104,9 @@ def _answered(action: Action, raw: bytes) -> Response:
         content, scores = ANSWERS[action](raw, served_bundle())
     except TenderRiskError as error:
         return error_response(error)
-    for each in content if isinstance(content, list) else [content]:
-        if isinstance(each, Score):
-            metering.count_score(each)
+    for scored in content if isinstance(content, list) else [content]:
+        if isinstance(scored, Score):
+            metering.count_score(scored)
     answer = json_response(content)
     noting.note_answer(action, raw, scores, bytes(answer.body), bundle_identity())
     shadow.offer(action, raw, content)
@@ -123,7 +123,7 @@ def many_answer(raw: bytes, bundle: Bundle) -> Answer:
     """What /score_many answers."""
     entries, where, defaults = read_many(decode(raw))
     scored = [_score_entry(entry, f"{where}/{i}", defaults, bundle) for i, entry in enumerate(entries)]
-    audited = (noting.audited(each) if isinstance(each, Score) else AuditedScore(refused=True) for each in scored)
+    audited = (noting.audited(row) if isinstance(row, Score) else AuditedScore(refused=True) for row in scored)
     return scored, audited
 
 

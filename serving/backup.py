@@ -57,8 +57,8 @@ def back_up(to: Path) -> BackupResult:
         raise UsageError(f"{to} holds something. Name a new or empty directory")
     try:
         to.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = [*_files(chosen.data)]
-        ordered = sorted(found, key=lambda path: (path.name == trail.NAME, path.name != JOBS))
+        every_file = [*_files(chosen.data)]
+        ordered = sorted(every_file, key=lambda path: (path.name == trail.NAME, path.name != JOBS))
         copies = ((_name(file, chosen.data), _copy(file, chosen.data, to)) for file in ordered)
         copied = {name: digest for name, digest in copies if digest}
         files.write_whole(to / LIST, msgspec.json.format(msgspec.json.encode(BackupList(files=copied)), indent=1))

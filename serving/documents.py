@@ -63,17 +63,17 @@ RECORD: dict[str, Any] = {
 def field_schema(field: Column) -> dict[str, Any]:
     """The schema of one field of the flat form."""
     if field.name == "currency":
-        found: dict[str, Any] = {"enum": sorted(CURRENCIES)}
+        schema: dict[str, Any] = {"enum": sorted(CURRENCIES)}
     elif field.name == "cpv":
-        found = {"type": "string", "pattern": "^[0-9]{8}$", "examples": ["85141200"]}
+        schema = {"type": "string", "pattern": "^[0-9]{8}$", "examples": ["85141200"]}
     elif field.kind == "list":
         items = {"enum": list(field.choices)} if field.choices else PARTS["number" if field.unit == "money" else "text"]
-        found = {"type": "array", "items": items, "maxItems": LONGEST_LIST}
+        schema = {"type": "array", "items": items, "maxItems": LONGEST_LIST}
     elif field.choices:
-        found = {"enum": list(field.choices)}
+        schema = {"enum": list(field.choices)}
     else:
-        found = dict(PARTS[field.kind if field.kind in PARTS else "text"])
-    return {"title": field.label, **found}
+        schema = dict(PARTS[field.kind if field.kind in PARTS else "text"])
+    return {"title": field.label, **schema}
 
 
 FIELDS: dict[str, Any] = {field.name: field_schema(field) for field in form.FIELDS}

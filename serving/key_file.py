@@ -97,7 +97,7 @@ def plain_keys(texts: Sequence[str], where: str) -> list[ApiKey]:
     if any(len(key) < MIN_LENGTH for key in keys):
         raise UsageError(f"{where}: a key has fewer than {MIN_LENGTH} characters. {REMEDY}")
     digests = [digest(key.encode("utf-8", "surrogateescape")) for key in keys]
-    return [ApiKey(name=f"key-{each[:8]}", sha256=each, scopes=PLAIN_SCOPES) for each in digests]
+    return [ApiKey(name=f"key-{sha256[:8]}", sha256=sha256, scopes=PLAIN_SCOPES) for sha256 in digests]
 
 
 def read_keys(file: Path, where: str = KEYS_FILE) -> list[ApiKey]:

@@ -122,10 +122,10 @@ class CurrentKeys:
 
     def _file_state(self) -> FileState:
         try:
-            found = self._file.stat()
+            status = self._file.stat()
         except OSError:
-            found = None
-        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode) if found else ()
+            status = None
+        return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_mode) if status else ()
 
 
 def _labels(keys: Mapping[str, ApiKey]) -> set[str]:
@@ -281,7 +281,7 @@ def scope_of(path: str) -> str:
     if any(path == start or path.startswith(f"{start}/") for start in PORTFOLIO_PATHS):
         return "portfolio"
     is_score = any(
-        path == each or (len(each) > 1 and each.endswith("/") and path.startswith(each)) for each in SCORE_PATHS
+        path == start or (len(start) > 1 and start.endswith("/") and path.startswith(start)) for start in SCORE_PATHS
     )
     return "score" if is_score else ""
 

@@ -52,7 +52,7 @@ class LargeAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     scores: list[AuditedScore] = []
-    told: list[ShadowScore | None] = []
+    shadow_scores: list[ShadowScore | None] = []
     metered: Metered = Metered()
 
 
@@ -114,17 +114,17 @@ async def answered(action: str, raw: bytes) -> Response:
     pinned = served()
     ask = functools.partial(_bodies.ask, action, raw, str(pinned.directory), pinned.bundle.sha256)
     try:
-        found, body = await anyio.to_thread.run_sync(ask, limiter=_one_at_a_time)
+        answer, body = await anyio.to_thread.run_sync(ask, limiter=_one_at_a_time)
     except TenderRiskError as error:
         return answers.error_response(error)
-    metering.add(found.metered)
-    if found.status == HTTPStatus.OK and action in answers.ANSWERS:
+    metering.add(answer.metered)
+    if answer.status == HTTPStatus.OK and action in answers.ANSWERS:
         # In a thread: to take the digest of so many bytes takes a while.
         identity = answers.bundle_identity()
-        note = functools.partial(noting.note_answer, cast("Action", action), raw, found.scores, body, identity)
+        note = functools.partial(noting.note_answer, cast("Action", action), raw, answer.scores, body, identity)
         await anyio.to_thread.run_sync(note)
-        shadow.offer_told(action, raw, found.told)
-    return Response(body, found.status, headers=HEADERS, media_type="application/json")
+        shadow.offer_scores(action, raw, answer.shadow_scores)
+    return Response(body, answer.status, headers=HEADERS, media_type="application/json")
 
 
 # In the process.
@@ -140,8 +140,8 @@ def work(connection: Connection) -> None:
             raw = connection.recv_bytes()
         except (EOFError, OSError):
             return
-        found, body = computed(action, raw, directory, sha256)
-        connection.send_bytes(msgspec.json.encode(msgspec.structs.replace(found, metered=metering.take())))
+        answer, body = computed(action, raw, directory, sha256)
+        connection.send_bytes(msgspec.json.encode(msgspec.structs.replace(answer, metered=metering.take())))
         connection.send_bytes(body)
 
 
@@ -160,20 +160,21 @@ def computed(action: Action | str, raw: bytes, directory: str, sha256: str) -> t
         log.exception("a large body")
         response = answers.unexpected_response(error)
     else:
-        for each in content if isinstance(content, list) else [content]:
-            if isinstance(each, Score):
-                metering.count_score(each)
-        return LargeAnswer(status=HTTPStatus.OK, scores=list(scores), told=shadow.told_of(content)), body
+        for scored in content if isinstance(content, list) else [content]:
+            if isinstance(scored, Score):
+                metering.count_score(scored)
+        shadow_scores = shadow.shadow_scores_of(content)
+        return LargeAnswer(status=HTTPStatus.OK, scores=list(scores), shadow_scores=shadow_scores), body
     return LargeAnswer(status=response.status_code), bytes(response.body)
 
 
 @functools.lru_cache(maxsize=2)
 def _bundle(directory: str, sha256: str) -> Bundle:
     """The bundle that the service serves. Raises UnreachableError if its files are other ones by now."""
-    found = bundles.load(Path(directory))
-    if found.sha256 != sha256:
+    bundle = bundles.load(Path(directory))
+    if bundle.sha256 != sha256:
         raise UnreachableError("the files of the bundle have changed since the service read them")
-    return found
+    return bundle
 
 
 def _end_with_parent() -> None:

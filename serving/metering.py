@@ -84,7 +84,7 @@ KINDS = ("DataError", "StageError", "TooLargeError", "UsageError", "UnreachableE
 UNEXPECTED_KIND = "unexpected"
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _Forecast(msgspec.Struct, frozen=True):
     """One tender that was scored: failure, the base rate of its class, and the probability of each outcome."""
 
     failure: float
@@ -96,10 +96,10 @@ class Metered(msgspec.Struct, frozen=True, kw_only=True):
     """What another process has counted and noted, to be added here: by metric and labels, and by register and stage."""
 
     counts: list[tuple[str, dict[str, str], float]] = []
-    recent: list[tuple[str, Stage, str, list[_Told]]] = []
+    recent: list[tuple[str, Stage, str, list[_Forecast]]] = []
 
 
-_recent: dict[tuple[str, Stage], tuple[str, deque[_Told]]] = {}
+_recent: dict[tuple[str, Stage], tuple[str, deque[_Forecast]]] = {}
 _noting = threading.Lock()
 
 
@@ -123,21 +123,21 @@ def note_prediction(predicted: Predictions) -> None:
     known = len(values) - int(np.count_nonzero(np.isnan(values)))
     FEATURES.labels(register, stage, "yes").inc(known)
     FEATURES.labels(register, stage, "no").inc(weighed - known)
-    told = _Told(
+    forecast = _Forecast(
         float(predicted.failure[0]),
         float(predicted.base_rate[0]),
         {name: float(p[0]) for name, p in predicted.probability.items()},
     )
     with _noting:
-        _keep(register, stage, bundle.manifest.version, [told])
+        _keep(register, stage, bundle.manifest.version, [forecast])
 
 
-def _keep(register: str, stage: Stage, version: str, told: list[_Told]) -> None:
+def _keep(register: str, stage: Stage, version: str, forecasts: list[_Forecast]) -> None:
     kept = _recent.get((register, stage))
     if kept is None or kept[0] != version:
         # Another bundle expects something else.
         kept = _recent[register, stage] = (version, deque(maxlen=WINDOW))
-    kept[1].extend(told)
+    kept[1].extend(forecasts)
 
 
 def take() -> Metered:
@@ -149,7 +149,7 @@ def take() -> Metered:
         counts += [(family.name, dict(sample.labels), sample.value) for sample in totals]
         counter.clear()
     with _noting:
-        recent = [(register, stage, version, list(told)) for (register, stage), (version, told) in _recent.items()]
+        recent = [(register, stage, version, list(noted)) for (register, stage), (version, noted) in _recent.items()]
         _recent.clear()
     return Metered(counts=counts, recent=recent)
 
@@ -159,38 +159,38 @@ def add(metered: Metered) -> None:
     for name, labels, count in metered.counts:
         _COUNTERS[name].labels(**labels).inc(count)
     with _noting:
-        for register, stage, version, told in metered.recent:
-            _keep(register, stage, version, told)
+        for register, stage, version, forecasts in metered.recent:
+            _keep(register, stage, version, forecasts)
 
 
 def show_recent(bundle: Bundle) -> None:
     """Sets the gauges of the last tenders; `bundle` is the one that is served."""
     BOUND.set(Z95 * served_variance() ** 0.5)
     with _noting:
-        recent = {key: list(told) for key, (version, told) in _recent.items() if version == bundle.manifest.version}
-    for (register, stage), told in recent.items():
-        failure = np.array([each.failure for each in told])
-        expected = np.array([each.base_rate for each in told])
-        RECENT.labels(register, stage).set(len(told))
+        recent = {key: list(noted) for key, (version, noted) in _recent.items() if version == bundle.manifest.version}
+    for (register, stage), forecasts in recent.items():
+        failure = np.array([forecast.failure for forecast in forecasts])
+        expected = np.array([forecast.base_rate for forecast in forecasts])
+        RECENT.labels(register, stage).set(len(forecasts))
         FORECAST.labels(register, stage).set(failure.mean())
         EXPECTED.labels(register, stage).set(expected.mean())
         SHIFT.labels(register, stage).set(_log_odds(failure.mean()) - _log_odds(expected.mean()))
-        moved = _moved(bundle.registers.get(register, bundle), stage, told)
+        moved = _moved(bundle.registers.get(register, bundle), stage, forecasts)
         if moved is not None:
             DRIFT.labels(register, stage).set(moved)
 
 
-def _moved(bundle: Bundle, stage: Stage, told: list[_Told]) -> float | None:
+def _moved(bundle: Bundle, stage: Stage, forecasts: list[_Forecast]) -> float | None:
     """How far the probabilities of one outcome are from those of unseen cases; None where that cannot be said."""
     profile = bundle.training_profile
-    if profile is None or len(told) < MIN_TENDERS:
+    if profile is None or len(forecasts) < MIN_TENDERS:
         return None
     sizes = []
-    for outcome in told[0].outcomes:
+    for outcome in forecasts[0].outcomes:
         unseen = profile.scores.get(f"{outcome}-{stage}", ())
         if unseen:
             counts = ColumnCounts(np.asarray(unseen))
-            counts.add(np.array([each.outcomes[outcome] for each in told]))
+            counts.add(np.array([forecast.outcomes[outcome] for forecast in forecasts]))
             sizes.append(counts.distance()[0] if counts.known else 0.0)
     return max(sizes, default=None)
 

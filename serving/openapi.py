@@ -125,8 +125,8 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
 def starlette_routes(routes: Sequence[ApiRoute]) -> list[Route]:
     """The routes for Starlette, one a path: so that a method that it does not have is answered with all that it has."""
     methods: dict[str, dict[str, Callable[[Request], Awaitable[Response]]]] = {}
-    for each in routes:
-        methods.setdefault(each.path, {})[each.method] = each.endpoint
+    for route in routes:
+        methods.setdefault(route.path, {})[route.method] = route.endpoint
     return [Route(path, _by_method(known), methods=[*known]) for path, known in methods.items()]
 
 
@@ -163,7 +163,7 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
         # Every answer has every field: none is left out because it has its default.
         if "properties" in component:
             component["required"] = list(component["properties"])
-    components = {**_with_references(components), **{name: _inner_references(each) for name, each in SHARED.items()}}
+    components = {**_with_references(components), **{name: _inner_references(part) for name, part in SHARED.items()}}
     for name, fields in ONE_OF.items():
         components[name]["oneOf"] = [{"required": [field]} for field in fields]
     error = answer_schemas[-1]

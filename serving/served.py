@@ -230,10 +230,10 @@ def _refuse(reason: str, current: ServedBundle) -> None:
 def _mark() -> tuple[int, ...]:
     """What changes when the pointer is written."""
     try:
-        found = bundles.POINTER.stat()
+        status = bundles.POINTER.stat()
     except OSError:
         return ()
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 class PinnedBundle:

@@ -76,7 +76,7 @@ class TrustedService(bentoml.Service[Any]):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> Any:
         """The application, as BentoML makes it, without the middleware of the timeout."""
         application: Any = super().to_asgi(is_main)
-        kept = [each for each in application.user_middleware if each.cls is not TimeoutMiddleware]
+        kept = [middleware for middleware in application.user_middleware if middleware.cls is not TimeoutMiddleware]
         application.user_middleware = kept
         # Before BentoML's own, which says nothing.
         application.router.routes.insert(0, Route("/readyz", readyz))

@@ -135,8 +135,8 @@ class SessionGate:
 
     async def _status_with(self, key: str, scope: Scope) -> int:
         """What the keys' own guard answers with this key: it counts wrong ones and lets them wait."""
-        asked = {**scope, "method": "GET", "path": CHECKED, "raw_path": CHECKED.encode(), "query_string": b""}
-        asked["headers"] = [*((b"host", host) for name, host in scope["headers"] if name == b"host"), _bearer(key)]
+        inner = {**scope, "method": "GET", "path": CHECKED, "raw_path": CHECKED.encode(), "query_string": b""}
+        inner["headers"] = [*((b"host", host) for name, host in scope["headers"] if name == b"host"), _bearer(key)]
         statuses: list[int] = []
 
         async def nothing() -> Message:
@@ -146,7 +146,7 @@ class SessionGate:
             if message["type"] == "http.response.start":
                 statuses.append(message["status"])
 
-        await self.app(asked, nothing, look)
+        await self.app(inner, nothing, look)
         return statuses[0]
 
     async def _with_session(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:

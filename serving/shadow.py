@@ -95,7 +95,7 @@ class ShadowHello(msgspec.Struct, frozen=True):
     refused: str = ""
 
 
-Told = Sequence[ShadowScore | None]
+ShadowScores = Sequence[ShadowScore | None]
 """What was said of each tender of a request; None of those that were refused."""
 
 
@@ -158,10 +158,10 @@ class ChallengerProcess:
 
     def _hello(self) -> ShadowHello:
         try:
-            said = receive(self._socket)
+            reply = receive(self._socket)
         except OSError:
-            said = None
-        hello = msgspec.msgpack.decode(said, type=ShadowHello) if said else ShadowHello(refused="its process ended")
+            reply = None
+        hello = msgspec.msgpack.decode(reply, type=ShadowHello) if reply else ShadowHello(refused="its process ended")
         if hello.refused:
             raise BundleError(hello.refused)
         return hello
@@ -185,7 +185,7 @@ class ChallengerProcess:
 
 class _Waiting(msgspec.Struct, frozen=True):
     request: ShadowRequest
-    told: Told
+    answered: ShadowScores
 
 
 class Shadow(threading.Thread):
@@ -202,7 +202,7 @@ class Shadow(threading.Thread):
         self._stopping = threading.Event()
         self.trouble = ""
 
-    def offer(self, request: ShadowRequest, told: Told) -> None:
+    def offer(self, request: ShadowRequest, answered: ShadowScores) -> None:
         """Takes a request that was answered, if there is room; never waits."""
         if self._challenger is None and not self.trouble:
             return
@@ -212,12 +212,12 @@ class Shadow(threading.Thread):
             self._bytes += size if fits else 0
         if fits:
             try:
-                self._queue.put_nowait(_Waiting(request, told))
+                self._queue.put_nowait(_Waiting(request, answered))
             except queue.Full:
                 self._release(size)
                 fits = False
         if not fits:
-            TENDERS.labels("dropped").inc(_count(told))
+            TENDERS.labels("dropped").inc(_count(answered))
 
     def _release(self, size: int) -> None:
         with self._counting:
@@ -251,12 +251,12 @@ class Shadow(threading.Thread):
         QUEUE.set(self._queue.qsize())
         challenger = self._challenger
         if challenger is None:
-            TENDERS.labels("dropped").inc(_count(waiting.told))
+            TENDERS.labels("dropped").inc(_count(waiting.answered))
             return
         try:
-            compare(waiting.told, challenger.scores(waiting.request))
+            compare(waiting.answered, challenger.scores(waiting.request))
         except Exception as error:  # noqa: BLE001 - whatever it is, the next challenger may do better
-            TENDERS.labels("failed").inc(_count(waiting.told))
+            TENDERS.labels("failed").inc(_count(waiting.answered))
             self._fail(f"its process ended or did not answer ({type(error).__name__})")
             self._retry_at = time.monotonic() + RETRY_SECONDS
 
@@ -299,9 +299,9 @@ class Shadow(threading.Thread):
             challenger.end()
 
 
-def compare(told: Told, scores: Told) -> None:
+def compare(answered: ShadowScores, scores: ShadowScores) -> None:
     """Counts how far two bundles differ on the same tenders."""
-    for served, other in zip_longest(told, scores):
+    for served, other in zip_longest(answered, scores):
         if served is None:
             continue
         if other is None:
@@ -314,8 +314,8 @@ def compare(told: Told, scores: Told) -> None:
         BANDS.labels(served.band, other.band).inc()
 
 
-def _count(told: Told) -> int:
-    return sum(score is not None for score in told)
+def _count(answered: ShadowScores) -> int:
+    return sum(score is not None for score in answered)
 
 
 def _mark(directory: Path | None) -> tuple[Any, ...]:
@@ -359,17 +359,17 @@ def trouble() -> str:
 def offer(action: str, raw: bytes, answer: Any) -> None:
     """Has the challenger score what was scored: the body of a request and what was answered, a score or several."""
     if _running.shadow is not None:
-        offer_told(action, raw, told_of(answer))
+        offer_scores(action, raw, shadow_scores_of(answer))
 
 
-def offer_told(action: str, raw: bytes, told: Told) -> None:
+def offer_scores(action: str, raw: bytes, answered: ShadowScores) -> None:
     """As `offer`, of what was told of each tender."""
     shadow = _running.shadow
     if shadow is not None and action in ("score", "score_many"):
-        shadow.offer(ShadowRequest("score_many" if action == "score_many" else "score", raw), told)
+        shadow.offer(ShadowRequest("score_many" if action == "score_many" else "score", raw), answered)
 
 
-def told_of(answer: Any) -> list[ShadowScore | None]:
+def shadow_scores_of(answer: Any) -> list[ShadowScore | None]:
     """What an answer, a score or several, says of each tender."""
     answers = answer if isinstance(answer, list) else [answer]
     return [ShadowScore(a.stage, a.failure, a.band) if isinstance(a, Score) else None for a in answers]

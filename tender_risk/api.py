@@ -158,12 +158,12 @@ class Model:
         whole = as_frame(frame)
         rows = self._rows(whole)
         index: list[int] = []
-        found = []
+        cells = []
         for place, one in self._cases(rows, as_stage(stage), errors):
             for reason in scoring.explained(one).reasons:
                 index.append(place)
-                found.append([getattr(reason, name) for name in REASON_COLUMNS])
-        reasons = pd.DataFrame(found, columns=REASON_COLUMNS)
+                cells.append([getattr(reason, name) for name in REASON_COLUMNS])
+        reasons = pd.DataFrame(cells, columns=REASON_COLUMNS)
         return reasons.set_index(whole.index.take(np.array(index, dtype=np.int64)))
 
     def shap_values(
@@ -199,9 +199,9 @@ class Model:
         """The pooled effects that the UK model starts from: a row a feature and outcome, with its unit, odds ratio,
         95 % interval (`low`, `high`) and the layers of evidence. Empty without them."""
         rows = [
-            (effect.feature, outcome, effect.unit, each.pooled.odds_ratio, *each.pooled.interval, each.layers)
+            (effect.feature, outcome, effect.unit, layered.pooled.odds_ratio, *layered.pooled.interval, layered.layers)
             for effect in self._bundle.manifest.effects
-            for outcome, each in effect.outcomes.items()
+            for outcome, layered in effect.outcomes.items()
         ]
         return pd.DataFrame(rows, columns=["feature", "outcome", "unit", "odds_ratio", "low", "high", "layers"])
 
@@ -251,18 +251,18 @@ class Model:
 def _processes(rows: FrameRows, errors: OnError) -> Iterator[tuple[int, Process]]:
     """The process of each row, with its place from 0."""
     problems: list[Problem] = []
-    found = dict(rows.edited())
+    by_line = dict(rows.edited())
     for row in read_rows(rows.block):
-        if row.line in found:
+        if row.line in by_line:
             continue
         if row.process is None:
             problems += [rows.problem(row.line, p.path, p.problem, p.remedy) for p in row.problems]
         else:
-            found[row.line] = row.process
+            by_line[row.line] = row.process
     if problems:
         _refuse(problems, errors)
-    for number in sorted(found):
-        yield number - 1, found[number]
+    for number in sorted(by_line):
+        yield number - 1, by_line[number]
 
 
 def row_processes(frame: pd.DataFrame, errors: OnError = "raise") -> Iterator[tuple[int, Process]]:
@@ -299,8 +299,8 @@ def outcomes(path: str | os.PathLike[str], register: str | None = None) -> pd.Da
             return _labels([_case_row(case) for case in _cases_of(near, register)])
         processes = [row.process or to_process(msgspec.json.decode(row.document)) for row in _read(near, None)]
     rows = []
-    for process, found in zip(processes, tender_outcomes(processes), strict=True):
-        row = {name: getattr(found, name) for name in ("ocid", *LABELS, "kind", "known_on", "path", "reason")}
+    for process, outcome in zip(processes, tender_outcomes(processes), strict=True):
+        row = {name: getattr(outcome, name) for name in ("ocid", *LABELS, "kind", "known_on", "path", "reason")}
         rows.append(row | {"published": process.published_on()})
     return _labels(rows)
 

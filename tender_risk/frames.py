@@ -96,8 +96,8 @@ def _resolve(columns: Mapping[str, Series]) -> tuple[list[str], dict[str, tuple[
     """The columns that are keys of the form, and the places in a release that the others are; the rest is not read."""
     if "tender" in columns and _holds_objects(columns["tender"]):
         # The frame of a list of releases.
-        found = {name: find_place(name, "/") for name in columns}
-        return [], {name: steps for name, steps in found.items() if steps}
+        by_column = {name: find_place(name, "/") for name in columns}
+        return [], {name: steps for name, steps in by_column.items() if steps}
     keys = [name for name in columns if name in form.BY_KEY]
     places: dict[str, tuple[Step, ...]] = {}
     for name in columns:
@@ -440,19 +440,19 @@ def facts(tenders: Sequence[Tender]) -> pd.DataFrame:
 
 
 def _facts_of(field: Column, chunk: TenderChunk) -> list[Any]:
-    found = field.values(chunk, "awarded")
-    if found is None:
+    cells = field.values(chunk, "awarded")
+    if cells is None:
         return [None] * len(chunk)
     if field.per:
-        left = iter(found)
+        left = iter(cells)
         per_tender = [tuple(next(left) for _ in lots) for lots in chunk.lists(field.path)]
         return [values if values and None not in values else None for values in per_tender]
     if field.name == "lots":
         # Without lots, nothing is stated.
-        return [count or None for count in found]
+        return [count or None for count in cells]
     if field.kind == "list":
-        return [tuple(part for part in value if part is not None) or None for value in found]
-    return list(found)
+        return [tuple(part for part in value if part is not None) or None for value in cells]
+    return list(cells)
 
 
 def _series(field: Column, values: list[Any]) -> Series:

@@ -41,8 +41,8 @@ def gain(y: ArrayLike, p: ArrayLike, ax: Axes | None = None) -> Axes:
     happened, forecast = _known(y, p)
     axes = ax or plt.subplots()[1]
     reviewed = np.arange(len(happened) + 1) / max(len(happened), 1)
-    found = np.concatenate([[0.0], np.cumsum(happened[np.argsort(-forecast, kind="stable")])]) / max(happened.sum(), 1)
-    axes.plot(reviewed, found)
+    caught = np.concatenate([[0.0], np.cumsum(happened[np.argsort(-forecast, kind="stable")])]) / max(happened.sum(), 1)
+    axes.plot(reviewed, caught)
     axes.plot([0, happened.mean(), 1], [0, 1, 1], color="0.6", linewidth=0.8)
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
     axes.set(xlabel="share of tenders reviewed", ylabel="share of failures among them")

@@ -57,10 +57,10 @@ def find_advisers(tender: Tender, later_roles: Collection[str] = ()) -> tuple[Fo
     if not parties and tender.tender.procuring_entity is None:
         return ()
     roles = [frozenset(party.roles).difference(later_roles) for party in parties]
-    found: dict[str, FoundAdviser] = {}
-    for each in _found(tender, parties, roles):
-        found.setdefault(name_key(each.name) or each.name, each)
-    return tuple(found.values())
+    advisers: dict[str, FoundAdviser] = {}
+    for adviser in _advisers(tender, parties, roles):
+        advisers.setdefault(name_key(adviser.name) or adviser.name, adviser)
+    return tuple(advisers.values())
 
 
 def may_show_advisers(roles: Collection[tuple[str, ...]], details: Collection[str | None]) -> bool:
@@ -71,7 +71,7 @@ def may_show_advisers(roles: Collection[tuple[str, ...]], details: Collection[st
     return any(details) or any(not _RUNS.isdisjoint(some) for some in set(roles))
 
 
-def _found(tender: Tender, parties: Sequence[Party], roles: Sequence[Collection[str]]) -> Iterator[FoundAdviser]:
+def _advisers(tender: Tender, parties: Sequence[Party], roles: Sequence[Collection[str]]) -> Iterator[FoundAdviser]:
     for number, party in enumerate(parties):
         # A party whose roles all come later is not there yet.
         there = bool(roles[number]) or not party.roles
@@ -81,7 +81,7 @@ def _found(tender: Tender, parties: Sequence[Party], roles: Sequence[Collection[
                 yield FoundAdviser(party.name, f"/parties/{number}/roleDetails", "its role is described as advising")
             elif ON_BEHALF.search(party.role_details) and "buyer" not in roles[number]:
                 yield FoundAdviser(party.name, f"/parties/{number}/roleDetails", "its role is to act for another")
-    if not any(_RUNS & set(each) for each in roles) and tender.tender.procuring_entity is None:
+    if not any(_RUNS & set(names) for names in roles) and tender.tender.procuring_entity is None:
         return
     others = [
         (number, party)

@@ -67,7 +67,7 @@ def _lists_differ(before: Sequence[Any], now: Sequence[Any]) -> bool:
     earlier, later = _by_id(before), _by_id(now)
     if earlier is None or later is None:
         return len(before) != len(now) or any(map(differs, before, now))
-    return bool(later.keys() - earlier.keys()) or any(differs(earlier[key], each) for key, each in later.items())
+    return bool(later.keys() - earlier.keys()) or any(differs(earlier[key], value) for key, value in later.items())
 
 
 def _texts_differ(before: str, now: str) -> bool:
@@ -87,9 +87,9 @@ def _texts_differ(before: str, now: str) -> bool:
 
 def _by_id(entries: Sequence[Any]) -> dict[str, Any] | None:
     """Objects by their ids, which a number and its text are alike; None if one has none."""
-    if not all(isinstance(each, Mapping) and each.get("id") is not None for each in entries):
+    if not all(isinstance(entry, Mapping) and entry.get("id") is not None for entry in entries):
         return None
-    return {str(each["id"]): each for each in entries}
+    return {str(entry["id"]): entry for entry in entries}
 
 
 def _together(before: Any, now: Any) -> Any:
@@ -101,8 +101,8 @@ def _together(before: Any, now: Any) -> Any:
     if isinstance(before, list) and isinstance(now, list):
         earlier, later = _by_id(before), _by_id(now)
         if earlier is not None and later is not None:
-            merged = {key: _together(earlier.get(key), each) for key, each in later.items()}
-            return [merged.get(key, each) for key, each in earlier.items()] + [
-                each for key, each in merged.items() if key not in earlier
+            merged = {key: _together(earlier.get(key), value) for key, value in later.items()}
+            return [merged.get(key, value) for key, value in earlier.items()] + [
+                value for key, value in merged.items() if key not in earlier
             ]
     return now

@@ -41,7 +41,7 @@ HEALTH_REGIME = ("provider selection regime", "2023/1348")
 
 def value_at(path: str, convert: Callable[[Any], Any] | None = None) -> Read:
     """The value at a path, converted where it is known."""
-    return lambda chunk, _: _each(chunk.values(path), convert) if convert else chunk.values(path)
+    return lambda chunk, _: _converted(chunk.values(path), convert) if convert else chunk.values(path)
 
 
 def text_at(path: str) -> Read:
@@ -59,7 +59,7 @@ def is_stated(path: str) -> Read:
     return read
 
 
-def _each(values: Values, convert: Callable[[Any], Any]) -> Values:
+def _converted(values: Values, convert: Callable[[Any], Any]) -> Values:
     return None if values is None else [None if value is None else convert(value) for value in values]
 
 
@@ -216,7 +216,7 @@ def advising_parties(chunk: TenderChunk, stage: Stage) -> Values:
     if entities is None and (parties is None or not may_show_advisers(parties["roles"], parties["roleDetails"])):
         return None
     later = later_roles(stage)
-    return [tuple([found.name for found in find_advisers(tender, later)]) for tender in chunk.tenders]
+    return [tuple([adviser.name for adviser in find_advisers(tender, later)]) for tender in chunk.tenders]
 
 
 def mail_domains(role: str) -> Read:
@@ -267,7 +267,7 @@ def extendable(chunk: TenderChunk, stage: Stage) -> Values:
     if lots is None:
         return None
     stated = map(add, *(chunk.grouped("/tender/lots", lots[name]) for name in ("hasRenewal", "hasOptions")))
-    return [True if True in each else False if False in each else None for each in stated]
+    return [True if True in answers else False if False in answers else None for answers in stated]
 
 
 def names_health_regime(text: str | None) -> bool:
@@ -280,11 +280,11 @@ def names_health_regime(text: str | None) -> bool:
 
 def health_regime_named(chunk: TenderChunk, stage: Stage) -> Values:
     """True if the release or a lot names the Provider Selection Regime in its description; else unknown."""
-    told = chunk.values("/description") or [None] * len(chunk)
+    descriptions = chunk.values("/description") or [None] * len(chunk)
     lots = chunk.lists("/tender/lots")
     return [
         names_health_regime(text) or any(names_health_regime(lot.description) for lot in inside) or None
-        for text, inside in zip(told, lots, strict=True)
+        for text, inside in zip(descriptions, lots, strict=True)
     ]
 
 
@@ -310,7 +310,7 @@ first_engagement = of_list(
 )
 """The first day on which the market was engaged."""
 no_result_before = of_list(
-    "/relatedProcesses", lambda related, _: any("unsuccessfulProcess" in each.relationship for each in related) or None
+    "/relatedProcesses", lambda related, _: any("unsuccessfulProcess" in link.relationship for link in related) or None
 )
 """Yes where a related process had no result."""
 
@@ -350,12 +350,12 @@ def _first_known(values: Values, others: Values) -> Values:
 
 def days_at_award(chunk: TenderChunk, stage: Stage) -> Values:
     """Where neither the tender nor a lot states a term, the longest that a contract states, else an award."""
-    found: list[float | None] = [None] * len(chunk)
+    days: list[float | None] = [None] * len(chunk)
     for row in _rows_without(chunk, "/tender/contractPeriod/endDate", "/tender/contractPeriod/durationInDays"):
         tender = chunk.tenders[row]
         if all([lot.contract_period is None for lot in tender.tender.lots]):  # noqa: C419
-            found[row] = _longest(tender.contracts, chunk.lists("/awards")[row])
-    return found
+            days[row] = _longest(tender.contracts, chunk.lists("/awards")[row])
+    return days
 
 
 def _rows_without(chunk: TenderChunk, *paths: str) -> Sequence[int]:
@@ -370,7 +370,7 @@ def _rows_without(chunk: TenderChunk, *paths: str) -> Sequence[int]:
 def _longest(contracts: Sequence[Contract], awards: Sequence[Award]) -> float | None:
     for periods in ([contract.period for contract in contracts], [award.contract_period for award in awards]):
         days = [_length(period) for period in periods if period is not None]
-        if longest := max((each for each in days if each is not None and each >= 1), default=None):
+        if longest := max((day for day in days if day is not None and day >= 1), default=None):
             return longest
     return None
 
@@ -390,12 +390,12 @@ def at_award(get: Callable[[Value], Any]) -> Read:
 
 
 def _values_at_award(chunk: TenderChunk) -> Sequence[Value | None]:
-    found: list[Value | None] = [None] * len(chunk)
+    values: list[Value | None] = [None] * len(chunk)
     for row in _rows_without(chunk, "/tender/value/amount", "/tender/value/amountGross"):
         tender = chunk.tenders[row]
         if all([lot.value is None or money.stated(lot.value) is None for lot in tender.tender.lots]):  # noqa: C419
-            found[row] = _agreed(chunk.lists("/awards")[row], tender.contracts)
-    return found
+            values[row] = _agreed(chunk.lists("/awards")[row], tender.contracts)
+    return values
 
 
 def _agreed(awards: Sequence[Award], contracts: Sequence[Contract]) -> Value | None:
@@ -413,7 +413,7 @@ def signed_before_start(chunk: TenderChunk, stage: Stage) -> Values:
     if signed is None or starts is None:
         return None
     days = chunk.grouped("/contracts", list(map(dates.days_between, signed, starts)))
-    return [min([each for each in of_tender if each is not None], default=None) for of_tender in days]
+    return [min([day for day in of_tender if day is not None], default=None) for of_tender in days]
 
 
 def suppliers(chunk: TenderChunk, stage: Stage) -> Values:

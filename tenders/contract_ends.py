@@ -285,10 +285,10 @@ def _doubt(contract: Contract, day: str | None) -> str:
 
 def performance(contract: Contract, history: Sequence[DatedRelease]) -> Performance | None:
     """The worst that was published of how a contract was performed; None if nothing was."""
-    found = max(_ratings(contract), key=lambda each: RATINGS.index(each[0]), default=None)
-    if found is None:
+    worst = max(_ratings(contract), key=lambda entry: RATINGS.index(entry[0]), default=None)
+    if worst is None:
         return None
-    rating, steps, reason = found
+    rating, steps, reason = worst
 
     def place(tender: Tender) -> str | None:
         for i, stated in enumerate(tender.contracts):
@@ -358,9 +358,9 @@ def _performance_date(contract: Contract) -> str | None:
 
 def _objects(contract: Contract, name: str) -> list[Mapping[str, Any]]:
     listed = getattr(contract.implementation, name) if contract.implementation else None
-    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list | tuple) else []
+    return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list | tuple) else []
 
 
 def _members(part: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     listed = part.get(name)
-    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list | tuple) else []
+    return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list | tuple) else []

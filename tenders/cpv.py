@@ -53,14 +53,14 @@ def search(text: str, count: int = MATCHES) -> tuple[tuple[str, str], ...]:
     Rare words weigh most. Of equal matches the shorter name comes first. Empty if no name has any of the words.
     """
     wanted = _words(text)
-    found: dict[str, float] = defaultdict(float)
+    scores: dict[str, float] = defaultdict(float)
     for word in wanted:
         codes = _index().get(word, ())
         for code in codes:
-            found[code] += math.log(len(names()) / len(codes))
-    for code in found:
-        found[code] += SERVICES_FIRST * (code >= FIRST_SERVICE) + CARE_FIRST * code.startswith(CARE)
-    best = sorted(found, key=lambda code: (-round(found[code], 6), len(_words(names()[code])), code))
+            scores[code] += math.log(len(names()) / len(codes))
+    for code in scores:
+        scores[code] += SERVICES_FIRST * (code >= FIRST_SERVICE) + CARE_FIRST * code.startswith(CARE)
+    best = sorted(scores, key=lambda code: (-round(scores[code], 6), len(_words(names()[code])), code))
     return tuple((code, names()[code]) for code in best[:count])
 
 

@@ -87,12 +87,12 @@ class _Anchors:
 
     def years_after(self, path: str, day: date) -> float:
         """Years from the last of them to a day; negative if the day comes first, 0 if nothing else is known."""
-        others = [each for place, each in self.days.items() if place != path]
+        others = [day for place, day in self.days.items() if place != path]
         return (day - max(others)).days / DAYS_A_YEAR if others else 0.0
 
     def years_before(self, path: str, day: date) -> float:
         """Years from a day to the first of them; negative if the day comes after it, 0 if nothing else is known."""
-        others = [each for place, each in self.days.items() if place != path]
+        others = [day for place, day in self.days.items() if place != path]
         return (min(others) - day).days / DAYS_A_YEAR if others else 0.0
 
 

@@ -41,20 +41,20 @@ def remarks(process: Process) -> Iterator[str]:
     # Releases that were merged have no tags any more.
     tags = chain.from_iterable(release.get("tag") or () for release in process.releases)
     if may_have_ended(tender) or not CLOSING_TAGS.isdisjoint(tags):
-        found = outcome(process)
-        if words := _how(found):
-            day = f" on {found.known_on[:10]}" if found.known_on else ""
-            yield f"{found.path or '/'}: the file says that {words}{day}, so this is no forecast"
+        ending = outcome(process)
+        if words := _how(ending):
+            day = f" on {ending.known_on[:10]}" if ending.known_on else ""
+            yield f"{ending.path or '/'}: the file says that {words}{day}, so this is no forecast"
 
 
-def _how(found: Outcome) -> str | None:
-    if found.kind in _KINDS and found.no_award is not False:
-        return _KINDS[found.kind]
-    if found.no_award:
+def _how(ending: Outcome) -> str | None:
+    if ending.kind in _KINDS and ending.no_award is not False:
+        return _KINDS[ending.kind]
+    if ending.no_award:
         return "it ended without an award"
-    if found.early_end is None:
+    if ending.early_end is None:
         return None
-    return "its contract ended early" if found.early_end else "its contract has ended"
+    return "its contract ended early" if ending.early_end else "its contract has ended"
 
 
 def may_have_ended(tender: Tender) -> bool:

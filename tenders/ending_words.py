@@ -105,7 +105,7 @@ def says_abandoned(text: str, *, of_this: bool = False) -> bool:
     if not any(stem in lower for stem in _STEMS):
         return False
     sentences = _SENTENCE.split(_MAY_THE_MONTH.sub("", start))
-    return any(_abandons(each) and (not of_this or bool(_OF_THIS.search(each))) for each in sentences)
+    return any(_abandons(sentence) and (not of_this or bool(_OF_THIS.search(sentence))) for sentence in sentences)
 
 
 def _abandons(sentence: str) -> bool:
@@ -113,8 +113,8 @@ def _abandons(sentence: str) -> bool:
         return True
     if _NOT_AWARDED.search(sentence) and not _NOT_AWARDED_DOUBTFUL.search(sentence):
         return True
-    said = _CALLED_OFF.search(sentence) or (_ABANDONED.search(sentence) and _PROCEDURE.search(sentence))
-    return bool(said) and not _DOUBTFUL.search(sentence)
+    match = _CALLED_OFF.search(sentence) or (_ABANDONED.search(sentence) and _PROCEDURE.search(sentence))
+    return bool(match) and not _DOUBTFUL.search(sentence)
 
 
 def says_no_award(text: str) -> bool:

@@ -278,9 +278,9 @@ def _texts(tender: Tender) -> Iterator[tuple[str, str, str | None, bool]]:
     may also describe what is bought."""
     for path, text, own in _explanations(tender):
         yield path, text, own, False
-    for path, told in _descriptions(tender):
-        if told:
-            yield path, told, None, True
+    for path, description in _descriptions(tender):
+        if description:
+            yield path, description, None, True
 
 
 def _descriptions(tender: Tender) -> Iterator[tuple[str, str | None]]:

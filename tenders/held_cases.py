@@ -59,7 +59,7 @@ class HeldCases(Sequence[LabelledTender]):
 
     def __getitem__(self, place: int | slice) -> LabelledTender | list[LabelledTender]:
         if isinstance(place, slice):
-            return [self[each] for each in range(*place.indices(len(self)))]
+            return [self[row] for row in range(*place.indices(len(self)))]
         return replace(self.light[place], tender=_DECODER.decode(self._releases[place]))
 
     def __iter__(self) -> Iterator[LabelledTender]:

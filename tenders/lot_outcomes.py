@@ -192,9 +192,9 @@ def _with_end(labels: Outcome, end: ContractEnd, *, early: bool) -> Outcome:
 
 def with_performance(labels: Outcome, contracts: Sequence[Contract], case: LotCase) -> Outcome:
     """The labels with the worst that was published of how the contracts were performed."""
-    found = [each for contract in contracts if (each := performance(contract, case.history))]
-    if found:
-        return replace(labels, performed=max(found, key=lambda each: RATINGS.index(each.rating)))
+    performances = [performed for contract in contracts if (performed := performance(contract, case.history))]
+    if performances:
+        return replace(labels, performed=max(performances, key=lambda entry: RATINGS.index(entry.rating)))
     odd = any(map(unrated, contracts))
     return _warned(labels, "indicators are published without a rating of the scale") if odd else labels
 
@@ -370,17 +370,17 @@ def _with_contract_notice(labels: Outcome, case: LotCase, index: int | None) -> 
     """The labels of a lot of which only a notice, or the register's own word for it, says that it was let."""
     if index is not None and len(case.tender.tender.lots) > 1:
         return labels
-    found = contract_notice(case)
-    if found is None and _says_awarded(case.tender):
+    stated = contract_notice(case)
+    if stated is None and _says_awarded(case.tender):
         field = status_field(case.tender.tender)
-        found = first_stated(
+        stated = first_stated(
             case.history,
             lambda tender: f"/tender/{field}" if status_of(tender.tender) == "complete" else None,
             case.tender.tender.final_status_date,
         )
-    if found is None:
+    if stated is None:
         return labels
-    on, path = found
+    on, path = stated
     return replace(labels, no_award=False, award_known_on=on, known_on=on, path=path)
 
 

@@ -198,8 +198,8 @@ def _dates_are_plain(tenders: TenderChunk) -> bool:
             _lie_between(days, earliest, min(latest, 2037))
             for days in (*map(tenders.column, _NOTICE_DATES), starts, ends)
         )
-        and all(_lie_between(each["startDate"], max(earliest, 2002), min(latest + 10, 2037)) for each in contracts)
-        and all(_lie_between(each["endDate"], max(earliest, 2002), 2037) for each in contracts)
+        and all(_lie_between(period["startDate"], max(earliest, 2002), min(latest + 10, 2037)) for period in contracts)
+        and all(_lie_between(period["endDate"], max(earliest, 2002), 2037) for period in contracts)
         and _end_soon_after(starts, ends)
     )
 

@@ -304,15 +304,15 @@ def inherits(key: str) -> tuple[Predecessor, ...]:
 
     What a predecessor took over in part, or left in part, is had in part. A key that is of nobody known has none.
     """
-    found = dict[str, Predecessor]()
+    predecessors = dict[str, Predecessor]()
     waiting = [Predecessor(key)]
     while waiting:
         heir = waiting.pop(0)
         for before in _predecessors(heir.key):
-            if before.key not in found:
-                found[before.key] = Predecessor(before.key, whole=before.whole and heir.whole)
-                waiting.append(found[before.key])
-    return tuple(found.values())
+            if before.key not in predecessors:
+                predecessors[before.key] = Predecessor(before.key, whole=before.whole and heir.whole)
+                waiting.append(predecessors[before.key])
+    return tuple(predecessors.values())
 
 
 def _predecessors(key: str) -> tuple[Predecessor, ...]:

@@ -95,17 +95,21 @@ def with_categories(columns: Mapping[str, OwnColumn], tenders: Iterable[Tender])
 
     Blind to outcomes.
     """
-    counts = {name: Counter[str]() for name, each in columns.items() if each.kind == "category" and not each.categories}
+    counts = {
+        name: Counter[str]()
+        for name, column in columns.items()
+        if column.kind == "category" and not column.categories
+    }
     for tender in tenders if counts else ():
         for name, counter in counts.items():
             if (cell := tender.tender_risk.own.get(name)) is not None:
                 counter[own_text(cell)] += 1
-    found = {
+    stated = {
         name: sorted(text for text, n in counter.most_common(MOST_CATEGORIES) if n >= FEWEST_OF_A_CATEGORY)
         for name, counter in counts.items()
     }
     return {
-        name: msgspec.structs.replace(column, categories=tuple(found[name])) if name in found else column
+        name: msgspec.structs.replace(column, categories=tuple(stated[name])) if name in stated else column
         for name, column in columns.items()
     }
 

@@ -181,14 +181,14 @@ def filled(tender: Tender, is_open: bool = True) -> Tender:
     if section.lots:
         facts |= _of_lots(section)
     if section.items:
-        facts["items"] = _each(_item, section.items)
+        facts["items"] = _mapped(_item, section.items)
     for name in ("tender_period", "enquiry_period", "contract_period"):
         facts[name] = _in_days(facts.get(name) or getattr(section, name))
     facts["classification"] = _main_code(section.classification, section.additional_classifications)
     tender = _changed(tender, tender=_changed(section, **facts))
     if tender.awards or tender.contracts:
-        awards = _each(lambda award: _changed(award, contract_period=_in_days(award.contract_period)), tender.awards)
-        contracts = _each(lambda each: _changed(each, period=_in_days(each.period)), tender.contracts)
+        awards = _mapped(lambda award: _changed(award, contract_period=_in_days(award.contract_period)), tender.awards)
+        contracts = _mapped(lambda contract: _changed(contract, period=_in_days(contract.period)), tender.contracts)
         tender = _changed(tender, awards=awards, contracts=contracts)
     if tender.buyer is None and tender.parties:
         lead = next((party for party in tender.parties if "buyer" in party.roles), None)
@@ -226,7 +226,7 @@ def _states_start(tender: Tender) -> bool:
 
 def _of_lots(section: Procedure) -> dict[str, Any]:
     """What the lots state and the tender does not."""
-    lots = _each(_lot, section.lots)
+    lots = _mapped(_lot, section.lots)
     facts: dict[str, Any] = {"lots": lots}
     if section.tender_period is None:
         facts["tender_period"] = _widest([lot.tender_period for lot in lots])
@@ -278,7 +278,7 @@ def _main_code(own: Classification | None, others: Sequence[Classification]) -> 
     return next(filter(is_cpv, others), own)
 
 
-def _each(change: Any, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+def _mapped(change: Any, parts: tuple[Part, ...]) -> tuple[Part, ...]:
     changed = tuple(map(change, parts))
     return parts if all(one is other for one, other in zip(changed, parts, strict=True)) else changed
 

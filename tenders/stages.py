@@ -166,7 +166,7 @@ def _changed(part: Made, **facts: object) -> Made:
     return part
 
 
-def _each(change: Callable[[Made], Made], parts: tuple[Made, ...]) -> tuple[Made, ...]:
+def _mapped(change: Callable[[Made], Made], parts: tuple[Made, ...]) -> tuple[Made, ...]:
     """The parts changed one by one; the same tuple where none is."""
     if not parts:
         return parts
@@ -190,8 +190,8 @@ def _at_stage(tender: Tender, stage: Stage) -> Tender:
         parties=_parties(tender.parties, stage),
         tender=_procedure(tender.tender, rank),
         bids=tender.bids if rank >= 1 else None,
-        awards=_each(_award, _kept(tender.awards, stands)) if rank >= 2 else (),
-        contracts=_each(_contract, tender.contracts) if rank >= 2 else (),
+        awards=_mapped(_award, _kept(tender.awards, stands)) if rank >= 2 else (),
+        contracts=_mapped(_contract, tender.contracts) if rank >= 2 else (),
         tender_risk=_facts(tender.tender_risk, rank),
     )
 
@@ -215,7 +215,7 @@ def _procedure(procedure: Procedure, rank: int) -> Procedure:
         status_details=None,
         final_status=None,
         final_status_date=None,
-        lots=_each(_lot, procedure.lots),
+        lots=_mapped(_lot, procedure.lots),
         documents=_kept(procedure.documents, lambda doc: not _is_one_of(doc, later) and not _later(doc, first)),
         **_PROCEDURE_AFTER[STAGES[rank]],
     )

@@ -366,7 +366,7 @@ def distinct(listed: Sequence[OrganizationReference]) -> list[OrganizationRefere
     """Organisations without those that are listed again, by id (a number is the text of it), else by name."""
     if len(listed) < 2:
         return list(listed)
-    return list({_identity(each, place): each for place, each in reversed(list(enumerate(listed)))}.values())[::-1]
+    return list({_identity(entry, place): entry for place, entry in reversed(list(enumerate(listed)))}.values())[::-1]
 
 
 def _identity(organisation: OrganizationReference, place: int) -> tuple[str, str]:

@@ -36,7 +36,7 @@ def released_as(version: str, directory: Path, shift: float = 0.0) -> Path:
     shutil.copytree(bundles.released(), made, copy_function=os.link)
     manifest = msgspec.json.decode((made / bundles.MANIFEST).read_bytes(), type=BundleManifest)
     fitted = msgspec.json.decode((made / bundles.CALIBRATION).read_bytes(), type=dict[str, Calibration])
-    calibration = msgspec.json.encode({name: each.moved(shift) for name, each in fitted.items()})
+    calibration = msgspec.json.encode({name: part.moved(shift) for name, part in fitted.items()})
     replace(made / bundles.CALIBRATION, calibration)
     digests = manifest.digests | {bundles.CALIBRATION: hashlib.sha256(calibration).hexdigest()}
     replace(

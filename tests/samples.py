@@ -66,14 +66,14 @@ def update(date: str, tag: str, number: int = 200, **sections: Any) -> Json:
 
 def award(number: str = "a1", lots: list[str] | None = None, **fields: Any) -> Json:
     """An award in force, unless `fields` say otherwise."""
-    found: Json = {
+    content: Json = {
         "id": number,
         "status": "active",
         "date": "2024-06-01",
         "suppliers": [{"id": "s1", "name": "Supplier Ltd"}],
         **fields,
     }
-    return {**found, "relatedLots": lots} if lots else found
+    return {**content, "relatedLots": lots} if lots else content
 
 
 def contract(number: str = "c1", award_id: str = "a1", **fields: Any) -> Json:
@@ -90,8 +90,8 @@ def contract(number: str = "c1", award_id: str = "a1", **fields: Any) -> Json:
 
 def count(value: float, lot: str | None = None, measure: str = "bids") -> Json:
     """One bid statistic."""
-    found: Json = {"id": f"{measure}-{lot}-{value}", "measure": measure, "value": value}
-    return {**found, "relatedLot": lot} if lot else found
+    statistic: Json = {"id": f"{measure}-{lot}-{value}", "measure": measure, "value": value}
+    return {**statistic, "relatedLot": lot} if lot else statistic
 
 
 def process(*releases: Json) -> Process:

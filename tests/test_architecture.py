@@ -6,6 +6,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -45,22 +46,24 @@ def parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
-def imports(file: Path) -> Iterator[str]:
+@cache
+def imports(file: Path) -> tuple[str, ...]:
     """Every module that a file imports, anywhere in it."""
+    names: list[str] = []
     for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, "relative imports hide the direction"
             assert node.module
-            yield node.module
+            names.append(node.module)
+    return tuple(names)
 
 
-def calls(file: Path) -> Iterator[str]:
+@cache
+def calls(file: Path) -> frozenset[str]:
     """The name of everything that a file calls: `f` or `module.f`."""
-    for node in ast.walk(parsed(file)):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+    return frozenset(ast.unparse(node.func) for node in ast.walk(parsed(file)) if isinstance(node, ast.Call))
 
 
 def public(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
@@ -183,6 +186,31 @@ def test_a_register_is_named_in_its_own_module_alone(file: Path) -> None:
     if file.is_relative_to(ROOT / "tenders" / "registers"):
         return
     assert [line for line in file.read_text(encoding="utf-8").splitlines() if REGISTERS.search(line)] == []
+
+
+PUZZLES = {"told", "said", "found", "each", "asked"}
+"""What a value went through is no name for it: a name is a plain noun of the field."""
+
+
+def bound(tree: ast.Module) -> Iterator[str]:
+    """Every name that a file gives to something, without leading underscores."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield (node.id if isinstance(node, ast.Name) else node.attr).lstrip("_")
+        elif isinstance(node, ast.arg):
+            yield node.arg.lstrip("_")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name.lstrip("_")
+        elif isinstance(node, ast.alias | ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+            yield ((node.asname if isinstance(node, ast.alias) else node.name) or "").lstrip("_")
+
+
+def test_a_name_says_what_a_thing_is() -> None:
+    folders = [*MAY_IMPORT, "benchmarks", "docs", "examples", "tests"]
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    assert len(files) > len(FILES)
+    named = {str(file.relative_to(ROOT)): PUZZLES.intersection(bound(parsed(file))) for file in files}
+    assert {file: names for file, names in named.items() if names} == {}
 
 
 # What a docstring would only repeat: OCDS objects, whose reference is OCDS itself.

@@ -34,10 +34,10 @@ def test_systemd_finds_little_exposure(tmp_path: Path) -> None:
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/opt/tender-risk/.venv/bin/tender-risk", "/bin/true"))
     command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(copy)]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    exposure = re.search(r"exposure level for \S+: ([\d.]+)", found.stdout)
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    exposure = re.search(r"exposure level for \S+: ([\d.]+)", finished.stdout)
     if exposure is None:
-        pytest.skip(f"this systemd cannot judge a file: {found.stderr[:200]}")
+        pytest.skip(f"this systemd cannot judge a file: {finished.stderr[:200]}")
     assert float(exposure[1]) <= MOST_EXPOSURE
 
 

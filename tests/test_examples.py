@@ -91,10 +91,10 @@ def test_it_scores_at_every_stage_that_it_shows_without_warnings(bundle: Bundle,
         with pytest.raises(StageError, match=r"/stage: the (bids are not in|contract is not awarded): .* Score it at"):
             scored(bundle, name, stage)
         return
-    found = scored(bundle, name, stage)
-    assert found.stage == stage
-    assert 0 < found.failure < 1
-    assert not found.warnings
+    result = scored(bundle, name, stage)
+    assert result.stage == stage
+    assert 0 < result.failure < 1
+    assert not result.warnings
 
 
 def test_the_brief_s_failures_score_above_the_surviving_controls_at_draft(bundle: Bundle) -> None:
@@ -105,9 +105,9 @@ def test_the_brief_s_failures_score_above_the_surviving_controls_at_draft(bundle
 @pytest.mark.parametrize(("name", "stage"), [(name, stage) for name in FAILED for stage in reached(name)])
 def test_every_reason_of_a_failure_has_words_and_leads_to_its_fact(bundle: Bundle, name: str, stage: Stage) -> None:
     document = json.loads((HOME / f"{name}.json").read_bytes())
-    found = scored(bundle, name, stage)
-    assert len(found.reasons) >= 3
-    for reason in found.reasons:
+    result = scored(bundle, name, stage)
+    assert len(result.reasons) >= 3
+    for reason in result.reasons:
         assert reason.text.endswith(".") and reason.effect
         assert holds(document, reason.path), reason
 

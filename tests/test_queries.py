@@ -47,10 +47,10 @@ def test_a_query_gives_what_it_says(tool: str, code: str, tmp_path: Path, monkey
         pa.Table.from_pylist(ROWS, pa.schema([(name, types[name]) for name in ROWS[0]])), tmp_path / "scored.parquet"
     )
     monkeypatch.chdir(tmp_path)
-    found: dict[str, Any] = {}
-    exec(code, found)
-    (name,) = found.keys() & EXPECTED.keys()
-    assert len(found[name]) == len(EXPECTED[name])
-    for row, expected in zip(found[name], EXPECTED[name], strict=True):
+    namespace: dict[str, Any] = {}
+    exec(code, namespace)
+    (name,) = namespace.keys() & EXPECTED.keys()
+    assert len(namespace[name]) == len(EXPECTED[name])
+    for row, expected in zip(namespace[name], EXPECTED[name], strict=True):
         for cell, of in zip(row, expected, strict=True):
             assert math.isclose(cell, of) if isinstance(of, float) else cell == of

@@ -92,8 +92,8 @@ def test_the_inventory_has_every_package_of_the_lock_with_its_digests(tmp_path: 
     inventory.main(tmp_path)
     bill = json.loads((tmp_path / "sbom.json").read_bytes())
     pinned = re.findall(r"^([A-Za-z0-9._-]+)", (ROOT / "requirements.lock").read_text(), re.M)
-    assert [each["name"] for each in bill["components"]] == pinned
-    assert all(each["externalReferences"][0]["hashes"] for each in bill["components"])
+    assert [component["name"] for component in bill["components"]] == pinned
+    assert all(component["externalReferences"][0]["hashes"] for component in bill["components"])
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     rows = [*csv.DictReader((tmp_path / "licences.csv").open(encoding="utf-8"))]
     assert [row["package"] for row in rows] == pinned

@@ -18,7 +18,7 @@ def pinned(name: str) -> dict[str, str]:
 
 def declared(requirements: list[str]) -> set[str]:
     """The names of declared requirements."""
-    return {re.split(r"[^A-Za-z0-9._-]", each)[0].lower() for each in requirements}
+    return {re.split(r"[^A-Za-z0-9._-]", requirement)[0].lower() for requirement in requirements}
 
 
 def test_the_lock_for_serving_is_part_of_the_whole_one() -> None:

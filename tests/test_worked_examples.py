@@ -28,11 +28,11 @@ class Edit(NamedTuple):
 
 def sections() -> dict[str, list[Edit]]:
     """The edits of each example, by what it adds."""
-    found = {}
+    edits = {}
     for section in re.split(r"^### An? ", PAGE, flags=re.M)[1:]:
         name = next(name for name in MOST_EDITS if section.startswith(name))
-        found[name] = [Edit(match["file"], match["after"], match["lines"]) for match in BLOCK.finditer(section)]
-    return found
+        edits[name] = [Edit(match["file"], match["after"], match["lines"]) for match in BLOCK.finditer(section)]
+    return edits
 
 
 def apply(edit: Edit, tree: Path) -> None:

@@ -451,7 +451,7 @@ def subgroups(cases: Sequence[LabelledTender], buyer: Numbers) -> dict[str, NDAr
     """
     size = np.bincount(buyer)[buyer]
     small, large = np.quantile(size, [1 / 3, 2 / 3]) if len(cases) else (0, 0)
-    stated = [(amount(each.tender), each.tender.tender.main_procurement_category) for each in cases]
+    stated = [(amount(case.tender), case.tender.tender.main_procurement_category) for case in cases]
     value = np.array([worth or np.nan for worth, _ in stated], dtype=np.float64)
     cases = without_tenders(cases)
     thirds = np.nanquantile(value, [1 / 3, 2 / 3]) if (~np.isnan(value)).any() else (0.0, 0.0)

@@ -128,8 +128,8 @@ class JudgedForecast(msgspec.Struct, frozen=True, kw_only=True):
     def moved(self, shift: Floats, level: Level) -> JudgedForecast:
         """The forecasts, each with the level of its day."""
         p, low, high = (
-            np.where(shift == 0, each, expit(logit(np.clip(each, 1e-9, 1 - 1e-9)) + shift))
-            for each in (self.p, self.low, self.high)
+            np.where(shift == 0, values, expit(logit(np.clip(values, 1e-9, 1 - 1e-9)) + shift))
+            for values in (self.p, self.low, self.high)
         )
         return msgspec.structs.replace(self, p=p, low=low, high=high, level=level)
 

@@ -37,7 +37,7 @@ def extend(served: Bundle, directory: Path, recipe: Recipe, progress: Progress =
         served.manifest,
         version=UNRELEASED,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        data=(*(each for each in served.manifest.data if each.name not in fresh), *result.data),
+        data=(*(source for source in served.manifest.data if source.name not in fresh), *result.data),
         metrics=known | manifest_metrics(result),
     )
     bundle = msgspec.structs.replace(
@@ -59,7 +59,7 @@ def extend(served: Bundle, directory: Path, recipe: Recipe, progress: Progress =
 def with_models(result: RegistersResult) -> RegistersResult:
     """The same. Raises DataError if no model could be fitted, with how many more outcomes that takes."""
     if not result.bundles:
-        few = [Problem(path=name, problem=text) for name, _, text in (each.partition(": ") for each in result.too_few)]
+        few = [Problem(path=name, problem=text) for name, _, text in (line.partition(": ") for line in result.too_few)]
         none = Problem(
             path="/", problem="no outcome is known of any case", remedy="Check how the history tells outcomes"
         )

@@ -413,22 +413,22 @@ def _compare_runs(champion: str, challenger: RegisteredModel, progress: Progress
     before, after = (tracking.run_forecasts(run) for run in (_registered(champion).run_id, challenger.run_id))
     if after is None:
         return Comparison(compared=(), not_compared=(f"{challenger.version}: its run has no forecasts",))
-    of, asked = tracking.asked_forecasts(challenger.run_id)
-    seen = {**(asked if of == champion else {}), **(before or {})}
+    of, by_served = tracking.asked_forecasts(challenger.run_id)
+    seen = {**(by_served if of == champion else {}), **(before or {})}
     comparison = compare(seen, after, progress, unchanged=unchanged)
     missing = list(comparison.not_compared)
-    if before is None and not (asked and unchanged.issuperset(_judged_registers(both[0]))):
+    if before is None and not (by_served and unchanged.issuperset(_judged_registers(both[0]))):
         missing.append(f"{champion}: its run has no forecasts")
-    if asked and of != champion:
+    if by_served and of != champion:
         missing.append(f"{of} was served when {challenger.version} was trained, and {champion} is now. Train it again")
     return msgspec.structs.replace(comparison, not_compared=tuple(missing))
 
 
 def unchanged_registers(champion: Bundle, challenger: Bundle) -> set[str]:
     """The registers, by the name of their forecasts, of which two bundles have the same models."""
-    found = {casebook.NAME} if _models(champion, "") == _models(challenger, "") else set[str]()
+    unchanged = {casebook.NAME} if _models(champion, "") == _models(challenger, "") else set[str]()
     common = champion.registers.keys() & challenger.registers.keys()
-    return found | {name for name in common if _models(champion, name) == _models(challenger, name)}
+    return unchanged | {name for name in common if _models(champion, name) == _models(challenger, name)}
 
 
 def _judged_registers(bundle: Bundle) -> set[str]:

@@ -107,9 +107,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """How the model of a register's outcome is fitted."""
         return self.registers.get(f"{register}/{outcome}") or self.registers.get(register, BoosterParams())
 
-    def with_params(self, found: Mapping[str, BoosterParams]) -> Recipe:
+    def with_params(self, params: Mapping[str, BoosterParams]) -> Recipe:
         """The recipe with the parameters that a search found, by register/outcome, and without a search."""
-        return msgspec.structs.replace(self, trials=0, registers={**self.registers, **found})
+        return msgspec.structs.replace(self, trials=0, registers={**self.registers, **params})
 
 
 def recipe_toml(recipe: Recipe) -> str:

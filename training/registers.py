@@ -76,8 +76,8 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
     `kept` is the version of the bundle that the register models were taken from, if they were not fitted;
     `kept_metrics` are those of its manifest. `judged` says, by register/outcome/stage, how a short history was judged;
     `too_few` says which outcomes were not learnt, and how many more cases that takes, `left_out` which declared columns
-    no model reads, and why. `asked` is what the bundle that
-    is served, of the version `asked_of`, forecast of the judged cases of registers that it has not learnt.
+    no model reads, and why. `served_forecasts` is what the bundle that is served, of the version `served_version`,
+    forecast of the judged cases of registers that it has not learnt.
     """
 
     bundles: dict[str, Bundle]
@@ -91,8 +91,8 @@ class RegistersResult(msgspec.Struct, frozen=True, kw_only=True):
     judged: dict[str, str] = {}
     too_few: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    asked: tuple[Forecasts, ...] = ()
-    asked_of: str = ""
+    served_forecasts: tuple[Forecasts, ...] = ()
+    served_version: str = ""
     kept: str = ""
     kept_metrics: dict[str, dict[str, float | None]] = {}
 
@@ -103,11 +103,11 @@ def register_files(directory: Path) -> list[tuple[Register, Path]]:
     The United Kingdom's registers have none: what they hold teaches the UK model. Raises UnreachableError if there is
     no such directory, DataError if no file is named after a register.
     """
-    found = [(register, file) for register, file in history_files(directory) if not register.uk]
-    if not found:
+    files = [(register, file) for register, file in history_files(directory) if not register.uk]
+    if not files:
         known = ", ".join(f"{name}.parquet" for name in register_names() if not find_register(name).uk)
         raise DataError.at(str(directory), "no history in it", f"Name files after their register: {known}")
-    return found
+    return files
 
 
 def history_files(directory: Path) -> list[tuple[Register, Path]]:
@@ -148,7 +148,7 @@ def train_registers(
     judged: dict[str, str] = {}
     too_few: list[str] = []
     left_out: list[str] = []
-    asked: list[Forecasts] = []
+    of_served: list[Forecasts] = []
     for register, file in register_files(directory):
         progress(f"reading {file.name}")
         read = register.read_file(file)
@@ -156,7 +156,7 @@ def train_registers(
         data.append(fingerprint(register, file, cases))
         estimates += register_estimates(register, cases)
         too_few += shortfalls(register, cases)
-        fits, found = [], {}
+        fits, searched = [], {}
         outcomes = list(available_outcomes(register, cases))
         for outcome, stage in outcomes:
             progress(f"{register.name}: {outcome} at {stage}")
@@ -164,18 +164,18 @@ def train_registers(
             left_out += dataset.left_out
             if how:
                 judged[f"{register.name}/{outcome}/{stage}"] = how
-            if outcome not in found:
+            if outcome not in searched:
                 seconds = recipe.search_minutes * 60 / len({name for name, _ in outcomes})
                 params = recipe.register_params(register.name, outcome)
-                found[outcome] = search(dataset, params, recipe.trials, seconds, recipe.seed, progress)
-            fits.append(fit_register(dataset, found[outcome].params, recipe.seed, recipe.resamples))
+                searched[outcome] = search(dataset, params, recipe.trials, seconds, recipe.seed, progress)
+            fits.append(fit_register(dataset, searched[outcome].params, recipe.seed, recipe.resamples))
             samples.append(pool_sample(dataset, STEPS))
             del dataset
             if served and register.name not in served.registers:
                 progress(f"{register.name}: what {served.manifest.version} forecasts of {outcome} at {stage}")
-                asked += _ask(served, register, cases, fits[-1].forecasts)
+                of_served += _served_forecasts(served, register, cases, fits[-1].forecasts)
         forecasts += [fit.forecasts for fit in fits]
-        searches += found.values()
+        searches += searched.values()
         if fits:
             bundles[register.name] = _register_bundle(register.name, cases, fits, data[-1], columns)
     progress("pooling the registers")
@@ -198,20 +198,22 @@ def train_registers(
         judged=judged,
         too_few=tuple(too_few),
         left_out=tuple(dict.fromkeys(left_out)),
-        asked=tuple(asked),
-        asked_of=served.manifest.version if served else "",
+        served_forecasts=tuple(of_served),
+        served_version=served.manifest.version if served else "",
     )
 
 
-def _ask(bundle: Bundle, register: Register, cases: Sequence[LabelledTender], judged: Forecasts) -> Iterator[Forecasts]:
+def _served_forecasts(
+    bundle: Bundle, register: Register, cases: Sequence[LabelledTender], judged: Forecasts
+) -> Iterator[Forecasts]:
     """What a bundle that has not learnt a register forecasts of the cases that judge a model of it; nothing, if it has
     no model of the outcome at the stage."""
     try:
         answer = evaluate.forecasts(bundle, register, [], cases, judged.outcome, judged.stage)
     except UsageError:
         return
-    told = case_keys(case for case in cases if evaluate.is_judged(register, case, judged.outcome, judged.stage))
-    _, of_answer, of_judged = np.intersect1d(told, judged.key, return_indices=True)
+    keys = case_keys(case for case in cases if evaluate.is_judged(register, case, judged.outcome, judged.stage))
+    _, of_answer, of_judged = np.intersect1d(keys, judged.key, return_indices=True)
     yield Forecasts(
         register=judged.register,
         outcome=judged.outcome,

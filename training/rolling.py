@@ -334,9 +334,9 @@ def _known_forecasts(data: RegisterDataset, tested: Backtest, at: Numbers, day: 
     """Those of the forecasts `at` whose outcome may teach before a day, and their weights; all, if that leaves none."""
     if day is None or not tells_delay(data):
         return at, np.ones(len(at))
-    found = known_rows(data, day)
+    known = known_rows(data, day)
     weight = np.zeros(len(data.y))
-    weight[found.rows] = found.weight
+    weight[known.rows] = known.weight
     of = weight[tested.rows[at]]
     return (at[of > 0], of[of > 0]) if of.any() else (at, np.ones(len(at)))
 

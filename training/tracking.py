@@ -108,9 +108,9 @@ def log(result: TrainingResult) -> str:
                 table = forecasts_table(list(unseen_forecasts(result)))
                 pq.write_table(table, Path(scratch) / FORECASTS, compression="zstd")
                 mlflow.log_artifact(str(Path(scratch) / FORECASTS))
-                if result.registers and result.registers.asked:
-                    asked = forecasts_table(result.registers.asked, result.registers.asked_of)
-                    pq.write_table(asked, Path(scratch) / ASKED, compression="zstd")
+                if result.registers and result.registers.served_forecasts:
+                    served_table = forecasts_table(result.registers.served_forecasts, result.registers.served_version)
+                    pq.write_table(served_table, Path(scratch) / ASKED, compression="zstd")
                     mlflow.log_artifact(str(Path(scratch) / ASKED))
             return str(run.info.run_id)
 
@@ -190,14 +190,14 @@ def fetch(address: str, into: Path) -> Path:
         if uri is None:
             # A run before models were logged, or one that somebody wrote.
             return Path(mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=BUNDLE, dst_path=str(into)))
-        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into)))
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(into)))
     except MlflowException as error:
         raise UsageError(f"{address!r} has no bundle: {error.message}") from None
     except OSError as error:
         raise UnreachableError(f"the bundle of {address!r} cannot be read: {error}") from None
-    if not (found / "MLmodel").is_file():
-        return found
-    return found / str(mlflow.models.Model.load(str(found)).flavors["python_function"]["data"])
+    if not (folder / "MLmodel").is_file():
+        return folder
+    return folder / str(mlflow.models.Model.load(str(folder)).flavors["python_function"]["data"])
 
 
 def _model_id(run_id: str) -> str | None:
@@ -322,8 +322,8 @@ def _log_registers(result: RegistersResult) -> None:
 
 def _log_search(recipe: Recipe, result: RegistersResult) -> None:
     """A nested run for every trial, and the recipe with what was found, for `tender-risk train` to read."""
-    found = {search.name: search.params for search in result.searches if search.trials}
-    mlflow.log_text(recipe_toml(recipe.with_params(found)), RECIPE)
+    params = {search.name: search.params for search in result.searches if search.trials}
+    mlflow.log_text(recipe_toml(recipe.with_params(params)), RECIPE)
     for trial in (trial for search in result.searches for trial in search.trials):
         title = f"{trial.register}/{trial.outcome}, trial {trial.number + 1}"
         with mlflow.start_run(run_name=title, nested=True):

@@ -150,7 +150,7 @@ def _failure_fit(book: Casebook, stage: Stage, fits: Fits, recipe: Recipe) -> Ca
     """
     pairs = [fits[outcome, stage] for outcome in FAILURE_OUTCOMES if (outcome, stage) in fits]
     p, base = (
-        1 - np.prod([1 - expit(each) for each in logits], axis=0)
+        1 - np.prod([1 - expit(logit) for logit in logits], axis=0)
         for logits in zip(*((f.margin, f.level) for f in pairs), strict=True)
     )
     data = casebook_dataset(book, "failure", stage, recipe)

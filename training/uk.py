@@ -71,7 +71,7 @@ class UkEvidence:
         usual = usual_doses(
             {name: dose[cohort] for name, dose in self._doses["awarded"].items()},
             {
-                name: np.concatenate([each.doses[name] for each in self._notices])
+                name: np.concatenate([notice.doses[name] for notice in self._notices])
                 for name in (self._notices[0].doses if self._notices else ())
             },
         )
@@ -95,13 +95,13 @@ class UkEvidence:
 
 def uk_histories(directory: Path) -> list[UkHistory]:
     """The histories of the UK in a directory, beside the casebook. Raises as their readers do."""
-    found = []
+    histories = []
     for register, file in history_files(directory):
         if register.uk and register.name != casebook.NAME:
             cases = register.cases(file)
             dated = [case for case in cases if case.published > UNDATED]
-            found.append(UkHistory(register, cases, fingerprint(register, file, dated)))
-    return found
+            histories.append(UkHistory(register, cases, fingerprint(register, file, dated)))
+    return histories
 
 
 def uk_bundle(
@@ -144,12 +144,12 @@ def as_it_is(rates: ClassRates, outcome: str) -> Calibration:
 
 def doses(table: TenderTable) -> dict[str, Floats]:
     """The doses of the factors that can be known at the stage of a table, by feature, each of shape (rows,)."""
-    known, found = catalogue(), {}
+    known, by_factor = catalogue(), {}
     for factor in evidence().factors:
         if STAGES.index(known[factor.feature].stage) <= STAGES.index(table.stage):
             values = {name: known[name].measure(table) for name in (factor.feature, factor.unless) if name}
-            found[factor.feature] = dose(factor, values)
-    return found
+            by_factor[factor.feature] = dose(factor, values)
+    return by_factor
 
 
 def _history_cases(history: UkHistory) -> UkCases:

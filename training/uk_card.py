@@ -118,8 +118,8 @@ def _beyond(result: TrainingResult) -> str:
 def _data(result: TrainingResult) -> str:
     counts, source = result.counts, result.bundle.manifest.data[0]
     others = "".join(
-        f"\n- {register_title(each.name)}: {each.rows:,} rows, published {each.first} to {each.last} (sha256 {each.sha256[:16]}…)"
-        for each in result.bundle.manifest.data[1:]
+        f"\n- {register_title(source.name)}: {source.rows:,} rows, published {source.first} to {source.last} (sha256 {source.sha256[:16]}…)"
+        for source in result.bundle.manifest.data[1:]
     )
     return (
         f"## What it saw\n\n- {counts.researched} researched cases of the casebook. {counts.dated} of them have a date "
@@ -166,9 +166,9 @@ def effect_rows(effects: Sequence[FactorEffect]) -> Iterator[str]:
     """The layers of each factor and outcome as rows of a table: odds ratios with 95 % intervals."""
     known = catalogue()
     for effect in effects:
-        for outcome, each in effect.outcomes.items():
-            layers = [_words(getattr(each, layer)) for layer in (*LAYERS, "pooled")]
-            counts = "held at none" if each.held else "large services" if each.only_large else "yes"
+        for outcome, of_outcome in effect.outcomes.items():
+            layers = [_words(getattr(of_outcome, layer)) for layer in (*LAYERS, "pooled")]
+            counts = "held at none" if of_outcome.held else "large services" if of_outcome.only_large else "yes"
             yield f"{known[effect.feature].label} | {outcome} | {effect.unit} | {' | '.join(layers)} | {counts}"
 
 
@@ -197,10 +197,10 @@ def forest_plots(effects: Sequence[FactorEffect]) -> dict[str, bytes]:
         f"effects-{theme}.svg": forest_plot(
             theme,
             [
-                (f"{known[effect.feature].label}, {outcome}", each)
+                (f"{known[effect.feature].label}, {outcome}", of_outcome)
                 for effect in effects
                 if known[effect.feature].theme == theme
-                for outcome, each in effect.outcomes.items()
+                for outcome, of_outcome in effect.outcomes.items()
             ],
         )
         for theme in plotted_themes(effects)
@@ -214,7 +214,7 @@ def forest_plot(theme: str, rows: Sequence[tuple[str, OutcomeEffect]]) -> bytes:
         axes = figure.subplots()
         for place, (layer, (mark, colour)) in enumerate(MARKS.items()):
             height = (1.5 - place) * 0.18
-            known = [(len(rows) - 1 - row + height, getattr(each, layer)) for row, (_, each) in enumerate(rows)]
+            known = [(len(rows) - 1 - row + height, getattr(of_outcome, layer)) for row, (_, of_outcome) in enumerate(rows)]
             points = [(y, estimate.odds_ratio, *estimate.interval) for y, estimate in known if estimate]
             if points:
                 y, middle, low, high = (np.array(column) for column in zip(*points, strict=True))

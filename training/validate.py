@@ -116,7 +116,7 @@ def trees_beyond(data: CasebookDataset, margin: Floats, recipe: Recipe) -> Beyon
     if min(data.y[rows].sum(), (1 - data.y[rows]).sum()) < FEWEST_TO_GROW:
         return None
     before = log_loss(data.y[rows], expit(margin[rows]))
-    found = []
+    gains = []
     for trees in recipe.beyond:
         settings = msgspec.structs.replace(recipe, trees=trees)
         added = np.zeros(len(data.y))
@@ -126,8 +126,8 @@ def trees_beyond(data: CasebookDataset, margin: Floats, recipe: Recipe) -> Beyon
             added[test] = booster_margin(booster, data.x[test], data.names)
         gain = before - log_loss(data.y[rows], expit(margin[rows] + added[rows]))
         mean, error = clustered_mean(gain, data.case_weight[rows], data.cluster[rows])
-        found.append(Beyond(trees=trees, gain=round(mean, 5), error=round(error, 5)))
-    return max(found, key=lambda each: each.gain)
+        gains.append(Beyond(trees=trees, gain=round(mean, 5), error=round(error, 5)))
+    return max(gains, key=lambda beyond: beyond.gain)
 
 
 def log_loss(y: Floats, p: Floats) -> Floats:
@@ -222,7 +222,7 @@ def casebook_metrics(
     """Metrics of margins on some labelled rows, and of their probabilities `p`, if these are to be judged."""
     y, weight = data.y[rows], data.case_weight[rows]
     low, high = metrics.bootstrap_interval(metrics.auc, y, margin[rows], weight, data.cluster[rows])
-    found = CasebookMetrics(
+    judged = CasebookMetrics(
         n=len(rows),
         positives=int(y.sum()),
         base_rate=round(float(np.average(y, weights=weight)), 4),
@@ -231,11 +231,11 @@ def casebook_metrics(
         average_precision=round(metrics.average_precision(y, margin[rows], weight), 3),
     )
     if p is None or class_rate is None:
-        return found
+        return judged
     others = rows[~np.isin(data.programme[rows], largest_programmes(data.programme[rows]))]
     brier, of_base = (metrics.brier(y, forecast, weight) for forecast in (p, class_rate))
     return msgspec.structs.replace(
-        found,
+        judged,
         auc_without_largest=round(metrics.auc(data.y[others], margin[others], data.case_weight[others]), 3),
         brier=round(brier, 4),
         brier_of_base_rate=round(of_base, 4),

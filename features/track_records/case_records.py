@@ -152,7 +152,7 @@ class CaseRecords(Mapping[str, CaseRecord]):
             return record
         records = [record for key in keys if (record := self.get(key))]
         longest = max(records, key=lambda record: (record.cases, record.failed), default=None)
-        before = [found for key in keys if key.startswith(INHERITED) and (found := self.get(key[len(INHERITED) :]))]
+        before = [own for key in keys if key.startswith(INHERITED) and (own := self.get(key[len(INHERITED) :]))]
         return (longest or CaseRecord()).with_inherited(before, INHERITED_SHARE) if before else longest
 
 

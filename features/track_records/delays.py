@@ -70,15 +70,15 @@ def delays_as_of(published: Days, known: Days, y: Floats, day: int) -> Delays:
 
     `published` and `known` are ordinals, `y` is 1, 0 or NaN for what was never known, shapes (rows,).
     """
-    told = ~np.isnan(y) & (known < day) & (published < day)
-    if not told.any():
+    resolved = ~np.isnan(y) & (known < day) & (published < day)
+    if not resolved.any():
         return Delays(np.ones((2, LONGEST + 2)))
-    first = max(int(np.quantile(published[told], STRAYS)), day - RECENT)
+    first = max(int(np.quantile(published[resolved], STRAYS)), day - RECENT)
     rows = np.flatnonzero((published < day) & (published >= first))
-    told = told[rows]
-    age = np.clip(np.where(told, known[rows] - published[rows], day - 1 - published[rows]), 0, LONGEST)
+    resolved = resolved[rows]
+    age = np.clip(np.where(resolved, known[rows] - published[rows], day - 1 - published[rows]), 0, LONGEST)
     at_risk = np.bincount(age, minlength=LONGEST + 1)[::-1].cumsum()[::-1]
-    ends = np.array([np.bincount(age[told & (y[rows] == kind)], minlength=LONGEST + 1) for kind in (0, 1)])
+    ends = np.array([np.bincount(age[resolved & (y[rows] == kind)], minlength=LONGEST + 1) for kind in (0, 1)])
     hazard = ends / np.maximum(at_risk, 1)
     open_share = np.concatenate([[1.0], np.cumprod(1 - hazard.sum(axis=0))])
     incidence = np.cumsum(open_share[:-1] * hazard, axis=1)
@@ -104,16 +104,16 @@ def levels(published: Days, known: Days, y: Floats, weight: Floats, days: Days) 
     """The rate of the outcome of the last year in log-odds, and how far that of the last quarter is from it, as of the
     beginning of the week of each of `days`: shape (2, days). `weight` is what a case counts, shape (rows,)."""
     weeks, place = np.unique(days // WEEK, return_inverse=True)
-    found = np.array([level_as_of(published, known, y, weight, int(week) * WEEK) for week in weeks]).reshape(-1, 2)
-    return np.ascontiguousarray(found[place].T)
+    by_week = np.array([level_as_of(published, known, y, weight, int(week) * WEEK) for week in weeks]).reshape(-1, 2)
+    return np.ascontiguousarray(by_week[place].T)
 
 
 def level_as_of(published: Days, known: Days, y: Floats, weight: Floats, day: int) -> tuple[float, float]:
     """The same as of one day."""
     recent = np.flatnonzero((published < day) & (published >= day - RECENT))
-    found = teaching(published[recent], known[recent], y[recent], day)
-    rows = recent[found.rows]
-    ages, counts = day - published[rows], found.weight * weight[rows]
+    taught = teaching(published[recent], known[recent], y[recent], day)
+    rows = recent[taught.rows]
+    ages, counts = day - published[rows], taught.weight * weight[rows]
     logits = []
     for half_life in (YEAR, QUARTER):
         fading = counts * np.exp2(-ages / half_life)

@@ -378,9 +378,9 @@ def read_as_of(history: RegisterHistory, reading: HistoryReading, rows: Rows, da
     reading.text_bias[:, rows] = [[history.words.bias], [history.profile.bias]]
     for name, model in history.own_texts.items():
         if name in reading.cases.own_texts:
-            said = reading.cases.own_texts[name]
-            spoken = rows[said.start[rows + 1] > said.start[rows]]
-            reading.own_scores[name][spoken] = model.log_odds(said, spoken) - model.bias
+            texts = reading.cases.own_texts[name]
+            spoken = rows[texts.start[rows + 1] > texts.start[rows]]
+            reading.own_scores[name][spoken] = model.log_odds(texts, spoken) - model.bias
 
 
 def add_outcomes(history: RegisterHistory, reading: HistoryReading, rows: Rows) -> None:

@@ -162,7 +162,7 @@ def audited_answer(answer: WhatIf | Suggestions) -> tuple[AuditedScore, ...]:
     changed = (*answer.single, *([answer.pair] if answer.pair else []))
     return tuple(
         AuditedScore(stage=answer.stage, failure=failure)
-        for failure in (answer.failure, *(each.failure for each in changed))
+        for failure in (answer.failure, *(scenario.failure for scenario in changed))
     )
 
 

@@ -299,21 +299,21 @@ class AuditStore:
     def rows(self, after: int = BEFORE_ALL) -> Iterator[tuple[Any, Any, Any]]:
         """The number, text and digest of every entry behind one, in the order of numbers, as the database has them."""
         sql = f"SELECT seq, entry, digest FROM audit_entries WHERE seq > ? ORDER BY seq LIMIT {PAGE}"  # noqa: S608 - ours
-        while found := self._run(sql, after):
-            yield from ((_number(row[0]), row[1], row[2]) for row in found)
-            if found[-1][0] <= after:
+        while rows := self._run(sql, after):
+            yield from ((_number(row[0]), row[1], row[2]) for row in rows)
+            if rows[-1][0] <= after:
                 raise UnreachableError(DAMAGED)
-            after = found[-1][0]
+            after = rows[-1][0]
 
     def row(self, seq: int) -> AuditRow | None:
         """One entry by its number."""
-        found = self._run("SELECT seq, entry, digest FROM audit_entries WHERE seq = ?", seq)
-        return AuditRow(_number(found[0][0]), str(found[0][1]), str(found[0][2])) if found else None
+        rows = self._run("SELECT seq, entry, digest FROM audit_entries WHERE seq = ?", seq)
+        return AuditRow(_number(rows[0][0]), str(rows[0][1]), str(rows[0][2])) if rows else None
 
     def kept_input(self, digest: str) -> bytes | None:
         """The input with this digest, if inputs are kept."""
-        found = self._run("SELECT content FROM audit_inputs WHERE digest = ?", digest)
-        content = found[0][0] if found else None
+        rows = self._run("SELECT content FROM audit_inputs WHERE digest = ?", digest)
+        content = rows[0][0] if rows else None
         return bytes(content) if isinstance(content, bytes | memoryview) else None
 
     def input_digests(self) -> list[tuple[int, str]]:

@@ -152,8 +152,8 @@ class AuditTrail:
                 raise BusyError("the audit trail is not open")
             self._store = open_store(self.settings, last=self._head)
         try:
-            contents = [each.content for each in batch]
-            self._head = self._store.append([each.entry for each in batch], contents, wait)
+            contents = [record.content for record in batch]
+            self._head = self._store.append([record.entry for record in batch], contents, wait)
         except BusyError:
             raise
         except TenderRiskError:

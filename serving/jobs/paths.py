@@ -146,12 +146,12 @@ class DataDirectory:
 
 def _close(path: Path) -> None:
     """Takes a directory from other users, if it is ours and holds nothing but our files."""
-    found = path.stat()
-    if not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    status = path.stat()
+    if not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         return
-    if found.st_uid == os.geteuid() and all(entry.name.startswith(OURS) for entry in path.iterdir()):
+    if status.st_uid == os.geteuid() and all(entry.name.startswith(OURS) for entry in path.iterdir()):
         path.chmod(0o700)
-    elif found.st_mode & stat.S_IRWXO:
+    elif status.st_mode & stat.S_IRWXO:
         log.warning("every user of this machine can open %s. Run: chmod 700", path)
 
 

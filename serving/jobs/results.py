@@ -69,6 +69,6 @@ def digest(file: Path) -> str:
     return kept[1]
 
 
-def _mark(found: os.stat_result) -> FileMark:
+def _mark(status: os.stat_result) -> FileMark:
     # The time of the last change of the file's entry cannot be set by whoever changes the file.
-    return found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino

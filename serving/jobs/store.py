@@ -80,9 +80,9 @@ class Sqlite:
 
     def check(self) -> None:
         """Raises UnreachableError if the file is damaged."""
-        found = self.run("PRAGMA quick_check(1)")
-        if found != [("ok",)]:
-            raise UnreachableError(f"{self.path.name} is damaged ({found[0][0]}). Restore it, or move it away")
+        rows = self.run("PRAGMA quick_check(1)")
+        if rows != [("ok",)]:
+            raise UnreachableError(f"{self.path.name} is damaged ({rows[0][0]}). Restore it, or move it away")
 
 
 class PostgreSql:
@@ -97,8 +97,8 @@ class PostgreSql:
 
     def columns(self) -> set[str]:
         """See Database."""
-        found = self.run("SELECT column_name FROM information_schema.columns WHERE table_name = 'tender_risk_jobs'")
-        return {str(row[0]) for row in found}
+        rows = self.run("SELECT column_name FROM information_schema.columns WHERE table_name = 'tender_risk_jobs'")
+        return {str(row[0]) for row in rows}
 
     def run(self, sql: str, values: Mapping[str, Any] | None = None) -> Rows:
         """See Database."""

@@ -266,7 +266,7 @@ class Worker(threading.Thread):
         owners = self.store.waiting_owners(self.directory.name)
         if not owners:
             return None
-        owner = min(owners, key=lambda each: self._turns.get(each, 0))
+        owner = min(owners, key=lambda name: self._turns.get(name, 0))
         self._turns[owner] = max(self._turns.values(), default=0) + 1
         return self.store.claim(self.directory.name, self.runner, owner)
 

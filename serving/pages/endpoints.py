@@ -63,8 +63,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 def docs_page(document: Json) -> Response:
     """GET /docs, from an OpenAPI document."""
-    found = endpoints(document)
-    groups = [(tag["name"], tag["description"], [e for e in found if e.tag == tag["name"]]) for tag in document["tags"]]
+    shown = endpoints(document)
+    groups = [(tag["name"], tag["description"], [e for e in shown if e.tag == tag["name"]]) for tag in document["tags"]]
     schemas = {name: (of.get("description", ""), fields(of)) for name, of in document["components"]["schemas"].items()}
     return page("endpoints.html", here="/docs", info=document["info"], groups=groups, schemas=sorted(schemas.items()))
 

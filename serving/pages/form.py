@@ -277,7 +277,7 @@ def features_of(key: str) -> tuple[Feature, ...]:
     if key in WITHOUT_FEATURE:
         return ()
     field = form.BY_KEY[key]
-    own = (each for each in catalogue().values() if each.trained and each.reads != "register_history")
+    own = (feature for feature in catalogue().values() if feature.trained and feature.reads != "register_history")
     readers = [feature for feature in own if _reads(feature, field)]
     main = MAIN_FEATURE.get(key, key)
     return tuple(sorted(readers, key=lambda feature: (feature.name != main, feature.path != field.path)))

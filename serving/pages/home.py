@@ -107,11 +107,11 @@ def _check(draft: Draft) -> None:
     problems: list[Problem] = []
     text = draft.values.get("cpv", "")
     if text and not cpv.is_code(text) and cpv.code_named(text) is None:
-        found = cpv.search(text)
-        remedy = "Choose one from the list: " + "; ".join(f"{code} {name}" for code, name in found[:3])
+        matches = cpv.search(text)
+        remedy = "Choose one from the list: " + "; ".join(f"{code} {name}" for code, name in matches[:3])
         problem = f"{text!r:.60} is not the name of a code"
         problems.append(
-            Problem(path="/cpv", problem=problem, remedy=remedy if found else "Try other words, or leave it")
+            Problem(path="/cpv", problem=problem, remedy=remedy if matches else "Try other words, or leave it")
         )
     if draft.values.get("lots", "").strip() in ("0", "0.0"):
         problems.append(Problem(path="/lots", problem="no tender has 0 lots", remedy="1 means one block"))
@@ -121,7 +121,7 @@ def _check(draft: Draft) -> None:
     except DataError as error:
         problems += error.problems
     if problems:
-        raise StageError(problems) if all(each.path == "/stage" for each in problems) else DataError(problems)
+        raise StageError(problems) if all(problem.path == "/stage" for problem in problems) else DataError(problems)
 
 
 def render_form(draft: Draft, error: TenderRiskError | None = None, back: str = "") -> Response:
@@ -146,7 +146,7 @@ def render_form(draft: Draft, error: TenderRiskError | None = None, back: str = 
         elsewhere=[problem for problem in elsewhere if problem.path not in ("/stage", "/prose")],
         beside={problem.path.strip("/"): problem for problem in elsewhere},
         refused=error is not None,
-        found=sum(sentence in sentences.values() for sentence in sentences.values()),
+        facts_read=sum(sentence in sentences.values() for sentence in sentences.values()),
         codes=cpv.search(draft.values.get("cpv") or draft.values.get("title", "")),
         notes=draft.notes,
         back=back,

@@ -123,7 +123,7 @@ def one_a_fact(reasons: Sequence[Reason]) -> list[Reason]:
     for reason in reasons:
         by_place.setdefault(source(reason), []).append(reason)
     merged = [
-        msgspec.structs.replace(same[0], effect=round(sum(each.effect for each in same), 4))
+        msgspec.structs.replace(same[0], effect=round(sum(reason.effect for reason in same), 4))
         for same in by_place.values()
     ]
     return sorted(merged, key=lambda reason: -abs(reason.effect))
@@ -207,7 +207,7 @@ def _reason_line(reason: Reason, largest: float) -> ReasonLine:
         raises=reason.effect > 0,
         source=source(reason),
         bar=(50.0 if reason.effect > 0 else round(50 - width, 1), width),
-        evidence=[EVIDENCE.get(each, each) for each in getattr(reason, "evidence", ())],
+        evidence=[EVIDENCE.get(kind, kind) for kind in getattr(reason, "evidence", ())],
     )
 
 

@@ -253,7 +253,7 @@ class _Days:
             chain.take(kept)
         report(chain.keys)
         while not chain.end:
-            kept = self._ask(window, chain)
+            kept = self._request_page(window, chain)
             files.write_whole(_page_path(self._folder, window, chain.pages), msgspec.json.encode(kept))
             chain.take(kept)
             self._former = kept
@@ -263,7 +263,7 @@ class _Days:
             for part in self._api.instead(window):
                 self._pull(part, report)
 
-    def _ask(self, window: Window, chain: PageChain) -> KeptPage:
+    def _request_page(self, window: Window, chain: PageChain) -> KeptPage:
         """The next page, asked for again while it cannot be right."""
         for _ in range(1 + ASKED_AGAIN):
             page, unread = fetch_page(self._client, self._api, self._request.url, window, chain.cursor)
@@ -376,16 +376,16 @@ def _write(places: Mapping[str, Sequence[Place]], spooled: Path, to: Path, befor
     with spooled.open("rb") as spool, partial.open("wb") as out:
 
         def new(process: str) -> list[tuple[tuple[str, str], bytes]]:
-            found = []
+            lines = []
             for day, name, at, size in left.pop(process, ()):
                 spool.seek(at)
-                found.append(((day, name), spool.read(size)))
-            return found
+                lines.append(((day, name), spool.read(size)))
+            return lines
 
         def put(process: str, lines: list[tuple[tuple[str, str], bytes]]) -> None:
             nonlocal releases, processes
             releases, processes = releases + len(lines), processes + 1
-            ordered = [line for _, line in sorted(lines, key=lambda each: each[0])]
+            ordered = [line for _, line in sorted(lines, key=lambda pair: pair[0])]
             record = b'{"ocid":' + msgspec.json.encode(process) + b',"releases":[' + b",".join(ordered) + b"]}"
             out.write((ordered[0] if len(ordered) == 1 else record) + b"\n")
 
@@ -396,7 +396,7 @@ def _write(places: Mapping[str, Sequence[Place]], spooled: Path, to: Path, befor
                 nameless.add(line.rstrip(b"\n"))
             if process in left:
                 known = {key for key, _ in old}
-                put(process, [*old, *(each for each in new(process) if each[0] not in known)])
+                put(process, [*old, *(pair for pair in new(process) if pair[0] not in known)])
             else:
                 releases, processes = releases + len(old), processes + 1
                 out.write(line)
@@ -421,7 +421,7 @@ def _parsed(line: bytes, number: int, path: Path) -> tuple[str, list[tuple[tuple
         parsed = msgspec.json.decode(line, type=_Line)
         if parsed.releases is None:
             return str(parsed.ocid or ""), [(parsed.key, line.rstrip(b"\n"))]
-        inner = [(msgspec.json.decode(each, type=_Line).key, bytes(each)) for each in parsed.releases]
+        inner = [(msgspec.json.decode(raw, type=_Line).key, bytes(raw)) for raw in parsed.releases]
         return str(parsed.ocid or ""), inner
     except (ValueError, RecursionError) as error:
         remedy = "Write to another file, or delete it to begin anew"
@@ -442,8 +442,8 @@ def _pages_within(api: Api, folder: Path, window: Window) -> Iterator[_WindowPag
     for page in _pages(folder, window):
         doubtful = page.end == "in doubt"
         instead = api.instead(window) if doubtful else ()
-        asked = bool(instead) and all(_page_path(folder, part, 0).exists() for part in instead)
-        yield _WindowPage(window, page, doubtful and not asked)
+        fetched = bool(instead) and all(_page_path(folder, part, 0).exists() for part in instead)
+        yield _WindowPage(window, page, doubtful and not fetched)
     for part in instead:
         yield from _pages_within(api, folder, part)
 

@@ -78,8 +78,8 @@ def input_tags(source: AnyPath) -> list[InputFile]:
     return [InputFile(file=name, size=size, sha256=tag) for name, size, tag in map(_tagged, _files(source))]
 
 
-def _tagged(found: tuple[str, AnyPath, bool]) -> tuple[str, int, str]:
-    name, path, _ = found
+def _tagged(file: tuple[str, AnyPath, bool]) -> tuple[str, int, str]:
+    name, path, _ = file
     if isinstance(path, RemotePath):
         known = path.known()
         return name, known.size, known.tag

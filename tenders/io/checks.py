@@ -62,21 +62,21 @@ def value_problems(tender: Tender, where: str) -> Iterator[Problem]:
 
 def _walk(part: msgspec.Struct) -> list[tuple[str, str, str]]:
     """Everything wrong in a struct: path, problem, remedy."""
-    found: list[tuple[str, str, str]] = []
+    problems: list[tuple[str, str, str]] = []
     for attribute, name, check, remedy in _checked_fields(type(part)):
         value = getattr(part, attribute)
         if value is None or value == ():
             continue
         if check:
             if problem := check(value):
-                found.append((f"/{name}", problem, remedy))
+                problems.append((f"/{name}", problem, remedy))
         elif isinstance(value, tuple):
             for i, child in enumerate(value):
                 if wrong := _walk(child):
-                    found += [(f"/{name}/{i}{path}", problem, inside) for path, problem, inside in wrong]
+                    problems += [(f"/{name}/{i}{path}", problem, inside) for path, problem, inside in wrong]
         elif isinstance(value, msgspec.Struct):
-            found += [(f"/{name}{path}", problem, inside) for path, problem, inside in _walk(value)]
-    return found
+            problems += [(f"/{name}{path}", problem, inside) for path, problem, inside in _walk(value)]
+    return problems
 
 
 class _Checked(msgspec.Struct, frozen=True):

@@ -56,11 +56,11 @@ def read_leniently(release: Mapping[str, Any], where: str) -> tuple[Mapping[str,
     if not wrong:
         return document, tender, notes
     plain = prune(document, json_fields(Tender), nulls=False)
-    empty = {each.path: text for each in wrong if is_nothing(text := str(value_at(plain, each.path)))}
-    if problems := [each for each in wrong if _decides(each.path) and each.path not in empty]:
+    empty = {problem.path: text for problem in wrong if is_nothing(text := str(value_at(plain, problem.path)))}
+    if problems := [problem for problem in wrong if _decides(problem.path) and problem.path not in empty]:
         raise DataError(list(under(where, problems)))
-    notes += under(where, [_left_out(each, empty.get(each.path)) for each in wrong])
-    paths = [each.path for each in wrong]
+    notes += under(where, [_left_out(problem, empty.get(problem.path)) for problem in wrong])
+    paths = [problem.path for problem in wrong]
     return without_paths(plain, paths), without(tender, paths), notes
 
 
@@ -88,7 +88,7 @@ def _mend(document: Mapping[str, Any], wrong: Problem, where: str) -> tuple[Mapp
 
 def is_array_as_object(value: Any) -> bool:
     """Whether it is an object of objects, by which some programs write an array: {"1": {…}, "2": {…}}."""
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(each, Mapping) for each in value.values())
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(member, Mapping) for member in value.values())
 
 
 def _decides(path: str) -> bool:
@@ -141,7 +141,8 @@ def _further_problems(stated: dict[str, Any], where: str, first: str) -> Iterato
     seen = {first}
     for _ in range(MAX_TYPE_PROBLEMS):
         try:
-            yield from (each for each in value_problems(msgspec.convert(rest, Tender), where) if each.path not in seen)
+            values = value_problems(msgspec.convert(rest, Tender), where)
+            yield from (problem for problem in values if problem.path not in seen)
             return
         except msgspec.ValidationError as error:
             problem = _type_problem(error, where)

@@ -186,16 +186,16 @@ def _split_closed(data: bytes) -> list[bytes]:
     """Documents without a line end between them: each ends where all that it opened is closed."""
     if _is_json(data):
         return [data]
-    found, begin, depth = [], 0, 0
+    parts, begin, depth = [], 0, 0
     for token in _TOKEN.finditer(data):
         mark = data[token.start() : token.start() + 1]
         depth += (mark in b"[{") - (mark in b"]}")
         if depth == 0 and mark in b"]}":
-            found.append(data[begin : token.end()])
+            parts.append(data[begin : token.end()])
             begin = token.end()
-    found += [data[begin:]] if data[begin:].strip() else []
-    others = len(found) > 1 and all(map(_is_json, found[:-1])) and found[-1].lstrip().startswith((b"{", b"["))
-    return found if others else [data]
+    parts += [data[begin:]] if data[begin:].strip() else []
+    others = len(parts) > 1 and all(map(_is_json, parts[:-1])) and parts[-1].lstrip().startswith((b"{", b"["))
+    return parts if others else [data]
 
 
 def _is_json(data: bytes) -> bool:

@@ -72,9 +72,9 @@ def find_heading(name: str, separator: str, root: type = Tender) -> Heading | No
 
     An array without the number of its object means its first.
     """
-    found = _find(name, separator, root)
-    read = _reader(found[1]) if found else None
-    return Heading(found[0], read) if found and read else None
+    place = _find(name, separator, root)
+    read = _reader(place[1]) if place else None
+    return Heading(place[0], read) if place and read else None
 
 
 def find_place(name: str, separator: str) -> tuple[Step, ...] | None:
@@ -82,8 +82,8 @@ def find_place(name: str, separator: str) -> tuple[Step, ...] | None:
 
     An array without the number of its object, on the way, means its first.
     """
-    found = _find(name, separator, Tender)
-    return found[0] if found else None
+    place = _find(name, separator, Tender)
+    return place[0] if place else None
 
 
 def _find(name: str, separator: str, root: type) -> tuple[tuple[Step, ...], Any] | None:
@@ -151,9 +151,9 @@ def releases(tables: Sequence[FlatTable], most_rows: int) -> tuple[list[FlatRele
     for table in tables:
         if table not in linked:
             joined.add(table)
-    if not joined.found and not joined.problems:
+    if not joined.releases and not joined.problems:
         raise DataError.at("row 2", "no row below the column names", "Give one row a release")
-    return joined.found, joined.problems
+    return joined.releases, joined.problems
 
 
 def groups(tables: Sequence[FlatTable], most_rows: int) -> tuple[list[FlatGroup], list[Problem]]:
@@ -161,9 +161,9 @@ def groups(tables: Sequence[FlatTable], most_rows: int) -> tuple[list[FlatGroup]
 
     Raises as `releases` does.
     """
-    found, problems = releases(tables, most_rows)
+    placed, problems = releases(tables, most_rows)
     by_ocid: dict[str, FlatGroup] = {}
-    for place, release in found:
+    for place, release in placed:
         group = by_ocid.setdefault(release.get("ocid") or place, FlatGroup([], []))
         group.places.append(place)
         group.releases.append(release)
@@ -174,7 +174,7 @@ class _Joined:
     """Releases as their rows come."""
 
     def __init__(self, most_rows: int, alone: bool) -> None:
-        self.found: list[FlatRelease] = []
+        self.releases: list[FlatRelease] = []
         self.problems: list[Problem] = []
         self._most, self._rows, self._alone = most_rows, 0, alone
         self._by_key: dict[tuple[str, str], dict[str, Any]] = {}
@@ -243,7 +243,7 @@ class _Joined:
 
     def _new(self, place: str) -> dict[str, Any]:
         release: dict[str, Any] = {}
-        self.found.append(FlatRelease(place, release))
+        self.releases.append(FlatRelease(place, release))
         return release
 
     def _numbered(self, table: FlatTable) -> Iterable[tuple[str, Sequence[str]]]:
@@ -380,7 +380,7 @@ def _array_of(kind: Any) -> Any:
 
 def _struct_of(kind: Any) -> type | None:
     kinds = (kind, *get_args(kind))
-    return next((each for each in kinds if isinstance(each, type) and issubclass(each, msgspec.Struct)), None)
+    return next((member for member in kinds if isinstance(member, type) and issubclass(member, msgspec.Struct)), None)
 
 
 @cache
@@ -389,7 +389,7 @@ def _reader(kind: Any) -> Callable[[str], Any] | None:
     if _array_of(kind) is not None:
         return _words if _struct_of(_array_of(kind)) is None else None
     # A type with bounds is `Annotated`.
-    leaves = {get_args(each)[0] if hasattr(each, "__metadata__") else each for each in (kind, *get_args(kind))}
+    leaves = {get_args(option)[0] if hasattr(option, "__metadata__") else option for option in (kind, *get_args(kind))}
     if str in leaves or any(get_origin(leaf) is Literal for leaf in leaves):
         return str
     if bool in leaves:

@@ -173,11 +173,11 @@ _ID_NAMES = frozenset({"id", "relatedLot", "awardID"})
 
 def _unread(value: Mapping[str, Any], known: Known) -> list[str]:
     """Paths from an object to the fields in it that are not known. Nearly always there is none, so none is made."""
-    found: list[str] = []
+    unread: list[str] = []
     for name, inside in value.items():
         if name not in known:
             if name not in STANDARD_FIELDS and not str(name).startswith("x_"):
-                found.append(f"/{str(name)[:80]}")
+                unread.append(f"/{str(name)[:80]}")
             continue
         inner = known[name]
         if inner is None:
@@ -185,14 +185,14 @@ def _unread(value: Mapping[str, Any], known: Known) -> list[str]:
         if type(inside) is dict or isinstance(inside, Mapping):
             if inner.keys().isdisjoint(inside) and is_array_as_object(inside):
                 members = ((key, _unread(child, inner)) for key, child in inside.items())
-                found += [f"/{name}/{key}{path}" for key, paths in members for path in paths]
+                unread += [f"/{name}/{key}{path}" for key, paths in members for path in paths]
             else:
-                found += [f"/{name}{path}" for path in _unread(inside, inner)]
+                unread += [f"/{name}{path}" for path in _unread(inside, inner)]
         elif isinstance(inside, list | tuple):
             for i, child in enumerate(inside):
                 if (type(child) is dict or isinstance(child, Mapping)) and (paths := _unread(child, inner)):
-                    found += [f"/{name}/{i}{path}" for path in paths]
-    return found
+                    unread += [f"/{name}/{i}{path}" for path in paths]
+    return unread
 
 
 # Many JSON lines at once: how a portfolio of a million releases is read.

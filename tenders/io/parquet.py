@@ -109,8 +109,8 @@ def _row_sizes(batch: pa.RecordBatch, cell: int) -> np.ndarray[Any, np.dtype[np.
             sizes += _text_sizes(column)
         elif pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
             values = column.values
-            each = _text_sizes(values) if pa.types.is_dictionary(values.type) else np.zeros(len(values), np.int64)
-            ends = np.concatenate([[0], np.cumsum(each + cell)])
+            text_sizes = _text_sizes(values) if pa.types.is_dictionary(values.type) else np.zeros(len(values), np.int64)
+            ends = np.concatenate([[0], np.cumsum(text_sizes + cell)])
             offsets = column.offsets.to_numpy(zero_copy_only=False)
             sizes += ends[offsets[1:]] - ends[offsets[:-1]]
     return sizes

@@ -90,12 +90,12 @@ def decode(data: bytes, name: str = ".json") -> Any:
     """
     members = _members(data, name)
     if tables := _flat_tables(members):
-        found = [release for group in _flat_groups(tables) for release in group.releases]
-        return found[0] if len(found) == 1 else {"releases": found}
+        releases = [release for group in _flat_groups(tables) for release in group.releases]
+        return releases[0] if len(releases) == 1 else {"releases": releases}
     values = [_decode_member(member) for member in members]
     if len(values) == 1:
         return values[0]
-    return [each for value in values for each in (value if isinstance(value, list) else [value])]
+    return [entry for value in values for entry in (value if isinstance(value, list) else [value])]
 
 
 class _Member(NamedTuple):
@@ -335,8 +335,8 @@ def _of_record(record: Mapping[str, Any], where: str) -> list[Process]:
         place = f"{where}/versionedRelease"
         releases, notes = split_versions(_object(record["versionedRelease"], place), place)
         processes = _by_procurement(releases, [place] * len(releases))
-        told = tuple(as_warnings(notes))
-        return [replace(each, warnings=(*each.warnings, *told)) for each in processes] if told else processes
+        added = tuple(as_warnings(notes))
+        return [replace(process, warnings=(*process.warnings, *added)) for process in processes] if added else processes
     if record.get("compiledRelease") is not None:
         place = f"{where}/compiledRelease"
         return [_of_releases([_object(record["compiledRelease"], place)], [place])]

@@ -166,8 +166,8 @@ class RemotePath(msgspec.Struct, frozen=True):
         with _reaching(self.url):
             system, path = _system(self.url)
             base = path.rstrip("/") + "/"
-            found = system.find(path, detail=True)
-        below = [(name.removeprefix(base), status) for name, status in found.items() if name.startswith(base)]
+            entries = system.find(path, detail=True)
+        below = [(name.removeprefix(base), status) for name, status in entries.items() if name.startswith(base)]
         return sorted((name, _listed(f"{self.url}/{name}", status)) for name, status in below if _is_file(status))
 
     def _status(self) -> dict[str, Any] | None:

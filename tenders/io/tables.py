@@ -186,9 +186,9 @@ def parquet_forms(data: bytes) -> list[dict[str, Any]]:
     """The rows of a Parquet file as forms, without empty cells. Raises DataError as `cut_parquet` does."""
     names: list[str] = []
 
-    def chosen(found: list[str]) -> list[str]:
-        names.extend(found)
-        return check_columns(found, BOUNDS)
+    def chosen(columns: list[str]) -> list[str]:
+        names.extend(columns)
+        return check_columns(columns, BOUNDS)
 
     try:
         batches = [*parquet_batches(pa.BufferReader(data), len(data), FORM_BOUNDS, chosen, cell=FORM_CELL)]
@@ -212,9 +212,9 @@ def _not_parquet(error: Exception) -> DataError:
 def _cut_batches(path: Path, bounds: Bounds) -> Iterator[Cut]:
     names: list[str] = []
 
-    def chosen(found: list[str]) -> list[str]:
-        names.extend(found)
-        return check_columns(found, bounds)
+    def chosen(columns: list[str]) -> list[str]:
+        names.extend(columns)
+        return check_columns(columns, bounds)
 
     first = 1
     for batch in parquet_batches(path, path.stat().st_size, bounds, chosen):
@@ -229,9 +229,9 @@ def parquet_rows(source: Any, first: int, rows: int, bounds: Bounds = BOUNDS) ->
     """The `rows` rows from `first` of a Parquet file (a path, or an open file), as `cut_parquet` gave them."""
     names: list[str] = []
 
-    def chosen(found: list[str]) -> list[str]:
-        names.extend(found)
-        return check_columns(found, bounds)
+    def chosen(columns: list[str]) -> list[str]:
+        names.extend(columns)
+        return check_columns(columns, bounds)
 
     return _arrow_stream(row_range(source, first - 1, rows, chosen), names)
 

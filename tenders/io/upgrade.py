@@ -24,7 +24,7 @@ def upgrade(release: Mapping[str, Any]) -> Mapping[str, Any]:
 
     What tells 1.0 is that there are no `parties`, and that organisations have details where they act.
     """
-    if release.get("parties") or not any(_DETAILS & each.keys() for _, each in _organizations(release)):
+    if release.get("parties") or not any(_DETAILS & party.keys() for _, party in _organizations(release)):
         return release
     parties: dict[Any, dict[str, Any]] = {}
     for role, organization in _organizations(release):
@@ -46,14 +46,14 @@ def _organizations(release: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, 
     tender, awards = release.get("tender"), release.get("awards")
     section = tender if isinstance(tender, Mapping) else {}
     acting = [("buyer", release.get("buyer")), ("procuringEntity", section.get("procuringEntity"))]
-    acting += [("tenderer", each) for each in _list(section.get("tenderers"))]
+    acting += [("tenderer", party) for party in _list(section.get("tenderers"))]
     acting += [
-        ("supplier", each)
+        ("supplier", party)
         for award in _list(awards)
         if isinstance(award, Mapping)
-        for each in _list(award.get("suppliers"))
+        for party in _list(award.get("suppliers"))
     ]
-    yield from ((role, each) for role, each in acting if isinstance(each, dict))
+    yield from ((role, party) for role, party in acting if isinstance(party, dict))
 
 
 def _list(value: Any) -> list[Any]:
@@ -80,7 +80,7 @@ def _with_references(release: Mapping[str, Any]) -> dict[str, Any]:
         copy["tender"] = _section(copy["tender"])
     for name in ("awards", "contracts"):
         if isinstance(copy.get(name), list):
-            copy[name] = [_section(each) if isinstance(each, dict) else each for each in copy[name]]
+            copy[name] = [_section(entry) if isinstance(entry, dict) else entry for entry in copy[name]]
     return copy
 
 
@@ -90,7 +90,7 @@ def _section(section: Mapping[str, Any]) -> dict[str, Any]:
         copy["procuringEntity"] = _reference(copy["procuringEntity"])
     for name in _MEMBERS:
         if isinstance(copy.get(name), list):
-            copy[name] = [_reference(each) if isinstance(each, dict) else each for each in copy[name]]
+            copy[name] = [_reference(entry) if isinstance(entry, dict) else entry for entry in copy[name]]
     if isinstance(copy.get("amendment"), dict):
         amendment = copy.pop("amendment")
         before = _list(copy.get("amendments"))

@@ -98,18 +98,18 @@ class Relations(PartHandler):
 
     def __init__(self, folder: str, bounds: Bounds) -> None:
         super().__init__()
-        self.found: dict[str, tuple[str, str]] = {}
+        self.targets: dict[str, tuple[str, str]] = {}
         self._folder, self._most = folder, bounds.workbook_parts
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
         """Keeps a relation."""
         if name != "Relationship" or attributes.get("TargetMode") == "External":
             return
-        if len(self.found) >= self._most:
+        if len(self.targets) >= self._most:
             raise too_large(f"more than {self._most:,} parts in it", "Keep the form's sheet alone")
         target = attributes.get("Target", "")[:MAX_NAME]
         place = target[1:] if target.startswith("/") else posixpath.normpath(posixpath.join(self._folder, target))
-        self.found[attributes.get("Id", "")[:MAX_NAME]] = (
+        self.targets[attributes.get("Id", "")[:MAX_NAME]] = (
             attributes.get("Type", "")[:MAX_NAME].rpartition("/")[2],
             place,
         )
@@ -165,7 +165,7 @@ class SharedTexts(PartHandler):
 
     def __init__(self, bounds: Bounds) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.texts: list[str] = []
         self._bounds, self._left = bounds, bounds.shared
         self._pieces: list[str] = []
         self._size = 0
@@ -196,8 +196,8 @@ class SharedTexts(PartHandler):
             self._left -= sys.getsizeof(text) + 8
             if self._left < 0:
                 most = f"{self._bounds.shared // MIB:,} MB of memory"
-                raise too_large(f"its first {len(self.found):,} shared texts take {most}", "Export it as CSV")
-            self.found.append(text)
+                raise too_large(f"its first {len(self.texts):,} shared texts take {most}", "Export it as CSV")
+            self.texts.append(text)
 
 
 class SheetRows(PartHandler):

@@ -118,7 +118,7 @@ class WorkbookReader:
             name = parts.get(kind, posixpath.join(posixpath.dirname(book), part))
             if name in self._zip.NameToInfo:
                 self._parse(name, handler)
-        self._texts, self._days, self._spans = texts.found, formats.days, formats.spans
+        self._texts, self._days, self._spans = texts.texts, formats.days, formats.spans
 
     def _relations(self, part: str) -> Mapping[str, tuple[str, str]]:
         """What a part of the workbook relates to: the kind and the name of a part, by identifier."""
@@ -127,7 +127,7 @@ class WorkbookReader:
         place = posixpath.join(folder, "_rels", f"{name}.rels")
         if place in self._zip.NameToInfo:
             self._parse(place, relations)
-        return relations.found
+        return relations.targets
 
     def _parse(self, part: str, handler: PartHandler) -> None:
         for _ in parse_part(self._zip, part, handler):

@@ -127,8 +127,8 @@ def _tender(name: str, row: Row) -> Tender:
 def length_days(length: str | None) -> int | None:
     """The days of the calendar that a free text gives first, as "220 days + option"; None where it gives none first."""
     stated = NUMBER_WORD.sub(lambda word: WORDS[word[1].lower()], length or "")
-    found = LENGTH.match(stated)
-    days = round(float(found[1]) * DAYS_OF[found[2].lower()]) if found else 0
+    match = LENGTH.match(stated)
+    days = round(float(match[1]) * DAYS_OF[match[2].lower()]) if match else 0
     return days if 0 < days <= LONGEST_DAYS else None
 
 

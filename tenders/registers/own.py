@@ -130,10 +130,10 @@ def _read_folder(folder: Path) -> tuple[list[Process], list[Problem]]:
             continue
         name = file.relative_to(folder).as_posix()
         try:
-            found, wrong = _read_parts(file)
+            file_parts, wrong = _read_parts(file)
         except DataError as error:
-            found, wrong = [], error.problems
-        parts += found
+            file_parts, wrong = [], error.problems
+        parts += file_parts
         problems += [msgspec.structs.replace(problem, path=f"{name}, {problem.path}") for problem in wrong]
     if not parts:
         raise DataError(problems or [Problem(path=folder.name, problem="no OCDS file in the folder")])
@@ -274,7 +274,7 @@ def read_mapping(path: Path) -> HistoryMapping:
     if wrong:
         raise DataError.at(f"{path.name}, facts", f"{wrong[0]!r} is no key of the form and no path", "See docs/form.md")
     ends = {mapping.known_on, *(labels.column for labels in mapping.outcomes.values())}
-    if late := [name for name, each in mapping.features.items() if each.column in ends]:
+    if late := [name for name, feature in mapping.features.items() if feature.column in ends]:
         problem = f"{mapping.features[late[0]].column} tells how a case ended, so it cannot be a feature"
         raise DataError.at(f"{path.name}, features.{late[0]}", problem)
     return mapping

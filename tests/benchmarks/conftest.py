@@ -29,7 +29,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "fecha_publicacion": published,
         "fecha_presentacion": [day + timedelta(int(rng.integers(5, 30))) for day in published],
         "fecha_adjudicacion_desierta": [day + timedelta(40) for day in published],
-        "entidad": [f"Entidad {each}" for each in unit],
+        "entidad": [f"Entidad {number}" for number in unit],
         "tipo_de_contratacion": rng.choice(["Bienes", "Obras"], ROWS).tolist(),
         "modalidad": rng.choice(["ANPE", "LP"], ROWS).tolist(),
         "objeto_de_contratacion": rng.choice(TITLES, ROWS).tolist(),

@@ -64,8 +64,8 @@ def test_quality_judges_all_peers_on_the_same_cases(run, history):
 
 
 def test_quality_fits_again_with_another_seed(run, history):
-    found = [run(quality, "--history", history, "--rows", 300, *seed)[1] for seed in ((), ("--seed", 7), ("--seed", 8))]
-    usual, same, other = ({row["model"]: row["AUC"] for row in table["rows"]} for [table] in found)
+    tables = [run(quality, "--history", history, "--rows", 300, *seed)[1] for seed in ((), ("--seed", 7), ("--seed", 8))]
+    usual, same, other = ({row["model"]: row["AUC"] for row in table["rows"]} for [table] in tables)
     assert usual == same
     assert other[SERVED] != usual[SERVED]
     assert other["buyer's past rate"] == usual["buyer's past rate"]
@@ -76,8 +76,8 @@ def test_a_rule_says_in_a_snapshot_too_that_as_many_fail_as_do(history, rule):
     [case] = cases(history, None)
     table = replace(case.data, snapshot=True)
     own = [QUICK.register_params(table.register)] * len(list(rolling_splits(table, STEPS)))
-    found = quality.forecasts(table, own, rule, QUICK, 300)
-    assert found.p.mean() == pytest.approx(found.y.mean(), abs=0.02)
+    forecasts = quality.forecasts(table, own, rule, QUICK, 300)
+    assert forecasts.p.mean() == pytest.approx(forecasts.y.mean(), abs=0.02)
 
 
 def test_quality_names_a_peer_that_is_ahead():
@@ -122,7 +122,7 @@ def test_a_short_history_is_forecast_in_windows_by_what_came_before_each(history
 def test_windows_that_err_in_opposite_directions_do_not_cancel():
     y = np.concatenate([np.tile(np.repeat([0.0, 1.0], [7, 3]), 30), np.tile(np.repeat([0.0, 1.0], [3, 7]), 30)])
     window, p = np.repeat([0, 1], 300), np.full(600, 0.5)
-    found = IntervalForecasts(
+    forecasts = IntervalForecasts(
         register="made",
         outcome="no_award",
         stage="draft",
@@ -135,8 +135,8 @@ def test_windows_that_err_in_opposite_directions_do_not_cancel():
         groups={},
     )
     assert y.mean() == p.mean()
-    assert prequential.ece_of_windows(found, window) == pytest.approx(0.2)
-    right = replace(found, p=np.where(window == 0, 0.3, 0.7))
+    assert prequential.ece_of_windows(forecasts, window) == pytest.approx(0.2)
+    right = replace(forecasts, p=np.where(window == 0, 0.3, 0.7))
     assert prequential.ece_of_windows(right, window) == pytest.approx(0.0)
 
 
@@ -194,10 +194,10 @@ def test_discordance_leaves_out_what_one_decision_ended():
 
 def test_only_what_is_called_again_after_a_success_tells_of_chance(history):
     past = sicoes_bo.read_sicoes(history / "sicoes_bo.parquet").cases
-    told = noise.repeats(past, "no_award")
-    assert 0 < told.pairs < len(past)
-    assert told.failed is not None
-    assert told.bound_ci[0] <= told.bound <= told.bound_ci[1]
+    repeats = noise.repeats(past, "no_award")
+    assert 0 < repeats.pairs < len(past)
+    assert repeats.failed is not None
+    assert repeats.bound_ci[0] <= repeats.bound <= repeats.bound_ci[1]
     failures = [case for case in past if case.outcomes["no_award"]]
     assert noise.repeats(failures, "no_award").pairs == 0
 

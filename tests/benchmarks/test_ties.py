@@ -24,17 +24,17 @@ def made(tied: str, seed: int = 3) -> dict[str, float]:
 
 
 def test_a_shock_of_the_day_ties_that_day_alone() -> None:
-    found = made("day")
-    assert found.pop(APART[0][2]) == pytest.approx(0.5, abs=0.1)
-    assert all(abs(each) < 0.05 for each in found.values())
+    correlations = made("day")
+    assert correlations.pop(APART[0][2]) == pytest.approx(0.5, abs=0.1)
+    assert all(abs(correlation) < 0.05 for correlation in correlations.values())
 
 
 def test_what_a_unit_does_always_shows_in_calls_whose_end_was_known() -> None:
-    assert all(each == pytest.approx(0.5, abs=0.1) for each in made("unit").values())
+    assert all(correlation == pytest.approx(0.5, abs=0.1) for correlation in made("unit").values())
 
 
 def test_where_nothing_ties_calls_nothing_is_found() -> None:
-    assert all(abs(each) < 0.06 for each in made("").values())
+    assert all(abs(correlation) < 0.06 for correlation in made("").values())
 
 
 def test_pairs_are_the_same_in_whatever_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,10 +63,10 @@ def test_the_register_layer_of_the_released_bundle_comes_back_as_it_was_pooled()
     estimates = uk_levels.register_layer(bundle)
     assert estimates
     effects = {effect.feature: effect for effect in bundle.manifest.effects}
-    for each in estimates:
-        seen = effects[each.feature].outcomes[each.outcome].by_register[each.register]
-        assert each.log_odds.estimate.odds_ratio == pytest.approx(seen.odds_ratio, abs=1e-3)
-        assert each.log_odds.estimate.interval == pytest.approx(seen.interval, rel=0.01, abs=2e-3)
+    for estimate in estimates:
+        seen = effects[estimate.feature].outcomes[estimate.outcome].by_register[estimate.register]
+        assert estimate.log_odds.estimate.odds_ratio == pytest.approx(seen.odds_ratio, abs=1e-3)
+        assert estimate.log_odds.estimate.interval == pytest.approx(seen.interval, rel=0.01, abs=2e-3)
 
 
 def test_without_data_it_says_so_and_stops(monkeypatch, capsys, tmp_path):
@@ -80,11 +80,11 @@ def test_without_data_it_says_so_and_stops(monkeypatch, capsys, tmp_path):
 def test_no_forecast_knows_the_cases_of_its_buyer(monkeypatch):
     """What a fold's rates and effects are made of holds no case of its buyers, of either register."""
     histories = uk_histories(HISTORY)
-    notices = next(each for each in histories if each.register.name == "uk_notices")
+    notices = next(history for history in histories if history.register.name == "uk_notices")
     seen = []
 
     def remember(book, others, registers):
-        seen.append({uk_levels.buyer_name(case) for each in others for case in each.every})
+        seen.append({uk_levels.buyer_name(case) for history in others for case in history.every})
         raise StopIteration
 
     monkeypatch.setattr(uk_levels, "UkEvidence", remember)

@@ -30,16 +30,16 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 def test_every_command_reads_every_container(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
     release = {**RELEASE, "tender": {**RELEASE["tender"], "techniques": {"hasFrameworkAgreement": False}}}
     files = {"plain.json": json.dumps(release).encode(), **containers([release])}
-    found = {}
+    answers = {}
     for name in ("plain.json", *NAMES):
         file = sample_files.written(tmp_path, name, files[name])
         places = {"FILE": file, "OUT": tmp_path / f"{name}.out.csv"}
         result = run(*(places.get(word, word) for word in command))
         assert result.code == 0, (name, result.err)
-        found[name] = result.lines
-    assert {len(lines) for lines in found.values()} == {1}
+        answers[name] = result.lines
+    assert {len(lines) for lines in answers.values()} == {1}
     if command[0] == "score":
-        assert {lines[0]["failure"] for lines in found.values()} == {found["plain.json"][0]["failure"]}
+        assert {lines[0]["failure"] for lines in answers.values()} == {answers["plain.json"][0]["failure"]}
 
 
 def test_standard_input_says_itself_what_it_is(run: Run) -> None:
@@ -83,8 +83,8 @@ def test_case_check_stops_at_first(run: Run) -> None:
     assert result.code == 1
     (report,) = result.lines
     # What is read with a warning instead of being refused is told as well.
-    told = json.dumps(report)
-    assert all(place in told for place in ("/releases/0/tender/value/amount", "/releases/1/tender/tenderPeriod"))
+    text = json.dumps(report)
+    assert all(place in text for place in ("/releases/0/tender/value/amount", "/releases/1/tender/tenderPeriod"))
     assert "ocds-aaaaaa-12" in [tender["ocid"] for tender in report["listed"]]
     shown = run("check", CASES / "check_stops_at_first.json").out
     assert "/releases/0/tender/value/amount" in shown and "ocds-aaaaaa-12" in shown

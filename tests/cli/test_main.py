@@ -277,11 +277,11 @@ def test_serve_takes_a_challenger_as_the_service_s_setting_does(
     from serving import running
 
     monkeypatch.setenv("TENDER_RISK_SHADOW", "")
-    found: list[str] = []
-    monkeypatch.setattr(running, "serve", lambda *_: found.append(os.environ["TENDER_RISK_SHADOW"]))
+    settings: list[str] = []
+    monkeypatch.setattr(running, "serve", lambda *_: settings.append(os.environ["TENDER_RISK_SHADOW"]))
     for shadow in ("challenger", tmp_path / "x" / ".."):
         assert run("serve", "--shadow", shadow).code == 0
-    assert found == ["challenger", str(tmp_path)]
+    assert settings == ["challenger", str(tmp_path)]
 
 
 def test_help_names_every_command(run: Run) -> None:

@@ -51,7 +51,7 @@ def test_the_commands_of_the_page_lead_from_notices_to_a_model_that_is_served(
 
     printed = run(*steps["outcomes"], "--json")
     assert printed.code == 0, printed.err
-    kinds = {each.ocid: each.kind for each in register.procedures}
+    kinds = {procedure.ocid: procedure.kind for procedure in register.procedures}
     assert {line["ocid"]: line["no_award"] for line in printed.lines} == {
         ocid: ENDED[kind] for ocid, kind in kinds.items()
     }
@@ -60,7 +60,7 @@ def test_the_commands_of_the_page_lead_from_notices_to_a_model_that_is_served(
     checked = run(*steps["check"])
     assert checked.code == 0, checked.err
     assert "own: 300 rows, 300 cases" in checked.out
-    notices_are_read_right(tmp_path / "history" / "own.jsonl", {each.ocid: each for each in register.procedures})
+    notices_are_read_right(tmp_path / "history" / "own.jsonl", {procedure.ocid: procedure for procedure in register.procedures})
 
     trained = run(*steps["train"], "--json")
     assert trained.code == 0, trained.err
@@ -92,11 +92,11 @@ def notices_are_read_right(history: Path, made: dict[str, Procedure]) -> None:
     drafts = {ocid: case.as_of("draft") for ocid, case in cases.items()}
     advised = {ocid for ocid, draft in drafts.items() if ADVISER in (draft.tender.description or "")}
     shown = {ocid: find_advisers(draft) for ocid, draft in drafts.items()}
-    assert {ocid for ocid, found in shown.items() if found} == advised
+    assert {ocid for ocid, advisers in shown.items() if advisers} == advised
     assert len(advised) > 20
-    assert {each.path for found in shown.values() for each in found} == {"/parties/1/roleDetails"}
+    assert {adviser.path for advisers in shown.values() for adviser in advisers} == {"/parties/1/roleDetails"}
 
     changes = {ocid: case.as_of("bids_in").tender_risk.structure_changes for ocid, case in cases.items()}
-    lots_changed = {ocid for ocid, found in changes.items() if any(change.touches == "lots" for change in found)}
+    lots_changed = {ocid for ocid, listed in changes.items() if any(change.touches == "lots" for change in listed)}
     assert lots_changed == {ocid for ocid, procedure in made.items() if procedure.lots_changed}
     assert len(lots_changed) > 10

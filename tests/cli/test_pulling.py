@@ -88,7 +88,7 @@ def test_a_daily_job_is_one_command_every_day(run: Run, tmp_path: Path, monkeypa
         third = run(*job, "--to", "2026-11-02")
         assert (third.code, "nothing to pull" in third.out) == (0, True)
         assert json.loads(run(*job, "--to", "2026-11-02", "--json").out)["days"] == {}
-        assert [each["updatedFrom"][:10] for each in api.asked] == ["2026-11-01", "2026-11-02"]
+        assert [query["updatedFrom"][:10] for query in api.queries] == ["2026-11-01", "2026-11-02"]
         other = run("pull", "contracts-finder", to, "--since-last", "--url", api.url)
     assert (other.code, "was pulled from find-a-tender" in other.err) == (2, True)
 

@@ -38,7 +38,7 @@ def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Json]:
 
 def distinct(part: st.SearchStrategy[Json], most: int = 4) -> st.SearchStrategy[list[Json]]:
     """Objects with ids of their own."""
-    return st.lists(part, max_size=most).map(lambda parts: [{**each, "id": str(i)} for i, each in enumerate(parts)])
+    return st.lists(part, max_size=most).map(lambda parts: [{**entry, "id": str(i)} for i, entry in enumerate(parts)])
 
 
 values = some(amount=amounts, currency=st.sampled_from(["GBP", "EUR", "USD", "JPY"]))
@@ -205,5 +205,5 @@ def value(
     feature: Feature, tender: Tender, stage: Stage = "awarded", given: TrackRecords | None = None
 ) -> float | None:
     """A feature of one tender; None if unknown."""
-    (found,) = feature.measure(one_row(tender, stage, records=given)).tolist()
-    return None if math.isnan(found) else found
+    (number,) = feature.measure(one_row(tender, stage, records=given)).tolist()
+    return None if math.isnan(number) else number

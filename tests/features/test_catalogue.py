@@ -57,63 +57,63 @@ SIGNED = {"days more", "log-odds", "points", "spreads"}
 YES_OR_UNKNOWN = {"no_division_rationale"}
 RECORDS = made.records()
 
-each_feature = pytest.mark.parametrize("each", FEATURES, ids=lambda f: f.name)
+each_feature = pytest.mark.parametrize("entry", FEATURES, ids=lambda f: f.name)
 
 
-def in_range(each: Feature, value: float) -> bool:
+def in_range(entry: Feature, value: float) -> bool:
     """Whether a value can be, by the feature's unit."""
-    if each.unit == "yes/no":
+    if entry.unit == "yes/no":
         return value in (0, 1)
-    if each.unit == "share":
+    if entry.unit == "share":
         return 0 <= value <= 1
-    if each.unit == "percent":
+    if entry.unit == "percent":
         return 0 <= value <= 100
-    if each.unit in ("log amount", "log cases"):
+    if entry.unit in ("log amount", "log cases"):
         return 0 <= value <= 60
-    return each.unit in SIGNED or value >= 0
+    return entry.unit in SIGNED or value >= 0
 
 
 @each_feature
-def test_the_docstring_states_the_rule_and_its_source(each: Feature) -> None:
-    rule, _, source = each.doc.partition("Source:")
+def test_the_docstring_states_the_rule_and_its_source(entry: Feature) -> None:
+    rule, _, source = entry.doc.partition("Source:")
     assert len(rule.split()) >= 2
-    assert source.strip() or each.factor, "a factor has its sources in its declaration"
+    assert source.strip() or entry.factor, "a factor has its sources in its declaration"
 
 
 @each_feature
-def test_it_has_a_label_a_unit_a_path_and_a_sentence(each: Feature) -> None:
-    assert each.label and each.label[0].isupper()
-    assert each.unit in UNITS
-    assert each.theme in THEMES
-    assert all(path.startswith("/") for path in (each.path, *each.also) if path)
-    assert each.path or (each.factor and not each.trained), "told by no field of a notice"
-    assert each.says.endswith(".")
+def test_it_has_a_label_a_unit_a_path_and_a_sentence(entry: Feature) -> None:
+    assert entry.label and entry.label[0].isupper()
+    assert entry.unit in UNITS
+    assert entry.theme in THEMES
+    assert all(path.startswith("/") for path in (entry.path, *entry.also) if path)
+    assert entry.path or (entry.factor and not entry.trained), "told by no field of a notice"
+    assert entry.says.endswith(".")
 
 
 @each_feature
-def test_a_yes_or_no_is_said_both_ways_and_a_number_with_its_value(each: Feature) -> None:
-    holes = {name for _, name, _, _ in string.Formatter().parse(each.says) if name is not None}
-    if each.unit == "yes/no":
+def test_a_yes_or_no_is_said_both_ways_and_a_number_with_its_value(entry: Feature) -> None:
+    holes = {name for _, name, _, _ in string.Formatter().parse(entry.says) if name is not None}
+    if entry.unit == "yes/no":
         assert not holes
-        assert bool(each.says_not) != (each.name in YES_OR_UNKNOWN)
+        assert bool(entry.says_not) != (entry.name in YES_OR_UNKNOWN)
     else:
         assert "value" in holes and holes <= {"value", "record"}
-        assert ("record" in holes) == (each.evidence is not None)
-        assert not each.says_not
+        assert ("record" in holes) == (entry.evidence is not None)
+        assert not entry.says_not
 
 
 @each_feature
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.37, -0.2, 12.0, 4.25e9])
-def test_every_value_has_a_sentence(each: Feature, value: float) -> None:
-    if in_range(each, value) and not (each.name in YES_OR_UNKNOWN and value == 0):
-        text = each.text(value, one_row(Tender()))
+def test_every_value_has_a_sentence(entry: Feature, value: float) -> None:
+    if in_range(entry, value) and not (entry.name in YES_OR_UNKNOWN and value == 0):
+        text = entry.text(value, one_row(Tender()))
         assert text and "{" not in text
 
 
 @each_feature
-def test_an_empty_tender_is_unknown(each: Feature) -> None:
-    assert made.value(each, Tender()) is None
-    assert made.value(each, Tender(), given=RECORDS) is None
+def test_an_empty_tender_is_unknown(entry: Feature) -> None:
+    assert made.value(entry, Tender()) is None
+    assert made.value(entry, Tender(), given=RECORDS) is None
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -121,14 +121,14 @@ def test_an_empty_tender_is_unknown(each: Feature) -> None:
 @given(data=st.data())
 def test_a_value_is_unknown_or_a_finite_number_in_the_range_of_its_unit(stage: Stage, data: Any) -> None:
     table = one_row(to_process(data.draw(made.known_at(stage))).as_of(stage), records=RECORDS)
-    for each in FEATURES:
-        values = each.measure(table)
-        assert values.shape == (1,) and values.dtype == np.float64, each.name
+    for entry in FEATURES:
+        values = entry.measure(table)
+        assert values.shape == (1,) and values.dtype == np.float64, entry.name
         value = float(values[0])
         if not math.isnan(value):
-            assert math.isfinite(value) and value < 3e38, (each.name, value)  # the boosters read 32-bit floats
-            assert in_range(each, value), (each.name, value)
-            assert each.text(value, table)
+            assert math.isfinite(value) and value < 3e38, (entry.name, value)  # the boosters read 32-bit floats
+            assert in_range(entry, value), (entry.name, value)
+            assert entry.text(value, table)
 
 
 def test_later_stages_know_all_that_earlier_ones_know_and_more() -> None:

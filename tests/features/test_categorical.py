@@ -28,7 +28,7 @@ def test_rows_of_an_array_are_told_by_the_first_that_is_equal(rows: list[tuple[b
     given = np.array(rows, dtype=np.float64).reshape(-1, 2)
     column = Categorical.of_rows(given)
     assert np.array_equal(given[column.rows()], given)
-    assert column.categories == [rows.index(each) for each in dict.fromkeys(rows)]
+    assert column.categories == [rows.index(row) for row in dict.fromkeys(rows)]
 
 
 def test_objects_share_a_category_only_where_they_are_the_same() -> None:
@@ -39,10 +39,10 @@ def test_objects_share_a_category_only_where_they_are_the_same() -> None:
 
 def test_a_function_of_a_value_is_that_of_its_rows() -> None:
     column = Categorical.of(["GBP", None, "GBP"])
-    assert column.map(lambda each: each and each.lower()).rows() == ["gbp", None, "gbp"]
-    found = column.numbers(lambda each: None if each is None else 1)
-    assert found.tolist()[::2] == [1, 1] and np.isnan(found[1])
-    assert column.where(lambda each: each is None).tolist() == [False, True, False]
+    assert column.map(lambda text: text and text.lower()).rows() == ["gbp", None, "gbp"]
+    numbers = column.numbers(lambda text: None if text is None else 1)
+    assert numbers.tolist()[::2] == [1, 1] and np.isnan(numbers[1])
+    assert column.where(lambda text: text is None).tolist() == [False, True, False]
 
 
 @given(rows=rows)
@@ -58,8 +58,8 @@ def test_rows_that_come_some_at_a_time_make_the_same_column(parts: list[list[tup
     builder = CategoricalBuilder[tuple[bool, int]]()
     for part in parts:
         builder.extend(part)
-    found, whole = builder.categorical(), Categorical.of([row for part in parts for row in part])
-    assert found.categories == whole.categories and np.array_equal(found.codes, whole.codes)
+    built, whole = builder.categorical(), Categorical.of([row for part in parts for row in part])
+    assert built.categories == whole.categories and np.array_equal(built.codes, whole.codes)
 
 
 def test_a_value_may_be_repeated() -> None:

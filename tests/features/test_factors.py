@@ -18,7 +18,7 @@ from tenders.io.read import to_process
 from tests.features import made
 
 FACTORS = {feature.name: feature for feature, _ in factor_features()}
-each_factor = pytest.mark.parametrize("each", FACTORS.values(), ids=FACTORS)
+each_factor = pytest.mark.parametrize("feature", FACTORS.values(), ids=FACTORS)
 JUDGED = {1.0: True, 0.0: False, None: None}
 
 
@@ -29,16 +29,16 @@ def shown(
     return JUDGED[made.value(catalogue()[name], to_process(document).as_of(stage), stage, records)]
 
 
-@pytest.mark.parametrize(("each", "spec"), factor_features(), ids=FACTORS)
-def test_a_factor_has_sentences_and_sources(each: Feature, spec: FactorSpec) -> None:
-    assert each.unit == "yes/no" and each.says != each.says_not
-    assert each.label and spec.asks and not spec.asks.endswith(".")
+@pytest.mark.parametrize(("feature", "spec"), factor_features(), ids=FACTORS)
+def test_a_factor_has_sentences_and_sources(feature: Feature, spec: FactorSpec) -> None:
+    assert feature.unit == "yes/no" and feature.says != feature.says_not
+    assert feature.label and spec.asks and not spec.asks.endswith(".")
     assert spec.sources and all(len(source) > 10 and "; " not in source for source in spec.sources)
-    assert STAGES.index(spec.counted_at or each.stage) >= STAGES.index(each.stage)
+    assert STAGES.index(spec.counted_at or feature.stage) >= STAGES.index(feature.stage)
 
 
 def test_factors_of_failure_and_of_survival_are_both_there_at_every_stage() -> None:
-    assert {each.stage for each in FACTORS.values()} == set(STAGES)
+    assert {feature.stage for feature in FACTORS.values()} == set(STAGES)
     assert {spec.seen_with for _, spec in factor_features()} == {"failure", "survival"}
 
 
@@ -52,31 +52,31 @@ EFFECTS_ONLY = {"other_changes", "lone_bidder", "works", "goods", "it_purchase"}
 
 
 def test_a_factor_only_is_in_the_catalogue_and_not_offered_to_a_model() -> None:
-    trained = {each.name for stage in STAGES for each in trained_at(stage)}
-    assert set(catalogue()) - trained - EFFECTS_ONLY == {name for name, each in FACTORS.items() if not each.trained}
+    trained = {feature.name for stage in STAGES for feature in trained_at(stage)}
+    assert set(catalogue()) - trained - EFFECTS_ONLY == {name for name, feature in FACTORS.items() if not feature.trained}
     assert len(trained & set(FACTORS)) >= 11
 
 
 @each_factor
-def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(each: Feature) -> None:
-    assert shown(each.name, {"tender": {}}) is None
+def test_nothing_is_judged_of_a_tender_of_which_nothing_is_known(feature: Feature) -> None:
+    assert shown(feature.name, {"tender": {}}) is None
 
 
 @each_factor
 @settings(max_examples=30)
 @given(data=st.data())
-def test_any_tender_can_be_judged(each: Feature, data: Any) -> None:
-    assert shown(each.name, data.draw(made.known_at("awarded"))) in (True, False, None)
+def test_any_tender_can_be_judged(feature: Feature, data: Any) -> None:
+    assert shown(feature.name, data.draw(made.known_at("awarded"))) in (True, False, None)
 
 
 @each_factor
 @settings(max_examples=30)
 @given(data=st.data())
-def test_a_factor_is_not_judged_before_its_stage(each: Feature, data: Any) -> None:
+def test_a_factor_is_not_judged_before_its_stage(feature: Feature, data: Any) -> None:
     """A fact that comes later shows nothing earlier; that a factor cannot come any more may be known at once."""
     document = data.draw(made.known_at("awarded"))
-    for stage in STAGES[: STAGES.index(each.stage)]:
-        assert shown(each.name, document, stage) in (None, False)
+    for stage in STAGES[: STAGES.index(feature.stage)]:
+        assert shown(feature.name, document, stage) in (None, False)
 
 
 SHOWN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -204,4 +204,4 @@ def test_staff_transfer_is_judged_by_the_award_once_there_is_one() -> None:
 def test_every_factor_that_a_notice_tells_is_seen_shown() -> None:
     rows = {name for name, *_ in SHOWN} | {name for name, _, expected in OCDS if expected}
     by_records = {"buyer_failed_before", "advisers_failed_before", "large_for_its_market"}
-    assert rows | by_records == {name for name, each in FACTORS.items() if each.path}
+    assert rows | by_records == {name for name, feature in FACTORS.items() if feature.path}

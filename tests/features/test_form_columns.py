@@ -64,28 +64,28 @@ def block(table: pa.Table, unread: tuple[str, ...] = ()) -> Block:
     return Block(kind="arrow", first=1, number=0, file="a.parquet", data=sink.getvalue().to_pybytes())
 
 
-def scored(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
+def scored(of: Block, run_options: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
     """The rows of a block and its refusals: whatever stands in it meets no fault of ours."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work.log, "exception", pytest.fail)
-        content = work.score_block(asked, of)
+        content = work.score_block(run_options, of)
     with pa.ipc.open_file(io.BytesIO(content)) as part:
         table = part.read_all()
     return table.to_pylist(), msgspec.json.decode(table.schema.metadata[b"refused"], type=list[RefusedRow])
 
 
-def one_by_one(of: Block, asked: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
+def one_by_one(of: Block, run_options: RunOptions = OPTIONS) -> tuple[list[dict[str, Any]], list[RefusedRow]]:
     """The same without reading by column."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "_stages", lambda bundle, options: {})
-        return scored(of, asked)
+        return scored(of, run_options)
 
 
 @settings(max_examples=250, deadline=None)
 @given(table=tables(), stage=st.sampled_from([None, *STAGES]))
 def test_every_row_is_what_it_is_alone(table: pa.Table, stage: Stage | None) -> None:
-    given_block, asked = block(table, ("other", "column")), msgspec.structs.replace(OPTIONS, stage=stage)
-    assert scored(given_block, asked) == one_by_one(given_block, asked)
+    given_block, run_options = block(table, ("other", "column")), msgspec.structs.replace(OPTIONS, stage=stage)
+    assert scored(given_block, run_options) == one_by_one(given_block, run_options)
 
 
 @settings(max_examples=150, deadline=None)
@@ -97,8 +97,8 @@ def test_rows_of_text_too(table: pa.Table, stage: Stage | None, data: st.DataObj
     rows = data.draw(st.permutations([*full, data.draw(short), [], "12 cells where there are 3 columns"]))
     cells = msgspec.msgpack.encode(FormRows(table.column_names, ["other"], rows))
     given_block = Block(kind="cells", first=2, number=0, file="a.csv", data=cells)
-    asked = msgspec.structs.replace(OPTIONS, stage=stage)
-    assert scored(given_block, asked) == one_by_one(given_block, asked)
+    run_options = msgspec.structs.replace(OPTIONS, stage=stage)
+    assert scored(given_block, run_options) == one_by_one(given_block, run_options)
 
 
 def test_what_is_odd_in_one_row_does_not_send_the_others_away() -> None:
@@ -113,8 +113,8 @@ def test_what_is_odd_in_one_row_does_not_send_the_others_away() -> None:
     for key, cell in odd.items():
         table = pa.table({"region": ["UKC"] * 3, key: pa.array([None, cell, None])})
         assert scored(block(table)) == one_by_one(block(table)), key
-        found = list(form_tables(block(table), 10, lambda reached: reached))
-        assert [len(each.numbers) for each in found] == [3 if key == "title" else 2]
+        pieces = list(form_tables(block(table), 10, lambda reached: reached))
+        assert [len(part.numbers) for part in pieces] == [3 if key == "title" else 2]
 
 
 def test_rows_of_every_stage_stand_side_by_side() -> None:
@@ -131,7 +131,7 @@ def test_rows_of_every_stage_stand_side_by_side() -> None:
     rows, refused = scored(block(table))
     assert (rows, refused) == one_by_one(block(table))
     assert [row["stage"] for row in rows] == ["draft", "bids_in", "bids_in", "awarded", "awarded"]
-    assert [each.line for each in refused] == [6]
+    assert [row.line for row in refused] == [6]
     # A year before its award, as of a tender that says no more.
     assert [row["published"] for row in rows][3:] == [None, date(2023, 5, 2)]
 
@@ -215,7 +215,7 @@ def test_odd_rows_keep_their_place_among_the_others() -> None:
     rows, refused = scored(block(table))
     assert (rows, refused) == one_by_one(block(table))
     assert [row["line"] for row in rows] == [n + 1 for n in range(count) if n % 7 == 0 or n % 11]
-    assert {each.line for each in refused} == {n + 1 for n in range(count) if n % 7 and not n % 11}
+    assert {row.line for row in refused} == {n + 1 for n in range(count) if n % 7 and not n % 11}
 
 
 @pytest.mark.parametrize("key", ["title", "buyer", "description", "risk_details"])
@@ -223,7 +223,7 @@ def test_texts_that_are_no_utf_8_are_refused_in_their_row(key: str) -> None:
     bad = pa.array([b"fine", b"\xff\xfe", None, b"A"], pa.binary()).view(pa.string())
     table = pa.table({key: bad, "lots": [1, 2, 3, 4]})
     assert scored(block(table)) == one_by_one(block(table))
-    assert {each.line for each in scored(block(table))[1]} == {2}
+    assert {row.line for row in scored(block(table))[1]} == {2}
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_row_of_empty_texts_says_nothing_however_they_are_kept(kind: pa.DataTy
         {"title": pa.array(["", "A", None, " "]).cast(kind), "region": pa.array(["", "", None, ""]).cast(kind)}
     )
     assert scored(block(table)) == one_by_one(block(table))
-    assert {each.line for each in scored(block(table))[1]} == {1, 3}
+    assert {row.line for row in scored(block(table))[1]} == {1, 3}
 
 
 def test_what_a_cell_says_depends_on_the_type_of_its_column() -> None:
@@ -268,13 +268,13 @@ def test_what_needs_the_tender_reads_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_most_rows_are_read_by_column() -> None:
     table = pa.table({key: ["5"] if form.BY_KEY[key].kind in ("number", "count") else [None] for key in PLAIN})
-    (found,) = form_tables(block(table), 10, lambda reached: reached)
-    assert found.numbers == [1] and found.table.stage == "awarded" and not found.odd
+    (read,) = form_tables(block(table), 10, lambda reached: reached)
+    assert read.numbers == [1] and read.table.stage == "awarded" and not read.odd
 
 
 def test_a_stage_that_is_not_read_here_is_left_to_be_read_one_by_one() -> None:
     table = pa.table({"title": ["a", "b", "c"], "bidders": [None, 2, None]})
-    (found,) = form_tables(block(table), 10, {"draft": "draft"}.get)
-    assert (found.numbers.tolist(), found.table.stage, found.odd) == ([1, 3], "draft", {2})
-    (found,) = form_tables(block(table.slice(1, 1)), 10, {"draft": "draft"}.get)
-    assert (found.numbers.tolist(), found.odd) == ([], {1})
+    (read,) = form_tables(block(table), 10, {"draft": "draft"}.get)
+    assert (read.numbers.tolist(), read.table.stage, read.odd) == ([1, 3], "draft", {2})
+    (read,) = form_tables(block(table.slice(1, 1)), 10, {"draft": "draft"}.get)
+    assert (read.numbers.tolist(), read.odd) == ([], {1})

@@ -21,7 +21,7 @@ RECORDS = made.records()
 def measured(process: Process, stage: Stage) -> dict[str, float | None]:
     """Every feature known at a stage."""
     tender = process.as_of(stage)
-    return {each.name: made.value(each, tender, stage, RECORDS) for each in known_at(stage)}
+    return {feature.name: made.value(feature, tender, stage, RECORDS) for feature in known_at(stage)}
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -98,7 +98,7 @@ def test_naming_an_adviser_or_supplier_twice_counts_once() -> None:
     }
     twice = {**once, "awards": [*once["awards"], samples.award("2", suppliers=[{"name": "A Ltd"}])]}
     twice["tenderRisk"] = {"advisers": [{"name": "a"}, {"name": "A."}]}
-    one_record, two_records = (measured(to_process(each), "awarded") for each in (once, twice))
+    one_record, two_records = (measured(to_process(document), "awarded") for document in (once, twice))
     for name in ("supplier_record", "adviser_record", "adviser_cases", "adviser_specialism"):
         assert one_record[name] is not None or name == "adviser_specialism"
         assert two_records[name] == one_record[name]

@@ -29,7 +29,7 @@ releases = st.sampled_from(STAGES).flatmap(made.known_at)
 
 def measured(table: TenderTable) -> dict[str, list[float]]:
     """All features that the stage of a table knows."""
-    return {each.name: each.measure(table).tolist() for each in known_at(table.stage)}
+    return {feature.name: feature.measure(table).tolist() for feature in known_at(table.stage)}
 
 
 def same(some: dict[str, list[float]], others: dict[str, list[float]]) -> bool:
@@ -45,20 +45,20 @@ def test_a_tender_is_measured_in_company_as_alone(documents: list[made.Json], st
     processes = [to_process(document) for document in documents]
     tenders = [process.compiled() for process in processes]
     alone = [measured(one_row(process.as_of(stage), stage, records=RECORDS)) for process in processes]
-    expected = {name: [each[name][0] for each in alone] for name in alone[0]}
+    expected = {name: [measures[name][0] for measures in alone] for name in alone[0]}
     records = made.records(len(tenders))
-    builder = TableBuilder(columns_asked([each.measure for each in known_at(stage)], stage), stage)
+    builder = TableBuilder(columns_asked([feature.measure for feature in known_at(stage)], stage), stage)
     for at in range(0, len(tenders), size):
         builder.add(TenderChunk(tenders[at : at + size]))
     assert same(measured(of_tenders(tenders, stage, records=records)), expected)
     assert same(measured(builder.table().with_records(records)), expected)
 
 
-@pytest.mark.parametrize("each", catalogue().values(), ids=lambda each: each.name)
-def test_a_feature_has_a_number_a_tender(each: Feature) -> None:
+@pytest.mark.parametrize("feature", catalogue().values(), ids=lambda feature: feature.name)
+def test_a_feature_has_a_number_a_tender(feature: Feature) -> None:
     tender = to_process({"title": "x", "lots": 2}).compiled()
     for count in (0, 1, 3):
-        values = each.measure(of_tenders([tender] * count))
+        values = feature.measure(of_tenders([tender] * count))
         assert values.shape == (count,) and values.dtype == np.float64
 
 
@@ -67,11 +67,11 @@ def test_a_feature_has_a_number_a_tender(each: Feature) -> None:
 def test_a_feature_asks_of_no_tender_for_more_columns_than_of_none(document: made.Json, stage: Stage) -> None:
     """Columns that a run reads are found on an empty table: whatever a tender holds, a feature asks for no other."""
     tender = to_process(document).compiled()
-    for each in known_at(stage):
-        asked = columns_asked([each.measure], stage)
-        builder = TableBuilder(asked, stage)
+    for feature in known_at(stage):
+        columns = columns_asked([feature.measure], stage)
+        builder = TableBuilder(columns, stage)
         builder.add(TenderChunk([tender, Tender()]))
-        each.measure(builder.table())
+        feature.measure(builder.table())
 
 
 def test_it_says_which_columns_a_feature_asks_for() -> None:
@@ -121,8 +121,8 @@ def test_records_are_those_of_the_outcome_where_it_has_its_own() -> None:
 def test_case_records_are_read_by_the_keys_of_a_tender() -> None:
     state = CaseRecords.fixed({"buyer:a": CaseRecord(cases=3, failed=1)})
     table = of_tenders([Tender(), Tender()], records=TrackRecords(cases=Categorical.single(state, 2)))
-    found = table.case_records(Categorical.of([("buyer:a",), ("buyer:b",)])).rows()
-    assert [record and record.cases for record in found] == [3, None]
+    records = table.case_records(Categorical.of([("buyer:a",), ("buyer:b",)])).rows()
+    assert [record and record.cases for record in records] == [3, None]
     assert one_row(Tender()).case_records(Categorical.single(("buyer:a",))).rows() == [None]
 
 
@@ -134,8 +134,8 @@ def test_days_of_publication_stand_beside_the_columns() -> None:
 
 def test_numbers_are_mapped_once_for_each_distinct_one() -> None:
     seen: list[float] = []
-    found = map_numbers(np.array([2.0, NAN, 1.0, 2.0]), lambda value: seen.append(value) or value * 10)  # type: ignore[func-returns-value]
-    assert np.array_equal(found, [20, NAN, 10, 20], equal_nan=True) and seen == [1.0, 2.0]
+    mapped = map_numbers(np.array([2.0, NAN, 1.0, 2.0]), lambda value: seen.append(value) or value * 10)  # type: ignore[func-returns-value]
+    assert np.array_equal(mapped, [20, NAN, 10, 20], equal_nan=True) and seen == [1.0, 2.0]
 
 
 def test_a_condition_on_what_is_unknown_is_unknown() -> None:
@@ -148,5 +148,5 @@ def test_a_condition_on_what_is_unknown_is_unknown() -> None:
     [(5, 1, 3, 5), (NAN, 1, 3, 2), (NAN, 3, 1, NAN), (NAN, NAN, 1, NAN), (5, 3, 1, 5)],
 )
 def test_a_period_is_as_long_as_stated_or_as_between_its_days(stated: Any, start: Any, end: Any, days: Any) -> None:
-    found = period_days(*(np.array([value], dtype=float) for value in (stated, start, end)))
-    assert np.array_equal(found, [days], equal_nan=True)
+    length = period_days(*(np.array([value], dtype=float) for value in (stated, start, end)))
+    assert np.array_equal(length, [days], equal_nan=True)

@@ -84,7 +84,7 @@ def bids(**counts: float) -> Json:
 
 def changed(*touches: str, whole: bool | None = None) -> Json:
     """Changes after publication."""
-    return facts(structureChanges=[{"touches": each} for each in touches], changesCounted=whole)
+    return facts(structureChanges=[{"touches": touched} for touched in touches], changesCounted=whole)
 
 
 SIX_AND_THREE = tender(value=gbp(9e8), lots=lots(6, 3))
@@ -324,14 +324,14 @@ TABLE: list[tuple[str, Json, float | None]] = [
 
 @pytest.mark.parametrize(("name", "document", "expected"), TABLE, ids=[f"{n}-{e}" for n, _, e in TABLE])
 def test_feature(name: str, document: Json, expected: float | None) -> None:
-    each = catalogue()[name]
-    found = made.value(each, to_process(document).as_of(each.stage), each.stage, RECORDS)
-    assert found == pytest.approx(expected)
+    feature = catalogue()[name]
+    value = made.value(feature, to_process(document).as_of(feature.stage), feature.stage, RECORDS)
+    assert value == pytest.approx(expected)
 
 
 def test_the_table_has_a_known_value_of_every_feature_and_no_other() -> None:
     """But for what a register's history tells (test_register_features.py) and for factors only (test_factors.py)."""
     stated = {
-        n for n, each in catalogue().items() if each.reads != "register_history" and (each.trained or not each.factor)
+        n for n, feature in catalogue().items() if feature.reads != "register_history" and (feature.trained or not feature.factor)
     }
     assert {name for name, _, expected in TABLE if expected is not None} == stated

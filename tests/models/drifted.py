@@ -31,8 +31,8 @@ def table(rows: int, made: np.random.Generator) -> Table:
 
 def scores(rows: int, made: np.random.Generator) -> NDArray[np.float64]:
     """Probabilities, most of them low."""
-    found: NDArray[np.float64] = made.beta(2, 8, rows)
-    return found
+    probabilities: NDArray[np.float64] = made.beta(2, 8, rows)
+    return probabilities
 
 
 def training_profile(rows: int, made: np.random.Generator) -> TrainingProfile:

@@ -44,8 +44,8 @@ def model(content: bytes) -> dict[str, Any]:
 
 
 def trees(model: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = model["learner"]["gradient_booster"]["model"]["trees"]
-    return found
+    all_trees: list[dict[str, Any]] = model["learner"]["gradient_booster"]["model"]["trees"]
+    return all_trees
 
 
 ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
@@ -125,8 +125,8 @@ def test_boosters_are_checked_unless_a_trusted_key_signed_them(
 ) -> None:
     looked_at: list[int] = []
 
-    def refuse(found: dict[str, bytes]) -> dict[str, bytes]:
-        looked_at.append(len(found))
+    def refuse(files: dict[str, bytes]) -> dict[str, bytes]:
+        looked_at.append(len(files))
         raise BundleError("no_award-draft.ubj: tree 0 is no tree")
 
     monkeypatch.setattr(bundles, "checked_boosters", refuse)

@@ -69,9 +69,9 @@ def test_numbers_are_compared_as_ratios() -> None:
 
 
 def test_what_is_shared_is_said_in_words() -> None:
-    found = likeness(
+    alike = likeness(
         tender(lots=1, value=6e8, bidders=1, cpv="85140000", term_years=10),
         tender(lots=1, value=9e8, bidders=1, cpv="85141000", term_years=3),
     )
-    assert {"also one block", "also over £500m", "also one bidder", "also the same kind of service"} <= set(found.also)
-    assert found.unlike == ("3 years, here 10 years",)
+    assert {"also one block", "also over £500m", "also one bidder", "also the same kind of service"} <= set(alike.also)
+    assert alike.unlike == ("3 years, here 10 years",)

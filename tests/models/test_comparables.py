@@ -20,7 +20,7 @@ each_stage = pytest.mark.parametrize("stage", STAGES)
 
 
 def named(name: str, stage: Stage) -> list[str]:
-    return [each.case for each in comparables(read_file(EXAMPLES / f"{name}.json")[0], stage).cases]
+    return [comparable.case for comparable in comparables(read_file(EXAMPLES / f"{name}.json")[0], stage).cases]
 
 
 @each_stage
@@ -29,14 +29,14 @@ def test_cases_come_nearest_first_with_known_ends_and_never_the_tender_itself(fi
     process = read_file(file)[0]
     if not process.has_reached(stage):
         return
-    found = comparables(process, stage)
-    distances = [each.likeness.distance for each in found.cases]
+    answer = comparables(process, stage)
+    distances = [comparable.likeness.distance for comparable in answer.cases]
     assert len(distances) == NEAREST and distances == sorted(distances)
-    assert f"{process.ocid}" not in {f"casebook-{each.case}" for each in found.cases}
-    for each in found.cases:
-        assert casebook.case(each.case).fail == ("1" if each.failed else "0")
-        assert each.outcome and (each.likeness.also or each.likeness.unlike)
-    assert comparables(process, stage) == found
+    assert f"{process.ocid}" not in {f"casebook-{comparable.case}" for comparable in answer.cases}
+    for comparable in answer.cases:
+        assert casebook.case(comparable.case).fail == ("1" if comparable.failed else "0")
+        assert comparable.outcome and (comparable.likeness.also or comparable.likeness.unlike)
+    assert comparables(process, stage) == answer
 
 
 def test_the_brief_s_tenders_find_their_likes() -> None:
@@ -56,19 +56,19 @@ def test_the_brief_s_tenders_find_their_likes() -> None:
     ],
 )
 def test_a_title_alone_finds_cases_of_its_kind_and_says_by_which_words(title: str, group: str) -> None:
-    found = comparables(to_process({"title": title}), "draft", 3).cases
-    assert [casebook.case(each.case).service_group for each in found].count(group) >= 2
-    assert all(each.likeness.also[0].startswith("the words ") for each in found)
+    nearest = comparables(to_process({"title": title}), "draft", 3).cases
+    assert [casebook.case(comparable.case).service_group for comparable in nearest].count(group) >= 2
+    assert all(comparable.likeness.also[0].startswith("the words ") for comparable in nearest)
 
 
 def test_the_nearest_three_share_the_group_in_four_of_five_cases() -> None:
-    asked = measured.row("title and description", lambda case: measured.nearest_groups(case, True, True))
-    assert asked["cases"] > 300 and asked["all three"] >= measured.AIM
+    figures = measured.row("title and description", lambda case: measured.nearest_groups(case, True, True))
+    assert figures["cases"] > 300 and figures["all three"] >= measured.AIM
 
 
 def test_only_cases_that_could_be_judged_are_known() -> None:
-    for each in known_cases("draft"):
-        assert each.case.fail and not (each.case.censored and not each.failed)
+    for entry in known_cases("draft"):
+        assert entry.case.fail and not (entry.case.censored and not entry.failed)
 
 
 def test_sources_are_addresses_with_their_titles() -> None:
@@ -84,18 +84,18 @@ def test_it_says_that_comparables_are_no_rate() -> None:
 
 
 def test_peers_are_the_cohort_cases_with_the_scores_of_score(bundle: Bundle) -> None:
-    found = peers(bundle, "bids_in")
-    cases = [each for each in known_cases("bids_in") if not each.case.picked]
-    assert (len(found.failed), len(found.held)) == (
-        sum(each.failed for each in cases), sum(not each.failed for each in cases),
+    cohort = peers(bundle, "bids_in")
+    cases = [entry for entry in known_cases("bids_in") if not entry.case.picked]
+    assert (len(cohort.failed), len(cohort.held)) == (
+        sum(entry.failed for entry in cases), sum(not entry.failed for entry in cases),
     )  # fmt: skip
-    for each in cases[:20]:
-        failure = score(bundle, each.case.process(), "bids_in", explain=False).failure
-        assert failure in (found.failed if each.failed else found.held)
-    assert list(found.failed) == sorted(found.failed) and list(found.held) == sorted(found.held)
+    for entry in cases[:20]:
+        failure = score(bundle, entry.case.process(), "bids_in", explain=False).failure
+        assert failure in (cohort.failed if entry.failed else cohort.held)
+    assert list(cohort.failed) == sorted(cohort.failed) and list(cohort.held) == sorted(cohort.held)
 
 
 @pytest.mark.parametrize(("failure", "below"), [(0.0, (0, 0)), (0.2, (1, 1)), (0.25, (1, 2)), (1.0, (2, 3))])
 def test_those_below_a_score_are_counted_and_equals_are_not_below(failure: float, below: tuple[int, int]) -> None:
-    found = Peers(stage="draft", failed=(0.1, 0.3), held=(0.1, 0.2, 0.3))
-    assert found.below(failure) == below
+    cohort = Peers(stage="draft", failed=(0.1, 0.3), held=(0.1, 0.2, 0.3))
+    assert cohort.below(failure) == below

@@ -26,7 +26,7 @@ Json = dict[str, Any]
 Pair = tuple[Json, Json]
 """The same tender with the riskier fact and with the safer one: keys of the form, or sections of a release."""
 
-DIRECTED = {name: each for name, each in catalogue().items() if each.direction and each.reads != "register_history"}
+DIRECTED = {name: feature for name, feature in catalogue().items() if feature.direction and feature.reads != "register_history"}
 """Features of a tender itself: a register's records keep theirs in tests/training."""
 ROUNDING = 1e-9
 
@@ -54,7 +54,7 @@ CONTEXT = st.fixed_dictionaries(
 )
 
 
-def said(key: str, *, riskier: str, **beside: Any) -> st.SearchStrategy[Pair]:
+def yes_no_pair(key: str, *, riskier: str, **beside: Any) -> st.SearchStrategy[Pair]:
     """A yes/no key of the form."""
     safer = "no" if riskier == "yes" else "yes"
     return st.just(({key: riskier, **beside}, {key: safer, **beside}))
@@ -104,7 +104,7 @@ def _starts(days: int) -> Json:
 ONE_BLOCK_OR_LOTS = st.integers(2, 50).map(lambda lots: ({"lots": 1}, {"lots": lots}))
 
 MOVES: dict[str, st.SearchStrategy[Pair]] = {
-    "single_block": ONE_BLOCK_OR_LOTS | said("single_block", riskier="yes", lots=None),
+    "single_block": ONE_BLOCK_OR_LOTS | yes_no_pair("single_block", riskier="yes", lots=None),
     "lot_count": more("lots", 1, 50),
     "largest_lot_share": released(_lot_values(9e6, 1e6), _lot_values(5e6, 5e6)),
     "largest_contract": less("value", 1e4, 1e10, currency="GBP"),
@@ -123,21 +123,21 @@ MOVES: dict[str, st.SearchStrategy[Pair]] = {
     "other_changes": fewer("structure_changes", "scope", "deadline"),
     "bidder_changes": fewer("structure_changes", "legal_form", "consortium"),
     "assurance_holds": fewer("assurance_holds", "NHS England", "Monitor"),
-    "legal_challenge": said("legal_challenge", riskier="yes"),
-    "new_legal_vehicle_required": said("new_legal_vehicle_required", riskier="yes"),
-    "parent_guarantee_required": said("parent_guarantee_required", riskier="no"),
-    "tax_unresolved": said("tax_unresolved", riskier="yes"),
+    "legal_challenge": yes_no_pair("legal_challenge", riskier="yes"),
+    "new_legal_vehicle_required": yes_no_pair("new_legal_vehicle_required", riskier="yes"),
+    "parent_guarantee_required": yes_no_pair("parent_guarantee_required", riskier="no"),
+    "tax_unresolved": yes_no_pair("tax_unresolved", riskier="yes"),
     "tender_period_days": more("tender_period_days", 0, 400),
     "enquiry_period_days": more("enquiry_period_days", 0, 400),
     "term_years": less("term_years", 0.1, 40.0),
     "mobilisation_days": st.integers(0, 300).map(lambda n: (_starts(n), _starts(n + 30))),
-    "savings_assumed": said("savings_assumed", riskier="yes"),
+    "savings_assumed": yes_no_pair("savings_assumed", riskier="yes"),
     "price_to_former_cost": more("price_to_former_cost", 0.1, 3.0),
-    "outcome_based_payment": said("outcome_based_payment", riskier="yes"),
-    "market_engagement": said("market_engagement", riskier="no"),
-    "first_of_its_kind": said("first_of_its_kind", riskier="yes"),
-    "predecessor_failed": said("predecessor_failed", riskier="yes"),
-    "retender": said("retender", riskier="yes"),
+    "outcome_based_payment": yes_no_pair("outcome_based_payment", riskier="yes"),
+    "market_engagement": yes_no_pair("market_engagement", riskier="no"),
+    "first_of_its_kind": yes_no_pair("first_of_its_kind", riskier="yes"),
+    "predecessor_failed": yes_no_pair("predecessor_failed", riskier="yes"),
+    "retender": yes_no_pair("retender", riskier="yes"),
 }  # fmt: skip
 
 # What one more resolved case says: under which key, and what makes it the riskier one of the two.
@@ -175,7 +175,7 @@ def test_the_safer_fact_never_raises_the_risk(bundle: Bundle, name: str, data: A
 @pytest.mark.parametrize("name", MOVES)
 def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
     """Else the law above would hold for nothing."""
-    each = DIRECTED[name]
+    feature = DIRECTED[name]
     seen = []
 
     @settings(max_examples=20)
@@ -184,11 +184,11 @@ def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
         values = []
         for facts in pair:
             keys = {key: value for key, value in facts.items() if key != "release"}
-            tender = to_process(with_facts(form.to_release(keys)[0], facts.get("release", {}))).as_of(each.stage)
-            values.append(value(each, tender, each.stage))
+            tender = to_process(with_facts(form.to_release(keys)[0], facts.get("release", {}))).as_of(feature.stage)
+            values.append(value(feature, tender, feature.stage))
         riskier, safer = values
         if riskier is not None and safer is not None:
-            seen.append((safer - riskier) * each.direction)
+            seen.append((safer - riskier) * feature.direction)
         else:
             # No days at all are a default, and so unknown.
             zero_is_default = ("tender_period_days", "enquiry_period_days")
@@ -205,11 +205,11 @@ def test_the_move_moves_the_feature_itself_the_safer_way(name: str) -> None:
 def test_a_better_record_never_raises_the_risk(bundle: Bundle, name: str, context: Json, cases: int) -> None:
     key, riskier, safer = RECORDS[name]
     facts = {**context, "cpv": "85140000", "advisers": "Adviser Ltd"}
-    before = tuple(each for each in bundle.case_history.resolved if each.on < date(2024, 6, 1))
+    before = tuple(case for case in bundle.case_history.resolved if case.on < date(2024, 6, 1))
     for stage in STAGES[STAGES.index(DIRECTED[name].stage) :]:
         worse, better = (
-            failure(_with_history(bundle, (*before, *[_case(key, each)] * cases)), facts, {}, stage)
-            for each in (riskier, safer)
+            failure(_with_history(bundle, (*before, *[_case(key, record)] * cases)), facts, {}, stage)
+            for record in (riskier, safer)
         )
         assert better <= worse + ROUNDING
 

@@ -33,17 +33,17 @@ def past() -> TrainingProfile:
     return drifted.training_profile(20_000, made(1))
 
 
-def shifts(found: Drift) -> list[tuple[str, str]]:
-    return [(each.kind, each.name) for each in found.shifts]
+def shifts(report: Drift) -> list[tuple[str, str]]:
+    return [(shift.kind, shift.name) for shift in report.shifts]
 
 
 # `benchmarks/drift.py` counts false alarms and what is found over many more runs, and with tenders of one buyer alike.
 @pytest.mark.parametrize(("rows", "runs"), [(50, 40), (100, 40), (1000, 15), (100_000, 1)])
 def test_without_drift_there_is_no_alarm_and_hardly_a_finding(past: TrainingProfile, rows: int, runs: int) -> None:
-    found = [compared(past, table(rows, made(seed)), scores(rows, made(seed + 100))) for seed in range(runs)]
-    assert all(each.same and not each.why for each in found)
+    reports = [compared(past, table(rows, made(seed)), scores(rows, made(seed + 100))) for seed in range(runs)]
+    assert all(report.same and not report.why for report in reports)
     # In features, scores and codes chance may find something once in a hundred runs each.
-    assert sum(bool(each.shifts) for each in found) <= 0.03 * runs
+    assert sum(bool(report.shifts) for report in reports) <= 0.03 * runs
 
 
 def test_nor_against_a_reference_of_few_rows() -> None:
@@ -54,14 +54,14 @@ def test_nor_against_a_reference_of_few_rows() -> None:
 
 @pytest.mark.parametrize("rows", [0, MIN_TENDERS - 1])
 def test_too_few_tell_nothing_however_odd(past: TrainingProfile, rows: int) -> None:
-    found = compared(past, np.full((rows, FEATURES), 1e6, dtype=np.float32), np.ones(rows))
-    assert (found.same, found.why, found.shifts) == (None, (), ())
+    report = compared(past, np.full((rows, FEATURES), 1e6, dtype=np.float32), np.ones(rows))
+    assert (report.same, report.why, report.shifts) == (None, (), ())
 
 
 def test_scores_that_moved_far_mean_something_else(past: TrainingProfile) -> None:
-    found = compared(past, table(1000, made(2)), scores(1000, made(2)) + 0.2)
-    assert found.same is False
-    (shift,) = found.shifts
+    report = compared(past, table(1000, made(2)), scores(1000, made(2)) + 0.2)
+    assert report.same is False
+    (shift,) = report.shifts
     assert (shift.kind, shift.name) == ("score", "no_award")
     assert shift.size >= LARGE_SHIFT
     assert shift.now < shift.was
@@ -70,12 +70,12 @@ def test_scores_that_moved_far_mean_something_else(past: TrainingProfile) -> Non
 def test_a_feature_that_moved_is_named_with_where_and_how_far_and_alone_changes_nothing(past: TrainingProfile) -> None:
     matrix = table(2000, made(3))
     matrix[:, 0] *= 2
-    found = compared(past, matrix, scores(2000, made(3)))
-    assert (found.same, shifts(found)) == (True, [("values", NAMES[0])])
-    shift = found.shifts[0]
+    report = compared(past, matrix, scores(2000, made(3)))
+    assert (report.same, shifts(report)) == (True, [("values", NAMES[0])])
+    shift = report.shifts[0]
     # Half of the past lay below a value that a third lies below now.
     assert shift.size == pytest.approx(shift.was - shift.now)
-    assert found.weight_moved == pytest.approx(1 / FEATURES, abs=1e-4)
+    assert report.weight_moved == pytest.approx(1 / FEATURES, abs=1e-4)
 
 
 def test_half_of_the_weight_moved_or_a_quarter_of_it_far_changes_what_scores_mean(past: TrainingProfile) -> None:
@@ -115,21 +115,21 @@ def test_what_became_unknown_or_known_is_a_shift(past: TrainingProfile) -> None:
 def test_a_value_beyond_all_that_was_seen_is_a_shift(past: TrainingProfile) -> None:
     matrix = table(1000, made(7))
     matrix[:200, 3] = 1e9
-    found = compared(past, matrix, scores(1000, made(7)))
-    (shift,) = found.shifts
+    report = compared(past, matrix, scores(1000, made(7)))
+    (shift,) = report.shifts
     assert (shift.name, shift.was) == (NAMES[3], 1.0)
     assert shift.now == pytest.approx(0.8, abs=0.01)
 
 
 def test_new_codes_and_shares_of_old_ones_are_told(past: TrainingProfile) -> None:
-    def found(codes: dict[str, int]) -> Drift:
+    def compare(codes: dict[str, int]) -> Drift:
         return compared(past, table(500, made(9)), scores(500, made(9)), codes)
 
-    assert not found({"goods": 245, "services": 155, "works": 100}).shifts
-    shifted = found({"goods": 100, "services": 300, "works": 100})
-    assert {(each.kind, each.code) for each in shifted.shifts} == {("code", "services"), ("code", "goods")}
+    assert not compare({"goods": 245, "services": 155, "works": 100}).shifts
+    shifted = compare({"goods": 100, "services": 300, "works": 100})
+    assert {(shift.kind, shift.code) for shift in shifted.shifts} == {("code", "services"), ("code", "goods")}
     assert shifted.same
-    new = found({"vessels": 400, "goods": 100})
+    new = compare({"vessels": 400, "goods": 100})
     assert new.shifts[0].kind == "new codes"
     assert new.why == ("of the tenders that state a category, 80% state one that the model never saw",)
 
@@ -138,8 +138,8 @@ def test_small_shifts_of_many_tenders_are_beyond_chance_and_do_not_count(past: T
     rows = 100_000
     matrix = table(rows, made(10))
     matrix[:, 0] *= 1.1
-    found = compared(past, matrix, scores(rows, made(10)))
-    assert (found.same, found.shifts) == (True, ())
+    report = compared(past, matrix, scores(rows, made(10)))
+    assert (report.same, report.shifts) == (True, ())
 
 
 def test_what_can_be_seen_grows_with_the_tenders_and_ends_with_the_reference() -> None:
@@ -151,17 +151,17 @@ def test_what_can_be_seen_grows_with_the_tenders_and_ends_with_the_reference() -
 
 
 def counted(past: np.ndarray, *parts: np.ndarray) -> ColumnCounts:
-    found = ColumnCounts(np.asarray(quantiles(past)))
-    for each in parts:
-        found.add(each)
-    return found
+    counts = ColumnCounts(np.asarray(quantiles(past)))
+    for part in parts:
+        counts.add(part)
+    return counts
 
 
 def test_the_same_rows_are_no_distance_away_and_unknown_ones_are_counted_apart() -> None:
     past = np.random.default_rng(0).lognormal(size=1000)
-    found = counted(past, past, np.full(10, np.nan))
-    assert (found.known, found.unknown) == (1000, 10)
-    assert found.distance()[0] < 0.01
+    counts = counted(past, past, np.full(10, np.nan))
+    assert (counts.known, counts.unknown) == (1000, 10)
+    assert counts.distance()[0] < 0.01
 
 
 def test_the_distance_is_the_largest_difference_in_share_and_where_it_lies() -> None:

@@ -18,15 +18,15 @@ def effect(**settings: object) -> FactorEffect:
     return FactorEffect(**{"stage": "draft", "fact": "term", **given, **settings})
 
 
-def parts(each: FactorEffect, large: float, values: dict[str, float]) -> EffectParts:
+def parts(factor: FactorEffect, large: float, values: dict[str, float]) -> EffectParts:
     """What one effect says of one row."""
-    row = np.array([[values.get(name, np.nan) for name in each.reads]])
-    return EffectTable.of([each], each.reads).parts(row, np.array([large]))
+    row = np.array([[values.get(name, np.nan) for name in factor.reads]])
+    return EffectTable.of([factor], factor.reads).parts(row, np.array([large]))
 
 
-def margin(each: FactorEffect, large: float = 1.0, **values: float) -> float:
+def margin(factor: FactorEffect, large: float = 1.0, **values: float) -> float:
     """What one effect adds to one row."""
-    return float(parts(each, large, values).margin("early_end")[0])
+    return float(parts(factor, large, values).margin("early_end")[0])
 
 
 def test_the_effect_is_that_of_the_dose_over_the_centre_of_its_class():
@@ -36,9 +36,9 @@ def test_the_effect_is_that_of_the_dose_over_the_centre_of_its_class():
 
 @given(st.floats(0, 1))
 def test_what_is_unknown_adds_exactly_nothing(large: float):
-    found = parts(effect(), large, {})
-    assert found.margin("early_end").tolist() == [0] and found.variance("early_end").tolist() == [0]
-    assert found.contributions("early_end", 0) == {"term_years": 0}
+    added = parts(effect(), large, {})
+    assert added.margin("early_end").tolist() == [0] and added.variance("early_end").tolist() == [0]
+    assert added.contributions("early_end", 0) == {"term_years": 0}
 
 
 @given(st.floats(0.1, 100), st.floats(0.1, 100))
@@ -70,8 +70,8 @@ def test_scales(scale: str, value: float, dose: float):
 
 def test_an_effect_that_class_rates_hold_counts_for_large_services_only():
     known = msgspec.structs.replace(effect().outcomes["early_end"], only_large=True)
-    each = effect(outcomes={"early_end": known})
-    assert margin(each, large=0, term_years=8) == 0 and margin(each, large=1, term_years=8) == pytest.approx(0.5)
+    factor = effect(outcomes={"early_end": known})
+    assert margin(factor, large=0, term_years=8) == 0 and margin(factor, large=1, term_years=8) == pytest.approx(0.5)
 
 
 def test_the_interval_of_an_estimate_is_95_per_cent():

@@ -21,30 +21,30 @@ def cases_of(shown: bool, failed: int, held: int, fate: str = "") -> list[Factor
 
 def test_every_factor_has_a_record_and_those_no_field_tells_have_an_empty_one() -> None:
     assert list(factor_records()) == [feature.name for feature, _ in factor_features()]
-    for each, _ in factor_features():
-        if not each.path:
-            assert (factor_records()[each.name].with_, factor_records()[each.name].without) == ((0, 0), (0, 0))
+    for declared, _ in factor_features():
+        if not declared.path:
+            assert (factor_records()[declared.name].with_, factor_records()[declared.name].without) == ((0, 0), (0, 0))
 
 
 def test_a_record_is_what_a_count_by_hand_over_the_cohort_cases_gives() -> None:
-    told: dict[bool, list[bool]] = {True: [], False: []}
+    failures: dict[bool, list[bool]] = {True: [], False: []}
     for case in casebook.cases():
         too_recent = case.censored and case.fail == "0"
         tender = case.process().as_of("bids_in")
         if case.picked or not case.fail or too_recent or bidders(one_row(tender)) == 0:
             continue
         if case.lots or case.single_block:
-            told[case.lots == "1" if case.lots else case.single_block == "yes"].append(case.fail == "1")
-    found = factor_records()["single_block"]
-    assert found.with_ == (sum(told[True]), len(told[True])) and found.without == (sum(told[False]), len(told[False]))
+            failures[case.lots == "1" if case.lots else case.single_block == "yes"].append(case.fail == "1")
+    record = factor_records()["single_block"]
+    assert record.with_ == (sum(failures[True]), len(failures[True])) and record.without == (sum(failures[False]), len(failures[False]))
 
 
 def test_no_factor_counts_more_cases_or_events_than_there_are() -> None:
     cohort = [case for case in casebook.cases() if not case.picked and case.fail]
-    for found in factor_records().values():
-        assert found.with_[1] + found.without[1] <= len(cohort)
-        assert found.with_[0] <= found.with_[1] and found.without[0] <= found.without[1]
-        assert found.events[0] <= found.with_[1] and found.events[1] <= found.without[1]
+    for record in factor_records().values():
+        assert record.with_[1] + record.without[1] <= len(cohort)
+        assert record.with_[0] <= record.with_[1] and record.without[0] <= record.without[1]
+        assert record.events[0] <= record.with_[1] and record.events[1] <= record.without[1]
 
 
 def test_wilson_gives_the_published_interval() -> None:
@@ -72,7 +72,7 @@ def test_cases_that_share_their_fate_are_one_event_more_than_many() -> None:
     alone, together = cases_of(True, 5, 5), cases_of(True, 5, 5, "one programme")
     assert effective_cases(alone) == pytest.approx(10) and effective_cases(together) == pytest.approx(1)
     rest = cases_of(False, 10, 90)
-    narrow, wide = (factor_record("failure", [*each, *rest]) for each in (alone, together))
+    narrow, wide = (factor_record("failure", [*cases, *rest]) for cases in (alone, together))
     assert narrow.interval and wide.interval
     assert wide.interval[0] < narrow.interval[0] and narrow.interval[1] < wide.interval[1]
     assert narrow.verdict == "supported" and wide.verdict == "could be chance"
@@ -85,12 +85,12 @@ def test_the_verdict_follows_what_the_source_saw_it_with() -> None:
 
 
 def test_without_cases_on_both_sides_nothing_is_compared() -> None:
-    found = factor_record("failure", cases_of(True, 3, 1))
-    assert (found.difference, found.interval, found.verdict) == (None, None, "not compared")
-    assert "Of 4 past cases with it, 3 failed" in found.words and "nothing to compare" in found.words
+    record = factor_record("failure", cases_of(True, 3, 1))
+    assert (record.difference, record.interval, record.verdict) == (None, None, "not compared")
+    assert "Of 4 past cases with it, 3 failed" in record.words and "nothing to compare" in record.words
 
 
 def test_words_say_the_difference_in_points() -> None:
-    found = factor_record("failure", [*cases_of(True, 10, 10), *cases_of(False, 5, 15)])
-    assert found.difference is not None and math.isclose(found.difference, 0.25)
-    assert "+25 points" in found.words
+    record = factor_record("failure", [*cases_of(True, 10, 10), *cases_of(False, 5, 15)])
+    assert record.difference is not None and math.isclose(record.difference, 0.25)
+    assert "+25 points" in record.words

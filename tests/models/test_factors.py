@@ -22,13 +22,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_score_lists_every_factor_in_the_order_of_the_catalogue(bundle: Bundle, stage: Stage) -> None:
-    found = score(bundle, to_process(samples.draft(awards=[samples.award()])), stage).factors
-    assert [each.feature for each in found] == [feature.name for feature, _ in factor_features()]
-    for each in found:
-        assert each.cases == factor_records()[each.feature]
-        declared = catalogue()[each.feature].factor
-        assert declared and each.sources == declared.sources and each.seen_with == declared.seen_with
-        assert each.text
+    listed = score(bundle, to_process(samples.draft(awards=[samples.award()])), stage).factors
+    assert [factor.feature for factor in listed] == [feature.name for feature, _ in factor_features()]
+    for factor in listed:
+        assert factor.cases == factor_records()[factor.feature]
+        declared = catalogue()[factor.feature].factor
+        assert declared and factor.sources == declared.sources and factor.seen_with == declared.seen_with
+        assert factor.text
 
 
 def test_without_reasons_there_are_no_factors(bundle: Bundle) -> None:
@@ -36,18 +36,18 @@ def test_without_reasons_there_are_no_factors(bundle: Bundle) -> None:
 
 
 def test_it_says_what_is_not_known_yet(bundle: Bundle) -> None:
-    found = {each.feature: each for each in score(bundle, to_process(samples.draft()), "draft").factors}
-    assert found["single_bidder_in_competition"].state == "unknown"
-    assert "known once bids are counted" in found["single_bidder_in_competition"].text
-    assert found["single_block"].state == "absent"
-    assert found["predecessor_failed"].text == "Cannot be judged: how the contract before this one ended is not known."
-    assert "no field of a notice" in found["joint_governance"].text
+    by_name = {factor.feature: factor for factor in score(bundle, to_process(samples.draft()), "draft").factors}
+    assert by_name["single_bidder_in_competition"].state == "unknown"
+    assert "known once bids are counted" in by_name["single_bidder_in_competition"].text
+    assert by_name["single_block"].state == "absent"
+    assert by_name["predecessor_failed"].text == "Cannot be judged: how the contract before this one ended is not known."
+    assert "no field of a notice" in by_name["joint_governance"].text
 
 
 def test_the_contract_s_shape_is_kept(bundle: Bundle) -> None:
     tender = to_process({"bidders": 1, "competition": "yes"}).as_of("bids_in")
-    found = msgspec.to_builtins(factors(bundle, one_row(tender, "bids_in"), {"lone_bidder": 0.05}))
-    (lone,) = [each for each in found if each["feature"] == "single_bidder_in_competition"]
+    listed = msgspec.to_builtins(factors(bundle, one_row(tender, "bids_in"), {"lone_bidder": 0.05}))
+    (lone,) = [entry for entry in listed if entry["feature"] == "single_bidder_in_competition"]
     assert lone["state"] == "shown" and lone["sources"]
     assert set(lone["cases"]) >= {"with", "without"} and len(lone["cases"]["with"]) == 2
 
@@ -58,5 +58,5 @@ def test_the_contract_s_shape_is_kept(bundle: Bundle) -> None:
 )
 def test_the_brief_s_tenders_show_what_they_are_known_for(bundle: Bundle, name: str, factor: str) -> None:
     process = read_file(EXAMPLES / f"{name}.json")[0]
-    found = {each.feature: each.state for each in score(bundle, process, process.latest_stage()).factors}
-    assert found[factor] == "shown"
+    states = {entry.feature: entry.state for entry in score(bundle, process, process.latest_stage()).factors}
+    assert states[factor] == "shown"

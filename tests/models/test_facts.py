@@ -58,9 +58,9 @@ def scores(bundle: Bundle, document: Any, stage: Stage | None = None) -> list[Sc
     return [score(bundle, process, stage, explain=False) for process in to_processes(document)]
 
 
-def warned(told: tuple[str, ...], *words: str) -> bool:
+def warned(warnings: tuple[str, ...], *words: str) -> bool:
     """Whether one warning has all of these words."""
-    return any(all(word in warning for word in words) for warning in told)
+    return any(all(word in warning for word in words) for warning in warnings)
 
 
 FOREIGN = [
@@ -73,18 +73,18 @@ FOREIGN = [
 
 @over("foreign_scored_as_uk", FOREIGN)
 def test_an_ocid_that_no_learnt_register_owns_goes_to_any_and_says_so(bundle: Bundle, document: Any) -> None:
-    for each in scores(bundle, document):
-        assert each.register == "any"
-        assert "UK cases" not in each.evidence
-        assert warned(each.warnings, "/ocid", "no known register")
+    for result in scores(bundle, document):
+        assert result.register == "any"
+        assert "UK cases" not in result.evidence
+        assert warned(result.warnings, "/ocid", "no known register")
 
 
 def test_a_form_and_the_publishers_of_the_uk_stay_with_the_uk(bundle: Bundle) -> None:
     (form,) = scores(bundle, {"title": "Meals", "value": 2e6})
     own = [f"{prefix}-1" for prefix in ("ocds-h6vhtk", "ocds-b5fd17", "ocds-r6ebe6", "ocds-kuma6s", "casebook")]
-    for each in (form, *(scores(bundle, release(ocid))[0] for ocid in own)):
-        assert each.register == "uk"
-        assert not warned(each.warnings, "/ocid")
+    for result in (form, *(scores(bundle, release(ocid))[0] for ocid in own)):
+        assert result.register == "uk"
+        assert not warned(result.warnings, "/ocid")
 
 
 AWARDED = {"id": "A", "status": "active", "date": "2025-05-05", "suppliers": [{"id": "S", "name": "Motors Ltd"}]}
@@ -97,9 +97,9 @@ def test_no_bids_beside_an_award_in_force_is_no_count(bundle: Bundle, document: 
     for stage in ("bids_in", "awarded"):
         assert fact("bidders", process, stage) is None
         assert fact("single_bidder", process, stage) is None
-        (each,) = scores(bundle, document, stage)
-        assert each.failure < 1
-        assert warned(each.warnings, "/tender/numberOfTenderers", "0 beside an award")
+        (result,) = scores(bundle, document, stage)
+        assert result.failure < 1
+        assert warned(result.warnings, "/tender/numberOfTenderers", "0 beside an award")
 
 
 @over(
@@ -198,8 +198,8 @@ def test_dates_that_systems_write_for_none_are_unknown(bundle: Bundle, document:
     for process in to_processes(document):
         assert fact("tender_period_days", process, "draft") is None
         assert fact("term_years", process, "draft") is None
-        told = case(bundle, process).warnings
-        assert warned(told, "Period/", "is what systems write for no date")
+        warnings = case(bundle, process).warnings
+        assert warned(warnings, "Period/", "is what systems write for no date")
 
 
 LIMITED = [
@@ -235,8 +235,8 @@ CANCELLED = {
 @over("already_cancelled", CANCELLED)
 def test_a_tender_that_has_ended_is_no_forecast(bundle: Bundle, document: Any) -> None:
     for stage in (None, "draft"):
-        (each,) = scores(bundle, document, stage)
-        assert warned(each.warnings, "/releases/1/", "cancelled on 2026-04-10", "no forecast")
+        (result,) = scores(bundle, document, stage)
+        assert warned(result.warnings, "/releases/1/", "cancelled on 2026-04-10", "no forecast")
 
 
 @pytest.mark.parametrize(
@@ -252,16 +252,16 @@ def test_a_tender_that_has_ended_is_no_forecast(bundle: Bundle, document: Any) -
     ],
 )
 def test_whatever_says_that_it_has_ended(bundle: Bundle, made: Json, words: str) -> None:
-    (each,) = scores(bundle, made)
-    assert warned(each.warnings, words, "no forecast")
+    (result,) = scores(bundle, made)
+    assert warned(result.warnings, words, "no forecast")
 
 
 def test_a_tender_that_is_open_has_not_ended(bundle: Bundle) -> None:
     lost = {"id": "A1", "status": "unsuccessful", "relatedLots": ["1"], "suppliers": [{"id": "S1", "name": "Lost Ltd"}]}
     opened = {"title": "Gloves", "status": "active", "lots": [{"id": "1", "status": "active"}]}
     for document in (tender(status="active"), release(tag=["award"], tender=opened, awards=[lost])):
-        (each,) = scores(bundle, document)
-        assert not warned(each.warnings, "no forecast")
+        (result,) = scores(bundle, document)
+        assert not warned(result.warnings, "no forecast")
 
 
 PENDING = release(
@@ -277,23 +277,23 @@ STANDSTILL = {
 
 @pytest.mark.parametrize("made", [PENDING, STANDSTILL], ids=["pending", "standstill"])
 def test_an_award_that_is_not_made_yet_may_still_fail(bundle: Bundle, made: Json) -> None:
-    (each,) = scores(bundle, made)
-    assert (each.stage, each.outcomes.no_award > 0) == ("bids_in", True)
-    assert warned(each.warnings, "/awards/0/", "pending or in its standstill")
+    (result,) = scores(bundle, made)
+    assert (result.stage, result.outcomes.no_award > 0) == ("bids_in", True)
+    assert warned(result.warnings, "/awards/0/", "pending or in its standstill")
 
 
 @over("pending_award_is_no_award_yet", {"releases": [PENDING]})
 def test_a_pending_award_is_no_award_yet(bundle: Bundle, document: Any) -> None:
-    (each,) = scores(bundle, document)
-    assert each.outcomes.no_award > 0
-    assert warned(each.warnings, "/releases/0/awards/0/status")
+    (result,) = scores(bundle, document)
+    assert result.outcomes.no_award > 0
+    assert warned(result.warnings, "/releases/0/awards/0/status")
     with pytest.raises(StageError):
         scores(bundle, document, "awarded")
 
 
 def test_once_a_contract_is_signed_the_award_is_made(bundle: Bundle) -> None:
-    (each,) = scores(bundle, {**STANDSTILL, "contracts": [{"id": "C", "awardID": "A", "status": "active"}]})
-    assert (each.stage, each.outcomes.no_award) == ("awarded", 0)
+    (result,) = scores(bundle, {**STANDSTILL, "contracts": [{"id": "C", "awardID": "A", "status": "active"}]})
+    assert (result.stage, result.outcomes.no_award) == ("awarded", 0)
 
 
 @over("same_tenderer_twice", tender(tenderers=[{"id": 7, "name": "A Ltd"}, {"id": "7", "name": "A Limited"}]))
@@ -308,9 +308,9 @@ JOINT = release(parties=[{"id": "B", "name": "Borough Council", "roles": ["buyer
 
 @over("two_buyers_one_lead", JOINT)
 def test_several_buyers_are_scored_with_their_lead(bundle: Bundle, document: Any) -> None:
-    (each,) = scores(bundle, document)
+    (result,) = scores(bundle, document)
     lead = document["buyer"]["name"]
-    assert warned(each.warnings, "/parties/1/roles", lead)
+    assert warned(result.warnings, "/parties/1/roles", lead)
 
 
 def test_without_a_lead_the_first_buyer_is_taken(bundle: Bundle) -> None:
@@ -323,10 +323,10 @@ def test_without_a_lead_the_first_buyer_is_taken(bundle: Bundle) -> None:
 @over("addresses_as_object", tender(items=[{"id": "1", "deliveryAddresses": {"7": {"region": "UKC"}}}]))
 def test_an_array_that_is_written_as_an_object_is_read(bundle: Bundle, document: Any) -> None:
     (process,) = to_processes(document)
-    told = case(bundle, process).warnings
+    warnings = case(bundle, process).warnings
     assert one_row(process.as_of("draft"), "draft").text("region").rows()[0] in ("UK", "UKC")
-    assert warned(told, "/tender/items/0/deliveryAddresses", "entries")
-    assert len(told) == 1
+    assert warned(warnings, "/tender/items/0/deliveryAddresses", "entries")
+    assert len(warnings) == 1
 
 
 @over("quantity_as_text", tender(items=[{"id": "1", "quantity": "2"}], numberOfTenderers=3.0))
@@ -405,9 +405,9 @@ def test_ocds_for_eforms_states_its_facts_on_the_lots(bundle: Bundle) -> None:
         "term_years": pytest.approx(2, abs=0.01),
     }
     assert {name: fact(name, process, "draft") for name in expected} == expected
-    (each,) = scores(bundle, EFORMS)
-    assert each.register == "any"
-    assert warned(each.warnings, "/parties/1/roles", "Borough Council")
+    (result,) = scores(bundle, EFORMS)
+    assert result.register == "any"
+    assert warned(result.warnings, "/parties/1/roles", "Borough Council")
 
 
 Change = Callable[[Json], None]

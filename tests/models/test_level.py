@@ -25,24 +25,24 @@ def register(shift: float, days: int = 720, a_day: int = 30, seed: int = 0, slow
 
 @pytest.mark.parametrize("shift", [-0.6, 0.0, 0.4, 1.0])
 def test_a_level_that_moved_is_found(shift: float) -> None:
-    found = follow(register(shift), DAY + 700, Level(day=DAY))
-    assert found.shift == pytest.approx(shift, abs=0.15)
-    assert found.variance < START**2
-    assert found.cases > 10_000 and found.day > DAY + 600
+    level = follow(register(shift), DAY + 700, Level(day=DAY))
+    assert level.shift == pytest.approx(shift, abs=0.15)
+    assert level.variance < START**2
+    assert level.cases > 10_000 and level.day > DAY + 600
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_outcomes_that_are_told_late_do_not_move_it(shift: float) -> None:
-    found = follow(register(shift, slow=80.0), DAY + 400, Level(day=DAY))
-    assert found.shift == pytest.approx(shift, abs=0.2)
+    level = follow(register(shift, slow=80.0), DAY + 400, Level(day=DAY))
+    assert level.shift == pytest.approx(shift, abs=0.2)
 
 
 def test_it_lies_within_what_it_says() -> None:
     inside = []
     for seed in range(40):
         shift = float(np.random.default_rng(seed).normal(0, START))
-        found = follow(register(shift, days=120, a_day=10, seed=seed), DAY + 120, Level(day=DAY))
-        inside.append(abs(found.shift - shift) < 1.96 * np.sqrt(found.variance))
+        level = follow(register(shift, days=120, a_day=10, seed=seed), DAY + 120, Level(day=DAY))
+        inside.append(abs(level.shift - shift) < 1.96 * np.sqrt(level.variance))
     assert np.mean(inside) > 0.85
 
 
@@ -66,7 +66,7 @@ def test_cases_that_share_their_fate_count_less() -> None:
     seen = register(0.5, days=90)
     # Ten copies of each case that all end alike.
     copies = Known(**{name: np.repeat(getattr(seen, name), 10) for name in seen.__struct_fields__})
-    alone, together = (follow(each, DAY + 90, Level(day=DAY)) for each in (seen, copies))
+    alone, together = (follow(cases, DAY + 90, Level(day=DAY)) for cases in (seen, copies))
     assert together.shift == pytest.approx(alone.shift, abs=0.05)
     assert together.variance == pytest.approx(alone.variance, rel=0.2)
 
@@ -74,7 +74,7 @@ def test_cases_that_share_their_fate_count_less() -> None:
 def test_a_tender_has_the_level_of_its_month_and_none_before_the_fit() -> None:
     seen, start = register(0.8), Level(day=DAY + 100)
     days = DAY + np.array([50, 100, 129, 130, 300])
-    found = shifts(seen, days, start)
-    assert (found[:3] == 0).all()
-    assert found[3] == follow(seen, DAY + 130, start).shift
-    assert found[4] == pytest.approx(0.8, abs=0.25)
+    moves = shifts(seen, days, start)
+    assert (moves[:3] == 0).all()
+    assert moves[3] == follow(seen, DAY + 130, start).shift
+    assert moves[4] == pytest.approx(0.8, abs=0.25)

@@ -40,19 +40,19 @@ def table_of(bundle: Bundle, process: Process, stage: Stage) -> TenderTable:
 @given(data=st.data())
 def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
-    found = score(bundle, process, stage)
+    scored = score(bundle, process, stage)
     table = table_of(bundle, process, stage)
-    effects = [abs(reason.effect) for reason in found.reasons]
+    effects = [abs(reason.effect) for reason in scored.reasons]
     assert effects == sorted(effects, reverse=True)
     assert all(effect >= SMALLEST_EFFECT / 2 for effect in effects)
-    for reason in found.reasons:
-        each = catalogue()[reason.feature]
-        value = each.measure(table)[0]
+    for reason in scored.reasons:
+        feature = catalogue()[reason.feature]
+        value = feature.measure(table)[0]
         assert not np.isnan(value)
         assert reason.value == pytest.approx(value, rel=1e-4, abs=1e-4)
-        assert reason.text == each.text(value, table)
-    assert {reason.feature for reason in found.reasons}.isdisjoint(each.feature for each in found.unknown)
-    assert len({reason.feature for reason in found.reasons}) == len(found.reasons)
+        assert reason.text == feature.text(value, table)
+    assert {reason.feature for reason in scored.reasons}.isdisjoint(unknown.feature for unknown in scored.unknown)
+    assert len({reason.feature for reason in scored.reasons}) == len(scored.reasons)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -61,18 +61,18 @@ def test_only_known_facts_are_reasons_and_the_weightiest_come_first(bundle: Bund
 def test_what_is_unknown_is_listed_with_why(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
     table = table_of(bundle, process, stage)
-    for each in score(bundle, process, stage).unknown:
-        feature = catalogue()[each.feature]
+    for unknown in score(bundle, process, stage).unknown:
+        feature = catalogue()[unknown.feature]
         if STAGES.index(feature.stage) > STAGES.index(stage):
-            assert each.why == f"not known at {stage}"
+            assert unknown.why == f"not known at {stage}"
         else:
-            assert each.why == ("not stated" if feature.reads == "tender" else "no record yet")
+            assert unknown.why == ("not stated" if feature.reads == "tender" else "no record yet")
             assert np.isnan(feature.measure(table)[0])
 
 
 def test_a_reason_names_the_single_bidder(bundle: Bundle) -> None:
-    found = score(bundle, to_process(BLOCK), "bids_in")
-    texts = {reason.feature: reason.text for reason in found.reasons}
+    scored = score(bundle, to_process(BLOCK), "bids_in")
+    texts = {reason.feature: reason.text for reason in scored.reasons}
     assert any("single bidder" in text or text == "Bidders: 1." for text in texts.values())
 
 

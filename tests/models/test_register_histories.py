@@ -85,8 +85,8 @@ def test_what_is_saved_and_loaded_reads_the_same_on_any_later_day(
     loaded = read(saved)
     days = np.full(len(NEW), state.day + later)
     one, other = (
-        register_features(read_history(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
-        for each in (state, loaded)
+        register_features(read_history(history, HistoryCases.unlabelled(hash_attributes(NEW), days)))
+        for history in (state, loaded)
     )
     assert one.keys() == other.keys()
     # A key that was seen once may have been forgotten.
@@ -112,8 +112,8 @@ def test_comparisons_with_peers_survive_the_rounding(state: RegisterHistory, sav
     loaded = read(saved)
     days = np.full(len(NEW), state.day)
     one, other = (
-        register_features(read_history(each, HistoryCases.unlabelled(hash_attributes(NEW), days)))
-        for each in (state, loaded)
+        register_features(read_history(history, HistoryCases.unlabelled(hash_attributes(NEW), days)))
+        for history in (state, loaded)
     )
     for name in ("value_to_buyer", "window_to_buyer", "value_to_market", "window_to_market"):
         known = ~np.isnan(other[name])
@@ -185,8 +185,8 @@ def test_several_outcomes_are_predicted_by_their_own_histories(bundle: Bundle, s
         for outcome, history in both.histories.items():
             own = table.with_records(records).about(outcome).records
             assert own is not None
-            found = {name: float(value) for name, (value,) in own.register.items() if value == value}
-            assert found == numbers(history, tender, day)
+            values = {name: float(value) for name, (value,) in own.register.items() if value == value}
+            assert values == numbers(history, tender, day)
         assert records.phrases is not None and records.phrases(table).rows() == [phrases(state, tender)]
     with pytest.raises(ValueError, match="have to be held"):
         track_record_lookup(both, TableBuilder([], "draft").table())

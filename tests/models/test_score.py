@@ -35,9 +35,9 @@ PLACES = 1e-4
 each_stage = pytest.mark.parametrize("stage", STAGES)
 
 
-def without_places(found: Score) -> Json:
+def without_places(scored: Score) -> Json:
     """A score without where its facts stood and what it was called."""
-    kept: Json = msgspec.to_builtins(found)
+    kept: Json = msgspec.to_builtins(scored)
     kept["ocid"] = None
     for reason in kept["reasons"]:
         reason["path"] = None
@@ -48,15 +48,15 @@ def without_places(found: Score) -> Json:
 @settings(max_examples=80)
 @given(data=st.data())
 def test_a_score_adds_up_for_any_tender(bundle: Bundle, stage: Stage, data: Any) -> None:
-    found = score(bundle, to_process(data.draw(made.known_at(stage))), stage)
-    parts = found.outcomes
-    assert found.failure == pytest.approx(failure_probability(parts.no_award, parts.early_end), abs=2 * PLACES)
-    low, high = found.interval
-    assert 0 <= low <= found.failure <= high <= 1
-    assert all(0 <= p <= 1 for p in (parts.no_award, parts.early_end, found.base_rate))
+    scored = score(bundle, to_process(data.draw(made.known_at(stage))), stage)
+    parts = scored.outcomes
+    assert scored.failure == pytest.approx(failure_probability(parts.no_award, parts.early_end), abs=2 * PLACES)
+    low, high = scored.interval
+    assert 0 <= low <= scored.failure <= high <= 1
+    assert all(0 <= p <= 1 for p in (parts.no_award, parts.early_end, scored.base_rate))
     assert parts.single_bid is None or 0 <= parts.single_bid <= 1
-    (band,) = bands(np.array([found.failure]), found.base_rate).rows()
-    assert found.band == band or abs(found.failure - found.base_rate) < PLACES
+    (band,) = bands(np.array([scored.failure]), scored.base_rate).rows()
+    assert scored.band == band or abs(scored.failure - scored.base_rate) < PLACES
 
 
 @each_stage
@@ -98,8 +98,8 @@ def test_a_file_scores_as_the_same_release_in_a_package_record_or_list(bundle: B
 
 def test_a_tender_scores_in_company_as_alone(bundle: Bundle) -> None:
     documents = [samples.draft(), {"lots": 1, "value": 5.9e9, "currency": "GBP"}, samples.plain()]
-    together = [without_places(score(bundle, each)) for each in to_processes(documents)]
-    assert together == [without_places(score(bundle, to_process(each))) for each in documents]
+    together = [without_places(score(bundle, process)) for process in to_processes(documents)]
+    assert together == [without_places(score(bundle, to_process(document))) for document in documents]
 
 
 @each_stage
@@ -121,10 +121,10 @@ def test_a_name_that_is_not_on_record_moves_nothing(
 def test_a_tender_of_which_nothing_is_known_scores_near_the_base_rate_without_reasons(
     bundle: Bundle, stage: Stage
 ) -> None:
-    found = scoring.explained(case(bundle, to_process({"tender": {}}), stage, check_stage=False))
-    assert found.reasons == ()
-    assert found.failure == pytest.approx(found.base_rate, rel=0.35)
-    assert {each.feature for each in found.unknown} == {feature.name for feature in bundle.weighed}
+    scored = scoring.explained(case(bundle, to_process({"tender": {}}), stage, check_stage=False))
+    assert scored.reasons == ()
+    assert scored.failure == pytest.approx(scored.base_rate, rel=0.35)
+    assert {unknown.feature for unknown in scored.unknown} == {feature.name for feature in bundle.weighed}
 
 
 @pytest.mark.parametrize(("bidders", "single"), [(1, 1.0), (2, 0.0), (9, 0.0)])
@@ -143,16 +143,16 @@ def test_at_draft_a_bid_count_is_not_read(bundle: Bundle) -> None:
 
 
 def test_with_no_bid_at_all_there_is_no_award_and_that_is_said_to_be_a_rule(bundle: Bundle) -> None:
-    found = score(bundle, to_process({"bidders": 0}), "bids_in")
-    assert found.outcomes.no_award == found.failure == 1
-    assert found.interval == (1, 1)
-    assert any("a rule, not a prediction" in warning for warning in found.warnings)
+    scored = score(bundle, to_process({"bidders": 0}), "bids_in")
+    assert scored.outcomes.no_award == scored.failure == 1
+    assert scored.interval == (1, 1)
+    assert any("a rule, not a prediction" in warning for warning in scored.warnings)
 
 
 def test_once_awarded_no_award_is_out_of_the_question(bundle: Bundle) -> None:
-    found = score(bundle, to_process({"title": "x", "supplier": "S plc"}), "awarded")
-    assert found.outcomes.no_award == 0
-    assert found.failure == found.outcomes.early_end
+    scored = score(bundle, to_process({"title": "x", "supplier": "S plc"}), "awarded")
+    assert scored.outcomes.no_award == 0
+    assert scored.failure == scored.outcomes.early_end
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_an_outcome_of_the_case_itself_is_not_on_record_when_its_draft_is_scored
         for day in ("1995-01-01", "2026-01-01")
     )
     assert "market_record" not in {reason.feature for reason in early.reasons}
-    assert ("market_record", "no record yet") in {(each.feature, each.why) for each in early.unknown}
-    assert "market_record" not in {each.feature for each in today.unknown}
+    assert ("market_record", "no record yet") in {(unknown.feature, unknown.why) for unknown in early.unknown}
+    assert "market_record" not in {unknown.feature for unknown in today.unknown}
 
 
 CONTRACT = {
@@ -198,21 +198,21 @@ BESIDE = {"base_rate", "reference_class", "evidence"}
 
 
 def test_the_json_has_the_keys_that_the_contract_names(bundle: Bundle) -> None:
-    found = json.loads(msgspec.json.encode(score(bundle, to_process(samples.draft()), "draft")))
-    assert CONTRACT <= set(found) <= CONTRACT | BESIDE
-    assert set(found["outcomes"]) == {"no_award", "early_end", "single_bid"}
-    assert all(set(reason) == {"feature", "value", "effect", "text", "path", "evidence"} for reason in found["reasons"])
-    assert all(set(each) == {"feature", "why"} for each in found["unknown"])
-    assert found["ocid"] == samples.OCID
-    assert found["bundle"] == bundle.manifest.version
-    assert found["register"] == "uk"
+    content = json.loads(msgspec.json.encode(score(bundle, to_process(samples.draft()), "draft")))
+    assert CONTRACT <= set(content) <= CONTRACT | BESIDE
+    assert set(content["outcomes"]) == {"no_award", "early_end", "single_bid"}
+    assert all(set(reason) == {"feature", "value", "effect", "text", "path", "evidence"} for reason in content["reasons"])
+    assert all(set(unknown) == {"feature", "why"} for unknown in content["unknown"])
+    assert content["ocid"] == samples.OCID
+    assert content["bundle"] == bundle.manifest.version
+    assert content["register"] == "uk"
     assert scoring.score.__doc__
 
 
 @each_stage
 def test_no_tenders_have_no_predictions(bundle: Bundle, stage: Stage) -> None:
-    found = predict(bundle, of_tenders([], stage, []))
-    assert found.failure.shape == (0,) and found.interval.shape == (0, 2)
+    predicted = predict(bundle, of_tenders([], stage, []))
+    assert predicted.failure.shape == (0,) and predicted.interval.shape == (0, 2)
 
 
 @each_stage
@@ -223,17 +223,17 @@ def test_tenders_that_come_some_at_a_time_are_predicted_as_each_alone(
 ) -> None:
     cases = [case(bundle, to_process(document), stage) for document in documents]
     scorer = BatchScorer()
-    for each in cases:
-        scorer.add_cases([each])
+    for entry in cases:
+        scorer.add_cases([entry])
     ((rows, predicted),) = scorer.predictions()
     of_rows = Scores.of(predicted)
     assert rows == list(range(len(cases))) and len(scorer) == len(cases)
-    assert [of_rows.score(row, each) for row, each in enumerate(cases)] == scores(cases)
-    assert scores(cases) == [score(bundle, each.process, stage, explain=False) for each in cases]
-    told = forecasts(cases)
-    assert [each.failure for each in told] == [each.failure for each in scores(cases)]
-    explained = [score(bundle, each.process, stage) for each in cases]
-    assert [set(each.unknown) for each in told] == [{why.feature for why in each.unknown} for each in explained]
+    assert [of_rows.score(row, entry) for row, entry in enumerate(cases)] == scores(cases)
+    assert scores(cases) == [score(bundle, entry.process, stage, explain=False) for entry in cases]
+    plain = forecasts(cases)
+    assert [entry.failure for entry in plain] == [entry.failure for entry in scores(cases)]
+    explained = [score(bundle, entry.process, stage) for entry in cases]
+    assert [set(entry.unknown) for entry in plain] == [{why.feature for why in entry.unknown} for entry in explained]
 
 
 @pytest.mark.parametrize(
@@ -248,11 +248,11 @@ def test_tenders_that_come_some_at_a_time_are_predicted_as_each_alone(
     ],
 )
 def test_what_looks_wrong_is_a_warning_of_its_row(section: Json, warning: str) -> None:
-    tenders = [to_tender({"tender": each}) for each in ({"title": "t"}, section, section)]
-    found = table_warnings(of_tenders(tenders))
-    assert list(found) == [1, 2]
-    assert [each[: len(warning)] for each in found[1]] == [warning]
-    assert found[1] == found[2]
+    tenders = [to_tender({"tender": fields}) for fields in ({"title": "t"}, section, section)]
+    warnings = table_warnings(of_tenders(tenders))
+    assert list(warnings) == [1, 2]
+    assert [text[: len(warning)] for text in warnings[1]] == [warning]
+    assert warnings[1] == warnings[2]
 
 
 @settings(max_examples=60)
@@ -279,22 +279,22 @@ def test_an_adviser_that_is_read_off_a_notice_is_named_with_its_place(bundle: Bu
     draft = samples.draft()
     (process,) = to_processes({**draft, "parties": [*draft.get("parties", ()), adviser]})
     place = f"/parties/{len(draft.get('parties', ()))}/roleDetails"
-    for found in (score(bundle, process, "draft"), *scores([case(bundle, process, "draft")])):
-        assert [warning for warning in found.warnings if "Kestrel" in warning] == [
+    for scored in (score(bundle, process, "draft"), *scores([case(bundle, process, "draft")])):
+        assert [warning for warning in scored.warnings if "Kestrel" in warning] == [
             f"{place}: Kestrel LLP is taken for an adviser: its role is described as advising"
         ]
 
 
 def test_trying_a_later_deadline_takes_no_stage_back(bundle: Bundle) -> None:
     process = to_process(samples.draft())
-    found = what_if(bundle, process, [{"tender_end": "2199-01-01"}], "bids_in")
-    assert found.scenarios[0].score.stage == "bids_in"
+    answer = what_if(bundle, process, [{"tender_end": "2199-01-01"}], "bids_in")
+    assert answer.scenarios[0].score.stage == "bids_in"
 
 
 @pytest.mark.parametrize("ocid", ["ocds-zzzzzz-1", "fpds_dod_us-1"])
 def test_a_register_whose_level_is_unknown_starts_from_the_mean_of_the_others(bundle: Bundle, ocid: str) -> None:
     """Not from a coin: with no history of the register, its own level is missing from the margin."""
-    found = scoring.score(
+    scored = scoring.score(
         bundle, to_process({"ocid": ocid, "tag": ["tender"], "tender": {"title": "Road works"}}), "draft"
     )
     rates = [
@@ -302,8 +302,8 @@ def test_a_register_whose_level_is_unknown_starts_from_the_mean_of_the_others(bu
         for name, other in bundle.registers.items()
         if name != "any" and ("no_award", "draft") in other.calibration
     ]
-    assert found.register == "any" and min(rates) < found.failure < max(rates)
-    assert found.failure == pytest.approx(found.base_rate, abs=0.05)
-    low, high = found.interval
+    assert scored.register == "any" and min(rates) < scored.failure < max(rates)
+    assert scored.failure == pytest.approx(scored.base_rate, abs=0.05)
+    low, high = scored.interval
     assert low < 1.5 * min(rates) and high > max(rates) / 1.5
-    assert "level is not known" in found.evidence
+    assert "level is not known" in scored.evidence

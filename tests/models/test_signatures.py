@@ -96,7 +96,7 @@ def test_an_office_that_pins_its_key_takes_no_other(
     public(both / "office.pub", OFFICE)
     shutil.copy(signatures.PROJECT_KEYS / "tender-risk.pub", both)
     monkeypatch.setenv(signatures.KEYS, str(both))
-    assert [bundles.load(each).signer for each in (signed, bundles.released())] == ["office", "tender-risk"]
+    assert [bundles.load(folder).signer for folder in (signed, bundles.released())] == ["office", "tender-risk"]
     monkeypatch.delenv(signatures.KEYS)
     with pytest.raises(BundleError, match=r"by none of the trusted keys \(tender-risk\)"):
         bundles.load(signed)

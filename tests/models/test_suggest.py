@@ -47,17 +47,17 @@ def test_once_bids_are_in_little_is_left_to_change() -> None:
 @given(context=CONTEXT)
 def test_each_suggestion_lowers_the_number_that_what_if_gives(bundle: Bundle, stage: Stage, context: Any) -> None:
     process = to_process(context)
-    found = suggest(bundle, process, stage)
-    assert found.failure == score(bundle, process, stage).failure
-    differences = [each.difference for each in found.single]
+    advice = suggest(bundle, process, stage)
+    assert advice.failure == score(bundle, process, stage).failure
+    differences = [suggestion.difference for suggestion in advice.single]
     assert differences == sorted(differences)
-    for each in (*found.single, *([found.pair] if found.pair else [])):
-        scenario = what_if(bundle, process, [each.settings], stage).scenarios[0]
+    for suggestion in (*advice.single, *([advice.pair] if advice.pair else [])):
+        scenario = what_if(bundle, process, [suggestion.settings], stage).scenarios[0]
         assert (
-            each.failure == scenario.score.failure and each.difference == scenario.difference <= -MIN_DIFFERENCE + 1e-9
+            suggestion.failure == scenario.score.failure and suggestion.difference == scenario.difference <= -MIN_DIFFERENCE + 1e-9
         )
-    if found.pair:
-        assert found.pair.difference < differences[0] and len(found.pair.settings) == 2
+    if advice.pair:
+        assert advice.pair.difference < differences[0] and len(advice.pair.settings) == 2
 
 
 @each_stage
@@ -66,31 +66,31 @@ def test_each_suggestion_lowers_the_number_that_what_if_gives(bundle: Bundle, st
 def test_nothing_is_suggested_that_the_tender_does_not_state(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
     tender = process.as_of(stage)
-    told = {lever.key for lever in LEVERS if made.value(catalogue()[lever.feature], tender) is not None}
+    stated = {lever.key for lever in LEVERS if made.value(catalogue()[lever.feature], tender) is not None}
     unknown = score(bundle, process, stage).unknown
-    found = suggest(bundle, process, stage)
-    for each in (*found.single, *([found.pair] if found.pair else [])):
-        assert set(each.settings) <= told
-        assert score(bundle, with_overrides(process, each.settings, stage), stage).unknown == unknown
+    advice = suggest(bundle, process, stage)
+    for suggestion in (*advice.single, *([advice.pair] if advice.pair else [])):
+        assert set(suggestion.settings) <= stated
+        assert score(bundle, with_overrides(process, suggestion.settings, stage), stage).unknown == unknown
 
 
 def test_a_tender_of_which_nothing_is_known_gets_no_suggestion_and_is_told_so(bundle: Bundle) -> None:
-    found = suggest(bundle, to_process({"title": "Community nursing"}))
-    assert (found.single, found.pair, found.without_effect) == ((), None, ())
-    assert found.text == "Nothing lowers the probability: no fact is stated that can still be changed."
+    advice = suggest(bundle, to_process({"title": "Community nursing"}))
+    assert (advice.single, advice.pair, advice.without_effect) == ((), None, ())
+    assert advice.text == "Nothing lowers the probability: no fact is stated that can still be changed."
 
 
 def test_where_nothing_lowers_it_that_is_said(bundle: Bundle) -> None:
-    found = suggest(bundle, to_process({"title": "x", "tender_period_days": 20}), "draft")
-    assert not found.single and len(found.without_effect) == 1
-    assert found.text == "Nothing lowers the probability: one kind of change was tried, and none does."
+    advice = suggest(bundle, to_process({"title": "x", "tender_period_days": 20}), "draft")
+    assert not advice.single and len(advice.without_effect) == 1
+    assert advice.text == "Nothing lowers the probability: one kind of change was tried, and none does."
 
 
 def test_what_the_model_does_not_weigh_is_not_tried_and_that_is_said(bundle: Bundle) -> None:
-    found = suggest(bundle, to_process({"title": "x", "enquiry_period_days": 7}), "draft")
-    assert not found.single and not found.without_effect
-    assert found.unweighed == ("Give bidders 14 days for questions.",)
-    assert found.text == (
+    advice = suggest(bundle, to_process({"title": "x", "enquiry_period_days": 7}), "draft")
+    assert not advice.single and not advice.without_effect
+    assert advice.unweighed == ("Give bidders 14 days for questions.",)
+    assert advice.text == (
         "Nothing lowers the probability: the model weighs none of the facts that are stated and can be changed."
     )
 
@@ -111,44 +111,44 @@ def test_what_is_not_weighed_moves_no_score(bundle: Bundle, stage: Stage, data: 
 
 def test_what_a_change_is_worth_does_not_hang_on_what_else_is_told(bundle: Bundle) -> None:
     """No effect of the UK model is about two facts at once, so that none is held back as entangled."""
-    for told in (BLOCK, {key: value for key, value in BLOCK.items() if key != "term_years"}):
-        found = suggest(bundle, to_process(told), "draft")
-        assert any("lots" in each.settings for each in found.single) and not found.entangled
+    for facts in (BLOCK, {key: value for key, value in BLOCK.items() if key != "term_years"}):
+        advice = suggest(bundle, to_process(facts), "draft")
+        assert any("lots" in suggestion.settings for suggestion in advice.single) and not advice.entangled
 
 
 def test_of_two_equal_changes_the_smaller_is_suggested(bundle: Bundle) -> None:
-    found = suggest(bundle, to_process(BLOCK), "draft")
-    (lots,) = [each for each in found.single if "lots" in each.settings]
+    advice = suggest(bundle, to_process(BLOCK), "draft")
+    (lots,) = [suggestion for suggestion in advice.single if "lots" in suggestion.settings]
     best = lots.settings["lots"]
     tried = what_if(bundle, to_process(BLOCK), [{"lots": n} for n in range(2, 9)], "draft", explain=False).scenarios
     assert all(
-        each.score.failure > lots.failure
-        for each in tried
-        if each.settings["lots"] < best and each.settings["lots"] in (2, 3, 4, 6)
+        scenario.score.failure > lots.failure
+        for scenario in tried
+        if scenario.settings["lots"] < best and scenario.settings["lots"] in (2, 3, 4, 6)
     )
 
 
 @pytest.mark.parametrize("name", ["manchester-lco", "cambridgeshire-unitingcare"])
 def test_cases_for_and_against_are_those_that_had_it(bundle: Bundle, name: str) -> None:
     process = read_file(EXAMPLES / f"{name}.json")[0]
-    found = suggest(bundle, process, "draft")
-    assert found.single
-    for each in found.single:
-        for failed, side in ((False, each.cases.held), (True, each.cases.failed)):
+    advice = suggest(bundle, process, "draft")
+    assert advice.single
+    for suggestion in advice.single:
+        for failed, side in ((False, suggestion.cases.held), (True, suggestion.cases.failed)):
             for precedent in side:
                 case = casebook.case(precedent.case)
                 assert case.fail == ("1" if failed else "0") and f"casebook-{precedent.case}" != process.ocid
-                if "lots" in each.settings:
-                    assert int(case.lots) >= each.settings["lots"]
-                if "term_years" in each.settings:
-                    assert float(case.term_years) <= each.settings["term_years"]
-        assert each.cases.cohort[0] <= each.cases.cohort[1] and each.cases.picked[0] <= each.cases.picked[1]
+                if "lots" in suggestion.settings:
+                    assert int(case.lots) >= suggestion.settings["lots"]
+                if "term_years" in suggestion.settings:
+                    assert float(case.term_years) <= suggestion.settings["term_years"]
+        assert suggestion.cases.cohort[0] <= suggestion.cases.cohort[1] and suggestion.cases.picked[0] <= suggestion.cases.picked[1]
 
 
 def test_no_cause_is_claimed(bundle: Bundle) -> None:
-    found = suggest(bundle, to_process(BLOCK), "draft")
-    assert "not causes" in found.note and found.evidence
-    said = msgspec.json.encode([found.text, [each.text for each in found.single]]).decode().lower()
+    advice = suggest(bundle, to_process(BLOCK), "draft")
+    assert "not causes" in advice.note and advice.evidence
+    text = msgspec.json.encode([advice.text, [suggestion.text for suggestion in advice.single]]).decode().lower()
     for word in ("because", "cause", "reduce", "prevent", "will"):
-        assert word not in said
-    assert suggest(bundle, to_process(BLOCK), "draft") == found
+        assert word not in text
+    assert suggest(bundle, to_process(BLOCK), "draft") == advice

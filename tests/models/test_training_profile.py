@@ -44,10 +44,10 @@ ENCODED = msgspec.json.encode
 def test_a_bundle_comes_back_with_its_training_profile(bundle: Bundle, tmp_path: Path) -> None:
     register = replace(bundle, registers={}, training_profile=replace(PROFILE, rows=1))
     bundles.save(replace(bundle, training_profile=PROFILE, registers={"made": register}), tmp_path / "saved")
-    found = bundles.load(tmp_path / "saved")
-    assert found.training_profile == PROFILE
-    assert found.registers["made"].training_profile == register.training_profile
-    assert {bundles.TRAINING_PROFILE, f"made/{bundles.TRAINING_PROFILE}"} <= found.manifest.digests.keys()
+    loaded = bundles.load(tmp_path / "saved")
+    assert loaded.training_profile == PROFILE
+    assert loaded.registers["made"].training_profile == register.training_profile
+    assert {bundles.TRAINING_PROFILE, f"made/{bundles.TRAINING_PROFILE}"} <= loaded.manifest.digests.keys()
 
 
 def test_a_bundle_without_one_is_read_too(bundle: Bundle, tmp_path: Path) -> None:
@@ -68,9 +68,9 @@ def test_a_training_profile_that_cannot_be_read_is_refused(
 
 
 def test_unknown_is_counted_and_stays_out_of_the_quantiles() -> None:
-    found = feature_quantiles(np.array([3, np.nan, 1, 2, np.nan], dtype=np.float32))
-    assert found.unknown == 0.4
-    assert (found.quantiles[0], found.quantiles[10], found.quantiles[-1]) == (1, 2, 3)
+    profile = feature_quantiles(np.array([3, np.nan, 1, 2, np.nan], dtype=np.float32))
+    assert profile.unknown == 0.4
+    assert (profile.quantiles[0], profile.quantiles[10], profile.quantiles[-1]) == (1, 2, 3)
     assert feature_quantiles(np.full(4, np.nan)) == FeatureQuantiles(1.0, ())
     assert feature_quantiles(np.empty(0)) == FeatureQuantiles(1.0, ())
 
@@ -86,14 +86,14 @@ def test_numbers_have_six_significant_digits() -> None:
 
 
 def test_the_shares_of_codes_add_up() -> None:
-    found = code_shares(case.tender for case in made.register(60))
-    assert tuple(found) == CODES
-    assert {name: len(each) for name, each in found.items()} == {
+    shares = code_shares(case.tender for case in made.register(60))
+    assert tuple(shares) == CODES
+    assert {name: len(codes) for name, codes in shares.items()} == {
         "procurement_method": 2, "category": 2, "cpv_division": 3, "region": 0, "currency": 1,
     }  # fmt: skip
-    for name, each in found.items():
-        assert sum(each.values()) == pytest.approx(1.0 if each else 0.0, abs=1e-5), name
-        assert list(each.values()) == sorted(each.values(), reverse=True)
+    for name, codes in shares.items():
+        assert sum(codes.values()) == pytest.approx(1.0 if codes else 0.0, abs=1e-5), name
+        assert list(codes.values()) == sorted(codes.values(), reverse=True)
 
 
 def test_a_code_that_is_not_stated_counts_for_nothing() -> None:
@@ -110,9 +110,9 @@ def test_the_order_of_the_tenders_changes_nothing() -> None:
 def test_of_many_codes_the_commonest_are_kept() -> None:
     often = [Tender(tender=Procedure(procurement_method="open"))] * 2
     rare = [Tender(tender=Procedure(procurement_method=f"{n:04}")) for n in range(MAX_CODES)]
-    found = code_shares([*rare, *often])["procurement_method"]
-    assert len(found) == MAX_CODES and next(iter(found)) == "open"
-    assert f"{MAX_CODES - 1:04}" not in found
+    kept = code_shares([*rare, *often])["procurement_method"]
+    assert len(kept) == MAX_CODES and next(iter(kept)) == "open"
+    assert f"{MAX_CODES - 1:04}" not in kept
 
 
 def test_codes_are_those_of_the_lot_that_the_case_is_about() -> None:

@@ -23,7 +23,7 @@ classes = pytest.mark.parametrize("base", [LARGE, ORDINARY], ids=["large", "ordi
 def scored(bundle: Bundle, stage: Stage, *facts: dict[str, Any], explain: bool = False) -> Score:
     """A form at a stage that it has reached."""
     reached = {"draft": {}, "bids_in": {"bidders": 3}, "awarded": {"bidders": 3, "award_date": "2026-03-02"}}[stage]
-    whole = {key: value for each in (reached, *facts) for key, value in each.items()}
+    whole = {key: value for part in (reached, *facts) for key, value in part.items()}
     return score(bundle, to_process(whole), stage, explain=explain)
 
 
@@ -81,24 +81,24 @@ def test_advisers_count_by_their_record_as_of_the_day(bundle: Bundle, stage: Sta
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_division_and_bidders_are_one_reason_each(bundle: Bundle, stage: Stage) -> None:
-    found = scored(bundle, stage, LARGE, {"lots": 1, "competition": "yes", "bidders": 1}, explain=True)
-    named = [reason.feature for reason in found.reasons]
+    result = scored(bundle, stage, LARGE, {"lots": 1, "competition": "yes", "bidders": 1}, explain=True)
+    named = [reason.feature for reason in result.reasons]
     assert len({"single_block", "lot_count"} & set(named)) == 1
     assert len({"lone_bidder", "bidders"} & set(named)) == (stage != "draft")
 
 
 def test_every_reason_says_where_its_weight_comes_from(bundle: Bundle) -> None:
-    found = scored(
+    result = scored(
         bundle, "awarded", LARGE, {"lots": 1, "staff_transfer": "yes", "tax_unresolved": "yes"}, explain=True
     )
-    assert found.reasons and all(reason.evidence for reason in found.reasons)
-    assert {layer for reason in found.reasons for layer in reason.evidence} <= {"documented", "registers", "cases"}
+    assert result.reasons and all(reason.evidence for reason in result.reasons)
+    assert {layer for reason in result.reasons for layer in reason.evidence} <= {"documented", "registers", "cases"}
 
 
 def test_an_ordinary_contract_has_the_rate_of_its_class_within_a_point(bundle: Bundle) -> None:
     for stage in ("draft", "bids_in"):
-        found = scored(bundle, stage, ORDINARY)
-        assert found.failure == pytest.approx(found.base_rate, abs=0.01) and found.base_rate < 0.08
+        result = scored(bundle, stage, ORDINARY)
+        assert result.failure == pytest.approx(result.base_rate, abs=0.01) and result.base_rate < 0.08
 
 
 def test_a_field_without_known_effect_moves_nothing(bundle: Bundle) -> None:
@@ -115,7 +115,7 @@ def test_a_field_without_known_effect_moves_nothing(bundle: Bundle) -> None:
 def test_the_interval_holds_the_score_and_widens_with_what_is_stated(bundle: Bundle) -> None:
     bare = scored(bundle, "draft", {"outsourced_service": "yes"})
     stated = scored(bundle, "draft", LARGE, {"first_of_its_kind": "yes", "savings_assumed": "yes", "lots": 1})
-    for found in (bare, stated):
-        assert found.interval[0] < found.failure < found.interval[1]
+    for result in (bare, stated):
+        assert result.interval[0] < result.failure < result.interval[1]
     odds = [high / (1 - high) / (low / (1 - low)) for low, high in (bare.interval, stated.interval)]
     assert odds[1] > odds[0]

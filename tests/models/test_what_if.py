@@ -45,10 +45,10 @@ def manchester() -> Process:
 @given(data=st.data())
 def test_nothing_set_is_the_score_of_score(bundle: Bundle, stage: Stage, data: Any) -> None:
     process = to_process(data.draw(made.known_at(stage)))
-    found = what_if(bundle, process, [{}], stage)
-    assert found.base == score(bundle, process, stage)
-    assert found.scenarios[0].difference == 0 and found.scenarios[0].score == found.base
-    assert found.scenarios[0].difference_interval == (0, 0)
+    answer = what_if(bundle, process, [{}], stage)
+    assert answer.base == score(bundle, process, stage)
+    assert answer.scenarios[0].difference == 0 and answer.scenarios[0].score == answer.base
+    assert answer.scenarios[0].difference_interval == (0, 0)
 
 
 @each_stage
@@ -57,11 +57,11 @@ def test_nothing_set_is_the_score_of_score(bundle: Bundle, stage: Stage, data: A
 def test_the_number_is_that_of_the_tender_with_the_facts_filled_in(
     bundle: Bundle, stage: Stage, context: dict[str, Any], changes: dict[str, Any]
 ) -> None:
-    found = what_if(bundle, to_process(context), [changes], stage).scenarios[0]
+    scenario = what_if(bundle, to_process(context), [changes], stage).scenarios[0]
     filled = score(bundle, to_process({**context, **changes}), stage)
-    assert found.score.failure == filled.failure
-    assert found.score.interval == filled.interval and found.score.outcomes == filled.outcomes
-    assert found.difference == pytest.approx(
+    assert scenario.score.failure == filled.failure
+    assert scenario.score.interval == filled.interval and scenario.score.outcomes == filled.outcomes
+    assert scenario.difference == pytest.approx(
         filled.failure - score(bundle, to_process(context), stage).failure, abs=SAME
     )
 
@@ -86,23 +86,23 @@ def test_the_lots_and_terms_of_an_example_set_to_what_they_are_change_nothing(
     process = read_file(file)[0]
     if not process.has_reached(stage):
         return
-    found = score(bundle, process, stage)
+    scored = score(bundle, process, stage)
     held = {"lot_count", "term_years", "service_lines", "tender_period_days"}
-    now = {reason.feature: reason.value for reason in found.reasons if reason.feature in held}
+    now = {reason.feature: reason.value for reason in scored.reasons if reason.feature in held}
     for feature, value in now.items():
         # A reason rounds its value to four places.
         assert abs(what_if(bundle, process, [{feature: value}], stage).scenarios[0].difference) <= 1e-4
 
 
 def test_an_interval_holds_its_difference_and_is_narrower_than_two_scores_apart(bundle: Bundle) -> None:
-    found = what_if(bundle, manchester(), [{"lots": 8}, {"term_years": 5}], "draft")
-    for scenario in found.scenarios:
+    answer = what_if(bundle, manchester(), [{"lots": 8}, {"term_years": 5}], "draft")
+    for scenario in answer.scenarios:
         low, high = scenario.difference_interval
         assert low <= scenario.difference <= high
         # Both are drawn under the same resamples: what is uncertain of both alike cancels out.
         apart = (
-            scenario.score.interval[0] - found.base.interval[1],
-            scenario.score.interval[1] - found.base.interval[0],
+            scenario.score.interval[0] - answer.base.interval[1],
+            scenario.score.interval[1] - answer.base.interval[0],
         )
         assert apart[0] < low and high < apart[1]
 
@@ -114,11 +114,11 @@ def test_what_is_wrong_in_every_scenario_is_said_at_once(bundle: Bundle) -> None
 
 
 def test_scenarios_stand_side_by_side_in_their_order(bundle: Bundle) -> None:
-    found = what_if(bundle, manchester(), [{"lots": 8}, {"lots": 1}, {"lots": 8, "term_years": 5}], "draft")
-    eight, one_block, both = (each.score.failure for each in found.scenarios)
-    assert both < eight < one_block == found.base.failure
-    assert [dict(each.settings) for each in found.scenarios][1] == {"lots": 1}
-    assert "a link seen in past cases" in found.note
+    answer = what_if(bundle, manchester(), [{"lots": 8}, {"lots": 1}, {"lots": 8, "term_years": 5}], "draft")
+    eight, one_block, both = (scenario.score.failure for scenario in answer.scenarios)
+    assert both < eight < one_block == answer.base.failure
+    assert [dict(scenario.settings) for scenario in answer.scenarios][1] == {"lots": 1}
+    assert "a link seen in past cases" in answer.note
 
 
 def test_a_feature_that_one_fact_decides_can_be_set_by_its_name(bundle: Bundle) -> None:
@@ -139,7 +139,7 @@ def test_reasons_of_a_changed_score_still_point_into_what_was_given(bundle: Bund
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("facts", "message"),
     [
         ({"lotz": 4}, "/lotz: there is no such fact to set. Did you mean lots?"),
         ({"largest_contract": 4}, "/largest_contract: this follows from other facts. Set value, "),
@@ -151,10 +151,10 @@ def test_reasons_of_a_changed_score_still_point_into_what_was_given(bundle: Bund
         ({"x" * 10**6: 1}, "/xxx"),
     ],
 )
-def test_what_cannot_be_set_is_refused_by_its_key(bundle: Bundle, facts: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_set_is_refused_by_its_key(bundle: Bundle, facts: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as refused:
         what_if(bundle, manchester(), [facts], "draft")
-    assert str(refused.value).startswith(said) and len(str(refused.value)) < 1000
+    assert str(refused.value).startswith(message) and len(str(refused.value)) < 1000
 
 
 def test_of_several_scenarios_the_wrong_one_is_named(bundle: Bundle) -> None:

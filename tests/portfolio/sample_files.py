@@ -38,14 +38,14 @@ FORMS: list[Json] = [
 def releases(count: int = 7) -> list[Json]:
     """Releases that differ in ocid and title."""
     made = [samples.draft(ocid=f"ocds-h6vhtk-{i}") for i in range(count)]
-    for i, each in enumerate(made):
-        each["tender"]["title"] = f"Nursing {i}"
+    for i, release in enumerate(made):
+        release["tender"]["title"] = f"Nursing {i}"
     return made
 
 
 def lines(documents: Sequence[Any]) -> bytes:
     """JSON lines."""
-    return b"".join(samples.data(each) + b"\n" for each in documents)
+    return b"".join(samples.data(document) + b"\n" for document in documents)
 
 
 def packed(content: bytes, codec: str) -> bytes:
@@ -64,7 +64,7 @@ def as_csv(forms: Sequence[Json]) -> bytes:
 
 def as_parquet(forms: Sequence[Json]) -> bytes:
     """Forms as Parquet, the days as days."""
-    typed = [{**each, "published": date.fromisoformat(each["published"])} for each in forms]
+    typed = [{**form, "published": date.fromisoformat(form["published"])} for form in forms]
     out = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(typed), out)
     return out.getvalue()
@@ -75,8 +75,8 @@ def as_xlsx(forms: Sequence[Json], more: Sequence[Sequence[Any]] = ()) -> bytes:
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.append(list(forms[0]))
-    for each in forms:
-        sheet.append([f"'{cell}" if str(cell).startswith("=") else cell for cell in each.values()])
+    for form in forms:
+        sheet.append([f"'{cell}" if str(cell).startswith("=") else cell for cell in form.values()])
     for row in more:
         sheet.append(list(row))
     out = io.BytesIO()
@@ -96,28 +96,28 @@ def read(path: Path, register: str | None = None, bounds: Bounds = BOUNDS) -> li
     """All rows, their lines counted over the blocks of a file as the engine counts them."""
     from tenders.io.streams import count_lines
 
-    found, before = [], 0
+    rows, before = [], 0
     for block in blocks(path, register, bounds=bounds):
         before = 0 if block.start == 0 else before
-        found += [
+        rows += [
             Row(line=row.line + before, place=row.place, process=row.process, problems=row.problems)
             for row in read_rows(block, bounds)
         ]
         before += count_lines(block) if block.kind == "range" else 0
-    return found
+    return rows
 
 
-def tenders(found: Sequence[Row]) -> list[Tender]:
+def tenders(rows: Sequence[Row]) -> list[Tender]:
     """The tenders of rows of which none is wrong."""
-    assert [row.problems for row in found if row.process is None] == []
-    return [row.process.compiled() for row in found if row.process]
+    assert [row.problems for row in rows if row.process is None] == []
+    return [row.process.compiled() for row in rows if row.process]
 
 
-def said(row: Row) -> str:
+def message(row: Row) -> str:
     """What is wrong with a row."""
     return "; ".join(map(str, row.problems))
 
 
-def seen(found: Sequence[Row]) -> str:
+def seen(rows: Sequence[Row]) -> str:
     """Everything about rows, for comparison."""
-    return json.dumps([[r.line, r.place, said(r), r.process and [*map(repr, r.process.releases)]] for r in found])
+    return json.dumps([[r.line, r.place, message(r), r.process and [*map(repr, r.process.releases)]] for r in rows])

@@ -41,7 +41,7 @@ def portfolio(rows: int, seed: int = 0) -> pa.Table:
             "category": made.choice(["goods", "works", "services"], rows).tolist(),
             "region": made.choice(["UKC", "UKD", "UKE", "UKF", None], rows).tolist(),
             "published": [date(2021 + int(year), 6, 1) for year in made.integers(0, 5, rows)],
-            "value_gbp": [float(each) if known else None for each, known in zip(value, valued, strict=True)],
+            "value_gbp": [float(amount) if known else None for amount, known in zip(value, valued, strict=True)],
             "failure": failure,
             "low": failure * 0.6,
             "high": np.minimum(failure * 1.5, 1),
@@ -55,5 +55,5 @@ def portfolio(rows: int, seed: int = 0) -> pa.Table:
 
 def ocids(rows: pa.Table) -> Sequence[str]:
     """The ocids of a table in its order."""
-    found: list[str] = rows["ocid"].to_pylist()
-    return found
+    names: list[str] = rows["ocid"].to_pylist()
+    return names

@@ -170,7 +170,7 @@ def test_a_worker_that_is_killed_costs_no_byte_and_no_line_passes_the_scheduler(
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"source": Path("/nowhere/in.jsonl")}, r"cannot open the input: /nowhere/in\.jsonl: no such file"),
         ({"listing": "other"}, "sees other files at"),
@@ -179,12 +179,12 @@ def test_a_worker_that_is_killed_costs_no_byte_and_no_line_passes_the_scheduler(
         ({"secret": "other"}, "sees other files beside the output"),
     ],
 )
-def test_a_worker_says_what_it_cannot_use(source: Path, tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+def test_a_worker_says_what_it_cannot_use(source: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     probe = sample_files.written(tmp_path, "probe", b"secret")
     shared = cluster.SharedFiles(source=source, listing=cluster._listing(source), probe=probe, secret="secret")
     good = cluster.probe_files(shared)
     assert (good.why, Path(good.written).read_bytes()) == ("", b"secret")
-    assert re.search(f"the worker on .* {told}", cluster.probe_files(msgspec.structs.replace(shared, **changes)).why)
+    assert re.search(f"the worker on .* {message}", cluster.probe_files(msgspec.structs.replace(shared, **changes)).why)
 
 
 def test_a_worker_that_cannot_write_its_part_says_so(source: Path, tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def differing(**changes: Any) -> cluster.WorkerRequirements:
 
 
 @pytest.mark.parametrize(
-    ("expected", "told"),
+    ("expected", "message"),
     [
         (
             differing(versions=(("numpy", "1.0"),)),
@@ -302,15 +302,15 @@ def differing(**changes: Any) -> cluster.WorkerRequirements:
     ids=["a library", "a bundle"],
 )
 def test_a_worker_that_differs_refuses_to_score(
-    tmp_path: Path, expected: cluster.WorkerRequirements, told: str
+    tmp_path: Path, expected: cluster.WorkerRequirements, message: str
 ) -> None:
     (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.GOOD))
-    with pytest.raises(UnreachableError, match=told):
+    with pytest.raises(UnreachableError, match=message):
         run_call(expected, None, score_block, OPTIONS, with_data(block))
 
 
 def test_a_worker_without_the_bundle_says_so(tmp_path: Path) -> None:
     (block,) = blocks(sample_files.written(tmp_path, "a.jsonl", sample_files.GOOD))
-    asked = msgspec.structs.replace(OPTIONS, bundle=str(tmp_path / "nowhere"))
+    options = msgspec.structs.replace(OPTIONS, bundle=str(tmp_path / "nowhere"))
     with pytest.raises(UnreachableError, match=r"the worker on .*: no bundle at .*nowhere"):
-        run_call(requirements(OPTIONS.bundle), None, score_block, asked, with_data(block))
+        run_call(requirements(OPTIONS.bundle), None, score_block, options, with_data(block))

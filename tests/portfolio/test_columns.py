@@ -20,31 +20,31 @@ from tests import samples
 PLACE = ("a.jsonl", 3, "/releases/1")
 
 
-def told(bundle: Bundle, process: Process, reasons: str | None = None) -> dict[str, Any]:
+def row_of(bundle: Bundle, process: Process, reasons: str | None = None) -> dict[str, Any]:
     """The row of one process, by column."""
     case = scoring.case(bundle, process, "draft")
     lines = ScoredRows(PLACE[0])
     lines.add_cases([PLACE[1:]], [case], [reasons])
-    (found,) = lines.table().to_pylist()
-    return found
+    (row,) = lines.table().to_pylist()
+    return row
 
 
 def test_a_row_says_where_it_stood_and_what_it_is(bundle: Bundle) -> None:
     release = samples.draft()
     release["tender"]["items"][0]["deliveryAddresses"] = [{"region": "UKD"}]
-    found = told(bundle, to_process(release), "Why not")
-    assert (found["file"], found["line"], found["place"]) == PLACE
-    assert found["ocid"] == samples.OCID
-    assert found["title"] == "Community nursing"
-    assert found["buyer"] == "Example Integrated Care Board"
-    assert (found["category"], found["region"], found["published"]) == ("services", "UKD", date(2024, 3, 1))
-    assert (found["value_gbp"], found["stage"], found["reasons"]) == (900_000, "draft", "Why not")
-    assert 0 < found["low"] <= found["failure"] <= found["high"] < 1
+    row = row_of(bundle, to_process(release), "Why not")
+    assert (row["file"], row["line"], row["place"]) == PLACE
+    assert row["ocid"] == samples.OCID
+    assert row["title"] == "Community nursing"
+    assert row["buyer"] == "Example Integrated Care Board"
+    assert (row["category"], row["region"], row["published"]) == ("services", "UKD", date(2024, 3, 1))
+    assert (row["value_gbp"], row["stage"], row["reasons"]) == (900_000, "draft", "Why not")
+    assert 0 < row["low"] <= row["failure"] <= row["high"] < 1
 
 
 def test_what_is_unknown_is_null(bundle: Bundle) -> None:
-    found = told(bundle, to_process({"tender": {"title": "x"}}))
-    assert {name for name, value in found.items() if value is None} >= {
+    row = row_of(bundle, to_process({"tender": {"title": "x"}}))
+    assert {name for name, value in row.items() if value is None} >= {
         "buyer", "category", "region", "published", "value_gbp", "reasons"
     }  # fmt: skip
 
@@ -52,14 +52,14 @@ def test_what_is_unknown_is_null(bundle: Bundle) -> None:
 def test_long_names_are_cut_and_odd_characters_stay(bundle: Bundle) -> None:
     release = samples.draft(buyer={"name": "𝔘\u202e✓" + "x" * 1000})
     release["tender"]["title"] = "y" * 1000
-    found = told(bundle, to_process(release))
-    assert found["title"] == "y" * LONGEST
-    assert found["buyer"].startswith("𝔘\u202e✓x") and len(found["buyer"]) == LONGEST
+    row = row_of(bundle, to_process(release))
+    assert row["title"] == "y" * LONGEST
+    assert row["buyer"].startswith("𝔘\u202e✓x") and len(row["buyer"]) == LONGEST
 
 
 def test_a_value_in_another_currency_is_in_pounds(bundle: Bundle) -> None:
     release = samples.plain(value={"amount": 1_000_000, "currency": "EUR"})
-    assert 500_000 < told(bundle, to_process(release))["value_gbp"] < 1_000_000
+    assert 500_000 < row_of(bundle, to_process(release))["value_gbp"] < 1_000_000
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_rows_stay_in_their_order_whatever_model_scores_them(bundle: Bundle) -> 
         single = ScoredRows("a")
         single.add_cases([(line, "")], [case], [None])
         alone.append(single.table())
-    found = lines.table()
-    assert found["stage"].to_pylist() == stages
-    assert found.equals(pa.concat_tables(alone))
+    table = lines.table()
+    assert table["stage"].to_pylist() == stages
+    assert table.equals(pa.concat_tables(alone))

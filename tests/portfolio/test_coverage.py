@@ -82,8 +82,8 @@ def test_problems_and_tenders_beyond_the_bounds_are_counted(tmp_path: Path, monk
 
 def only(path: Path) -> PublisherCoverage:
     """The coverage of a file of one publisher."""
-    (found,) = check(path).coverage
-    return found
+    (coverage,) = check(path).coverage
+    return coverage
 
 
 @pytest.mark.parametrize("batch", [1, 2, 1000])
@@ -100,8 +100,8 @@ def test_what_is_known_is_counted_at_each_stage_that_was_reached(
     assert known["lot_count"] == {"draft": 1.0, "bids_in": 1.0, "awarded": None}
     assert known["value_to_budget"]["draft"] == pytest.approx(1 / 3)
     assert known["single_bidder"] == {"bids_in": 1.0, "awarded": None}
-    told = {each.outcome: (each.known, each.share, each.occurred) for each in coverage.outcomes}
-    assert told == {"no_award": (0, 0, 0), "early_end": (0, 0, 0), "single_bid": (1, pytest.approx(1 / 3), 0)}
+    by_outcome = {outcome.outcome: (outcome.known, outcome.share, outcome.occurred) for outcome in coverage.outcomes}
+    assert by_outcome == {"no_award": (0, 0, 0), "early_end": (0, 0, 0), "single_bid": (1, pytest.approx(1 / 3), 0)}
 
 
 def test_the_shares_are_those_of_the_features_themselves(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_publishers_are_told_apart_by_the_prefix_of_the_ocid(tmp_path: Path) -> 
     ocids = ("ocds-aaaaaa-1", "ocds-bbbbbb-1", "ocds-aaaaaa-2", "TED-12-2024", None)
     releases = [samples.draft(ocid=ocid) for ocid in ocids]
     report = check(sample_files.written(tmp_path, "a.jsonl", sample_files.lines(releases)))
-    assert {each.publisher: each.tenders for each in report.coverage} == {
+    assert {entry.publisher: entry.tenders for entry in report.coverage} == {
         "TED": 1, "no ocid": 1, "ocds-aaaaaa": 2, "ocds-bbbbbb": 1,
     }  # fmt: skip
 

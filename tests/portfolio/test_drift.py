@@ -25,10 +25,10 @@ from tenders.io.read import to_processes
 MADE = list(made_tenders.releases(500, seed=3))
 
 
-def training_profile(bundle: Bundle, found: Sequence[Case]) -> TrainingProfile:
+def training_profile(bundle: Bundle, cases: Sequence[Case]) -> TrainingProfile:
     """What a bundle would hold if it had learnt from these tenders, all at draft."""
-    tenders = [case.tender for case in found]
-    ((_, told),) = predict_cases(found)
+    tenders = [case.tender for case in cases]
+    ((_, predicted),) = predict_cases(cases)
     parts = [part for part in bundle.manifest.parts if part.stage == "draft" and part.outcome in FAILURE_OUTCOMES]
     return TrainingProfile(
         rows=len(tenders),
@@ -36,12 +36,12 @@ def training_profile(bundle: Bundle, found: Sequence[Case]) -> TrainingProfile:
         last="2025-12-31",
         features={
             part.name: {
-                feature.name: feature_quantiles(told.feature_values[:, at].astype(np.float32))
+                feature.name: feature_quantiles(predicted.feature_values[:, at].astype(np.float32))
                 for at, feature in enumerate(bundle.weighed)
             }
             for part in parts
         },
-        scores={part.name: quantiles(told.probability[part.outcome]) for part in parts},
+        scores={part.name: quantiles(predicted.probability[part.outcome]) for part in parts},
         codes=code_shares(tenders),
     )
 
@@ -56,47 +56,47 @@ def learnt(bundle: Bundle) -> Bundle:
     return msgspec.structs.replace(bundle, training_profile=training_profile(bundle, drafts(bundle, MADE[:250])))
 
 
-def words(found: DriftReport) -> str:
-    return " ".join(line for each in found.compared for line in each.sentences)
+def words(report: DriftReport) -> str:
+    return " ".join(line for part in report.compared for line in part.sentences)
 
 
 def test_similar_tenders_have_not_drifted(learnt: Bundle) -> None:
-    found = measure_drift(learnt, drafts(learnt, MADE[250:]))
-    assert (found.same, found.rows, found.answer) == (True, 250, "Yes: scores still mean what they meant.")
-    (only,) = found.compared
+    report = measure_drift(learnt, drafts(learnt, MADE[250:]))
+    assert (report.same, report.rows, report.answer) == (True, 250, "Yes: scores still mean what they meant.")
+    (only,) = report.compared
     assert (only.register, only.stage, only.rows) == ("uk", "draft", 250)
-    assert "250 tenders that the model learnt from, published 2022-01-01 to 2025-12-31" in words(found)
-    assert "cannot be seen" in words(found)
+    assert "250 tenders that the model learnt from, published 2022-01-01 to 2025-12-31" in words(report)
+    assert "cannot be seen" in words(report)
 
 
 def test_different_tenders_have_drifted_and_the_report_says_why(learnt: Bundle) -> None:
-    odd = [{**each, "tender": {"id": "1", "title": "Works", "mainProcurementCategory": "vessels"}} for each in MADE]
-    found = measure_drift(learnt, drafts(learnt, odd))
-    assert found.same is False
-    text = words(found)
+    odd = [{**release, "tender": {"id": "1", "title": "Works", "mainProcurementCategory": "vessels"}} for release in MADE]
+    report = measure_drift(learnt, drafts(learnt, odd))
+    assert report.same is False
+    text = words(report)
     assert "Why not: " in text
     assert "of the tenders that state a category, 100% state one that the model never saw" in text
     assert re.search(r": unknown for 100% of tenders", text)
 
 
 def test_too_few_tenders_give_no_answer(learnt: Bundle) -> None:
-    found = measure_drift(learnt, drafts(learnt, MADE[:49]))
-    assert (found.same, found.answer) == (None, "It is not known whether scores still mean what they meant.")
-    assert "49 tenders are too few to compare: at least 50 are needed" in words(found)
+    report = measure_drift(learnt, drafts(learnt, MADE[:49]))
+    assert (report.same, report.answer) == (None, "It is not known whether scores still mean what they meant.")
+    assert "49 tenders are too few to compare: at least 50 are needed" in words(report)
 
 
 def test_each_register_and_stage_is_compared_with_its_own_model(learnt: Bundle) -> None:
-    foreign = [{**each, "ocid": f"sicoes_bo-{at}"} for at, each in enumerate(MADE[250:320])]
-    found = measure_drift(learnt, drafts(learnt, [*foreign, *MADE[250:]]))
-    assert [(each.register, each.rows, each.drift is None) for each in found.compared] == [
+    foreign = [{**release, "ocid": f"sicoes_bo-{at}"} for at, release in enumerate(MADE[250:320])]
+    report = measure_drift(learnt, drafts(learnt, [*foreign, *MADE[250:]]))
+    assert [(part.register, part.rows, part.drift is None) for part in report.compared] == [
         ("sicoes_bo", 70, False),
         ("uk", 250, False),
     ]
     own = learnt.registers["sicoes_bo"].training_profile
-    assert own and f"{own.rows:,} tenders that the model learnt from" in found.compared[0].sentences[0]
+    assert own and f"{own.rows:,} tenders that the model learnt from" in report.compared[0].sentences[0]
     # British notices are nothing like those that Bolivia's model learnt from, and one model that is lost is a no.
-    assert [each.drift and each.drift.same for each in found.compared] == [False, True]
-    assert found.same is False
+    assert [part.drift and part.drift.same for part in report.compared] == [False, True]
+    assert report.same is False
 
 
 def test_a_bundle_without_a_training_profile_is_refused_with_a_remedy(bundle: Bundle) -> None:
@@ -119,16 +119,16 @@ def test_the_batch_size_changes_nothing(learnt: Bundle, monkeypatch: pytest.Monk
 
 def test_tenders_come_from_a_file_at_the_latest_stage_of_each(learnt: Bundle, tmp_path: Path) -> None:
     made_tenders.write(tmp_path / "made.jsonl", 60)
-    found = list(read_cases(tmp_path / "made.jsonl", learnt))
-    assert len(found) == 60
-    assert {case.stage for case in found} <= {"draft", "bids_in", "awarded"}
+    cases = list(read_cases(tmp_path / "made.jsonl", learnt))
+    assert len(cases) == 60
+    assert {case.stage for case in cases} <= {"draft", "bids_in", "awarded"}
 
 
 def test_weights_are_shares_of_the_models_gain(bundle: Bundle) -> None:
-    found = feature_weights(bundle, "draft")
-    assert sum(found.values()) == pytest.approx(1)
-    assert np.all(np.array(list(found.values())) >= 0)
-    assert found.keys() <= {feature.name for feature in bundle.weighed}
+    weights = feature_weights(bundle, "draft")
+    assert sum(weights.values()) == pytest.approx(1)
+    assert np.all(np.array(list(weights.values())) >= 0)
+    assert weights.keys() <= {feature.name for feature in bundle.weighed}
 
 
 def test_a_level_that_was_set_long_before_the_tenders_is_said_to_be_stale(learnt: Bundle) -> None:

@@ -28,28 +28,28 @@ METRICS = validation_metrics(
 
 
 def test_what_is_expected_is_the_mean_probability_with_bounds_that_chance_widens() -> None:
-    found = expected_precision(np.full(100, 0.4), np.full(100, 0.3), np.full(100, 0.5))
-    assert found is not None
-    assert (found.rows, found.expected, found.interval) == (100, 0.4, (0.3, 0.5))
+    precision = expected_precision(np.full(100, 0.4), np.full(100, 0.3), np.full(100, 0.5))
+    assert precision is not None
+    assert (precision.rows, precision.expected, precision.interval) == (100, 0.4, (0.3, 0.5))
     # 1.96 standard deviations of a share of 100.
-    assert found.prediction_interval == pytest.approx((0.3 - 1.96 * 0.0458, 0.5 + 1.96 * 0.05), abs=1e-3)
+    assert precision.prediction_interval == pytest.approx((0.3 - 1.96 * 0.0458, 0.5 + 1.96 * 0.05), abs=1e-3)
 
 
 def test_no_tenders_have_no_expected_precision() -> None:
     assert expected_precision(np.empty(0), np.empty(0), np.empty(0)) is None
 
 
-@pytest.mark.parametrize(("length", "share", "found"), [(0.04, 0.05, 0.3), (0.09, 0.1, 0.2), (0.5, None, None)])
-def test_validation_measured_precision_at_some_shares(length: float, share: float | None, found: float | None) -> None:
-    told = validation_result(METRICS, "dncp_py", "draft", length)
-    assert told is not None
-    assert (told.outcome, told.rows, told.base_rate, told.share, told.precision) == ("no_award", 500, 0.1, share, found)
+@pytest.mark.parametrize(("length", "share", "precision"), [(0.04, 0.05, 0.3), (0.09, 0.1, 0.2), (0.5, None, None)])
+def test_validation_measured_precision_at_some_shares(length: float, share: float | None, precision: float | None) -> None:
+    validation = validation_result(METRICS, "dncp_py", "draft", length)
+    assert validation is not None
+    assert (validation.outcome, validation.rows, validation.base_rate, validation.share, validation.precision) == ("no_award", 500, 0.1, share, precision)
 
 
 def test_the_bundles_own_register_is_judged_on_its_cohorts() -> None:
-    told = validation_result(METRICS, "uk", "draft", 0.01)
-    assert told is not None
-    assert (told.outcome, told.rows, told.precision) == ("failure", 231, None)
+    validation = validation_result(METRICS, "uk", "draft", 0.01)
+    assert validation is not None
+    assert (validation.outcome, validation.rows, validation.precision) == ("failure", 231, None)
 
 
 @pytest.mark.parametrize(("register", "stage"), [("uk", "awarded"), ("elsewhere", "draft"), ("fpds_dod_us", "awarded")])
@@ -89,23 +89,23 @@ def test_without_a_table_in_the_card_weak_groups_are_unknown() -> None:
 
 def test_a_register_has_its_own_metrics_statement_and_diagram(bundle: Bundle) -> None:
     name = "sicoes_bo"
-    found = model_evidence(bundle, name, "draft", 10, 0.01)
+    evidence = model_evidence(bundle, name, "draft", 10, 0.01)
     own = bundle.registers[name]
-    assert (found.statement, found.rows) == (own.manifest.evidence, 10)
-    assert found.validated is not None
-    assert found.validated.rows == bundle.manifest.metrics[f"{name}/no_award/draft"]["n"]
-    assert base64.b64decode(found.picture.removeprefix("data:image/svg+xml;base64,")) == own.pictures["reliability.svg"]
-    assert found.weak is not None
+    assert (evidence.statement, evidence.rows) == (own.manifest.evidence, 10)
+    assert evidence.validated is not None
+    assert evidence.validated.rows == bundle.manifest.metrics[f"{name}/no_award/draft"]["n"]
+    assert base64.b64decode(evidence.picture.removeprefix("data:image/svg+xml;base64,")) == own.pictures["reliability.svg"]
+    assert evidence.weak is not None
 
 
 def test_the_uk_has_metrics_of_its_cohorts_and_none_by_group(bundle: Bundle) -> None:
-    found = model_evidence(bundle, "uk", "awarded", 10, 0.01)
-    assert found.validated is not None
-    assert (found.validated.outcome, found.validated.precision) == ("failure", None)
-    assert found.positives == bundle.manifest.metrics["failure/awarded/cohort"]["positives"]
-    assert found.weak is None
+    evidence = model_evidence(bundle, "uk", "awarded", 10, 0.01)
+    assert evidence.validated is not None
+    assert (evidence.validated.outcome, evidence.validated.precision) == ("failure", None)
+    assert evidence.positives == bundle.manifest.metrics["failure/awarded/cohort"]["positives"]
+    assert evidence.weak is None
 
 
 def test_a_register_without_metrics_has_no_evidence(bundle: Bundle) -> None:
-    found = model_evidence(bundle, "any", "draft", 10, 0.01)
-    assert (found.validated, found.auc, found.ece) == (None, None, None)
+    evidence = model_evidence(bundle, "any", "draft", 10, 0.01)
+    assert (evidence.validated, evidence.auc, evidence.ece) == (None, None, None)

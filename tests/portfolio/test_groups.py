@@ -46,8 +46,8 @@ def test_a_tender_in_two_rows_counts_once() -> None:
 
 
 def test_years_and_value_bands_come_from_dates_and_pounds() -> None:
-    assert [each.name for each in group_totals(tenders(SCORED), "year")] == ["2026", NOT_STATED]
-    assert {each.name for each in group_totals(tenders(SCORED), "value_band")} == {
+    assert [group.name for group in group_totals(tenders(SCORED), "year")] == ["2026", NOT_STATED]
+    assert {group.name for group in group_totals(tenders(SCORED), "value_band")} == {
         "under £10,000",
         "£10m to £100m",
         NOT_STATED,
@@ -68,16 +68,16 @@ def test_most_money_at_risk_comes_first_and_then_most_failures_to_expect() -> No
         {"region": "many"},
         {"region": "rich", "failure": 0.01, "value_gbp": 1e6},
     )
-    assert [each.name for each in most_at_risk(group_totals(tenders(scored), "region"), 2)] == ["rich", "many"]
+    assert [group.name for group in most_at_risk(group_totals(tenders(scored), "region"), 2)] == ["rich", "many"]
 
 
 def test_outcomes_are_matched_by_ocid_and_others_stay_unknown() -> None:
     outcomes = pa.table(
         {"ocid": ["ocds-made-2", None, "ocds-made-3", "elsewhere"], "failed": [True, True, None, False]}
     )
-    found = tenders(SCORED, outcomes)
-    told = dict(zip(found["failure"].to_pylist(), found["failed"].to_pylist(), strict=True))
-    assert told == {0.5: None, 0.1: True, 0.3: None}
+    matched = tenders(SCORED, outcomes)
+    by_probability = dict(zip(matched["failure"].to_pylist(), matched["failed"].to_pylist(), strict=True))
+    assert by_probability == {0.5: None, 0.1: True, 0.3: None}
 
 
 def test_no_rows_have_no_groups() -> None:
@@ -97,15 +97,15 @@ def test_a_proportion_of_no_tenders_is_unknown() -> None:
     assert (Proportion(hits=0, of=0).share, Proportion(hits=0, of=0).interval) == (None, (0.0, 1.0))
 
 
-@pytest.mark.parametrize(("hits", "said"), [(2, "below"), (20, "no clear difference"), (60, "above")])
-def test_a_proportion_differs_from_the_overall_share_outside_its_interval(hits: int, said: str) -> None:
-    assert Proportion(hits=hits, of=100).compared_with(Proportion(hits=2000, of=10_000)) == said
+@pytest.mark.parametrize(("hits", "sentence"), [(2, "below"), (20, "no clear difference"), (60, "above")])
+def test_a_proportion_differs_from_the_overall_share_outside_its_interval(hits: int, sentence: str) -> None:
+    assert Proportion(hits=hits, of=100).compared_with(Proportion(hits=2000, of=10_000)) == sentence
 
 
 def test_buyers_are_sized_by_their_tenders_and_unknown_ones_are_apart() -> None:
     scored = table(*[{"buyer": "big"}] * 120, *[{"buyer": "mid"}] * 10, *[{"buyer": "few"}] * 9, {"buyer": "one"}, {})
-    found = {each.name: each.rows for each in bias_audit(tenders(scored))["size"]}
-    assert list(found.items()) == [
+    sizes = {group.name: group.rows for group in bias_audit(tenders(scored))["size"]}
+    assert list(sizes.items()) == [
         ("1 tender", 1),
         ("2 to 9 tenders", 9),
         ("10 to 99 tenders", 10),
@@ -120,11 +120,11 @@ def test_flags_are_the_high_bands_and_listed_are_those_chosen_by_risk() -> None:
         {"region": "north", "band": "low"},
         {"region": "south", "band": "very high", "failure": 0.4},
     )
-    found = bias_audit(tenders(scored))
-    north, south = found["region"]
+    audit = bias_audit(tenders(scored))
+    north, south = audit["region"]
     assert (north.flagged, north.listed) == (Proportion(hits=1, of=2), Proportion(hits=1, of=2))
     assert (south.flagged, south.listed) == (Proportion(hits=1, of=1), Proportion(hits=0, of=1))
-    assert found["all"][0].flagged == Proportion(hits=2, of=3)
+    assert audit["all"][0].flagged == Proportion(hits=2, of=3)
 
 
 def test_errors_are_counted_among_tenders_with_a_known_outcome() -> None:

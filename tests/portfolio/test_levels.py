@@ -47,7 +47,7 @@ def scored(source: Path, here: Executor, outcomes: Path | None = None) -> tuple[
     return pq.read_table(out), manifest.options
 
 
-def told(source: Path, rows: pa.Table, failed: list[bool], **more: list[date]) -> Path:
+def outcomes_file(source: Path, rows: pa.Table, failed: list[bool], **more: list[date]) -> Path:
     path = source.with_name("outcomes.parquet")
     pq.write_table(pa.table({"ocid": rows["ocid"], "failed": failed, **more}), path)
     return path
@@ -56,7 +56,7 @@ def told(source: Path, rows: pa.Table, failed: list[bool], **more: list[date]) -
 @pytest.mark.parametrize(("failed", "direction"), [(True, 1), (False, -1)])
 def test_outcomes_move_every_probability_one_way_and_keep_the_order(source, here, failed, direction):
     before, _ = scored(source, here)
-    after, options = scored(source, here, told(source, before, [failed] * len(before)))
+    after, options = scored(source, here, outcomes_file(source, before, [failed] * len(before)))
     old, new = before["failure"].to_numpy(), after["failure"].to_numpy()
     assert (direction * (new - old) > 0).all()
     assert np.array_equal(np.argsort(old, kind="stable"), np.argsort(new, kind="stable"))
@@ -122,7 +122,7 @@ def test_notices_say_themselves_what_was_forecast_and_what_came(bundle: Bundle, 
 def test_days_of_outcomes_are_read_where_they_are_given(source, here):
     before, _ = scored(source, here)
     late = [date(2040, 1, 1)] * len(before)
-    _, options = scored(source, here, told(source, before, [True] * len(before), known_on=late))
+    _, options = scored(source, here, outcomes_file(source, before, [True] * len(before), known_on=late))
     assert options.levels and all(move.shift > 0 for move in options.levels)
 
 

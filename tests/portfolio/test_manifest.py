@@ -18,16 +18,16 @@ from tenders.errors import UnreachableError
 
 def part(ocids: list[str | None] = [], refused: list[tuple[int, str, str]] = []) -> ScoredPart:  # noqa: B006 - only read
     """A part with these rows, and refusals by line, place and path."""
-    told = {"ocid": None, "band": "high", "register": "uk", "stage": "draft", "value_gbp": None}
-    rows = pa.Table.from_pylist([{**told, "ocid": ocid} for ocid in ocids], schema=OUTPUT_SCHEMA)
+    row = {"ocid": None, "band": "high", "register": "uk", "stage": "draft", "value_gbp": None}
+    rows = pa.Table.from_pylist([{**row, "ocid": ocid} for ocid in ocids], schema=OUTPUT_SCHEMA)
     refusals = [RefusedRow(file="a", line=line, place=place, path=path, problem="x") for line, place, path in refused]
     return ScoredPart(file="a", table=rows, refused=refusals, lines=0, unnumbered=False)
 
 
 def counted(*parts: ScoredPart) -> RunCounts:
     counter = PartCounter()
-    for each in parts:
-        counter.add(each)
+    for piece in parts:
+        counter.add(piece)
     return counter.total()
 
 
@@ -48,8 +48,8 @@ def test_a_row_is_refused_once_however_much_is_wrong_with_it(refused: list[tuple
 
 
 def test_counts_add_up_over_parts() -> None:
-    found = counted(part(["a", "b"]), part(), part(["c"], [(9, "", "")]))
-    assert found == RunCounts(
+    counts = counted(part(["a", "b"]), part(), part(["c"], [(9, "", "")]))
+    assert counts == RunCounts(
         scored=3, refused=1, without_value=3, bands={"high": 3}, registers={"uk": 3}, stages={"draft": 3}
     )
 

@@ -148,7 +148,7 @@ def test_how_rows_are_cut_into_tables_changes_no_byte(
 
 def test_a_workbook_has_no_time_of_creation(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(written(tmp_path, "xlsx", table(["x"])))) as book:
-        assert {each.date_time for each in book.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {member.date_time for member in book.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert book.read("docProps/core.xml").count(b"2000-01-01T00:00:00Z") == 2
 
 
@@ -178,7 +178,7 @@ def test_an_interrupted_write_leaves_the_previous_file(tmp_path: Path, format: s
         output.write_tables(tmp_path / f"out.{format}", format, SCHEMA, broken())
     assert (tmp_path / f"out.{format}").read_bytes() == before
     output.write_tables(tmp_path / f"out.{format}", format, SCHEMA, [table(["before"])])
-    assert [each.name for each in tmp_path.iterdir()] == [f"out.{format}"]
+    assert [file.name for file in tmp_path.iterdir()] == [f"out.{format}"]
     # Here, where the complaint is expected, and not in a later test.
     gc.collect()
 

@@ -76,7 +76,7 @@ def test_a_run_that_was_begun_needs_resume(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"inputs": []}, "different input"),
         ({"options": RunOptions(bundle="b", stage="draft")}, "different options"),
@@ -87,11 +87,11 @@ def test_a_run_that_was_begun_needs_resume(folder: Path) -> None:
     ],
 )
 def test_parts_with_another_fingerprint_are_refused_and_the_difference_named(
-    folder: Path, changes: dict[str, object], told: str
+    folder: Path, changes: dict[str, object], message: str
 ) -> None:
     begin(folder)
     replaced = msgspec.structs.replace(EXPECTED, **changes)
-    with pytest.raises(UsageError, match=told), open_parts(folder, lambda: replaced, True):
+    with pytest.raises(UsageError, match=message), open_parts(folder, lambda: replaced, True):
         pass
     assert list(parts.existing(folder)) == [0]
 
@@ -129,7 +129,7 @@ def test_a_folder_that_no_run_wrote_is_left_alone(folder: Path, resume: bool) ->
     (folder / "thesis.docx").write_bytes(b"x")
     with pytest.raises(UsageError, match="in the way"), open_parts(folder, fingerprint, resume):
         pass
-    assert [each.name for each in folder.iterdir()] == ["thesis.docx"]
+    assert [file.name for file in folder.iterdir()] == ["thesis.docx"]
 
 
 def test_a_file_in_its_place_is_left_alone(folder: Path) -> None:

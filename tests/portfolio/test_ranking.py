@@ -16,12 +16,12 @@ def keys(rows: pa.Table, seed: int = 0) -> RankingKeys:
 
 def test_a_tender_has_the_same_hashes_wherever_it_stands_and_others_for_another_seed() -> None:
     rows = table({"ocid": "a"}, {"ocid": "b"}, {"ocid": "a", "file": "other"})
-    found = keys(rows, 1)
-    for hashes in (found.tender, found.draw):
+    row_keys = keys(rows, 1)
+    for hashes in (row_keys.tender, row_keys.draw):
         assert hashes[0] == hashes[2] != hashes[1]
-    assert found.tender[0] != found.draw[0]
-    assert tender_hashes(rows, 1).tolist() == found.tender.tolist()
-    assert keys(rows, 2).tender[0] != found.tender[0]
+    assert row_keys.tender[0] != row_keys.draw[0]
+    assert tender_hashes(rows, 1).tolist() == row_keys.tender.tolist()
+    assert keys(rows, 2).tender[0] != row_keys.tender[0]
 
 
 def test_without_an_ocid_the_place_stands_for_the_tender() -> None:
@@ -30,9 +30,9 @@ def test_without_an_ocid_the_place_stands_for_the_tender() -> None:
 
 
 def test_unknown_values_and_buyers_stay_unknown() -> None:
-    found = keys(table({"buyer": None, "value_gbp": None}, {"buyer": "Leeds", "value_gbp": 5.0}))
-    assert found.buyer.tolist() == [NO_BUYER, 0]
-    assert np.isnan(found.value).tolist() == [True, False]
+    row_keys = keys(table({"buyer": None, "value_gbp": None}, {"buyer": "Leeds", "value_gbp": 5.0}))
+    assert row_keys.buyer.tolist() == [NO_BUYER, 0]
+    assert np.isnan(row_keys.value).tolist() == [True, False]
 
 
 def test_a_buyer_has_one_code_over_all_batches() -> None:

@@ -132,8 +132,8 @@ def test_a_store_gives_the_bytes_of_a_folder(
     assert names(bucket / "whole") == ["out.parquet", "out.parquet.errors", "out.parquet.manifest.json"]
     for name, content in alone.items():
         assert (bucket / "whole" / name).read_bytes() == content
-    assert [each.file for each in manifest.inputs] == sorted(FOLDER)
-    assert all(len(each.sha256) == 64 for each in manifest.inputs)
+    assert [entry.file for entry in manifest.inputs] == sorted(FOLDER)
+    assert all(len(entry.sha256) == 64 for entry in manifest.inputs)
     for _, file in (bucket / "whole").files():
         assert SECRET.encode() not in file.read_bytes()
 

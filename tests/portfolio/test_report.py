@@ -63,34 +63,34 @@ def test_error_rates_stand_where_outcomes_are_known(bundle: Bundle) -> None:
 def test_hostile_text_is_escaped(bundle: Bundle) -> None:
     names = ("file", "ocid", "title", "buyer", "category", "region", "reasons", "warnings", "register", "stage")
     scored = table(*[dict.fromkeys(names, HOSTILE)] * 3)
-    found = render_report(
+    page = render_report(
         scored, build_worklist(scored, WorklistOptions(capacity=5), scored), {HOSTILE: [HOSTILE]}, bundle
     )
-    assert "<script" not in found
-    assert not [given for _, given in Parsed(found).elements if any(name.startswith("on") for name in given)]
-    assert "alert(1)" in Parsed(found).text
+    assert "<script" not in page
+    assert not [given for _, given in Parsed(page).elements if any(name.startswith("on") for name in given)]
+    assert "alert(1)" in Parsed(page).text
 
 
 def test_it_fetches_nothing_and_runs_nothing(bundle: Bundle) -> None:
     scored = table(*[{"register": "sicoes_bo"}] * 3)
-    found = render_report(scored, listed(scored), FACTS, bundle)
-    assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", found)
-    assert "default-src 'none'" in found
-    assert 'src="data:image/svg+xml;base64,' in found
+    page = render_report(scored, listed(scored), FACTS, bundle)
+    assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", page)
+    assert "default-src 'none'" in page
+    assert 'src="data:image/svg+xml;base64,' in page
 
 
 def test_reasons_are_a_list_or_it_says_why_there_are_none(bundle: Bundle) -> None:
     scored = table({"reasons": "One block (+3.0 points); Ten years (+1.0 points)"}, {"reasons": ""}, {"reasons": None})
-    found = Parsed(render_report(scored, listed(scored, sample=0.0), {}, bundle)).text
-    assert "One block (+3.0 points)" in found
-    assert "No known fact moves this score" in found
-    assert "No reasons were requested" in found
+    text = Parsed(render_report(scored, listed(scored, sample=0.0), {}, bundle)).text
+    assert "One block (+3.0 points)" in text
+    assert "No known fact moves this score" in text
+    assert "No reasons were requested" in text
 
 
 def test_a_long_list_is_cut_and_says_so(bundle: Bundle) -> None:
     scored = portfolio(MOST_LISTED + 100)
-    found = render_report(scored, listed(scored, capacity=MOST_LISTED + 7), {}, bundle)
-    assert "has 7 more" in Parsed(found).text
+    page = render_report(scored, listed(scored, capacity=MOST_LISTED + 7), {}, bundle)
+    assert "has 7 more" in Parsed(page).text
 
 
 def test_an_empty_portfolio_has_a_report(bundle: Bundle) -> None:
@@ -112,20 +112,20 @@ def test_everyone_can_read_it_at_every_width_and_on_paper(bundle: Bundle, tmp_pa
     with browsing.chromium() as browser:
         for width, height in (browsing.DESKTOP, browsing.PHONE):
             page = browser.new_page(viewport={"width": width, "height": height})
-            said: list[str] = []
-            page.on("console", lambda message, said=said: said.append(message.text))
+            messages: list[str] = []
+            page.on("console", lambda message, log=messages: log.append(message.text))
             page.goto(file.as_uri())
             assert browsing.faults(page) == []
-            assert said == []
+            assert messages == []
         assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
 
 
 def test_sentences_mention_ties_draws_limits_repeats_and_unknown_values() -> None:
     scored = table(*[{"failure": 0.4, "buyer": "Leeds"}] * 30, {"ocid": "twice"}, {"ocid": "twice", "value_gbp": 10.0})
-    found = build_worklist(
+    worklist = build_worklist(
         scored, WorklistOptions(capacity=10, sample=0.2, most_per_buyer=3, rank_by="expected_loss"), table({})
     )
-    text = " ".join(summary_sentences(found.summary))
+    text = " ".join(summary_sentences(worklist.summary))
     for words in (
         "with the highest expected loss",
         "1 of 32 rows repeat a tender",

@@ -51,10 +51,10 @@ def source(tmp_path: Path) -> Path:
     return sample_files.written(tmp_path, "in.jsonl", sample_files.lines(sample_files.releases(150)))
 
 
-def small_run(source: Path, name: str = "out.parquet", asked: RunOptions = OPTIONS) -> PortfolioRun:
+def small_run(source: Path, name: str = "out.parquet", options: RunOptions = OPTIONS) -> PortfolioRun:
     """A run in small blocks, into a file beside its input."""
     out = source.with_name(name)
-    return PortfolioRun(source=source, out=out, options=asked, format=out.suffix[1:], bounds=SMALL)
+    return PortfolioRun(source=source, out=out, options=options, format=out.suffix[1:], bounds=SMALL)
 
 
 def stopped(of: PortfolioRun, by: Executor) -> None:
@@ -81,21 +81,21 @@ def test_every_row_equals_the_score_of_its_tender(source: Path, here: Executor, 
     table = pq.read_table(of.out).to_pylist()
     for line, row in zip(source.read_bytes().splitlines(), table, strict=True):
         score = scoring.score(bundle, read_bytes(line)[0], "draft")
-        told = [
+        expected = [
             row[name] for name in ("ocid", "stage", "failure", "low", "high", "band", "base_rate", "register", "bundle")
         ]
-        assert told == [
+        assert expected == [
             score.ocid, score.stage, score.failure, *score.interval, score.band, score.base_rate, score.register,
             score.bundle,
         ]  # fmt: skip
         assert {name: row[name] for name in score.outcomes.__struct_fields__} == msgspec.structs.asdict(score.outcomes)
-        assert row["unknown"].split(JOINT) == [each.feature for each in score.unknown]
+        assert row["unknown"].split(JOINT) == [unknown.feature for unknown in score.unknown]
         assert row["warnings"] == JOINT.join(score.warnings)
     assert [row["line"] for row in table] == list(range(1, 151))
 
 
 def test_reasons_equal_those_of_a_score(source: Path, here: Executor, bundle: Bundle) -> None:
-    of = small_run(source, asked=msgspec.structs.replace(OPTIONS, explain=True))
+    of = small_run(source, options=msgspec.structs.replace(OPTIONS, explain=True))
     run_portfolio(of, here)
     score = scoring.score(bundle, read_bytes(source.read_bytes().splitlines()[0])[0], "draft")
     (row,) = pq.read_table(of.out).slice(0, 1).to_pylist()
@@ -172,14 +172,14 @@ def test_workers_end_with_a_run_that_is_killed(source: Path) -> None:
 
 
 def test_a_bad_row_costs_that_row_only_and_is_reported(tmp_path: Path, here: Executor) -> None:
-    bad = [each for each in BAD if each.suffix == ".json" and each.data.strip() and b"\n" not in each.data]
+    bad = [sample for sample in BAD if sample.suffix == ".json" and sample.data.strip() and b"\n" not in sample.data]
     assert len(bad) >= 30
     good = samples.data(samples.draft())
-    content = b"".join(good + b"\n" + each.data + b"\n" for each in bad)
+    content = b"".join(good + b"\n" + sample.data + b"\n" for sample in bad)
     of = small_run(sample_files.written(tmp_path, "in.jsonl", content))
     counts = run_portfolio(of, here).counts
-    assert {each.line for each in refused(of)} == set(range(2, 2 * len(bad) + 1, 2))
-    assert all(each.problem for each in refused(of))
+    assert {row.line for row in refused(of)} == set(range(2, 2 * len(bad) + 1, 2))
+    assert all(row.problem for row in refused(of))
     # A bad package may hold a good release, which stands on a line with an even number.
     scored = pq.read_table(of.out)["line"].to_pylist()
     assert [line for line in scored if line % 2] == list(range(1, 2 * len(bad), 2))
@@ -207,12 +207,12 @@ def test_parts_with_other_options_or_input_are_refused(source: Path, here: Execu
 
 def test_the_manifest_records_inputs_counts_and_output(source: Path, here: Executor) -> None:
     of = small_run(source)
-    found = run_portfolio(of, here)
-    assert msgspec.json.decode(of.manifest_file.read_bytes(), type=RunManifest) == found
-    assert found.output_sha256 == hashlib.sha256(of.out.read_bytes()).hexdigest()
-    assert found.inputs[0].size == source.stat().st_size and len(found.inputs[0].sha256) == 64
-    assert found.counts.scored == sum(found.counts.bands.values()) == sum(found.counts.stages.values()) == 150
-    assert found.counts.repeated == 0 and found.versions["python"]
+    manifest = run_portfolio(of, here)
+    assert msgspec.json.decode(of.manifest_file.read_bytes(), type=RunManifest) == manifest
+    assert manifest.output_sha256 == hashlib.sha256(of.out.read_bytes()).hexdigest()
+    assert manifest.inputs[0].size == source.stat().st_size and len(manifest.inputs[0].sha256) == 64
+    assert manifest.counts.scored == sum(manifest.counts.bands.values()) == sum(manifest.counts.stages.values()) == 150
+    assert manifest.counts.repeated == 0 and manifest.versions["python"]
 
 
 def test_an_ocid_that_stood_before_is_counted(tmp_path: Path, here: Executor) -> None:

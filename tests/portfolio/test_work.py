@@ -36,7 +36,7 @@ OPTIONS = RunOptions(bundle=str(bundles.released()), stage="draft")
 def checked_places(part: type) -> Iterator[tuple[str, ...]]:
     """The JSON paths of all dates and currencies in a struct, by name and place: lists have one entry."""
     for field in msgspec.structs.fields(part):
-        inner = next((each for each in (field.type, *get_args(field.type)) if is_struct(each)), None)
+        inner = next((kind for kind in (field.type, *get_args(field.type)) if is_struct(kind)), None)
         listed = get_origin(field.type) is tuple
         if inner:
             place = (field.encode_name, "0") if listed else (field.encode_name,)
@@ -59,14 +59,14 @@ def put(release: Any, place: tuple[str, ...], value: str) -> None:
 
 
 def parts(
-    tmp_path: Path, name: str, content: bytes, asked: RunOptions = OPTIONS, bounds: Bounds = BOUNDS
+    tmp_path: Path, name: str, content: bytes, options: RunOptions = OPTIONS, bounds: Bounds = BOUNDS
 ) -> list[ScoredPart]:
     """The parts of a file, as they are read again."""
-    found = []
+    scored_parts = []
     for block in blocks(sample_files.written(tmp_path, name, content), bounds=bounds):
-        part = sample_files.written(tmp_path, f"{block.number}.arrow", score_block(asked, block))
-        found.append(read_part(part))
-    return found
+        part = sample_files.written(tmp_path, f"{block.number}.arrow", score_block(options, block))
+        scored_parts.append(read_part(part))
+    return scored_parts
 
 
 def column(part: ScoredPart, name: str) -> list[Any]:
@@ -104,8 +104,8 @@ def test_each_problem_of_a_row_says_which_row_and_where_in_it(tmp_path: Path) ->
     bad = {**samples.draft(), "tender": {"title": 5, "lots": "x"}}
     (part,) = parts(tmp_path, "a.json", samples.data({"releases": [samples.draft(ocid="a"), {**bad, "ocid": "b"}]}))
     assert column(part, "place") == ["/releases/0"]
-    assert {(each.line, each.place) for each in part.refused} == {(2, "/releases/1")}
-    assert all(each.path.startswith("/releases/1/tender/") and each.problem for each in part.refused)
+    assert {(row.line, row.place) for row in part.refused} == {(2, "/releases/1")}
+    assert all(row.path.startswith("/releases/1/tender/") and row.problem for row in part.refused)
 
 
 def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
@@ -122,7 +122,7 @@ def test_a_tender_that_meets_a_fault_of_ours_is_refused_alone(
     content = sample_files.lines([*sample_files.releases(7), {"no": "tender"}])
     (part,) = parts(tmp_path, "a.jsonl", content)
     assert column(part, "line") == [1, 2, 3, 5, 6, 7]
-    assert [(each.line, each.problem == work.UNEXPECTED) for each in part.refused] == [(4, True), (8, False)]
+    assert [(row.line, row.problem == work.UNEXPECTED) for row in part.refused] == [(4, True), (8, False)]
     assert "a fault of ours" in caplog.text
 
 
@@ -159,12 +159,12 @@ def test_chunks_and_batches_change_nothing(
 @settings(max_examples=60, deadline=None)
 @given(documents=st.lists(facts.known_at("awarded"), min_size=2, max_size=5), stage=st.sampled_from([None, *STAGES]))
 def test_tenders_of_all_stages_are_scored_together_as_each_alone(documents: list[Json], stage: Stage | None) -> None:
-    asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
+    run_options = RunOptions(bundle=OPTIONS.bundle, stage=stage)
     with tempfile.TemporaryDirectory() as folder:
-        (together,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
+        (together,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), run_options)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(work, "_stages", lambda bundle, options: {})
-            (one_by_one,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), asked)
+            (one_by_one,) = parts(Path(folder), "a.jsonl", sample_files.lines(documents), run_options)
     assert together == one_by_one
 
 
@@ -179,11 +179,11 @@ def test_drafts_that_are_read_together_are_scored_as_each_alone(
         [good[0], later, register, {"no": "tender"}, good[1], package, samples.draft(date=1), good[2]]
     )
     for stage in (None, "draft", "awarded"):
-        asked = RunOptions(bundle=OPTIONS.bundle, stage=stage)
-        (together,) = parts(tmp_path, "a.jsonl", content, asked)
+        run_options = RunOptions(bundle=OPTIONS.bundle, stage=stage)
+        (together,) = parts(tmp_path, "a.jsonl", content, run_options)
         with monkeypatch.context() as patch:
             patch.setattr(work, "_stages", lambda bundle, options: {})
-            (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, asked)
+            (one_by_one,) = parts(tmp_path / "alone", "a.jsonl", content, run_options)
         assert together == one_by_one
         assert column(together, "line") == ([2] if stage == "awarded" else [1, 2, 3, 5, 6, 6, 8])
 
@@ -225,12 +225,12 @@ def test_a_wrong_date_or_currency_is_refused_or_left_out(tmp_path: Path, place: 
     for release, value in zip(bad, WRONG[kind], strict=True):
         put(release, place, value)
     (part,) = parts(tmp_path, "a.jsonl", sample_files.lines([good, *bad, good]))
-    refused, path = {each.line for each in part.refused}, f"/{'/'.join(place)}"
+    refused, path = {row.line for row in part.refused}, f"/{'/'.join(place)}"
     warnings = dict(zip(column(part, "line"), column(part, "warnings"), strict=True))
     assert warnings.keys() == set(range(1, len(bad) + 3)) - refused
     assert all(line in refused or path in warnings[line] for line in range(2, len(bad) + 2))
     # Of an object that lacks what it must have, the object is named.
-    assert all(path.startswith(each.path) and each.path for each in part.refused)
+    assert all(path.startswith(row.path) and row.path for row in part.refused)
     # A word or a day that does not exist in a field that decides a score is refused.
     assert path not in ("/tender/value/currency", "/tender/tenderPeriod/endDate", "/awards/0/date") or refused
 
@@ -240,11 +240,11 @@ def test_good_rows_among_bad_ones_are_scored_as_if_alone(tmp_path: Path) -> None
     for n in (3, 31, 32, 69):
         put(releases[n], ("tender", "tenderPeriod", "endDate"), "never")
     (part,) = parts(tmp_path, "a.jsonl", sample_files.lines(releases))
-    assert [each.line for each in part.refused] == [4, 32, 33, 70]
+    assert [row.line for row in part.refused] == [4, 32, 33, 70]
     good = [release for n, release in enumerate(releases) if n not in (3, 31, 32, 69)]
     (alone,) = parts(tmp_path / "alone", "a.jsonl", sample_files.lines(good))
-    told = [name for name in part.table.column_names if name != "line"]
-    assert part.table.select(told).equals(alone.table.select(told))
+    columns = [name for name in part.table.column_names if name != "line"]
+    assert part.table.select(columns).equals(alone.table.select(columns))
 
 
 SOON = dates.today().year + 2
@@ -271,4 +271,4 @@ def test_a_row_that_has_not_reached_the_stage_costs_only_itself(kind: str, stage
     assert column(part, "title") == reached
     assert column(part, "stage") == [stage] * len(reached)
     assert len(part.refused) == len(rows) - len(reached)
-    assert all("/stage" in each.path for each in part.refused)
+    assert all("/stage" in row.path for row in part.refused)

@@ -66,22 +66,22 @@ def test_the_order_of_the_input_changes_nothing(
 def test_the_list_is_as_long_as_the_capacity_unless_a_limit_shortens_it(
     rows: list[dict[str, Any]], options: WorklistOptions
 ) -> None:
-    found = build_worklist(table(*rows), options)
-    assert len(found.rows) <= options.capacity
-    assert found.rows.schema == WORKLIST_SCHEMA
-    assert found.rows["rank"].to_pylist() == list(range(1, len(found.rows) + 1))
+    worklist = build_worklist(table(*rows), options)
+    assert len(worklist.rows) <= options.capacity
+    assert worklist.rows.schema == WORKLIST_SCHEMA
+    assert worklist.rows["rank"].to_pylist() == list(range(1, len(worklist.rows) + 1))
     if options.most_per_buyer is None:
-        assert len(found.rows) == min(options.capacity, len(rows))
+        assert len(worklist.rows) == min(options.capacity, len(rows))
 
 
 @given(ROWS, OPTIONS)
 def test_no_buyer_has_more_than_the_limit_unless_the_draw_gave_it(
     rows: list[dict[str, Any]], options: WorklistOptions
 ) -> None:
-    found = build_worklist(table(*rows), options).rows
-    names = normalised_buyers(found["buyer"].combine_chunks()).to_pylist()
+    listed = build_worklist(table(*rows), options).rows
+    names = normalised_buyers(listed["buyer"].combine_chunks()).to_pylist()
     counted = Counter(name for name in names if name)
-    drawn = Counter(n for n, how in zip(names, found["selected_by"].to_pylist(), strict=True) if n and how == "random")
+    drawn = Counter(n for n, how in zip(names, listed["selected_by"].to_pylist(), strict=True) if n and how == "random")
     if options.most_per_buyer:
         assert all(count <= max(options.most_per_buyer, drawn[name]) for name, count in counted.items())
 
@@ -91,12 +91,12 @@ def test_whoever_is_left_out_is_not_ahead_of_one_chosen_by_risk(
     rows: list[dict[str, Any]], options: WorklistOptions
 ) -> None:
     scored = table(*rows)
-    found = build_worklist(
+    listed = build_worklist(
         scored, WorklistOptions(capacity=options.capacity, rank_by=options.rank_by, sample=options.sample)
     ).rows
-    chosen = set(ocids(found))
+    chosen = set(ocids(listed))
     left = [row for row in scored.to_pylist() if row["ocid"] not in chosen]
-    for taken in by_chosen(found, "risk"):
+    for taken in by_chosen(listed, "risk"):
         for row in left:
             assert not (row["failure"] > taken["failure"] and row["value_gbp"] == taken["value_gbp"])
 
@@ -108,39 +108,39 @@ def test_expected_loss_is_probability_times_pounds_and_unknown_values_come_after
         {"failure": 0.1, "value_gbp": 10_000.0},
         {"failure": 0.95, "value_gbp": None},
     )
-    found = build_worklist(scored, WorklistOptions(capacity=3, rank_by="expected_loss"))
-    assert found.rows["expected_loss_gbp"].to_pylist() == [1000.0, 50.0, None]
-    assert found.rows["failure"].to_pylist()[-1] == 0.95
-    assert (found.summary.unvalued, found.summary.unvalued_listed) == (2, 1)
-    assert (found.summary.money_at_risk_gbp, found.summary.money_listed_gbp) == (1050.0, 1050.0)
+    worklist = build_worklist(scored, WorklistOptions(capacity=3, rank_by="expected_loss"))
+    assert worklist.rows["expected_loss_gbp"].to_pylist() == [1000.0, 50.0, None]
+    assert worklist.rows["failure"].to_pylist()[-1] == 0.95
+    assert (worklist.summary.unvalued, worklist.summary.unvalued_listed) == (2, 1)
+    assert (worklist.summary.money_at_risk_gbp, worklist.summary.money_listed_gbp) == (1050.0, 1050.0)
 
 
 def test_ties_are_counted_and_broken_by_the_seed() -> None:
     scored = table({"failure": 0.9}, *[{"failure": 0.4}] * 10)
     lists = [build_worklist(scored, WorklistOptions(capacity=4, seed=seed)) for seed in range(20)]
-    assert {(each.summary.tied, each.summary.tied_chosen) for each in lists} == {(10, 3)}
-    assert all(ocids(each.rows)[0] == "ocds-made-1" for each in lists)
-    assert len({tuple(ocids(each.rows)) for each in lists}) > 10
+    assert {(worklist.summary.tied, worklist.summary.tied_chosen) for worklist in lists} == {(10, 3)}
+    assert all(ocids(worklist.rows)[0] == "ocds-made-1" for worklist in lists)
+    assert len({tuple(ocids(worklist.rows)) for worklist in lists}) > 10
 
 
 def test_a_tender_is_listed_once_by_the_row_that_ranks_first() -> None:
     scored = table({"ocid": "a", "failure": 0.3}, {"ocid": "a", "failure": 0.6}, {"ocid": "b", "failure": 0.5})
-    found = build_worklist(scored, WorklistOptions(capacity=3))
-    assert (ocids(found.rows), found.rows["failure"].to_pylist()) == (["a", "b"], [0.6, 0.5])
-    assert (found.summary.rows, found.summary.tenders) == (3, 2)
+    worklist = build_worklist(scored, WorklistOptions(capacity=3))
+    assert (ocids(worklist.rows), worklist.rows["failure"].to_pylist()) == (["a", "b"], [0.6, 0.5])
+    assert (worklist.summary.rows, worklist.summary.tenders) == (3, 2)
 
 
 def test_rows_without_an_ocid_are_tenders_of_their_own() -> None:
-    found = build_worklist(table({"ocid": None}, {"ocid": None}), WorklistOptions(capacity=5))
-    assert sorted(found.rows["line"].to_pylist()) == [1, 2]
+    worklist = build_worklist(table({"ocid": None}, {"ocid": None}), WorklistOptions(capacity=5))
+    assert sorted(worklist.rows["line"].to_pylist()) == [1, 2]
 
 
 def test_spellings_of_a_buyer_are_one_buyer_and_unknown_buyers_are_not() -> None:
     names = ["The Leeds Council", "LEEDS", None, None, "東京都", "東京都 "]
     scored = table(*({"buyer": name, "failure": 0.9 - at / 10} for at, name in enumerate(names)))
-    found = build_worklist(scored, WorklistOptions(capacity=6, most_per_buyer=1))
-    assert found.rows["buyer"].to_pylist() == ["The Leeds Council", None, None, "東京都"]
-    assert found.summary.passed_over == 2
+    worklist = build_worklist(scored, WorklistOptions(capacity=6, most_per_buyer=1))
+    assert worklist.rows["buyer"].to_pylist() == ["The Leeds Council", None, None, "東京都"]
+    assert worklist.summary.passed_over == 2
 
 
 def test_the_random_sample_is_fair_and_has_its_inclusion_probability() -> None:
@@ -164,17 +164,17 @@ def test_the_random_sample_is_fair_and_has_its_inclusion_probability() -> None:
 def test_the_summary_says_what_to_expect_of_those_chosen_by_risk_and_what_validation_found() -> None:
     metrics = {"dncp_py/no_award/draft": {"n": 500.0, "base_rate": 0.1, "lift_at_5": 3.0}}
     scored = table(*[{"register": "dncp_py", "failure": 0.9}] * 4, *[{"register": "dncp_py", "failure": 0.1}] * 96)
-    found = build_worklist(scored, WorklistOptions(capacity=4), metrics=metrics).summary
-    assert found.precision is not None
-    assert (found.precision.expected, found.mean_failure) == (0.9, pytest.approx(0.132))
-    assert [each.precision for each in found.validated] == [0.3]
+    summary = build_worklist(scored, WorklistOptions(capacity=4), metrics=metrics).summary
+    assert summary.precision is not None
+    assert (summary.precision.expected, summary.mean_failure) == (0.9, pytest.approx(0.132))
+    assert [validation.precision for validation in summary.validated] == [0.3]
 
 
 def test_no_rows_have_an_empty_worklist() -> None:
-    found = build_worklist(
+    worklist = build_worklist(
         table(), WorklistOptions(capacity=10, sample=0.5, rank_by="expected_loss"), earlier=table({})
     )
-    assert (len(found.rows), found.summary.precision, found.summary.changes) == (0, None, {"gone": 1})
+    assert (len(worklist.rows), worklist.summary.precision, worklist.summary.changes) == (0, None, {"gone": 1})
 
 
 def test_a_dataset_of_many_files_gives_what_a_table_gives(tmp_path: Path) -> None:
@@ -217,34 +217,34 @@ def changed(rows: pa.Table) -> dict[str, tuple[str, float | None, int | None]]:
 
 def test_compared_with_an_earlier_worklist() -> None:
     earlier = build_worklist(BEFORE, WorklistOptions(capacity=5)).rows
-    found = build_worklist(NOW, WorklistOptions(capacity=4), earlier)
-    assert changed(found.rows) == {
+    worklist = build_worklist(NOW, WorklistOptions(capacity=4), earlier)
+    assert changed(worklist.rows) == {
         "rose": ("up", 0.3, 5),
         "fell": ("down", 0.9, 1),
         "stayed": ("same", 0.5, 4),
         "came": ("new", None, None),
     }
-    assert found.gone is not None
-    assert dict(zip(ocids(found.gone), found.gone["why"].to_pylist(), strict=True)) == {
+    assert worklist.gone is not None
+    assert dict(zip(ocids(worklist.gone), worklist.gone["why"].to_pylist(), strict=True)) == {
         "sank": NOT_SELECTED,
         "left": NOT_IN_PORTFOLIO,
     }
-    assert found.summary.changes == {"up": 1, "down": 1, "same": 1, "new": 1, "gone": 2}
+    assert worklist.summary.changes == {"up": 1, "down": 1, "same": 1, "new": 1, "gone": 2}
 
 
 def test_compared_with_a_whole_output_gone_tenders_are_those_not_in_the_portfolio() -> None:
-    found = build_worklist(NOW, WorklistOptions(capacity=2), BEFORE)
-    assert changed(found.rows) == {"rose": ("up", 0.3, None), "fell": ("down", 0.9, None)}
-    assert found.gone is not None
-    assert ocids(found.gone) == ["left", "unlisted"]
-    assert set(found.gone["why"].to_pylist()) == {NOT_IN_PORTFOLIO}
+    worklist = build_worklist(NOW, WorklistOptions(capacity=2), BEFORE)
+    assert changed(worklist.rows) == {"rose": ("up", 0.3, None), "fell": ("down", 0.9, None)}
+    assert worklist.gone is not None
+    assert ocids(worklist.gone) == ["left", "unlisted"]
+    assert set(worklist.gone["why"].to_pylist()) == {NOT_IN_PORTFOLIO}
 
 
 def test_gone_tenders_of_a_whole_output_are_distinct_and_the_likeliest_to_fail_first() -> None:
     before = table(*({"ocid": name, "failure": p} for name, p in (("a", 0.1), ("b", 0.7), ("a", 0.9), ("c", 0.3))))
-    found = build_worklist(NOW, WorklistOptions(capacity=2), before)
-    assert found.gone is not None
-    assert [*zip(ocids(found.gone), found.gone["failure"].to_pylist(), strict=True)] == [
+    worklist = build_worklist(NOW, WorklistOptions(capacity=2), before)
+    assert worklist.gone is not None
+    assert [*zip(ocids(worklist.gone), worklist.gone["failure"].to_pylist(), strict=True)] == [
         ("a", 0.9),
         ("b", 0.7),
         ("c", 0.3),
@@ -264,6 +264,6 @@ def test_without_an_ocid_tenders_are_matched_by_file_and_line() -> None:
 
 
 def test_without_an_earlier_run_changes_are_null() -> None:
-    found = build_worklist(NOW, WorklistOptions(capacity=2))
-    assert set(changed(found.rows).values()) == {(None, None, None)}
-    assert (found.gone, found.summary.changes) == (None, None)
+    worklist = build_worklist(NOW, WorklistOptions(capacity=2))
+    assert set(changed(worklist.rows).values()) == {(None, None, None)}
+    assert (worklist.gone, worklist.summary.changes) == (None, None)

@@ -11,7 +11,7 @@
   if (all("main").length !== 1) faults.push("not one main");
   if (all("h1").length < 1) faults.push("no h1");
   all("input:not([type=hidden]), select, textarea").forEach((node) => {
-    const label = node.getAttribute("aria-label") || [...node.labels].map((each) => each.textContent).join(" ").trim();
+    const label = node.getAttribute("aria-label") || [...node.labels].map((label) => label.textContent).join(" ").trim();
     if (!label) faults.push(`no label: ${node.name}`);
   });
   all("a[href], button, summary, [role=img], [role=region], nav, section[aria-labelledby], fieldset > legend, img").forEach((node) => {
@@ -20,7 +20,7 @@
   const ids = all("[id]").map((node) => node.id);
   ids.filter((id, at) => ids.indexOf(id) !== at).forEach((id) => faults.push(`two of id ${id}`));
   all("[aria-labelledby], [aria-describedby], label[for], a[href^='#']").forEach((node) => {
-    const named = ["aria-labelledby", "aria-describedby", "for"].flatMap((each) => (node.getAttribute(each) || "").split(" "));
+    const named = ["aria-labelledby", "aria-describedby", "for"].flatMap((name) => (node.getAttribute(name) || "").split(" "));
     const target = (node.getAttribute("href") || "#").startsWith("#") ? (node.getAttribute("href") || "").slice(1) : "";
     [...named, target].filter(Boolean).forEach((id) => { if (!document.getElementById(id)) faults.push(`nothing has id ${id}`); });
   });
@@ -42,7 +42,7 @@
     }
     return [255, 255, 255];
   };
-  all("body *").filter((node) => seen(node) && [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim())).forEach((node) => {
+  all("body *").filter((node) => seen(node) && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())).forEach((node) => {
     const style = getComputedStyle(node);
     const [dark, pale] = [light(rgb(node.namespaceURI.endsWith("svg") ? style.fill : style.color)), light(ground(node))].sort((a, b) => a - b);
     const size = parseFloat(style.fontSize);

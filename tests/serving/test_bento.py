@@ -97,7 +97,7 @@ def test_it_installs_what_the_project_depends_on() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     lines = (ROOT / "serving" / "requirements.txt").read_text().splitlines()
     # What the public face alone needs is left out.
-    needed = [each for each in declared if not each.startswith("pandas")]
+    needed = [package for package in declared if not package.startswith("pandas")]
     assert [line for line in lines if not line.startswith("#")] == needed
 
 

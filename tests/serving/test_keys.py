@@ -74,8 +74,8 @@ def test_with_keys_no_draft_stands_in_an_address(locked: httpx.Client) -> None:
     assert not answer.history
     shown = Page(answer.text)
     assert shown.values["title"] == facts["title"]
-    assert {each["method"] for each in shown.of("form")} == {"post"}
-    assert not any("Northgate" in str(each.get("href")) for each in shown.of("a"))
+    assert {form["method"] for form in shown.of("form")} == {"post"}
+    assert not any("Northgate" in str(link.get("href")) for link in shown.of("a"))
     assert answer.headers["Referrer-Policy"] == "same-origin"
     # The form to change it comes back with what was entered, not with the answer again.
     sent = {name: value for name, value in shown.values.items() if name in (*facts, "last", "edit")}
@@ -83,7 +83,7 @@ def test_with_keys_no_draft_stands_in_an_address(locked: httpx.Client) -> None:
     again = Page(locked.post("/", data=sent, auth=auth).text)
     assert again.values["title"] == facts["title"]
     fields = again.of("input") + again.of("textarea")
-    assert any(each.get("name") == "title" and each.get("type") != "hidden" for each in fields)
+    assert any(field.get("name") == "title" and field.get("type") != "hidden" for field in fields)
     assert locked.post("/answer", data=sent, auth=auth).status_code == 200
 
 
@@ -157,7 +157,7 @@ def test_keys_come_from_a_file_too(file: Path) -> None:
     file.write_text(f"# for the dashboard\n{FIRST_KEY}\n\n {KEY} \n")
     configured = keys.configured({key_file.KEYS: "key-of-a-third-desk,,", key_file.KEYS_FILE: str(file)})
     assert configured.keys() == {
-        key_file.digest(each) for each in (FIRST_KEY.encode(), KEY.encode(), b"key-of-a-third-desk")
+        key_file.digest(key) for key in (FIRST_KEY.encode(), KEY.encode(), b"key-of-a-third-desk")
     }
 
 
@@ -320,11 +320,11 @@ def test_keys_are_added_and_revoked_while_it_runs_also_the_first(tmp_path: Path)
     store = AuditStore(SqliteTrail(tmp_path / "audit.sqlite", made=False), made=False)
     entries = [read_entry(text) for _, text, _ in store.rows()]
     # Nobody ran a command: the service says what opens, each time that the file has changed.
-    first, second = (f"desk {each} (score)" for each in (added.id, key_file.digest(new.encode())[:8]))
-    found = [(entry.subject, entry.note) for entry in entries if entry.action == "keys in force"]
+    first, second = (f"desk {name} (score)" for name in (added.id, key_file.digest(new.encode())[:8]))
+    noted = [(entry.subject, entry.note) for entry in entries if entry.action == "keys in force"]
     both = ", ".join(sorted([first, second]))
-    assert found[:3] == [(first, f"new: {first}"), (both, f"new: {second}"), (second, f"gone: {first}")]
-    assert found[3] == ("", f"gone: {second}")
+    assert noted[:3] == [(first, f"new: {first}"), (both, f"new: {second}"), (second, f"gone: {first}")]
+    assert noted[3] == ("", f"gone: {second}")
 
 
 def test_a_key_is_kept_as_a_digest_in_a_file_of_its_owner(file: Path) -> None:

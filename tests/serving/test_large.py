@@ -38,16 +38,16 @@ def test_what_is_wrong_with_it_is_said_as_of_a_small_one(http: httpx.Client) -> 
 def test_the_probabilities_come_with_it_for_the_trail_and_the_metrics(bundle: Bundle) -> None:
     raw = json.dumps(BODY_EXAMPLES["/score_many"]).encode()
     before = metering.take()
-    found, body = large.computed("score_many", raw, str(bundles.released()), bundle.sha256)
+    answer, body = large.computed("score_many", raw, str(bundles.released()), bundle.sha256)
     content, audited = answers.ANSWERS["score_many"](raw, bundle)
     scores = list(audited)
     assert body == answers.json_bytes(content)
-    assert found.scores == scores
-    assert [told and told.failure for told in found.told] == [score.failure for score in scores]
+    assert answer.scores == scores
+    assert [shadow_score and shadow_score.failure for shadow_score in answer.shadow_scores] == [score.failure for score in scores]
     metered = metering.take()
     assert sum(count for name, _, count in metered.counts if name == "tender_risk_scores") == 2
-    assert sum(len(told) for *_, told in metered.recent) == 4
-    whole = msgspec.structs.replace(found, metered=metered)
+    assert sum(len(forecasts) for *_, forecasts in metered.recent) == 4
+    whole = msgspec.structs.replace(answer, metered=metered)
     assert msgspec.json.decode(msgspec.json.encode(whole), type=large.LargeAnswer) == whole
     metering.add(metered)
     assert metering.take() == metered
@@ -55,8 +55,8 @@ def test_the_probabilities_come_with_it_for_the_trail_and_the_metrics(bundle: Bu
 
 
 def test_another_bundle_than_the_served_one_answers_nothing() -> None:
-    found, body = large.computed("score", b'{"tender": {"title": "x"}}', str(bundles.released()), "0" * 64)
-    assert found.status == 503
+    answer, body = large.computed("score", b'{"tender": {"title": "x"}}', str(bundles.released()), "0" * 64)
+    assert answer.status == 503
     assert b"have changed" in body
 
 

@@ -36,14 +36,14 @@ WORDS = {"sum", "max", "by", "rate", "increase", "histogram_quantile"}
 def samples(http: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """The value of each sample by its name and labels."""
     families = text_string_to_metric_families(http.get("/metrics").text)
-    return {(each.name, frozenset(each.labels.items())): each.value for family in families for each in family.samples}
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for family in families for sample in family.samples}
 
 
-def value(found: dict[Any, float], name: str, **labels: str) -> float:
-    return found.get((name, frozenset(labels.items())), 0.0)
+def value(values: dict[Any, float], name: str, **labels: str) -> float:
+    return values.get((name, frozenset(labels.items())), 0.0)
 
 
-def asked() -> list[str]:
+def expressions() -> list[str]:
     """Every expression of the dashboard."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
     return [target["expr"] for panel in panels for target in panel["targets"]]
@@ -62,8 +62,8 @@ def test_the_dashboard_asks_for_metrics_and_labels_that_there_are(http: httpx.Cl
         if isinstance(declared, MetricWrapperBase)
         for label in declared._labelnames
     } | {"le"}
-    assert len(asked()) >= 20
-    for expression in asked():
+    assert len(expressions()) >= 20
+    for expression in expressions():
         plain = re.sub(r'"[^"]*"|\[\w+\]', "", expression)
         words = set(re.findall(r"[a-z_]\w*", plain)) - WORDS
         metrics = {word for word in words if word.startswith("tender_risk_")}
@@ -82,7 +82,7 @@ def test_scores_are_counted_by_band_with_what_is_unknown_of_them(http: httpx.Cli
         return value(after, name, **labels) - value(before, name, **labels)
 
     assert more("tender_risk_scores_total", stage="draft", band=score["band"]) == 2
-    unknown = [each for each in score["unknown"] if not each["why"].startswith("not known at")]
+    unknown = [fact for fact in score["unknown"] if not fact["why"].startswith("not known at")]
     of = {"register": "uk", "stage": "draft"}
     assert more("tender_risk_features_total", known="no", **of) == 2 * len(unknown)
     assert more("tender_risk_features_total", known="yes", **of) > 0
@@ -102,7 +102,7 @@ def test_pages_and_endpoints_count_their_errors(http: httpx.Client) -> None:
 
 
 def test_every_error_has_one_of_few_kinds() -> None:
-    declared = [name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)]
+    declared = [name for name, defined in inspect.getmembers(errors, inspect.isclass) if issubclass(defined, Exception)]
     assert {*metering.KINDS, "TenderRiskError"} == set(declared)
 
     def counted(kind: str) -> float:

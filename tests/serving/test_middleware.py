@@ -137,9 +137,9 @@ def test_other_names_are_a_setting_and_without_a_trail_nothing_is_kept(tmp_path:
     settings = {"TENDER_RISK_AUDIT": "off", "TENDER_RISK_DATA": str(tmp_path / "data")}
     with running(TENDER_RISK_HOSTS="Tenders.example.org, 192.0.2.1", **settings) as process:
         url = address(process)
-        asked = [httpx.get(f"{url}about", headers={"Host": host}).status_code for host in HOSTS]
+        statuses = [httpx.get(f"{url}about", headers={"Host": host}).status_code for host in HOSTS]
         assert httpx.post(f"{url}score", json={"title": "x", "lots": 1}, timeout=60).status_code == 200
-    assert asked == [200, 200, 200, 421]
+    assert statuses == [200, 200, 200, 421]
     assert not (tmp_path / "data").exists()
 
 

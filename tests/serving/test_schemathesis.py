@@ -18,7 +18,7 @@ bad one is an entry of the answer."""
 
 
 def test_no_answer_is_one_that_the_document_does_not_allow(url: str, tmp_path: Path) -> None:
-    found = subprocess.run(
+    finished = subprocess.run(
         [
             str(ST), "run", f"{url.rstrip('/')}/docs.json", "--phases", "examples,fuzzing", "--max-examples", "3",
             "--seed", "1", "--exclude-checks", MEANING, "--suppress-health-check", "all", "--no-color",
@@ -26,5 +26,5 @@ def test_no_answer_is_one_that_the_document_does_not_allow(url: str, tmp_path: P
         cwd=tmp_path, env={**os.environ, "NO_PROXY": "127.0.0.1"}, capture_output=True, text=True, timeout=120,
         check=False,
     )  # fmt: skip
-    assert found.returncode == 0, found.stdout
-    assert "Tested: 21" in found.stdout
+    assert finished.returncode == 0, finished.stdout
+    assert "Tested: 21" in finished.stdout

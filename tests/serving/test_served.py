@@ -194,19 +194,19 @@ def test_jobs_keep_the_bundle_with_which_they_began(http: httpx.Client, releases
 def test_a_challenger_scores_in_the_shadow_and_no_answer_shows_it(http: httpx.Client, releases: Path) -> None:
     many = [BODY, {"tender": {"lots": -1}}, {**BODY, "explain": True}]
 
-    def asked() -> list[bytes]:
+    def answers() -> list[bytes]:
         return [http.post(path, json=body).content for path, body in (("/score", BODY), ("/score_many", many))]
 
     def shown(sample: str) -> float:
-        found = re.search(rf"^tender_risk_shadow_{re.escape(sample)} (\S+)$", http.get("/metrics").text, re.M)
-        return float(found[1]) if found else 0.0
+        match = re.search(rf"^tender_risk_shadow_{re.escape(sample)} (\S+)$", http.get("/metrics").text, re.M)
+        return float(match[1]) if match else 0.0
 
-    alone = asked()
+    alone = answers()
     challenger = releases / "challenger"
     try:
         write_pointer(challenger, NEW)
         until(lambda: shown(f'bundle{{sha256="{bundle_digest(releases / NEW)}",version="{NEW}"}}') == 1)
-        assert asked() == alone
+        assert answers() == alone
         until(lambda: shown('tenders_total{outcome="compared"}') == 3)
         # NEW says more of each: see `releases`.
         of = '{higher="challenger",stage="draft"}'
@@ -218,7 +218,7 @@ def test_a_challenger_scores_in_the_shadow_and_no_answer_shows_it(http: httpx.Cl
         write_pointer(challenger, BROKEN)
         until(lambda: shown("refused") == 1)
         assert "no shadow scoring" in ready(http)["warnings"][0]
-        assert asked() == alone
+        assert answers() == alone
         assert shown('tenders_total{outcome="dropped"}') == 3 and shown('tenders_total{outcome="failed"}') == 0
     finally:
         challenger.unlink()
@@ -244,7 +244,7 @@ def test_nothing_is_read_again_while_the_pointer_stays(watched: BundleWatch) -> 
 
 
 def test_the_old_bundle_does_not_stay_in_memory(watched: BundleWatch, home: Path) -> None:
-    old = [weakref.ref(each) for each in (served.served(), *served.served_bundle().registers["any"].boosters.values())]
+    old = [weakref.ref(part) for part in (served.served(), *served.served_bundle().registers["any"].boosters.values())]
     write_pointer(home / "current", NEW)
     watched.look()
     gc.collect()

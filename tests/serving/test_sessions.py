@@ -78,10 +78,10 @@ def signed_in(browser: TestClient, key: str) -> str:
 
 
 def test_a_person_without_a_session_is_asked_for_a_key_and_a_program_is_refused(browser: TestClient) -> None:
-    asked = browser.get("/page")
-    assert asked.status_code == 401
-    assert 'type="password"' in asked.text
-    assert "Basic" not in asked.headers["WWW-Authenticate"]
+    answer = browser.get("/page")
+    assert answer.status_code == 401
+    assert 'type="password"' in answer.text
+    assert "Basic" not in answer.headers["WWW-Authenticate"]
     assert browser.get("/style.css").status_code == 200
     program = browser.get("/page", headers={"Accept": "*/*"})
     assert program.json()["error"] == "no valid key"

@@ -105,9 +105,9 @@ def test_one_that_does_not_verify_is_refused_until_another_is_named(tmp_path: Pa
 
 
 def test_it_scores_what_a_request_holds(bundle: Bundle) -> None:
-    told = scoring.score(bundle, to_process(MANCHESTER), "draft")
+    result = scoring.score(bundle, to_process(MANCHESTER), "draft")
     entry = {"tender": MANCHESTER, "stage": "draft"}
-    expected = ShadowScore("draft", told.failure, told.band)
+    expected = ShadowScore("draft", result.failure, result.band)
     assert scored(ShadowRequest("score", json.dumps(entry).encode()), bundle) == [expected]
     many = ShadowRequest("score_many", json.dumps({"tenders": [{"lots": -1}, MANCHESTER], "stage": "draft"}).encode())
     assert scored(many, bundle) == [None, expected]

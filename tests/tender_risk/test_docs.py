@@ -18,10 +18,10 @@ PAGES = ["docs/python.md"]
 def test_the_examples_of_a_page_run(page, monkeypatch):
     monkeypatch.chdir(ROOT)
     text = (ROOT / page).read_text(encoding="utf-8")
-    found = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
-    assert len(found.examples) > 10
+    examples = doctest.DocTestParser().get_doctest(text, {}, page, page, 0)
+    assert len(examples.examples) > 10
     for target in re.findall(r"\]\(([^)#]+)", text):
         assert (ROOT / page).parent.joinpath(target).exists(), target
     failures: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(found, out=failures.append)
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(examples, out=failures.append)
     assert not failures, "".join(failures)

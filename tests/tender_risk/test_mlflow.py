@@ -82,7 +82,7 @@ def test_nothing_of_it_is_pickled_and_its_requirements_are_named(tmp_path):
 def test_mlflow_evaluates_it(logged):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"value": rng.uniform(1e5, 1e8, 60), "title": "Care", "failed": rng.random(60) < 0.3})
-    found = mlflow.models.evaluate(
+    evaluation = mlflow.models.evaluate(
         model=CHAMPION,
         data=frame.astype({"failed": float}),
         targets="failed",
@@ -91,13 +91,13 @@ def test_mlflow_evaluates_it(logged):
         evaluator_config={"log_explainer": False, "log_model_explainability": False},
     )
     brier = float(((logged.predict(frame.drop(columns="failed")).failure - frame.failed) ** 2).mean())
-    assert found.metrics["mean_squared_error"] == pytest.approx(brier)
+    assert evaluation.metrics["mean_squared_error"] == pytest.approx(brier)
 
 
 def test_it_is_found_among_the_logged_models(champion):
     experiment = mlflow.get_experiment_by_name(tracking.EXPERIMENT).experiment_id
-    found = mlflow.search_logged_models(experiment_ids=[experiment], output_format="list")
-    mine = [model for model in found if model.source_run_id == champion]
+    models = mlflow.search_logged_models(experiment_ids=[experiment], output_format="list")
+    mine = [model for model in models if model.source_run_id == champion]
     assert mine and {model.name for model in mine} == {"tender-risk"}
 
 

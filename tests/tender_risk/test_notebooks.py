@@ -26,8 +26,8 @@ EXPECTED: dict[str, Callable[[SimpleNamespace], bool]] = {
 
 
 def cells(book: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(book.read_text(encoding="utf-8"))["cells"]
-    return found
+    listed: list[dict[str, Any]] = json.loads(book.read_text(encoding="utf-8"))["cells"]
+    return listed
 
 
 @pytest.mark.parametrize("book", NOTEBOOKS, ids=lambda book: book.stem)

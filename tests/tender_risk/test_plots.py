@@ -42,7 +42,7 @@ def test_gain_finds_all_failures_first_where_the_order_is_perfect():
 
 def test_effects_are_those_of_the_bundle(bundle):
     table = tender_risk.load().effects()
-    pooled = {(e.feature, o): each.pooled.odds_ratio for e in bundle.manifest.effects for o, each in e.outcomes.items()}
+    pooled = {(e.feature, o): of_outcome.pooled.odds_ratio for e in bundle.manifest.effects for o, of_outcome in e.outcomes.items()}
     assert dict(zip(zip(table.feature, table.outcome, strict=True), table.odds_ratio, strict=True)) == pooled
     axes = plots.effects(table, most=5)
     drawn = axes.lines[0].get_xdata()

@@ -22,7 +22,7 @@ def party(name: str = FIRM, *roles: str, mail: str | None = None, **more: Any) -
     return {"id": name, "name": name, "roles": list(roles), **contact, **more}
 
 
-def found(*parties: dict[str, Any], **tender: Any) -> list[tuple[str, str]]:
+def advisers_of(*parties: dict[str, Any], **tender: Any) -> list[tuple[str, str]]:
     document = {
         "ocid": "x",
         "buyer": {"id": "b", "name": BUYER["name"]},
@@ -30,7 +30,7 @@ def found(*parties: dict[str, Any], **tender: Any) -> list[tuple[str, str]]:
         "tender": tender,
     }
     (process,) = to_processes(document)
-    return [(each.name, each.path) for each in find_advisers(process.compiled())]
+    return [(adviser.name, adviser.path) for adviser in find_advisers(process.compiled())]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def found(*parties: dict[str, Any], **tender: Any) -> list[tuple[str, str]]:
     ],
 )  # fmt: skip
 def test_where_an_adviser_shows(one: dict[str, Any], tender: dict[str, Any], path: str) -> None:
-    assert found(one, **tender) == [(one["name"], path)]
+    assert advisers_of(one, **tender) == [(one["name"], path)]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_where_an_adviser_shows(one: dict[str, Any], tender: dict[str, Any], pat
     ],
 )
 def test_where_it_is_in_doubt_there_is_none(one: dict[str, Any], tender: dict[str, Any]) -> None:
-    assert found(one, **tender) == []
+    assert advisers_of(one, **tender) == []
 
 
 def test_a_unit_that_runs_the_procedure_is_one_without_being_a_party() -> None:
@@ -88,7 +88,7 @@ def test_a_unit_that_runs_the_procedure_is_one_without_being_a_party() -> None:
 def test_one_adviser_is_named_once_at_its_first_place() -> None:
     spt = party("NHS Strategic Projects Team", "procuringEntity", roleDetails="Advises the Council")
     csu = party("GEM CSU", "processContactPoint", mail="x@gemcsu.nhs.uk")
-    assert found(spt, csu) == [("NHS Strategic Projects Team", "/parties/1/roleDetails")]
+    assert advisers_of(spt, csu) == [("NHS Strategic Projects Team", "/parties/1/roleDetails")]
 
 
 def test_it_says_where_and_why() -> None:

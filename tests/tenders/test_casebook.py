@@ -41,8 +41,8 @@ def test_no_release_tells_how_the_case_ended() -> None:
     for case in CASES:
         written = json.dumps(case.release())
         assert "status" not in written
-        for told in (case.account, case.outcome):
-            assert not told or told not in written
+        for text in (case.account, case.outcome):
+            assert not text or text not in written
         assert case.release().get("contracts", [{}])[0].keys() <= {"id", "awardID", "period"}
 
 

@@ -22,14 +22,14 @@ from tests.features import made
 releases = st.sampled_from(STAGES).flatmap(made.known_at)
 
 
-def plain(found: Any) -> Any:
+def plain(column: Any) -> Any:
     """A column as something that can be compared."""
-    return found.rows() if isinstance(found, Categorical) else [None if x != x else x for x in found.tolist()]
+    return column.rows() if isinstance(column, Categorical) else [None if x != x else x for x in column.tolist()]
 
 
 def columns(table: TenderTable) -> dict[str, Any]:
     """All columns of a table."""
-    return {name: plain(table.number(name) if each.is_number else table.text(name)) for name, each in COLUMNS.items()}
+    return {name: plain(table.number(name) if column.is_number else table.text(name)) for name, column in COLUMNS.items()}
 
 
 def test_names_are_given_once_and_labels_are_those_of_the_form() -> None:
@@ -55,7 +55,7 @@ def test_what_came_later_is_not_read(stage: Stage, data: Any) -> None:
 def test_many_are_read_as_each_is_alone(documents: list[Any], stage: Stage, size: int) -> None:
     tenders = [to_process(document).compiled() for document in documents]
     alone = [columns(one_row(tender, stage)) for tender in tenders]
-    expected = {name: [value for each in alone for value in each[name]] for name in COLUMNS}
+    expected = {name: [value for single in alone for value in single[name]] for name in COLUMNS}
     builder = TableBuilder(COLUMNS, stage)
     for at in range(0, len(tenders), size):
         builder.add(TenderChunk(tenders[at : at + size]))
@@ -64,13 +64,13 @@ def test_many_are_read_as_each_is_alone(documents: list[Any], stage: Stage, size
 
 
 def test_a_tender_that_says_nothing_is_unknown_in_every_column() -> None:
-    for name, found in columns(one_row(Tender())).items():
-        assert found in ([], [None], [()]) or (name == "lots" and found == [0.0]), name
+    for name, column in columns(one_row(Tender())).items():
+        assert column in ([], [None], [()]) or (name == "lots" and column == [0.0]), name
 
 
 def test_no_tenders_make_an_empty_table() -> None:
     table = TableBuilder(COLUMNS, "awarded").table()
-    assert len(table) == 0 and all(found == [] for found in columns(table).values())
+    assert len(table) == 0 and all(column == [] for column in columns(table).values())
 
 
 def test_a_column_that_was_not_read_is_named() -> None:

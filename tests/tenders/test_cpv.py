@@ -26,7 +26,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "codelists" / "cpv.csv"
     ],
 )
 def test_a_search_by_everyday_words_shows_the_code_among_the_first(words: str, code: str) -> None:
-    assert code in [found for found, _ in cpv.search(words)]
+    assert code in [proposed for proposed, _ in cpv.search(words)]
 
 
 def test_words_that_no_name_has_find_nothing() -> None:

@@ -81,8 +81,8 @@ def test_days_of_many_texts_are_those_of_each() -> None:
     texts = ["2014-11-20T23:30:00Z", "2014-11", None, "2014-11-20"]
     assert dates.first_days(texts) == [text and dates.earliest(text) for text in texts]
     named = [dates.day(text) for text in texts]
-    assert [each and each.toordinal() for each in named] == [
-        None if math.isnan(each) else each for each in dates.ordinals(texts)
+    assert [day and day.toordinal() for day in named] == [
+        None if math.isnan(ordinal) else ordinal for ordinal in dates.ordinals(texts)
     ]
 
 
@@ -102,5 +102,5 @@ def test_many_are_dates_if_each_is(texts: list[str | None]) -> None:
         with pytest.raises(ValueError, match=r"."):
             dates.ordinals(texts)
     else:
-        found = [None if math.isnan(each) else each for each in dates.ordinals(texts)]
-        assert found == [named.toordinal() if (named := dates.day(text)) else None for text in texts]
+        ordinals = [None if math.isnan(ordinal) else ordinal for ordinal in dates.ordinals(texts)]
+        assert ordinals == [named.toordinal() if (named := dates.day(text)) else None for text in texts]

@@ -250,8 +250,8 @@ def test_many_are_settled_as_each_alone(some: list[Json]) -> None:
     alone = [settle(raw(release)) for release in sound]
     tenders = [raw(release) for release in sound]
     notes = settle_many(tenders, find_doubts(TenderChunk(tenders)))
-    assert tenders == [each.tender for each in alone]
-    assert notes == {row: each.notes for row, each in enumerate(alone) if each.notes}
+    assert tenders == [settled.tender for settled in alone]
+    assert notes == {row: settled.notes for row, settled in enumerate(alone) if settled.notes}
 
 
 @settings(max_examples=300)
@@ -263,9 +263,9 @@ def test_what_is_plain_of_many_holds_no_default(some: list[Json]) -> None:
 
 @given(st.lists(releases(), min_size=1, max_size=4))
 def test_what_was_read_of_tenders_is_read_again_where_they_are_settled(some: list[Json]) -> None:
-    found = decode_releases(list(map(samples.data, some)))
-    settle_releases(found)
-    fresh = TenderChunk(found.chunk.tenders)
+    decoded = decode_releases(list(map(samples.data, some)))
+    settle_releases(decoded)
+    fresh = TenderChunk(decoded.chunk.tenders)
     for path in (
         *COUNTS,
         "/tender/datePublished",
@@ -273,4 +273,4 @@ def test_what_was_read_of_tenders_is_read_again_where_they_are_settled(some: lis
         "/tender/tenderPeriod/endDate",
         "/awards/*/date",
     ):
-        assert list(found.chunk.column(path)) == list(fresh.column(path))
+        assert list(decoded.chunk.column(path)) == list(fresh.column(path))

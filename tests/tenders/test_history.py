@@ -25,8 +25,8 @@ def source(problems: list[Problem]) -> Register:
 
 def test_problems_are_counted_and_the_first_is_named(caplog: pytest.LogCaptureFixture) -> None:
     assert source(PROBLEMS).cases(Path("somewhere/calls.toml")) == []
-    [said] = caplog.messages
-    assert said.startswith("calls.toml: problems: 2. The first is at row 8, /category: 'Consultoria'")
+    [message] = caplog.messages
+    assert message.startswith("calls.toml: problems: 2. The first is at row 8, /category: 'Consultoria'")
 
 
 def test_where_there_are_none_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:

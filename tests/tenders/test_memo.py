@@ -8,15 +8,15 @@ from tenders.memo import Memo
 
 
 def test_each_is_found_once() -> None:
-    asked: list[str] = []
+    calls: list[str] = []
 
     def length(text: str) -> int:
-        asked.append(text)
+        calls.append(text)
         return len(text)
 
     lengths = Memo(length)
     assert lengths.map(["ab", "c", "ab"]) == [2, 1, 2] and lengths["c"] == 1
-    assert asked == ["ab", "c"]
+    assert calls == ["ab", "c"]
 
 
 def test_it_never_holds_more_than_its_most() -> None:

@@ -30,14 +30,14 @@ def shared(name: str) -> TenderOutcome:
     file = CASES / f"{name}.json"
     if not file.exists():
         pytest.skip(f"{file.name} is not here")
-    (found,) = tender_outcomes(read_file(file))
-    return found
+    (ending,) = tender_outcomes(read_file(file))
+    return ending
 
 
 def described(*releases: Json) -> TenderOutcome:
     """The outcome of the process of these releases, as the command prints it."""
-    (found,) = tender_outcomes([samples.process(*releases)])
-    return found
+    (ending,) = tender_outcomes([samples.process(*releases)])
+    return ending
 
 
 def old(**tender: Any) -> Json:
@@ -57,9 +57,9 @@ def let(**sections: Any) -> Json:
 
 @pytest.mark.parametrize("case", ["terminated_is_not_early", "end_said_before_start"])
 def test_a_shared_contract_that_is_only_said_to_be_over_has_no_early_end(case: str) -> None:
-    found = shared(case)
-    assert (found.no_award, found.early_end, found.kind) == (False, None, "awarded")
-    assert any("/contracts/0/status" in warning for warning in found.warnings)
+    ending = shared(case)
+    assert (ending.no_award, ending.early_end, ending.kind) == (False, None, "awarded")
+    assert any("/contracts/0/status" in warning for warning in ending.warnings)
 
 
 OVER: list[Json] = [
@@ -74,29 +74,29 @@ OVER: list[Json] = [
 @pytest.mark.parametrize("fields", OVER)
 @pytest.mark.parametrize("written", ["2024-07-15", "2025-01-05", "2027-09-15", "2030-01-01"])
 def test_that_a_contract_is_over_does_not_say_that_it_ended_early(fields: Json, written: str) -> None:
-    found = described(let(ended=fields, date=written))
-    assert found.early_end is None
-    assert found.warnings
+    ending = described(let(ended=fields, date=written))
+    assert ending.early_end is None
+    assert ending.warnings
 
 
 @given(st.dates(date(2020, 1, 1), date(2032, 12, 31)), st.dates(date(2024, 7, 2), date(2031, 1, 1)))
 def test_a_day_of_the_end_counts_only_between_the_beginning_and_the_release_that_states_it(
-    day: date, told: date
+    day: date, written: date
 ) -> None:
-    found = described(let(ended={"status": "terminated", "dateTerminated": day.isoformat()}, date=told.isoformat()))
-    if date(2024, 7, 1) <= day <= told + timedelta(1):
-        assert found.early_end is (day < date(2027, 8, 30))
+    ending = described(let(ended={"status": "terminated", "dateTerminated": day.isoformat()}, date=written.isoformat()))
+    if date(2024, 7, 1) <= day <= written + timedelta(1):
+        assert ending.early_end is (day < date(2027, 8, 30))
     else:
-        assert found.early_end is None and found.warnings
+        assert ending.early_end is None and ending.warnings
 
 
 @pytest.mark.parametrize("day", ["1900-01-01", "1970-01-01", "1970-01-01T00:00:00Z", "2070-12-31", "2099-12-31"])
 @pytest.mark.parametrize("field", ["dateTerminated", "endDate"])
 def test_a_default_is_no_day_of_an_end(day: str, field: str) -> None:
     where = {"implementation": {"endDate": day}} if field == "endDate" else {field: day}
-    found = described(let(ended={"status": "terminated", **where}))
-    assert found.early_end is None
-    assert any("default" in warning for warning in found.warnings)
+    ending = described(let(ended={"status": "terminated", **where}))
+    assert ending.early_end is None
+    assert any("default" in warning for warning in ending.warnings)
 
 
 @pytest.mark.parametrize("planned", ["1970-01-01", "2099-12-31", "2024-01-01"])
@@ -127,25 +127,25 @@ def test_a_planned_end_that_is_a_default_or_before_the_start_plans_nothing(plann
     ],
 )
 def test_a_ground_says_it_without_any_day(fields: Json, early: bool) -> None:
-    found = described(let(ended={"status": "terminated", **fields}))
-    assert found.early_end is early
-    assert found.reason
-    assert found.kind == ("terminated" if early else "awarded")
+    ending = described(let(ended={"status": "terminated", **fields}))
+    assert ending.early_end is early
+    assert ending.reason
+    assert ending.kind == ("terminated" if early else "awarded")
 
 
 def test_completion_is_not_believed_before_the_start() -> None:
     done = [{"id": "contractCompleted"}]
-    found = described(
+    ending = described(
         let(ended={"status": "terminated", "terminationRationaleClassifications": done}, date="2024-08-01")
     )
-    assert found.early_end is None
+    assert ending.early_end is None
 
 
 def test_the_shared_uk11_ended_in_implementation_is_an_early_end() -> None:
-    found = shared("uk11_ended_in_implementation")
-    assert (found.early_end, found.kind) == (True, "terminated")
-    assert found.path == "/releases/1/contracts/0/implementation/endDate"
-    assert found.reason and "2026-01-15" in found.reason and "breach" in found.reason
+    ending = shared("uk11_ended_in_implementation")
+    assert (ending.early_end, ending.kind) == (True, "terminated")
+    assert ending.path == "/releases/1/contracts/0/implementation/endDate"
+    assert ending.reason and "2026-01-15" in ending.reason and "breach" in ending.reason
 
 
 @given(st.dates(date(2024, 7, 2), date(2029, 12, 31)), st.booleans(), st.booleans())
@@ -153,16 +153,16 @@ def test_the_day_may_stand_in_the_contract_or_its_implementation(day: date, insi
     fields: Json = {"implementation": {"endDate": day.isoformat()}} if inside else {"dateTerminated": day.isoformat()}
     if notice:
         fields["documents"] = [{"id": "u", "noticeType": "UK11", "datePublished": "2029-12-31"}]
-    found = described(let(ended=fields))
-    assert found.early_end is (day < date(2027, 8, 30))
-    assert found.path and found.path.endswith("endDate" if inside else "dateTerminated")
+    ending = described(let(ended=fields))
+    assert ending.early_end is (day < date(2027, 8, 30))
+    assert ending.path and ending.path.endswith("endDate" if inside else "dateTerminated")
 
 
 @pytest.mark.parametrize("odd", [None, 7, "soon", {"endDate": 5}, [], {"endDate": "2026-99-99"}, {"metrics": "none"}])
 def test_odd_values_of_an_implementation_cost_no_label(odd: Any) -> None:
     implementation = odd if isinstance(odd, dict) else {"endDate": odd}
-    found = described(let(ended={"implementation": implementation}))
-    assert (found.no_award, found.early_end, found.performance) == (False, None, None)
+    ending = described(let(ended={"implementation": implementation}))
+    assert (ending.no_award, ending.early_end, ending.performance) == (False, None, None)
 
 
 # --- an award that names one bidder
@@ -173,9 +173,9 @@ def failed(**fields: Any) -> Json:
 
 
 def test_the_shared_bidder_that_was_disqualified_while_the_lot_is_open_ends_nothing() -> None:
-    found = shared("disqualified_bidder_while_open")
-    assert (found.no_award, found.kind) == (None, None)
-    assert any("/awards/0/status" in warning for warning in found.warnings)
+    ending = shared("disqualified_bidder_while_open")
+    assert (ending.no_award, ending.kind) == (None, None)
+    assert any("/awards/0/status" in warning for warning in ending.warnings)
 
 
 @given(
@@ -190,21 +190,21 @@ def test_an_award_that_names_a_bidder_ends_the_lot_only_if_that_has_ended(
     bidder: Json, status: str | None, word: str, final: bool
 ) -> None:
     stated = {"finalStatus": word, "status": None} if final else {"status": word}
-    found = described(
+    ending = described(
         {**PLAIN, "tender": {**PLAIN["tender"], "status": status}, "awards": [failed(**bidder, **stated)]}
     )
     ended = status in ("complete", "cancelled", "unsuccessful")
     nobody = not bidder and word == "unsuccessful"
-    assert found.no_award is (True if ended or nobody else None)
+    assert ending.no_award is (True if ended or nobody else None)
 
 
 # --- awards that are not yet any
 
 
 def test_the_shared_pending_award_is_not_yet_one() -> None:
-    found = shared("pending_award_is_no_award_yet")
-    assert (found.no_award, found.kind) == (None, None)
-    assert found.warnings == ("/releases/0/awards/0/status: the award is pending",)
+    ending = shared("pending_award_is_no_award_yet")
+    assert (ending.no_award, ending.kind) == (None, None)
+    assert ending.warnings == ("/releases/0/awards/0/status: the award is pending",)
 
 
 @pytest.mark.parametrize("until", ["2024-06-20", "2024-06-12T23:59:59Z"])
@@ -237,10 +237,10 @@ def test_a_pending_award_that_is_called_off_later_is_none() -> None:
 )
 def test_an_award_before_bids_were_due_is_a_stray(changes: Json, no_award: bool | None) -> None:
     tender = {**PLAIN["tender"], **changes.pop("tender", {})}
-    found = described(
+    ending = described(
         {**PLAIN, "date": "2024-04-01", "awards": [award(date="2024-03-20")], "tender": tender, **changes}
     )
-    assert found.no_award is no_award
+    assert ending.no_award is no_award
 
 
 # --- prose
@@ -250,8 +250,8 @@ ABANDONED = "The relevant authority has decided to abandon this provider selecti
 
 
 def test_the_shared_psr_notice_was_abandoned_in_its_description() -> None:
-    found = shared("psr_abandoned_in_description")
-    assert (found.no_award, found.kind, found.path) == (True, "discontinued", "/tender/description")
+    ending = shared("psr_abandoned_in_description")
+    assert (ending.no_award, ending.kind, ending.path) == (True, "discontinued", "/tender/description")
 
 
 @given(
@@ -292,9 +292,9 @@ def test_abandonment_may_stand_in_any_prose(place: str, before: str, words: str,
         for step in steps[:-1]:
             target = target[int(step) if step.isdigit() else step]
         target[steps[-1]] = before + words
-    found = described(PLAIN, release) if later else described(release)
-    assert (found.no_award, found.kind) == (True, "discontinued")
-    assert found.path and found.path.endswith(place)
+    ending = described(PLAIN, release) if later else described(release)
+    assert (ending.no_award, ending.kind) == (True, "discontinued")
+    assert ending.path and ending.path.endswith(place)
 
 
 @pytest.mark.parametrize(
@@ -325,9 +325,9 @@ def test_a_title_may_be_marked(title: str, ended: bool) -> None:
 
 
 def test_the_shared_final_status_is_no_award() -> None:
-    found = shared("final_status_1_2")
-    assert (found.no_award, found.kind, found.known_on) == (True, "cancelled", "2026-05-01")
-    assert found.path == "/tender/finalStatus"
+    ending = shared("final_status_1_2")
+    assert (ending.no_award, ending.kind, ending.known_on) == (True, "cancelled", "2026-05-01")
+    assert ending.path == "/tender/finalStatus"
 
 
 @pytest.mark.parametrize(
@@ -349,8 +349,8 @@ def test_the_shared_final_status_is_no_award() -> None:
 )
 def test_final_statuses_are_read_wherever_they_stand(sections: Json, no_award: bool | None, early: bool | None) -> None:
     tender = {**PLAIN["tender"], **sections.pop("tender", {})}
-    found = described({**PLAIN, "date": "2030-01-01", "tag": ["compiled"], "tender": tender, **sections})
-    assert (found.no_award, found.early_end) == (no_award, early)
+    ending = described({**PLAIN, "date": "2030-01-01", "tag": ["compiled"], "tender": tender, **sections})
+    assert (ending.no_award, ending.early_end) == (no_award, early)
 
 
 def test_a_lot_may_have_a_final_status() -> None:
@@ -363,8 +363,8 @@ def test_a_lot_may_have_a_final_status() -> None:
 
 
 def test_the_shared_tender_that_was_already_cancelled_has_no_award() -> None:
-    found = shared("already_cancelled")
-    assert (found.no_award, found.kind, found.known_on) == (True, "cancelled", "2026-04-10T10:00:00Z")
+    ending = shared("already_cancelled")
+    assert (ending.no_award, ending.kind, ending.known_on) == (True, "cancelled", "2026-04-10T10:00:00Z")
 
 
 CALLED_OFF: list[Json] = [
@@ -381,30 +381,30 @@ def test_the_newest_release_wins(off: Json, hours: int, award_last: bool) -> Non
     when_off, when_let = (first, second) if award_last else (second, first)
     cancelled = {**update(when_off, "tenderCancellation", 500, tender=off["tender"]), "tag": off["tag"]}
     awarded = update(when_let, "award", 600, awards=[award(date=when_let[:10])])
-    found = described(PLAIN, cancelled, awarded)
-    assert found.no_award is (False if award_last else None)
+    ending = described(PLAIN, cancelled, awarded)
+    assert ending.no_award is (False if award_last else None)
     if award_last and hours < 24:
-        assert any("the same day: a correction" in warning for warning in found.warnings)
+        assert any("the same day: a correction" in warning for warning in ending.warnings)
     if not award_last:
-        assert any("after the award" in warning for warning in found.warnings)
+        assert any("after the award" in warning for warning in ending.warnings)
 
 
 def test_a_cancellation_that_names_other_lots_leaves_the_award() -> None:
     awarded = update("2024-06-10T09:00:00Z", "award", 600, awards=[award(lots=["north"])])
     lots = [{"id": "south", "status": "cancelled"}]
     off = update("2024-07-10T09:00:00Z", "tenderCancellation", 700, tender={"lots": lots})
-    found = described(NOTICE, awarded, off)
-    assert [lot.no_award for lot in found.lots] == [False, True]
-    assert (found.no_award, found.kind) == (False, "part")
+    ending = described(NOTICE, awarded, off)
+    assert [lot.no_award for lot in ending.lots] == [False, True]
+    assert (ending.no_award, ending.kind) == (False, "part")
 
 
 @pytest.mark.parametrize("tag", ["planning", "planningUpdate"])
 def test_a_cancellation_without_a_call_before_it_withdraws_a_plan(tag: str) -> None:
     plan: Json = {**PLAIN, "tag": [tag], "tender": {"id": "t1", "title": "Care", "status": "planned"}}
     off = update("2024-05-02T09:00:00Z", "tenderCancellation", 300, tender={"status": "cancelled"})
-    found = described(plan, off)
-    assert (found.no_award, found.kind) == (None, None)
-    assert any("withdraws a plan" in warning for warning in found.warnings)
+    ending = described(plan, off)
+    assert (ending.no_award, ending.kind) == (None, None)
+    assert any("withdraws a plan" in warning for warning in ending.warnings)
     assert described(plan, {**PLAIN, "date": "2024-04-01", "id": "250"}, off).no_award is True
 
 
@@ -438,25 +438,25 @@ def test_a_lot_cancelled_under_an_award_is_an_artefact_before_the_procurement_ac
     }
     if prefix == "ocds-213czf-":
         release = {**release, "buyer": {"id": "1", "name": "Council"}, "parties": []}
-    found = described(release)
+    ending = described(release)
     artefact = known is not ACT and words != "No bids were received" and prefix != "ocds-213czf-"
-    assert [lot.no_award for lot in found.lots] == [False, None if artefact else True]
-    assert (found.no_award, found.kind) == (False, "awarded" if artefact else "part")
-    assert bool(found.warnings) is artefact
+    assert [lot.no_award for lot in ending.lots] == [False, None if artefact else True]
+    assert (ending.no_award, ending.kind) == (False, "awarded" if artefact else "part")
+    assert bool(ending.warnings) is artefact
 
 
 @given(st.lists(st.sampled_from(["awarded", "failed", "open"]), min_size=1, max_size=5))
 def test_part_is_some_lots_awarded_and_some_not(ends: list[str]) -> None:
     lots = [{"id": str(i), "status": "unsuccessful" if end == "failed" else "active"} for i, end in enumerate(ends)]
     awards = [award(f"a{i}", [str(i)]) for i, end in enumerate(ends) if end == "awarded"]
-    found = described({**NOTICE, "date": "2025-12-01", "tender": {**NOTICE["tender"], "lots": lots}, "awards": awards})
-    assert [lot.no_award for lot in found.lots] == [
+    ending = described({**NOTICE, "date": "2025-12-01", "tender": {**NOTICE["tender"], "lots": lots}, "awards": awards})
+    assert [lot.no_award for lot in ending.lots] == [
         {"awarded": False, "failed": True, "open": None}[end] for end in ends
     ]
     if "awarded" in ends:
-        assert (found.no_award, found.kind) == (False, "part" if "failed" in ends else "awarded")
+        assert (ending.no_award, ending.kind) == (False, "part" if "failed" in ends else "awarded")
     else:
-        assert found.no_award is (None if "open" in ends else True)
+        assert ending.no_award is (None if "open" in ends else True)
 
 
 # --- the notices of the Procurement Act
@@ -473,9 +473,9 @@ def with_notice(number: int) -> TenderOutcome:
 @pytest.mark.parametrize("number", range(1, 18))
 def test_every_notice_of_the_procurement_act_says_what_it_says(number: int) -> None:
     says = {"contract": False, "contract end": False, "procurement end": True}
-    found = with_notice(number)
-    assert found.no_award is says.get(UK_NOTICES[f"UK{number}"])
-    assert (found.early_end, found.performance) == (None, None)
+    ending = with_notice(number)
+    assert ending.no_award is says.get(UK_NOTICES[f"UK{number}"])
+    assert (ending.early_end, ending.performance) == (None, None)
 
 
 def test_a_dynamic_market_neither_fails_nor_is_awarded() -> None:
@@ -485,9 +485,9 @@ def test_a_dynamic_market_neither_fails_nor_is_awarded() -> None:
         {"id": "c", "noticeType": "UK16"},
     ]
     release: Json = {"ocid": "ocds-h6vhtk-1", "id": "1", "date": "2026-05-01", "tag": ["tenderUpdate"]}
-    found = described({**release, "tender": {"id": "t", "status": "cancelled", "documents": documents}})
-    assert (found.no_award, found.kind) == (None, None)
-    assert any("market" in warning for warning in found.warnings)
+    ending = described({**release, "tender": {"id": "t", "status": "cancelled", "documents": documents}})
+    assert (ending.no_award, ending.kind) == (None, None)
+    assert any("market" in warning for warning in ending.warnings)
 
 
 @given(st.integers(1, 17), st.sampled_from(["UK{}", "uk{}", "UK {}", "UK{}: notice", " UK0{}"]))
@@ -527,18 +527,18 @@ def performed(**implementation: Any) -> TenderOutcome:
     st.sampled_from(["id", "description"]),
 )
 def test_the_worst_rating_is_the_performance_whatever_the_order(ratings: list[list[Any]], by: str) -> None:
-    found = performed(metrics=[metric(i, *each, by=by) for i, each in enumerate(ratings)])
-    worst = max((rating for each in ratings for rating in each), key=RATINGS.index)
-    assert found.performance == worst
-    assert found.path and "/contracts/0/implementation/metrics/" in found.path
-    assert (found.no_award, found.early_end) == (False, None)
+    ending = performed(metrics=[metric(i, *rated, by=by) for i, rated in enumerate(ratings)])
+    worst = max((rating for rated in ratings for rating in rated), key=RATINGS.index)
+    assert ending.performance == worst
+    assert ending.path and "/contracts/0/implementation/metrics/" in ending.path
+    assert (ending.no_award, ending.early_end) == (False, None)
 
 
 def test_a_rating_that_is_no_rating_of_the_scale_gives_a_warning() -> None:
     other = {"id": "1", "observations": [{"id": "1", "measureClassification": {"id": "other"}}]}
-    found = performed(metrics=[other])
-    assert found.performance is None
-    assert any("rating" in warning for warning in found.warnings)
+    ending = performed(metrics=[other])
+    assert ending.performance is None
+    assert any("rating" in warning for warning in ending.warnings)
     assert performed(metrics=[other, metric(2, "good")]).performance == "good"
 
 
@@ -560,8 +560,8 @@ def test_a_correction_replaces_a_rating_and_a_later_rating_does_not() -> None:
     signed = update("2024-07-01T09:00:00Z", "contract", 300, awards=[award()], contracts=[contract()])
     bad = uk9("2026-02-01T09:00:00Z", 400, [metric(1, "inadequate")])
     later = {"id": "1", "observations": [{"id": "1-9", "measureClassification": {"id": "met"}}]}
-    found = described(PLAIN, signed, bad, uk9("2027-02-01T09:00:00Z", 500, [later]))
-    assert (found.performance, found.known_on) == ("inadequate", "2026-02-01T09:00:00Z")
+    ending = described(PLAIN, signed, bad, uk9("2027-02-01T09:00:00Z", 500, [later]))
+    assert (ending.performance, ending.known_on) == ("inadequate", "2026-02-01T09:00:00Z")
     corrected = described(PLAIN, signed, bad, uk9("2026-02-02T09:00:00Z", 500, [metric(1, "good")]))
     assert (corrected.performance, corrected.known_on) == ("good", "2026-02-02T09:00:00Z")
 
@@ -569,11 +569,11 @@ def test_a_correction_replaces_a_rating_and_a_later_rating_does_not() -> None:
 def test_performance_is_not_failure_and_does_not_delay_the_other_labels() -> None:
     signed = update("2024-07-01T09:00:00Z", "contract", 300, awards=[award()], contracts=[contract()])
     rated = {"id": "c1", "implementation": {"metrics": [metric(1, "inadequate")]}}
-    found = outcome(
+    ending = outcome(
         samples.process(PLAIN, signed, update("2026-02-01T09:00:00Z", "implementation", 400, contracts=[rated]))
     )
-    assert (found.failure, found.known_on) == (None, "2024-07-01T09:00:00Z")
-    assert found.performed and found.performed.on == "2026-02-01T09:00:00Z"
+    assert (ending.failure, ending.known_on) == (None, "2024-07-01T09:00:00Z")
+    assert ending.performed and ending.performed.on == "2026-02-01T09:00:00Z"
 
 
 # --- Contracts Finder
@@ -581,19 +581,19 @@ def test_performance_is_not_failure_and_does_not_delay_the_other_labels() -> Non
 
 @pytest.mark.parametrize(("prefix", "no_award"), [("ocds-b5fd17-1", False), ("ocds-h6vhtk-1", None)])
 def test_complete_means_awarded_in_contracts_finder(prefix: str, no_award: bool | None) -> None:
-    found = described({**PLAIN, "ocid": prefix, "tender": {**PLAIN["tender"], "status": "complete"}})
-    assert found.no_award is no_award
+    ending = described({**PLAIN, "ocid": prefix, "tender": {**PLAIN["tender"], "status": "complete"}})
+    assert ending.no_award is no_award
 
 
 # --- what is printed
 
 
 def test_what_is_printed_has_a_place_for_every_label_and_a_reason_for_every_doubt() -> None:
-    found = json.loads(
+    content = json.loads(
         json.dumps({name: getattr(shared_like(), name) for name in TenderOutcome.__struct_fields__ if name != "lots"})
     )
-    assert list(found)[:4] == ["ocid", "no_award", "early_end", "single_bid"]
-    assert found["path"] and found["kind"] == "awarded"
+    assert list(content)[:4] == ["ocid", "no_award", "early_end", "single_bid"]
+    assert content["path"] and content["kind"] == "awarded"
 
 
 def shared_like() -> TenderOutcome:
@@ -608,10 +608,10 @@ def test_a_label_has_a_path_and_a_date(stage: str, lots: bool) -> None:
     chain.append(update("2024-07-20T09:00:00Z", "contract", 400, contracts=[contract()]))
     ended = contract(dateTerminated="2025-01-01", status="terminated")
     chain.append(update("2025-02-20T09:00:00Z", "contractTermination", 500, contracts=[ended]))
-    found = described(*chain[: ["draft", "award", "contract", "ended"].index(stage) + 1])
-    for part in (found, *found.lots):
+    ending = described(*chain[: ["draft", "award", "contract", "ended"].index(stage) + 1])
+    for part in (ending, *ending.lots):
         assert (part.no_award is None) == (part.path is None) == (part.known_on is None)
-    assert found.early_end is (True if stage == "ended" else None)
+    assert ending.early_end is (True if stage == "ended" else None)
 
 
 def test_silence_has_neither_labels_nor_warnings() -> None:

@@ -35,7 +35,7 @@ def _lots(*statuses: str | None, **sections: Any) -> Process:
 
 
 def _labels(process: Process) -> list[bool | None]:
-    return [each.no_award for each in outcomes(process)]
+    return [ending.no_award for ending in outcomes(process)]
 
 
 # --- no award: the traps
@@ -91,11 +91,11 @@ def test_trap_a_procedure_cancelled_and_opened_again_goes_on() -> None:
 
 @pytest.mark.parametrize("status", sorted(TENDER_ENDED_WITHOUT_AWARD))
 def test_a_status_that_tells_an_end_is_a_failed_procedure_of_its_kind(status: str) -> None:
-    found = _plain(tender={"status": status, "statusDetails": "No offer", "finalStatusDate": "2024-05-02"})
-    assert (found.no_award, found.kind, found.reason) == (True, status, "No offer")
-    assert (found.known_on, found.path) == ("2024-05-02", "/tender/status")
-    assert found.early_end is None
-    assert found.failure is True
+    ending = _plain(tender={"status": status, "statusDetails": "No offer", "finalStatusDate": "2024-05-02"})
+    assert (ending.no_award, ending.kind, ending.reason) == (True, status, "No offer")
+    assert (ending.known_on, ending.path) == ("2024-05-02", "/tender/status")
+    assert ending.early_end is None
+    assert ending.failure is True
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_status_that_tells_an_end_is_a_failed_procedure_of_its_kind(status: st
     ],
 )
 def test_a_uk12_notice_ends_the_procurement_unless_a_new_one_follows(documents: list[Json], kind: str | None) -> None:
-    found = _plain(tender={"documents": documents})
-    assert (found.no_award, found.kind) == (True if kind else None, kind)
-    assert found.known_on == ("2024-05-02" if kind else None)
+    ending = _plain(tender={"documents": documents})
+    assert (ending.no_award, ending.kind) == (True if kind else None, kind)
+    assert ending.known_on == ("2024-05-02" if kind else None)
 
 
 def test_a_cancellation_is_known_since_the_release_that_told_it() -> None:
@@ -124,8 +124,8 @@ def test_a_cancellation_is_known_since_the_release_that_told_it() -> None:
         update("2024-05-02T09:00:00Z", "tenderCancellation", tender={"status": "cancelled"}),
         update("2024-09-01T09:00:00Z", "tenderUpdate", 300, tender={"status": "cancelled", "title": "Nursing"}),
     )
-    found = outcome(process)
-    assert (found.known_on, found.path) == ("2024-05-02T09:00:00Z", "/releases/1/tender/status")
+    ending = outcome(process)
+    assert (ending.known_on, ending.path) == ("2024-05-02T09:00:00Z", "/releases/1/tender/status")
 
 
 def test_an_unsuccessful_award_is_a_failed_lot_with_its_reason() -> None:
@@ -143,14 +143,14 @@ def test_an_unsuccessful_award_beside_one_in_force_is_no_failure() -> None:
 
 @pytest.mark.parametrize(("status", "no_award"), [("complete", True), ("cancelled", True), ("active", None)])
 def test_a_cancelled_award_ends_the_lot_only_if_the_procedure_has_ended(status: str, no_award: bool | None) -> None:
-    found = _plain(awards=[award(status="cancelled")], tender={"status": status})
-    assert (found.no_award, found.kind) == (no_award, "cancelled" if no_award else None)
+    ending = _plain(awards=[award(status="cancelled")], tender={"status": status})
+    assert (ending.no_award, ending.kind) == (no_award, "cancelled" if no_award else None)
 
 
 @pytest.mark.parametrize(("status", "no_award"), [("complete", True), (None, None)])
 def test_a_contract_cancelled_before_signature_leaves_no_award_in_force(status: str, no_award: bool | None) -> None:
-    found = _plain(awards=[award()], contracts=[contract(status="cancelled")], tender={"status": status})
-    assert (found.no_award, found.early_end) == (no_award, None)
+    ending = _plain(awards=[award()], contracts=[contract(status="cancelled")], tender={"status": status})
+    assert (ending.no_award, ending.early_end) == (no_award, None)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_a_contract_cancelled_before_signature_leaves_no_award_in_force(status: 
     ],
 )
 def test_an_award_or_contract_in_force_is_a_procedure_that_succeeded(sections: Json, path: str) -> None:
-    found = _plain(**sections)
-    assert (found.no_award, found.path) == (False, path)
-    assert found.failure is None
+    ending = _plain(**sections)
+    assert (ending.no_award, ending.path) == (False, path)
+    assert ending.failure is None
 
 
 def test_an_award_is_known_since_the_release_that_told_it() -> None:
@@ -248,8 +248,8 @@ def test_a_sentence_on_anything_else_abandoned_does_not(text: str) -> None:
     ],
 )
 def test_a_provider_selection_may_be_abandoned_in_prose_alone(sections: Json, path: str) -> None:
-    found = _plain(**sections)
-    assert (found.no_award, found.kind, found.path) == (True, "discontinued", path)
+    ending = _plain(**sections)
+    assert (ending.no_award, ending.kind, ending.path) == (True, "discontinued", path)
 
 
 def test_prose_does_not_outweigh_an_award_in_force() -> None:
@@ -269,23 +269,23 @@ def _published(date: str, title: str = "Community nursing", number: int = 1, **t
 
 def test_trap_withdrawn_within_days_and_published_again_is_re_issued_and_no_label() -> None:
     first, second = _published("2024-03-01", **WITHDRAWN), _published("2024-03-06", number=2)
-    found = outcomes_of([first, second])
-    assert (found[0].no_award, found[0].kind, found[0].failure) == (None, "re_issued", None)
-    assert found[1] == Outcome()
+    endings = outcomes_of([first, second])
+    assert (endings[0].no_award, endings[0].kind, endings[0].failure) == (None, "re_issued", None)
+    assert endings[1] == Outcome()
     assert outcome(first).kind == "withdrawn"
 
 
 def test_a_procedure_that_failed_and_is_tried_again_has_failed() -> None:
     failed: Json = {"status": "cancelled", "finalStatusDate": "2024-06-20"}
     first, second = _published("2024-03-01", **failed), _published("2024-08-01", "Community nursing re-tender", 2)
-    found = outcomes_of([first, second])
-    assert (found[0].no_award, found[0].kind) == (True, "cancelled")
+    endings = outcomes_of([first, second])
+    assert (endings[0].no_award, endings[0].kind) == (True, "cancelled")
     assert [(r.first, r.second, r.days) for r in relaunches([first, second])] == [(0, 1, 42)]
 
 
 def test_an_unsuccessful_procedure_is_never_a_correction() -> None:
-    found = _published("2024-03-01", status="unsuccessful", finalStatusDate="2024-03-05", statusDetails="in error")
-    assert outcome(found, "2024-03-06").no_award is True
+    process = _published("2024-03-01", status="unsuccessful", finalStatusDate="2024-03-05", statusDetails="in error")
+    assert outcome(process, "2024-03-06").no_award is True
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,8 @@ def test_an_unsuccessful_procedure_is_never_a_correction() -> None:
     ],
 )
 def test_words_that_call_it_a_correction_are_believed(words: str) -> None:
-    found = _plain(tender={"status": "cancelled", "statusDetails": words})
-    assert (found.no_award, found.kind, found.reason) == (None, "re_issued", words)
+    ending = _plain(tender={"status": "cancelled", "statusDetails": words})
+    assert (ending.no_award, ending.kind, ending.reason) == (None, "re_issued", words)
 
 
 @pytest.mark.parametrize(
@@ -378,10 +378,10 @@ DONE = [{"scheme": "UK", "id": "contractCompleted"}]
     ],
 )
 def test_a_contract_ended_early_if_it_ended_before_its_planned_end(fields: Json, early: bool | None) -> None:
-    found = _ended(**fields)
-    assert found.early_end is early
-    assert found.no_award is False
-    assert found.kind == ("terminated" if early else None)
+    ending = _ended(**fields)
+    assert ending.early_end is early
+    assert ending.no_award is False
+    assert ending.kind == ("terminated" if early else None)
 
 
 def test_trap_uk11_also_reports_normal_completion() -> None:
@@ -414,9 +414,9 @@ def test_trap_an_end_date_moved_to_the_day_of_the_termination_does_not_hide_it()
         update("2024-07-01T09:00:00Z", "contract", 300, contracts=[contract()]),
         update("2025-01-12T09:00:00Z", "contractTermination", 400, contracts=[moved]),
     )
-    found = outcome(process)
-    assert (found.early_end, found.known_on) == (True, "2025-01-12T09:00:00Z")
-    assert found.path == "/releases/3/contracts/0/dateTerminated"
+    ending = outcome(process)
+    assert (ending.early_end, ending.known_on) == (True, "2025-01-12T09:00:00Z")
+    assert ending.path == "/releases/3/contracts/0/dateTerminated"
 
 
 @pytest.mark.parametrize(("tag", "warned"), [("contractTermination", True), ("contractAmendment", False)])
@@ -426,15 +426,15 @@ def test_a_tag_says_that_a_contract_is_over_and_not_that_it_ended_early(tag: str
         update("2024-07-01T09:00:00Z", "contract", 300, awards=[award()], contracts=[contract()]),
         update("2025-01-12T09:00:00Z", tag, 400, contracts=[{"id": "c1", "title": "x"}]),
     )
-    found = outcome(process)
-    assert (found.early_end, bool(found.warnings)) == (None, warned)
+    ending = outcome(process)
+    assert (ending.early_end, bool(ending.warnings)) == (None, warned)
 
 
 def test_without_award_there_is_no_contract_to_end_early() -> None:
-    found = _plain(
+    ending = _plain(
         tender={"status": "cancelled"}, contracts=[contract(status="cancelled", dateTerminated="2025-01-01")]
     )
-    assert (found.no_award, found.early_end) == (True, None)
+    assert (ending.no_award, ending.early_end) == (True, None)
 
 
 @pytest.mark.parametrize(
@@ -491,12 +491,12 @@ def test_the_number_of_tenderers_stands_in_for_a_missing_count(tenderers: int | 
 
 def test_trap_contradicting_counts_of_a_lot_are_no_count() -> None:
     process = _lots(None, None, bids={"statistics": [count(1, "north"), count(2, "north"), count(1, "south")]})
-    assert [each.single_bid for each in outcomes(process)] == [None, True]
+    assert [ending.single_bid for ending in outcomes(process)] == [None, True]
 
 
 def test_the_count_of_the_whole_is_not_that_of_a_lot() -> None:
     process = _lots(None, None, bids={"statistics": [count(1)]})
-    assert [each.single_bid for each in outcomes(process)] == [None, None]
+    assert [ending.single_bid for ending in outcomes(process)] == [None, None]
     assert outcome(process).single_bid is True
 
 
@@ -507,8 +507,8 @@ def test_a_tender_had_one_bid_if_every_lot_had(north: int, south: int | None, si
 
 
 def test_trap_no_bid_at_all_is_a_definition_and_says_so() -> None:
-    found = _plain(bids={"statistics": [count(0)]}, tender={"status": "unsuccessful"})
-    assert (found.no_award, found.kind, found.deserted, found.single_bid) == (True, "unsuccessful", True, None)
+    ending = _plain(bids={"statistics": [count(0)]}, tender={"status": "unsuccessful"})
+    assert (ending.no_award, ending.kind, ending.deserted, ending.single_bid) == (True, "unsuccessful", True, None)
 
 
 def test_no_bid_after_the_deadline_ends_the_procedure_even_in_silence_and_before_it_nothing() -> None:
@@ -532,12 +532,12 @@ EVENTS: list[Json] = [
 
 
 def test_the_order_of_releases_changes_no_outcome() -> None:
-    found = {
-        (each.no_award, each.early_end, each.single_bid, each.kind, each.known_on, each.lot)
+    endings = {
+        (ending.no_award, ending.early_end, ending.single_bid, ending.kind, ending.known_on, ending.lot)
         for order in itertools.permutations([NOTICE, *EVENTS])
-        for each in outcomes(samples.process(*order))
+        for ending in outcomes(samples.process(*order))
     }
-    assert found == {
+    assert endings == {
         (False, True, True, "terminated", "2025-01-01T09:00:00Z", "north"),
         (True, None, None, "cancelled", "2024-04-01T09:00:00Z", "south"),
     }
@@ -547,8 +547,8 @@ def test_the_order_of_releases_changes_no_outcome() -> None:
 def test_the_order_of_lots_changes_no_outcome(order: list[str], statuses: list[str | None]) -> None:
     lots = dict(zip(["north", "south"], statuses, strict=True))
     tender = {**NOTICE["tender"], "lots": [{"id": lot, "status": lots[lot]} for lot in order]}
-    found = {each.lot: each.no_award for each in outcomes(samples.process({**NOTICE, "tender": tender}))}
-    assert found == {lot: True if status else None for lot, status in lots.items()}
+    by_lot = {ending.lot: ending.no_award for ending in outcomes(samples.process({**NOTICE, "tender": tender}))}
+    assert by_lot == {lot: True if status else None for lot, status in lots.items()}
 
 
 @pytest.mark.parametrize("number", range(len(EVENTS) + 1))

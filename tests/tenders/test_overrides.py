@@ -68,7 +68,7 @@ def without_nones(process: Process) -> Any:
 def beside(key: str) -> st.SearchStrategy[Json]:
     """A form of other facts than what `key` states."""
     shared = set[str]().union(*(group for group in TWICE if key in group))
-    others = {name: each for name, each in VALUES.items() if name not in {key, *shared, *SECOND}}
+    others = {name: value for name, value in VALUES.items() if name not in {key, *shared, *SECOND}}
     return st.fixed_dictionaries({}, optional=others)
 
 
@@ -191,7 +191,7 @@ def test_a_fact_is_refused_before_its_stage(stage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_facts", "said"),
+    ("given_facts", "message"),
     [
         ({"lotz": 4}, "/lotz: there is no such fact to set. Did you mean lots?"),
         ({"qqqq": 4}, "/qqqq: there is no such fact to set. Use a key of the form, see docs/form.md"),
@@ -205,10 +205,10 @@ def test_a_fact_is_refused_before_its_stage(stage: str) -> None:
         ({"lots": 3, "single_block": "yes"}, "/single_block: 3 lots say otherwise"),
     ],
 )
-def test_what_cannot_be_set_is_refused_by_its_key(given_facts: Json, said: str) -> None:
+def test_what_cannot_be_set_is_refused_by_its_key(given_facts: Json, message: str) -> None:
     with pytest.raises(DataError) as refused:
         override(to_process({"title": "x"}), given_facts, "draft")
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)
 
 
 def test_the_tender_itself_is_left_as_it_was() -> None:

@@ -291,8 +291,8 @@ def test_what_shows_that_a_stage_is_reached(facts: Json, reached: Stage) -> None
 def test_a_stage_that_is_not_reached_is_refused_in_words(facts: Json, stage: Stage, words: str, remedy: str) -> None:
     tender = to_tender({"tender": {}, **facts})
     with pytest.raises(StageError) as refused:
-        require_stage(lambda each: has_reached(tender, each), stage)
+        require_stage(lambda candidate: has_reached(tender, candidate), stage)
     (problem,) = refused.value.problems
     assert problem.path == "/stage" and words in problem.problem and problem.remedy.startswith(remedy)
     assert refused.value.under("/tender").problems == [problem], "the stage stands beside the tender"
-    require_stage(lambda each: has_reached(tender, each), "draft")
+    require_stage(lambda candidate: has_reached(tender, candidate), "draft")

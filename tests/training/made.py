@@ -108,8 +108,8 @@ def source(
     """A register whose file holds these cases; `held` gives other cases to files by their stem."""
 
     def read(path: Path) -> HistoryFile:
-        found = list((held or {}).get(path.stem, cases))
-        return HistoryFile(cases=found, rows=len(found))
+        listed = list((held or {}).get(path.stem, cases))
+        return HistoryFile(cases=listed, rows=len(listed))
 
     return Register(
         name=name,

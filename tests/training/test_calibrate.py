@@ -36,17 +36,17 @@ def calibrated(margin: Floats, y: Floats, cluster: NDArray[np.int64] | None = No
     )
 
 
-def width(found: Calibration) -> float:
+def width(calibration: Calibration) -> float:
     """How far the resampled probabilities at the mean margin lie apart."""
-    low, high = np.percentile(found.draws(np.zeros(1)), [2.5, 97.5])
+    low, high = np.percentile(calibration.draws(np.zeros(1)), [2.5, 97.5])
     return float(high - low)
 
 
 @pytest.mark.parametrize("strength", [-3.0, -1.0, 0.0, 1.0, 3.0])
 def test_the_slope_is_never_negative_even_for_reversed_margins(strength: float) -> None:
-    found = calibrated(*cases(200, strength))
-    assert found.slope >= 0
-    assert all(slope >= 0 for _, slope in found.resampled)
+    calibration = calibrated(*cases(200, strength))
+    assert calibration.slope >= 0
+    assert all(slope >= 0 for _, slope in calibration.resampled)
 
 
 def test_reversed_margins_tell_next_to_nothing_and_true_ones_much() -> None:
@@ -59,10 +59,10 @@ def test_reversed_margins_tell_next_to_nothing_and_true_ones_much() -> None:
 def test_the_mean_probability_is_the_base_rate(strength: float) -> None:
     margin, y = cases(300, strength)
     weight = np.random.default_rng(2).uniform(0.2, 1, 300)
-    found = fit_calibration(margin, y, weight, np.arange(300), seed=1, times=20)
-    p = expit(found.intercept + found.slope * margin)
-    assert np.average(p, weights=weight) == pytest.approx(found.base_rate, abs=1e-3)
-    assert found.base_rate == pytest.approx(np.average(y, weights=weight), abs=1e-6)
+    calibration = fit_calibration(margin, y, weight, np.arange(300), seed=1, times=20)
+    p = expit(calibration.intercept + calibration.slope * margin)
+    assert np.average(p, weights=weight) == pytest.approx(calibration.base_rate, abs=1e-3)
+    assert calibration.base_rate == pytest.approx(np.average(y, weights=weight), abs=1e-6)
 
 
 def test_fewer_clusters_make_a_wider_interval() -> None:
@@ -76,21 +76,21 @@ def test_fewer_clusters_make_a_wider_interval() -> None:
 def test_fewer_cases_make_a_wider_interval_and_smaller_slopes() -> None:
     few, many = ([calibrated(*cases(n, 2.0, seed)) for seed in range(5)] for n in (20, 400))
     assert np.mean([*map(width, few)]) > 3 * np.mean([*map(width, many)])
-    assert np.mean([each.slope for each in few]) < np.mean([each.slope for each in many])
+    assert np.mean([calibration.slope for calibration in few]) < np.mean([calibration.slope for calibration in many])
 
 
 def test_it_says_what_it_rests_on() -> None:
     margin, y = cases(100, 1.0)
-    found = calibrated(margin, y, np.repeat(np.arange(50), 2))
-    assert (found.cases, found.positives, found.groups) == (100, int(y.sum()), 50)
-    assert len(found.resampled) == RESAMPLES
+    calibration = calibrated(margin, y, np.repeat(np.arange(50), 2))
+    assert (calibration.cases, calibration.positives, calibration.groups) == (100, int(y.sum()), 50)
+    assert len(calibration.resampled) == RESAMPLES
 
 
 @pytest.mark.parametrize("y", [np.zeros(20), np.ones(20)])
 def test_outcomes_all_alike_still_have_odds(y: Floats) -> None:
-    found = calibrated(np.linspace(-1, 1, 20), y)
-    assert np.isfinite([found.intercept, found.slope]).all()
-    assert found.draws(np.zeros(1)).min() > 0 and found.draws(np.zeros(1)).max() < 1
+    calibration = calibrated(np.linspace(-1, 1, 20), y)
+    assert np.isfinite([calibration.intercept, calibration.slope]).all()
+    assert calibration.draws(np.zeros(1)).min() > 0 and calibration.draws(np.zeros(1)).max() < 1
 
 
 @pytest.mark.filterwarnings("error")
@@ -119,35 +119,35 @@ def test_few_cases_hardly_move_the_slope_from_one_and_many_do() -> None:
 def test_what_is_trusted_has_the_mean_it_is_given_and_never_a_reversed_rule() -> None:
     margin, y = cases(300, -1.0)
     for given in (y, expit(margin)):
-        found = shrink_slope_to_one(calibrated(margin, y), margin, given)
-        assert found.probabilities(margin).mean() == pytest.approx(given.mean(), abs=1e-3)
-        assert found.slope >= 0 and min(slope for _, slope in found.resampled) >= 0
+        calibration = shrink_slope_to_one(calibrated(margin, y), margin, given)
+        assert calibration.probabilities(margin).mean() == pytest.approx(given.mean(), abs=1e-3)
+        assert calibration.slope >= 0 and min(slope for _, slope in calibration.resampled) >= 0
 
 
 def test_resamples_lie_around_the_line_that_is_trusted() -> None:
     margin, y = cases(300, 1.5)
     plain = calibrated(margin + 4, y)
-    found = shrink_slope_to_one(plain, margin + 4, y)
-    slopes = [slope for _, slope in found.resampled]
-    assert np.mean(slopes) == pytest.approx(found.slope, abs=0.01)
+    calibration = shrink_slope_to_one(plain, margin + 4, y)
+    slopes = [slope for _, slope in calibration.resampled]
+    assert np.mean(slopes) == pytest.approx(calibration.slope, abs=0.01)
     assert np.std(slopes) < np.std([slope for _, slope in plain.resampled])
     at = float((margin + 4).mean())
-    assert np.mean([a + b * at for a, b in found.resampled]) == pytest.approx(found.logit(at), abs=0.1)
+    assert np.mean([a + b * at for a, b in calibration.resampled]) == pytest.approx(calibration.logit(at), abs=0.1)
 
 
-def level(found: Calibration) -> float:
+def level(calibration: Calibration) -> float:
     """The spread of the resampled intercepts."""
-    return float(np.std([a for a, _ in found.resampled]))
+    return float(np.std([a for a, _ in calibration.resampled]))
 
 
 @pytest.mark.parametrize("variance", [0.0, 0.06, 0.5])
 def test_the_level_moves_by_its_variance_and_the_line_stays(variance: float) -> None:
     margin, y = cases(2000, 1.0)
     line = fit_calibration(margin, y, np.ones(len(y)), np.arange(len(y)), seed=1, times=200)
-    found = widen_for_level(line, variance, 1)
-    assert replace(found, resampled=()) == replace(line, resampled=())
-    assert [b for _, b in found.resampled] == [b for _, b in line.resampled]
-    assert level(found) == pytest.approx(np.hypot(level(line), np.sqrt(variance)), rel=0.15)
+    calibration = widen_for_level(line, variance, 1)
+    assert replace(calibration, resampled=()) == replace(line, resampled=())
+    assert [b for _, b in calibration.resampled] == [b for _, b in line.resampled]
+    assert level(calibration) == pytest.approx(np.hypot(level(line), np.sqrt(variance)), rel=0.15)
 
 
 def test_the_same_seed_moves_the_level_alike() -> None:

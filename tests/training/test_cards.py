@@ -32,7 +32,7 @@ SECTIONS = (
 @pytest.fixture(scope="module")
 def cards(registers_result: RegistersResult) -> dict[str, str]:
     """The cards by register."""
-    return {name: each.card for name, each in add_register_cards(registers_result).items()}
+    return {name: bundle.card for name, bundle in add_register_cards(registers_result).items()}
 
 
 def test_every_register_has_every_section_and_none_is_empty(cards: dict[str, str]) -> None:
@@ -45,28 +45,28 @@ def test_every_register_has_every_section_and_none_is_empty(cards: dict[str, str
 
 
 def test_the_figures_are_those_of_training(cards: dict[str, str], registers_result: RegistersResult) -> None:
-    for each in registers_result.metrics:
-        assert f"{each.auc:.3f} ({each.auc_ci[0]:.3f} to {each.auc_ci[1]:.3f})" in cards[each.register]
-        assert f"| {each.coverage:.0%} |" in cards[each.register]
+    for figures in registers_result.metrics:
+        assert f"{figures.auc:.3f} ({figures.auc_ci[0]:.3f} to {figures.auc_ci[1]:.3f})" in cards[figures.register]
+        assert f"| {figures.coverage:.0%} |" in cards[figures.register]
     for pooled in registers_result.pooled:
-        for found in pooled.scores:
-            line = f"| {found.register} | {found.outcome} | {found.kind} | {found.n:,} | {found.auc:.3f}"
+        for score in pooled.scores:
+            line = f"| {score.register} | {score.outcome} | {score.kind} | {score.n:,} | {score.auc:.3f}"
             # The casebook judges the pool, and has a card of its own kind.
-            assert line in cards.get(found.register, line) and line in cards[ANY]
+            assert line in cards.get(score.register, line) and line in cards[ANY]
 
 
 def test_precision_at_capacity_counts_the_top(registers_result: RegistersResult, cards: dict[str, str]) -> None:
-    each = next(part for part in registers_result.forecasts if part.register == "made")
-    top = each.y[np.argsort(-each.p, kind="stable")[:20]].mean()
+    forecasts = next(part for part in registers_result.forecasts if part.register == "made")
+    top = forecasts.y[np.argsort(-forecasts.p, kind="stable")[:20]].mean()
     assert f"| no_award, draft | {top:.0%} |" in cards["made"]
 
 
 def test_small_groups_have_no_figures(registers_result: RegistersResult) -> None:
     few = tuple(
         msgspec.structs.replace(
-            each, groups={**each.groups, "category": np.where(np.arange(len(each.p)) < 99, "rare", "common")}
+            forecasts, groups={**forecasts.groups, "category": np.where(np.arange(len(forecasts.p)) < 99, "rare", "common")}
         )
-        for each in registers_result.forecasts
+        for forecasts in registers_result.forecasts
     )
     text = add_register_cards(msgspec.structs.replace(registers_result, forecasts=few))["made"].card
     assert "| Category: rare | 99 | too few | – | – | – |" in text

@@ -75,9 +75,9 @@ FAILED = {"fail": "1", "outcome": "collapsed"}
 def test_labels(
     columns: dict[str, str], no_award: float | None, early_end: float | None, failure: float | None
 ) -> None:
-    found = load_casebook([case(**columns)])
+    loaded = load_casebook([case(**columns)])
     for outcome, expected in (("no_award", no_award), ("early_end", early_end), ("failure", failure)):
-        value = found.labels(outcome)[0]
+        value = loaded.labels(outcome)[0]
         assert (None if np.isnan(value) else value) == expected, outcome
 
 
@@ -97,13 +97,13 @@ def test_a_single_bid_is_one_bidder_in_a_competition(columns: dict[str, str], si
 
 def test_a_case_without_any_date_is_left_out(book: Casebook) -> None:
     undated = case(case_id="X2", published="", award_date="", start_date="")
-    assert [each.case_id for each in load_casebook([case(), undated]).cases] == ["X1"]
+    assert [entry.case_id for entry in load_casebook([case(), undated]).cases] == ["X1"]
     assert len(book.cases) < len(casebook.cases())
-    assert all(each.process().published_on() for each in book.cases)
+    assert all(entry.process().published_on() for entry in book.cases)
 
 
 def test_picked_and_cohort_cases_are_told_apart(book: Casebook) -> None:
-    assert list(book.picked) == [each.cohort == "picked" for each in book.cases]
+    assert list(book.picked) == [entry.cohort == "picked" for entry in book.cases]
     assert 0 < book.picked.sum() < len(book.cases)
 
 
@@ -111,19 +111,19 @@ def test_what_shares_fate_is_in_one_group(book: Casebook) -> None:
     """Cases of one buyer, and cohort cases of one programme, are never split; picked cases are no programme."""
     for key in ("buyer", "cohort"):
         groups: dict[str, set[int]] = {}
-        for each, group in zip(book.cases, book.group, strict=True):
-            if key == "buyer" or not each.picked:
-                groups.setdefault(getattr(each, key), set()).add(int(group))
-        assert all(len(found) == 1 for found in groups.values())
+        for entry, group in zip(book.cases, book.group, strict=True):
+            if key == "buyer" or not entry.picked:
+                groups.setdefault(getattr(entry, key), set()).add(int(group))
+        assert all(len(numbers) == 1 for numbers in groups.values())
     assert len(set(book.group)) > 20
 
 
 def test_probation_contracts_that_ended_by_one_decision_are_learnt_once(book: Casebook) -> None:
-    failed = [each for each in book.cases if each.cohort == "TR_CRC_21" and each.fail == "1"]
-    decisions = {(each.cohort, each.buyer, each.outcome_date) for each in failed}
+    failed = [entry for entry in book.cases if entry.cohort == "TR_CRC_21" and entry.fail == "1"]
+    decisions = {(entry.cohort, entry.buyer, entry.outcome_date) for entry in failed}
     assert len(failed) > 15 and len(decisions) < 5
     assert len(outcomes_in_records(failed)) == len(decisions)
-    fates = Counter(fate for fate, each in zip(book.decision, book.cases, strict=True) if each in failed)
+    fates = Counter(fate for fate, entry in zip(book.decision, book.cases, strict=True) if entry in failed)
     assert len(fates) == len(decisions)
 
 
@@ -135,14 +135,14 @@ def test_survivors_survive_one_by_one() -> None:
 
 def test_what_is_learnt_has_a_day_a_kind_and_an_outcome(book: Casebook) -> None:
     resolved = book.case_history.resolved
-    assert [each.on for each in resolved] == sorted(each.on for each in resolved)
-    assert {each.kind for each in resolved} == {"picked", "cohort"}
-    assert sum(each.failed for each in resolved) < len(resolved)
+    assert [entry.on for entry in resolved] == sorted(entry.on for entry in resolved)
+    assert {entry.kind for entry in resolved} == {"picked", "cohort"}
+    assert sum(entry.failed for entry in resolved) < len(resolved)
     assert not outcomes_in_records([case(outcome_date=""), case(case_id="X2", fail="")])
 
 
 def test_a_case_that_is_too_recent_to_have_failed_is_not_learnt_as_one_that_held(book: Casebook) -> None:
-    recent = [each for each in book.cases if each.censored and each.fail == "0"]
+    recent = [entry for entry in book.cases if entry.censored and entry.fail == "0"]
     assert recent and not outcomes_in_records(recent)
 
 
@@ -159,10 +159,10 @@ def test_an_outcome_on_or_after_publication_does_not_reach_a_row() -> None:
     early = case(case_id="X1", outcome_date="2015-01-01", published="2010-01-01", **FAILED)
     late = case(case_id="X2", published="2015-01-01")
     later = case(case_id="X3", published="2015-01-02")
-    found = load_casebook([early, late, later])
-    column = found.features["draft"].index("buyer_record")
-    assert np.isnan(found.x["draft"][1, column])
-    assert found.x["draft"][2, column] > 1
+    loaded = load_casebook([early, late, later])
+    column = loaded.features["draft"].index("buyer_record")
+    assert np.isnan(loaded.x["draft"][1, column])
+    assert loaded.x["draft"][2, column] > 1
 
 
 def test_the_order_of_cases_changes_no_row(book: Casebook) -> None:
@@ -174,7 +174,7 @@ def test_the_order_of_cases_changes_no_row(book: Casebook) -> None:
 
 def test_columns_are_those_that_training_offers_at_the_stage(book: Casebook) -> None:
     for stage in STAGES:
-        assert book.features[stage] == tuple(each.name for each in trained_at(stage))
+        assert book.features[stage] == tuple(feature.name for feature in trained_at(stage))
         assert book.x[stage].shape == (len(book.cases), len(book.features[stage]))
 
 
@@ -216,8 +216,8 @@ def snapshot() -> RegisterDataset:
 
 def turned(case: LabelledTender, how: str) -> LabelledTender:
     """A case that ended otherwise, or of which the end is not known."""
-    told = case.outcomes["no_award"]
-    return replace(case, outcomes={"no_award": None if how == "deleted" else not told}, kind="cancelled")
+    failed = case.outcomes["no_award"]
+    return replace(case, outcomes={"no_award": None if how == "deleted" else not failed}, kind="cancelled")
 
 
 @settings(max_examples=3, phases=[Phase.generate])
@@ -280,9 +280,9 @@ def test_the_order_of_the_file_changes_no_number(
 ) -> None:
     order = np.random.default_rng(0).permutation(len(CASES))
     expected = snapshot if snapshot_ else whole
-    found = dataset([CASES[place] for place in order], snapshot_)
-    assert found.names == expected.names
-    assert np.allclose(found.x, expected.x[order], rtol=1e-5, atol=1e-5, equal_nan=True)
+    table = dataset([CASES[place] for place in order], snapshot_)
+    assert table.names == expected.names
+    assert np.allclose(table.x, expected.x[order], rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
 def test_rows_are_cases_and_columns_features(whole: RegisterDataset) -> None:
@@ -302,16 +302,16 @@ def test_a_feature_that_tells_no_tender_from_another_is_no_column(whole: Registe
 
 def test_a_censored_row_is_published_and_tells_nothing() -> None:
     censored = [replace(c, known_on=None) if i % 5 == 0 else c for i, c in enumerate(CASES[:100])]
-    found = dataset(censored)
-    assert list(np.flatnonzero(~found.labelled)) == list(range(0, 100, 5))
+    table = dataset(censored)
+    assert list(np.flatnonzero(~table.labelled)) == list(range(0, 100, 5))
 
 
 def test_cases_that_share_fate_or_buyer_have_one_number() -> None:
     alike = [replace(CASES[i], cluster_id="one") for i in range(3)]
     nobody = [replace(c, tender=replace(c.tender, buyer=None)) for c in CASES[3:5]]
-    found = dataset([*alike, *nobody])
-    assert len(set(found.cluster[:3])) == 1 and len(set(found.cluster)) == 3
-    assert len(set(found.buyer[3:])) == 2
+    table = dataset([*alike, *nobody])
+    assert len(set(table.cluster[:3])) == 1 and len(set(table.cluster)) == 3
+    assert len(set(table.buyer[3:])) == 2
 
 
 def test_what_else_an_end_showed() -> None:
@@ -334,7 +334,7 @@ def test_a_slice_of_the_real_register_of_bolivia_gives_the_same_table_twice(tmp_
     read = register("sicoes_bo")
     cases = read.read(tmp_path / path.name).cases
     assert len(cases) == 6_000
-    first, again = (register_dataset(read, each, "no_award", "draft") for each in (cases, cases[::-1]))
+    first, again = (register_dataset(read, ordered, "no_award", "draft") for ordered in (cases, cases[::-1]))
     assert first.names == again.names
     assert np.allclose(first.x, again.x[::-1], rtol=1e-4, atol=1e-4, equal_nan=True)
 

@@ -46,13 +46,13 @@ def judged(
 
 
 def test_the_figures_are_those_of_cohort_rows_and_picked_rows_stand_apart(bundle: Bundle) -> None:
-    found = judged(bundle, [], CASES)
+    result = judged(bundle, [], CASES)
     labels = {picked: [c for c in CASES if (c.cohort == "picked") == picked] for picked in (False, True)}
-    for figures, cases in ((found, labels[False]), (found.picked, labels[True])):
+    for figures, cases in ((result, labels[False]), (result.picked, labels[True])):
         assert figures is not None
-        told = [case.outcomes["failure"] for case in cases if case.outcomes["failure"] is not None]
-        assert (figures.n, figures.positives) == (len(told), sum(told))
-        assert figures.censored == len(cases) - len(told)
+        failures = [case.outcomes["failure"] for case in cases if case.outcomes["failure"] is not None]
+        assert (figures.n, figures.positives) == (len(failures), sum(failures))
+        assert figures.censored == len(cases) - len(failures)
         decisions = Counter(decision(case) for case in cases if case.outcomes["failure"] is not None)
         failed = sum(
             failure(case) / decisions[decision(case)] for case in cases if case.outcomes["failure"] is not None
@@ -73,9 +73,9 @@ def test_the_contract_s_keys_are_printed(bundle: Bundle) -> None:
 
 def test_a_probability_is_what_scoring_says_of_the_case_on_its_day(bundle: Bundle) -> None:
     history = CaseHistory(resolved=tuple(in_order(resolved_cases(CASES))))
-    told = [case for case in DATED[:40] if case.outcomes["failure"] is not None]
-    found = forecasts(bundle, casebook_uk.REGISTER, CASES, DATED[:40], "failure", "draft").p
-    for case, p in zip(told, found, strict=True):
+    labelled = [case for case in DATED[:40] if case.outcomes["failure"] is not None]
+    probabilities = forecasts(bundle, casebook_uk.REGISTER, CASES, DATED[:40], "failure", "draft").p
+    for case, p in zip(labelled, probabilities, strict=True):
         scored = scoring.score(replace(bundle, case_history=history), casebook.cases()[case.row].process(), "draft")
         assert round(p, 4) == scored.failure
 
@@ -129,12 +129,12 @@ def opposite(case: LabelledTender) -> LabelledTender:
 def test_what_became_known_on_or_after_its_day_changes_no_probability(whole: Bundle, row: int, name: str) -> None:
     day = MADE_AFTER[row].published
     later = [bool(c.known_on and c.known_on >= day) for c in MADE]
-    changed = [opposite(c) if each else c for c, each in zip(MADE, later, strict=True)]
-    expected, found = (
+    changed = [opposite(c) if turn else c for c, turn in zip(MADE, later, strict=True)]
+    expected, probabilities = (
         made_probabilities(whole, MADE_BEFORE, MADE_AFTER, name),
         made_probabilities(whole, changed[:900], changed[900:], name),
     )
-    assert np.array_equal(found[: row + 1], expected[: row + 1])
+    assert np.array_equal(probabilities[: row + 1], expected[: row + 1])
 
 
 def test_what_became_known_the_day_before_changes_them(whole: Bundle) -> None:
@@ -146,12 +146,12 @@ def test_every_probability_is_what_scoring_predicts_from_the_replay(
     whole: Bundle, registers_result: RegistersResult
 ) -> None:
     own = registers_result.bundles["made"]
-    found = made_probabilities(whole, MADE_BEFORE, MADE_AFTER)
+    probabilities = made_probabilities(whole, MADE_BEFORE, MADE_AFTER)
     # A replay of one row walks the whole register: a row in fifteen, not all of them.
     for place in range(0, len(MADE_AFTER), 15):
         records = replayed_records(own, MADE_SOURCE, MADE_BEFORE, MADE_AFTER, [place], "no_award")
         table = one_row(MADE_AFTER[place].as_of("draft"), "draft", records=records)
-        assert found[place] == predict(own, table).of("no_award")[0]
+        assert probabilities[place] == predict(own, table).of("no_award")[0]
 
 
 def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(registers_result: RegistersResult) -> None:
@@ -161,7 +161,7 @@ def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(regist
     replayed = replayed_records(own, MADE_SOURCE, MADE, [new], [0], "no_award")
     table = one_row(new.as_of("draft"), "draft", new.published)
     frozen = track_record_lookup(own, table)
-    known = [{name for name, value in each.register.items() if value == value} for each in (frozen, replayed)]
+    known = [{name for name, value in record.register.items() if value == value} for record in (frozen, replayed)]
     assert known[0] == known[1]
     for name in known[0]:
         assert frozen.register[name] == pytest.approx(replayed.register[name], rel=1e-4, abs=1e-5), name
@@ -171,10 +171,10 @@ def test_a_new_tender_scores_by_the_frozen_bundle_as_the_replay_would_say(regist
 
 def test_the_planted_signal_is_found_on_cases_that_were_not_seen(whole: Bundle) -> None:
     held = {"history": MADE_BEFORE, "test": MADE_AFTER}
-    found = evaluate(whole, made.source(held=held), Path("history.csv"), Path("test.csv"), None, None)
-    assert found.auc is not None and found.auc > 0.7
-    assert (found.n, found.censored) == (len(MADE_AFTER), 0)
-    assert found.positives == sum(bool(c.outcomes["no_award"]) for c in MADE_AFTER)
+    figures = evaluate(whole, made.source(held=held), Path("history.csv"), Path("test.csv"), None, None)
+    assert figures.auc is not None and figures.auc > 0.7
+    assert (figures.n, figures.censored) == (len(MADE_AFTER), 0)
+    assert figures.positives == sum(bool(c.outcomes["no_award"]) for c in MADE_AFTER)
 
 
 def test_a_register_that_is_not_known_is_judged_by_what_all_know_together(whole: Bundle) -> None:
@@ -213,10 +213,10 @@ def test_blind_notices_are_judged_by_the_uk_model_and_targeted_ones_stand_apart(
         uk_notice("ocds-h6vhtk-5", outcome="open"),
     ]
     path, notices = table(tmp_path, rows), find_register("uk_notices")
-    found = evaluate(bundle, notices, path, path, None, None)
-    assert (found.register, found.outcome, found.stage) == ("uk_notices", "no_award", "draft")
-    assert (found.n, found.positives, found.censored) == (2, 1, 2)
-    assert found.picked and (found.picked.n, found.picked.positives) == (1, 1)
+    figures = evaluate(bundle, notices, path, path, None, None)
+    assert (figures.register, figures.outcome, figures.stage) == ("uk_notices", "no_award", "draft")
+    assert (figures.n, figures.positives, figures.censored) == (2, 1, 2)
+    assert figures.picked and (figures.picked.n, figures.picked.positives) == (1, 1)
     cases = notices.cases(path)
     p = forecasts(bundle, notices, [], cases, "no_award", "draft").p
     assert len(p) == 3
@@ -236,10 +236,10 @@ def test_a_case_is_scored_at_the_level_of_its_day_and_a_level_far_away_is_stale(
         for n in range(800)
     ]  # fmt: skip
     whole = Bundle(manifest=own.manifest, boosters={}, calibration={}, registers={"made": own})
-    found = forecasts(whole, made.source(name="made"), before, later, "no_award", "draft")
-    assert found.level is not None and found.level.shift > 0.5 and found.level.stale
-    by_month = [found.p[120 * month : 120 * month + 120].mean() for month in range(6)]
+    forecast = forecasts(whole, made.source(name="made"), before, later, "no_award", "draft")
+    assert forecast.level is not None and forecast.level.shift > 0.5 and forecast.level.stale
+    by_month = [forecast.p[120 * month : 120 * month + 120].mean() for month in range(6)]
     assert by_month[5] > by_month[1] > by_month[0]
-    assert (found.low <= found.p).all() and (found.p <= found.high).all()
+    assert (forecast.low <= forecast.p).all() and (forecast.p <= forecast.high).all()
     quiet = forecasts(whole, made.source(name="made"), before, later[:40], "no_award", "draft")
-    assert np.array_equal(quiet.p, found.p[:40]), "what is known later does not reach an earlier day"
+    assert np.array_equal(quiet.p, forecast.p[:40]), "what is known later does not reach an earlier day"

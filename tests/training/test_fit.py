@@ -100,7 +100,7 @@ def test_nothing_is_learnt_from_what_is_missing() -> None:
         theirs.append(auc(plain(*fame(seed), seed), *unseen))
     assert min(theirs) > 0.9
     assert abs(np.mean(ours) - 0.5) < 0.05
-    assert all(abs(each - 0.5) < 0.15 for each in ours)
+    assert all(abs(probability - 0.5) < 0.15 for probability in ours)
 
 
 NOTICES = Path(__file__).parents[3] / "shared" / "history" / "uk_notices.csv"
@@ -139,9 +139,9 @@ def shuffled_notices() -> tuple[NDArray[np.float32], Floats, tuple[str, ...], ND
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_split_parts_only_the_unknown_from_the_known(seed: int) -> None:
     x, y = fame(seed)
-    found = served(x, y, seed).trees_to_dataframe()
+    trees = served(x, y, seed).trees_to_dataframe()
     for column, name in enumerate(NAMES):
-        splits = found.loc[found.Feature == name, "Split"]
+        splits = trees.loc[trees.Feature == name, "Split"]
         known = x[:, column][~np.isnan(x[:, column])]
         assert ((splits > known.min()) & (splits <= known.max())).all(), name
 
@@ -213,17 +213,17 @@ def test_how_a_case_was_picked_is_no_part_of_its_margin() -> None:
     y = (rng.random(CASES) < np.where(picked, 0.75, 0.2)).astype(float)
     x = rng.normal(size=(CASES, len(NAMES))).astype(np.float32)
     booster = fit_casebook(dataset(x, y, picked, NAMES), RECIPE, 1)
-    found = booster_margin(booster, x, NAMES)
-    assert abs(found[picked].mean() - found[~picked].mean()) < 0.1
-    assert abs(found.mean()) < 0.3
+    margin = booster_margin(booster, x, NAMES)
+    assert abs(margin[picked].mean() - margin[~picked].mean()) < 0.1
+    assert abs(margin.mean()) < 0.3
 
 
 def test_offsets_are_the_log_odds_of_each_kind() -> None:
     y = np.array([1.0, 0, 0, 0, 1, 1, 1, 0])
     picked = np.array([False] * 4 + [True] * 4)
-    found = kind_log_odds(y, picked, np.ones(8))
-    assert found[:4] == pytest.approx(np.log(0.25 / 0.75))
-    assert found[4:] == pytest.approx(np.log(0.75 / 0.25))
+    offsets = kind_log_odds(y, picked, np.ones(8))
+    assert offsets[:4] == pytest.approx(np.log(0.25 / 0.75))
+    assert offsets[4:] == pytest.approx(np.log(0.75 / 0.25))
 
 
 def test_offsets_weigh_cases_and_stay_finite_where_all_ended_alike() -> None:
@@ -262,10 +262,10 @@ def test_filling_is_blind_to_the_outcome() -> None:
 
 
 def test_every_fact_is_hidden_in_the_same_number_of_copies() -> None:
-    found = random_masks((50, 7), RECIPE, np.random.default_rng(0))
-    assert found.shape == (RECIPE.copies, 50, 7)
-    assert (found.sum(axis=0) == round(RECIPE.hidden * RECIPE.copies)).all()
-    assert not (found == found[:, :1]).all()
+    masks = random_masks((50, 7), RECIPE, np.random.default_rng(0))
+    assert masks.shape == (RECIPE.copies, 50, 7)
+    assert (masks.sum(axis=0) == round(RECIPE.hidden * RECIPE.copies)).all()
+    assert not (masks == masks[:, :1]).all()
 
 
 def test_only_features_with_a_direction_and_enough_known_values_that_differ_enter() -> None:
@@ -282,11 +282,11 @@ def test_no_released_model_parts_only_the_unknown_from_the_known(bundle: Bundle,
     for part in bundle.manifest.parts:
         if not part.features:
             continue  # pooled effects alone: what is unknown adds nothing (tests/models/test_effects.py)
-        found = bundle.boosters[part.outcome, part.stage].trees_to_dataframe()
+        trees = bundle.boosters[part.outcome, part.stage].trees_to_dataframe()
         rows = ~np.isnan(book.labels(part.outcome))
         for name in part.features:
             known = book.x[part.stage][rows, book.features[part.stage].index(name)]
-            splits = found.loc[found.Feature == name, "Split"]
+            splits = trees.loc[trees.Feature == name, "Split"]
             assert ((splits > np.nanmin(known)) & (splits <= np.nanmax(known))).all(), (part.file, name)
 
 
@@ -338,9 +338,9 @@ def test_where_only_the_gap_tells_no_more_is_learnt_from_it_than_by_chance() -> 
 def test_rows_that_know_what_tells_stand_once_more_with_it_hidden_and_the_given_rows_are_not_touched() -> None:
     x, _ = with_telling_gaps()
     before, known = x.copy(), np.flatnonzero(~np.isnan(x[:, 0]))
-    found, row, counts = hide_gaps(x, COLUMNS, (catalogue()["bidders"].path,))
+    hidden, row, counts = hide_gaps(x, COLUMNS, (catalogue()["bidders"].path,))
     assert np.array_equal(x, before, equal_nan=True)
-    once, again = np.split(found, 2)
+    once, again = np.split(hidden, 2)
     assert np.array_equal(once, x[known])
     assert np.isnan(again[:, 0]).all() and np.array_equal(again[:, 1:], once[:, 1:])
     assert np.array_equal(row, np.tile(known, 2))

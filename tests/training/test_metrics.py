@@ -37,7 +37,7 @@ rows = st.lists(st.tuples(st.booleans(), st.integers(0, 6), st.floats(0.01, 5)),
 
 
 @settings(max_examples=30)
-@given(rows=rows.filter(lambda each: len({y for y, _, _ in each}) == 2))
+@given(rows=rows.filter(lambda drawn: len({y for y, _, _ in drawn}) == 2))
 def test_auc_is_that_of_scikit_learn(rows: list[tuple[bool, int, float]]) -> None:
     y, p, weight = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     assert metrics.auc(y, p, weight) == pytest.approx(roc_auc_score(y, p, sample_weight=weight))
@@ -118,16 +118,16 @@ def test_a_summary_has_the_figures_of_cases_that_count_alike() -> None:
     p = rng.random(300)
     y = (rng.random(300) < p).astype(float)
     ones = np.ones(300)
-    found = metrics.compute_metrics(y, p, np.arange(300), draws=20)
-    assert (found.n, found.positives, found.base_rate) == (300, y.sum(), y.mean())
-    assert found.auc == metrics.auc(y, p, ones)
-    assert found.auc_ci == metrics.bootstrap_interval(metrics.auc, y, p, ones, np.arange(300), draws=20)
-    assert found.average_precision == metrics.average_precision(y, p, ones)
-    assert (found.brier, found.ece) == (metrics.brier(y, p, ones), metrics.ece(y, p, ones))
-    assert (found.lift_at_5, found.lift_at_10) == (metrics.lift(y, p, 0.05), metrics.lift(y, p, 0.1))
+    figures = metrics.compute_metrics(y, p, np.arange(300), draws=20)
+    assert (figures.n, figures.positives, figures.base_rate) == (300, y.sum(), y.mean())
+    assert figures.auc == metrics.auc(y, p, ones)
+    assert figures.auc_ci == metrics.bootstrap_interval(metrics.auc, y, p, ones, np.arange(300), draws=20)
+    assert figures.average_precision == metrics.average_precision(y, p, ones)
+    assert (figures.brier, figures.ece) == (metrics.brier(y, p, ones), metrics.ece(y, p, ones))
+    assert (figures.lift_at_5, figures.lift_at_10) == (metrics.lift(y, p, 0.05), metrics.lift(y, p, 0.1))
 
 
 def test_what_cases_of_one_kind_cannot_tell_is_no_number() -> None:
-    found = metrics.compute_metrics(np.zeros(9), np.linspace(0, 1, 9), np.arange(9))
-    assert np.isnan([found.auc, *found.auc_ci, found.average_precision, found.lift_at_5, found.lift_at_10]).all()
-    assert found.brier > 0 and found.base_rate == 0
+    figures = metrics.compute_metrics(np.zeros(9), np.linspace(0, 1, 9), np.arange(9))
+    assert np.isnan([figures.auc, *figures.auc_ci, figures.average_precision, figures.lift_at_5, figures.lift_at_10]).all()
+    assert figures.brier > 0 and figures.base_rate == 0

@@ -94,11 +94,11 @@ def test_what_is_filled_for_one_ending_alone_is_left_out_and_named(trained: tupl
 
 
 def test_they_are_reasons_with_their_labels(bundle: Bundle) -> None:
-    found = {reason.feature: reason for reason in score(bundle, to_process(call(**CELLS)), "draft").reasons}
-    assert found["own_urgency"].text == "Urgency: Muy alta." and found["own_urgency"].effect > 0.05
-    assert found["own_estimated_days"].text == "Estimated days: 50."
-    assert found["own_terms"].text.startswith("Terms: its words count +")
-    assert found["own_terms"].path == "/tenderRisk/own/terms"
+    reasons = {reason.feature: reason for reason in score(bundle, to_process(call(**CELLS)), "draft").reasons}
+    assert reasons["own_urgency"].text == "Urgency: Muy alta." and reasons["own_urgency"].effect > 0.05
+    assert reasons["own_estimated_days"].text == "Estimated days: 50."
+    assert reasons["own_terms"].text.startswith("Terms: its words count +")
+    assert reasons["own_terms"].path == "/tenderRisk/own/terms"
 
 
 def test_a_category_that_training_has_not_seen_is_unknown_as_a_missing_one_is(bundle: Bundle) -> None:
@@ -106,16 +106,16 @@ def test_a_category_that_training_has_not_seen_is_unknown_as_a_missing_one_is(bu
     assert "own_urgency" in {unknown.feature for unknown in unseen.unknown}
     without = {name: cell for name, cell in CELLS.items() if name != "urgency"}
     assert unseen.failure == failure(bundle, **without)
-    rates = [failure(bundle, **CELLS | {"urgency": each}) for each in declared_history.URGENCY]
+    rates = [failure(bundle, **CELLS | {"urgency": urgency}) for urgency in declared_history.URGENCY]
     assert rates == sorted(rates) and rates[0] < unseen.failure < rates[-1]
 
 
 def test_the_form_of_the_page_is_scored(bundle: Bundle) -> None:
     page = (Path(__file__).parents[2] / "docs" / "own-history.md").read_text(encoding="utf-8")
     (line,) = re.findall(r"^    (\{.*\})$", page, re.M)
-    found = score(bundle, to_process(msgspec.json.decode(line)), "draft")
-    assert found.register == "own" and not any("unknown" in warning for warning in found.warnings)
-    assert {"own_urgency", "own_estimated_days"} <= {reason.feature for reason in found.reasons}
+    scored = score(bundle, to_process(msgspec.json.decode(line)), "draft")
+    assert scored.register == "own" and not any("unknown" in warning for warning in scored.warnings)
+    assert {"own_urgency", "own_estimated_days"} <= {reason.feature for reason in scored.reasons}
 
 
 def test_a_form_and_a_release_say_the_same(bundle: Bundle) -> None:

@@ -31,7 +31,7 @@ def test_columns_of_pools_are_those_of_several_registers_and_none_that_says_some
     first = samples[0]
     x = align_columns(first.learn.x, first.learn.names, ["unheard", first.learn.names[0]])
     assert np.isnan(x[:, 0]).all() and np.array_equal(x[:, 1], first.learn.x[:, 0], equal_nan=True)
-    assert all(len(each.x) == len(each.y) == len(each.base_margin) for each in (first.learn, first.test, first.unseen))
+    assert all(len(part.x) == len(part.y) == len(part.base_margin) for part in (first.learn, first.test, first.unseen))
 
 
 def test_a_column_that_is_empty_or_the_same_everywhere_is_not_shared() -> None:
@@ -48,13 +48,13 @@ def test_a_snapshot_that_is_not_learnt_from_is_judged_whole() -> None:
     cases = made.register(400, seed=1)
     for snapshot in (True, False):
         whole = register_dataset(replace(made.source(), snapshot=snapshot), cases, "no_award", "draft")
-        found = pool_sample(whole, STEPS)
-        assert len(found.unseen.y) == (whole.labelled.sum() if snapshot else len(found.test.y))
+        sample = pool_sample(whole, STEPS)
+        assert len(sample.unseen.y) == (whole.labelled.sum() if snapshot else len(sample.test.y))
 
 
 def test_an_offset_is_moved_to_its_registers_level_before_anything_is_learnt() -> None:
-    for each in two(400):
-        moved = margin_at_own_level(each.learn)
-        forecast, known = (np.average(v, weights=each.learn.weight) for v in (1 / (1 + np.exp(-moved)), each.learn.y))
+    for sample in two(400):
+        moved = margin_at_own_level(sample.learn)
+        forecast, known = (np.average(v, weights=sample.learn.weight) for v in (1 / (1 + np.exp(-moved)), sample.learn.y))
         assert forecast == pytest.approx(known, abs=1e-3)
-        assert np.ptp(moved - each.learn.base_margin) < 1e-9
+        assert np.ptp(moved - sample.learn.base_margin) < 1e-9

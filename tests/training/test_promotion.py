@@ -49,73 +49,73 @@ def made(seed: int = 0, n: int = 1500, register: str = "made", clustered: int = 
     )
 
 
-def changed(each: Forecasts, **parts: object) -> Forecasts:
-    return msgspec.structs.replace(each, **parts)
+def changed(forecasts: Forecasts, **parts: object) -> Forecasts:
+    return msgspec.structs.replace(forecasts, **parts)
 
 
 def by_name(*parts: Forecasts) -> dict[str, Forecasts]:
-    return {each.name: each for each in parts}
+    return {part.name: part for part in parts}
 
 
 @settings(max_examples=6)
 @given(seed=st.integers(0, 10**6), n=st.integers(300, 1500), clustered=st.integers(1, 5))
 def test_an_equal_challenger_is_never_worse(seed: int, n: int, clustered: int) -> None:
-    each = made(seed, n, clustered=clustered)
-    found = compare(by_name(each), by_name(each))
-    assert found.compared and not found.worse and not found.not_compared
-    assert all(each.difference == 0 for each in found.compared)
+    forecasts = made(seed, n, clustered=clustered)
+    comparison = compare(by_name(forecasts), by_name(forecasts))
+    assert comparison.compared and not comparison.worse and not comparison.not_compared
+    assert all(difference.difference == 0 for difference in comparison.compared)
 
 
 @settings(max_examples=6)
 @given(seed=st.integers(0, 10**6))
 def test_shuffled_probabilities_are_always_worse(seed: int) -> None:
-    each = made(seed)
-    shuffled = changed(each, p=np.random.default_rng(seed + 1).permutation(each.p))
-    found = compare(by_name(each), by_name(shuffled))
-    assert {"auc", "brier"} <= {worse.measure for worse in found.worse if worse.group == "all"}
-    assert not compare(by_name(shuffled), by_name(each)).worse
+    forecasts = made(seed)
+    shuffled = changed(forecasts, p=np.random.default_rng(seed + 1).permutation(forecasts.p))
+    comparison = compare(by_name(forecasts), by_name(shuffled))
+    assert {"auc", "brier"} <= {worse.measure for worse in comparison.worse if worse.group == "all"}
+    assert not compare(by_name(shuffled), by_name(forecasts)).worse
 
 
 def test_what_is_off_in_level_alone_is_worse_in_calibration_and_not_in_order() -> None:
-    each = made(n=4000)
-    found = compare(by_name(each), by_name(changed(each, p=each.p * 0.5)))
-    assert {worse.measure for worse in found.worse} == {"brier", "ece"}
+    forecasts = made(n=4000)
+    comparison = compare(by_name(forecasts), by_name(changed(forecasts, p=forecasts.p * 0.5)))
+    assert {worse.measure for worse in comparison.worse} == {"brier", "ece"}
 
 
 def test_a_large_group_that_loses_is_named_though_the_whole_gains() -> None:
-    each = made(n=6000)
-    old = each.groups["year"] == "2018"
+    forecasts = made(n=6000)
+    old = forecasts.groups["year"] == "2018"
     rng = np.random.default_rng(1)
-    before = each.p.copy()
+    before = forecasts.p.copy()
     before[~old] = rng.permutation(before[~old])
-    after = each.p.copy()
+    after = forecasts.p.copy()
     after[old] = np.where(rng.random(old.sum()) < 0.5, rng.permutation(after[old]), after[old])
-    found = compare(by_name(changed(each, p=before)), by_name(changed(each, p=after)))
-    assert "all" not in {worse.group for worse in found.worse}
-    assert {worse.group for worse in found.worse} >= {"year 2018"}
-    assert "year 2019" not in {worse.group for worse in found.worse}
+    comparison = compare(by_name(changed(forecasts, p=before)), by_name(changed(forecasts, p=after)))
+    assert "all" not in {worse.group for worse in comparison.worse}
+    assert {worse.group for worse in comparison.worse} >= {"year 2018"}
+    assert "year 2019" not in {worse.group for worse in comparison.worse}
 
 
 def test_small_groups_and_endings_are_not_compared() -> None:
-    found = compare(by_name(made()), by_name(made()))
-    assert {each.group for each in found.compared} == {"all", "year 2018", "year 2019", "buyer large"}
+    comparison = compare(by_name(made()), by_name(made()))
+    assert {difference.group for difference in comparison.compared} == {"all", "year 2018", "year 2019", "buyer large"}
 
 
 def test_only_common_cases_count() -> None:
-    each = made(n=2000)
-    late = changed(each, key=each.key + np.uint64(1000), y=np.roll(each.y, -1000), p=np.roll(each.p, -1000))
-    found = compare(by_name(each), by_name(late))
-    assert {whole.n for whole in found.compared if whole.group == "all"} == {1000}
-    assert all(whole.difference == 0 for whole in found.compared if whole.group == "all")
+    forecasts = made(n=2000)
+    late = changed(forecasts, key=forecasts.key + np.uint64(1000), y=np.roll(forecasts.y, -1000), p=np.roll(forecasts.p, -1000))
+    comparison = compare(by_name(forecasts), by_name(late))
+    assert {whole.n for whole in comparison.compared if whole.group == "all"} == {1000}
+    assert all(whole.difference == 0 for whole in comparison.compared if whole.group == "all")
 
 
 def test_cases_that_share_fate_are_drawn_together() -> None:
     one, many = made(n=2000), changed(made(n=2000), cluster=np.arange(2000) // 100)
     noisy = np.clip(one.p + np.repeat(np.random.default_rng(0).normal(0, 0.2, 20), 100), 0, 1)
     width = {}
-    for name, each in (("alone", one), ("together", many)):
-        found = compare(by_name(each), by_name(changed(each, p=noisy)))
-        low, high = next(w.interval for w in found.compared if (w.group, w.measure) == ("all", "brier"))
+    for name, forecasts in (("alone", one), ("together", many)):
+        comparison = compare(by_name(forecasts), by_name(changed(forecasts, p=noisy)))
+        low, high = next(w.interval for w in comparison.compared if (w.group, w.measure) == ("all", "brier"))
         width[name] = high - low
     assert width["together"] > 1.5 * width["alone"]
 
@@ -123,8 +123,8 @@ def test_cases_that_share_fate_are_drawn_together() -> None:
 def test_what_cannot_be_compared_is_said() -> None:
     missing = compare(by_name(made()), {})
     assert not missing.compared and "the challenger has no forecasts" in missing.not_compared[0]
-    each = made()
-    apart = compare(by_name(each), by_name(changed(each, key=each.key + np.uint64(10**6))))
+    forecasts = made()
+    apart = compare(by_name(forecasts), by_name(changed(forecasts, key=forecasts.key + np.uint64(10**6))))
     assert not apart.compared and "0 cases in common" in apart.not_compared[0]
     few = made(n=30)
     assert compare(by_name(few), by_name(few)).too_few == (
@@ -133,23 +133,23 @@ def test_what_cannot_be_compared_is_said() -> None:
 
 
 def test_what_the_challenger_forecasts_besides_does_not_matter() -> None:
-    each = made()
-    assert not compare(by_name(each), by_name(each, made(register="other"))).not_compared
+    forecasts = made()
+    assert not compare(by_name(forecasts), by_name(forecasts, made(register="other"))).not_compared
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_another_draw_of_noise_is_not_worse(seed: int) -> None:
-    each = made(seed, n=3000)
+    forecasts = made(seed, n=3000)
     rng = np.random.default_rng(seed + 100)
-    first, second = (np.clip(each.p + rng.normal(0, 0.05, len(each.p)), 0.001, 0.999) for _ in range(2))
-    assert not compare(by_name(changed(each, p=first)), by_name(changed(each, p=second))).worse
+    first, second = (np.clip(forecasts.p + rng.normal(0, 0.05, len(forecasts.p)), 0.001, 0.999) for _ in range(2))
+    assert not compare(by_name(changed(forecasts, p=first)), by_name(changed(forecasts, p=second))).worse
 
 
 def test_a_difference_tells_where_and_by_how_much() -> None:
-    each = made()
-    found = compare(by_name(each), by_name(changed(each, p=1 - each.p))).worse[0]
-    assert found.where == "made/no_award/draft, all"
-    assert f"{found.challenger:.4f} against {found.champion:.4f}" in str(found)
+    forecasts = made()
+    worse = compare(by_name(forecasts), by_name(changed(forecasts, p=1 - forecasts.p))).worse[0]
+    assert worse.where == "made/no_award/draft, all"
+    assert f"{worse.challenger:.4f} against {worse.champion:.4f}" in str(worse)
     assert promotion.BETTER.keys() == promotion.MEASURES.keys()
 
 
@@ -190,16 +190,16 @@ def made_run(home: Path, result: TrainingResult, tmp_path: Path) -> Run:
 def aliases() -> dict[str, str]:
     """The version of the bundle behind each alias."""
     names = ("champion", "challenger", "former")
-    found = {name: tracking.model_of(name) for name in names}
-    versions = {name: each.version for name, each in found.items() if each}
+    models = {name: tracking.model_of(name) for name in names}
+    versions = {name: model.version for name, model in models.items() if model}
     pointed = bundles.challenger()
     # The file beside the pointer says the same.
     assert (pointed.name if pointed else None) == versions.get("challenger")
     return versions
 
 
-def shuffled(each: Forecasts) -> Forecasts:
-    return msgspec.structs.replace(each, p=np.random.default_rng(0).permutation(each.p))
+def shuffled(forecasts: Forecasts) -> Forecasts:
+    return msgspec.structs.replace(forecasts, p=np.random.default_rng(0).permutation(forecasts.p))
 
 
 def test_a_release_by_a_key_that_this_machine_does_not_trust_leaves_nothing(
@@ -226,10 +226,10 @@ def test_the_first_release_is_the_run_s_bundle_and_is_served(run_id: str, home: 
 
 
 def test_later_releases_are_challengers_are_counted_and_none_is_overwritten(run_id: str, home: Path) -> None:
-    found = [promotion.release(run_id, NOVEMBER) for _ in range(2)]
-    found.append(promotion.release(run_id, datetime(2026, 12, 1, tzinfo=UTC)))
-    assert [each.version for each in found] == ["2026.11.1", "2026.11.2", "2026.12.1"]
-    assert [each.served for each in found] == [True, False, False]
+    releases = [promotion.release(run_id, NOVEMBER) for _ in range(2)]
+    releases.append(promotion.release(run_id, datetime(2026, 12, 1, tzinfo=UTC)))
+    assert [release.version for release in releases] == ["2026.11.1", "2026.11.2", "2026.12.1"]
+    assert [release.served for release in releases] == [True, False, False]
     assert bundles.released() == home / "2026.11.1"
     assert aliases() == {"champion": "2026.11.1", "challenger": "2026.12.1"}
 
@@ -247,8 +247,8 @@ def test_registers_bundles_are_of_the_release_s_version_day_and_commit(result: T
 def test_a_challenger_that_is_as_good_is_promoted_and_the_champion_remembered(made_run: Run, home: Path) -> None:
     for _ in range(2):
         promotion.release(made_run(made()), NOVEMBER)
-    found = promotion.promote()
-    assert found.promoted and found.comparison.compared
+    answer = promotion.promote()
+    assert answer.promoted and answer.comparison.compared
     assert bundles.released() == home / "2026.11.2"
     assert aliases() == {"champion": "2026.11.2", "former": "2026.11.1"}
     assert sorted(file.name for file in home.iterdir()) == ["2026.11.1", "2026.11.2", "current", "former"]
@@ -258,12 +258,12 @@ def test_a_challenger_that_is_as_good_is_promoted_and_the_champion_remembered(ma
 def test_a_challenger_that_is_worse_is_refused_and_why(made_run: Run, home: Path, uncompared: bool) -> None:
     promotion.release(made_run(made(), made(1, register="other")), NOVEMBER)
     promotion.release(made_run(made(), shuffled(made(1, register="other"))), NOVEMBER)
-    found = promotion.promote(uncompared)
-    assert not found.promoted
+    answer = promotion.promote(uncompared)
+    assert not answer.promoted
     assert bundles.released() == home / "2026.11.1"
     assert aliases() == {"champion": "2026.11.1", "challenger": "2026.11.2"}
-    reasons = str(found.refusal())
-    assert isinstance(found.refusal(), DataError)
+    reasons = str(answer.refusal())
+    assert isinstance(answer.refusal(), DataError)
     assert "other/no_award/draft, all: worse: auc" in reasons and "made/no_award" not in reasons
 
 
@@ -278,16 +278,16 @@ def test_without_forecasts_or_common_cases_promotion_says_what_to_do(made_run: R
         (home / "current").unlink(missing_ok=True)
         promotion.release(made_run(*first), NOVEMBER)
         promotion.release(made_run(*second), NOVEMBER)
-        found = promotion.promote()
-        assert not found.promoted and why in str(found.refusal()) and "--uncompared" in str(found.refusal())
+        answer = promotion.promote()
+        assert not answer.promoted and why in str(answer.refusal()) and "--uncompared" in str(answer.refusal())
         assert promotion.promote(uncompared=True).promoted
 
 
 def test_a_register_that_the_challenger_has_not_learnt_is_missed(made_run: Run) -> None:
     promotion.release(made_run(made(), made(1, register="other")), NOVEMBER)
     promotion.release(made_run(made()), NOVEMBER)
-    found = promotion.promote()
-    assert not found.promoted and "other/no_award/draft: the challenger has no forecasts" in str(found.refusal())
+    answer = promotion.promote()
+    assert not answer.promoted and "other/no_award/draft: the challenger has no forecasts" in str(answer.refusal())
 
 
 def test_there_is_nothing_to_promote_or_go_back_to_at_first(made_run: Run, home: Path) -> None:

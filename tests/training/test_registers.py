@@ -42,31 +42,31 @@ PARAMS = BoosterParams(trees=30, depth=3)
 
 
 def test_what_was_planted_is_found(registers_result: RegistersResult) -> None:
-    for each in registers_result.metrics:
-        assert each.auc > 0.7
-        assert each.auc_ci[0] <= each.auc <= each.auc_ci[1]
-        assert 0 <= each.coverage <= 1 and each.ece < 0.2
-        assert each.lift_at_10 > 1
+    for figures in registers_result.metrics:
+        assert figures.auc > 0.7
+        assert figures.auc_ci[0] <= figures.auc <= figures.auc_ci[1]
+        assert 0 <= figures.coverage <= 1 and figures.ece < 0.2
+        assert figures.lift_at_10 > 1
 
 
 def test_where_nothing_was_planted_nothing_is_found() -> None:
     cases = made.register(1200, seed=3, signal=0)
-    found = fit_register(register_dataset(made.source(), cases, "no_award", "draft"), PARAMS, 7, 20)
-    each = found.forecasts
-    assert auc(each.y, each.p, np.ones(len(each.p))) == pytest.approx(0.5, abs=0.07)
-    assert each.p.std() < 0.08
-    assert 0 <= interval_coverage(each) <= 1
+    fit = fit_register(register_dataset(made.source(), cases, "no_award", "draft"), PARAMS, 7, 20)
+    forecasts = fit.forecasts
+    assert auc(forecasts.y, forecasts.p, np.ones(len(forecasts.p))) == pytest.approx(0.5, abs=0.07)
+    assert forecasts.p.std() < 0.08
+    assert 0 <= interval_coverage(forecasts) <= 1
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_calibrated_probabilities_are_the_base_rate_on_the_mean(level: float) -> None:
     table = register_dataset(made.source(), made.register(800), "no_award", "draft")
-    found = fit_register(table, msgspec.structs.replace(PARAMS, level=level), 7, 20)
-    assert found.part.level == level
-    line = found.calibration
+    fit = fit_register(table, msgspec.structs.replace(PARAMS, level=level), 7, 20)
+    assert fit.part.level == level
+    line = fit.calibration
     assert line.slope >= 0
-    assert line.cases >= len(found.forecasts.y)
-    assert found.forecasts.p.mean() == pytest.approx(found.forecasts.y.mean(), abs=0.08)
+    assert line.cases >= len(fit.forecasts.y)
+    assert fit.forecasts.p.mean() == pytest.approx(fit.forecasts.y.mean(), abs=0.08)
     assert line.base_rate == pytest.approx(line.positives / line.cases, abs=1e-6)
 
 
@@ -94,16 +94,16 @@ def _trained(
 def test_trained_twice_every_file_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = []
     for turn in ("one", "two"):
-        found = _trained(tmp_path / "data", [("made", made.register(500))], monkeypatch)
-        bundles.save(found.bundles["made"], tmp_path / turn)
+        result = _trained(tmp_path / "data", [("made", made.register(500))], monkeypatch)
+        bundles.save(result.bundles["made"], tmp_path / turn)
         digests.append(bundles.load(tmp_path / turn).manifest.digests)
     assert digests[0] == digests[1]
     assert any(name.endswith(".words.parquet") for name in digests[0])
 
 
 def test_a_register_that_tells_too_little_has_no_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = _trained(tmp_path / "data", [("made", made.register(60))], monkeypatch)
-    assert not found.bundles and len(found.data) == 1
+    result = _trained(tmp_path / "data", [("made", made.register(60))], monkeypatch)
+    assert not result.bundles and len(result.data) == 1
 
 
 def test_a_directory_without_a_register_is_refused_with_what_to_do(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_files_are_found_by_the_names_of_their_registers(tmp_path: Path) -> None
 def test_figures_and_fingerprints_stand_in_the_manifest(registers_result: RegistersResult) -> None:
     metrics = manifest_metrics(registers_result)
     assert set(metrics) == {"made/no_award/draft", "other/no_award/draft"}
-    assert all(value is not None and np.isfinite(value) for each in metrics.values() for value in each.values())
-    assert [each.name for each in registers_result.data] == ["made", "other"]
-    assert all(each.rows == 1200 for each in registers_result.data)
+    assert all(value is not None and np.isfinite(value) for figures in metrics.values() for value in figures.values())
+    assert [source.name for source in registers_result.data] == ["made", "other"]
+    assert all(source.rows == 1200 for source in registers_result.data)
     assert "AUC of" in evidence("made", registers_result.forecasts[0])
 
 
@@ -155,8 +155,8 @@ def test_a_bundle_comes_back_with_its_registers(registers_result: RegistersResul
         own = loaded.for_ocid(case.tender.ocid)
         assert own.manifest.register == "made"
         one, other = (
-            predict(each, one_row(case.tender, "draft")).of("no_award")[0]
-            for each in (registers_result.bundles["made"], own)
+            predict(bundle, one_row(case.tender, "draft")).of("no_award")[0]
+            for bundle in (registers_result.bundles["made"], own)
         )
         off.append(abs(one - other))
     # Keys that were seen once may be forgotten, which moves a small register more than a large one.
@@ -192,10 +192,10 @@ def test_a_pool_says_what_a_register_gains_from_the_others(registers_result: Reg
         f"{kind}, {columns}" for kind in ("pooled", "by the others") for columns in ("all features", "what travels")
     }
     stranger = {("casebook_uk", kind) for kind in kinds if kind.startswith("by")}
-    assert {(each.register, each.kind) for each in pooled.scores} == stranger | {
+    assert {(score.register, score.kind) for score in pooled.scores} == stranger | {
         (n, k) for n in ("made", "other") for k in kinds
     }
-    assert all(each.auc > 0.55 for each in pooled.scores if (each.register, each.kind) not in stranger)
+    assert all(score.auc > 0.55 for score in pooled.scores if (score.register, score.kind) not in stranger)
     assert len(pooled.left_out_lines) == 2 and all(slope >= 0 for _, slope in pooled.left_out_lines)
     line = registers_result.bundles[ANY].calibration["no_award", "draft"]
     assert 0 < line.positives < line.cases == sum(t.n for t in pooled.scores if t.kind == "pooled, all features")
@@ -213,9 +213,9 @@ def test_no_pool_works_against_what_a_registers_own_records_say(registers_result
 
 
 def test_what_each_theme_adds_is_told_of_every_register(registers_result: RegistersResult) -> None:
-    for each in registers_result.ablations:
-        assert set(each.auc_loss) <= {"buyer", "wording", "value", "procedure", "timing", "competition", "lots"}
-        assert 0.5 < each.auc <= 1
+    for ablation in registers_result.ablations:
+        assert set(ablation.auc_loss) <= {"buyer", "wording", "value", "procedure", "timing", "competition", "lots"}
+        assert 0.5 < ablation.auc <= 1
 
 
 def test_every_model_has_its_columns_and_scores_in_the_reference(
@@ -244,18 +244,18 @@ def test_a_fact_of_a_later_stage_is_in_no_earlier_reference(result: TrainingResu
 
 
 def test_rows_and_days_are_those_of_the_cases_that_tell(registers_result: RegistersResult) -> None:
-    found = registers_result.bundles["made"].training_profile
-    assert found is not None
+    profile = registers_result.bundles["made"].training_profile
+    assert profile is not None
     days = [case.published for case in made.register(1200)]
-    assert (found.rows, found.first, found.last) == (1200, min(days).isoformat(), max(days).isoformat())
+    assert (profile.rows, profile.first, profile.last) == (1200, min(days).isoformat(), max(days).isoformat())
 
 
 def test_what_is_censored_or_of_no_known_day_does_not_count() -> None:
     cases = made.register(30)
     censored = [replace(case, outcomes={"no_award": None}) for case in cases[10:20]]
     unclocked = [replace(case, known_on=None) for case in cases[20:]]
-    found = register_profile([*cases[:10], *censored, *unclocked], [])
-    assert found.rows == 10 and found.last == cases[9].published.isoformat()
+    profile = register_profile([*cases[:10], *censored, *unclocked], [])
+    assert profile.rows == 10 and profile.last == cases[9].published.isoformat()
 
 
 def test_codes_are_those_of_the_last_year() -> None:
@@ -265,9 +265,9 @@ def test_codes_are_those_of_the_last_year() -> None:
         replace(c, published=date(2019, 1, 1), tender=replace(c.tender, tender=Procedure(procurement_method="old")))
         for c in made.register(5)
     ]
-    found = register_profile([*old, *near], [])
-    assert found.first == "2024-01-01"
-    assert set(found.codes["procurement_method"]) == {"open", "limited"}
+    profile = register_profile([*old, *near], [])
+    assert profile.first == "2024-01-01"
+    assert set(profile.codes["procurement_method"]) == {"open", "limited"}
 
 
 def test_a_history_of_ones_own_may_be_compressed_or_an_archive(tmp_path: Path) -> None:

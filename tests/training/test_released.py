@@ -40,8 +40,8 @@ def test_a_fresh_clone_goes_back_to_the_former_bundle_and_scores_with_it(clone: 
     champion, former = promotion.served(), (clone / promotion.FORMER).read_text().strip()
     assert promotion.rollback() == promotion.RollbackResult(champion=former, withdrawn=champion or "")
     served = bundles.load(bundles.released())
-    found = score(served, read_file(EXAMPLE)[0], "draft")
-    assert found.bundle == former and found.failure and 0 < found.failure < 1
+    result = score(served, read_file(EXAMPLE)[0], "draft")
+    assert result.bundle == former and result.failure and 0 < result.failure < 1
 
 
 def test_no_outcome_of_the_casebook_is_forecast_worse_than_by_its_class_rate(bundle: Bundle) -> None:

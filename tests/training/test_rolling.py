@@ -70,10 +70,10 @@ def test_of_publications_whose_outcomes_are_hardly_known_none_is_judged() -> Non
         replace(case, known_on=case.published + timedelta(5 if case.outcomes["no_award"] else 60)) for case in CASES
     ]
     end = cases[-1].published + timedelta(1)
-    told = [
+    resolved = [
         case if case.known_on < end else replace(case, known_on=None, outcomes={"no_award": None}) for case in cases
     ]
-    table = register_dataset(made.source(), told, "no_award", "draft")
+    table = register_dataset(made.source(), resolved, "no_award", "draft")
     labelled, judged = np.flatnonzero(table.labelled), judged_rows(table)
     young = table.published > table.published.max() - 40
     assert table.y[labelled[young[labelled]]].mean() == 1
@@ -112,19 +112,19 @@ def test_a_snapshot_is_judged_on_other_buyers() -> None:
 
 
 def test_a_forecast_is_of_every_tested_row_once(table: RegisterDataset) -> None:
-    found = backtest(table, QUICK, 3, 1)
+    tested = backtest(table, QUICK, 3, 1)
     expected = np.concatenate([part.test for part in rolling_splits(table, 3)])
-    assert np.array_equal(found.rows, expected)
-    assert np.isfinite(found.margin).all() and set(found.split) == {0, 1, 2}
+    assert np.array_equal(tested.rows, expected)
+    assert np.isfinite(tested.margin).all() and set(tested.split) == {0, 1, 2}
 
 
 def test_an_end_after_the_cut_changes_no_forecast_of_its_window(table: RegisterDataset) -> None:
     last = next(iter(rolling_splits(table, 1)))
     late = table.known >= last.cut
     turned = replace(table, y=np.where(late, 1 - table.y, table.y))
-    known, other = (known_rows(each, last.cut) for each in (table, turned))
+    known, other = (known_rows(data, last.cut) for data in (table, turned))
     assert np.array_equal(known.rows, other.rows) and np.array_equal(known.weight, other.weight)
-    boosters = [fit_split(each, last, QUICK, 1) for each in (table, turned)]
+    boosters = [fit_split(data, last, QUICK, 1) for data in (table, turned)]
     assert np.array_equal(*(predict_margin(table, booster, last.test, QUICK) for booster in boosters))
 
 
@@ -159,8 +159,8 @@ def deciding(table: RegisterDataset) -> RegisterDataset:
 def test_where_one_column_decides_trees_of_a_snapshot_see_most_columns() -> None:
     table = deciding(register_dataset(made.source(snapshot=True), CASES, "no_award", "draft"))
     part = next(iter(rolling_splits(table, 3)))
-    found = tune_column_share(table, part, replace(QUICK, column_share=0.1), 1)
-    assert found == replace(QUICK, column_share=max(COLUMN_SHARES))
+    tuned = tune_column_share(table, part, replace(QUICK, column_share=0.1), 1)
+    assert tuned == replace(QUICK, column_share=max(COLUMN_SHARES))
 
 
 def test_windows_leave_the_recipe_as_it_is(table: RegisterDataset) -> None:
@@ -173,9 +173,9 @@ def test_buyers_that_are_judged_have_no_say_in_how_a_snapshot_is_fitted() -> Non
     first = next(iter(rolling_splits(table, 3)))
     turned = table.y.copy()
     turned[first.test] = 1 - turned[first.test]
-    found, other = (backtest(each, QUICK, 3, 1) for each in (table, replace(table, y=turned)))
-    assert np.array_equal(found.margin[found.split == 0], other.margin[other.split == 0])
-    assert not np.array_equal(found.margin[found.split == 1], other.margin[other.split == 1])
+    usual, other = (backtest(data, QUICK, 3, 1) for data in (table, replace(table, y=turned)))
+    assert np.array_equal(usual.margin[usual.split == 0], other.margin[other.split == 0])
+    assert not np.array_equal(usual.margin[usual.split == 1], other.margin[other.split == 1])
 
 
 def test_rows_too_old_are_left_out(table: RegisterDataset) -> None:
@@ -202,7 +202,7 @@ def test_the_last_year_counts_if_it_has_enough_rows() -> None:
 
 def test_a_hidden_fact_is_an_unknown_one() -> None:
     x = np.array([[1, np.nan], [3, np.nan], [np.nan, np.nan], [2, 5]], dtype=np.float32)
-    found = column_quantiles(x, ("lots", "bidders"), ("bidders", "lots"), np.arange(4))
-    assert list(found) == ["bidders", "lots"]
-    assert found["bidders"].unknown == 0.75 and set(found["bidders"].quantiles) == {5}
+    quantiles = column_quantiles(x, ("lots", "bidders"), ("bidders", "lots"), np.arange(4))
+    assert list(quantiles) == ["bidders", "lots"]
+    assert quantiles["bidders"].unknown == 0.75 and set(quantiles["bidders"].quantiles) == {5}
     assert column_quantiles(x, ("lots", "bidders"), ("bidders",), np.arange(3))["bidders"].quantiles == ()

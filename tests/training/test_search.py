@@ -35,12 +35,12 @@ def test_no_window_reaches_into_a_judged_one(data: RegisterDataset) -> None:
 
 def test_the_first_trial_is_what_is_there_and_the_best_is_kept(data: RegisterDataset) -> None:
     messages: list[str] = []
-    found = search.search(data, QUICK, 4, 3600, 1, messages.append)
-    assert [each.number for each in found.trials] == [0, 1, 2, 3]
-    assert found.trials[0].params == QUICK
-    best = max(found.trials, key=lambda each: each.auc)
-    assert found.params == (best.params if best.auc >= found.trials[0].auc + search.MIN_GAIN else QUICK)
-    assert found.name == "made/no_award"
+    result = search.search(data, QUICK, 4, 3600, 1, messages.append)
+    assert [trial.number for trial in result.trials] == [0, 1, 2, 3]
+    assert result.trials[0].params == QUICK
+    best = max(result.trials, key=lambda trial: trial.auc)
+    assert result.params == (best.params if best.auc >= result.trials[0].auc + search.MIN_GAIN else QUICK)
+    assert result.name == "made/no_award"
     assert len(messages) == 4 and "trial 4 of 4" in messages[-1]
 
 

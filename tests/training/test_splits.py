@@ -24,15 +24,15 @@ keys = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=3), m
     ],
 )
 def test_rows_linked_by_a_key_or_through_others_are_one_group(rows: list[list[str]], together: list[int]) -> None:
-    found = list(linked_groups(rows))
-    assert [found.index(each) for each in found] == [together.index(each) for each in together]
+    groups = list(linked_groups(rows))
+    assert [groups.index(number) for number in groups] == [together.index(number) for number in together]
 
 
 @given(rows=keys)
 def test_no_key_is_in_two_groups(rows: list[list[str]]) -> None:
     group = linked_groups(rows)
-    for key in {key for each in rows for key in each}:
-        assert len({group[i] for i, each in enumerate(rows) if key in each}) == 1
+    for key in {key for row in rows for key in row}:
+        assert len({group[i] for i, row in enumerate(rows) if key in row}) == 1
 
 
 @given(group=st.lists(st.integers(0, 9), min_size=1, max_size=40), folds=st.integers(2, 6), seed=st.integers(0, 99))

@@ -40,7 +40,7 @@ def run(run_id: str) -> Run:
 
 def artefacts(run_id: str, path: str = "") -> set[str]:
     """Names of a run's artefacts."""
-    return {each.path for each in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=path or None)}
+    return {artefact.path for artefact in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path=path or None)}
 
 
 def test_parameters_and_data_fingerprints_are_there(run: Run, result: TrainingResult) -> None:
@@ -55,10 +55,10 @@ def test_parameters_and_data_fingerprints_are_there(run: Run, result: TrainingRe
 
 def test_every_figure_is_there_and_no_figure_that_is_not(run: Run, result: TrainingResult) -> None:
     metrics = run.data.metrics
-    for (outcome, stage), each in result.fits.items():
-        assert metrics[f"{outcome}/{stage}/model/cohort/auc"] == each.metrics["cohort"].auc
-        assert metrics[f"{outcome}/{stage}/model/cohort/auc_low"] == each.metrics["cohort"].auc_ci[0]
-        assert metrics[f"{outcome}/{stage}/logistic_regression/picked/n"] == each.metrics["picked"].n
+    for (outcome, stage), fit in result.fits.items():
+        assert metrics[f"{outcome}/{stage}/model/cohort/auc"] == fit.metrics["cohort"].auc
+        assert metrics[f"{outcome}/{stage}/model/cohort/auc_low"] == fit.metrics["cohort"].auc_ci[0]
+        assert metrics[f"{outcome}/{stage}/logistic_regression/picked/n"] == fit.metrics["picked"].n
         assert f"{outcome}/{stage}/model/picked/brier" not in metrics
     assert metrics["failure/draft/model/cohort/base_rate"] == result.headline["draft"].metrics["cohort"].base_rate
 
@@ -79,8 +79,8 @@ def test_datasets_are_inputs_and_the_model_is_an_output(run: Run, result: Traini
     assert (used.dataset.name, used.dataset.digest) == (source.name, source.sha256[:36])
     assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training", "rows": str(source.rows)}
     (model,) = run.outputs.model_outputs
-    found = mlflow.get_logged_model(model.model_id)
-    assert found.name == "tender-risk" and {metric.key for metric in found.metrics} >= {"brier_skill"}
+    logged = mlflow.get_logged_model(model.model_id)
+    assert logged.name == "tender-risk" and {metric.key for metric in logged.metrics} >= {"brier_skill"}
 
 
 def test_curves_card_and_bundle_are_there(run_id: str, result: TrainingResult, tmp_path: Path) -> None:
@@ -92,13 +92,13 @@ def test_curves_card_and_bundle_are_there(run_id: str, result: TrainingResult, t
 
 
 def test_what_was_forecast_is_there(run_id: str, result: TrainingResult) -> None:
-    found = tracking.run_forecasts(run_id)
-    assert found is not None
-    assert set(found) == {f"casebook_uk/{o}/{s}" for o, s in [*result.fits, *(("failure", s) for s in result.headline)]}
-    for (outcome, stage), each in result.fits.items():
-        got = found[f"casebook_uk/{outcome}/{stage}"]
-        assert np.array_equal(got.p, each.p)
-        assert np.array_equal(got.y, each.data.y[each.data.cohort])
+    by_name = tracking.run_forecasts(run_id)
+    assert by_name is not None
+    assert set(by_name) == {f"casebook_uk/{o}/{s}" for o, s in [*result.fits, *(("failure", s) for s in result.headline)]}
+    for (outcome, stage), fit in result.fits.items():
+        got = by_name[f"casebook_uk/{outcome}/{stage}"]
+        assert np.array_equal(got.p, fit.p)
+        assert np.array_equal(got.y, fit.data.y[fit.data.cohort])
     assert run_id and FORECASTS in artefacts(run_id)
 
 
@@ -113,16 +113,16 @@ def both(store: str, result: TrainingResult, registers_result: RegistersResult) 
 
 def test_registers_leave_their_figures_curves_cards_and_forecasts(both: str, registers_result: RegistersResult) -> None:
     run = mlflow.get_run(both)
-    for each in registers_result.metrics:
-        where = f"{each.register}/{each.outcome}/{each.stage}"
-        assert run.data.metrics[f"{where}/auc"] == each.auc
-        assert run.data.metrics[f"{where}/auc_low"] == each.auc_ci[0]
-        assert f"curves/{each.register}-{each.outcome}-{each.stage}.png" in artefacts(both, "curves")
-        assert f"{each.register}/{bundles.CARD}" in artefacts(both, each.register)
-    found = tracking.run_forecasts(both)
-    assert found is not None
+    for figures in registers_result.metrics:
+        where = f"{figures.register}/{figures.outcome}/{figures.stage}"
+        assert run.data.metrics[f"{where}/auc"] == figures.auc
+        assert run.data.metrics[f"{where}/auc_low"] == figures.auc_ci[0]
+        assert f"curves/{figures.register}-{figures.outcome}-{figures.stage}.png" in artefacts(both, "curves")
+        assert f"{figures.register}/{bundles.CARD}" in artefacts(both, figures.register)
+    by_name = tracking.run_forecasts(both)
+    assert by_name is not None
     for judged in registers_result.forecasts:
-        got = found[f"{judged.register}/{judged.outcome}/{judged.stage}"]
+        got = by_name[f"{judged.register}/{judged.outcome}/{judged.stage}"]
         assert np.array_equal(got.key, judged.key) and np.array_equal(got.p, judged.p)
         assert (got.groups["year"] == judged.groups["year"]).all()
 
@@ -132,10 +132,10 @@ def test_every_trial_is_a_nested_run_and_the_found_recipe_reads_back(
 ) -> None:
     experiment = mlflow.get_run(both).info.experiment_id
     nested = mlflow.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{both}'", output_format="list")
-    trials = [trial for each in registers_result.searches for trial in each.trials]
+    trials = [trial for search in registers_result.searches for trial in search.trials]
     assert len(trials) == 4 and sorted(run.data.metrics["auc"] for run in nested) == sorted(t.auc for t in trials)
     (tmp_path / "recipe.toml").write_text(mlflow.artifacts.load_text(f"runs:/{both}/{tracking.RECIPE}"))
     again = read_recipe(tmp_path / "recipe.toml")
     assert again.trials == 0
-    for each in registers_result.searches:
-        assert again.register_params(*each.name.split("/")) == each.params
+    for search in registers_result.searches:
+        assert again.register_params(*search.name.split("/")) == search.params

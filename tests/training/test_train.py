@@ -27,10 +27,10 @@ def test_the_bundle_loads_and_scores(result: TrainingResult, tmp_path: Path) -> 
     bundles.save(result.bundle, tmp_path / "bundle")
     loaded = bundles.load(tmp_path / "bundle")
     for stage in STAGES:
-        found = explained(case(loaded, casebook.case("NHS002").process(), stage, check_stage=False))
-        assert 0 < found.failure < 1
-        assert found.bundle == bundles.UNRELEASED
-        assert found.evidence == result.bundle.manifest.evidence
+        scored = explained(case(loaded, casebook.case("NHS002").process(), stage, check_stage=False))
+        assert 0 < scored.failure < 1
+        assert scored.bundle == bundles.UNRELEASED
+        assert scored.evidence == result.bundle.manifest.evidence
 
 
 def test_there_is_a_model_of_every_outcome_at_every_stage_where_it_is_open(result: TrainingResult) -> None:
@@ -42,8 +42,8 @@ def test_there_is_a_model_of_every_outcome_at_every_stage_where_it_is_open(resul
 def test_the_same_seed_gives_the_same_files(book: Casebook, result: TrainingResult, tmp_path: Path) -> None:
     again = training.train(book, QUICK)
     digests = []
-    for name, each in (("one", result), ("two", again)):
-        bundles.save(each.bundle, tmp_path / name)
+    for name, trained in (("one", result), ("two", again)):
+        bundles.save(trained.bundle, tmp_path / name)
         digests.append(bundles.load(tmp_path / name).manifest.digests)
     assert digests[0] == digests[1]
 
@@ -86,19 +86,19 @@ def test_a_fold_sees_nothing_of_the_groups_that_it_judges(book: Casebook) -> Non
 def test_every_column_has_a_direction_and_is_known_at_its_stage(result: TrainingResult) -> None:
     for part in result.bundle.manifest.parts:
         for name in part.features:
-            each = catalogue()[name]
-            assert each.direction
-            assert STAGES.index(each.stage) <= STAGES.index(part.stage)
+            feature = catalogue()[name]
+            assert feature.direction
+            assert STAGES.index(feature.stage) <= STAGES.index(part.stage)
 
 
 def test_figures_of_cohort_and_picked_rows_stand_apart(book: Casebook, result: TrainingResult) -> None:
-    for (outcome, _), each in result.fits.items():
+    for (outcome, _), fit in result.fits.items():
         known = ~(book.labels(outcome) != book.labels(outcome))
-        assert each.metrics["cohort"].n == int((known & ~book.picked).sum())
-        assert each.metrics["picked"].n == int((known & book.picked).sum())
-        assert each.metrics["picked"].brier is None
-        low, high = each.metrics["cohort"].auc_ci
-        assert 0 <= low <= each.metrics["cohort"].auc <= high <= 1
+        assert fit.metrics["cohort"].n == int((known & ~book.picked).sum())
+        assert fit.metrics["picked"].n == int((known & book.picked).sum())
+        assert fit.metrics["picked"].brier is None
+        low, high = fit.metrics["cohort"].auc_ci
+        assert 0 <= low <= fit.metrics["cohort"].auc <= high <= 1
 
 
 def test_baselines_stand_beside_every_model(result: TrainingResult) -> None:
@@ -140,8 +140,8 @@ def test_the_card_has_every_figure_with_its_interval_and_what_the_model_must_not
     result: TrainingResult,
 ) -> None:
     text = result.bundle.card
-    for (outcome, stage), each in result.fits.items():
-        for kind, figures in each.metrics.items():
+    for (outcome, stage), fit in result.fits.items():
+        for kind, figures in fit.metrics.items():
             low, high = figures.auc_ci
             row = f"| {outcome} | {stage} | served, {kind} | {figures.n} | {figures.positives} |"
             assert row in text

@@ -32,7 +32,7 @@ def example(bundle: Bundle, name: str, stage: Stage) -> Score:
 def test_unitingcare_rises_at_each_stage_and_ends_far_above_its_class(uk: Bundle) -> None:
     """A check of consistency and no validation: the case is itself a source of some priors."""
     scores = [example(uk, "cambridgeshire-unitingcare", stage) for stage in STAGES]
-    failures = [found.failure for found in scores]
+    failures = [scored.failure for scored in scores]
     assert failures == sorted(failures) and failures[0] < failures[1] < failures[2]
     assert failures[2] >= 1.5 * scores[2].base_rate
     named = {reason.feature for reason in scores[2].reasons if reason.effect > 0}
@@ -63,7 +63,7 @@ def test_each_factor_alone_moves_the_probability_by_its_pooled_effect(uk: Bundle
         for facts in ({}, {"market_engagement": "yes"})
     )
     for outcome in ("no_award", "early_end"):
-        before, after = (getattr(found.outcomes, outcome) for found in (bare, engaged))
+        before, after = (getattr(scored.outcomes, outcome) for scored in (bare, engaged))
         moved = np.log(after / (1 - after)) - np.log(before / (1 - before))
         expected = effect.outcomes[outcome].coefficient * (1 - effect.centre[1])
         assert moved == pytest.approx(expected, abs=0.002)
@@ -71,6 +71,6 @@ def test_each_factor_alone_moves_the_probability_by_its_pooled_effect(uk: Bundle
 
 def test_class_rates_are_forecast_where_nothing_is_known(uk: Bundle) -> None:
     for facts in ({"value": 60_000, "category": "services"}, {"title": "Care"}, {"outsourced_service": "yes"}):
-        found = score(uk, to_process(facts), "draft", explain=False)
+        scored = score(uk, to_process(facts), "draft", explain=False)
         # Value and kind of purchase are facts too, near the usual ones of their class.
-        assert found.failure == pytest.approx(found.base_rate, abs=0.01)
+        assert scored.failure == pytest.approx(scored.base_rate, abs=0.01)

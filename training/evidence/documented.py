@@ -120,16 +120,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         Findings are weighed by their precision; what they differ by beyond it widens the result (DerSimonian and
         Laird 1986). The log odds ratios of the kinds of support in `halved` count half: how much rests on them?
         """
-        found = [each for each in self.listed(factor, outcome) if each.support != NOTHING]
-        if not found:
+        findings = [finding for finding in self.listed(factor, outcome) if finding.support != NOTHING]
+        if not findings:
             return None
-        pairs = [self._log_odds(each, factor, 0.5 if each.support in halved else 1.0) for each in found]
+        pairs = [self._log_odds(finding, factor, 0.5 if finding.support in halved else 1.0) for finding in findings]
         pooled = random_effects(pairs)
         return LogOdds(pooled.mean, max(pooled.spread, LEAST_SPREAD / factor.span))
 
     def listed(self, factor: EvidenceFactor, outcome: str) -> list[Finding]:
         """All findings of a factor and outcome, also that none was seen."""
-        return [each for each in self.findings if (each.feature, each.outcome) == (factor.feature, outcome)]
+        return [finding for finding in self.findings if (finding.feature, finding.outcome) == (factor.feature, outcome)]
 
     def no_difference(self, factor: EvidenceFactor) -> LogOdds:
         """What is assumed of a factor of which no document says anything."""
@@ -152,16 +152,17 @@ def random_effects(estimates: Sequence[LogOdds], prior_variance: float = 0.0, pr
 
     The variance between them is averaged with a prior one that is worth so many estimates.
     """
-    weights = [1 / each.spread**2 for each in estimates]
+    weights = [1 / estimate.spread**2 for estimate in estimates]
     total = sum(weights)
-    mean = sum(w * each.mean for w, each in zip(weights, estimates, strict=True)) / total
-    excess = sum(w * (each.mean - mean) ** 2 for w, each in zip(weights, estimates, strict=True)) - (len(weights) - 1)
+    mean = sum(w * estimate.mean for w, estimate in zip(weights, estimates, strict=True)) / total
+    squares = sum(w * (estimate.mean - mean) ** 2 for w, estimate in zip(weights, estimates, strict=True))
+    excess = squares - (len(weights) - 1)
     scale = total - sum(w * w for w in weights) / total
     seen = max(0.0, excess / scale) if len(weights) > 1 else 0.0
     worth = len(weights) - 1
     between = (worth * seen + prior_worth * prior_variance) / (worth + prior_worth) if worth + prior_worth else 0.0
-    wide = [1 / (each.spread**2 + between) for each in estimates]
-    centre = sum(w * each.mean for w, each in zip(wide, estimates, strict=True)) / sum(wide)
+    wide = [1 / (estimate.spread**2 + between) for estimate in estimates]
+    centre = sum(w * estimate.mean for w, estimate in zip(wide, estimates, strict=True)) / sum(wide)
     return LogOdds(centre, math.sqrt(1 / sum(wide)))
 
 

@@ -37,7 +37,7 @@ def class_rates(large: Mapping[str, tuple[Floats, Floats]], histories: Sequence[
     for outcome, (y, weight) in large.items():
         rates[outcome] = {LARGE: _cohort_rate(y, weight), **_stated_rates(stated[outcome])}
         if outcome == "no_award":
-            rates[outcome] |= _told_rates(histories)
+            rates[outcome] |= _notice_rates(histories)
     return rates
 
 
@@ -53,9 +53,9 @@ def _stated_rates(stated: StatedRates) -> dict[str, ClassRate]:
     }
 
 
-def _told_rates(histories: Sequence[UkHistory]) -> dict[str, ClassRate]:
+def _notice_rates(histories: Sequence[UkHistory]) -> dict[str, ClassRate]:
     """What notices tell of no award, by class; nothing of large services, of which they hold few."""
-    found: dict[str, list[float]] = {}
+    ended: dict[str, list[float]] = {}
     names: dict[str, list[str]] = {}
     for history in histories:
         if not history.cases:
@@ -63,14 +63,14 @@ def _told_rates(histories: Sequence[UkHistory]) -> dict[str, ClassRate]:
         days = [case.published for case in history.cases]
         table = of_tenders([case.as_of("draft") for case in history.cases], "draft", days)
         for case, name in zip(history.cases, placement(table).published.rows(), strict=True):
-            found.setdefault(name, []).append(float(bool(case.outcomes["no_award"])))
+            ended.setdefault(name, []).append(float(bool(case.outcomes["no_award"])))
             if history.register.title not in names.setdefault(name, []):
                 names[name].append(history.register.title)
     # Of digital call-offs most ends are never told: their rate is stated, between that of all and of those told.
     return {
-        name: _rate(sum(found[name]), len(found[name]), f"blind cases of {' and '.join(names[name])} with an end", 0.0)
+        name: _rate(sum(ended[name]), len(ended[name]), f"blind cases of {' and '.join(names[name])} with an end", 0.0)
         for name in (ORDINARY, BEFORE)
-        if len(found.get(name, ())) >= LEAST_CASES
+        if len(ended.get(name, ())) >= LEAST_CASES
     }
 
 

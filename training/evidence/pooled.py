@@ -64,13 +64,13 @@ def case_log_odds(kinds: Sequence[UkCases], factor: EvidenceFactor) -> LogOdds |
 
     One side alone tells nothing, and neither do facts that were noted because a case had failed.
     """
-    chosen = [each for each in kinds if factor.feature in each.doses]
+    chosen = [part for part in kinds if factor.feature in part.doses]
     if factor.noted or not chosen:
         return None
-    dose = np.concatenate([each.doses[factor.feature] for each in chosen]) / factor.span
-    y, weight = (np.concatenate([getattr(each, name) for each in chosen]) for name in ("y", "weight"))
-    kind = np.repeat(np.arange(len(chosen)), [len(each.y) for each in chosen])
-    programme = np.concatenate([each.programme + 1_000_000 * number for number, each in enumerate(chosen)])
+    dose = np.concatenate([part.doses[factor.feature] for part in chosen]) / factor.span
+    y, weight = (np.concatenate([getattr(part, name) for part in chosen]) for name in ("y", "weight"))
+    kind = np.repeat(np.arange(len(chosen)), [len(part.y) for part in chosen])
+    programme = np.concatenate([part.programme + 1_000_000 * number for number, part in enumerate(chosen)])
     rows = ~np.isnan(dose) & ~np.isnan(y)
     dose, y, weight, kind, programme = (values[rows] for values in (dose, y, weight, kind, programme))
     if not _both_sides(dose, programme) or not 0 < y.sum() < len(y):
@@ -109,7 +109,7 @@ def pooled_effects(
     `halved` count half.
     """
     known = catalogue()
-    found = []
+    effects = []
     for factor in evidence().factors:
         outcomes = {
             outcome: effect
@@ -118,7 +118,7 @@ def pooled_effects(
             and outcome_is_open(factor, outcome)
         }
         if outcomes:
-            found.append(
+            effects.append(
                 FactorEffect(
                     feature=factor.feature,
                     stage=known[factor.feature].stage,
@@ -131,7 +131,7 @@ def pooled_effects(
                     most=factor.most,
                 )
             )
-    return tuple(found)
+    return tuple(effects)
 
 
 def outcome_is_open(factor: EvidenceFactor, outcome: str) -> bool:
@@ -170,7 +170,7 @@ def _outcome_effect(
         documented=documented.estimate if documented else None,
         registers=pooled.estimate if pooled else None,
         cases=uk.estimate if uk else None,
-        by_register={name: each.estimate for name, each in sorted(estimates.items())},
+        by_register={name: estimate.estimate for name, estimate in sorted(estimates.items())},
         only_large=(factor.feature, outcome) in IN_CLASSES,
         held=held,
     )

@@ -61,15 +61,15 @@ def register_estimates(register: Register, cases: Sequence[LabelledTender]) -> l
     known = without_tenders(cases)
     order = (row for row, case in enumerate(known) if case.published.isoformat() >= since)
     recent = sorted(order, key=lambda row: (known[row].published, known[row].row))[-MOST_CASES:]
-    left_out = {name for each in tables.left_out if each.register == register.name for name in each.features}
+    left_out = {name for entry in tables.left_out if entry.register == register.name for name in entry.features}
     factors = [factor for factor in tables.factors if factor.feature not in left_out]
     history = CaseHistory.of(resolved_cases(cases[row] for row in recent))
-    found: list[RegisterEstimate] = []
+    estimates: list[RegisterEstimate] = []
     for outcome, stages in register.outcomes.items():
         labelled = [row for row in recent if known[row].outcomes.get(outcome) is not None]
         rows = [cases[row] for row in labelled[:: max(1, len(labelled) // MOST_ROWS)]]
-        found += _estimates(register, outcome, stages, rows, factors, history)
-    return found
+        estimates += _estimates(register, outcome, stages, rows, factors, history)
+    return estimates
 
 
 def _estimates(
@@ -89,14 +89,14 @@ def _estimates(
         if stage not in stages:
             continue
         doses = factor_doses(rows, stage, factors, history)
-        chosen = {f.feature: f for f in factors if f.feature in doses and _telling(doses[f.feature])}
+        chosen = {f.feature: f for f in factors if f.feature in doses and _varies(doses[f.feature])}
         new = [name for name in chosen if name not in earlier]
         earlier += new
         known = np.ones(len(rows), dtype=bool)
         if any(catalogue()[name].stage != "draft" for name in new):
             # That a bid count is empty may tell how it ended.
             known = np.any([~np.isnan(doses[name]) for name in new], axis=0)
-        names = [name for name in chosen if _telling(doses[name][known])]
+        names = [name for name in chosen if _varies(doses[name][known])]
         if not set(new) & set(names) or min(y[known].sum(), (1 - y[known]).sum()) < LEAST_POSITIVES:
             continue
         matrix = np.column_stack([doses[name][known] / chosen[name].span for name in names])
@@ -133,13 +133,13 @@ def factor_doses(
 
 def dose(factor: EvidenceFactor, values: Mapping[str, Floats]) -> Floats:
     """The dose of each row, shape (rows,), as `models.effects.EffectTable` has it."""
-    found = scaled(factor.scale, values[factor.feature])
+    amount = scaled(factor.scale, values[factor.feature])
     if factor.least is not None or factor.most is not None:
-        found = np.clip(found, factor.least, factor.most)
-    return np.where(values[factor.unless] == 0, found, np.nan) if factor.unless else found
+        amount = np.clip(amount, factor.least, factor.most)
+    return np.where(values[factor.unless] == 0, amount, np.nan) if factor.unless else amount
 
 
-def _telling(dose: Floats) -> bool:
+def _varies(dose: Floats) -> bool:
     """Whether enough rows know it and differ."""
     known = dose[~np.isnan(dose)]
     commonest = np.unique(known, return_counts=True)[1].max(initial=0)
@@ -194,8 +194,8 @@ def penalised_logit(
 
 def pooled_registers(estimates: Sequence[LogOdds], span: float) -> LogOdds:
     """What registers say of another one: their random-effects mean, with the spread between registers in its error."""
-    weights = np.array([1 / each.spread**2 for each in estimates])
-    means = np.array([each.mean for each in estimates])
+    weights = np.array([1 / estimate.spread**2 for estimate in estimates])
+    means = np.array([estimate.mean for estimate in estimates])
     average = float(weights @ means / weights.sum())
     freedom, prior = len(means) - 1, (TRANSFER / span) ** 2
     seen = 0.0
@@ -210,8 +210,8 @@ def pooled_registers(estimates: Sequence[LogOdds], span: float) -> LogOdds:
 def by_factor(estimates: Sequence[RegisterEstimate], tables: Evidence, outcome: str) -> dict[str, LogOdds]:
     """The pooled estimate of each factor that a register tells of an outcome, by feature."""
     spans = {factor.feature: factor.span for factor in tables.factors}
-    found: dict[str, list[LogOdds]] = {}
-    for each in estimates:
-        if each.outcome == outcome:
-            found.setdefault(each.feature, []).append(each.log_odds)
-    return {feature: pooled_registers(several, spans[feature]) for feature, several in found.items()}
+    by_feature: dict[str, list[LogOdds]] = {}
+    for estimate in estimates:
+        if estimate.outcome == outcome:
+            by_feature.setdefault(estimate.feature, []).append(estimate.log_odds)
+    return {feature: pooled_registers(several, spans[feature]) for feature, several in by_feature.items()}

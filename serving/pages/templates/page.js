@@ -17,7 +17,7 @@
   const job = document.querySelector("[data-job]");
   if (job) {
     const bar = job.querySelector("progress");
-    const said = job.querySelector("[data-said]");
+    const status = job.querySelector("[data-status]");
     let first;
     const pace = (now) => {
       const seconds = first ? (performance.now() - first.at) / 1000 : 0;
@@ -33,7 +33,7 @@
         const now = await (await fetch(job.dataset.job)).json();
         if (now.state !== job.dataset.state) { location.reload(); return; }
         if (now.bytes) { bar.max = now.size; bar.value = now.bytes; }
-        if (now.rows) said.textContent = `${now.rows.toLocaleString("en-GB")} tenders scored${pace(now)}`;
+        if (now.rows) status.textContent = `${now.rows.toLocaleString("en-GB")} tenders scored${pace(now)}`;
       } catch { /* The service may be starting again: the job goes on where it was. */ }
       setTimeout(look, 1000);
     };
@@ -67,15 +67,15 @@
     }
     const words = form.querySelector("[list]");
     const list = document.querySelector("#codes");
-    let asked = "";
+    let searched = "";
     const search = async () => {
       const text = words.value.trim();
-      if (text.length < 3 || text === asked || /^\d{8} /.test(text)) return;
-      asked = text;
+      if (text.length < 3 || text === searched || /^\d{8} /.test(text)) return;
+      searched = text;
       try {
-        const found = await (await fetch(`/cpv?q=${encodeURIComponent(text)}`)).json();
-        if (asked !== text) return;
-        list.replaceChildren(...found.map((name) => { const option = document.createElement("option"); option.value = name; return option; }));
+        const matches = await (await fetch(`/cpv?q=${encodeURIComponent(text)}`)).json();
+        if (searched !== text) return;
+        list.replaceChildren(...matches.map((name) => { const option = document.createElement("option"); option.value = name; return option; }));
       } catch { /* The list that the page came with stays. */ }
     };
     words?.addEventListener("input", () => setTimeout(search, 250));
@@ -87,12 +87,12 @@
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
-    const said = () => [...groups].every((group) => group.open) ? "Close all groups" : "Open all groups";
-    button.textContent = said();
+    const label = () => [...groups].every((group) => group.open) ? "Close all groups" : "Open all groups";
+    button.textContent = label();
     button.addEventListener("click", () => {
       const open = ![...groups].every((group) => group.open);
       groups.forEach((group) => { group.open = open; });
-      button.textContent = said();
+      button.textContent = label();
     });
     groups[0].before(button);
   }

@@ -42,8 +42,8 @@ def alike(one_: HashedAttributes, other: HashedAttributes) -> bool:
 
 def attribute(document: Any, name: str) -> int:
     """The hash of an attribute of a document's draft, 0 for unknown."""
-    found = hash_attributes([to_process(document).as_of("draft")]).hashes
-    return int(found[name][0]) if name in found else 0
+    hashes = hash_attributes([to_process(document).as_of("draft")]).hashes
+    return int(hashes[name][0]) if name in hashes else 0
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -68,9 +68,9 @@ def test_tenders_are_described_in_company_as_alone(data: Any) -> None:
 
 
 def test_of_an_empty_tender_nothing_is_known() -> None:
-    found = hash_attributes([Tender()])
-    assert found.rows == 1 and not found.hashes and not len(found.words)
-    assert np.isnan([found.log_value, found.window, found.again]).all()
+    attributes = hash_attributes([Tender()])
+    assert attributes.rows == 1 and not attributes.hashes and not len(attributes.words)
+    assert np.isnan([attributes.log_value, attributes.window, attributes.again]).all()
 
 
 def test_no_tenders_are_no_rows() -> None:
@@ -154,21 +154,21 @@ def test_a_hash_is_the_same_in_every_run_and_never_that_of_nothing() -> None:
 
 
 # Hashes of texts, not numbers made to collide; nothing said is the hash 0.
-said = st.one_of(st.none(), st.text(max_size=8))
-columns = st.lists(said, min_size=3, max_size=3).map(lambda n: np.array([hashed(each) for each in n], dtype=np.uint64))
+short_text = st.one_of(st.none(), st.text(max_size=8))
+columns = st.lists(short_text, min_size=3, max_size=3).map(lambda n: np.array([hashed(text) for text in n], dtype=np.uint64))
 
 
 @given(one_=columns, other=columns)
 def test_a_mixture_is_unknown_where_a_part_is_and_tells_the_order_of_its_parts(one_: Any, other: Any) -> None:
-    found = mixed(one_, other)
+    mixture = mixed(one_, other)
     unknown = (one_ == 0) | (other == 0)
-    assert not found[unknown].any()
+    assert not mixture[unknown].any()
     apart = ~unknown & (one_ != other)
-    assert (found[apart] != mixed(other, one_)[apart]).all()
+    assert (mixture[apart] != mixed(other, one_)[apart]).all()
 
 
 @pytest.mark.parametrize(
-    ("text", "said", "meant"),
+    ("text", "expected", "meant"),
     [
         ("Réparation 2024 ÉCOLE", ("reparation", "ecole"), ["reparation", "ecole"]),
         ("Obras de la vía 12", ("obras", "de", "la", "via"), ["obras", "via"]),
@@ -177,9 +177,9 @@ def test_a_mixture_is_unknown_where_a_part_is_and_tells_the_order_of_its_parts(o
     ],
 )
 def test_words_have_no_accents_case_or_digits_and_content_no_function_words(
-    text: str, said: tuple[str, ...], meant: list[str]
+    text: str, expected: tuple[str, ...], meant: list[str]
 ) -> None:
-    assert words(text) == said
+    assert words(text) == expected
     assert content_words(text) == meant
 
 

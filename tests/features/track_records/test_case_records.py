@@ -49,28 +49,28 @@ outcomes = st.builds(
 def learnt(resolved: list[ResolvedCase]) -> dict[str, CaseRecord]:
     """The records after outcomes in the order given, reckoned as the docstring of `CaseRecord` says."""
     kinds: dict[str, list[bool]] = {}
-    found: dict[str, CaseRecord] = {}
-    for each in resolved:
-        before = kinds.setdefault(each.kind, [])
+    records: dict[str, CaseRecord] = {}
+    for case in resolved:
+        before = kinds.setdefault(case.kind, [])
         rate = (sum(before) + PRIOR_CASES * PRIOR_RATE) / (len(before) + PRIOR_CASES)
-        before.append(each.failed)
-        for key in each.keys:
-            record = found.setdefault(key, CaseRecord())
+        before.append(case.failed)
+        for key in case.keys:
+            record = records.setdefault(key, CaseRecord())
             record.cases += 1
-            record.failed += each.failed
+            record.failed += case.failed
             record.expected += rate
-            if each.bidders is not None:
+            if case.bidders is not None:
                 record.counted += 1
-                record.bidders += each.bidders
-            if each.value_gbp:
+                record.bidders += case.bidders
+            if case.value_gbp:
                 record.valued += 1
-                record.log_value += math.log(each.value_gbp)
-    return found
+                record.log_value += math.log(case.value_gbp)
+    return records
 
 
 def same(state: CaseRecords, expected: dict[str, CaseRecord]) -> bool:
     """Whether a state holds these records and no other, up to the last digit of a sum."""
-    return _numbers(dict(state)) == {key: pytest.approx(each) for key, each in _numbers(expected).items()}
+    return _numbers(dict(state)) == {key: pytest.approx(value) for key, value in _numbers(expected).items()}
 
 
 def _numbers(records: dict[str, CaseRecord]) -> dict[str, list[float]]:
@@ -82,8 +82,8 @@ def _numbers(records: dict[str, CaseRecord]) -> dict[str, list[float]]:
 def test_nothing_resolved_on_or_after_publication_is_known(
     earlier: list[ResolvedCase], later: list[ResolvedCase], seed: Any
 ) -> None:
-    before = [each for each in earlier if each.on < DAY]
-    after = [each for each in later if each.on >= DAY]
+    before = [case for case in earlier if case.on < DAY]
+    after = [case for case in later if case.on >= DAY]
     mixed = [*before, *after]
     seed.shuffle(mixed)
     assert same(CaseHistory.of(mixed).as_of(DAY), learnt(in_order(before)))
@@ -103,8 +103,8 @@ def test_neither_the_order_of_cases_nor_that_of_questions_matters(
     shuffled = list(resolved)
     seed.shuffle(shuffled)
     history, other = CaseHistory.of(shuffled), CaseHistory.of(resolved)
-    told = {day: other.as_of(day) for day in sorted(published)}
-    assert all(history.as_of(day) == told[day] for day in published)
+    states = {day: other.as_of(day) for day in sorted(published)}
+    assert all(history.as_of(day) == states[day] for day in published)
     assert all(history.as_of(day) is history.as_of(day) for day in (*published, None))
 
 
@@ -179,17 +179,17 @@ def test_of_several_keys_the_longest_record_is_read_so_that_no_case_counts_twice
 
 
 @given(
-    asked=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=5),
+    questions=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=5),
     resolved=st.lists(outcomes, max_size=8),
 )
-def test_many_are_told_what_each_is_told_alone(asked: list[tuple[int, int]], resolved: list[ResolvedCase]) -> None:
+def test_many_are_told_what_each_is_told_alone(questions: list[tuple[int, int]], resolved: list[ResolvedCase]) -> None:
     """Also where kinds are of other rows than those asked: of some that were left out."""
     history = CaseHistory.of(resolved)
     states = [history.as_of(day) for day in (DAY - timedelta(days=5), DAY, None)]
     names: list[tuple[str, ...]] = [(), ("buyer:a",), ("nobody", "buyer:b"), ("buyer:a", "market:851")]
-    records, keys = (np.array(each, dtype=np.int32) for each in zip(*asked, strict=True))
-    found = longest_records(Categorical(states, records), Categorical(names, keys)).rows()
-    assert found == [states[record].longest(names[key]) for record, key in asked]
+    records, keys = (np.array(column, dtype=np.int32) for column in zip(*questions, strict=True))
+    longest = longest_records(Categorical(states, records), Categorical(names, keys)).rows()
+    assert longest == [states[record].longest(names[key]) for record, key in questions]
 
 
 @pytest.mark.parametrize(

@@ -49,46 +49,46 @@ def read(cases: list[LabelledTender]) -> dict[str, float]:
     return {name: float(column[-1]) for name, column in register_features(walked(cases)).items()}
 
 
-def after(*told: tuple[str, bool], buyer: str = "a", gap: int = 0) -> dict[str, float]:
+def after(*cases: tuple[str, bool], buyer: str = "a", gap: int = 0) -> dict[str, float]:
     """What a tender of a buyer reads on the day after these ends of buyers became known."""
     yesterday = DAY - timedelta(days=1 + gap)
     past = [
-        made.case(row, yesterday - timedelta(days=30), yesterday, failed, buyer=each)
-        for row, (each, failed) in enumerate(told)
+        made.case(row, yesterday - timedelta(days=30), yesterday, failed, buyer=name)
+        for row, (name, failed) in enumerate(cases)
     ]
     return read([*past, made.case(99, DAY, None, None, buyer=buyer)])
 
 
 def test_a_buyer_with_no_record_reads_as_the_register() -> None:
-    found = after(("b", True), ("b", False))
+    numbers = after(("b", True), ("b", False))
     for span in SPANS:
-        assert found[f"rate_buyer_{span}"] == pytest.approx(0, abs=1e-6)
-    assert found["cases_buyer"] == 0
-    assert np.isnan(found["since_buyer"])
+        assert numbers[f"rate_buyer_{span}"] == pytest.approx(0, abs=1e-6)
+    assert numbers["cases_buyer"] == 0
+    assert np.isnan(numbers["since_buyer"])
 
 
 @settings(max_examples=25)
-@given(told=ends)
-def test_a_rate_lies_between_the_register_s_and_what_was_observed(told: list[tuple[str, bool]]) -> None:
-    found = after(*told)
-    own = [failed for each, failed in told if each == "a"]
-    failed, count = sum(failed for _, failed in told), len(told)
+@given(cases=ends)
+def test_a_rate_lies_between_the_register_s_and_what_was_observed(cases: list[tuple[str, bool]]) -> None:
+    numbers = after(*cases)
+    own = [failed for buyer, failed in cases if buyer == "a"]
+    failed, count = sum(failed for _, failed in cases), len(cases)
     fade = 2 ** (-1 / 365)
     usual = (failed * fade + 0.2) / (count * fade + 1)
-    rate = found["rate_buyer_ever"] + usual
+    rate = numbers["rate_buyer_ever"] + usual
     observed = sum(own) / len(own) if own else usual
     assert min(observed, usual) - 1e-5 <= rate <= max(observed, usual) + 1e-5
     assert rate == pytest.approx((sum(own) + PRIOR_TOP * usual) / (len(own) + PRIOR_TOP), abs=1e-5)
 
 
 def test_a_key_below_another_is_shrunk_to_it() -> None:
-    told = [("a", True)] * 6 + [("b", False)] * 6
-    found = after(*told)
+    cases = [("a", True)] * 6 + [("b", False)] * 6
+    numbers = after(*cases)
     fade = 2 ** (-1 / 365)
     usual = (6 * fade + 0.2) / (12 * fade + 1)
     buyer = (6 * fade + PRIOR_TOP * usual) / (6 * fade + PRIOR_TOP)
     unit = (6 * fade + PRIOR_BELOW * buyer) / (6 * fade + PRIOR_BELOW)
-    assert found["rate_unit_year"] == pytest.approx(unit - usual, abs=1e-5)
+    assert numbers["rate_unit_year"] == pytest.approx(unit - usual, abs=1e-5)
 
 
 def test_a_longer_record_says_more_and_an_old_one_less() -> None:
@@ -100,19 +100,19 @@ def test_a_longer_record_says_more_and_an_old_one_less() -> None:
 
 def test_load_counts_publications_before_the_day_only() -> None:
     twice = [made.case(row, DAY, None, None, buyer="a") for row in (97, 98)]
-    found = read([made.case(1, DAY - timedelta(days=30), None, None, buyer="a"), *twice])
-    assert np.expm1(found["load_buyer"]) == pytest.approx(0.5, abs=1e-5)
-    assert found["since_buyer"] == 30
-    assert np.expm1(found["open_buyer"]) == pytest.approx(1)
+    numbers = read([made.case(1, DAY - timedelta(days=30), None, None, buyer="a"), *twice])
+    assert np.expm1(numbers["load_buyer"]) == pytest.approx(0.5, abs=1e-5)
+    assert numbers["since_buyer"] == 30
+    assert np.expm1(numbers["open_buyer"]) == pytest.approx(1)
 
 
 def test_a_value_is_compared_with_its_peers_in_their_spread() -> None:
     values = [100.0, 200.0, 400.0, 800.0]
     past = [made.case(row, DAY - timedelta(days=1), None, None, amount=value) for row, value in enumerate(values)]
-    found = read([*past, made.case(9, DAY, None, None, amount=1600.0)])
+    numbers = read([*past, made.case(9, DAY, None, None, amount=1600.0)])
     logs = np.log(values)
-    assert found["value_to_buyer"] == pytest.approx((np.log(1600) - logs.mean()) / logs.std(), rel=1e-4)
-    assert found["value_in_register"] == pytest.approx(np.log(1600), rel=1e-6)
+    assert numbers["value_to_buyer"] == pytest.approx((np.log(1600) - logs.mean()) / logs.std(), rel=1e-4)
+    assert numbers["value_in_register"] == pytest.approx(np.log(1600), rel=1e-6)
     assert np.isnan(read([*past, made.case(9, DAY, None, None, amount=None)])["value_to_buyer"])
 
 
@@ -127,14 +127,14 @@ def test_the_level_is_the_year_s_rate_and_the_drift_that_of_the_quarter_over_it(
 
 
 def test_every_number_that_is_read_is_declared_as_a_feature_and_in_that_order() -> None:
-    found = list(register_features(walked(made.register(300))))
-    known = [each.name for each in declared()]
-    assert found == [name for name in known if name in set(found)]
-    assert {name for name in known if set(name.split("_")[1:-1]) <= {"buyer"} and name.startswith("rate")} <= set(found)
+    names = list(register_features(walked(made.register(300))))
+    known = [feature.name for feature in declared()]
+    assert names == [name for name in known if name in set(names)]
+    assert {name for name in known if set(name.split("_")[1:-1]) <= {"buyer"} and name.startswith("rate")} <= set(names)
 
 
 DECLARED = list(declared())
-each_feature = pytest.mark.parametrize("each", DECLARED, ids=lambda f: f.name)
+each_feature = pytest.mark.parametrize("feature", DECLARED, ids=lambda f: f.name)
 
 
 def table(numbers: dict[str, float], phrases: Phrases | None = None) -> TenderTable:
@@ -148,26 +148,26 @@ def table(numbers: dict[str, float], phrases: Phrases | None = None) -> TenderTa
 
 
 @each_feature
-def test_its_value_is_the_number_that_was_read_for_the_tender(each: Feature) -> None:
-    assert catalogue()[each.name].says == each.says
-    assert each.measure(table({each.name: 0.25, "another": 1.0})).tolist() == [0.25]
-    assert each.measure(table({each.name: 0.0})).tolist() == [0]
-    assert np.isnan(each.measure(table({"another": 1.0}))).tolist() == [True]
-    assert np.isnan(each.measure(one_row(Tender()))).tolist() == [True]
+def test_its_value_is_the_number_that_was_read_for_the_tender(feature: Feature) -> None:
+    assert catalogue()[feature.name].says == feature.says
+    assert feature.measure(table({feature.name: 0.25, "another": 1.0})).tolist() == [0.25]
+    assert feature.measure(table({feature.name: 0.0})).tolist() == [0]
+    assert np.isnan(feature.measure(table({"another": 1.0}))).tolist() == [True]
+    assert np.isnan(feature.measure(one_row(Tender()))).tolist() == [True]
 
 
 @each_feature
-def test_it_is_known_at_draft_and_has_a_direction_if_it_is_a_record_of_what_failed(each: Feature) -> None:
-    assert (each.stage, each.reads) == ("draft", "register_history")
-    failed = each.name.startswith("rate_") or each.name in ("words_score", "profile_score")
-    assert each.direction == failed
+def test_it_is_known_at_draft_and_has_a_direction_if_it_is_a_record_of_what_failed(feature: Feature) -> None:
+    assert (feature.stage, feature.reads) == ("draft", "register_history")
+    failed = feature.name.startswith("rate_") or feature.name in ("words_score", "profile_score")
+    assert feature.direction == failed
 
 
 @pytest.mark.parametrize("key", OUTCOME_KEYS, ids="_".join)
 def test_a_key_has_a_rate_a_span_and_the_number_of_its_cases(key: tuple[str, ...]) -> None:
     names = {f"rate_{'_'.join(key)}_{span}" for span in SPANS}
     names |= {f"cases_{'_'.join(key)}", f"other_{'_'.join(key)}"}
-    assert names <= {each.name for each in DECLARED}
+    assert names <= {feature.name for feature in DECLARED}
     assert (f"lag_{'_'.join(key)}" in catalogue()) == (key in LAG_KEYS)
 
 
@@ -181,7 +181,7 @@ def test_a_key_of_publications_has_its_load_and_comparisons(key: tuple[str, ...]
 def test_every_part_of_a_key_has_a_word_and_no_two_keys_a_name() -> None:
     for keys in (OUTCOME_KEYS, PUBLICATION_KEYS):
         assert {part for key in keys for part in key} <= set(ATTRIBUTES)
-    assert len({each.name for each in DECLARED}) == len(DECLARED)
+    assert len({feature.name for feature in DECLARED}) == len(DECLARED)
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_it_is_said_in_words(name: str, value: float, text: str) -> None:
 
 def test_the_words_that_count_are_named() -> None:
     phrases = Phrases(counted=(("bridge", 0.51), ("old road", -0.2)))
-    said = catalogue()["words_score"].text(0.3, table({}, phrases))
-    assert "+0.30" in said and "“bridge” +0.51" in said and "“old road” -0.20" in said
+    text = catalogue()["words_score"].text(0.3, table({}, phrases))
+    assert "+0.30" in text and "“bridge” +0.51" in text and "“old road” -0.20" in text
     assert "no word that is known" in catalogue()["words_score"].text(0.0, table({}))
 
 

@@ -61,9 +61,9 @@ def test_what_became_known_on_or_after_its_day_changes_nothing(row: int, data: s
     changed = []
     for case in CASES:
         if case.known_on and case.known_on >= day:
-            told = case.outcomes["no_award"]
+            failed = case.outcomes["no_award"]
             case = {
-                "turned": replace(case, outcomes={"no_award": TURNED[bool(told)]}),
+                "turned": replace(case, outcomes={"no_award": TURNED[bool(failed)]}),
                 "deleted": replace(case, outcomes={"no_award": None}),
                 "later": replace(case, known_on=case.known_on + timedelta(days=9)),
             }[turned]
@@ -88,8 +88,8 @@ def test_no_later_publication_changes_anything(row: int) -> None:
 def test_what_became_known_the_day_before_is_read(row: int) -> None:
     case = CASES[row]
     before = replace(CASES[0], tender=case.tender, known_on=case.published - timedelta(days=1))
-    told = [columns([replace(before, outcomes={"no_award": y}), *CASES[1:]]) for y in (True, False)]
-    failed, held = (each["rate_buyer_ever"][row] for each in told)
+    tables = [columns([replace(before, outcomes={"no_award": y}), *CASES[1:]]) for y in (True, False)]
+    failed, held = (table["rate_buyer_ever"][row] for table in tables)
     assert failed > held
     on_the_day = [
         columns([replace(before, outcomes={"no_award": y}, known_on=case.published), *CASES[1:]])["rate_buyer_ever"][
@@ -103,8 +103,8 @@ def test_what_became_known_the_day_before_is_read(row: int) -> None:
 def test_rows_of_one_day_do_not_read_each_other() -> None:
     day = CASES[-1].published + timedelta(days=100)
     alike = [replace(CASES[i], published=day, known_on=day) for i in (1, 1, 1)]
-    found = columns([*CASES, *alike])
-    for name, column in found.items():
+    together = columns([*CASES, *alike])
+    for name, column in together.items():
         assert np.array_equal(column[-3], column[-1], equal_nan=True), name
 
 
@@ -141,16 +141,16 @@ def test_the_language_models_begin_at_the_share_of_the_first_that_are_known() ->
 def test_a_key_has_a_part_of_every_name_and_is_unknown_without_one() -> None:
     described = hash_attributes([CASES[0].tender, replace(CASES[0].tender, buyer=None)])
     for kinds in (OUTCOME_KEYS, PUBLICATION_KEYS):
-        found = keys_of(described, kinds)
-        assert found.kinds == tuple(key for key in kinds if set(key) <= set(described.hashes))
-        keys = found.distinct[found.place]
-        assert keys.shape == (1 + len(found.kinds), 2)
+        keyed = keys_of(described, kinds)
+        assert keyed.kinds == tuple(key for key in kinds if set(key) <= set(described.hashes))
+        keys = keyed.distinct[keyed.place]
+        assert keys.shape == (1 + len(keyed.kinds), 2)
         assert (keys[0] == 1).all()
-        for (one, without_buyer), key in zip(keys[1:], found.kinds, strict=True):
+        for (one, without_buyer), key in zip(keys[1:], keyed.kinds, strict=True):
             assert one
             assert bool(without_buyer) == (not {"buyer", "name", "unit"} & set(key))
         assert len(set(keys[:, 0])) == len(keys)
-        assert np.array_equal(found.distinct, np.unique(keys))
+        assert np.array_equal(keyed.distinct, np.unique(keys))
 
 
 def test_keys_are_told_apart_alike_whether_they_are_few_or_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,9 +223,9 @@ def written(into: DecayedCounts, given_rows: list[tuple[list[int], int, float, f
 
 def read_counts(of: DecayedCounts, day: int, *keys: int) -> Counts:
     """What one row with these keys reads on a day."""
-    asked = np.array([keys or KEYS.tolist()], dtype=np.uint64).T
-    into = of.room(*asked.shape)
-    of.read(of.find(asked), day, into, np.array([0]))
+    wanted = np.array([keys or KEYS.tolist()], dtype=np.uint64).T
+    into = of.room(*wanted.shape)
+    of.read(of.find(wanted), day, into, np.array([0]))
     return into
 
 
@@ -238,28 +238,28 @@ def close(one: Counts, other: Counts) -> bool:
 
 @pytest.mark.parametrize(("half_life", "place"), [(30, 1), (365, 2)])
 def test_a_case_one_half_life_old_counts_half_and_forever_counts_one(half_life: int, place: int) -> None:
-    found = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 1.0)]), DAY + half_life, 7)
-    assert found.count[place, 0, 0] == pytest.approx(0.5)
-    assert found.total[place, 0, 0] == pytest.approx(0.5)
-    assert found.count[0, 0, 0] == found.total[0, 0, 0] == 1
-    assert found.last[0, 0] == half_life
+    counts = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 1.0)]), DAY + half_life, 7)
+    assert counts.count[place, 0, 0] == pytest.approx(0.5)
+    assert counts.total[place, 0, 0] == pytest.approx(0.5)
+    assert counts.count[0, 0, 0] == counts.total[0, 0, 0] == 1
+    assert counts.last[0, 0] == half_life
 
 
 def test_other_measures_fade_with_the_last_half_life() -> None:
-    found = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 1.0)]), DAY + 365, 7)
-    assert found.others[0, 0, 0] == pytest.approx(2 * 0.5)
+    counts = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 1.0)]), DAY + 365, 7)
+    assert counts.others[0, 0, 0] == pytest.approx(2 * 0.5)
 
 
 def test_a_row_counts_by_its_weight() -> None:
-    found = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 0.25), ([7, 0], DAY, 0.0, 1.0)]), DAY, 7)
-    assert (found.count[0, 0, 0], found.total[0, 0, 0]) == (1.25, 0.25)
+    counts = read_counts(written(no_counts(), [([7, 0], DAY, 1.0, 0.25), ([7, 0], DAY, 0.0, 1.0)]), DAY, 7)
+    assert (counts.count[0, 0, 0], counts.total[0, 0, 0]) == (1.25, 0.25)
 
 
 @given(given_rows=counted_rows)
 def test_a_key_that_is_unknown_or_not_in_the_counts_is_never_written_and_reads_zero(given_rows: list[object]) -> None:
-    found = written(no_counts(), given_rows)  # type: ignore[arg-type]
-    assert 0 not in found.keys
-    seen = read_counts(found, DAY + 2001, 0, 999)
+    counts = written(no_counts(), given_rows)  # type: ignore[arg-type]
+    assert 0 not in counts.keys
+    seen = read_counts(counts, DAY + 2001, 0, 999)
     assert not seen.count.any() and not seen.total.any() and not seen.others.any()
     assert np.isnan(seen.last).all()
 
@@ -281,7 +281,7 @@ def test_written_in_two_halves_it_is_what_one_walk_gives(given_rows: list[object
 def test_the_order_of_writing_changes_nothing(given_rows: list[object], order: object) -> None:
     shuffled = list(given_rows)
     order.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = (written(no_counts(), each) for each in (given_rows, shuffled))  # type: ignore[arg-type]
+    one, other = (written(no_counts(), rows) for rows in (given_rows, shuffled))  # type: ignore[arg-type]
     assert close(read_counts(one, DAY + 2001), read_counts(other, DAY + 2001))
 
 
@@ -295,8 +295,8 @@ def test_the_day_from_which_it_counts_changes_nothing(given_rows: list[object], 
 @settings(max_examples=50)
 @given(given_rows=counted_rows, later=st.integers(0, 4000))
 def test_counts_only_fade_and_what_happened_never_exceeds_what_was_seen(given_rows: list[object], later: int) -> None:
-    found = written(no_counts(), given_rows)  # type: ignore[arg-type]
-    now, then = read_counts(found, DAY + 2001), read_counts(found, DAY + 2001 + later)
+    counts = written(no_counts(), given_rows)  # type: ignore[arg-type]
+    now, then = read_counts(counts, DAY + 2001), read_counts(counts, DAY + 2001 + later)
     assert (then.count <= now.count * (1 + 1e-6)).all()
     assert np.array_equal(then.count[0], now.count[0])
     assert (now.total <= now.count * (1 + 1e-6)).all()
@@ -314,10 +314,10 @@ def test_a_key_that_several_rows_of_one_day_share_takes_them_one_by_one() -> Non
 
 
 def test_rows_read_the_places_that_are_theirs_and_leave_the_others_alone() -> None:
-    found = written(no_counts(), [([7, 0], DAY, 1.0, 1.0), ([11, 0], DAY, 0.0, 2.0)])
-    asked = np.array([[7, 11, 13], [11, 0, 7]], dtype=np.uint64)
-    into = found.room(*asked.shape)
-    found.read(found.find(asked[:, [2, 0]]), DAY + 3, into, np.array([2, 0]))
+    counts = written(no_counts(), [([7, 0], DAY, 1.0, 1.0), ([11, 0], DAY, 0.0, 2.0)])
+    keys = np.array([[7, 11, 13], [11, 0, 7]], dtype=np.uint64)
+    into = counts.room(*keys.shape)
+    counts.read(counts.find(keys[:, [2, 0]]), DAY + 3, into, np.array([2, 0]))
     assert into.count[0].tolist() == [[1, 0, 0], [2, 0, 1]]
     assert into.total[0].tolist() == [[1, 0, 0], [0, 0, 1]]
     assert into.others[0].tolist() == pytest.approx(np.exp2(-3 / 365) * np.array([[2, 0, 0], [0, 0, 2]]), rel=1e-6)
@@ -325,11 +325,11 @@ def test_rows_read_the_places_that_are_theirs_and_leave_the_others_alone() -> No
 
 
 def test_a_day_beyond_all_reason_is_counted_as_the_furthest() -> None:
-    found = read_counts(written(no_counts(), [([7, 0], DAY + 10**6, 1.0, 1.0)]), DAY + 10**6, 7)
-    assert np.isfinite(found.count).all() and np.isfinite(found.total).all()
+    counts = read_counts(written(no_counts(), [([7, 0], DAY + 10**6, 1.0, 1.0)]), DAY + 10**6, 7)
+    assert np.isfinite(counts.count).all() and np.isfinite(counts.total).all()
 
 
 def test_a_day_long_before_the_register_reads_nothing_rather_than_no_number() -> None:
     """A case without a date stands at the year 1, before anything was written."""
-    found = read_counts(no_counts(), 1, 7, 13)
-    assert not found.count.any() and not found.total.any() and not found.others.any()
+    counts = read_counts(no_counts(), 1, 7, 13)
+    assert not counts.count.any() and not counts.total.any() and not counts.others.any()

@@ -17,10 +17,10 @@ CASES = [case.labelled(row) for row, case in enumerate(casebook.cases())]
 
 
 def test_a_case_of_the_casebook_is_of_the_kind_by_which_it_entered_and_any_other_of_a_register() -> None:
-    told = [case for case in CASES if failure(case) is not None and case.known_on]
-    kinds = {next(iter(resolved_cases([case]))).kind: picked(case) for case in told}
+    resolved = [case for case in CASES if failure(case) is not None and case.known_on]
+    kinds = {next(iter(resolved_cases([case]))).kind: picked(case) for case in resolved}
     assert kinds == {"picked": True, "cohort": False}
-    assert {each.kind for each in resolved_cases(made.register(5))} == {"register"}
+    assert {case.kind for case in resolved_cases(made.register(5))} == {"register"}
 
 
 def test_nothing_is_learnt_of_a_case_that_is_censored_or_of_no_known_day() -> None:
@@ -33,30 +33,30 @@ def test_the_bidders_of_a_direct_award_tell_nothing() -> None:
     one = made.case(1, date(2020, 1, 1), date(2020, 2, 1), False)
     counted = replace(one.tender.tender, number_of_tenderers=1)
     direct = replace(counted, procurement_method="direct")
-    found = [
+    bidders = [
         next(iter(resolved_cases([replace(one, tender=replace(one.tender, tender=procedure))]))).bidders
         for procedure in (counted, direct)
     ]
-    assert found == [1, None]
+    assert bidders == [1, None]
 
 
 def test_what_was_resolved_the_day_before_is_known() -> None:
     day = date(2020, 5, 1)
     case = next(c for c in CASES if failure(c))
     learnt = list(resolved_cases([replace(case, known_on=day - timedelta(days=1))]))
-    assert [each.on for each in learnt] == [day - timedelta(days=1)]
+    assert [case.on for case in learnt] == [day - timedelta(days=1)]
 
 
 def test_cases_that_failed_by_one_decision_are_learnt_once() -> None:
     case = next(c for c in CASES if failure(c))
     held = next(c for c in CASES if failure(c) is False and c.known_on)
     twice = [replace(case, row=1), replace(case, row=2), replace(held, row=3), replace(held, row=4)]
-    assert [each.failed for each in resolved_cases(twice)] == [True, False, False]
+    assert [case.failed for case in resolved_cases(twice)] == [True, False, False]
 
 
 def test_failure_is_told_by_its_parts_where_it_is_not_told_itself() -> None:
-    told = {(True,): True, (False, None): False, (False, True): True, (None, None): None}
-    for parts, expected in told.items():
+    by_parts = {(True,): True, (False, None): False, (False, True): True, (None, None): None}
+    for parts, expected in by_parts.items():
         outcomes = dict(zip(("no_award", "early_end"), parts, strict=False))
         assert failure(replace(CASES[0], outcomes=outcomes)) is expected
 

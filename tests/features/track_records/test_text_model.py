@@ -19,17 +19,17 @@ def described(*given_titles: str) -> HashedAttributes:
     return hash_attributes([to_process({"tender": {"title": title}}).as_of("draft") for title in given_titles])
 
 
-def taught(said: HashedAttributes, y: list[float], model: TextModel | None = None, day: int = DAY) -> TextModel:
+def taught(attributes: HashedAttributes, y: list[float], model: TextModel | None = None, day: int = DAY) -> TextModel:
     """A model that has learnt every row once."""
     model = model or TextModel.empty(0.3, DAY)
-    rows = np.arange(said.rows)
-    model.update(tokens(said, False), rows, np.array(y), np.full(len(rows), day), np.ones(len(rows)))
+    rows = np.arange(attributes.rows)
+    model.update(tokens(attributes, False), rows, np.array(y), np.full(len(rows), day), np.ones(len(rows)))
     return model
 
 
 def think(model: TextModel, *given_titles: str) -> list[float]:
-    said = described(*given_titles)
-    return list(model.log_odds(tokens(said, False), np.arange(said.rows)))
+    attributes = described(*given_titles)
+    return list(model.log_odds(tokens(attributes, False), np.arange(attributes.rows)))
 
 
 def test_untaught_it_thinks_everything_as_likely_as_its_rate() -> None:
@@ -39,8 +39,8 @@ def test_untaught_it_thinks_everything_as_likely_as_its_rate() -> None:
 def test_it_learns_the_word_that_tells() -> None:
     rng = np.random.default_rng(0)
     with_bridge = rng.random(400) < 0.5
-    given_titles = [f"{'bridge' if each else 'road'} {rng.choice(['north', 'south'])}" for each in with_bridge]
-    model = taught(described(*given_titles), [float(each) for each in with_bridge])
+    given_titles = [f"{'bridge' if bridge else 'road'} {rng.choice(['north', 'south'])}" for bridge in with_bridge]
+    model = taught(described(*given_titles), [float(bridge) for bridge in with_bridge])
     bridge, road, both, neither = think(model, "bridge", "road", "bridge road", "unheard")
     assert bridge > 1 + road
     assert road < both < bridge
@@ -56,27 +56,27 @@ def test_a_tender_is_thought_of_in_company_as_alone(given_titles: list[str]) -> 
 
 @given(given_titles=titles)
 def test_tokens_are_words_and_pairs_of_words_laid_out_row_by_row(given_titles: list[str]) -> None:
-    said = described(*given_titles)
-    found = tokens(said, False)
-    for row in range(said.rows):
-        count = int(said.start[row + 1] - said.start[row])
-        assert found.start[row + 1] - found.start[row] == max(0, 2 * count - 1)
+    attributes = described(*given_titles)
+    all_tokens = tokens(attributes, False)
+    for row in range(attributes.rows):
+        count = int(attributes.start[row + 1] - attributes.start[row])
+        assert all_tokens.start[row + 1] - all_tokens.start[row] == max(0, 2 * count - 1)
         alone = tokens(described(given_titles[row]), False)
-        assert np.array_equal(found.slots[found.start[row] : found.start[row + 1]], alone.slots)
+        assert np.array_equal(all_tokens.slots[all_tokens.start[row] : all_tokens.start[row + 1]], alone.slots)
 
 
 def test_crossed_tokens_add_who_buys_what_and_how() -> None:
     document = {"buyer": {"id": "b", "name": "B"}, "tender": {"title": "road", "procurementMethod": "open"}}
-    said = hash_attributes([to_process(document).as_of("draft")])
-    known = sum(all(name in said.hashes for name in names) for names in CROSSES)
-    assert len(tokens(said, True).slots) == 1 + 1 + known  # the word, the word with the buyer, the crosses
+    attributes = hash_attributes([to_process(document).as_of("draft")])
+    known = sum(all(name in attributes.hashes for name in names) for names in CROSSES)
+    assert len(tokens(attributes, True).slots) == 1 + 1 + known  # the word, the word with the buyer, the crosses
     assert known >= 3
 
 
 def test_a_row_of_no_weight_teaches_nothing() -> None:
-    said = described("bridge")
+    attributes = described("bridge")
     model = TextModel.empty(0.3, DAY)
-    model.update(tokens(said, False), np.array([0]), np.array([1.0]), np.array([DAY]), np.zeros(1))
+    model.update(tokens(attributes, False), np.array([0]), np.array([1.0]), np.array([DAY]), np.zeros(1))
     assert not model.weight.any() and model.bias == TextModel.empty(0.3, DAY).bias
 
 

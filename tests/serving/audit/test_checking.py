@@ -46,7 +46,7 @@ def changed(random_state: random.Random, column: str, value: Any) -> Any:
     if kind == 1:
         return value.encode()
     place = random_state.randrange(len(value))
-    other = random_state.choice([each for each in f'{HEXADECIMAL}A \u00e9\x00{{}}":,' if each != value[place]])
+    other = random_state.choice([letter for letter in f'{HEXADECIMAL}A \u00e9\x00{{}}":,' if letter != value[place]])
     return value[:place] + other + value[place + 1 :]
 
 

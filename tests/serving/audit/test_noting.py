@@ -79,8 +79,8 @@ def test_an_answer_with_a_probability_stands_in_the_trail_when_it_comes(audited:
     assert entry.key.startswith("key-") and KEY not in entry.key
     served = bundles.load(bundles.released())
     assert (entry.bundle, entry.bundle_sha256) == (served.manifest.version, served.sha256)
-    told = answer.json()[0] if path == "/score_many" else answer.json().get("base", answer.json())
-    assert entry.results[0].failure == told["failure"] and entry.results[0].stage == told["stage"]
+    scored = answer.json()[0] if path == "/score_many" else answer.json().get("base", answer.json())
+    assert entry.results[0].failure == scored["failure"] and entry.results[0].stage == scored["stage"]
     if path == "/score_many":
         assert [result.refused for result in entry.results] == [False, True, False]
 
@@ -133,7 +133,7 @@ def test_a_portfolio_is_one_entry_with_the_digests_of_all_that_is_served(audited
     (tmp_path / "other.jsonl").write_bytes(content + b"\n")
     with pytest.raises(DataError, match="input: its SHA-256 is"):
         replay(audited.opened(), seq, tmp_path / "other.jsonl")
-    assert [each.page for each in audited.entries() if each.action == "job served"] == ["output", "report", "errors"]
+    assert [entry.page for entry in audited.entries() if entry.action == "job served"] == ["output", "report", "errors"]
     assert job["id"].encode() not in raw(audited.data)
     audited.http.delete(f"/jobs/{job['id']}")
     assert (audited.entries()[-1].action, audited.entries()[-1].job) == ("job deleted", job_label(job["id"]))
@@ -177,7 +177,7 @@ def test_of_a_portfolio_that_was_compared_with_another_its_rows_alone_come_out_a
     entry = AuditEntry(time="", action="job done", product="1", outputs=dict.fromkeys(names, ""), portfolio=ranked)
     compared = msgspec.structs.replace(entry, portfolio=msgspec.structs.replace(ranked, since=True))
     of_before = msgspec.structs.replace(entry, portfolio=None)
-    assert [len(comparable_files(each)) for each in (entry, compared, of_before)] == [3, 2, 2]
+    assert [len(comparable_files(record)) for record in (entry, compared, of_before)] == [3, 2, 2]
 
 
 def test_files_of_a_portfolio_that_come_out_otherwise_are_named() -> None:
@@ -220,8 +220,8 @@ def test_a_service_that_is_killed_loses_no_entry_of_what_was_answered(tmp_path: 
         def ask(number: int) -> list[str]:
             answered = []
             with httpx.Client(base_url=url, timeout=10) as http:
-                for each in range(10_000):
-                    body = json.dumps({"title": f"Tender {number} {each}", "lots": 1}).encode()
+                for turn in range(10_000):
+                    body = json.dumps({"title": f"Tender {number} {turn}", "lots": 1}).encode()
                     try:
                         assert http.post("/score", content=body).status_code == 200
                     except httpx.TransportError:
@@ -232,10 +232,10 @@ def test_a_service_that_is_killed_loses_no_entry_of_what_was_answered(tmp_path: 
             return answered
 
         with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(ask, number) for number in range(4)]
+            futures = [pool.submit(ask, number) for number in range(4)]
             time.sleep(1.5)
             process.kill()
-            answered = {digest for each in asked for digest in each.result(70)}
+            answered = {digest for future in futures for digest in future.result(70)}
     store = AuditStore(SqliteTrail(tmp_path / "audit.sqlite", made=False), made=False)
     assert verify(store).is_whole
     assert answered and answered <= {read_entry(text).input for _, text, _ in store.rows()}

@@ -45,8 +45,8 @@ def test_many_writers_make_one_chain_and_lose_nothing(opened: Opened) -> None:
 
     def write(number: int) -> None:
         mine = opened()
-        for each in range(EACH):
-            mine.append([entry(number * EACH + each), entry(number * EACH + each)])
+        for turn in range(EACH):
+            mine.append([entry(number * EACH + turn), entry(number * EACH + turn)])
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(WRITERS)]
     for thread in threads:

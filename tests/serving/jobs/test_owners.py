@@ -54,10 +54,10 @@ def clients(data: Path) -> Iterator[Clients]:
 def test_who_made_a_job_sees_it_with_every_key_of_the_name_and_admin_does(clients: Clients) -> None:
     job = made.upload(clients["ann"], made.portfolio(3))
     for path in (f"/jobs/{job['id']}", f"/portfolio/{job['id']}"):
-        found = {user: client.get(path).status_code for user, client in clients.items()}
-        assert found == {"ann": 200, "ann'": 200, "ben": 404, "admin": 200}
+        statuses = {user: client.get(path).status_code for user, client in clients.items()}
+        assert statuses == {"ann": 200, "ann'": 200, "ben": 404, "admin": 200}
     for user, client in clients.items():
-        assert (job["id"] in [each["id"] for each in client.get("/jobs").json()]) is (user != "ben")
+        assert (job["id"] in [entry["id"] for entry in client.get("/jobs").json()]) is (user != "ben")
 
 
 def test_another_key_neither_cancels_nor_deletes_nor_compares_with_it(clients: Clients) -> None:
@@ -76,7 +76,7 @@ def test_the_trail_says_whose_job_it_was_and_who_deleted_it(clients: Clients, da
     assert clients["admin"].delete(f"/jobs/{job['id']}").status_code == 204
     store = AuditStore(SqliteTrail(data / "audit.sqlite", made=False), made=False)
     created, deleted = [read_entry(text) for _, text, _ in store.rows()][-2:]
-    assert [(each.action, each.key) for each in (created, deleted)] == [
+    assert [(entry.action, entry.key) for entry in (created, deleted)] == [
         ("job created", "ann"),
         ("job deleted", "admin"),
     ]
@@ -90,5 +90,5 @@ def test_a_database_of_before_gets_the_owner_and_keeps_its_jobs(tmp_path: Path) 
     store = Store(Sqlite(tmp_path / "jobs.sqlite"))
     assert store.get(job.id) == job
     store.add(msgspec.structs.replace(job, id=new_id(), owner="ann"))
-    assert [each.owner for each in store.newest("h", 9, "ann")] == ["ann"]
+    assert [job.owner for job in store.newest("h", 9, "ann")] == ["ann"]
     assert len(store.newest("h", 9)) == 2

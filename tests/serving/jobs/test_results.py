@@ -22,10 +22,10 @@ CHANGES = 400
 @pytest.fixture
 def paths(tmp_path: Path) -> JobPaths:
     """A job's folder with some results."""
-    found = JobPaths(tmp_path)
-    for number, file in enumerate((found.scored, found.worklist, found.report, found.manifest)):
+    files = JobPaths(tmp_path)
+    for number, file in enumerate((files.scored, files.worklist, files.report, files.manifest)):
         file.write_bytes(bytes([number]) * 300)
-    return found
+    return files
 
 
 def test_any_byte_that_was_changed_is_found(paths: JobPaths) -> None:

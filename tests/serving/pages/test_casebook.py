@@ -89,5 +89,5 @@ def test_the_transparency_record_is_a_page_linked_from_about_and_a_file(http: ht
 )
 def test_the_number_of_cases_is_one_number(http: httpx.Client, path: str) -> None:
     text = " ".join(Page(http.get(path).text).text.split())
-    counted = [text[found.start() - 12 : found.end()] for found in re.finditer("past cases, of which", text)]
+    counted = [text[match.start() - 12 : match.end()] for match in re.finditer("past cases, of which", text)]
     assert counted and all(f"{len(casebook.cases())} past cases" in words for words in counted)

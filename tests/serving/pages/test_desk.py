@@ -65,10 +65,10 @@ def test_a_file_that_is_not_changed_is_scored_as_the_api_scores_it(http: httpx.C
     sent = carried(uploaded(http, "m.json", samples.data(MANCHESTER)))
     again = http.post("/", data=sent)
     assert carried(again) == sent
-    told = [item["text"] for item in http.post("/score", json={"tender": MANCHESTER}).json()["reasons"]]
+    texts = [item["text"] for item in http.post("/score", json={"tender": MANCHESTER}).json()["reasons"]]
     shown = [*map(html.unescape, re.findall(r"<tr><td>([^<]*?) <span", again.text)[:3])]
     # The page puts reasons of one place together.
-    assert shown[0] == told[0] and set(shown) <= set(told)
+    assert shown[0] == texts[0] and set(shown) <= set(texts)
 
 
 def test_what_is_changed_of_a_file_is_set_as_what_if_sets_it(http: httpx.Client) -> None:
@@ -158,12 +158,12 @@ def test_the_answer_is_one_page_that_says_all_of_it(http: httpx.Client) -> None:
 
 def test_a_change_that_its_own_cases_contradict_says_so(http: httpx.Client, bundle: Bundle) -> None:
     text = http.get("/answer", params=FILLED).text
-    found = suggest(bundle, to_process(FILLED))
+    advice = suggest(bundle, to_process(FILLED))
     base_rate = http.post("/score", json={"tender": FILLED}).json()["base_rate"]
-    for item in found.single[:3]:
+    for item in advice.single[:3]:
         failed, count = item.cases.cohort
-        said = f"But of {count} past cases that had it, {failed} failed: more than usual." in text
-        assert said is bool(count and failed / count > base_rate)
+        contradicted = f"But of {count} past cases that had it, {failed} failed: more than usual." in text
+        assert contradicted is bool(count and failed / count > base_rate)
 
 
 def test_every_page_of_a_tender_is_an_address_that_shows_the_same_again(http: httpx.Client) -> None:

@@ -10,8 +10,8 @@ from serving.pages.endpoints import SchemaType, endpoints, schema_type
 def test_the_page_shows_every_endpoint_and_every_answer(http: httpx.Client) -> None:
     document, page = http.get("/docs.json").json(), http.get("/docs", headers={"Accept": "text/html"})
     assert page.status_code == 200 and page.headers["Content-Type"].startswith("text/html")
-    for each in endpoints(document):
-        assert f'<h3 id="{each.ident}">{each.method} {each.path}</h3>' in page.text
+    for endpoint in endpoints(document):
+        assert f'<h3 id="{endpoint.ident}">{endpoint.method} {endpoint.path}</h3>' in page.text
     for name in document["components"]["schemas"]:
         assert f'<h3 id="{name}">{name}</h3>' in page.text
     assert f"{document['info']['title']} {document['info']['version']}" in page.text

@@ -19,22 +19,22 @@ class Api:
 
     def __init__(self, days: dict[str, list[dict[str, Any]]]) -> None:
         self.days = days
-        self.asked: list[dict[str, Any]] = []
+        self.queries: list[dict[str, Any]] = []
         self.before: list[tuple[int, dict[str, str], bytes]] = []
         self.url = ""
 
-    def package(self, asked: dict[str, str]) -> dict[str, Any]:
+    def package(self, query: dict[str, str]) -> dict[str, Any]:
         """A page of a day as a release package."""
-        day = (asked.get("updatedFrom") or asked["publishedFrom"])[:10]
-        at = int(asked.get("cursor", "0=").rstrip("="))
+        day = (query.get("updatedFrom") or query["publishedFrom"])[:10]
+        at = int(query.get("cursor", "0=").rstrip("="))
         releases = self.days.get(day, [])
         links = {"next": f"https://elsewhere.example/?limit=9&cursor={at + SIZE}="} if at + SIZE < len(releases) else {}
         return {"uri": "x", "version": "1.1", "releases": releases[at : at + SIZE], "links": links}
 
-    def notices(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def notices(self, query: dict[str, Any]) -> dict[str, Any]:
         """A page of a day as TED answers: there is always a token."""
-        day = asked["query"].removeprefix("publication-date=")
-        at = int(asked.get("iterationNextToken", "0"))
+        day = query["query"].removeprefix("publication-date=")
+        at = int(query.get("iterationNextToken", "0"))
         notices = self.days.get(f"{day[:4]}-{day[4:6]}-{day[6:]}", [])
         return {
             "notices": notices[at : at + SIZE],
@@ -50,16 +50,16 @@ def served(days: dict[str, list[dict[str, Any]]]) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-            self.answer(asked, api.package)
+            query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+            self.answer(query, api.package)
 
         def do_POST(self) -> None:
             self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))), api.notices)
 
-        def answer(self, asked: dict[str, Any], page: Any) -> None:
-            api.asked.append(asked)
+        def answer(self, query: dict[str, Any], page: Any) -> None:
+            api.queries.append(query)
             status, headers, content = api.before.pop(0) if api.before else (200, {}, b"")
-            content = content or json.dumps(page(asked)).encode()
+            content = content or json.dumps(page(query)).encode()
             self.send_response(status)
             for name, value in {"Content-Length": str(len(content)), **headers}.items():
                 self.send_header(name, value)

@@ -337,53 +337,53 @@ class Service:
         """Until then nobody may ask."""
         self._not_before = max(self._not_before, time.monotonic() + seconds)
 
-    def query(self, asked: Mapping[str, Any]) -> tuple[list[Json], int] | None:
+    def query(self, parameters: Mapping[str, Any]) -> tuple[list[Json], int] | None:
         """What a request asks for and from which place on; None if the service would refuse it."""
         if self.register.service == "ted":
-            return self._query_ted(asked)
+            return self._query_ted(parameters)
         first, last = (
             ("updatedFrom", "updatedTo")
             if self.register.service == "find-a-tender"
             else ("publishedFrom", "publishedTo")
         )
-        moment, cursor = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"), str(asked.get("cursor", "MA=="))
+        moment, cursor = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"), str(parameters.get("cursor", "MA=="))
         sound = (
-            set(asked) <= {"limit", "cursor", first, last}
-            and 1 <= int(asked.get("limit", 0)) <= 100
-            and moment.fullmatch(str(asked.get(first)))
-            and moment.fullmatch(str(asked.get(last)))
+            set(parameters) <= {"limit", "cursor", first, last}
+            and 1 <= int(parameters.get("limit", 0)) <= 100
+            and moment.fullmatch(str(parameters.get(first)))
+            and moment.fullmatch(str(parameters.get(last)))
             and re.fullmatch(r"[A-Za-z0-9=]{1,300}", cursor)
         )
         if not sound:
             return None
-        window = [datetime.fromisoformat(str(asked[name])) for name in (first, last)]
-        at = 0 if "cursor" not in asked else int(cursor.removeprefix("p").rstrip("="))
+        window = [datetime.fromisoformat(str(parameters[name])) for name in (first, last)]
+        at = 0 if "cursor" not in parameters else int(cursor.removeprefix("p").rstrip("="))
         return self.register.between(*window), at
 
-    def _query_ted(self, asked: Mapping[str, Any]) -> tuple[list[Json], int] | None:
-        day = re.fullmatch(r"publication-date=(\d{4})(\d\d)(\d\d)", str(asked.get("query")))
+    def _query_ted(self, parameters: Mapping[str, Any]) -> tuple[list[Json], int] | None:
+        day = re.fullmatch(r"publication-date=(\d{4})(\d\d)(\d\d)", str(parameters.get("query")))
         sound = (
-            day and asked.get("paginationMode") == "ITERATION" and asked["limit"] * (len(asked["fields"]) + 1) <= 10_000
+            day and parameters.get("paginationMode") == "ITERATION" and parameters["limit"] * (len(parameters["fields"]) + 1) <= 10_000
         )
         if not day or not sound:
             return None
         moment = datetime.fromisoformat("-".join(day.groups()))
-        return self.register.between(moment, moment), int(str(asked.get("iterationNextToken", "t0"))[1:])
+        return self.register.between(moment, moment), int(str(parameters.get("iterationNextToken", "t0"))[1:])
 
-    def document(self, found: list[Json], at: int, fault: str) -> Json:
+    def document(self, matching: list[Json], at: int, fault: str) -> Json:
         """A page as the service writes it."""
         if fault == "other order":
-            found = found[::-1]
+            matching = matching[::-1]
         size = self.size
-        releases = found[at : at + size]
+        releases = matching[at : at + size]
         if fault == "page again" and self._page_before is not None:
             releases = self._page_before
         self._page_before = releases
-        following = at + size if at + size < len(found) else None
+        following = at + size if at + size < len(matching) else None
         if self.register.service == "ted":
             token = f"t{at if fault == 'leads back' else at + size}"
             tail = {} if fault == "no next" else {"iterationNextToken": token}
-            return {"notices": releases, "totalNoticeCount": len(found), "timedOut": False, **tail}
+            return {"notices": releases, "totalNoticeCount": len(matching), "timedOut": False, **tail}
         if fault == "leads back" and following is not None:
             following = at
         if fault == "no next" or ("no next" in self.lasting and len(releases) == size):
@@ -418,12 +418,12 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(json.JSONDecodeError):  # of a pull that was killed while it asked
             self.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
 
-    def answer(self, asked: Mapping[str, Any]) -> None:
+    def answer(self, parameters: Mapping[str, Any]) -> None:
         fault = self.server.service.arrive()
         self.server.service.shown[fault or "sound"] += 1
-        query = self.server.service.query(asked)
+        query = self.server.service.query(parameters)
         if query is None:
-            self.server.service.unknown.append(str(asked))
+            self.server.service.unknown.append(str(parameters))
             self.send(400, b'{"message": "bad request"}')
         elif fault in ("429", "503"):
             # At least a second from the answer on: the header has whole seconds.
@@ -447,7 +447,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "broken number":
             text = re.sub(
                 r'("amount": )\d+',
-                lambda found: f"{found[1]}{made.choice(('1e9999', ' 000'))}",
+                lambda match: f"{match[1]}{made.choice(('1e9999', ' 000'))}",
                 text,
                 count=1,
             )
@@ -588,7 +588,7 @@ def killed_pulls(service: Service, pulls: Pulls, kills: int, made: random.Random
     return met
 
 
-def told(register: MadeRegister, first: date, last: date) -> dict[tuple[str, str], Json]:
+def published_releases(register: MadeRegister, first: date, last: date) -> dict[tuple[str, str], Json]:
     """Every notice of some days, by ocid and id, as a release."""
     within = register.between(datetime.combine(first, datetime.min.time()), datetime.combine(last, datetime.max.time()))
     releases = map(ted.release, within) if register.service == "ted" else within

@@ -45,12 +45,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def asking(clock: Clock, answer: Callable[[int], httpx.Response], api: Any = FINDER, said: list[Any] | None = None):
+def patient_client(clock: Clock, answer: Callable[[int], httpx.Response], api: Any = FINDER, waits: list[Any] | None = None):
     """A client that is answered by the number of the request."""
     count = iter(range(1000))
     inner = httpx.MockTransport(lambda request: answer(next(count)))
-    told = [] if said is None else said
-    return httpx.Client(transport=PatientTransport(inner, api, lambda *each: told.append(each), clock.sleep))
+    noted = [] if waits is None else waits
+    return httpx.Client(transport=PatientTransport(inner, api, lambda *wait: noted.append(wait), clock.sleep))
 
 
 def answers(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[int], httpx.Response]:
@@ -62,9 +62,9 @@ def answers(*statuses: int, headers: dict[str, str] | None = None) -> Callable[[
 
 
 def test_between_two_requests_is_the_pause(clock: Clock) -> None:
-    with asking(clock, answers(200)) as asked:
+    with patient_client(clock, answers(200)) as client:
         for _ in range(3):
-            fetch_page(asked, FINDER, FINDER.url, DAY, None)
+            fetch_page(client, FINDER, FINDER.url, DAY, None)
     assert clock.slept == [FINDER.pause] * 2
 
 
@@ -81,17 +81,17 @@ def test_between_two_requests_is_the_pause(clock: Clock) -> None:
 def test_what_says_later_is_waited_for(
     clock: Clock, api: Any, status: int, headers: dict[str, str], seconds: float
 ) -> None:
-    said: list[Any] = []
-    with asking(clock, answers(status, 200, headers=headers), api, said) as asked:
-        assert fetch_page(asked, api, api.url, DAY, None)[0].releases == []
-    assert said == [(f"status {status}", seconds)]
+    waits: list[Any] = []
+    with patient_client(clock, answers(status, 200, headers=headers), api, waits) as client:
+        assert fetch_page(client, api, api.url, DAY, None)[0].releases == []
+    assert waits == [(f"status {status}", seconds)]
     assert sum(clock.slept) == max(seconds, api.pause)
 
 
 def test_a_date_says_later_too(clock: Clock) -> None:
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=50), usegmt=True)
-    with asking(clock, answers(429, 200, headers={"Retry-After": until})) as asked:
-        fetch_page(asked, FINDER, FINDER.url, DAY, None)
+    with patient_client(clock, answers(429, 200, headers={"Retry-After": until})) as client:
+        fetch_page(client, FINDER, FINDER.url, DAY, None)
     assert 40 < sum(clock.slept) <= 50
 
 
@@ -103,8 +103,8 @@ def test_an_answer_that_breaks_off_is_asked_for_again(clock: Clock) -> None:
             return httpx.Response(200, stream=Broken())
         return httpx.Response(200, json=EMPTY)
 
-    with asking(clock, answer) as asked:
-        assert fetch_page(asked, FINDER, FINDER.url, DAY, None)[0].releases == []
+    with patient_client(clock, answer) as client:
+        assert fetch_page(client, FINDER, FINDER.url, DAY, None)[0].releases == []
 
 
 class Broken(httpx.SyncByteStream):
@@ -116,7 +116,7 @@ class Broken(httpx.SyncByteStream):
 
 
 @pytest.mark.parametrize(
-    ("answer", "count", "said"),
+    ("answer", "count", "message"),
     [
         (answers(503), TRIES, "answers 503 for 2026-11-02"),
         (answers(400), 1, "answers 400"),
@@ -131,15 +131,15 @@ class Broken(httpx.SyncByteStream):
         (lambda _: httpx.Response(200, content=b"[" * 5_000), PAGE_TRIES, "nested too deeply"),
     ],
 )  # fmt: skip
-def test_what_is_no_answer_is_said(clock: Clock, answer: Any, count: int, said: str) -> None:
+def test_what_is_no_answer_is_said(clock: Clock, answer: Any, count: int, message: str) -> None:
     asked_for = []
 
     def counted(number: int) -> httpx.Response:
         asked_for.append(number)
         return answer(number)
 
-    with asking(clock, counted) as asked, pytest.raises(UnreachableError, match=said):
-        fetch_page(asked, FINDER, FINDER.url, DAY, None)
+    with patient_client(clock, counted) as client, pytest.raises(UnreachableError, match=message):
+        fetch_page(client, FINDER, FINDER.url, DAY, None)
     assert len(asked_for) == count
 
 
@@ -147,8 +147,8 @@ def test_no_more_is_read_than_is_bounded(clock: Clock, monkeypatch: pytest.Monke
     assert MAX_ANSWER > 21.6e6, "the largest record seen"
     monkeypatch.setattr("tenders.apis.api.MAX_ANSWER", 1000)
     large = httpx.Response(200, json={"releases": ["x" * 2000]})
-    with asking(clock, lambda _: large) as asked, pytest.raises(UnreachableError, match="more than"):
-        fetch_page(asked, FINDER, FINDER.url, DAY, None)
+    with patient_client(clock, lambda _: large) as client, pytest.raises(UnreachableError, match="more than"):
+        fetch_page(client, FINDER, FINDER.url, DAY, None)
 
 
 @given(value=JSON)
@@ -167,8 +167,8 @@ def test_a_number_that_is_none_is_null_and_nothing_else_changes(value: Any, brok
 @pytest.mark.parametrize("links", [None, [], ["x"], "x", {}])
 def test_without_a_link_it_is_the_last_page(clock: Clock, links: Any) -> None:
     answer = {"releases": [], "links": links}
-    with asking(clock, lambda _: httpx.Response(200, json=answer)) as asked:
-        assert fetch_page(asked, FINDER, FINDER.url, DAY, None)[0].following is None
+    with patient_client(clock, lambda _: httpx.Response(200, json=answer)) as client:
+        assert fetch_page(client, FINDER, FINDER.url, DAY, None)[0].following is None
 
 
 def test_latin_1_is_read() -> None:

@@ -29,7 +29,7 @@ DAYS = {
 }
 
 
-def asked(api: Api, name: str = "find-a-tender", last: int = 4) -> PullRequest:
+def pull_request(api: Api, name: str = "find-a-tender", last: int = 4) -> PullRequest:
     return PullRequest(api=name, url=api.url, first=date(2026, 11, 2), last=date(2026, 11, last))
 
 
@@ -40,7 +40,7 @@ def quick(name: str, pause: float = 0) -> Any:
 
 def pull(api: Api, to: Path, name: str = "find-a-tender", last: int = 4, **more: Any) -> PullResult:
     """Pulls without a pause, and without the wait for an answer that a killed pull has not read."""
-    return pull_notices(quick(name), asked(api, name, last), to, **more)
+    return pull_notices(quick(name), pull_request(api, name, last), to, **more)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -50,25 +50,25 @@ def lines(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["find-a-tender", "contracts-finder"])
 def test_each_process_is_a_line_with_its_releases_in_order(tmp_path: Path, name: str) -> None:
     with served(DAYS) as api:
-        found = pull(api, tmp_path / "out.jsonl", name)
+        pulled = pull(api, tmp_path / "out.jsonl", name)
     held = lines(tmp_path / "out.jsonl")
     assert [line["ocid"] for line in held] == ["a", "b", "c", "d0", "d1", "d2", "d3", "d4"]
-    assert [each["id"] for each in held[0]["releases"]] == ["a2", "a1"]
-    assert [each["id"] for each in held[1]["releases"]] == ["b1", "b2"]
+    assert [notice["id"] for notice in held[0]["releases"]] == ["a2", "a1"]
+    assert [notice["id"] for notice in held[1]["releases"]] == ["b1", "b2"]
     assert held[2] == release("c", "c1")
-    assert (found.releases, found.processes, found.repeated, found.unread) == (10, 8, 1, 0)
-    assert list(found.days.values()) == [4, 0, 7]
+    assert (pulled.releases, pulled.processes, pulled.repeated, pulled.unread) == (10, 8, 1, 0)
+    assert list(pulled.days.values()) == [4, 0, 7]
     # By day, then by page, each page once.
-    assert [each.get("cursor") for each in api.asked] == [None, "3=", None, None, "3=", "6="]
+    assert [query.get("cursor") for query in api.queries] == [None, "3=", None, None, "3=", "6="]
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
 
 
 def test_what_was_pulled_is_read_as_processes(tmp_path: Path) -> None:
     with served(DAYS) as api:
         pull(api, tmp_path / "out.jsonl")
-    found = read_file(tmp_path / "out.jsonl")
-    assert [process.ocid for process in found] == ["a", "b", "c", "d0", "d1", "d2", "d3", "d4"]
-    assert [len(process.releases) for process in found] == [2, 2, 1, 1, 1, 1, 1, 1]
+    processes = read_file(tmp_path / "out.jsonl")
+    assert [process.ocid for process in processes] == ["a", "b", "c", "d0", "d1", "d2", "d3", "d4"]
+    assert [len(process.releases) for process in processes] == [2, 2, 1, 1, 1, 1, 1, 1]
 
 
 def test_what_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ def test_what_is_there_is_not_asked_for_again(tmp_path: Path) -> None:
         with pytest.raises(UnreachableError, match=r"answers 404 for 2026-11-04: gone\. What was pulled is kept"):
             pull(api, tmp_path / "out.jsonl")
         assert not (tmp_path / "out.jsonl").exists()
-        api.asked.clear()
+        api.queries.clear()
         pull(api, tmp_path / "out.jsonl")
-        assert [each["updatedFrom"][:10] for each in api.asked] == ["2026-11-04"] * 3
+        assert [query["updatedFrom"][:10] for query in api.queries] == ["2026-11-04"] * 3
         whole = (tmp_path / "out.jsonl").read_bytes()
         pull(api, tmp_path / "again.jsonl")
     assert whole == (tmp_path / "again.jsonl").read_bytes()
@@ -90,14 +90,14 @@ def test_a_pull_that_was_killed_goes_on_to_the_same_bytes(tmp_path: Path) -> Non
         "import sys; from pathlib import Path; from msgspec.structs import replace\n"
         "from tests.tenders.apis.test_pull import *\n"
         "api = Api({}); api.url = sys.argv[1]\n"
-        "pull_notices(quick('find-a-tender', 0.05), asked(api), Path(sys.argv[2]))"
+        "pull_notices(quick('find-a-tender', 0.05), pull_request(api), Path(sys.argv[2]))"
     )
     with served(DAYS) as api:
         pull(api, tmp_path / "whole.jsonl")
         for seconds in (0.0, 0.05, 0.12, 0.2):
-            to, before = tmp_path / f"{seconds}.jsonl", len(api.asked)
+            to, before = tmp_path / f"{seconds}.jsonl", len(api.queries)
             running = subprocess.Popen([sys.executable, "-c", code, api.url, str(to)], cwd=ROOT)
-            while len(api.asked) == before:
+            while len(api.queries) == before:
                 time.sleep(0.01)
             time.sleep(seconds)
             os.kill(running.pid, signal.SIGKILL)
@@ -134,17 +134,17 @@ def test_a_service_that_only_leads_in_a_circle_is_told(tmp_path: Path, monkeypat
     circle = json.dumps({"releases": [release("a", "a1")], "links": {"next": "/?cursor=7="}}).encode()
     with served(DAYS) as api:
         api.before = [(200, {}, circle)] * 100
-        found = pull(api, tmp_path / "out.jsonl", last=2)
-    assert found.releases == 1
-    assert any(window.startswith("2026-11-02 ") for window in found.incomplete)
+        pulled = pull(api, tmp_path / "out.jsonl", last=2)
+    assert pulled.releases == 1
+    assert any(window.startswith("2026-11-02 ") for window in pulled.incomplete)
 
 
 def test_broken_numbers_cost_themselves_alone(tmp_path: Path) -> None:
     body = b'{"releases": [{"ocid": "a", "id": "1", "tender": {"value": {"amount": 1e9999, "currency": "GBP"}}}]}'
     with served({}) as api:
         api.before = [(200, {}, body)]
-        found = pull(api, tmp_path / "out.jsonl", last=2)
-    assert found.unread == 1
+        pulled = pull(api, tmp_path / "out.jsonl", last=2)
+    assert pulled.unread == 1
     assert lines(tmp_path / "out.jsonl")[0]["tender"]["value"] == {"amount": None, "currency": "GBP"}
     read_file(tmp_path / "out.jsonl")
 
@@ -152,12 +152,12 @@ def test_broken_numbers_cost_themselves_alone(tmp_path: Path) -> None:
 def test_a_day_of_ted_ends_when_all_it_has_are_there(tmp_path: Path) -> None:
     notices = [{"publication-number": f"{n}-2026", "publication-date": "2026-11-02Z"} for n in range(4)]
     with served({"2026-11-02": notices}) as api:
-        found = pull(api, tmp_path / "out.jsonl", "ted", last=2)
-    assert [each.get("iterationNextToken") for each in api.asked] == [None, "3"]
+        pulled = pull(api, tmp_path / "out.jsonl", "ted", last=2)
+    assert [query.get("iterationNextToken") for query in api.queries] == [None, "3"]
     assert [line["ocid"] for line in lines(tmp_path / "out.jsonl")] == [
         "ted-0-2026",
         "ted-1-2026",
         "ted-2-2026",
         "ted-3-2026",
     ]
-    assert found.releases == found.stated[date(2026, 11, 2)] == 4
+    assert pulled.releases == pulled.stated[date(2026, 11, 2)] == 4

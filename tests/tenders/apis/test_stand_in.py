@@ -26,8 +26,8 @@ from tests.tenders.apis.stand_in import (
     Service,
     killed_pulls,
     made_register,
+    published_releases,
     serving,
-    told,
     without_amounts,
     written,
 )
@@ -57,15 +57,15 @@ def test_through_every_fault_nothing_is_lost_or_doubled_and_nobody_asked_too_soo
     tmp_path: Path, name: str, seed: int
 ) -> None:
     register = made_register(name, 500, days=2)
-    expected = told(register, FIRST_DAY, LAST_DAY)
+    expected = published_releases(register, FIRST_DAY, LAST_DAY)
     with serving(register, page=20, pause=PAUSE, rate=0.6, seed=seed, faults=QUICK) as service:
-        found = pull(service, tmp_path / "out.jsonl")
+        pulled = pull(service, tmp_path / "out.jsonl")
         held, count = written(tmp_path / "out.jsonl")
         assert held.keys() == expected.keys()
-        assert count == len(expected) == found.releases
+        assert count == len(expected) == pulled.releases
         assert without_amounts(list(map(held.get, expected))) == without_amounts(list(expected.values()))
-        assert found.unread <= service.shown["broken number"]
-        assert found.incomplete == []
+        assert pulled.unread <= service.shown["broken number"]
+        assert pulled.incomplete == []
         assert service.unknown == []
         assert service.too_soon == 0
         assert service.shortest >= PAUSE
@@ -85,26 +85,26 @@ def test_a_full_page_is_no_end_even_where_it_always_says_so(tmp_path: Path, name
     register = made_register(name, 600, days=2)
     with serving(register, page=50) as service:
         service.lasting = {"no next"}
-        found = pull(service, tmp_path / "out.jsonl")
+        pulled = pull(service, tmp_path / "out.jsonl")
     held, count = written(tmp_path / "out.jsonl")
-    assert held.keys() == told(register, FIRST_DAY, LAST_DAY).keys()
-    assert count == found.releases
-    assert found.incomplete == []
+    assert held.keys() == published_releases(register, FIRST_DAY, LAST_DAY).keys()
+    assert count == pulled.releases
+    assert pulled.incomplete == []
 
 
 def test_a_second_that_has_more_than_a_page_and_leads_nowhere_is_told(tmp_path: Path) -> None:
     register = made_register("find-a-tender", 400, days=1)
     with serving(register, page=20) as service:
         service.lasting = {"no next"}
-        found = pull(service, tmp_path / "out.jsonl", last=FIRST_DAY)
-    assert found.incomplete == [f"{FIRST_DAY} 09:00:00 to 09:00:00"]
-    assert 0 < len(told(register, FIRST_DAY, FIRST_DAY)) - found.releases < 50
+        pulled = pull(service, tmp_path / "out.jsonl", last=FIRST_DAY)
+    assert pulled.incomplete == [f"{FIRST_DAY} 09:00:00 to 09:00:00"]
+    assert 0 < len(published_releases(register, FIRST_DAY, FIRST_DAY)) - pulled.releases < 50
 
 
 @each_service
 def test_killed_again_and_again_it_ends_with_everything(tmp_path: Path, name: str) -> None:
     register = made_register(name, 500, days=2)
-    expected = told(register, FIRST_DAY, LAST_DAY)
+    expected = published_releases(register, FIRST_DAY, LAST_DAY)
     with serving(register, page=40, pause=0.004, rate=0.2, seed=2, faults=QUICK) as service:
         pulls = Pulls(service, FIRST_DAY, LAST_DAY, tmp_path / "out.jsonl", 0.005)
         try:
@@ -148,10 +148,10 @@ def test_a_daily_job_gives_the_bytes_of_one_pull(tmp_path: Path, name: str) -> N
         first = FIRST_DAY
         for step in (1, 3, 45, 60):
             end = FIRST_DAY + timedelta(days=step)
-            found = pull(service, daily, first=first, last=end, since_last=True)
+            pulled = pull(service, daily, first=first, last=end, since_last=True)
             held, count = written(daily)
-            assert held.keys() == told(register, FIRST_DAY, end).keys()
-            assert count == found.releases
+            assert held.keys() == published_releases(register, FIRST_DAY, end).keys()
+            assert count == pulled.releases
             state = last_pull(daily)
             assert state and (state.first, state.last) == (FIRST_DAY, end)
             first = end + timedelta(days=1)
@@ -182,7 +182,7 @@ def test_a_daily_job_takes_up_what_it_could_not_end_the_day_before(tmp_path: Pat
             else:
                 pull_notices(api, request, to, since_last=True)
     held, _ = written(tmp_path / "out.jsonl")
-    assert held.keys() == told(register, FIRST_DAY, LAST_DAY).keys()
+    assert held.keys() == published_releases(register, FIRST_DAY, LAST_DAY).keys()
 
 
 def _interrupted(api: Any, request: PullRequest, to: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_day_that_was_not_over_is_asked_for_anew(tmp_path: Path, monkeypatch: 
     everything = register.between
     with serving(register, page=40) as service:
         monkeypatch.setattr(
-            register, "between", lambda first, last: [each for each in everything(first, last) if each in half]
+            register, "between", lambda first, last: [release for release in everything(first, last) if release in half]
         )
         request = PullRequest(api="find-a-tender", url=service.url, first=FIRST_DAY, last=FIRST_DAY + timedelta(days=1))
         with pytest.raises(KeyboardInterrupt):
@@ -209,8 +209,8 @@ def test_a_day_that_was_not_over_is_asked_for_anew(tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(register, "between", everything)
         pull_notices(quick(service), request, tmp_path / "out.jsonl")
     held, _ = written(tmp_path / "out.jsonl")
-    assert len(half) < len(told(register, FIRST_DAY, FIRST_DAY))
-    assert held.keys() == told(register, FIRST_DAY, FIRST_DAY + timedelta(days=1)).keys()
+    assert len(half) < len(published_releases(register, FIRST_DAY, FIRST_DAY))
+    assert held.keys() == published_releases(register, FIRST_DAY, FIRST_DAY + timedelta(days=1)).keys()
 
 
 def _hours(first: int, last: int) -> Any:
@@ -238,9 +238,9 @@ def test_a_count_that_differs_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     register = made_register("ted", 60, days=1)
     with serving(register, page=10) as service:
         whole = service.document
-        monkeypatch.setattr(service, "document", lambda *asked: {**whole(*asked), "totalNoticeCount": 61})
-        found = pull(service, tmp_path / "out.jsonl", last=FIRST_DAY)
-    assert (found.stated, found.releases, found.incomplete) == ({FIRST_DAY: 61}, 60, [str(FIRST_DAY)])
+        monkeypatch.setattr(service, "document", lambda *arguments: {**whole(*arguments), "totalNoticeCount": 61})
+        pulled = pull(service, tmp_path / "out.jsonl", last=FIRST_DAY)
+    assert (pulled.stated, pulled.releases, pulled.incomplete) == ({FIRST_DAY: 61}, 60, [str(FIRST_DAY)])
 
 
 def test_a_day_that_is_counted_again_gives_what_the_whole_day_left_out(
@@ -254,14 +254,14 @@ def test_a_day_that_is_counted_again_gives_what_the_whole_day_left_out(
     )
     with serving(register, page=40) as service:
         lost = pull(service, tmp_path / "lost.jsonl", last=FIRST_DAY)
-        found = pull(service, tmp_path / "out.jsonl", last=FIRST_DAY, recount=True)
+        pulled = pull(service, tmp_path / "out.jsonl", last=FIRST_DAY, recount=True)
     everyone = len(everything(*_hours(0, 23)))
-    assert found.recounted == {FIRST_DAY: found.releases - lost.releases}
-    assert found.releases >= everyone > lost.releases
+    assert pulled.recounted == {FIRST_DAY: pulled.releases - lost.releases}
+    assert pulled.releases >= everyone > lost.releases
 
 
-def _lossy(found: list[Any], seconds: int) -> list[Any]:
-    return [each for number, each in enumerate(found) if number % 10 or seconds < 40_000]
+def _lossy(releases: list[Any], seconds: int) -> list[Any]:
+    return [release for number, release in enumerate(releases) if number % 10 or seconds < 40_000]
 
 
 def test_what_was_changed_by_hand_is_refused(tmp_path: Path) -> None:

@@ -54,12 +54,12 @@ RESULT: dict[str, Any] = {
 
 
 def test_a_call_tells_what_is_bought_and_how() -> None:
-    found = ted.release(CALL)
-    assert (found["ocid"], found["id"], found["date"], found["tag"]) == (
+    release = ted.release(CALL)
+    assert (release["ocid"], release["id"], release["date"], release["tag"]) == (
         "ted-0f7a-1", "712345-2026", "2026-11-02", ["tender"],
     )  # fmt: skip
-    assert found["buyer"] == {"id": "DE-1", "name": "City of A"}
-    assert found["tender"] == {
+    assert release["buyer"] == {"id": "DE-1", "name": "City of A"}
+    assert release["tender"] == {
         "id": "712345-2026",
         "title": "School meals",
         "description": "Meals for 40 schools",
@@ -80,13 +80,13 @@ def test_a_call_tells_what_is_bought_and_how() -> None:
             {"id": "LOT-0002", "title": "South"},
         ],
     }
-    assert "awards" not in found
-    assert "bids" not in found
+    assert "awards" not in release
+    assert "bids" not in release
 
 
 def test_a_result_tells_how_each_lot_ended() -> None:
-    found = ted.release(RESULT)
-    assert found["awards"] == [
+    release = ted.release(RESULT)
+    assert release["awards"] == [
         {
             "id": "1",
             "relatedLots": ["LOT-0001"],
@@ -96,16 +96,16 @@ def test_a_result_tells_how_each_lot_ended() -> None:
         },
         {"id": "2", "relatedLots": ["LOT-0002"], "status": "unsuccessful", "statusDetails": "no-rece"},
     ]
-    assert [(each["relatedLot"], each["value"]) for each in found["bids"]["statistics"]] == [
+    assert [(statistic["relatedLot"], statistic["value"]) for statistic in release["bids"]["statistics"]] == [
         ("LOT-0001", 3), ("LOT-0002", 0),
     ]  # fmt: skip
-    assert "datePublished" not in found["tender"], "the day of a result is not the day of its call"
+    assert "datePublished" not in release["tender"], "the day of a result is not the day of its call"
 
 
 def test_call_and_result_are_one_process_whose_lots_ended_as_they_did() -> None:
     (process,) = to_processes({"releases": [ted.release(CALL), {**ted.release(RESULT), "date": "2027-01-05"}]})
     assert process.ocid == "ted-0f7a-1"
-    ended = {each.lot: (each.no_award, each.single_bid) for each in outcomes.outcomes(process)}
+    ended = {outcome.lot: (outcome.no_award, outcome.single_bid) for outcome in outcomes.outcomes(process)}
     assert ended == {"LOT-0001": (False, False), "LOT-0002": (True, None)}
 
 
@@ -119,19 +119,19 @@ def test_call_and_result_are_one_process_whose_lots_ended_as_they_did() -> None:
     ],
 )
 def test_what_cannot_be_paired_is_left_out(changed: dict[str, Any], awards: list[Any]) -> None:
-    found = ted.release({**RESULT, **changed}).get("awards", [])
-    assert [(each["status"], each.get("suppliers")) for each in found] == awards
+    read_awards = ted.release({**RESULT, **changed}).get("awards", [])
+    assert [(award["status"], award.get("suppliers")) for award in read_awards] == awards
 
 
 def test_amounts_of_nothing_are_unknown() -> None:
-    found = ted.release({**CALL, "estimated-value-proc": ["-1"], "estimated-value-lot": ["0", "x"]})
-    assert "value" not in found["tender"]
-    assert all("value" not in lot for lot in found["tender"]["lots"])
+    release = ted.release({**CALL, "estimated-value-proc": ["-1"], "estimated-value-lot": ["0", "x"]})
+    assert "value" not in release["tender"]
+    assert all("value" not in lot for lot in release["tender"]["lots"])
 
 
 def test_only_tenders_count_as_bids() -> None:
-    found = ted.release({**RESULT, "received-submissions-type-code": ["part-req", "t-sme", "t-oth-eea"]})
-    assert "bids" not in found
+    release = ted.release({**RESULT, "received-submissions-type-code": ["part-req", "t-sme", "t-oth-eea"]})
+    assert "bids" not in release
 
 
 def test_no_more_cells_are_asked_for_than_are_answered() -> None:
@@ -151,6 +151,6 @@ ANY = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(notice=st.fixed_dictionaries({}, optional=dict.fromkeys(ted.FIELDS, ANY)))
 def test_whatever_is_answered_becomes_a_release_that_is_read_or_refused(notice: dict[str, Any]) -> None:
-    found = ted.release(notice)
+    release = ted.release(notice)
     with suppress(DataError):
-        to_processes(found)
+        to_processes(release)

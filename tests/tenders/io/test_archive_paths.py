@@ -65,7 +65,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def below(path: Path) -> list[str]:
-    return sorted(str(each.relative_to(path)) for each in path.rglob("*"))
+    return sorted(str(entry.relative_to(path)) for entry in path.rglob("*"))
 
 
 @pytest.mark.parametrize("pack", [zip_of, tar_of])
@@ -77,7 +77,7 @@ def test_no_name_leads_out(folder: Path, tmp_path: Path, pack: object, name: str
     with unpacked_members(archive, BOUNDS) as members:
         places = [member.path for member in members]
         # Nothing but plain files in one folder, which only their numbers name.
-        new = {tmp_path / each for each in below(tmp_path)} - {tmp_path / each for each in before}
+        new = {tmp_path / name for name in below(tmp_path)} - {tmp_path / name for name in before}
         assert {place.parent.parent for place in places} == {folder}
         assert new == {places[0].parent, *places}
         assert all(stat.S_ISREG(place.lstat().st_mode) and not place.lstat().st_mode & 0o7000 for place in places)
@@ -93,7 +93,7 @@ def test_links_and_devices_of_a_tar_are_refused_in_words(folder: Path, tmp_path:
     archive = sample_files.written(tmp_path, "a.tar", content)
     before = below(tmp_path)
     with unpacked_members(archive, BOUNDS) as members:
-        assert all(stat.S_ISREG(each.lstat().st_mode) for member in members for each in member.path.parent.iterdir())
+        assert all(stat.S_ISREG(entry.lstat().st_mode) for member in members for entry in member.path.parent.iterdir())
     assert_refused(archive, content)
     assert below(tmp_path) == before
 
@@ -111,6 +111,6 @@ def assert_refused(archive: Path, content: bytes) -> None:
         ("honest.json", True), ("x.json", False)
     ]  # fmt: skip
     (bad,) = (row for _, row in rows if not row.process)
-    assert "a link or a device, which is not followed. Pack the file itself" in sample_files.said(bad)
+    assert "a link or a device, which is not followed. Pack the file itself" in sample_files.message(bad)
     with pytest.raises(DataError, match=r"^x\.json: a link or a device"):
         read_bytes(content, archive.name)

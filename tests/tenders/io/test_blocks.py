@@ -43,18 +43,18 @@ def small(path: Path, bounds: Bounds = SMALL, skip: frozenset[int] = frozenset()
     return list(blocks(path, skip=skip, bounds=bounds))
 
 
-def told(path: Path, bounds: Bounds = SMALL) -> str:
+def refusal(path: Path, bounds: Bounds = SMALL) -> str:
     """The refusal of a file, or what is wrong with its last row."""
     try:
-        return sample_files.said(sample_files.read(path, bounds=bounds)[-1])
+        return sample_files.message(sample_files.read(path, bounds=bounds)[-1])
     except DataError as error:
         return str(error)
 
 
 def test_blocks_are_numbered_in_the_order_of_relative_paths(tmp_path: Path) -> None:
-    found = small(folder(tmp_path))
-    assert [block.number for block in found] == list(range(len(found)))
-    assert list(dict.fromkeys(block.file for block in found)) == sorted([*EVERY, "2023/more.ndjson", "README.md"])
+    listed = small(folder(tmp_path))
+    assert [block.number for block in listed] == list(range(len(listed)))
+    assert list(dict.fromkeys(block.file for block in listed)) == sorted([*EVERY, "2023/more.ndjson", "README.md"])
 
 
 def test_every_kind_is_cut_into_several_blocks(tmp_path: Path) -> None:
@@ -72,20 +72,20 @@ def test_blocks_that_are_done_keep_their_numbers_and_carry_nothing(tmp_path: Pat
 
 
 def test_a_file_that_no_reader_knows_is_an_entry_and_stops_nothing(tmp_path: Path) -> None:
-    found = sample_files.read(folder(tmp_path))
-    assert [sample_files.said(row) for row in found if not row.process] == [
+    rows = sample_files.read(folder(tmp_path))
+    assert [sample_files.message(row) for row in rows if not row.process] == [
         "/: no reader for .md. Use one of .jsonl, .ndjson, .json, .parquet, .csv, .xlsx, .yaml, .yml, .zip, .tar"
     ]
-    assert sum(row.process is not None for row in found) == 6 * 7 + 1
+    assert sum(row.process is not None for row in rows) == 6 * 7 + 1
 
 
 def test_inputs_have_size_and_digest(tmp_path: Path) -> None:
     source = folder(tmp_path)
     listed = input_files(source)
-    assert [each.file for each in listed] == sorted([*EVERY, "2023/more.ndjson", "README.md"])
-    one = next(each for each in listed if each.file == "forms.csv")
+    assert [file.file for file in listed] == sorted([*EVERY, "2023/more.ndjson", "README.md"])
+    one = next(file for file in listed if file.file == "forms.csv")
     assert (one.size, one.sha256) == (len(EVERY["forms.csv"]), hashlib.sha256(EVERY["forms.csv"]).hexdigest())
-    assert [each.file for each in input_files(source / "forms.csv")] == ["forms.csv"]
+    assert [file.file for file in input_files(source / "forms.csv")] == ["forms.csv"]
 
 
 def test_one_file_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
@@ -106,25 +106,25 @@ def test_one_file_that_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None
 def test_every_line_begins_in_one_range_and_ranges_are_counted_alike(tmp_path: Path, content: bytes, size: int) -> None:
     path = sample_files.written(tmp_path, "a.jsonl", content)
     cut = small(path, Bounds(block=size))
-    found = [[line for _, line in block_lines(block)] for block in cut]
-    assert [line for part in found for line in part] == re.findall(rb"[^\n]*\n|[^\n]+", content)
-    assert [count_lines(block) for block in cut] == [len(part) for part in found]
+    parts = [[line for _, line in block_lines(block)] for block in cut]
+    assert [line for part in parts for line in part] == re.findall(rb"[^\n]*\n|[^\n]+", content)
+    assert [count_lines(block) for block in cut] == [len(part) for part in parts]
 
 
 def test_a_line_above_the_bound_is_cut_in_every_reader(tmp_path: Path) -> None:
     content = b"{}\n" + b"x" * 1000 + b"\n{}\n"
     for name, packed in (("a.jsonl", content), ("a.jsonl.gz", sample_files.packed(content, "gz"))):
         cut = small(sample_files.written(tmp_path, name, packed), Bounds(block=64, line=100))
-        found = [line for block in cut for _, line in block_lines(block, Bounds(line=100))]
-        assert found == [b"{}\n", b"x" * 101 + b"\n", b"{}\n"]
+        lines = [line for block in cut for _, line in block_lines(block, Bounds(line=100))]
+        assert lines == [b"{}\n", b"x" * 101 + b"\n", b"{}\n"]
 
 
 def test_the_end_of_a_line_does_not_count_towards_its_bound(tmp_path: Path) -> None:
     content = b"\n".join(b"x" * size for size in (100, 101, 100))
     for name, packed in (("a.jsonl", content), ("a.jsonl.gz", sample_files.packed(content, "gz"))):
         cut = small(sample_files.written(tmp_path, name, packed), Bounds(line=100))
-        found = [sample_files.said(row) for block in cut for row in read_rows(block, Bounds(line=100))]
-        assert [" in one line" in each for each in found] == [False, True, False]
+        messages = [sample_files.message(row) for block in cut for row in read_rows(block, Bounds(line=100))]
+        assert [" in one line" in message for message in messages] == [False, True, False]
 
 
 @pytest.mark.parametrize("codec", ["", ".gz", ".zst"])
@@ -136,10 +136,10 @@ def test_a_line_of_64_megabytes_costs_one_row_and_no_memory(tmp_path: Path, code
     del content
     bounds = Bounds(block=2**20, line=2**21)
     tracemalloc.start()
-    found = sample_files.read(path, bounds=bounds)
+    rows = sample_files.read(path, bounds=bounds)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert [(row.line, sample_files.said(row)) for row in found] == [
+    assert [(row.line, sample_files.message(row)) for row in rows] == [
         (1, ""), (2, "/: more than 2 MB in one line. Split it"), (3, "")
     ]  # fmt: skip
     assert peak < 20 * 2**20
@@ -149,16 +149,16 @@ def test_a_line_of_64_megabytes_costs_one_row_and_no_memory(tmp_path: Path, code
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.parquet", "a.xlsx"])
 def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, name: str, codec: str) -> None:
     bomb = sample_files.written(tmp_path, f"{name}.{codec}", sample_files.packed(b"title\n" + b"\n" * 2**22, codec))
-    assert "it unpacks to more than 1 MB" in told(bomb, Bounds(unpacked=2**20, ratio=10))
+    assert "it unpacks to more than 1 MB" in refusal(bomb, Bounds(unpacked=2**20, ratio=10))
 
 
 @pytest.mark.parametrize("codec", ["gz", "zst"])
 def test_a_stream_that_breaks_off_gives_what_came_before_and_says_where(tmp_path: Path, codec: str) -> None:
     content = sample_files.packed(sample_files.lines(sample_files.releases()) * 500, codec)
-    found = sample_files.read(sample_files.written(tmp_path, f"a.jsonl.{codec}", content[: len(content) - 20]))
-    assert found[0].process
-    assert [sample_files.said(row).split(":")[:2] for row in found if not row.process] == [
-        [f"line {len(found)}", " damaged"]
+    rows = sample_files.read(sample_files.written(tmp_path, f"a.jsonl.{codec}", content[: len(content) - 20]))
+    assert rows[0].process
+    assert [sample_files.message(row).split(":")[:2] for row in rows if not row.process] == [
+        [f"line {len(rows)}", " damaged"]
     ]
 
 
@@ -177,12 +177,12 @@ def test_releases_of_one_ocid_stay_together(tmp_path: Path) -> None:
     first, other, again = sample_files.releases(3)
     later = {**again, "ocid": first["ocid"], "date": "2024-05-01T09:00:00Z"}
     path = sample_files.written(tmp_path, "a.json", samples.data({"releases": [first, other, later]}))
-    found = sample_files.read(path, bounds=Bounds(documents=1))
-    assert [(row.line, row.place, row.process and len(row.process.releases)) for row in found] == [
+    rows = sample_files.read(path, bounds=Bounds(documents=1))
+    assert [(row.line, row.place, row.process and len(row.process.releases)) for row in rows] == [
         (1, "/releases/0", 2), (2, "/releases/1", 1)
     ]  # fmt: skip
-    assert found[0].process
-    assert found[0].process.where == ("/releases/0", "/releases/2")
+    assert rows[0].process
+    assert rows[0].process.where == ("/releases/0", "/releases/2")
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused_by_what_it_says(tmp_path: Path) -> None:
@@ -208,20 +208,20 @@ def test_blank_rows_without_end_are_refused(tmp_path: Path) -> None:
     path = sample_files.written(tmp_path, "a.csv.gz", gzip.compress(b"title\nNursing\n" + b"\n" * 500))
     good, refused = sample_files.read(path, bounds=Bounds(table_rows=100))
     assert good.process
-    assert "more than 100 rows" in sample_files.said(refused)
+    assert "more than 100 rows" in sample_files.message(refused)
     assert len(sample_files.read(path)) == 1
 
 
 def test_lines_without_end_are_refused(tmp_path: Path) -> None:
     path = sample_files.written(tmp_path, "a.jsonl.gz", gzip.compress(b"{}\n" * 5_000))
     *_, refused = sample_files.read(path, bounds=Bounds(table_rows=100))
-    assert "more than 100 lines" in sample_files.said(refused)
+    assert "more than 100 lines" in sample_files.message(refused)
     assert sum(len(block.data) for block in blocks(path)) == 15_000
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet", "a.xlsx", "a.json", "a.jsonl.gz", "a.csv.zst", "a.xlsx.gz"])
 def test_what_is_not_what_its_name_says_is_refused(tmp_path: Path, name: str) -> None:
-    assert told(sample_files.written(tmp_path, name, b"\x00\x01\x02 nothing of the kind \xff" * 50))
+    assert refusal(sample_files.written(tmp_path, name, b"\x00\x01\x02 nothing of the kind \xff" * 50))
 
 
 def test_a_register_of_too_many_rows_is_refused(tmp_path: Path) -> None:

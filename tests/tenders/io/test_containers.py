@@ -78,8 +78,8 @@ def test_every_container_gives_the_same_tenders_by_both_doors(tmp_path: Path, na
 @pytest.mark.parametrize("name", ["1_0.jsonl", "pretty.json", "flat.zip", "export.csv.tar.gz", "results.json"])
 def test_every_container_gives_the_same_scores(tmp_path: Path, bundle: Bundle, name: str) -> None:
     expected = [score(bundle, process, "bids_in") for process in to_processes({"releases": NOTICES})]
-    found = [score(bundle, process, "bids_in") for process in read_bytes(CONTAINERS[name], name)]
-    assert [(s.failure, s.outcomes) for s in found] == [(s.failure, s.outcomes) for s in expected]
+    scores = [score(bundle, process, "bids_in") for process in read_bytes(CONTAINERS[name], name)]
+    assert [(s.failure, s.outcomes) for s in scores] == [(s.failure, s.outcomes) for s in expected]
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -92,8 +92,8 @@ def test_the_pages_decode_every_container(name: str) -> None:
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=5, unique=True), st.sampled_from(sorted(CONTAINERS)))
 def test_any_notices_are_the_same_in_any_container(numbers: list[int], name: str) -> None:
     notices = [notice(number) for number in numbers]
-    found = read_bytes(containers(notices)[name], name)
-    assert [process.compiled() for process in found] == [p.compiled() for p in to_processes({"releases": notices})]
+    processes = read_bytes(containers(notices)[name], name)
+    assert [process.compiled() for process in processes] == [p.compiled() for p in to_processes({"releases": notices})]
 
 
 def test_a_form_is_read_from_every_container_too(tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_a_row_of_a_flattened_table_that_is_wrong_costs_only_its_release(tmp_pat
     content = b"ocid,id,date,tender/title,tender/value/amount\na,1,2024-01-01,Road,5\nb,1,2024-01-01,Bridge,many\n"
     rows = sample_files.read(sample_files.written(tmp_path, "a.csv", content + b"c,1,2024-01-01,Nursing,7,8\n"))
     assert [row.process is not None for row in rows] == [True, False, False]
-    assert sample_files.said(rows[1]).startswith("row 3/tender/value/amount: expected float")
-    assert sample_files.said(rows[2]).startswith("row 4: 6 cells where there are 5 columns")
+    assert sample_files.message(rows[1]).startswith("row 3/tender/value/amount: expected float")
+    assert sample_files.message(rows[2]).startswith("row 4: 6 cells where there are 5 columns")
 
 
 def test_bombs_are_refused(tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_where_a_name_leads_in_an_archive_does_not_matter(tmp_path: Path) -> Non
         archive.writestr("../../outside.json", dumped(NOTICES[0]))
     path = sample_files.written(tmp_path, "in/a.zip", out.getvalue())
     assert len(tenders_of(path)) == 1
-    assert [each.name for each in tmp_path.iterdir()] == ["in"]
+    assert [file.name for file in tmp_path.iterdir()] == ["in"]
 
 
 # Flattened tables.
@@ -334,7 +334,7 @@ def test_organisations_of_1_0_become_parties_with_roles_and_an_amendment_one_of_
         ("GB-7", ("buyer", "procuringEntity")), ("Builder", ("tenderer", "supplier")),
     ]  # fmt: skip
     assert (tender.buyer and tender.buyer.id, tender.awards[0].suppliers[0].id) == ("GB-7", "Builder")
-    assert [each.rationale for each in tender.tender.amendments] == ["A typing error"]
+    assert [amendment.rationale for amendment in tender.tender.amendments] == ["A typing error"]
     assert decode_releases([json.dumps(old).encode()]).rows == [None]
 
 

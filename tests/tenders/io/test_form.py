@@ -164,8 +164,8 @@ def test_the_values_of_lots_stand_whatever_is_said_of_their_number() -> None:
 
 def test_an_amount_without_a_currency_is_in_pounds() -> None:
     tender = to_process({"value": 5, "lot_values": "2;3", "award_value": 4}).compiled()
-    found = [tender.tender.value, *(lot.value for lot in tender.tender.lots), tender.awards[0].value]
-    assert [value and value.currency for value in found] == ["GBP"] * 4
+    values = [tender.tender.value, *(lot.value for lot in tender.tender.lots), tender.awards[0].value]
+    assert [value and value.currency for value in values] == ["GBP"] * 4
 
 
 def test_an_amount_keeps_the_currency_that_is_given() -> None:
@@ -214,15 +214,15 @@ def test_a_remembered_row_is_the_release_of_its_form(table: list[tuple[Any, ...]
 
 
 def test_what_repeats_in_a_column_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Any] = []
+    texts: list[Any] = []
     parsed = form.parse_field
-    monkeypatch.setattr(form, "parse_field", lambda field, raw: asked.append(raw) or parsed(field, raw))
+    monkeypatch.setattr(form, "parse_field", lambda field, raw: texts.append(raw) or parsed(field, raw))
     remembered = RowReader([BY_KEY["lots"], BY_KEY["title"]])
     rows = [("2", "Nursing"), ("2", "Cleaning"), ("many", "Nursing"), ("many",), ("2",)]
     assert [remembered(row) for row in rows] == [
         {"lots": 2, "title": "Nursing"}, {"lots": 2, "title": "Cleaning"}, None, None, {"lots": 2}
     ]  # fmt: skip
-    assert asked == ["2", "Nursing", "Cleaning", "many"]
+    assert texts == ["2", "Nursing", "Cleaning", "many"]
 
 
 def test_a_list_is_read_each_time() -> None:
@@ -252,6 +252,6 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     wrong = {"value": "1e30", "lots": "2", "lot_values": "1; 2; 3", "published": "31/02/2027", "currency": "POUNDS"}
     with pytest.raises(DataError) as refused:
         to_process(wrong)
-    found = {problem.path: problem.problem for problem in refused.value.problems}
-    assert set(found) == {"/value", "/lot_values", "/published", "/currency"}
-    assert found["/value"].startswith("this is more than any tender has")
+    problems = {problem.path: problem.problem for problem in refused.value.problems}
+    assert set(problems) == {"/value", "/lot_values", "/published", "/currency"}
+    assert problems["/value"].startswith("this is more than any tender has")

@@ -28,10 +28,10 @@ DEEP = 900
 
 
 def deep() -> Any:
-    found: Any = 1
+    nested: Any = 1
     for _ in range(DEEP):
-        found = [found]
-    return found
+        nested = [nested]
+    return nested
 
 
 def zip_whose_files_begin_before_it() -> bytes:

@@ -125,7 +125,7 @@ def test_a_release_is_converted_in_well_under_a_millisecond() -> None:
 EXAMPLES = sorted(Path("examples").glob("*.json"))
 
 
-def told(process: Process) -> list[object]:
+def facts_read(process: Process) -> list[object]:
     """Everything that a score reads of a process, at every stage."""
     known = [process.as_of(stage) for stage in STAGES]
     facts = [getattr(tender, name) for tender in known for name in Tender.__struct_fields__]
@@ -134,8 +134,8 @@ def told(process: Process) -> list[object]:
 
 def same(text: bytes) -> bool:
     """Whether both ways read the text alike; a text that is left alone is."""
-    (found,) = decode_releases([text]).rows
-    return found is None or told(Process.of_tender(found)) == told(read_bytes(text)[0])
+    (tender,) = decode_releases([text]).rows
+    return tender is None or facts_read(Process.of_tender(tender)) == facts_read(read_bytes(text)[0])
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -145,13 +145,13 @@ def test_a_release_is_read_as_the_door_reads_it(example: Path) -> None:
     assert same(text)
 
 
-@pytest.mark.parametrize("bad", [each for each in BAD if each.suffix == ".json"], ids=ids)
+@pytest.mark.parametrize("bad", [sample for sample in BAD if sample.suffix == ".json"], ids=ids)
 def test_what_the_door_refuses_is_left_to_it(bad: Bad) -> None:
     try:
-        found = [process for process in read_bytes(bad.data) if process.compiled()]
+        processes = [process for process in read_bytes(bad.data) if process.compiled()]
     except DataError:
-        found = []
-    assert found or decode_releases([bad.data]).rows == [None]
+        processes = []
+    assert processes or decode_releases([bad.data]).rows == [None]
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_what_is_no_release_is_left_alone(document: object) -> None:
 
 def test_one_unsound_release_costs_no_other() -> None:
     good, bad = samples.data(samples.draft()), samples.data(samples.draft(date="2024-02-31"))
-    found = decode_releases([good, bad, b"{", good]).rows
-    assert [each is None for each in found] == [False, True, True, False]
+    rows = decode_releases([good, bad, b"{", good]).rows
+    assert [row is None for row in rows] == [False, True, True, False]
 
 
 MERGER = Merger(merge_rules={("id",): "omitWhenMerged", ("date",): "omitWhenMerged", ("tag",): "omitWhenMerged"})
@@ -203,11 +203,11 @@ def test_a_record_with_only_its_history_is_read_as_one_with_its_releases(section
     plain = to_process({"ocid": "ocds-1", "releases": releases})
     versioned = to_process({"ocid": "ocds-1", "versionedRelease": MERGER.create_versioned_release(releases)})
     for stage in ("draft", "bids_in", "awarded"):
-        expected, found = plain.as_of(stage).tender, versioned.as_of(stage).tender
-        assert (found.title, found.value, found.number_of_tenderers) == (
+        expected, tender = plain.as_of(stage).tender, versioned.as_of(stage).tender
+        assert (tender.title, tender.value, tender.number_of_tenderers) == (
             expected.title, expected.value, expected.number_of_tenderers,
         )  # fmt: skip
-        assert sorted(found.lots, key=str) == sorted(expected.lots, key=str)
+        assert sorted(tender.lots, key=str) == sorted(expected.lots, key=str)
 
 
 def test_an_object_with_nothing_but_an_id_is_there_in_the_last_release() -> None:

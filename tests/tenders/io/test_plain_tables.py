@@ -80,9 +80,9 @@ def test_a_table_reads_the_same_in_every_format(
     tmp_path: Path, plain: HistoryFile, name: str, write: Callable[[Path], None]
 ) -> None:
     write(tmp_path / name)
-    found = read(tmp_path / name)
+    file = read(tmp_path / name)
     assert len(plain.cases) == 40
-    assert (found.cases, found.rows, found.problems) == (plain.cases, plain.rows, plain.problems)
+    assert (file.cases, file.rows, file.problems) == (plain.cases, plain.rows, plain.problems)
 
 
 def test_values_of_json_are_compared_as_they_are_written(tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ def test_the_facts_of_a_draft_are_found_with_the_sentence_that_states_each() -> 
     ],
 )
 def test_one_sentence(sentence: str, facts: dict[str, object]) -> None:
-    found = read(sentence)
-    assert {key: found.get(key) for key in facts} == facts
-    assert facts or not found or set(found) == {"procurement_method_details"}
+    stated = read(sentence)
+    assert {key: stated.get(key) for key in facts} == facts
+    assert facts or not stated or set(stated) == {"procurement_method_details"}
 
 
 def test_of_a_fact_that_is_stated_twice_the_first_counts() -> None:

@@ -123,9 +123,9 @@ def mutated(draw: st.DrawFn) -> Any:
     return document
 
 
-def _use(found: list[Process]) -> None:
+def _use(processes: list[Process]) -> None:
     """Everything that the package does with a process."""
-    for process in found:
+    for process in processes:
         uses: list[Callable[[], object]] = [process.compiled, process.latest_stage, process.published_on]
         uses += [partial(outcome, process), partial(outcomes, process)]
         uses += [partial(process.as_of, moment) for moment in (*STAGES, date(2024, 6, 1))]
@@ -164,12 +164,12 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 def _read_or_refuse(data: bytes, suffix: str = ".json") -> None:
     try:
-        found = read_bytes(data, suffix)
+        processes = read_bytes(data, suffix)
     except TenderRiskError:
         return
-    _use(found)
+    _use(processes)
     try:
-        relaunches(found)
+        relaunches(processes)
     except TenderRiskError:
         return
 
@@ -216,8 +216,8 @@ def _wrapped(release: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("form", list(_wrapped(samples.draft())))
 def test_the_same_tender_comes_out_of(form: str) -> None:
-    found = read_bytes(_wrapped(samples.draft())[form], ".yaml" if form == "YAML" else ".json")
-    assert [process.compiled() for process in found] == [to_process(samples.draft()).compiled()]
+    processes = read_bytes(_wrapped(samples.draft())[form], ".yaml" if form == "YAML" else ".json")
+    assert [process.compiled() for process in processes] == [to_process(samples.draft()).compiled()]
 
 
 def test_json_lines_hold_one_tender_a_line() -> None:
@@ -237,11 +237,11 @@ def test_releases_of_one_ocid_are_one_process_and_the_others_stand_alone() -> No
     other = samples.draft(ocid="ocds-other")
     nameless = {"tender": {"title": "x"}}
     later = samples.update("2024-04-01T09:00:00Z", "tenderUpdate", tender={"title": "New"})
-    found = to_processes({"releases": [later, other, nameless, samples.draft(), nameless]})
-    assert [len(process.releases) for process in found] == [2, 1, 1, 1]
-    assert found[0].where == ("/releases/3", "/releases/0")
-    assert found[0].ocid == samples.OCID
-    assert found[2].ocid is None
+    processes = to_processes({"releases": [later, other, nameless, samples.draft(), nameless]})
+    assert [len(process.releases) for process in processes] == [2, 1, 1, 1]
+    assert processes[0].where == ("/releases/3", "/releases/0")
+    assert processes[0].ocid == samples.OCID
+    assert processes[2].ocid is None
 
 
 def test_unknown_names_are_a_warning_with_their_place() -> None:

@@ -46,7 +46,7 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(text: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("https://user:hidden@example.org/a", "nothing is read from https://"),
         ("file:///etc/passwd", "nothing is read from file://"),
@@ -55,8 +55,8 @@ def test_an_address_with_credentials_is_refused_and_not_repeated(text: str) -> N
         ("s3://audit/a::file:///etc/passwd", "no address of a file or folder"),
     ],
 )
-def test_other_addresses_are_refused(text: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told) as raised:
+def test_other_addresses_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
         locate(text)
     assert "hidden" not in str(raised.value)
 
@@ -77,8 +77,8 @@ def test_without_the_package_of_a_store_the_answer_says_what_to_install(monkeypa
 
 
 def test_messages_of_others_lose_their_secrets() -> None:
-    told = 'Could not connect to "https://key:hidden@store:9000/audit/in?X-Amz-Signature=hidden" in time'
-    assert without_secrets(told) == 'Could not connect to "https://…store:9000/audit/in…" in time'
+    message = 'Could not connect to "https://key:hidden@store:9000/audit/in?X-Amz-Signature=hidden" in time'
+    assert without_secrets(message) == 'Could not connect to "https://…store:9000/audit/in…" in time'
 
 
 def test_a_file_of_this_machine_is_itself(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ def release(number: int, buyer: str | None, tender: str, title: str | None = Non
 def test_the_shared_reused_ocid_is_two_tenders_that_say_so() -> None:
     if not CASE.exists():
         pytest.skip(f"{CASE.name} is not here")
-    found = tender_outcomes(read_file(CASE))
-    assert [each.no_award for each in found] == [False, False]
-    assert all("share it" in each.warnings[0] for each in found)
+    outcomes = tender_outcomes(read_file(CASE))
+    assert [outcome.no_award for outcome in outcomes] == [False, False]
+    assert all("share it" in outcome.warnings[0] for outcome in outcomes)
 
 
 def test_procurements_of_two_buyers_are_two() -> None:

@@ -27,7 +27,7 @@ from tests.tenders.registers import made as registers
 from tests.tenders.registers.test_columns import ROWS, as_csv, as_parquet
 
 RELEASES, FORMS = sample_files.releases(), sample_files.FORMS
-RECORDS = [{"ocid": each["ocid"], "compiledRelease": each} for each in RELEASES]
+RECORDS = [{"ocid": release["ocid"], "compiledRelease": release} for release in RELEASES]
 PLAIN = sample_files.lines(RELEASES)
 OCDS = {
     "a.jsonl": PLAIN,
@@ -59,14 +59,14 @@ TABLES = {
 
 @pytest.mark.parametrize("name", OCDS)
 def test_releases_are_the_same_tenders_in_every_format(tmp_path: Path, name: str) -> None:
-    found = sample_files.read(sample_files.written(tmp_path, name, OCDS[name]))
-    assert sample_files.tenders(found) == [process.compiled() for process in to_processes(RELEASES)]
+    rows = sample_files.read(sample_files.written(tmp_path, name, OCDS[name]))
+    assert sample_files.tenders(rows) == [process.compiled() for process in to_processes(RELEASES)]
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_forms_are_the_same_tenders_in_every_format(tmp_path: Path, name: str) -> None:
-    found = sample_files.read(sample_files.written(tmp_path, name, TABLES[name]))
-    assert sample_files.tenders(found) == [process.compiled() for process in to_processes(FORMS)]
+    rows = sample_files.read(sample_files.written(tmp_path, name, TABLES[name]))
+    assert sample_files.tenders(rows) == [process.compiled() for process in to_processes(FORMS)]
 
 
 @settings(max_examples=12)
@@ -93,10 +93,10 @@ BAD = [
 @pytest.mark.parametrize("bad", BAD, ids=bad_input.ids)
 def test_a_bad_line_is_told_and_its_neighbours_survive(tmp_path: Path, bad: Bad) -> None:
     content = sample_files.GOOD + b"\n\n" + bad.data + b"\r\n" + sample_files.GOOD
-    found = sample_files.read(sample_files.written(tmp_path, "a.jsonl", content))
-    assert found[0].process is not None and found[0].line == 1
-    assert found[-1].process is not None and found[-1].line == 4
-    wrong = [row for row in found if row.process is None]
+    rows = sample_files.read(sample_files.written(tmp_path, "a.jsonl", content))
+    assert rows[0].process is not None and rows[0].line == 1
+    assert rows[-1].process is not None and rows[-1].line == 4
+    wrong = [row for row in rows if row.process is None]
     assert {row.line for row in wrong} == {3}
     assert wrong[0].problems[0].path in (bad.path, "/0")
     assert wrong[0].problems[0].problem
@@ -109,23 +109,23 @@ WHOLE = [bad for bad in BAD if not bad.name.startswith(("truncated", "100,000 br
 def test_a_bad_release_of_a_package_is_told_and_its_neighbours_survive(tmp_path: Path, bad: Bad) -> None:
     good = [samples.data(samples.draft(ocid=f"good-{i}")) for i in range(2)]
     content = b'{"releases": [' + good[0] + b", " + bad.data + b", " + good[1] + b"]}"
-    found = sample_files.read(sample_files.written(tmp_path, "a.json", content))
-    assert [row.place for row in found if row.process] == ["/releases/0", "/releases/2"]
-    assert [row.place for row in found if not row.process] == ["/releases/1"]
-    assert all(p.path.startswith("/releases/1") for row in found for p in row.problems)
+    rows = sample_files.read(sample_files.written(tmp_path, "a.json", content))
+    assert [row.place for row in rows if row.process] == ["/releases/0", "/releases/2"]
+    assert [row.place for row in rows if not row.process] == ["/releases/1"]
+    assert all(p.path.startswith("/releases/1") for row in rows for p in row.problems)
 
 
 def test_a_truncated_package_gives_what_is_whole(tmp_path: Path) -> None:
     content = samples.data({"releases": RELEASES})
-    found = sample_files.read(sample_files.written(tmp_path, "a.json", content[:-200]))
-    assert [row.place for row in found] == [f"/releases/{i}" for i in range(7)]
-    assert [row.place for row in found if not row.process] == ["/releases/6"]
+    rows = sample_files.read(sample_files.written(tmp_path, "a.json", content[:-200]))
+    assert [row.place for row in rows] == [f"/releases/{i}" for i in range(7)]
+    assert [row.place for row in rows if not row.process] == ["/releases/6"]
 
 
 def test_what_follows_a_package_is_told(tmp_path: Path) -> None:
     content = samples.data({"releases": RELEASES}) + b"garbage"
-    found = sample_files.read(sample_files.written(tmp_path, "a.json", content))
-    assert [row.process is not None for row in found] == [True] * 7 + [False]
+    rows = sample_files.read(sample_files.written(tmp_path, "a.json", content))
+    assert [row.process is not None for row in rows] == [True] * 7 + [False]
 
 
 CELLS = [
@@ -138,34 +138,34 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("line", "problem"), [each[1:] for each in CELLS], ids=[each[0] for each in CELLS])
+@pytest.mark.parametrize(("line", "problem"), [cell[1:] for cell in CELLS], ids=[cell[0] for cell in CELLS])
 def test_a_bad_row_of_a_csv_is_told_and_its_neighbours_survive(tmp_path: Path, line: bytes, problem: str) -> None:
     content = b"title,lots,published\nNursing,1,\n" + line + b"\n,,\nNursing,2\n"
-    found = sample_files.read(sample_files.written(tmp_path, "a.csv", content))
-    assert [(row.line, row.place, row.process is not None) for row in found] == [
+    rows = sample_files.read(sample_files.written(tmp_path, "a.csv", content))
+    assert [(row.line, row.place, row.process is not None) for row in rows] == [
         (2, "row 2", True), (3, "row 3", False), (6, "row 6", True)
     ]  # fmt: skip
-    assert sample_files.said(found[1]).startswith(problem)
+    assert sample_files.message(rows[1]).startswith(problem)
 
 
 def test_a_bad_row_of_a_workbook_is_told_and_so_is_another_sheet(tmp_path: Path) -> None:
     content = sample_files.as_xlsx(FORMS[:1], [["x", "y", "many"], ["x", "y", 1, 2, "2024-01-01", "beyond"], [], ["x"]])
-    found = sample_files.read(sample_files.written(tmp_path, "a.xlsx", content))
-    assert [(row.line, row.process is not None) for row in found] == [(2, True), (3, False), (4, False), (6, True)]
+    rows = sample_files.read(sample_files.written(tmp_path, "a.xlsx", content))
+    assert [(row.line, row.process is not None) for row in rows] == [(2, True), (3, False), (4, False), (6, True)]
 
 
 def test_a_column_that_is_not_read_is_named_and_a_row_of_nothing_else_is_told(tmp_path: Path) -> None:
-    found = sample_files.read(sample_files.written(tmp_path, "a.csv", b"title,colour\nNursing,red\n,red\n"))
-    assert found[0].process
-    assert found[0].process.warnings == ("not part of the score, because the name is unknown: /colour",)
-    assert sample_files.said(found[1]) == "row 3: no column that is read has a value"
+    rows = sample_files.read(sample_files.written(tmp_path, "a.csv", b"title,colour\nNursing,red\n,red\n"))
+    assert rows[0].process
+    assert rows[0].process.warnings == ("not part of the score, because the name is unknown: /colour",)
+    assert sample_files.message(rows[1]) == "row 3: no column that is read has a value"
 
 
 def test_a_bad_row_of_parquet_is_told(tmp_path: Path) -> None:
     content = sample_files.as_parquet([FORMS[0], {**FORMS[1], "lots": -1}, FORMS[2]])
-    found = sample_files.read(sample_files.written(tmp_path, "a.parquet", content))
-    assert [(row.line, row.process is not None) for row in found] == [(1, True), (2, False), (3, True)]
-    assert sample_files.said(found[1]).startswith("row 2, column lots: expected a number of at least 0")
+    rows = sample_files.read(sample_files.written(tmp_path, "a.parquet", content))
+    assert [(row.line, row.process is not None) for row in rows] == [(1, True), (2, False), (3, True)]
+    assert sample_files.message(rows[1]).startswith("row 2, column lots: expected a number of at least 0")
 
 
 def test_our_own_mistakes_are_rows_too(
@@ -177,9 +177,9 @@ def test_our_own_mistakes_are_rows_too(
         return to_processes(document)
 
     monkeypatch.setattr(module, "to_processes", broken)
-    found = sample_files.read(sample_files.written(tmp_path, "a.jsonl", PLAIN))
-    assert [row.line for row in found if not row.process] == [4]
-    assert "an unexpected error, ZeroDivisionError" in sample_files.said(found[3])
+    rows = sample_files.read(sample_files.written(tmp_path, "a.jsonl", PLAIN))
+    assert [row.line for row in rows if not row.process] == [4]
+    assert "an unexpected error, ZeroDivisionError" in sample_files.message(rows[3])
     assert "ZeroDivisionError" in caplog.text
 
 
@@ -207,10 +207,10 @@ SOURCES = {
 def test_a_registers_own_columns_are_read_through_its_source(tmp_path: Path, name: str) -> None:
     path = registers.table(tmp_path, SOURCES[name])
     cases = find_register(name).read(path).cases
-    found = sample_files.read(path, name, Bounds(documents=1))
-    assert sample_files.tenders(found) == [case.tender for case in cases]
-    assert [row.line for row in found] == [case.row + 1 for case in cases]
-    for row, case in zip(found, cases, strict=True):
+    rows = sample_files.read(path, name, Bounds(documents=1))
+    assert sample_files.tenders(rows) == [case.tender for case in cases]
+    assert [row.line for row in rows] == [case.row + 1 for case in cases]
+    for row, case in zip(rows, cases, strict=True):
         assert row.process
         assert msgspec.convert(row.process.releases[0], Tender) == case.tender
         assert row.process.as_of("draft") == case.as_of("draft")

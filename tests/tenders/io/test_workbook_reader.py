@@ -142,9 +142,9 @@ def test_a_cell_that_no_program_writes_costs_its_row_and_is_named(tmp_path: Path
     bad, good = rows_of(content)[1:]
     assert problem in bad[1]
     assert good == (3, ["Nursing"])
-    found = sample_files.read(sample_files.written(tmp_path, "a.xlsx", content))
-    assert [(each.place, each.process is not None) for each in found] == [("row 2", False), ("row 3", True)]
-    assert problem in sample_files.said(found[0])
+    rows = sample_files.read(sample_files.written(tmp_path, "a.xlsx", content))
+    assert [(entry.place, entry.process is not None) for entry in rows] == [("row 2", False), ("row 3", True)]
+    assert problem in sample_files.message(rows[0])
     with pytest.raises(DataError, match="row 2"):
         read_forms(content)
 
@@ -167,9 +167,9 @@ def test_a_row_out_of_order_costs_itself_and_is_named(tmp_path: Path, number: ob
         + row(number, cell(f"A{number}", "b"))
         + row(4, cell("A4", "c"))
     )
-    found = sample_files.read(sample_files.written(tmp_path, "a.xlsx", book_of(rows)))
-    assert [each.process is not None for each in found] == [True, True, False]
-    assert problem in sample_files.said(found[2])
+    result = sample_files.read(sample_files.written(tmp_path, "a.xlsx", book_of(rows)))
+    assert [entry.process is not None for entry in result] == [True, True, False]
+    assert problem in sample_files.message(result[2])
     with pytest.raises(DataError, match="row"):
         read_forms(book_of(rows))
 
@@ -184,9 +184,9 @@ def test_a_row_of_releases_out_of_order_costs_itself(tmp_path: Path) -> None:
     rows = [("ocid", "tender/title"), ("ocds-h6vhtk-1", "a"), ("ocds-h6vhtk-2", "b")]
     numbered = [*zip((1, 2, 2_000_000), rows, strict=True)]
     content = book_of("".join(row(n, cell(f"A{n}", one), cell(f"B{n}", two)) for n, (one, two) in numbered))
-    found = sample_files.read(sample_files.written(tmp_path, "a.xlsx", content))
-    assert [each.process is not None for each in found] == [True, False]
-    assert "row 2000000: it is numbered 2,000,000" in sample_files.said(found[1])
+    result = sample_files.read(sample_files.written(tmp_path, "a.xlsx", content))
+    assert [entry.process is not None for entry in result] == [True, False]
+    assert "row 2000000: it is numbered 2,000,000" in sample_files.message(result[1])
 
 
 def test_thousands_of_rows_out_of_order_are_no_workbook() -> None:

@@ -47,11 +47,11 @@ def made(**cells: str) -> CasebookCase:
 
 
 def test_our_own_file_is_read_whole():
-    found = find_register("casebook_uk").read(casebook.CASES)
-    assert len(found.cases) == found.rows == 491
-    assert found.problems == []
-    assert sum(case.cohort == casebook.PICKED for case in found.cases) == 128
-    assert sum(case.published == UNDATED for case in found.cases) == 31
+    file = find_register("casebook_uk").read(casebook.CASES)
+    assert len(file.cases) == file.rows == 491
+    assert file.problems == []
+    assert sum(case.cohort == casebook.PICKED for case in file.cases) == 128
+    assert sum(case.published == UNDATED for case in file.cases) == 31
 
 
 def test_outcomes_are_those_of_the_case():
@@ -116,9 +116,9 @@ def test_phrases_become_categories(cells, ours):
 
 
 def test_a_row_that_cannot_be_read_is_named(tmp_path):
-    found = find_register("casebook_uk").read(written(tmp_path, INVENTED | {"lots": "many"}, INVENTED))
-    assert [case.row for case in found.cases] == [1]
-    assert found.problems[0].path == "row 1"
+    file = find_register("casebook_uk").read(written(tmp_path, INVENTED | {"lots": "many"}, INVENTED))
+    assert [case.row for case in file.cases] == [1]
+    assert file.problems[0].path == "row 1"
 
 
 def test_another_table_and_a_missing_one_are_refused(tmp_path):
@@ -142,8 +142,8 @@ def test_the_rules_agree_with_what_people_decided():
     assert {row["case_id"] for row in rows} == set(ours)
     for row in rows:
         theirs, case = msgspec.to_builtins(casebook_uk.case_of_research(row)), msgspec.to_builtins(ours[row["case_id"]])
-        told = set(case) - UNTOLD - {"account", "service_group"}
-        assert {name: theirs[name] for name in told} == {name: case[name] for name in told}
+        names = set(case) - UNTOLD - {"account", "service_group"}
+        assert {name: theirs[name] for name in names} == {name: case[name] for name in names}
 
 
 @needs_research

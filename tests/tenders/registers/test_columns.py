@@ -95,15 +95,15 @@ def test_no_cell_breaks_a_reader(tmp_path, register, data):
     for row in broken:
         for column in data.draw(st.sets(st.sampled_from(columns), max_size=6)):
             row[column] = data.draw(JUNK)
-    found = read(register, as_text_parquet(tmp_path, broken))
-    assert found.rows == len(broken)
-    kept = {case.row for case in found.cases}
+    file = read(register, as_text_parquet(tmp_path, broken))
+    assert file.rows == len(broken)
+    kept = {case.row for case in file.cases}
     # That no outcome has its day is said once, of all rows.
-    places = {problem.path.split(",")[0] for problem in found.problems} - {"all rows"}
+    places = {problem.path.split(",")[0] for problem in file.problems} - {"all rows"}
     named = {int(place.removeprefix("row ")) - 1 for place in places}
     replaced = register in ("dncp_py", "uk_notices") and len(kept) == 1
     assert kept | named == set(range(len(broken))) or replaced
-    for case in found.cases:
+    for case in file.cases:
         assert not list(find_problems(case.as_of("draft")))
 
 
@@ -112,21 +112,21 @@ def read(register: str, path: Path) -> HistoryFile:
 
 
 @pytest.mark.parametrize(
-    ("cell", "found"),
+    ("cell", "expected"),
     [("a", "a"), (7, "7"), (7.0, "7"), (7.5, "7.5"), (1e15, "1000000000000000"), (float("nan"), None), (None, None),
      (True, "True"), (date(2021, 6, 28), "2021-06-28"), (Decimal("1.20"), "1.20")],
 )  # fmt: skip
-def test_text(cell, found):
-    assert as_text(cell) == found
+def test_text(cell, expected):
+    assert as_text(cell) == expected
 
 
 @pytest.mark.parametrize(
-    ("cell", "found"),
+    ("cell", "expected"),
     [("7", 7.0), (" 7.5 ", 7.5), (7, 7.0), (True, 1.0), (Decimal("1.2"), 1.2), ("", None), (None, None), ("nan", None),
      ("inf", None)],
 )  # fmt: skip
-def test_number(cell, found):
-    assert as_number(cell) == found
+def test_number(cell, expected):
+    assert as_number(cell) == expected
 
 
 @pytest.mark.parametrize("cell", ["many", "7,5", "1.000,00", [1]])
@@ -168,20 +168,20 @@ def table(folder: Path, **columns: Any) -> Path:
 
 
 def test_a_cell_that_cannot_be_is_named_once_and_taken_as_not_given(tmp_path):
-    found = read_cells(table(tmp_path, day=["soon", None, "2021-06-28"]), {"day": as_day}, {"more": as_number})
-    assert found.columns == {"day": [None, None, date(2021, 6, 28)], "more": [None, None, None]}
+    cells = read_cells(table(tmp_path, day=["soon", None, "2021-06-28"]), {"day": as_day}, {"more": as_number})
+    assert cells.columns == {"day": [None, None, date(2021, 6, 28)], "more": [None, None, None]}
     for row in (0, 1):
-        found.add_missing(row, "day", "no day")
-    assert [str(problem) for problem in found.problems] == [
+        cells.add_missing(row, "day", "no day")
+    assert [str(problem) for problem in cells.problems] == [
         "row 1, column day: 'soon' is no date, which is written as YYYY-MM-DD. Taken as not given",
         "row 2, column day: no day",
     ]
 
 
 def test_a_day_beyond_the_calendar_is_no_date(tmp_path):
-    found = read_cells(table(tmp_path, day=pa.array([4_000_000, 18_806], pa.date32())), {"day": as_day}, {})
-    assert found.columns["day"] == [None, date(2021, 6, 28)]
-    assert "is no date" in found.problems[0].problem
+    cells = read_cells(table(tmp_path, day=pa.array([4_000_000, 18_806], pa.date32())), {"day": as_day}, {})
+    assert cells.columns["day"] == [None, date(2021, 6, 28)]
+    assert "is no date" in cells.problems[0].problem
 
 
 def test_a_column_that_stands_there_twice_is_refused(tmp_path):

@@ -72,6 +72,6 @@ def test_calls_with_one_number_share_their_fate(tmp_path):
 
 
 def test_a_call_without_day_is_named(tmp_path):
-    found = read("dncp_py", tmp_path, dncp(fecha_publicacion="soon"))
-    assert found.cases == []
-    assert len(found.problems) == 1
+    file = read("dncp_py", tmp_path, dncp(fecha_publicacion="soon"))
+    assert file.cases == []
+    assert len(file.problems) == 1

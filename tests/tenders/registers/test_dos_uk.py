@@ -53,15 +53,15 @@ def test_a_length_is_read_where_it_comes_first(length, days):
 
 
 def test_a_row_that_cannot_be_read_is_named(tmp_path):
-    found = read("dos_uk", tmp_path, dos(status="lost"), dos(id="2"), dos(id="3", published="soon"))
-    assert [case.row for case in found.cases] == [1]
-    assert [problem.path for problem in found.problems] == ["row 3, column published", "row 1, column status"]
+    file = read("dos_uk", tmp_path, dos(status="lost"), dos(id="2"), dos(id="3", published="soon"))
+    assert [case.row for case in file.cases] == [1]
+    assert [problem.path for problem in file.problems] == ["row 3, column published", "row 1, column status"]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the opportunities are not beside the project")
 def test_the_real_opportunities():
-    found = find_register("dos_uk").read(SHARED)
-    assert (found.rows, len(found.cases), found.problems) == (1639, 1639, [])
-    assert Counter(case.outcomes["no_award"] for case in found.cases) == Counter({None: 1087, False: 434, True: 118})
-    for case in found.cases:
+    file = find_register("dos_uk").read(SHARED)
+    assert (file.rows, len(file.cases), file.problems) == (1639, 1639, [])
+    assert Counter(case.outcomes["no_award"] for case in file.cases) == Counter({None: 1087, False: 434, True: 118})
+    for case in file.cases:
         assert case.known_on is None or case.known_on > case.published

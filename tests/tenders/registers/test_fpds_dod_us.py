@@ -44,7 +44,7 @@ def test_amounts_are_those_at_signing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("vehicle", "number", "found"),
+    ("vehicle", "number", "expected"),
     [
         (None, "W31ZZZ08C0021", {"office": "W31ZZZ", "fiscal_year": "08", "instrument": "C", "order": "no", "service": "W"}),
         ("N00189ZZD0037", "0081", {"order": "numbered"}),
@@ -54,8 +54,8 @@ def test_amounts_are_those_at_signing(tmp_path):
         ("GS35F0512J", "0001", {"office": "GS35", "instrument": "F", "order": "numbered", "service": "GS"}),
     ],
 )  # fmt: skip
-def test_the_number_tells_office_year_instrument_and_order(vehicle, number, found):
-    assert number_codes(vehicle, number) == found
+def test_the_number_tells_office_year_instrument_and_order(vehicle, number, expected):
+    assert number_codes(vehicle, number) == expected
 
 
 def test_orders_under_one_vehicle_share_their_fate(tmp_path):
@@ -70,6 +70,6 @@ def test_a_contract_of_its_own_has_no_vehicle(tmp_path):
 
 
 def test_a_row_without_days_is_named(tmp_path):
-    found = read("fpds_dod_us", tmp_path, fpds(MinOfEffectiveDate=None), fpds())
-    assert [case.row for case in found.cases] == [1]
-    assert len(found.problems) == 1
+    file = read("fpds_dod_us", tmp_path, fpds(MinOfEffectiveDate=None), fpds())
+    assert [case.row for case in file.cases] == [1]
+    assert len(file.problems) == 1

@@ -96,6 +96,6 @@ def test_packages_of_one_tender_share_their_fate_within_a_state(tmp_path):
 
 
 def test_a_row_without_day_is_named(tmp_path):
-    found = read("nicgep_in", tmp_path, nicgep(**{"Publish Date": "soon"}), nicgep())
-    assert [case.row for case in found.cases] == [1]
-    assert "Publish Date" in found.problems[0].path
+    file = read("nicgep_in", tmp_path, nicgep(**{"Publish Date": "soon"}), nicgep())
+    assert [case.row for case in file.cases] == [1]
+    assert "Publish Date" in file.problems[0].path

@@ -47,15 +47,15 @@ def written(folder: Path, *rows: dict[str, str], mapping: str = MAPPING) -> Path
 
 
 def test_the_example():
-    found = find_register("own").read(EXAMPLE)
-    assert [problem.path for problem in found.problems] == ["row 5"]
-    assert [case.outcomes["no_award"] for case in found.cases] == [False, True, False, True, None]
-    assert [case.kind for case in found.cases] == ["Let", "No bids", "Let", "Stopped", "Pending"]
+    file = find_register("own").read(EXAMPLE)
+    assert [problem.path for problem in file.problems] == ["row 5"]
+    assert [case.outcomes["no_award"] for case in file.cases] == [False, True, False, True, None]
+    assert [case.kind for case in file.cases] == ["Let", "No bids", "Let", "Stopped", "Pending"]
     # Its bids are counted, and nobody says when.
-    assert found.cases[4].known_on == found.cases[4].published + (date(2022, 6, 30) - date(2022, 3, 21))
-    assert found.cases[2].tender.tender.procurement_method == "selective"
-    assert found.cases[0].published == date(2022, 2, 3)
-    draft = found.cases[0].as_of("draft").tender
+    assert file.cases[4].known_on == file.cases[4].published + (date(2022, 6, 30) - date(2022, 3, 21))
+    assert file.cases[2].tender.tender.procurement_method == "selective"
+    assert file.cases[0].published == date(2022, 2, 3)
+    draft = file.cases[0].as_of("draft").tender
     assert draft.number_of_tenderers is None
     assert draft.tender_period and draft.tender_period.end_date == "2022-03-04"
 
@@ -83,9 +83,9 @@ def test_what_is_in_neither_list_is_censored(tmp_path, end, no_award):
 
 def test_an_outcome_without_its_day_is_known_when_nearly_all_others_are(tmp_path):
     dated = [{"done": f"2020-01-{day:02}"} for day in range(3, 22)]
-    found = find_register("own").read(written(tmp_path, {"end": "failed", "done": ""}, *dated, {"done": "2021-01-01"}))
-    assert [(case.known_on - case.published).days for case in found.cases] == [19, *range(1, 20), 365]
-    [problem] = found.problems
+    file = find_register("own").read(written(tmp_path, {"end": "failed", "done": ""}, *dated, {"done": "2021-01-01"}))
+    assert [(case.known_on - case.published).days for case in file.cases] == [19, *range(1, 20), 365]
+    [problem] = file.problems
     assert (problem.path, problem.problem) == ("row 1", "an outcome without its day")
     assert problem.remedy == "Taken as known 19 days after publication"
 
@@ -102,9 +102,9 @@ def test_what_is_not_told_is_never_known(tmp_path):
 
 def test_rows_that_cannot_be_read_are_named_and_the_rest_is_read(tmp_path):
     rows = [{"out": ""}, {"out": "2 Jan"}, {"worth": "much"}, {"signed": "2020-02-31"}, {}]
-    found = find_register("own").read(written(tmp_path, *rows))
-    assert [case.row for case in found.cases] == [4]
-    assert [problem.path for problem in found.problems] == [
+    file = find_register("own").read(written(tmp_path, *rows))
+    assert [case.row for case in file.cases] == [4]
+    assert [problem.path for problem in file.problems] == [
         "row 1, column out", "row 2, column out", "row 3, /value", "row 4, column signed",
     ]  # fmt: skip
 
@@ -163,9 +163,9 @@ def test_releases_of_one_ocid_on_several_lines_are_one_case(tmp_path):
     moved = samples.update("2024-04-01T00:00:00Z", "tenderUpdate", tender={"tenderPeriod": {"endDate": "2024-05-30"}})
     ended = samples.update("2024-06-01T00:00:00Z", "tenderCancellation", tender={"status": "cancelled"})
     other = samples.plain() | {"ocid": "another"}
-    found = own.read_own(history(tmp_path, samples.draft(), other, ended, moved))
-    assert not found.problems and [case.cluster_id for case in found.cases] == [samples.OCID, "another"]
-    case = found.cases[0]
+    file = own.read_own(history(tmp_path, samples.draft(), other, ended, moved))
+    assert not file.problems and [case.cluster_id for case in file.cases] == [samples.OCID, "another"]
+    case = file.cases[0]
     assert case.outcomes["no_award"] is True
     ends = [period.end_date for stage in ("draft", "bids_in") if (period := case.as_of(stage).tender.tender_period)]
     assert ends == ["2024-04-15", "2024-05-30"]
@@ -176,10 +176,10 @@ def test_a_bad_line_is_named_and_costs_itself_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "MAX_BYTES", 20_000)
     good = samples.plain()
     lines = [good, "{", "", {"ocid": "b", "tender": {"lots": "x"}}, "[" * 50_000, good | {"ocid": "c"}]
-    found = own.read_own(history(tmp_path, *lines))
-    assert [case.cluster_id for case in found.cases] == [samples.OCID, "c"]
-    assert {problem.path.split("/")[0] for problem in found.problems} == {"line 2", "line 4", "line 5"}
-    assert any("MB" in problem.problem for problem in found.problems)
+    file = own.read_own(history(tmp_path, *lines))
+    assert [case.cluster_id for case in file.cases] == [samples.OCID, "c"]
+    assert {problem.path.split("/")[0] for problem in file.problems} == {"line 2", "line 4", "line 5"}
+    assert any("MB" in problem.problem for problem in file.problems)
 
 
 def test_a_history_may_be_larger_than_a_document(tmp_path, monkeypatch):

@@ -103,6 +103,6 @@ def test_every_other_column_has_its_place(tmp_path):
 
 
 def test_a_result_never_seen_is_no_case(tmp_path):
-    found = read("placsp_es", tmp_path, placsp(result="Otro"), placsp())
-    assert len(found.cases) == 1
-    assert "Otro" in str(found.problems[0])
+    file = read("placsp_es", tmp_path, placsp(result="Otro"), placsp())
+    assert len(file.cases) == 1
+    assert "Otro" in str(file.problems[0])

@@ -82,7 +82,7 @@ def test_the_command_prints_it(tmp_path):
     assert shown.exit_code == 0
     assert "6 rows, 5 cases" in shown.output
     assert "no_award: 50.0% of 4 known, 1 censored" in shown.output
-    told = CliRunner().invoke(app, ["check", path, "--register", "sicoes_bo", "--json"])
-    report = json.loads(told.stdout)
+    result = CliRunner().invoke(app, ["check", path, "--register", "sicoes_bo", "--json"])
+    report = json.loads(result.stdout)
     assert (report["register"], report["cases"]) == ("sicoes_bo", 5)
     assert report["years"]["2015"]["outcomes"]["no_award"] == {"known": 2, "happened": 1, "censored": 0}

@@ -34,14 +34,14 @@ def test_the_register_is_read_whole(name):
         pytest.skip(f"the register {name} is not beside the project")
     rows, outcome, happened, held, censored = EXPECTED[name]
     begun = time.monotonic()
-    found = find_register(name).read(path)
+    file = find_register(name).read(path)
     assert time.monotonic() - begun < LONGEST
-    assert (found.rows, len(found.cases)) == (rows, rows)
-    counted = Counter(case.outcomes[outcome] for case in found.cases)
+    assert (file.rows, len(file.cases)) == (rows, rows)
+    counted = Counter(case.outcomes[outcome] for case in file.cases)
     assert (counted[True], counted[False], counted[None]) == (happened, held, censored)
-    for case in found.cases:
+    for case in file.cases:
         assert case.known_on is None or case.known_on >= case.published
         assert case.known_on or case.outcomes[outcome] is None
-    for case in found.cases[:: max(1, rows // 500)]:
+    for case in file.cases[:: max(1, rows // 500)]:
         for stage in STAGES:
             assert stages.as_of(case.as_of(stage), stage) == case.as_of(stage)

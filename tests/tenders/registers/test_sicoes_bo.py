@@ -26,9 +26,9 @@ def test_a_state_is_an_outcome_and_its_kind_is_kept(tmp_path, estado, no_award):
 
 
 def test_a_state_never_seen_is_censored_and_named(tmp_path):
-    found = read("sicoes_bo", tmp_path, sicoes(estado="Otro"))
-    assert found.cases[0].outcomes == {"no_award": None}
-    assert "Otro" in str(found.problems[0])
+    file = read("sicoes_bo", tmp_path, sicoes(estado="Otro"))
+    assert file.cases[0].outcomes == {"no_award": None}
+    assert "Otro" in str(file.problems[0])
 
 
 def test_the_day_of_the_decision_is_a_clock_and_no_fact(tmp_path):
@@ -98,7 +98,7 @@ def test_calls_of_one_unit_on_one_day_share_their_fate(tmp_path):
 
 
 def test_a_row_that_cannot_be_read_is_named_and_the_rest_is_read(tmp_path):
-    found = read("sicoes_bo", tmp_path, sicoes("15-99"), sicoes(fecha_publicacion=None), sicoes())
-    assert [case.row for case in found.cases] == [2]
-    assert found.rows == 3
-    assert [problem.path for problem in found.problems] == ["row 1, column cuce", "row 2, column fecha_publicacion"]
+    file = read("sicoes_bo", tmp_path, sicoes("15-99"), sicoes(fecha_publicacion=None), sicoes())
+    assert [case.row for case in file.cases] == [2]
+    assert file.rows == 3
+    assert [problem.path for problem in file.problems] == ["row 1, column cuce", "row 2, column fecha_publicacion"]

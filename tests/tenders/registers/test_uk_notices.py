@@ -60,12 +60,12 @@ def test_twins_are_one_case_as_blind_as_either_and_later_calls_share_their_clust
         uk_notice("ocds-h6vhtk-2", group="g", outcome="open", published="2026-09-01", stages=None),
         uk_notice("ocds-h6vhtk-3", group="h"),
     ]
-    found = read("uk_notices", tmp_path, *rows)
-    assert [(case.tender.ocid, case.cohort) for case in found.cases] == [
+    file = read("uk_notices", tmp_path, *rows)
+    assert [(case.tender.ocid, case.cohort) for case in file.cases] == [
         ("ocds-h6vhtk-1", ""), ("ocds-h6vhtk-2", ""), ("ocds-h6vhtk-3", ""),
     ]  # fmt: skip
-    assert [case.cluster_id for case in found.cases] == ["g", "g", "h"]
-    assert found.rows == 5
+    assert [case.cluster_id for case in file.cases] == ["g", "g", "h"]
+    assert file.rows == 5
 
 
 def test_an_award_alone_is_a_twin_only_of_what_ended_so_at_that_time(tmp_path):
@@ -101,9 +101,9 @@ def test_the_day_of_the_call_is_that_of_its_first_release(tmp_path, cells, on):
 
 
 def test_an_outcome_without_its_day_counts_as_known_late(tmp_path):
-    found = read("uk_notices", tmp_path, uk_notice(), uk_notice("ocds-h6vhtk-2", group="h", outcome_date=None))
-    assert [case.known_on for case in found.cases] == [date(2026, 1, 5), date(2026, 1, 5)]
-    assert "without its day" in found.problems[0].problem
+    file = read("uk_notices", tmp_path, uk_notice(), uk_notice("ocds-h6vhtk-2", group="h", outcome_date=None))
+    assert [case.known_on for case in file.cases] == [date(2026, 1, 5), date(2026, 1, 5)]
+    assert "without its day" in file.problems[0].problem
 
 
 def test_facts(tmp_path):
@@ -130,9 +130,9 @@ def test_traces_of_the_page_and_of_the_end_are_no_facts(tmp_path, name):
 
 
 def test_a_row_that_cannot_be_read_is_named(tmp_path):
-    found = read("uk_notices", tmp_path, uk_notice(outcome="lost"), uk_notice("ocds-h6vhtk-2"))
-    assert [case.row for case in found.cases] == [1]
-    assert found.problems[0].path == "row 1, column outcome"
+    file = read("uk_notices", tmp_path, uk_notice(outcome="lost"), uk_notice("ocds-h6vhtk-2"))
+    assert [case.row for case in file.cases] == [1]
+    assert file.problems[0].path == "row 1, column outcome"
     with pytest.raises(DataError, match="no column"):
         (tmp_path / "other.csv").write_text("a,b\n1,2\n")
         REGISTER.read(tmp_path / "other.csv")
@@ -178,17 +178,17 @@ needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="the notices are n
 
 @needs_shared
 def test_the_real_notices():
-    found = REGISTER.read(SHARED)
+    history = REGISTER.read(SHARED)
     with SHARED.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert found.rows == len(rows) == 1622
-    assert {problem.problem for problem in found.problems} == {"an outcome without its day"}
-    assert rates(found.cases) == Counter({False: 616, True: 13})
-    assert sum(case.published == UNDATED for case in found.cases) > 500
-    for case in found.cases:
+    assert history.rows == len(rows) == 1622
+    assert {problem.problem for problem in history.problems} == {"an outcome without its day"}
+    assert rates(history.cases) == Counter({False: 616, True: 13})
+    assert sum(case.published == UNDATED for case in history.cases) > 500
+    for case in history.cases:
         assert case.known_on is None or case.known_on >= case.published
         assert case.as_of("draft").tender.number_of_tenderers is None
-    assert len({case.cluster_id for case in found.cases}) == len({row["group"] for row in rows})
+    assert len({case.cluster_id for case in history.cases}) == len({row["group"] for row in rows})
 
 
 def rates(cases: list[LabelledTender]) -> Counter[bool | None]:

@@ -45,15 +45,15 @@ def test_conflicting_and_null_findings_are_kept():
 
 
 def test_one_case_report_is_worth_what_the_table_says():
-    found = EVIDENCE.documented(FACTORS["new_legal_vehicle_required"], "early_end")
-    assert found and found.estimate.odds_ratio == 1.35
-    assert found.spread == LEAST_SPREAD
+    documented = EVIDENCE.documented(FACTORS["new_legal_vehicle_required"], "early_end")
+    assert documented and documented.estimate.odds_ratio == 1.35
+    assert documented.spread == LEAST_SPREAD
 
 
 def test_half_of_a_study_from_elsewhere_is_kept_over_its_span():
     factor = FACTORS["term_years"]
-    found = EVIDENCE.documented(factor, "no_award")
-    assert found and found.mean == pytest.approx(0.5 * math.log(1.98) / factor.span)
+    documented = EVIDENCE.documented(factor, "no_award")
+    assert documented and documented.mean == pytest.approx(0.5 * math.log(1.98) / factor.span)
 
 
 def test_that_nothing_was_found_is_no_finding():
@@ -72,9 +72,9 @@ def test_halving_case_reports_halves_what_rests_on_them_and_nothing_else():
 @given(st.lists(LOGS, min_size=1, max_size=6))
 def test_pooled_estimates_lie_among_those_pooled(estimates: list[LogOdds]):
     pooled = random_effects(estimates)
-    means = [each.mean for each in estimates]
+    means = [estimate.mean for estimate in estimates]
     assert min(means) - 1e-9 <= pooled.mean <= max(means) + 1e-9
-    assert pooled.spread >= 1 / math.sqrt(sum(1 / each.spread**2 for each in estimates)) - 1e-9
+    assert pooled.spread >= 1 / math.sqrt(sum(1 / estimate.spread**2 for estimate in estimates)) - 1e-9
 
 
 def test_estimates_that_disagree_are_less_sure_than_those_that_agree():

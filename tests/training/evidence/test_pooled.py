@@ -23,10 +23,10 @@ def cases(with_factor: tuple[int, int], without: tuple[int, int], programmes: in
 
 def effect(feature: str, outcome: str, **layers: object):
     """The pooled effect of a feature on an outcome."""
-    found = {
-        each.feature: each for each in pooled_effects(**{"registers": (), "cases": {}, "centres": CENTRES} | layers)
+    effects = {
+        entry.feature: entry for entry in pooled_effects(**{"registers": (), "cases": {}, "centres": CENTRES} | layers)
     }
-    return found[feature].outcomes.get(outcome) if feature in found else None
+    return effects[feature].outcomes.get(outcome) if feature in effects else None
 
 
 def test_documents_alone_are_the_effect():
@@ -56,8 +56,8 @@ def test_uk_cases_count_at_a_quarter():
         effect("staff_transfer", "early_end"),
         effect("staff_transfer", "early_end", cases={"early_end": [strong]}),
     )
-    told = case_log_odds([strong], FACTORS["staff_transfer"])
-    assert told and told.mean > 1.5
+    estimate = case_log_odds([strong], FACTORS["staff_transfer"])
+    assert estimate and estimate.mean > 1.5
     assert alone and both and alone.coefficient < both.coefficient < 0.7
 
 
@@ -67,8 +67,8 @@ def test_a_programme_s_label_teaches_little():
     dose = np.concatenate([np.ones(40), np.arange(60) % 2])
     programme = np.concatenate([np.zeros(40, dtype=int), 1 + np.arange(60) // 2])
     one = UkCases(doses={"staff_transfer": dose}, y=y, programme=programme, weight=np.ones(100))
-    told = case_log_odds([one], FACTORS["staff_transfer"])
-    assert told and told.mean < 1.5 and told.spread >= 0.5
+    estimate = case_log_odds([one], FACTORS["staff_transfer"])
+    assert estimate and estimate.mean < 1.5 and estimate.spread >= 0.5
 
 
 @pytest.mark.parametrize("sides", [((5, 30), (0, 0)), ((5, 30), (1, 5))])

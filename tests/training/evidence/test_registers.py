@@ -74,6 +74,6 @@ def test_registers_that_disagree_widen_the_interval():
 
 def test_a_register_s_buyers_have_records_that_tell():
     """In the made register some buyers fail often."""
-    found = {e.feature: e for e in register_estimates(made.source(made.register(3000)), made.register(3000))}
-    assert found["buyer_record"].log_odds.mean > 2 * found["buyer_record"].log_odds.spread
-    assert abs(found["value_gbp"].log_odds.mean) < 3 * found["value_gbp"].log_odds.spread
+    estimates = {e.feature: e for e in register_estimates(made.source(made.register(3000)), made.register(3000))}
+    assert estimates["buyer_record"].log_odds.mean > 2 * estimates["buyer_record"].log_odds.spread
+    assert abs(estimates["value_gbp"].log_odds.mean) < 3 * estimates["value_gbp"].log_odds.spread
