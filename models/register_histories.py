@@ -116,8 +116,10 @@ class LazyHistories(Mapping[str, RegisterHistory]):
     def __getitem__(self, outcome: str) -> RegisterHistory:
         with self._lock:
             if outcome not in self._loaded:
+                # A KeyError for an outcome that there is not is a mapping's own; one while reading is damage.
+                contents = self._contents[outcome]
                 with reading(f"the history of {outcome}"):
-                    self._loaded[outcome] = load(outcome, self._contents[outcome])
+                    self._loaded[outcome] = load(outcome, contents)
                 self._contents[outcome] = {}
         return self._loaded[outcome]
 

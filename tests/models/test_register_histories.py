@@ -190,3 +190,7 @@ def test_several_outcomes_are_predicted_by_their_own_histories(bundle: Bundle, s
         assert records.phrases is not None and records.phrases(table).rows() == [phrases(state, tender)]
     with pytest.raises(ValueError, match="have to be held"):
         track_record_lookup(both, TableBuilder([], "draft").table())
+
+
+def test_an_outcome_without_history_is_none_and_no_damage() -> None:
+    assert register_histories.LazyHistories({}).get("no_award") is None
