@@ -17,6 +17,7 @@ from features.catalogue import catalogue
 from features.track_records.case_records import CaseHistory, ResolvedCase
 from models import score as scoring
 from models.bundle import Bundle
+from tenders.defaults import is_no_amount
 from tenders.facts import STAGES, Stage
 from tenders.io import form
 from tenders.io.read import to_process
@@ -107,7 +108,10 @@ MOVES: dict[str, st.SearchStrategy[Pair]] = {
     "single_block": ONE_BLOCK_OR_LOTS | yes_no_pair("single_block", riskier="yes", lots=None),
     "lot_count": more("lots", 1, 50),
     "largest_lot_share": released(_lot_values(9e6, 1e6), _lot_values(5e6, 5e6)),
-    "largest_contract": less("value", 1e4, 1e10, currency="GBP"),
+    # What systems write for no amount is unknown.
+    "largest_contract": less("value", 1e4, 1e10, currency="GBP").filter(
+        lambda pair: not any(is_no_amount(facts["value"]) for facts in pair)
+    ),
     "long_large_block": less("term_years", 0.5, 30.0, value=9e8, currency="GBP", lots=1),
     "no_division_rationale": st.just(({"lots": 1, "no_lots_rationale": "one pathway"}, {"lots": 1})),
     "service_lines": less("service_lines", 1, 20),

@@ -148,7 +148,7 @@ def test_a_line_of_64_megabytes_costs_one_row_and_no_memory(tmp_path: Path, code
 @pytest.mark.parametrize("codec", ["gz", "zst"])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.parquet", "a.xlsx"])
 def test_what_unpacks_to_too_much_is_refused(tmp_path: Path, name: str, codec: str) -> None:
-    bomb = sample_files.written(tmp_path, f"{name}.{codec}", sample_files.packed(b"title\n" + b"\n" * 2**22, codec))
+    bomb = sample_files.written(tmp_path, f"{name}.{codec}", sample_files.packed(b"title\n" + (b" " * 2**10 + b"\n") * 2**12, codec))
     assert "it unpacks to more than 1 MB" in refusal(bomb, Bounds(unpacked=2**20, ratio=10))
 
 
