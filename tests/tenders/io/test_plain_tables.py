@@ -82,7 +82,7 @@ def test_a_table_reads_the_same_in_every_format(
     write(tmp_path / name)
     file = read(tmp_path / name)
     assert len(plain.cases) == 40
-    assert (file.cases, file.rows, file.problems) == (plain.cases, plain.rows, plain.problems)
+    assert (list(file.cases), file.rows, file.problems) == (list(plain.cases), plain.rows, plain.problems)
 
 
 def test_values_of_json_are_compared_as_they_are_written(tmp_path: Path) -> None:
