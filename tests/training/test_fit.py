@@ -435,9 +435,11 @@ def test_workers_of_a_cluster_fit_as_good_a_model_as_one_process(base: float | N
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """Ends the cluster with the tests."""
+    """Lets the cluster's workers find what training needs, and ends it with the tests."""
     pytest.importorskip("distributed")
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        yield
     if fit._dask_client.cache_info().currsize:
         client = fit._dask_client(2)
         fit._dask_client.cache_clear()
