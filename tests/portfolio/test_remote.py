@@ -33,6 +33,7 @@ from tenders.io.blocks import blocks
 from tenders.io.remote import RemotePath
 from tenders.io.streams import Bounds
 from tests.portfolio import sample_files
+from tests.portfolio.test_run import stopped
 
 ROOT = Path(__file__).parents[2]
 SMALL = Bounds(block=20_000)
@@ -105,19 +106,6 @@ def remote_run(bucket: RemotePath, tmp_path: Path, to: str) -> PortfolioRun:
     near, place = tmp_path / "near" / "out.parquet", bucket / f"{to}/out.parquet"
     near.parent.mkdir(exist_ok=True)
     return PortfolioRun(source=bucket / "in", out=near, to=place, options=OPTIONS, format="parquet", bounds=SMALL)
-
-
-def stopped(of: PortfolioRun, by: Executor) -> None:
-    """A run that is ended from outside when its first block is done."""
-
-    class Stopped(Exception):
-        """As a signal would."""
-
-    def stop(_: object) -> None:
-        raise Stopped
-
-    with pytest.raises(Stopped):
-        run_portfolio(of, by, on_progress=stop)
 
 
 def names(place: RemotePath) -> list[str]:

@@ -5,7 +5,6 @@ Each moves the outcome, and half of the calls leave the days empty. `reason` is 
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ WORDS = (
     "entrega inmediata con multa", "plazo amplio sin garantía", "visita obligatoria al terreno", "pago a treinta días",
 )  # fmt: skip
 LURES = {"Normal": -1.4, "Alta": 0.4, "Muy alta": 2.2}
-TOLD = (1.6, -1.2, 0.2, -0.4)
+WORD_LURES = (1.6, -1.2, 0.2, -0.4)
 """How much more often than others, in log-odds, a call with these words is deserted."""
 COLUMNS = (*short_history.COLUMNS, "urgencia", "dias", "bases", "motivo")
 FEATURES = """
@@ -48,7 +47,7 @@ def rows(calls: int = 1500, seed: int = 3) -> list[tuple[str, ...]]:
     for row in short_history.rows(calls=calls, copied_after=150, seed=seed):
         urgency, words = URGENCY[int(rng.choice(3, p=(0.6, 0.3, 0.1)))], int(rng.integers(len(WORDS)))
         days = int(rng.integers(1, 60))
-        logit = -0.6 + LURES[urgency] + TOLD[words] + 0.05 * (days - 30)
+        logit = -0.6 + LURES[urgency] + WORD_LURES[words] + 0.05 * (days - 30)
         deserted = bool(rng.random() < 1 / (1 + np.exp(-logit)))
         cells = dict(zip(short_history.COLUMNS, row, strict=True))
         cells |= {"estado": "Desierta" if deserted else "Adjudicada", "ofertas": "0" if deserted else "2"}
@@ -59,8 +58,4 @@ def rows(calls: int = 1500, seed: int = 3) -> list[tuple[str, ...]]:
 
 def write(directory: Path, mapping: str = MAPPING, **kwargs: int) -> Path:
     """Writes `calls.csv` and the mapping `own.toml` into a directory, and returns the directory."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "calls.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows(**kwargs)])
-    (directory / "own.toml").write_text(mapping.format(file="calls.csv"), encoding="utf-8")
-    return directory
+    return short_history.write_files(directory, [COLUMNS, *rows(**kwargs)], mapping)

@@ -4,6 +4,7 @@ the calls without a value, more than a quarter deserted, and some not decided ye
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -83,8 +84,13 @@ def rows(calls: int = 5000, days: int = 121, copied_after: int = 75, seed: int =
 
 def write(directory: Path, mapping: str = MAPPING, **kwargs: int) -> Path:
     """Writes `calls.csv` and the mapping `own.toml` into a directory, and returns the directory."""
+    return write_files(directory, [COLUMNS, *rows(**kwargs)], mapping)
+
+
+def write_files(directory: Path, table: Sequence[Sequence[str]], mapping: str) -> Path:
+    """Writes a table with its heading as `calls.csv`, and its mapping, into a directory; returns the directory."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "calls.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([COLUMNS, *rows(**kwargs)])
+        csv.writer(file).writerows(table)
     (directory / "own.toml").write_text(mapping.format(file="calls.csv"), encoding="utf-8")
     return directory
