@@ -22,6 +22,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -208,6 +209,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--parser", action="append", default=[], help="the name of one; may be given again")
     parser.add_argument("--case", type=int, help="run this one case again")
+    parser.add_argument("--at-once", type=int, default=1, help="parsers that run at the same time")
     parser.add_argument("--keep", type=Path, help="a folder for the inputs that were found")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     add_output_options(parser)
@@ -224,12 +226,13 @@ def main() -> int:
     names = chosen.parser or list(parsers())
     shutil.rmtree(folder())
     results = []
-    for name in names:
-        results.append(ran := fuzzed(name, chosen.seed, chosen.seconds, chosen.keep))
-        counted = Counter(finding.what.partition(":")[0] for finding in ran.findings)
-        print(f"{name}: {ran.cases:,} cases, {dict(counted) or 'nothing found'}", flush=True)
-        for finding in ran.findings:
-            print(f"  case {finding.case}: {finding.what}\n    {finding.where}", flush=True)
+    with ThreadPoolExecutor(chosen.at_once) as pool:
+        for ran in pool.map(lambda name: fuzzed(name, chosen.seed, chosen.seconds, chosen.keep), names):
+            results.append(ran)
+            counted = Counter(finding.what.partition(":")[0] for finding in ran.findings)
+            print(f"{ran.parser}: {ran.cases:,} cases, {dict(counted) or 'nothing found'}", flush=True)
+            for finding in ran.findings:
+                print(f"  case {finding.case}: {finding.what}\n    {finding.where}", flush=True)
     rows = [
         {
             "parser": ran.parser,
