@@ -32,17 +32,19 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Ended(NamedTuple):
-    """How an upload ended: the state of its job or the status of its refusal, the words, and its seconds."""
+    """How an upload ended: the state of its job or the status of its refusal, the words, its seconds, and the most
+    bytes of memory that all processes had meanwhile and did not share."""
 
     what: str
     state: str
     words: str
     seconds: float
+    private: int = 0
 
     @property
     def is_clean(self) -> bool:
         """Whether it was refused, failed or done in words, and not by an error of ours."""
-        return bool(self.words) and "an unexpected error" not in self.words and "attempts" not in self.words
+        return bool(self.words) and "an unexpected error" not in self.words and "given up" not in self.words
 
 
 class Attack(NamedTuple):
@@ -62,6 +64,7 @@ class _Peaks(threading.Thread):
     def __init__(self, process: int, folder: Path) -> None:
         super().__init__(daemon=True)
         self.memory = self.private = self.disk = 0
+        self._upload = 0
         self.stopped = threading.Event()
         self._process, self._folder = process, folder
 
@@ -69,8 +72,14 @@ class _Peaks(threading.Thread):
         while not self.stopped.wait(0.2):
             processes = process_tree(self._process)
             self.memory = max(self.memory, *map(_peak_memory, processes))
-            self.private = max(self.private, sum(map(private_memory, processes)))
+            private = sum(map(private_memory, processes))
+            self.private, self._upload = max(self.private, private), max(self._upload, private)
             self.disk = max(self.disk, folder_bytes(self._folder))
+
+    def of_upload(self) -> int:
+        """The most memory of all processes since this was last asked."""
+        most, self._upload = self._upload, 0
+        return most
 
 
 def process_tree(root: int) -> list[int]:
@@ -116,7 +125,7 @@ def attack(corpus: Sequence[Hostile], on_end: Callable[[Ended], None] = lambda _
                 peaks.start()
                 ended = []
                 for hostile in corpus:
-                    ended.append(_uploaded(http, hostile))
+                    ended.append(_uploaded(http, hostile)._replace(private=peaks.of_upload()))
                     on_end(ended[-1])
                 honest = made.ended(http, made.upload(http, made.portfolio(HONEST_ROWS))["id"], WAIT_SECONDS)
                 answer = http.get(f"/jobs/{honest['id']}/output", params={"format": "jsonl"})
@@ -143,7 +152,10 @@ def _uploaded(http: httpx.Client, hostile: Hostile) -> Ended:
 
 def _show(ended: Ended) -> None:
     mark = "" if ended.is_clean else "BAD "
-    print(f"{mark}{ended.seconds:5.1f} s  {ended.what}: {ended.state}: {ended.words[:200]}", flush=True)
+    print(
+        f"{mark}{ended.seconds:5.1f} s {ended.private // MB:5} MB  {ended.what}: {ended.state}: {ended.words[:200]}",
+        flush=True,
+    )
 
 
 def main() -> int:

@@ -20,6 +20,9 @@ from tenders import files
 from tenders.errors import UnreachableError
 
 ATTEMPTS, CLOCK = "attempts.json", "clock"
+MOST_KILLED, MOST_BEGUN = 10, 100
+"""A job is given up whose own process is killed so often, or that begins so often because the service ends (it may be
+the job that takes the machine down), and gets no farther."""
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 LEAST_FREE = 16 * 2**20
 """Bytes; with fewer free a disk is full."""
@@ -83,26 +86,46 @@ def _seal_of(file: Path) -> Path:
 
 
 class Attempts(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the work was when it last began, and how often it has begun since without getting farther."""
+    """How far the work was when it last began, how often it has begun since without getting farther, and how often of
+    these its own process was killed while the service lived."""
 
     done: int = -1
-    stalled: int = 0
+    begun: int = 0
+    killed: int = 0
+
+    @property
+    def hopeless(self) -> str:
+        """Why the job must be given up; blank if it may go on."""
+        if self.killed >= MOST_KILLED:
+            return f"given up: its process was killed {self.killed} times and got no farther"
+        if self.begun > MOST_BEGUN:
+            return f"given up: work on it began {MOST_BEGUN} times, got no farther, and the service ended each time"
+        return ""
 
 
-def begin(paths: JobPaths) -> int:
-    """Notes that work begins; how often it has begun without getting farther."""
+def begin(paths: JobPaths) -> Attempts:
+    """Notes that work begins, and says how often it did without getting farther."""
     last, done = _attempts(paths), work_done(paths)
-    stalled = 0 if done > last.done else last.stalled + 1
-    files.write_whole(paths.folder / ATTEMPTS, msgspec.json.encode(Attempts(done=done, stalled=stalled)))
-    return stalled
+    if done > last.done:
+        last = Attempts(done=done)
+    return _keep(paths, msgspec.structs.replace(last, begun=last.begun + 1))
 
 
 def forgive(paths: JobPaths) -> None:
-    """Takes back the note of `begin`: the work was stopped for a reason that is not the job's."""
+    """Takes back the note of `begin`: the work was stopped in order, or for a reason that is not the job's."""
     last = _attempts(paths)
-    files.write_whole(
-        paths.folder / ATTEMPTS, msgspec.json.encode(msgspec.structs.replace(last, stalled=last.stalled - 1))
-    )
+    _keep(paths, msgspec.structs.replace(last, begun=last.begun - 1))
+
+
+def blame(paths: JobPaths) -> None:
+    """Notes that the job's own process was killed, and the service was not."""
+    last = _attempts(paths)
+    _keep(paths, msgspec.structs.replace(last, killed=last.killed + 1))
+
+
+def _keep(paths: JobPaths, attempts: Attempts) -> Attempts:
+    files.write_whole(paths.folder / ATTEMPTS, msgspec.json.encode(attempts))
+    return attempts
 
 
 def _attempts(paths: JobPaths) -> Attempts:

@@ -43,8 +43,6 @@ FULL_SECONDS = 30.0
 """Seconds until a job that found the disk full is tried again."""
 TURN_SECONDS = 300.0
 """After so long a job gives way to one of another owner."""
-MAX_ATTEMPTS = 10
-"""A job that takes down the machine each time is given up."""
 
 WAITING = prometheus_client.Gauge(
     "tender_risk_jobs_waiting", "Jobs that wait or run.", multiprocess_mode="livemostrecent"
@@ -190,8 +188,8 @@ class Worker(threading.Thread):
 
     def _run(self, job: Job, lock: int) -> None:
         paths = self._paths(job.id)
-        if durable.begin(paths) >= MAX_ATTEMPTS:
-            self._fail(job, f"given up after {MAX_ATTEMPTS} attempts that got no farther")
+        if why := durable.begin(paths).hopeless:
+            self._fail(job, why)
             return
         task = self._task(job, paths)
         files.write_whole(paths.task, msgspec.json.encode(task))
@@ -286,6 +284,7 @@ class Worker(threading.Thread):
             self.store.requeue(job.id, self.runner, "the disk is full: the job goes on once there is room")
         elif code < 0:
             log.warning("a job was ended by %s", signal.Signals(-code).name)
+            durable.blame(paths)
             self.store.requeue(job.id, self.runner)
         else:
             log.error("a job ended with %d: see log.txt in its folder", code)

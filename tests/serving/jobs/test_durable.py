@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -15,13 +16,13 @@ import msgspec
 import pytest
 
 from serving.jobs import durable, scoring
-from serving.jobs.durable import Clock, begin, forgive
+from serving.jobs.durable import MOST_BEGUN, MOST_KILLED, Attempts, Clock, begin, blame, forgive
 from serving.jobs.job import new_id, now
 from serving.jobs.job_service import JobService
 from serving.jobs.paths import DataDirectory, JobPaths
 from serving.jobs.settings import Settings
 from serving.jobs.store import Sqlite, Store
-from serving.jobs.worker import MAX_ATTEMPTS, Worker
+from serving.jobs.worker import Worker
 from tenders.errors import UnreachableError
 from tests.serving.conftest import address, running
 from tests.serving.jobs import made
@@ -45,32 +46,55 @@ def test_a_changed_copy_in_another_format_is_made_anew(service: httpx.Client, jo
 
 def test_attempts_count_while_they_get_no_farther(tmp_path: Path) -> None:
     paths = JobPaths(tmp_path)
-    assert [begin(paths) for _ in range(4)] == [0, 1, 2, 3]
+    assert [begin(paths).begun for _ in range(4)] == [1, 2, 3, 4]
+    blame(paths)
+    assert begin(paths) == Attempts(done=0, begun=5, killed=1)
     (tmp_path / "scored.parquet.parts").mkdir()
     (tmp_path / "scored.parquet.parts" / "0.arrow").touch()
-    assert [begin(paths) for _ in range(3)] == [0, 1, 2]
+    assert [begin(paths) for _ in range(2)] == [Attempts(done=1, begun=1), Attempts(done=1, begun=2)]
     forgive(paths)
-    assert begin(paths) == 2
+    assert begin(paths).begun == 2
 
 
-def test_a_job_that_gets_no_farther_is_given_up_and_one_that_is_stopped_in_order_is_not(
-    worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_is_given_up_whose_process_is_killed_again_and_again(worker: Worker) -> None:
     job = added(worker)
-    paths = JobPaths(worker.directory.folder(job.id))
-    monkeypatch.setattr(worker, "_task", lambda *_: (_ for _ in ()).throw(UnreachableError("begun")))
-    for _ in range(3 * MAX_ATTEMPTS):
-        with pytest.raises(UnreachableError, match="begun"):
-            worker._run(job, 0)
-        forgive(paths)
-    for _ in range(MAX_ATTEMPTS):
-        with pytest.raises(UnreachableError, match="begun"):
-            worker._run(job, 0)
+    ends = [ended_by(worker, signal.SIGKILL) for _ in range(MOST_KILLED)]
+    assert {state for state, _ in ends} == {"queued"}
     claimed = worker.store.claim(worker.directory.name, worker.runner)
     assert claimed
     worker._run(claimed, 0)
     ended = worker.store.get(job.id)
-    assert ended and (ended.state, ended.message) == ("failed", "given up after 10 attempts that got no farther")
+    assert ended and (ended.state, ended.message) == (
+        "failed",
+        "given up: its process was killed 10 times and got no farther",
+    )
+
+
+def test_a_job_waits_out_a_service_that_is_killed_often_and_not_for_ever(worker: Worker) -> None:
+    job = added(worker)
+    paths = JobPaths(worker.directory.folder(job.id))
+    for _ in range(3 * MOST_BEGUN):
+        begin(paths)
+        forgive(paths)
+    counts = [begin(paths) for _ in range(MOST_BEGUN)]
+    assert not any(count.hopeless for count in counts)
+    claimed = worker.store.claim(worker.directory.name, worker.runner)
+    assert claimed
+    worker._run(claimed, 0)
+    ended = worker.store.get(job.id)
+    assert ended and ended.state == "failed" and ended.message.startswith("given up: work on it began 100 times")
+
+
+def ended_by(worker: Worker, number: signal.Signals) -> tuple[str, int]:
+    """The state of the job, and how often its work began, after its process was ended by a signal."""
+    job = worker.store.claim(worker.directory.name, worker.runner)
+    assert job
+    paths = JobPaths(worker.directory.folder(job.id))
+    begun = begin(paths).begun
+    worker._end(job, paths, -number)
+    stored = worker.store.get(job.id)
+    assert stored
+    return stored.state, begun
 
 
 @pytest.mark.parametrize("how", ["raised", "within", "no room"])
