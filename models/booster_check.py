@@ -10,32 +10,21 @@ from __future__ import annotations
 import json
 import math
 import resource
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import xgboost as xgb
 
-MEMORY, SECONDS = 2 * 2**30, 60
-"""Bytes beyond what the libraries take, and seconds of the processor; a released bundle needs few of both."""
+from tenders import child_process
+
+SECONDS = 60
+"""Of the processor; a released bundle needs few."""
 OBJECTIVES = frozenset({"binary:logistic"})
 MAX_FEATURES, MAX_NODES = 10_000, 1_000_000
 ROWS = 64
 """Rows of chance that each booster is asked for."""
-
-
-def limit_process() -> None:
-    """Bounds the memory and the time of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
-    if pages:
-        most = pages * resource.getpagesize() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    # A crash is told by how the process ends: its memory is of no use to anybody.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def rewritten(content: bytes) -> bytes:
@@ -112,20 +101,25 @@ def _hold(is_so: bool, otherwise: str) -> None:
         raise ValueError(otherwise)
 
 
-def main() -> int:
-    """Reads boosters by name (msgpack) from standard input; writes them anew, or what is wrong with one."""
-    boosters = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=dict[str, bytes])
-    limit_process()
+def checked(boosters: Mapping[str, bytes]) -> dict[str, bytes] | str:
+    """Boosters by name, written anew; or what is wrong with the first that cannot be asked safely."""
     written: dict[str, bytes] = {}
     for name, content in boosters.items():
         try:
             written[name] = rewritten(content)
         except (xgb.core.XGBoostError, ValueError, KeyError, TypeError, IndexError, MemoryError) as error:
-            sys.stdout.buffer.write(msgspec.msgpack.encode(f"{name}: {str(error).strip().splitlines()[-1][:200]}"))
-            return 0
-    sys.stdout.buffer.write(msgspec.msgpack.encode(written))
-    return 0
+            return f"{name}: {str(error).strip().splitlines()[-1][:200]}"
+    return written
+
+
+def main() -> None:
+    """Answers with `checked` in msgpack."""
+    connection = child_process.connect()
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    for message in child_process.requests(connection):
+        boosters = msgspec.msgpack.decode(message, type=dict[str, bytes])
+        connection.send_bytes(msgspec.msgpack.encode(checked(boosters)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

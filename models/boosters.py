@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import msgspec
 import xgboost as xgb
 
+from tenders.child_process import ChildEndedError, ChildProcess, child_environment
 from tenders.errors import BundleError
 
 CHECK = f"{__package__}.booster_check"
-ROOT = Path(__file__).parents[__name__.count(".")]
 TIMEOUT_SECONDS = 180
 NEEDED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "PYTHONPATH")
 """Variables of the environment that the checking process has; no secret is among them."""
@@ -35,31 +30,22 @@ def checked_boosters(boosters: Mapping[str, bytes]) -> dict[str, bytes]:
 
 @lru_cache(maxsize=4)
 def _checked(boosters: tuple[tuple[str, bytes], ...]) -> tuple[bytes, ...]:
-    ours = {name: os.environ[name] for name in NEEDED if name in os.environ}
-    paths = os.pathsep.join([str(ROOT), *filter(None, [ours.get("PYTHONPATH")])])
     try:
-        process = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", CHECK],
-            input=msgspec.msgpack.encode(dict(boosters)),
-            env={**ours, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BundleError(f"a booster cannot be checked within {TIMEOUT_SECONDS} seconds") from None
+        child = ChildProcess(CHECK, environment=child_environment(NEEDED))
     except OSError as error:
         raise BundleError(f"the boosters cannot be checked: {error}") from None
-    if process.returncode:
-        raise BundleError(f"a booster ends the process that loads it ({_ending(process.returncode)})")
-    written = msgspec.msgpack.decode(process.stdout, type=dict[str, bytes] | str)
+    try:
+        (reply,) = child.ask(msgspec.msgpack.encode(dict(boosters)), seconds=TIMEOUT_SECONDS)
+    except ChildEndedError as error:
+        if error.is_late:
+            raise BundleError(f"a booster cannot be checked within {TIMEOUT_SECONDS} seconds") from None
+        raise BundleError(f"a booster ends the process that loads it ({error})") from None
+    finally:
+        child.end()
+    written = msgspec.msgpack.decode(reply, type=dict[str, bytes] | str)
     if isinstance(written, str):
         raise BundleError(written)
     return tuple(written[name] for name, _ in boosters)
-
-
-def _ending(code: int) -> str:
-    return signal.Signals(-code).name if code < 0 else f"exit {code}"
 
 
 def join_boosters(boosters: Sequence[xgb.Booster]) -> xgb.Booster | None:

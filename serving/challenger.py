@@ -1,14 +1,12 @@
-"""The process of a challenger: `python -m serving.challenger DIRECTORY`, with a socket as its standard input.
+"""The process of a challenger: `python -m serving.challenger DIRECTORY`, a child of the service.
 
-It reads and checks the bundle as if it were promoted, says what it is, and then scores each request that it is sent. It
-ends when the service that started it ends.
+It reads and checks the bundle as if it were promoted, says what it is, and then scores each request that it is sent.
 """
 
 from __future__ import annotations
 
-import socket
 import sys
-from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,8 @@ from serving import served
 from serving.answers import score_request
 from serving.jobs.subprocess import lower_priority
 from serving.requests import DEFAULTS, ScoreRequest, decode, read_many, read_request
-from serving.shadow import ShadowHello, ShadowRequest, ShadowScore, receive, send
+from serving.shadow import ShadowHello, ShadowRequest, ShadowScore
+from tenders import child_process
 from tenders.errors import TenderRiskError
 
 
@@ -41,30 +40,27 @@ def _scored(entry: Any, defaults: ScoreRequest, bundle: Bundle) -> ShadowScore |
     return ShadowScore(score.stage, score.failure, score.band)
 
 
-def main(directory: Path, connection: socket.socket) -> None:
-    """Scores what comes until the other end is closed."""
+def main(directory: Path, connection: Connection) -> None:
+    """Scores what the service sends until that is gone."""
     lower_priority()
     try:
         loaded = served.load(directory)
     except TenderRiskError as error:
-        send(connection, ShadowHello(refused=str(error)))
+        connection.send_bytes(msgspec.msgpack.encode(ShadowHello(refused=str(error))))
         return
     except Exception as error:  # noqa: BLE001 - the service says so and goes on without
-        send(connection, ShadowHello(refused=f"it cannot be read ({type(error).__name__})"))
+        refused = f"it cannot be read ({type(error).__name__})"
+        connection.send_bytes(msgspec.msgpack.encode(ShadowHello(refused=refused)))
         return
-    send(connection, ShadowHello(version=loaded.version, sha256=loaded.bundle.sha256))
-    for request in _requests(connection):
+    hello = ShadowHello(version=loaded.version, sha256=loaded.bundle.sha256)
+    connection.send_bytes(msgspec.msgpack.encode(hello))
+    for message in child_process.requests(connection):
         try:
-            scores = scored(request, loaded.bundle)
+            scores = scored(msgspec.msgpack.decode(message, type=ShadowRequest), loaded.bundle)
         except Exception:  # noqa: BLE001 - as above, of the whole request
             scores = []
-        send(connection, scores)
-
-
-def _requests(connection: socket.socket) -> Iterator[ShadowRequest]:
-    while (data := receive(connection)) is not None:
-        yield msgspec.msgpack.decode(data, type=ShadowRequest)
+        connection.send_bytes(msgspec.msgpack.encode(scores))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), socket.socket(fileno=0))
+    main(Path(sys.argv[1]), child_process.connect())

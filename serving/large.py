@@ -1,22 +1,17 @@
-"""Large bodies are answered by a process of their own.
+"""Large bodies are answered by a process of their own: `python -m serving.large`, a child of the service.
 
 To decode 30 MB of JSON holds the interpreter for a third of a second, and to score what is in it keeps it busy for much
 longer: in the service's own process nobody else would be answered meanwhile, not even a health check. The process is
-started for the first such body, takes one after the other, gives way to everything else on the machine, and ends with
-the service.
+started for the first such body, takes one after the other, and gives way to everything else on the machine.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,6 +31,8 @@ from serving.jobs.subprocess import lower_priority
 from serving.metering import Metered
 from serving.served import served
 from serving.shadow import ShadowScore
+from tenders import child_process
+from tenders.child_process import ChildEndedError, ChildProcess
 from tenders.errors import TenderRiskError, UnreachableError
 
 LARGE_BYTES = 2**20
@@ -44,6 +41,7 @@ MOST_WAITING = 20
 """Bodies that wait or are worked on; each is in memory."""
 MOST_SECONDS = 120.0
 """After so long the process is ended: no body that is read takes as long."""
+MODULE = f"{__package__}.large"
 log = logging.getLogger("tender_risk")
 
 
@@ -60,47 +58,25 @@ class LargeBodies:
     """The process, and how it is asked: by one thread at a time."""
 
     def __init__(self) -> None:
-        self._process: BaseProcess | None = None
-        self._connection: Connection | None = None
+        self._child: ChildProcess | None = None
 
     def ask(self, action: str, raw: bytes, directory: str, sha256: str) -> tuple[LargeAnswer, bytes]:
         """The answer to a body by a bundle. Raises UnreachableError if the process ends before it has it."""
-        timer = None
+        header = msgspec.json.encode((action, directory, sha256))
         try:
-            connection, process = self._running()
-            timer = threading.Timer(MOST_SECONDS, process.kill)
-            timer.start()
-            connection.send_bytes(msgspec.json.encode((action, directory, sha256)))
-            connection.send_bytes(raw)
-            return msgspec.json.decode(connection.recv_bytes(), type=LargeAnswer), connection.recv_bytes()
-        except (EOFError, OSError):
-            log.error("the process for large bodies could not be started, or ended while it worked on one")
-            self.stop()
+            answer, body = self._running().ask(header, raw, seconds=MOST_SECONDS, answers=2)
+        except (ChildEndedError, OSError) as error:
+            log.error("the process for large bodies could not be started, or ended while it worked on one: %s", error)
             raise UnreachableError(answers.NO_MEMORY) from None
-        finally:
-            if timer is not None:
-                timer.cancel()
+        return msgspec.json.decode(answer, type=LargeAnswer), body
 
-    def _running(self) -> tuple[Connection, BaseProcess]:
-        if self._connection is not None and self._process is not None and self._process.is_alive():
-            return self._connection, self._process
-        self.stop()
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs,), name="large bodies", daemon=True)
-        self._process.start()
-        theirs.close()
-        return self._connection, self._process
-
-    def stop(self) -> None:
-        """Ends the process."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.join(10)
-        if self._connection is not None:
-            self._connection.close()
-        self._process = self._connection = None
+    def _running(self) -> ChildProcess:
+        if self._child is not None and not self._child.is_alive:
+            self._child.end()
+            self._child = None
+        if self._child is None:
+            self._child = ChildProcess(MODULE, is_logged=True)
+        return self._child
 
 
 _bodies = LargeBodies()
@@ -132,15 +108,10 @@ async def answered(action: str, raw: bytes) -> Response:
 
 def work(connection: Connection) -> None:
     """Answers one body after the other, until the service is gone."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     lower_priority()
-    while True:
-        try:
-            action, directory, sha256 = msgspec.json.decode(connection.recv_bytes(), type=tuple[str, str, str])
-            raw = connection.recv_bytes()
-        except (EOFError, OSError):
-            return
-        answer, body = computed(action, raw, directory, sha256)
+    for header in child_process.requests(connection):
+        action, directory, sha256 = msgspec.json.decode(header, type=tuple[str, str, str])
+        answer, body = computed(action, connection.recv_bytes(), directory, sha256)
         connection.send_bytes(msgspec.json.encode(msgspec.structs.replace(answer, metered=metering.take())))
         connection.send_bytes(body)
 
@@ -177,8 +148,5 @@ def _bundle(directory: str, sha256: str) -> Bundle:
     return bundle
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
+if __name__ == "__main__":
+    work(child_process.connect())

@@ -12,7 +12,6 @@ measures it: the largest difference in share, from 0 to 1; of the outcome that m
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 
@@ -141,9 +140,9 @@ def _keep(register: str, stage: Stage, version: str, forecasts: list[_Forecast])
 
 
 def take() -> Metered:
-    """What this process has counted and noted since it was last taken. Counts stay where processes share files."""
+    """What this process has counted and noted since it was last taken."""
     counts: list[tuple[str, dict[str, str], float]] = []
-    for counter in () if "PROMETHEUS_MULTIPROC_DIR" in os.environ else _COUNTERS.values():
+    for counter in _COUNTERS.values():
         (family,) = counter.collect()
         totals = (sample for sample in family.samples if sample.name.endswith("_total"))
         counts += [(family.name, dict(sample.labels), sample.value) for sample in totals]

@@ -11,10 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import socket
-import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +24,7 @@ import prometheus_client
 from models import bundle as bundles
 from models.bundle_files import MANIFEST
 from models.score import Band, Score
-from serving.jobs.subprocess import child_environment
+from tenders.child_process import ChildEndedError, ChildProcess
 from tenders.errors import BundleError, UsageError
 from tenders.facts import Stage
 
@@ -68,8 +64,6 @@ REFUSED = prometheus_client.Gauge(
     "tender_risk_shadow_refused", "1 while there is a challenger that cannot score.", multiprocess_mode="livemax"
 )
 log = logging.getLogger("tender_risk")
-_LENGTH = struct.Struct(">Q")
-_PIECE = 2**20
 
 
 class ShadowScore(msgspec.Struct, frozen=True, array_like=True):
@@ -108,47 +102,11 @@ def chosen_shadow(environment: Mapping[str, str] = os.environ) -> str:
     return text
 
 
-def send(connection: socket.socket, message: Any) -> None:
-    """Sends one message. Raises OSError."""
-    data = msgspec.msgpack.encode(message)
-    connection.sendall(_LENGTH.pack(len(data)))
-    connection.sendall(data)
-
-
-def receive(connection: socket.socket) -> bytes | None:
-    """The bytes of the next message; None once the other end is closed. Raises OSError."""
-    header = _exactly(connection, _LENGTH.size)
-    return None if header is None else _exactly(connection, _LENGTH.unpack(header)[0])
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < size:
-        piece = connection.recv(min(size - len(data), _PIECE))
-        if not piece:
-            return None
-        data += piece
-    return bytes(data)
-
-
 class ChallengerProcess:
     """The process that scores by one bundle. Raises BundleError if it cannot."""
 
     def __init__(self, directory: Path) -> None:
-        self._socket, theirs = socket.socketpair()
-        self._socket.settimeout(REPLY_SECONDS)
-        # Its metrics would be added to those of the service.
-        environment = {k: v for k, v in child_environment().items() if k != "PROMETHEUS_MULTIPROC_DIR"}
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", MODULE, str(directory)],
-                env=environment,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                # A traceback could hold what was sent.
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+        self._child = ChildProcess(MODULE, str(directory))
         try:
             self.bundle = self._hello()
         except BaseException:
@@ -158,27 +116,22 @@ class ChallengerProcess:
 
     def _hello(self) -> ShadowHello:
         try:
-            reply = receive(self._socket)
-        except OSError:
-            reply = None
-        hello = msgspec.msgpack.decode(reply, type=ShadowHello) if reply else ShadowHello(refused="its process ended")
+            (reply,) = self._child.ask(seconds=REPLY_SECONDS)
+        except ChildEndedError as error:
+            raise BundleError(f"its process ended ({error})") from None
+        hello = msgspec.msgpack.decode(reply, type=ShadowHello)
         if hello.refused:
             raise BundleError(hello.refused)
         return hello
 
     def scores(self, request: ShadowRequest) -> list[ShadowScore | None]:
-        """What the challenger says of each tender of a request; None where it fails. Raises OSError if it is gone."""
-        send(self._socket, request)
-        reply = receive(self._socket)
-        if reply is None:
-            raise ConnectionResetError
+        """What the challenger says of each tender of a request; None where it fails. Raises ChildEndedError."""
+        (reply,) = self._child.ask(msgspec.msgpack.encode(request), seconds=REPLY_SECONDS)
         return msgspec.msgpack.decode(reply, type=list[ShadowScore | None])
 
     def end(self) -> None:
         """Ends the process."""
-        self._process.kill()
-        self._process.wait()
-        self._socket.close()
+        self._child.end()
         if hasattr(self, "bundle"):
             BUNDLE.labels(self.bundle.version, self.bundle.sha256).set(0)
 

@@ -25,7 +25,7 @@ probabilities = model.predict_proba(frame)
 assert probabilities.loc["a"].failure == model.score(frame.loc["a"]).failure
 assert len(model.explain(frame)) and tender_risk.TenderFeatures().fit_transform(frame).shape[0] == 2
 from tender_risk.pyfunc import _load_pyfunc
-from tender_risk.serving.jobs.subprocess import child_environment
+from tender_risk.tenders.child_process import child_environment
 from tender_risk.serving.service import TenderRisk
 from tender_risk.training import tracking
 import sys

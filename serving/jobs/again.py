@@ -19,8 +19,8 @@ from serving.jobs.paths import JobPaths
 from serving.jobs.results import digests
 from serving.jobs.scoring import ScoringTask
 from serving.jobs.settings import settings
-from serving.jobs.subprocess import child_environment
 from tenders import files
+from tenders.child_process import child_environment
 from tenders.errors import DataError, UnreachableError
 
 

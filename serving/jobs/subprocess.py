@@ -6,17 +6,14 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import anyio
 
-from serving.jobs.settings import DATABASE, settings
+from serving.jobs.settings import settings
+from tenders.child_process import child_environment as child_environment  # noqa: PLC0414
 from tenders.errors import UnreachableError
 
 TIMEOUT_SECONDS = 600
-SECRETS = (DATABASE, "TENDER_RISK_KEYS")
-"""Beginnings of the names of environment variables that no process but the service needs."""
-ROOT = Path(__file__).parents[__name__.count(".")]
 _one_at_a_time = anyio.CapacityLimiter(1)
 
 
@@ -41,9 +38,3 @@ async def run_module(module: str, *arguments: str) -> bytes:
 def lower_priority() -> None:
     """Gives way to everything else on the machine, as far as the settings say."""
     os.nice(settings().niceness)
-
-
-def child_environment() -> dict[str, str]:
-    """The environment without secrets, in which our packages are found."""
-    public = {name: value for name, value in os.environ.items() if not name.startswith(SECRETS)}
-    return {**public, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [public.get("PYTHONPATH")])])}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 
 import httpx
 import msgspec
@@ -13,6 +12,7 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from serving import answers, large, metering
 from serving.openapi import BODY_EXAMPLES
+from tenders.child_process import ChildEndedError
 from tenders.errors import UnreachableError
 
 BLANKS = b" " * (large.LARGE_BYTES + 1)
@@ -60,20 +60,17 @@ def test_another_bundle_than_the_served_one_answers_nothing() -> None:
     assert b"have changed" in body
 
 
-def test_a_process_that_takes_too_long_is_ended_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, theirs = multiprocessing.Pipe()
+class MadeChild:
+    """A child that was ended before it had answered."""
 
-    class Endless:
-        """A process that reads and never answers."""
+    is_alive = True
 
-        def kill(self) -> None:
-            theirs.close()
+    def ask(self, *_: bytes, **__: object) -> list[bytes]:
+        raise ChildEndedError(-9, is_late=True)
 
-        def join(self, _: float) -> None:
-            pass
 
-    bodies = large.LargeBodies()
-    monkeypatch.setattr(large, "MOST_SECONDS", 0.01)
-    monkeypatch.setattr(bodies, "_running", lambda: (ours, Endless()))
+def test_that_the_process_ended_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(large, "ChildProcess", lambda *_, **__: MadeChild())
     with pytest.raises(UnreachableError, match="Send fewer tenders"):
-        bodies.ask("score", b"{}", "", "")
+        large.LargeBodies().ask("score", b"{}", "", "")
+    assert "ended while it worked on one: SIGKILL" in caplog.text
