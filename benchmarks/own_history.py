@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from benchmarks.memory import resident_megabytes
+from benchmarks.load import resident_megabytes
 from benchmarks.tables import ResultTable, Row, add_output_options, show, write
 from models import bundle as bundles
 from tests.training import short_history

@@ -1,11 +1,11 @@
-"""What was answered is not kept: the long form, of 200,000 scores, is `benchmarks.memory`."""
+"""What was answered is not kept: the long form, of 200,000 scores, is `benchmarks.load`."""
 
 from __future__ import annotations
 
 import http.client
 from urllib.parse import urlsplit
 
-from benchmarks.memory import resident_megabytes
+from benchmarks.load import resident_megabytes
 from tests.serving.conftest import address, running
 
 WARM_UP, REQUESTS = 500, 3_000
