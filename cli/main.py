@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,7 @@ import typer
 from cli import auditing, desk, keys, output, portfolio, pulling
 from cli.options import AtStage, BundleDir, File, Json, as_path, err, out, parse_stage, print_json, read_processes
 from cli.progress import working
-from tenders.errors import DataError, TenderRiskError
+from tenders.errors import BundleError, DataError, TenderRiskError
 
 # Threads that wait for each other by spinning are very slow on a machine that also does something else.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -273,13 +275,14 @@ def promote(
     from serving.audit.trail import note_command
     from training import promotion
 
-    with working("comparing") as status:
-        result = promotion.promote(uncompared, status.update)
-    if result.promoted:
-        note_command("bundle promoted", result.challenger, result.champion)
-    print_json(result) if json else output.print_promotion(out, result)
-    if not result.promoted:
-        raise result.refusal()
+    with _refusal_noted(promotion.challenger_version):
+        with working("comparing") as status:
+            result = promotion.promote(uncompared, status.update)
+        if result.promoted:
+            note_command("bundle promoted", result.challenger, result.champion)
+        print_json(result) if json else output.print_promotion(out, result)
+        if not result.promoted:
+            raise result.refusal()
 
 
 @app.command()
@@ -288,9 +291,23 @@ def rollback(json: Json = False) -> None:
     from serving.audit.trail import note_command
     from training import promotion
 
-    result = promotion.rollback()
+    with _refusal_noted(promotion.former_version):
+        result = promotion.rollback()
     note_command("bundle rolled back", result.champion, result.withdrawn)
     print_json(result) if json else output.print_rollback(out, result)
+
+
+@contextmanager
+def _refusal_noted(version: Callable[[], str | None]) -> Iterator[None]:
+    """Notes in the trail that a bundle does not become champion, and why: broken, of no trusted signer, or worse."""
+    from serving.audit.trail import note_refusal
+    from training import promotion
+
+    try:
+        yield
+    except (BundleError, DataError) as error:
+        note_refusal(version() or "", str(error), promotion.served() or "")
+        raise
 
 
 @app.command()

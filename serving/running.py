@@ -70,8 +70,7 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         from serving.audit.trail import served_trail
         from serving.middleware import SERVED_HOSTS, host_name
         from serving.pages.drafts import draft_place
-        from serving.served import served
-        from serving.service import TenderRisk
+        from serving.service import TenderRisk, first_served
         from serving.sessions import SessionGate
         from serving.shadow import chosen_shadow
 
@@ -80,7 +79,7 @@ def serve(host: str = "127.0.0.1", port: int = 3000, announce: Callable[[str], N
         # A trail that cannot be written, like a bad bundle, is an error of the command and not of the first request.
         served_trail()
         # Loaded here, so that a bad bundle is an error of the command and not of the server inside it.
-        served()
+        first_served()
         # One line a request, on stderr; never headers, so never a key.
         handler = logging.StreamHandler()
         handler.setFormatter(JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
+from models.bundle_files import manifest_bytes, sha256
 from portfolio.manifest import bundle_digest
 from tenders.errors import BundleError, UnreachableError
 from tenders.facts import STAGES
@@ -159,16 +160,19 @@ class BundleWatch(threading.Thread):
 
     A bundle that is refused leaves the old one in service; it is tried again when the pointer is written again. `note`
     is given the new bundle and the old one before the new one is served; while it raises UnreachableError the old one
-    stays.
+    stays. `note_refusal` is given the version and digest of a bundle that is refused, why, and what is served on; as
+    long as it raises UnreachableError it is given them again.
     """
 
     def __init__(
         self,
         prepare: Sequence[Callable[[], object]] = (),
         note: Callable[[ServedBundle, ServedBundle], None] = lambda *_: None,
+        note_refusal: Callable[[str, str, str, str], None] = lambda *_: None,
     ) -> None:
         super().__init__(name="bundle", daemon=True)
-        self._prepare, self._note = prepare, note
+        self._prepare, self._note, self._note_refusal = prepare, note, note_refusal
+        self._unnoted: tuple[str, str, str, str] | None = None
         self._stopping = threading.Event()
         self._seen: tuple[int, ...] = ()
 
@@ -186,6 +190,7 @@ class BundleWatch(threading.Thread):
 
     def look(self) -> None:
         """Changes the bundle if the pointer was written since the last look."""
+        self._try_to_note()
         mark = _mark()
         if mark == self._seen:
             return
@@ -198,12 +203,12 @@ class BundleWatch(threading.Thread):
                 return
             new = load(directory, self._prepare)
         except BundleError as error:
-            _refuse(str(error), current)
+            self._refuse(str(error), current)
             log.error("%s", _state.refused)
             return
         except Exception as error:
             # Whatever is wrong with the new one, the old one still answers.
-            _refuse(f"it cannot be used ({type(error).__name__})", current)
+            self._refuse(f"it cannot be used ({type(error).__name__})", current)
             log.exception("%s", _state.refused)
             return
         try:
@@ -215,6 +220,31 @@ class BundleWatch(threading.Thread):
             return
         _switch(new)
         log.warning("%s is served in place of %s", new.version, current.version)
+
+    def _refuse(self, reason: str, current: ServedBundle) -> None:
+        _refuse(reason, current)
+        self._unnoted = (*pointed_bundle(), reason, current.header)
+        self._try_to_note()
+
+    def _try_to_note(self) -> None:
+        if self._unnoted is not None:
+            try:
+                self._note_refusal(*self._unnoted)
+                self._unnoted = None
+            except UnreachableError as error:
+                log.error("%s", error)
+
+
+def pointed_bundle() -> tuple[str, str]:
+    """The version that the pointer names and the SHA-256 of its manifest; blank where there is none to read."""
+    try:
+        directory = bundles.released()
+    except BundleError:
+        return "", ""
+    try:
+        return directory.name, sha256(manifest_bytes(directory))
+    except BundleError:
+        return directory.name, ""
 
 
 def _accept() -> None:

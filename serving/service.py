@@ -23,7 +23,7 @@ from models.suggest import Suggestions
 from models.what_if import WhatIf
 from serving import answers, large, openapi, shadow
 from serving.answers import ComparablesBody, ErrorAnswer, WhatIfBody
-from serving.audit.noting import AuditGate, note_bundle
+from serving.audit.noting import AuditGate, note_bundle, note_refused_bundle
 from serving.health import readyz
 from serving.jobs import api, job_service
 from serving.keys import KeyGuard
@@ -47,8 +47,9 @@ from serving.pages import (
 from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import ManyBody, ScoreBody, TenderBody
-from serving.served import BundleWatch, PinnedBundle, ServedBundle, served
+from serving.served import BundleWatch, PinnedBundle, ServedBundle, pointed_bundle, served
 from serving.sessions import SessionGate
+from tenders.errors import BundleError
 from tenders.facts import STAGES
 
 # Long work (many tenders, large bodies) runs in threads, so that health checks and other requests are answered
@@ -124,6 +125,15 @@ def note_served(new: ServedBundle, old: ServedBundle | None = None) -> None:
     note_bundle(new.version, new.bundle.sha256, new.bundle.signer, old.header if old else "")
 
 
+def first_served() -> ServedBundle:
+    """The bundle with which this process begins; the trail notes if it is refused. Raises BundleError."""
+    try:
+        return served()
+    except BundleError as error:
+        note_refused_bundle(*pointed_bundle(), str(error))
+        raise
+
+
 pages = Starlette(
     routes=[
         Route("/", home.start_page, methods=["GET"]),
@@ -183,9 +193,10 @@ class TenderRisk:
 
     def __init__(self) -> None:
         # Templates are compiled and peers are scored at their first use, so this comes before the first request.
+        first = first_served()
         prepare_pages()
-        note_served(served())
-        self.watch = BundleWatch([prepare_pages], note_served)
+        note_served(first)
+        self.watch = BundleWatch([prepare_pages], note_served, note_refused_bundle)
         self.watch.start()
         shadow.start()
         job_service.start()

@@ -245,7 +245,7 @@ def rollback() -> RollbackResult:
     Raises UsageError if no former champion is known, BundleError if it does not verify, UnreachableError if the store
     cannot be reached: then it is served all the same.
     """
-    champion, former = served(), _version_in(_former())
+    champion, former = served(), former_version()
     if champion is None or former is None:
         raise UsageError("no former champion is known: nothing has been promoted since the last rollback")
     bundles.load(bundles.RELEASED / former)
@@ -264,6 +264,16 @@ def rollback() -> RollbackResult:
 def served() -> str | None:
     """The version that the pointer file names; None if nothing is served."""
     return _version_in(bundles.POINTER)
+
+
+def challenger_version() -> str | None:
+    """The version that the challenger's file names; None without one."""
+    return _version_in(bundles.challenger_pointer())
+
+
+def former_version() -> str | None:
+    """The version to which `rollback` goes; None if none is known."""
+    return _version_in(_former())
 
 
 def next_version(today: datetime) -> str:

@@ -54,6 +54,11 @@ from training.results import (
 from training.rolling import Forecasts
 
 STORE = "sqlite:///mlflow.db"
+RETRIES, FEW_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", 4
+"""A command that waits for a store gives it up after half a minute, unless the variable says otherwise.
+
+By MLflow's own default that takes nearly five; what a training has learnt is worth them.
+"""
 EXPERIMENT = "tender-risk"
 MODEL = "tender-risk"
 BUNDLE = "bundle"
@@ -84,7 +89,7 @@ def log(result: TrainingResult) -> str:
 
     Raises UnreachableError if the store cannot be written.
     """
-    with _client():
+    with _client(patient=True):
         mlflow.set_experiment(EXPERIMENT)
         manifest = result.bundle.manifest
         with mlflow.start_run(run_name=_run_name(manifest), description=_description(result)) as run:
@@ -337,13 +342,20 @@ def _log_metrics(where: str, values: Mapping[str, float | None]) -> None:
 
 
 @contextmanager
-def _client() -> Iterator[MlflowClient]:
+def _client(patient: bool = False) -> Iterator[MlflowClient]:
     """A client of the store. Raises UnreachableError if a call to the store fails."""
+    is_ours = not patient and RETRIES not in os.environ
     try:
+        if is_ours:
+            # MLflow reads it at each request.
+            os.environ[RETRIES] = str(FEW_RETRIES)
         _connect()
         yield MlflowClient()
     except MlflowException as error:
         raise UnreachableError(f"MLflow at {_store()}: {error.message}") from None
+    finally:
+        if is_ours:
+            del os.environ[RETRIES]
 
 
 def _connect() -> None:

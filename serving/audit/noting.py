@@ -28,7 +28,7 @@ from serving.audit.entry import (
     job_label,
     sha256,
 )
-from serving.audit.trail import AuditTrail, machine_user, served_trail
+from serving.audit.trail import MAX_REASON, AuditTrail, machine_user, served_trail
 from serving.callers import current_caller
 from serving.metering import count_error
 from tenders.errors import UnreachableError
@@ -132,6 +132,23 @@ def note_bundle(version: str, sha256: str, signer: str, before: str = "") -> Non
             bundle=version,
             bundle_sha256=sha256,
             note=signed,
+        )
+        trail.append(entry).result()
+
+
+def note_refused_bundle(version: str, sha256: str, reason: str, before: str = "") -> None:
+    """Notes that this process does not serve a bundle that was promoted, and why; `before` is served on. Waits until
+    that is durable. Raises UnreachableError."""
+    trail = served_trail()
+    if trail is not None:
+        entry = entry_now(
+            "bundle refused",
+            user=machine_user(),
+            subject=version,
+            before=before,
+            bundle=version,
+            bundle_sha256=sha256,
+            note=reason[:MAX_REASON],
         )
         trail.append(entry).result()
 

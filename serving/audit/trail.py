@@ -30,6 +30,8 @@ OFF = "off"
 NAME = "audit.sqlite"
 MAX_BATCH = 500
 """Entries of one transaction."""
+MAX_REASON = 1_000
+"""Characters of why a bundle is refused."""
 QUICK_SECONDS = 0.001
 """What the last transaction may have taken where the next is written by the thread that asks for it."""
 
@@ -207,6 +209,15 @@ def note_command(action: Action, subject: str, before: str = "", note: str = "")
         return store.append([entry_now(action, user=machine_user(), subject=subject, before=before, note=note)])
     finally:
         store.close()
+
+
+def note_refusal(subject: str, reason: str, before: str = "") -> None:
+    """Appends that a promotion by command was refused. Who ran it is told why it was refused in any case: a trail that
+    cannot be written is logged."""
+    try:
+        note_command("promotion refused", subject, before, reason[:MAX_REASON])
+    except TenderRiskError as error:
+        log.error("%s", error)
 
 
 def machine_user() -> str:

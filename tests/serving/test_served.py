@@ -163,10 +163,26 @@ def test_it_says_what_it_serves(http: httpx.Client, releases: Path) -> None:
 
 @pytest.mark.parametrize("pointer", [BROKEN, "2026.1.9", "../2026.1.2", "/etc", "", "x" * 9_999])
 def test_a_bundle_that_is_refused_leaves_the_old_one_in_service(home: Path, pointer: str, watched: BundleWatch) -> None:
+    noted: list[tuple[str, ...]] = []
+
+    def note(*about: str) -> None:
+        noted.append(about)
+        if len(noted) == 1:
+            raise UnreachableError("the trail cannot be written")
+
+    watched = BundleWatch(note_refusal=note)
     write_pointer(home / "current", pointer)
     watched.look()
     assert served.served().version == OLD
     assert served.refused().startswith(f"the promoted bundle is refused, {OLD} is served: ")
+    # The trail gets which bundle it is and why once it can be written, and no more often.
+    watched.look()
+    watched.look()
+    assert noted[0] == noted[1] and len(noted) == 2
+    version, digest, reason, before = noted[1]
+    known = pointer[:100] if pointer[:1] in "2x" else ""
+    assert (version, digest) == (known, bundle_digest(home / BROKEN) if pointer == BROKEN else "")
+    assert served.refused().endswith(reason) and before == served.served().header
     write_pointer(home / "current", NEW)
     watched.look()
     assert (served.served().version, served.refused()) == (NEW, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import mlflow
@@ -11,6 +12,7 @@ import pytest
 from mlflow.entities import Run
 
 from models import bundle as bundles
+from tenders.errors import UnreachableError
 from tests.training.conftest import QUICK
 from training import cards, tracking
 from training.recipe import read_recipe
@@ -139,3 +141,18 @@ def test_every_trial_is_a_nested_run_and_the_found_recipe_reads_back(
     assert again.trials == 0
     for search in registers_result.searches:
         assert again.register_params(*search.name.split("/")) == search.params
+
+
+@pytest.mark.parametrize("chosen", [None, "0"])
+def test_a_store_that_does_not_answer_is_given_up_soon_unless_the_variable_says_otherwise(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.delenv(tracking.RETRIES, raising=False)
+    # With seven retries, as MLflow has them, or four, as we do, this would take its time.
+    monkeypatch.setattr(tracking, "FEW_RETRIES", 0 if chosen is None else 7)
+    if chosen is not None:
+        monkeypatch.setenv(tracking.RETRIES, chosen)
+    with pytest.raises(UnreachableError, match=r"^MLflow at http://127\.0\.0\.1:9: .*refused"):
+        tracking.model_of("challenger")
+    assert os.environ.get(tracking.RETRIES) == chosen
