@@ -282,6 +282,9 @@ class FormCells:
             self._cells[field.name] = self._values(field, _days(column) if field.kind == "date" else column)
 
     def _values(self, field: Column, column: pa.Array) -> Categorical[Any]:
+        if pa.types.is_float16(column.type):
+            # Arrow has no dictionaries of these.
+            column = column.cast(pa.float32())
         cells = column.dictionary_encode()
         read = _reader(field.name, column.type)
         values = [*map(read.__getitem__, form_values(field.name, cells.dictionary)), None]

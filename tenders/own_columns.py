@@ -96,9 +96,7 @@ def with_categories(columns: Mapping[str, OwnColumn], tenders: Iterable[Tender])
     Blind to outcomes.
     """
     counts = {
-        name: Counter[str]()
-        for name, column in columns.items()
-        if column.kind == "category" and not column.categories
+        name: Counter[str]() for name, column in columns.items() if column.kind == "category" and not column.categories
     }
     for tender in tenders if counts else ():
         for name, counter in counts.items():

@@ -31,6 +31,7 @@ from tenders.errors import DataError, Problem, TooLargeError, UsageError
 from tenders.facts import STAGES, Stage
 from tenders.io import form, xlsx
 from tenders.io.detection import document_kind
+from tenders.io.ocds import json_type
 from tenders.io.read import MAX_BYTES, decode, to_process, to_processes
 from tenders.io.text import parse_json
 from tenders.overrides import Overrides, override
@@ -250,7 +251,7 @@ def read_upload(name: str, content: bytes) -> Draft:
 def draft_of(document: Any) -> Draft:
     """The draft in one decoded document. Raises DataError, TooLargeError."""
     if not isinstance(document, Mapping):
-        to_process(document)
+        raise DataError.at("", f"expected an object, got {json_type(document)}", "Give one tender")
     kind = document_kind(document)
     if kind == "kept draft":
         original = draft_of(document["tender"])

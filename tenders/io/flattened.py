@@ -226,6 +226,10 @@ class _Joined:
                 self.problems.append(Problem(path=place, problem=problem, remedy=WHOLE_EXPORT))
                 continue
             member = _append(owner, inside, _tree(row, read))
+            if member is None:
+                problem = f"the row of the table {parent} has no place for this row"
+                self.problems.append(Problem(path=place, problem=problem, remedy=WHOLE_EXPORT))
+                continue
             self._by_link[name, _cell(row, link)] = member
             if ocid_at is not None:
                 self._by_link[name, f"{_cell(row, ocid_at)} {member.get('id', '')}"] = member
@@ -354,12 +358,18 @@ def _array(name: str) -> tuple[str, type | None]:
     return "_".join(parts), _struct_of(_array_of(kind) or kind)
 
 
-def _append(owner: dict[str, Any], place: str, member: dict[str, Any]) -> dict[str, Any]:
-    """Puts an object into an array of its owner. The place has the names on the way, and the array's."""
+def _append(owner: dict[str, Any], place: str, member: dict[str, Any]) -> dict[str, Any] | None:
+    """Puts an object into an array of its owner. The place has the names on the way, and the array's; None if one of
+    them is something else there."""
     *steps, last = place.split("_")
+    inside: Any = owner
     for step in steps:
-        owner = owner.setdefault(step, {})
-    array = owner.setdefault(last, [])
+        if not isinstance(inside, dict):
+            return None
+        inside = inside.setdefault(step, {})
+    array = inside.setdefault(last, []) if isinstance(inside, dict) else None
+    if not isinstance(array, list):
+        return None
     array.append(member)
     return member
 

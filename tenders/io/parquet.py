@@ -35,13 +35,13 @@ def parquet_batches(
     raises for a damaged file.
     """
     most = max(bounds.unpacked, bounds.ratio * size)
-    with pq.ParquetFile(source, pre_buffer=False) as file:
+    with _opened(source) as file:
         _check_sizes(file.metadata, size, most, bounds)
         names = [*chosen(list(file.schema_arrow.names))]
         leaves = [file.schema.column(number) for number in range(len(file.schema))]
         read = [leaf for leaf in leaves if leaf.path.partition(".")[0] in names]
         _check_columns(file.schema_arrow, read, names)
-        _check_lists(file.metadata, {leaf.path for leaf in read if leaf.max_repetition_level})
+        _check_lists(file, [number for number, leaf in enumerate(leaves) if leaf in read and leaf.max_repetition_level])
     if hasattr(source, "seek"):
         source.seek(0)
     texts = [leaf.path for leaf in read if leaf.physical_type == "BYTE_ARRAY"]
@@ -59,7 +59,7 @@ def row_range(source: Any, start: int, count: int, chosen: Callable[[list[str]],
 
     They are some that `parquet_batches` gave, which has counted what they take. Of other row groups nothing is read.
     """
-    with pq.ParquetFile(source, pre_buffer=False) as file:
+    with _opened(source) as file:
         names = [*chosen(list(file.schema_arrow.names))]
         ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)])
         first, last = np.searchsorted(ends, [start, start + count - 1], "right")
@@ -67,6 +67,13 @@ def row_range(source: Any, start: int, count: int, chosen: Callable[[list[str]],
         table = file.read_row_groups([*range(int(first), int(last) + 1)], columns=names, use_threads=False)
     (batch,) = table.slice(at, count).combine_chunks().to_batches()
     return batch
+
+
+def _opened(source: Any) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(source, pre_buffer=False)
+    except UnicodeDecodeError:
+        raise pa.ArrowInvalid("the name of a column is not UTF-8") from None
 
 
 def _check_sizes(metadata: pq.FileMetaData, size: int, most: int, bounds: Bounds) -> None:
@@ -89,16 +96,14 @@ def _check_columns(schema: pa.Schema, leaves: Sequence[Any], names: Sequence[str
             raise DataError.at("", f"the column {leaf.name[:80]} holds bytes", "Write it as text")
 
 
-def _check_lists(metadata: pq.FileMetaData, paths: set[str]) -> None:
-    if not paths:
-        return
-    most = VALUES_A_CELL * (metadata.num_rows + 1_000)
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        for place in range(group.num_columns):
-            column = group.column(place)
-            if column.path_in_schema in paths and column.num_values > most:
-                raise too_large(f"more than {VALUES_A_CELL} values a row", "Check what it is")
+def _check_lists(file: pq.ParquetFile, places: Sequence[int]) -> None:
+    most = VALUES_A_CELL * (file.metadata.num_rows + 1_000)
+    for number in range(file.metadata.num_row_groups if places else 0):
+        # No rows are read. What pyarrow raises here of a damaged column would end the process in the next line.
+        [*file.reader.iter_batches(0, [number], [*places], use_threads=False)]
+        group = file.metadata.row_group(number)
+        if any(group.column(place).num_values > most for place in places):
+            raise too_large(f"more than {VALUES_A_CELL} values a row", "Check what it is")
 
 
 def _row_sizes(batch: pa.RecordBatch, cell: int) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -101,8 +101,17 @@ def as_utf8(data: bytes) -> str:
 
 
 class _TextLoader(yaml.CSafeLoader):
-    """Safe YAML in which a date stays the text it is, so that a wrong one is refused at its own place."""
+    """Safe YAML in which a date stays the text it is, so that a wrong one is refused at its own place, and so does a
+    key: `no` and `2024` are names, as in JSON."""
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                key.tag = _TEXT
+        return super().construct_mapping(node, deep)
+
+
+_MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 _TextLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]

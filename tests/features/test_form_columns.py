@@ -242,6 +242,7 @@ def test_what_a_cell_says_depends_on_the_type_of_its_column() -> None:
     ones = [
         pa.array([1], pa.int64()),
         pa.array([1.0]),
+        pa.array([1.0], pa.float16()),
         pa.array([1], pa.decimal128(5)),
         pa.array([True]),
         pa.array(["1"]),

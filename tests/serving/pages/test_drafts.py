@@ -88,6 +88,13 @@ def test_a_bad_workbook_is_refused(http: httpx.Client, content: bytes, message: 
     assert message in Page(answer.text).text
 
 
+@pytest.mark.parametrize("content", [b'[[{"ocid": "x"}]]', b"[1]", b'"draft"'])
+def test_a_document_that_holds_no_object_is_refused(http: httpx.Client, content: bytes) -> None:
+    answer = uploaded(http, "draft.json", content)
+    assert answer.status_code == 400
+    assert "expected an object" in Page(answer.text).text
+
+
 def test_a_bomb_that_lies_about_its_size_gives_no_more_than_it_says() -> None:
     honest = bomb(40)
     size = (40 * 2**20).to_bytes(4, "little")

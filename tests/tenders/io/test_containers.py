@@ -264,6 +264,14 @@ def test_children_without_their_releases_are_refused() -> None:
         read_bytes(zipped(broken), "a.zip")
 
 
+def test_rows_whose_place_in_the_release_holds_something_else_are_refused() -> None:
+    main = [{"_link": "1", "ocid": "x-1", "id": "1", "tender_title": "Road"}]
+    items = [{"_link": "1.a", "_link_main": "1", "id": "a"}]
+    files = {"main": main, "awards": items, "awards_suppliers": items}
+    with pytest.raises(DataError, match="awards_suppliers, row 2: the row of the table main has no place for this"):
+        read_bytes(zipped({f"{name}.csv": as_csv(rows) for name, rows in files.items()}), "a.zip")
+
+
 def test_the_registry_joins_by_ocid_where_there_are_no_links() -> None:
     main = [{"ocid": "x-1", "id": "1", "tender_title": "Road"}]
     files = {

@@ -90,6 +90,27 @@ def test_bytes_that_unpack_to_too_much_are_refused_by_what_the_file_says() -> No
         read(content, msgspec.structs.replace(BOUNDS, unpacked=2 * MIB, ratio=1))
 
 
+def test_any_byte_of_the_footer_may_be_wrong() -> None:
+    whole = as_file({"title": [["a"], ["b", "c"]], "lots": [1, None]})
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refused = 0
+    for place in range(footer, len(whole)):
+        for change in (1, 2, 0x80):
+            content = bytearray(whole)
+            content[place] ^= change
+            try:
+                read(bytes(content))
+            except (DataError, pa.ArrowException, OSError):
+                refused += 1
+    assert refused > 100
+
+
+def test_a_name_of_a_column_that_is_no_utf_8_is_refused() -> None:
+    content = as_file({"title": ["a"]}, store_schema=False)
+    with pytest.raises(DataError, match="not UTF-8"):
+        parquet_forms(content.replace(b"title", b"t\xd3tle"))
+
+
 def test_lists_that_are_longer_than_any_are_refused() -> None:
     content = as_file({"title": [["a"] * 200_000]})
     with pytest.raises(TooLargeError, match="more than 100 values a row"):

@@ -266,6 +266,12 @@ def test_a_yaml_date_is_the_text_it_is() -> None:
     assert process.compiled().tender.date_published == "2024-03-01"
 
 
+@pytest.mark.parametrize("key", ["no", "2024", "~", "1.5", ""])
+def test_a_yaml_key_is_the_text_it_is(key: str) -> None:
+    (process,) = read_bytes(f"tender: {{title: x}}\n? {key}\n: 1\n".encode(), ".yaml")
+    assert any(key in warning for warning in process.warnings)
+
+
 def test_one_means_one() -> None:
     with pytest.raises(DataError) as refused:
         to_process([samples.draft(), samples.draft()])
