@@ -55,7 +55,7 @@ class WhatIfBody(ScoreBody, frozen=True, kw_only=True):
 
     set: FormFacts | msgspec.UnsetType = msgspec.UNSET
     scenarios: Annotated[
-        list[FormFacts] | msgspec.UnsetType,
+        Annotated[list[FormFacts], msgspec.Meta(min_length=1, max_length=whatif.MAX_SCENARIOS)] | msgspec.UnsetType,
         msgspec.Meta(description=f"In place of set: up to {whatif.MAX_SCENARIOS} of its kind"),
     ] = msgspec.UNSET
 

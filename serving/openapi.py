@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from types import UnionType
-from typing import Any, ClassVar, get_args, get_origin
+from typing import Any, ClassVar, Union, get_args, get_origin
 
 import bentoml
 import msgspec
@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from serving.answers import ErrorAnswer
 from serving.audit.entry import product_version
-from serving.documents import FORM, PACKAGE, RECORD, RELEASE
+from serving.documents import ENTRY, FORM, PACKAGE, RECORD, RELEASE
 from serving.health import Readiness
 
 REFERENCE = "#/components/schemas/{name}"
@@ -66,7 +66,7 @@ BODY_EXAMPLES: Mapping[str, Any] = {
     "/comparables": {"tender": EXAMPLE, "count": 3},
 }
 """A request of each endpoint that is answered as it stands (tests/serving/test_openapi.py sends them)."""
-SHARED = {"Form": FORM, "Package": PACKAGE, "Record": RECORD, "Release": RELEASE}
+SHARED = {"Entry": ENTRY, "Form": FORM, "Package": PACKAGE, "Record": RECORD, "Release": RELEASE}
 """Schemas that stand in many bodies."""
 ONE_OF = {"WhatIfBody": ("set", "scenarios")}
 """Bodies that have exactly one of some fields."""
@@ -100,7 +100,7 @@ class RawBody(bentoml.IODescriptor):  # type: ignore[misc]
     @classmethod
     def model_json_schema(cls, *_: object, ref_template: str = "#/$defs/{model}", **__: object) -> dict[str, Any]:
         """The schema for BentoML's own descriptions, such as that in a bento. They know no union: its first type."""
-        kind = get_args(cls.json_type)[0] if isinstance(cls.json_type, UnionType) else cls.json_type
+        kind = get_args(cls.json_type)[0] if _is_union(cls.json_type) else cls.json_type
         (schema,), components = _schemas([kind], ref_template.replace("{model}", "{name}"))
         name = str(schema.get("$ref", "")).rpartition("/")[2]
         return {**(components[name] if name else schema), "$defs": components}
@@ -170,7 +170,7 @@ def document(service: Any, routes: Sequence[ApiRoute]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for api, body, schema in zip(apis, body_schemas, answer_schemas, strict=False):
         operation = _operation(api.doc or "", _content(schema), HTTPStatus.OK, error, ERRORS)
-        operation["requestBody"] = {"required": True, **_content(body, BODY_EXAMPLES.get(api.route))}
+        operation["requestBody"] = {"required": True, **_content(_with_references(body), BODY_EXAMPLES.get(api.route))}
         paths[api.route] = {"post": {"operationId": api.name, "tags": ["scores"], **operation}}
     route_schemas = iter(answer_schemas[len(apis) :])
     for route in routes:
@@ -252,13 +252,17 @@ def _schemas(types: Iterable[Any], reference: str) -> tuple[list[Any], dict[str,
     def schema(of: Any) -> Any:
         if get_origin(of) is list:
             return {"type": "array", "items": schema(get_args(of)[0])}
-        return {"anyOf": [schema(part) for part in get_args(of)]} if isinstance(of, UnionType) else by_leaf[of]
+        return {"anyOf": [schema(part) for part in get_args(of)]} if _is_union(of) else by_leaf[of]
 
     return [schema(of) for of in wanted], _without_false_items(components)
 
 
+def _is_union(of: Any) -> bool:
+    return get_origin(of) in (Union, UnionType)
+
+
 def _leaves(of: Any) -> Iterable[Any]:
-    is_compound = isinstance(of, UnionType) or get_origin(of) is list
+    is_compound = _is_union(of) or get_origin(of) is list
     return [leaf for part in get_args(of) for leaf in _leaves(part)] if is_compound else [of]
 
 

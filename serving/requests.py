@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from serving.documents import DOCUMENT
+from serving.documents import DOCUMENT, ENTRY
 from tenders.errors import DataError, Problem, TooLargeError
 from tenders.facts import STAGES, Stage
 from tenders.io import form
@@ -30,6 +30,8 @@ Document = Annotated[
     dict[str, Any],
     msgspec.Meta(description="An OCDS release, record or package, or the flat form", extra_json_schema=DOCUMENT),
 ]
+Entry = Annotated[dict[str, Any], msgspec.Meta(extra_json_schema=ENTRY)]
+Entries = Annotated[list[Entry], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
 AsOf = Annotated[
     Stage | None, msgspec.Meta(description="As of which stage; the latest of which a fact is known if left out")
 ]
@@ -51,10 +53,7 @@ class ScoreBody(TenderBody, frozen=True, kw_only=True):
 class ManyBody(msgspec.Struct, frozen=True, kw_only=True):
     """Many tenders; a list without an object around it is read too."""
 
-    tenders: Annotated[
-        list[Document],
-        msgspec.Meta(description="Each a document, or an object as for /score", max_length=MAX_MANY),
-    ]
+    tenders: Entries
     stage: Annotated[Stage | None, msgspec.Meta(description="For all that state none themselves")] = None
     explain: Annotated[bool, msgspec.Meta(description="For all that do not say themselves")] = True
 

@@ -46,7 +46,7 @@ from serving.pages import (
 )
 from serving.pages.drafts import Draft
 from serving.pages.rendering import static
-from serving.requests import ManyBody, ScoreBody, TenderBody
+from serving.requests import Entries, ManyBody, ScoreBody, TenderBody
 from serving.served import BundleWatch, PinnedBundle, ServedBundle, pointed_bundle, served
 from serving.sessions import SessionGate
 from tenders.errors import BundleError
@@ -216,7 +216,7 @@ class TenderRisk:
         return await _answered("score", answers.score, raw)
 
     @bentoml.api(  # type: ignore[untyped-decorator]
-        route="/score_many", **described(ManyBody | list[dict[str, Any]], list[Score | ErrorAnswer])
+        route="/score_many", **described(ManyBody | Entries, list[Score | ErrorAnswer])
     )
     async def score_many(self, raw: bytes) -> Response:
         """Scores a list of tenders. The answer is a list in the same order; a bad tender is an error entry."""

@@ -28,7 +28,6 @@ REQUESTS: list[tuple[str, Any, int]] = [
     ("/score", {"tender": MANCHESTER, "explain": False}, 200),
     ("/score", {"tender": BAD}, 400),
     ("/score", {}, 400),
-    ("/score_many", [FORM, BAD], 200),
     ("/score_many", {"tenders": [FORM]}, 200),
     ("/score_many", 5, 400),
     ("/what_if", {"tender": FORM, "set": {"lots": 4, "term_years": None}}, 200),
@@ -39,6 +38,8 @@ REQUESTS: list[tuple[str, Any, int]] = [
     ("/comparables", {"tender": MANCHESTER, "count": 50}, 200),
     ("/comparables", {"tender": FORM, "count": 0}, 400),
 ]
+WITH_A_BAD_ONE = ("/score_many", [FORM, BAD], 200)
+"""Answered with an error entry for what the document does not allow."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_it_describes_requests(document: dict[str, Any]) -> None:
     assert set(schema["properties"]["stage"]["anyOf"][0]["enum"]) == {"draft", "bids_in", "awarded"}
 
 
-@pytest.mark.parametrize(("path", "body", "status"), REQUESTS)
+@pytest.mark.parametrize(("path", "body", "status"), [*REQUESTS, WITH_A_BAD_ONE])
 def test_every_answer_validates(
     http: httpx.Client, document: dict[str, Any], path: str, body: Any, status: int
 ) -> None:
@@ -120,6 +121,58 @@ def test_every_answer_validates(
 def test_every_request_that_is_answered_validates(document: dict[str, Any], path: str, body: Any, status: int) -> None:
     content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
     assert [*faults(body, content["schema"], document)] == []
+
+
+RELEASE = {"ocid": "ocds-1", "tender": {"title": "Nursing", "value": {"amount": 5.0}}}
+ALLOWED: list[tuple[str, Any]] = [
+    ("/score", {"tender": RELEASE}),
+    ("/score", {"tender": {"releases": [{**RELEASE, "date": "2026-03-01T09:00:00Z"}]}}),
+    ("/score", {"tender": {**FORM, "tender_start": "2024-01-31", "tender_end": "2024-06-30"}}),
+    ("/score_many", [RELEASE, FORM, {"tender": FORM, "stage": "draft"}]),
+    ("/what_if", {"tender": FORM, "scenarios": [{}, {"title": None, "advisers": ["A"], "lots": 1}]}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), ALLOWED)
+def test_what_it_allows_is_scored(http: httpx.Client, document: dict[str, Any], path: str, body: Any) -> None:
+    content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    assert [*faults(body, content["schema"], document)] == []
+    answer = http.post(path, json=body)
+    assert answer.status_code == 200
+    assert "error" not in str(answer.json())
+
+
+REFUSED: list[tuple[str, Any]] = [
+    ("/score", {"tender": {**FORM, "tender_start": "2024-04-31"}}),
+    ("/score", {"tender": {**FORM, "term_years": 1e18}}),
+    ("/score", {"tender": {**FORM, "price_to_former_cost": 1e7}}),
+    ("/score", {"tender": {**FORM, "service_lines": 0}}),
+    ("/score", {"tender": {"releases": [RELEASE, RELEASE]}}),
+    ("/score_many", [{"name": "no tender"}]),
+    ("/score_many", [{"tender": {"title": "Nursing", "value": {"amount": 5.0}}}]),
+    ("/what_if", {"tender": FORM, "scenarios": []}),
+    ("/what_if", {"tender": FORM, "scenarios": [{}] * 21}),
+    ("/what_if", {"tender": FORM, "set": {"title": " "}}),
+    ("/what_if", {"tender": FORM, "set": {"advisers": [""]}}),
+    ("/what_if", {"tender": FORM, "set": {"incumbents": []}}),
+    ("/what_if", {"tender": FORM, "set": {"lots": 0}}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), REFUSED)
+def test_what_is_refused_it_does_not_allow(
+    http: httpx.Client, document: dict[str, Any], path: str, body: Any
+) -> None:
+    content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+    assert [*faults(body, content["schema"], document)]
+    answer = http.post(path, json=body)
+    assert answer.status_code == 400 or {*answer.json()[0]} == {"error", "problems"}
+
+
+def test_it_says_from_which_stage_on_a_fact_is_known(document: dict[str, Any]) -> None:
+    fields = document["components"]["schemas"]["Form"]["properties"]
+    assert fields["award_date"]["description"] == "Known from awarded on."
+    assert "Known" not in str(fields["title"])
 
 
 def test_every_field_of_an_answer_is_described(http: httpx.Client, document: dict[str, Any]) -> None:
