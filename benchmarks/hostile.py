@@ -1,14 +1,13 @@
 """Does a hostile upload harm the service? `python -m benchmarks.hostile` gives a real one, as it is set by default,
 every file of `tests/serving/jobs/hostile.py`, and then an honest portfolio.
 
-It prints how each ended, the most memory that any process took, the most that all of them did not share, and the most
-that the data directory held; it ends with 1 if memory or disk went above its bound, an answer was no documented one, or
-the honest portfolio was not scored.
+It prints how each ended, the most memory that any process took, the most of all of them together (what they share
+counted once, files not at all), and the most that the data directory held; it ends with 1 if memory or disk went above
+its bound, an answer was no documented one, or the honest portfolio was not scored.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import threading
@@ -28,18 +27,17 @@ MEMORY_MB, DISK_MB = 1_000, 20_480
 HONEST_ROWS = 50
 REFUSED = (400, 413)
 WAIT_SECONDS = 600.0
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Ended(NamedTuple):
     """How an upload ended: the state of its job or the status of its refusal, the words, its seconds, and the most
-    bytes of memory that all processes had meanwhile and did not share."""
+    bytes of memory that all processes had meanwhile, what they share counted once and files not at all."""
 
     what: str
     state: str
     words: str
     seconds: float
-    private: int = 0
+    anonymous: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -54,7 +52,7 @@ class Attack(NamedTuple):
     honest: dict[str, Any]
     rows: int
     memory: int
-    private: int
+    anonymous: int
     disk: int
 
 
@@ -63,7 +61,7 @@ class _Peaks(threading.Thread):
 
     def __init__(self, process: int, folder: Path) -> None:
         super().__init__(daemon=True)
-        self.memory = self.private = self.disk = 0
+        self.memory = self.anonymous = self.disk = 0
         self._upload = 0
         self.stopped = threading.Event()
         self._process, self._folder = process, folder
@@ -72,8 +70,8 @@ class _Peaks(threading.Thread):
         while not self.stopped.wait(0.2):
             processes = process_tree(self._process)
             self.memory = max(self.memory, *map(_peak_memory, processes))
-            private = sum(map(private_memory, processes))
-            self.private, self._upload = max(self.private, private), max(self._upload, private)
+            anonymous = sum(map(anonymous_memory, processes))
+            self.anonymous, self._upload = max(self.anonymous, anonymous), max(self._upload, anonymous)
             self.disk = max(self.disk, folder_bytes(self._folder))
 
     def of_upload(self) -> int:
@@ -105,13 +103,15 @@ def _peak_memory(process: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
-def private_memory(process: int) -> int:
-    """The memory that a process has resident now and does not share, in bytes; 0 once it is gone."""
+def anonymous_memory(process: int) -> int:
+    """The memory of a process that no file backs, in bytes; of what it shares with others, its part. 0 once it is
+    gone."""
     try:
-        _, resident, shared, *_ = Path(f"/proc/{process}/statm").read_text().split()
-    except (OSError, ValueError):
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:
         return 0
-    return max(int(resident) - int(shared), 0) * PAGE
+    parts = (line.split() for line in rollup.splitlines() if line.startswith(("Pss_Anon", "Pss_Shmem")))
+    return sum(int(part[1]) for part in parts) * 1024
 
 
 def attack(corpus: Sequence[Hostile], on_end: Callable[[Ended], None] = lambda _: None) -> Attack:
@@ -125,14 +125,14 @@ def attack(corpus: Sequence[Hostile], on_end: Callable[[Ended], None] = lambda _
                 peaks.start()
                 ended = []
                 for hostile in corpus:
-                    ended.append(_uploaded(http, hostile)._replace(private=peaks.of_upload()))
+                    ended.append(_uploaded(http, hostile)._replace(anonymous=peaks.of_upload()))
                     on_end(ended[-1])
                 honest = made.ended(http, made.upload(http, made.portfolio(HONEST_ROWS))["id"], WAIT_SECONDS)
                 answer = http.get(f"/jobs/{honest['id']}/output", params={"format": "jsonl"})
                 peaks.stopped.set()
                 peaks.join()
     rows = answer.text.count("\n") if answer.status_code == 200 else 0
-    return Attack(ended, honest, rows, peaks.memory, peaks.private, peaks.disk)
+    return Attack(ended, honest, rows, peaks.memory, peaks.anonymous, peaks.disk)
 
 
 def _uploaded(http: httpx.Client, hostile: Hostile) -> Ended:
@@ -153,7 +153,7 @@ def _uploaded(http: httpx.Client, hostile: Hostile) -> Ended:
 def _show(ended: Ended) -> None:
     mark = "" if ended.is_clean else "BAD "
     print(
-        f"{mark}{ended.seconds:5.1f} s {ended.private // MB:5} MB  {ended.what}: {ended.state}: {ended.words[:200]}",
+        f"{mark}{ended.seconds:5.1f} s {ended.anonymous // MB:5} MB  {ended.what}: {ended.state}: {ended.words[:200]}",
         flush=True,
     )
 
@@ -163,7 +163,7 @@ def main() -> int:
     part = sys.argv[1] if len(sys.argv) > 1 else ""
     seen = attack([hostile for hostile in CORPUS if part in hostile.what], _show)
     print(f"{len(seen.ended)} hostile uploads; disk {seen.disk // MB} MB at most")
-    print(f"memory: {seen.memory // MB} MB of one process, {seen.private // MB} MB of all together, at most")
+    print(f"memory: {seen.memory // MB} MB of one process, {seen.anonymous // MB} MB of all together, at most")
     print(f"the honest job after them: {seen.honest['state']}, {seen.rows} rows")
     held = seen.memory < MEMORY_MB * MB and seen.disk < DISK_MB * MB and seen.rows == HONEST_ROWS
     return 0 if held and all(ended.is_clean for ended in seen.ended) else 1

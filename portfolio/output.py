@@ -26,7 +26,7 @@ from tenders import files
 from tenders.errors import UsageError
 from tenders.io.text import FORMULA
 
-ROW_GROUP = 100_000
+ROW_GROUP = 25_000
 """Rows of a Parquet row group."""
 CONVERTED_ROWS = 10_000
 """Rows that are in memory at a time while a Parquet file is converted."""

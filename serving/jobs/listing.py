@@ -96,11 +96,12 @@ class WorklistPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_ranked(
-    scored: Path, worklist: Path, options: WorklistOptions, out: Path, earlier: Path | None = None
+    scored: Path, worklist: Path, options: WorklistOptions, out: Path, scratch: Path, earlier: Path | None = None
 ) -> Choices:
     """Writes every row of `scored` by rank, whole or not at all; rows of `worklist` with their reasons.
 
-    `earlier` has the scored rows of an earlier job. Returns the values that the rows can be filtered by.
+    `scratch` is a folder for files that the caller deletes. `earlier` has the scored rows of an earlier job. Returns
+    the values that the rows can be filtered by.
     """
     by_loss = options.rank_by == "expected_loss"
     keys = ranking.read_ranking_keys(ds.dataset(scored), options.seed)
@@ -109,7 +110,7 @@ def write_ranked(
     chosen = selection.rows
     reasons = np.full(len(order), None, dtype=object)
     reasons[chosen] = pq.read_table(worklist, columns=["reasons"])["reasons"].to_pylist()
-    table = _in_order(scored, pa.array(order))
+    table = _in_order(scored, pa.array(order), scratch)
     table = table.set_column(OUTPUT_SCHEMA.get_field_index("reasons"), "reasons", pa.array(reasons[order], pa.string()))
     table = table.append_column("expected_loss_gbp", pc.multiply(table["failure"], table["value_gbp"]))
     table = table.append_column("rank", pa.array(np.arange(1, len(order) + 1)))
@@ -125,13 +126,16 @@ def write_ranked(
     return {name: _common_values(table[name]) for name in CHOICE_COLUMNS}
 
 
-def _in_order(scored: Path, order: pa.Array) -> pa.Table:
-    """All rows in order, taken a column at a time: both orders of all columns would be twice the memory."""
+def _in_order(scored: Path, order: pa.Array, scratch: Path) -> pa.Table:
+    """All rows in order, as files of `scratch`, one a column, which are mapped and not held in memory."""
     columns = {}
     for name in OUTPUT_SCHEMA.names:
         read = pq.read_table(scored, columns=[name], read_dictionary=[name] if name in REPEATED else None)
-        columns[name] = read[name].take(order)
+        file = scratch / f"{name}.arrow"
+        with pa.ipc.new_stream(str(file), read.schema) as writer:
+            writer.write_table(read.take(order))
         del read
+        columns[name] = pa.ipc.open_stream(pa.memory_map(str(file))).read_all()[name]
     return pa.table(columns)
 
 

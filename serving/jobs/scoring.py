@@ -118,7 +118,9 @@ def score_job(paths: JobPaths, task: ScoringTask) -> None:
         _run(portfolio_run, ProgressWriter(paths.progress), paths)
     # The last process may have been killed between writing the manifest and deleting the parts.
     shutil.rmtree(portfolio_run.parts_folder, ignore_errors=True)
-    choices = write_ranked(paths.scored, portfolio_run.worklist_file, worklist, paths.ranked, portfolio_run.since)
+    paths.unpacked.mkdir(mode=0o700, exist_ok=True)
+    listed = portfolio_run.worklist_file
+    choices = write_ranked(paths.scored, listed, worklist, paths.ranked, paths.unpacked, portfolio_run.since)
     files.write_whole(paths.choices, msgspec.json.encode(choices))
 
 

@@ -155,7 +155,7 @@ def scored(folder: Path, rows: list[dict[str, Any]] = ROWS) -> Path:
 
 def ranked_rows(folder: Path, rows: list[dict[str, Any]] = ROWS, **wish: Any) -> list[dict[str, Any]]:
     made, out = made_by(folder, rows, **wish), folder / "worklist.parquet"
-    write_ranked(*made, out)
+    write_ranked(*made, out, folder)
     table = pq.read_table(out)
     assert table.schema.equals(RANKED_SCHEMA)
     assert table["rank"].to_pylist() == [*range(1, len(rows) + 1)]
@@ -229,7 +229,7 @@ def test_every_tender_tells_what_has_changed_by_the_row_that_stands_for_it(tmp_p
     )
     now = [("a", 0.5), ("a", 0.1), ("b", 0.35), ("came", 0.2)]
     made = made_by(tmp_path, [{"line": n, "ocid": name, "failure": p} for n, (name, p) in enumerate(now)])
-    write_ranked(*made, tmp_path / "worklist.parquet", before)
+    write_ranked(*made, tmp_path / "worklist.parquet", tmp_path, before)
     rows = pq.read_table(tmp_path / "worklist.parquet").to_pylist()
     assert [tuple(row[name] for name in ("ocid", "change", "earlier_failure", "moved")) for row in rows] == [
         ("a", "up", 0.3, 0.2),
@@ -244,5 +244,5 @@ def test_with_nothing_earlier_nothing_is_said_of_changes(tmp_path: Path) -> None
 
 
 def test_it_tells_what_it_can_be_filtered_by(tmp_path: Path) -> None:
-    choices = write_ranked(*made_by(tmp_path, ROWS), tmp_path / "worklist.parquet")
+    choices = write_ranked(*made_by(tmp_path, ROWS), tmp_path / "worklist.parquet", tmp_path)
     assert choices == {"category": [], "region": ["UKD", "UKC"], "register": ["uk"]}
