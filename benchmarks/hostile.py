@@ -118,7 +118,7 @@ def attack(corpus: Sequence[Hostile], on_end: Callable[[Ended], None] = lambda _
     """Gives a service of its own these files, one after the other, and then an honest portfolio."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         data = Path(folder) / "data"
-        with running(TENDER_RISK_DATA=str(data)) as process:
+        with running(from_nothing=True, TENDER_RISK_DATA=str(data)) as process:
             # Of the service's processes alone: what makes the files does not count.
             peaks = _Peaks(process.pid, data)
             with httpx.Client(base_url=address(process), timeout=WAIT_SECONDS) as http:

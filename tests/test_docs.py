@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from docs import build
+from tests import forks
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -38,6 +39,7 @@ def commands(kind: str) -> list[tuple[str, str, str]]:
     return [(page, line, "") for page, line in lines if line and not line.startswith("make ")]
 
 
+PLAIN = "tender-risk serve\n"
 # Commands that need more than what a service has.
 TRAINING = re.compile(r"\b(train|release|promote|rollback|evaluate|python|bentoml|mlflow)\b")
 
@@ -48,10 +50,13 @@ def run(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def environment(command: str) -> dict[str, str]:
+def environment(command: str, from_nothing: bool = False) -> dict[str, str]:
+    """`tender-risk` is a fork, except for training, or where it is to start from nothing."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    modules = {"PYTHONPATH": str(ROOT)} if TRAINING.search(command) else {}
-    return {**os.environ, **modules, "PATH": path, "TERM": "dumb", "COLUMNS": "100"}
+    common = {**os.environ, "TERM": "dumb", "COLUMNS": "100"}
+    if TRAINING.search(command):
+        return {**common, "PATH": path, "PYTHONPATH": str(ROOT)}
+    return {**common, "PATH": path if from_nothing else f"{forks.command().parent}:{path}"}
 
 
 @pytest.fixture
@@ -76,30 +81,40 @@ def test_a_command_on_a_page_runs(page, command, shown, workspace):
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize(("page", "script"), blocks("server"))
-def test_a_server_on_a_page_gets_ready(page, script, tmp_path):
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    """The port of what `tender-risk serve` starts."""
+    with server(PLAIN, tmp_path_factory.mktemp("plain")) as port:
+        yield port
+
+
+@pytest.mark.parametrize("script", sorted({script for _, script in blocks("server")}))
+def test_a_server_on_a_page_gets_ready(script, request, tmp_path):
+    if script == PLAIN:
+        # The one that requests go to.
+        assert ready(f"http://127.0.0.1:{request.getfixturevalue('port')}/readyz")
+        return
     with server(script, tmp_path):
         pass
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize(("page", "script"), blocks("curl"))
-def test_a_request_on_a_page_is_answered(page, script, tmp_path):
-    with server("tender-risk serve", tmp_path) as port:
-        result = run(script.replace(":3000", f":{port}"), ROOT)
+def test_a_request_on_a_page_is_answered(page, script, port):
+    result = run(script.replace(":3000", f":{port}"), ROOT)
     answer = json.loads(result.stdout)
     assert answer.get("options", answer)["stage"] == "draft"
 
 
 @contextmanager
 def server(script: str, tmp_path: Path) -> Iterator[int]:
-    """The page's server on a free port, once it is ready."""
+    """The page's server, started from nothing on a free port, once it is ready."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     *before, command = script.strip().splitlines()
     lines = [*before, f"exec {command} --port {port}"]
-    kept = {**environment(script), "TENDER_RISK_DATA": str(tmp_path / "jobs")}
+    kept = {**environment(script, from_nothing=True), "TENDER_RISK_DATA": str(tmp_path / "jobs")}
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(["bash", "-c", "\n".join(lines)], cwd=ROOT, env=kept, stdout=log, stderr=log)
     try:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import samples
+from tests import forks, samples
 from tests.cli.conftest import Run
 from tests.portfolio import sample_files
 
@@ -23,7 +22,7 @@ def source(tmp_path: Path) -> Path:
 
 def portfolio(source: Path, out: str, *more: str) -> subprocess.CompletedProcess[str]:
     """The command, in the folder of its input."""
-    command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", source.name, out, *more]
+    command = [str(forks.command()), "portfolio", source.name, out, *more]
     return subprocess.run(command, cwd=source.parent, capture_output=True, text=True)
 
 
@@ -127,6 +126,7 @@ def test_a_portfolio_of_which_every_row_is_refused_ends_with_1_and_says_where_th
     source = sample_files.written(tmp_path, "in.jsonl", b'{"no": "tender"}\n[1]\n')
     done = portfolio(source, "out.csv", "--workers", "1")
     assert done.returncode == 1
-    assert done.stderr.strip() == "error: in.jsonl: none of 2 rows could be read. out.csv.errors says why of each"
+    # On a busy machine the seconds that it takes stand before.
+    assert done.stderr.splitlines()[-1] == "error: in.jsonl: none of 2 rows could be read. out.csv.errors says why of each"
     assert len((tmp_path / "out.csv.errors").read_text().splitlines()) == 2
     assert json.loads((tmp_path / "out.csv.manifest.json").read_bytes())["counts"]["scored"] == 0

@@ -16,27 +16,31 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.forks import Forked, can_run
 from tests.serving.jobs import postgres
 
 ROOT = Path(__file__).parents[2]
+Service = Forked | subprocess.Popen[str]
 START = "{first}import socket; socket.gethostname = lambda: {machine!r}; from serving.running import serve; serve({host!r}, 0, lambda url: print(url, flush=True))"
 
 
 @contextmanager
 def running(
-    host: str = "127.0.0.1", machine: str = socket.gethostname(), first: str = "", **environment: str
-) -> Iterator[subprocess.Popen[str]]:
+    host: str = "127.0.0.1",
+    machine: str = socket.gethostname(),
+    first: str = "",
+    from_nothing: bool = False,
+    **environment: str,
+) -> Iterator[Service]:
     """A process that starts the service on a free port; its first line of output is the address.
 
-    It takes itself to run on `machine`, and does `first` before it starts. Jobs are kept in a folder of its own, and stand back behind nobody: the machine may be busy with other tests.
+    It takes itself to run on `machine`, and does `first` before it starts. Jobs are kept in a folder of its own, and stand back behind nobody: the machine may be busy with other tests. It is a fork that need not import the service, unless it is to start from nothing.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TENDER_RISK")}
-    command = [sys.executable, "-c", START.format(host=host, machine=machine, first=first)]
+    code = START.format(host=host, machine=machine, first=first)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
-        ours = {"TENDER_RISK_DATA": data, "TENDER_RISK_JOB_NICENESS": "0", **environment}
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**kept, **ours}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        ours = {**kept, "TENDER_RISK_DATA": data, "TENDER_RISK_JOB_NICENESS": "0", **environment}
+        process: Service = started(code, ours) if from_nothing or not can_run(ours) else Forked(code, ours)
         try:
             yield process
         finally:
@@ -44,7 +48,15 @@ def running(
             process.communicate()
 
 
-def address(process: subprocess.Popen[str]) -> str:
+def started(code: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that begins with nothing and runs the code."""
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def address(process: Service) -> str:
     """Where a started service answers."""
     assert process.stdout is not None
     url = process.stdout.readline().strip()

@@ -20,7 +20,7 @@ from tests.serving.conftest import ROOT, address, running
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
-    with running() as process:
+    with running(from_nothing=True) as process:
         assert httpx.get(f"{address(process)}readyz").status_code == 200
         process.send_signal(number)
         _, output = process.communicate(timeout=60)

@@ -23,7 +23,7 @@ from serving.audit.replaying import comparable_files, job_differences, replay
 from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail
 from serving.jobs.again import RepeatedJob
 from tenders.errors import BundleError, DataError, UsageError
-from tests.serving.conftest import address, running
+from tests.serving.conftest import Service, address, running
 from tests.serving.jobs import made
 from tests.serving.made import MANCHESTER
 
@@ -65,7 +65,7 @@ def raw(data: Path) -> bytes:
     return subprocess.run(["cat", *data.glob("audit.sqlite*")], check=True, capture_output=True, timeout=60).stdout
 
 
-def client(process: subprocess.Popen[str]) -> httpx.Client:
+def client(process: Service) -> httpx.Client:
     return httpx.Client(base_url=address(process), timeout=60, headers={"Authorization": f"Bearer {KEY}"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import time
+from functools import cache
 from typing import Any
 
 import httpx
@@ -47,6 +48,7 @@ def newer() -> bytes:
     return lines(many)
 
 
+@cache
 def long(blocks: int) -> bytes:
     """Packed JSON lines of so many blocks, each of which takes a moment: a thousand tenders with much that is not read."""
     padding = {"rationale": "x" * (BOUNDS.block // 1_000)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from serving.jobs.job_service import link_earlier
 from serving.jobs.paths import JobPaths
 from serving.jobs.worker import Worker
 from tenders.errors import DataError
+from tests import forks
 from tests.serving.conftest import running
 from tests.serving.jobs import made
 from tests.serving.jobs.test_worker import BLOCKS, NAME, added, client, free, parts, until, worker  # noqa: F401
@@ -73,7 +73,7 @@ def test_it_says_what_the_command_line_says(
 ) -> None:
     (tmp_path / "newer.jsonl").write_bytes(made.newer())
     (tmp_path / "earlier.parquet").write_bytes(service.get(job["links"]["output"]).content)
-    command = [str(Path(sys.executable).with_name("tender-risk")), "portfolio", "newer.jsonl", "out.parquet"]
+    command = [str(forks.command()), "portfolio", "newer.jsonl", "out.parquet"]
     arguments = [
         "--since",
         "earlier.parquet",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,11 +11,11 @@ import pytest
 
 from serving.jobs.job import Job
 from serving.jobs.store import PostgreSql, Store
-from tests.serving.conftest import address, running
+from tests.serving.conftest import Service, address, running
 from tests.serving.jobs import made
 from tests.serving.jobs.test_worker import NAME, until
 
-Service = tuple[subprocess.Popen[str], httpx.Client]
+Reached = tuple[Service, httpx.Client]
 HERE, THERE = "here", "there"
 
 
@@ -26,7 +25,7 @@ def store(postgresql: str) -> Store:
 
 
 @contextmanager
-def services(postgresql: str, data: Path, *machines: str) -> Iterator[list[Service]]:
+def services(postgresql: str, data: Path, *machines: str) -> Iterator[list[Reached]]:
     """Services, each on a machine of its own or not."""
     settings = {"TENDER_RISK_DATA": str(data), "TENDER_RISK_JOBS": postgresql, "TENDER_RISK_JOB_WORKERS": "1"}
     with ExitStack() as stack:

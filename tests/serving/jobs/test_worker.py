@@ -25,7 +25,7 @@ from serving.jobs.settings import Settings
 from serving.jobs.store import PostgreSql, Sqlite, Store
 from serving.jobs.worker import ABANDONED_SECONDS, Worker
 from tenders import files
-from tests.serving.conftest import address, running
+from tests.serving.conftest import Service, address, running
 from tests.serving.jobs import made
 
 BLOCKS = 5
@@ -128,7 +128,7 @@ def test_a_service_keeps_its_jobs_in_postgresql(postgresql: str, tmp_path: Path)
     assert not (tmp_path / "a" / "jobs.sqlite").exists()
 
 
-def client(service: subprocess.Popen[str]) -> httpx.Client:
+def client(service: Service) -> httpx.Client:
     return httpx.Client(base_url=address(service), timeout=60)
 
 
