@@ -17,6 +17,7 @@ from features.table_builder import one_row
 from tenders.facts import STAGES, Stage
 from tenders.io.read import to_process
 from tenders.tender import Tender
+from tests.every import for_every
 from tests.features import made
 
 FEATURES = list(catalogue().values())
@@ -57,7 +58,7 @@ SIGNED = {"days more", "log-odds", "points", "spreads"}
 YES_OR_UNKNOWN = {"no_division_rationale"}
 RECORDS = made.records()
 
-each_feature = pytest.mark.parametrize("entry", FEATURES, ids=lambda f: f.name)
+each_feature = for_every({entry.name: entry for entry in FEATURES})
 
 
 def in_range(entry: Feature, value: float) -> bool:
@@ -103,11 +104,13 @@ def test_a_yes_or_no_is_said_both_ways_and_a_number_with_its_value(entry: Featur
 
 
 @each_feature
-@pytest.mark.parametrize("value", [0.0, 1.0, 0.37, -0.2, 12.0, 4.25e9])
-def test_every_value_has_a_sentence(entry: Feature, value: float) -> None:
-    if in_range(entry, value) and not (entry.name in YES_OR_UNKNOWN and value == 0):
-        text = entry.text(value, one_row(Tender()))
-        assert text and "{" not in text
+def test_every_value_has_a_sentence(entry: Feature) -> None:
+    values = [value for value in (0.0, 1.0, 0.37, -0.2, 12.0, 4.25e9) if in_range(entry, value)]
+    assert values
+    for value in values:
+        if not (entry.name in YES_OR_UNKNOWN and value == 0):
+            text = entry.text(value, one_row(Tender()))
+            assert text and "{" not in text, value
 
 
 @each_feature

@@ -20,6 +20,7 @@ from tenders.facts import STAGES, Stage
 from tenders.io.read import to_process
 from tenders.tender import Tender
 from tenders.tender_chunk import TenderChunk
+from tests.every import for_every
 from tests.features import made
 
 RECORDS = made.records()
@@ -54,7 +55,7 @@ def test_a_tender_is_measured_in_company_as_alone(documents: list[made.Json], st
     assert same(measured(builder.table().with_records(records)), expected)
 
 
-@pytest.mark.parametrize("feature", catalogue().values(), ids=lambda feature: feature.name)
+@for_every(catalogue())
 def test_a_feature_has_a_number_a_tender(feature: Feature) -> None:
     tender = to_process({"title": "x", "lots": 2}).compiled()
     for count in (0, 1, 3):

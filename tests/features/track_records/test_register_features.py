@@ -31,6 +31,7 @@ from features.track_records.register_history import OUTCOME_KEYS, PUBLICATION_KE
 from features.track_records.text_model import Phrases
 from tenders.history import LabelledTender
 from tenders.tender import Tender
+from tests.every import for_every
 from tests.training import made
 from training.datasets import empty_history, replay_cases
 
@@ -134,7 +135,7 @@ def test_every_number_that_is_read_is_declared_as_a_feature_and_in_that_order() 
 
 
 DECLARED = list(declared())
-each_feature = pytest.mark.parametrize("feature", DECLARED, ids=lambda f: f.name)
+each_feature = for_every({feature.name: feature for feature in DECLARED})
 
 
 def table(numbers: dict[str, float], phrases: Phrases | None = None) -> TenderTable:
