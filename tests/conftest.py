@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Two test processes share two cores. With more threads than cores OpenMP's threads wait for one another, many times longer
 # than they compute. Set before anything imports xgboost, and inherited by the services that tests start.
@@ -31,7 +32,27 @@ os.environ["XDG_CONFIG_HOME"] = str(Path(os.environ["XDG_STATE_HOME"]) / "config
 
 
 # Where tests wait for services and commands. They begin, so that no long file of theirs is left alone at the end.
-FIRST = ("test_docs.py", "test_worked_examples.py", "serving", "cli", "portfolio", "training", "benchmarks")
+FIRST = (
+    "test_docs.py",
+    "test_worked_examples.py",
+    "test_wheel.py",
+    "serving",
+    "training",
+    "cli",
+    "portfolio",
+    "benchmarks",
+)
+
+# Files that share what takes long to make, such as trained models or jobs that are done: one test process runs them all,
+# so that it is made once and not by each.
+TOGETHER = {
+    "serving/jobs": ("test_api", "test_browser", "test_job_service", "test_results", "test_reviews", "test_worklists"),
+    "training": (
+        "test_cards", "test_evaluate", "test_promotion", "test_registers", "test_released", "test_results", "test_tracking",
+        "test_train",
+    ),
+}  # fmt: skip
+SHARED = {f"tests/{folder}/{name}.py": folder for folder, names in TOGETHER.items() for name in names}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +60,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(FIRST)}
     folder = Path(__file__).parent
     items.sort(key=lambda item: places.get(item.path.relative_to(folder).parts[0], len(FIRST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests, or those of files that share something, go to one process."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class SharedScheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return SHARED.get(file, file)
+
+    return SharedScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
