@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
+from contextlib import redirect_stdout
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,19 +28,27 @@ ALL = (quality, intervals, prequential, learning, ceilings)
 each_benchmark = pytest.mark.parametrize("benchmark", ALL, ids=lambda module: module.__name__.split(".")[-1])
 
 
-@pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
+def ran(folder, benchmark, *options):
     """Runs a benchmark as from the command line: what it printed, and its JSON."""
-
-    def once(benchmark, *options):
-        file = tmp_path / "figures.json"
-        given = [benchmark.__name__, *map(str, options), "--json", str(file), "--save", str(tmp_path)]
-        monkeypatch.setattr(sys, "argv", given)
-        monkeypatch.setattr(benchmark, "Recipe", lambda: QUICK)
+    file = folder / "figures.json"
+    given = [benchmark.__name__, *map(str, options), "--json", str(file), "--save", str(folder)]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as printed:
+        patch.setattr(sys, "argv", given)
+        patch.setattr(benchmark, "Recipe", lambda: QUICK)
         benchmark.main()
-        return capsys.readouterr().out, json.loads(file.read_text())
+    return printed.getvalue(), json.loads(file.read_text())
 
-    return once
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a benchmark."""
+    return partial(ran, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def usual_quality(history, tmp_path_factory):
+    """What `quality` prints, and its JSON."""
+    return ran(tmp_path_factory.mktemp("quality"), quality, "--history", history, "--rows", 300)
 
 
 @each_benchmark
@@ -53,8 +64,8 @@ def test_a_register_that_is_not_there_is_named(run, benchmark, history):
     assert "ted_de" in printed
 
 
-def test_quality_judges_all_peers_on_the_same_cases(run, history):
-    printed, [table] = run(quality, "--history", history, "--rows", 300)
+def test_quality_judges_all_peers_on_the_same_cases(usual_quality):
+    printed, [table] = usual_quality
     models = {row["model"]: row for row in table["rows"]}
     assert set(PEERS) <= set(models)
     assert models[SERVED]["to XGBoost"] is None
@@ -63,9 +74,9 @@ def test_quality_judges_all_peers_on_the_same_cases(run, history):
     assert "XGBoost by more than the interval" in printed
 
 
-def test_quality_fits_again_with_another_seed(run, history):
-    tables = [run(quality, "--history", history, "--rows", 300, *seed)[1] for seed in ((), ("--seed", 7), ("--seed", 8))]
-    usual, same, other = ({row["model"]: row["AUC"] for row in table["rows"]} for [table] in tables)
+def test_quality_fits_again_with_another_seed(run, history, usual_quality):
+    tables = [run(quality, "--history", history, "--rows", 300, "--seed", seed)[1] for seed in (7, 8)]
+    usual, same, other = ({row["model"]: row["AUC"] for row in table["rows"]} for [table] in (usual_quality[1], *tables))
     assert usual == same
     assert other[SERVED] != usual[SERVED]
     assert other["buyer's past rate"] == usual["buyer's past rate"]
