@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Where the environment forbids bytecode, each of the hundreds of processes that tests start would compile the program again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test lint types lock docs inventory clean
+.PHONY: setup demo test lint types lock upgrade docs inventory clean
 
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 # Imports and the service start several times faster with it. pip would do it in one process.
@@ -52,12 +52,17 @@ docs: setup
 
 # Hashes, no index addresses.
 lock:
-	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile pyproject.toml $(UPGRADE) --all-extras --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --output-file requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra install --constraint requirements.lock --no-emit-package pandas --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --output-file requirements.serving.lock
 
-# What the product is made of, and under which licences.
+# Chooses the newest version of every package anew, and notes the day; run all tests after it. `make lock` keeps what is pinned.
+upgrade: UPGRADE := --upgrade
+upgrade: lock
+	date -u +%F > requirements.chosen
+
+# What the product is made of, and under which licences. Ends with 1 once packages are older than SECURITY.md allows.
 inventory: setup
 	$(BIN)/python docs/inventory.py build
 

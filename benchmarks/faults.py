@@ -39,6 +39,7 @@ from benchmarks.fault_service import (
 )
 from benchmarks.tables import ResultTable, add_output_options, markdown, provenance, show, write
 from models import bundle as bundles
+from serving.large import MOST_SECONDS
 from tests.serving.jobs import made
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -401,7 +402,7 @@ def memory_limit(folder: Path) -> list[Held]:
         answers = []
         for _ in range(3):
             try:
-                answers.append(served.ask("POST", "/score", body)[0])
+                answers.append(served.ask("POST", "/score", body, timeout=MOST_SECONDS + 30)[0])
             except OSError as error:
                 answers.append(type(error).__name__)
         clear = all(answer in (400, 413, 503) for answer in answers)
@@ -511,6 +512,8 @@ def main() -> int:
         begun = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
             held = kills(Path(folder), chosen.kills, chosen.seed) if name == "kills" else FAULTS[name](Path(folder))
+        # The folder has another name each time.
+        held = [law._replace(seen=law.seen.replace(f"{folder}/", "")) for law in held]
         rows = [{"what must hold": law.what, "seen": law.seen, "held": "yes" if law.held else "NO"} for law in held]
         table = ResultTable(title=f"{name} ({time.monotonic() - begun:.0f} s)", rows=rows, notes=(provenance(),))
         show(table)

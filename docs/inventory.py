@@ -1,7 +1,8 @@
 """Writes what the product is made of: `make inventory`, or `python docs/inventory.py DIR`.
 
 `sbom.json` is a CycloneDX 1.6 bill of materials of everything that requirements.lock pins, with the digests that pip
-checks; `licences.csv` lists each package with its licence, as the packages that are installed here state it.
+checks; `licences.csv` lists each package with its licence, as the packages that are installed here state it. It ends
+with 1 if the packages were last chosen anew (`make upgrade`) longer ago than SECURITY.md allows.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
+CHOSEN = ROOT / "requirements.chosen"
+"""The day on which every package of the lock was last chosen anew."""
+MOST_DAYS = 90
+"""As SECURITY.md has it."""
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 UNKNOWN = ""
@@ -101,8 +107,13 @@ def bill(installed: list[Package]) -> dict[str, Any]:
     }
 
 
-def main(folder: Path) -> None:
-    """Writes both files into a folder."""
+def days_since_chosen(today: date) -> int:
+    """Days since the packages of the lock were chosen anew."""
+    return (today - date.fromisoformat(CHOSEN.read_text(encoding="utf-8").strip())).days
+
+
+def main(folder: Path, today: date) -> int:
+    """Writes both files into a folder; the exit code."""
     installed = packages()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sbom.json").write_text(json.dumps(bill(installed), indent=1) + "\n", encoding="utf-8")
@@ -112,7 +123,12 @@ def main(folder: Path) -> None:
         writer.writerows((package.name, package.version, package.licence) for package in installed)
     unknown = sum(not package.licence for package in installed)
     print(f"{len(installed)} packages in {folder}; of {unknown} the licence is not stated here")
+    days = days_since_chosen(today)
+    print(f"they were last chosen anew {days} days ago; SECURITY.md allows {MOST_DAYS}")
+    if days > MOST_DAYS:
+        print("error: choose them anew: make upgrade", file=sys.stderr)
+    return int(days > MOST_DAYS)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "build"))
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else "build"), datetime.now(UTC).date()))

@@ -48,7 +48,7 @@ from serving.pages.drafts import Draft
 from serving.pages.rendering import static
 from serving.requests import Entries, ManyBody, ScoreBody, TenderBody
 from serving.served import BundleWatch, PinnedBundle, ServedBundle, pointed_bundle, served
-from serving.sessions import SessionGate
+from serving.sessions import SessionGate, note_absence
 from tenders.errors import BundleError
 from tenders.facts import STAGES
 
@@ -193,6 +193,7 @@ class TenderRisk:
 
     def __init__(self) -> None:
         # Templates are compiled and peers are scored at their first use, so this comes before the first request.
+        note_absence()
         first = first_served()
         prepare_pages()
         note_served(first)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from http import HTTPStatus
@@ -25,7 +26,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.callers import in_session
-from serving.key_file import key_place, keys_are_named
+from serving.key_file import has_keys, key_place, keys_are_named
 from serving.keys import is_loopback
 from serving.pages.rendering import page
 
@@ -36,6 +37,7 @@ IDLE_SECONDS, MOST_SECONDS = 30 * 60, 8 * 3600
 """A session ends after so long without a request, and after so long in any case."""
 MAX_SESSIONS, MAX_FORM_BYTES, FORM_SECONDS = 10_000, 4_096, 10.0
 SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+log = logging.getLogger("tender_risk")
 CHECKED = "/page.js"
 """What is asked for with a key to see whether it opens: it has no scope, and costs nothing."""
 
@@ -84,6 +86,12 @@ def _is_over(session: Session, now: float) -> bool:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def note_absence() -> None:
+    """Says in the log where keys are required and people get no sessions."""
+    if not SessionGate.is_on and has_keys():
+        log.warning("people get no sessions, their browsers send the key with each request: use 'tender-risk serve'")
 
 
 class SessionGate:

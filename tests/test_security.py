@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,7 @@ LEVEL_1_TEXT = """
 11.3.2 11.4.1 12.1.1 12.2.1 12.2.2 13.4.1 14.2.1 14.3.1 15.1.1 15.2.1 15.3.1
 """
 LEVEL_1 = LEVEL_1_TEXT.split()
+CHOSEN = date.fromisoformat(inventory.CHOSEN.read_text(encoding="utf-8").strip())
 PACKAGES = ("tenders", "features", "models", "portfolio", "training", "serving", "cli")
 
 
@@ -88,8 +90,17 @@ def test_no_weak_digest_is_used() -> None:
         assert not weak.search(file.read_text(encoding="utf-8")), file
 
 
+def test_packages_that_were_chosen_longer_ago_than_is_promised_fail_the_inventory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = CHOSEN + timedelta(days=inventory.MOST_DAYS)
+    assert f"at least every {inventory.MOST_DAYS} days" in (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert [inventory.main(tmp_path, day) for day in (last, last + timedelta(days=1))] == [0, 1]
+    assert "make upgrade" in capsys.readouterr().err
+
+
 def test_the_inventory_has_every_package_of_the_lock_with_its_digests(tmp_path: Path) -> None:
-    inventory.main(tmp_path)
+    inventory.main(tmp_path, CHOSEN)
     bill = json.loads((tmp_path / "sbom.json").read_bytes())
     pinned = re.findall(r"^([A-Za-z0-9._-]+)", (ROOT / "requirements.lock").read_text(), re.M)
     assert [component["name"] for component in bill["components"]] == pinned

@@ -54,8 +54,8 @@ from training.results import (
 from training.rolling import Forecasts
 
 STORE = "sqlite:///mlflow.db"
-RETRIES, FEW_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", 4
-"""A command that waits for a store gives it up after half a minute, unless the variable says otherwise.
+RETRIES, FEW_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", 3
+"""A command that waits for a store gives it up after some fifteen seconds, unless the variable says otherwise.
 
 By MLflow's own default that takes nearly five; what a training has learnt is worth them.
 """

@@ -171,8 +171,14 @@ def test_sessions_are_bounded_and_hold_digests_of_tokens(monkeypatch: pytest.Mon
     assert not any(token.encode() in kept._sessions for token in tokens)
 
 
-def test_nor_has_one_of_several_processes(browser: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nor_has_one_of_several_processes_whose_log_says_so(
+    browser: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sessions.note_absence()
+    assert not caplog.records
     monkeypatch.setattr(SessionGate, "is_on", False)
+    sessions.note_absence()
+    assert "people get no sessions" in caplog.text and "tender-risk serve" in caplog.text
     assert "Basic" in browser.get("/page").headers["WWW-Authenticate"]
 
 

@@ -149,7 +149,7 @@ def test_a_store_that_does_not_answer_is_given_up_soon_unless_the_variable_says_
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.delenv(tracking.RETRIES, raising=False)
-    # With seven retries, as MLflow has them, or four, as we do, this would take its time.
+    # With seven retries, as MLflow has them, or three, as we do, this would take its time.
     monkeypatch.setattr(tracking, "FEW_RETRIES", 0 if chosen is None else 7)
     if chosen is not None:
         monkeypatch.setenv(tracking.RETRIES, chosen)
