@@ -153,13 +153,16 @@ def _with_verdicts(path: Path, cases: list[LabelledTender], problems: list[Probl
     table = read_columns(file, ["ocid", "verdict", "date"])
     verdicts = dict[str, tuple[str, date | None]]()
     for number, (ocid, verdict, day) in enumerate(zip(*table.values(), strict=True), start=1):
+        place = f"{file.name}, row {number}"
         if str(verdict) not in VERDICTS:
             words = f"{str(verdict)[:40]!r} is no verdict"
-            problems.append(
-                Problem(path=f"{file.name}, row {number}", problem=words, remedy=f"Use {', '.join(VERDICTS)}")
-            )
+            problems.append(Problem(path=place, problem=words, remedy=f"Use {', '.join(VERDICTS)}"))
         elif ocid:
-            verdicts[str(ocid)] = (str(verdict), dates.latest(str(day)) if day else None)
+            try:
+                verdicts[str(ocid)] = (str(verdict), dates.latest(str(day)) if day else None)
+            except ValueError as error:
+                remedy = "Write dates as YYYY-MM-DD"
+                problems.append(Problem(path=f"{place}, column date", problem=str(error), remedy=remedy))
     reviewed = [
         _with_verdict(case, *verdicts.pop(case.tender.ocid)) if case.tender.ocid in verdicts else case for case in cases
     ]

@@ -224,6 +224,7 @@ def test_verdicts_beside_the_notices_count_before_what_these_say(tmp_path: Path)
     (tmp_path / "own.verdicts.csv").write_text(
         "ocid,failed,verdict,reviewer,reason,date\nown-1,true,early_end,Ada,bust,2026-11-30\n"
         "own-4,,open,Ada,,2026-11-30\nown-99,false,held,Ada,,2026-11-30\nown-2,,perhaps,Ada,,\n"
+        "own-2,true,early_end,Ada,,soon\n"
     )
     history = own.read_own(notices)
     after = {case.tender.ocid: case for case in history.cases}
@@ -231,7 +232,7 @@ def test_verdicts_beside_the_notices_count_before_what_these_say(tmp_path: Path)
     assert after["own-1"].known_on == date(2026, 11, 30) and after["own-1"].kind == "reviewed: early_end"
     assert all(after[ocid] == before[ocid] for ocid in before if ocid != "own-1")
     places = [problem.path for problem in history.problems if "verdicts" in problem.path]
-    assert places == ["own.verdicts.csv, row 4", "own.verdicts.csv, own-99"]
+    assert places == ["own.verdicts.csv, row 4", "own.verdicts.csv, row 5, column date", "own.verdicts.csv, own-99"]
 
 
 DECLARED = (
