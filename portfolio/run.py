@@ -28,7 +28,7 @@ from portfolio.manifest import CURRENCY, PartCounter, RunManifest, bundle_digest
 from portfolio.parts import RunFingerprint
 from portfolio.report import render_report
 from portfolio.work import RunOptions, ScoredPart, cached_bundle, read_part, score_block
-from portfolio.workers import completed
+from portfolio.workers import completed, return_freed_memory
 from portfolio.worklist import EARLIER_COLUMNS, WORKLIST_SCHEMA, Worklist, WorklistOptions, build_worklist
 from tenders import files
 from tenders.errors import DataError, UnreachableError, UsageError
@@ -249,6 +249,7 @@ def _write_outputs(
         numbered = _with_file_lines(scored_parts, lines)
         output.write_tables(rows, "parquet", OUTPUT_SCHEMA, _tables(numbered, counter, refusals))
     refused.replace(run.errors_file)
+    return_freed_memory()
     worklist = _write_worklist(run, run.worklist, ds.dataset(rows), executor, lines) if run.worklist else None
     if run.format == "parquet":
         rows.replace(run.out)
@@ -270,6 +271,7 @@ def _write_outputs(
         worklist=worklist.summary if worklist else None,
         since=describe_file(run.since) if worklist and run.since else None,
     )
+    return_freed_memory()
     if worklist and run.report:
         bundle, outcomes = cached_bundle(run.options.bundle, run.options.levels), _read_outcomes(run.outcomes)
         html = render_report(ds.dataset(rows), worklist, msgspec.to_builtins(manifest), bundle, outcomes)

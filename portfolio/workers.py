@@ -77,6 +77,15 @@ def _keep_freed_memory() -> None:
         library.mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
+def return_freed_memory() -> None:
+    """Returns to the system what `local_workers` had this process keep, where a run turns to something else."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt(3)."""
 

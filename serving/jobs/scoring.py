@@ -118,6 +118,7 @@ def score_job(paths: JobPaths, task: ScoringTask) -> None:
         _run(portfolio_run, ProgressWriter(paths.progress), paths)
     # The last process may have been killed between writing the manifest and deleting the parts.
     shutil.rmtree(portfolio_run.parts_folder, ignore_errors=True)
+    workers.return_freed_memory()
     paths.unpacked.mkdir(mode=0o700, exist_ok=True)
     listed = portfolio_run.worklist_file
     choices = write_ranked(paths.scored, listed, worklist, paths.ranked, paths.unpacked, portfolio_run.since)
