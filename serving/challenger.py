@@ -16,6 +16,7 @@ from models.bundle import Bundle
 from serving import served
 from serving.answers import score_request
 from serving.jobs.subprocess import lower_priority
+from serving.pages.drafts import score_saved
 from serving.requests import DEFAULTS, ScoreRequest, decode, read_many, read_request
 from serving.shadow import ShadowHello, ShadowRequest, ShadowScore
 from tenders import child_process
@@ -24,6 +25,9 @@ from tenders.errors import TenderRiskError
 
 def scored(request: ShadowRequest, bundle: Bundle) -> list[ShadowScore | None]:
     """What a bundle says of each tender of a request; None of those that it cannot score."""
+    if request.action == "page":
+        score = score_saved(request.raw, request.stage, bundle)
+        return [ShadowScore(score.stage, score.failure, score.band)]
     body = decode(request.raw)
     if request.action == "score":
         return [_scored(body, DEFAULTS, bundle)]

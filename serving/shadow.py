@@ -75,10 +75,11 @@ class ShadowScore(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ShadowRequest(msgspec.Struct, frozen=True, array_like=True):
-    """The body of a request that was answered."""
+    """The body of a request that was answered; of the answer's page, the draft as it is saved, and the stage shown."""
 
-    action: Literal["score", "score_many"]
+    action: Literal["score", "score_many", "page"]
     raw: bytes
+    stage: Stage | None = None
 
 
 class ShadowHello(msgspec.Struct, frozen=True):
@@ -316,10 +317,21 @@ def offer(action: str, raw: bytes, answer: Any) -> None:
 
 
 def offer_scores(action: str, raw: bytes, answered: ShadowScores) -> None:
-    """As `offer`, of what was told of each tender."""
+    """As `offer`, of what was answered of each tender."""
     shadow = _running.shadow
     if shadow is not None and action in ("score", "score_many"):
         shadow.offer(ShadowRequest("score_many" if action == "score_many" else "score", raw), answered)
+
+
+def offer_page(saved: bytes, score: Score) -> None:
+    """Has the challenger score a draft, as it is saved, whose score was shown."""
+    if _running.shadow is not None:
+        _running.shadow.offer(ShadowRequest("page", saved, score.stage), shadow_scores_of(score))
+
+
+def is_on() -> bool:
+    """Whether a challenger is to score what is scored."""
+    return _running.shadow is not None
 
 
 def shadow_scores_of(answer: Any) -> list[ShadowScore | None]:

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 
 from models import bundle as bundles
-from models import score as scoring
 from models.bundle import Bundle
 from serving.answers import ANSWERS, json_bytes
 from serving.audit.entry import (
@@ -31,9 +30,8 @@ from serving.audit.store import AuditStore
 from serving.jobs.again import RepeatedJob, repeat_job
 from serving.jobs.job import JobOptions
 from serving.jobs.paths import safe_name
-from serving.pages.drafts import read_upload
+from serving.pages.drafts import score_saved
 from tenders.errors import BundleError, DataError, UnreachableError, UsageError
-from tenders.facts import STAGES
 from tenders.io.blocks import describe_file
 
 MAX_DIFFERENCES = 20
@@ -186,9 +184,7 @@ def _computed(entry: AuditEntry, content: bytes, bundle: Bundle) -> tuple[bytes 
     if entry.action != "page":
         answer, scores = ANSWERS[entry.action](content, bundle)
         return json_bytes(answer), list(scores)
-    stage = entry.stage or STAGES[0]
-    draft = msgspec.structs.replace(read_upload("draft.json", content), stage=stage)
-    return None, [audited(scoring.score(bundle, draft.process(stage), stage, explain=False))]
+    return None, [audited(score_saved(content, entry.stage, bundle))]
 
 
 def _differences(then: tuple[AuditedScore, ...], now: list[AuditedScore]) -> list[str]:

@@ -25,6 +25,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from models import score as scoring
+from models.bundle import Bundle
+from models.score import Score
 from serving.key_file import has_keys
 from serving.pages.form import MAX_FIELD_CHARACTERS, as_text, form_values, tidy
 from tenders.errors import DataError, Problem, TooLargeError, UsageError
@@ -308,6 +311,16 @@ def saved_document(draft: Draft) -> Any:
 def saved_bytes(draft: Draft) -> bytes:
     """The file that a user saves, whose digest the audit trail has. Raises DataError as `saved_document`."""
     return msgspec.json.format(msgspec.json.encode(saved_document(draft)), indent=2)
+
+
+def score_saved(content: bytes, stage: Stage | None, bundle: Bundle) -> Score:
+    """The score of a draft as it was saved, without reasons, by a bundle; None is the latest stage.
+
+    Raises DataError as scoring does.
+    """
+    draft = msgspec.structs.replace(read_upload("draft.json", content), stage=stage)
+    at = draft.latest_stage()
+    return scoring.score(bundle, draft.process(at), at, explain=False)
 
 
 def save_json(request: DraftRequest) -> Response:

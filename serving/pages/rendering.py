@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from models.score import Score
 from portfolio import rendering
+from serving import shadow
 from serving.answers import bundle_identity
 from serving.audit.noting import is_noted, note_page
 from serving.audit.trail import AuditSettings, audit_settings
@@ -19,6 +20,8 @@ from serving.callers import in_session
 from serving.pages.drafts import Draft, saved_bytes
 
 TEMPLATES = Path(__file__).parent / "templates"
+SHADOWED = "answer.html"
+"""The one page of a draft whose score a challenger computes too: the others show it again."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -38,9 +41,14 @@ def page(template: str, status: int = 200, headers: Mapping[str, str] = HEADERS,
 
 
 def note_shown(template: str, draft: Draft, score: Score) -> None:
-    """Notes in the audit trail that a score of a draft is shown."""
-    if is_noted():
-        note_page(template.removesuffix(".html"), saved_bytes(draft), score, bundle_identity())
+    """Notes in the audit trail that a score of a draft is shown; that of its answer goes to a challenger as well."""
+    is_shadowed = template == SHADOWED and shadow.is_on()
+    if not is_noted() and not is_shadowed:
+        return
+    saved = saved_bytes(draft)
+    note_page(template.removesuffix(".html"), saved, score, bundle_identity())
+    if is_shadowed:
+        shadow.offer_page(saved, score)
 
 
 def missing_page(status: int) -> Response:

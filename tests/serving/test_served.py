@@ -211,7 +211,8 @@ def test_a_challenger_scores_in_the_shadow_and_no_answer_shows_it(http: httpx.Cl
     many = [BODY, {"tender": {"lots": -1}}, {**BODY, "explain": True}]
 
     def answers() -> list[bytes]:
-        return [http.post(path, json=body).content for path, body in (("/score", BODY), ("/score_many", many))]
+        programs = [http.post(path, json=body).content for path, body in (("/score", BODY), ("/score_many", many))]
+        return [*programs, http.get("/answer", params={"title": "Care", "value": "240m", "stage": "draft"}).content]
 
     def shown(sample: str) -> float:
         match = re.search(rf"^tender_risk_shadow_{re.escape(sample)} (\S+)$", http.get("/metrics").text, re.M)
@@ -223,19 +224,19 @@ def test_a_challenger_scores_in_the_shadow_and_no_answer_shows_it(http: httpx.Cl
         write_pointer(challenger, NEW)
         until(lambda: shown(f'bundle{{sha256="{bundle_digest(releases / NEW)}",version="{NEW}"}}') == 1)
         assert answers() == alone
-        until(lambda: shown('tenders_total{outcome="compared"}') == 3)
+        until(lambda: shown('tenders_total{outcome="compared"}') == 4)
         # NEW says more of each: see `releases`.
         of = '{higher="challenger",stage="draft"}'
         points = shown(f"difference_points_sum{of}") / shown(f"difference_points_count{of}")
-        assert shown(f"difference_points_count{of}") == 3 and 1 < points < 20
+        assert shown(f"difference_points_count{of}") == 4 and 1 < points < 20
         bands = re.findall(r"^tender_risk_shadow_bands_total\{.*\} (\S+)$", http.get("/metrics").text, re.M)
-        assert sum(map(float, bands)) == 3
+        assert sum(map(float, bands)) == 4
         # One that cannot be used is refused; the answers are the same.
         write_pointer(challenger, BROKEN)
         until(lambda: shown("refused") == 1)
         assert "no shadow scoring" in ready(http)["warnings"][0]
         assert answers() == alone
-        assert shown('tenders_total{outcome="dropped"}') == 3 and shown('tenders_total{outcome="failed"}') == 0
+        assert shown('tenders_total{outcome="dropped"}') == 4 and shown('tenders_total{outcome="failed"}') == 0
     finally:
         challenger.unlink()
     until(lambda: not ready(http)["warnings"])

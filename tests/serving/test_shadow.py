@@ -6,12 +6,15 @@ import json
 import logging
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from models import score as scoring
 from models.bundle import Bundle
 from serving import shadow as shadows
 from serving.challenger import scored
+from serving.pages import answer, beside, stages
+from serving.pages.drafts import DraftRequest, draft_of, saved_bytes
 from serving.shadow import Shadow, ShadowHello, ShadowRequest, ShadowScore, chosen_shadow
 from tenders.errors import BundleError, UsageError
 from tenders.io.read import to_process
@@ -111,6 +114,24 @@ def test_it_scores_what_a_request_holds(bundle: Bundle) -> None:
     assert scored(ShadowRequest("score", json.dumps(entry).encode()), bundle) == [expected]
     many = ShadowRequest("score_many", json.dumps({"tenders": [{"lots": -1}, MANCHESTER], "stage": "draft"}).encode())
     assert scored(many, bundle) == [None, expected]
+    # A page's draft is the OCDS file with what was changed in it.
+    saved = saved_bytes(msgspec.structs.replace(draft_of(MANCHESTER), stage="draft"))
+    assert scored(ShadowRequest("page", saved, "draft"), bundle) == [expected]
+
+
+def test_of_the_pages_of_a_draft_the_answer_alone_is_scored_again(
+    shadow: Shadow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = DraftRequest(draft_of({"title": "a secret", "value": 5_000_000}), None, {})
+    monkeypatch.setattr(shadows, "_running", shadows._Running(shadow))
+    stages.stages_page(request)
+    beside.suggestions_page(request)
+    assert shadow._queue.empty()
+    answer.answer_page(request)
+    offered = shadow._queue.get_nowait()
+    assert offered.request.action == "page" and json.loads(offered.request.raw)["title"] == "a secret"
+    (shown,) = offered.answered
+    assert shown and shown.stage == offered.request.stage == "draft"
 
 
 def test_the_setting_is_a_directory_or_the_challenger() -> None:

@@ -10,12 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from typer.testing import CliRunner
 
 import tender_risk
 from benchmarks import made_tenders
+from cli.main import app
 from models import bundle as bundles
 from models import score as scoring
 from models.bundle import Bundle
+from serving import running
+from serving.shadow import ChallengerProcess, ShadowRequest, ShadowScore, chosen_shadow
+from tenders.errors import UsageError
 from tenders.facts import STAGES
 from tenders.io.read import to_process
 from training import tracking
@@ -116,16 +121,47 @@ def test_a_bundle_is_fetched_by_any_of_its_addresses(champion, tmp_path):
         assert bundles.load(tracking.fetch(address, into)).manifest.version == bundles.released().name
 
 
-def test_the_service_starts_from_the_champion(monkeypatch):
-    from typer.testing import CliRunner
+@pytest.fixture
+def command(monkeypatch) -> CliRunner:
+    """Runs `tender-risk` without variables that name a bundle."""
+    for name in ("TENDER_RISK_BUNDLE", "TENDER_RISK_SHADOW"):
+        monkeypatch.setenv(name, "")
+    return CliRunner()
 
-    from cli.main import app
-    from serving import running
 
+def test_a_challenger_at_any_address_scores_in_the_shadow(monkeypatch, command, bundle):
+    number = MlflowClient().get_model_version_by_alias(tracking.MODEL, "champion").version
+    request = ShadowRequest("score", b'{"tender": {"title": "Care", "lots": 1}, "stage": "draft"}')
+    score = scoring.score(bundle, to_process({"title": "Care", "lots": 1}), "draft")
+    copies, shadowed = [], []
+
+    def serve(*_):
+        copies.append(Path(chosen_shadow()))
+        assert bundles.load(copies[-1]).sha256 == bundle.sha256
+        if len(copies) == 1:
+            challenger = ChallengerProcess(copies[-1])
+            shadowed.append((challenger.bundle.version, *challenger.scores(request)))
+            challenger.end()
+
+    monkeypatch.setattr(running, "serve", serve)
+    for address in (CHAMPION, f"models:/tender-risk/{number}"):
+        assert command.invoke(app, ["serve", "--shadow", address]).exit_code == 0
+    assert shadowed == [(bundle.manifest.version, ShadowScore(score.stage, score.failure, score.band))]
+    # What was copied goes with the service.
+    assert len(set(copies)) == 2 and not any(copy.exists() for copy in copies)
+
+
+@pytest.mark.parametrize("address", ["models:/tender-risk@nobody", "models:/tender-risk/999", "models:/tender-risk"])
+def test_an_address_without_a_bundle_is_refused_before_anything_is_served(monkeypatch, command, address):
+    monkeypatch.setattr(running, "serve", lambda *_: pytest.fail("served"))
+    result = command.invoke(app, ["serve", "--shadow", address])
+    assert isinstance(result.exception, UsageError) and address in str(result.exception)
+
+
+def test_the_service_starts_from_the_champion(monkeypatch, command):
     started = []
-    monkeypatch.setenv("TENDER_RISK_BUNDLE", "")
     monkeypatch.setattr(
         running, "serve", lambda host, port: started.append(bundles.load(bundles.released()).manifest.version)
     )
-    result = CliRunner().invoke(app, ["serve", "--bundle", CHAMPION])
+    result = command.invoke(app, ["serve", "--bundle", CHAMPION])
     assert result.exit_code == 0 and started == [bundles.RELEASED.joinpath("current").read_text().strip()]
