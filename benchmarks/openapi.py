@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,7 +39,7 @@ MORE = 1.15
 ROOT = Path(__file__).parents[1]
 ENDPOINTS = 21
 LINE = re.compile(r" INFO (\w+) '([^'?]*)[^']*' (\d{3}) ")
-SECONDS = 7_200
+SECONDS, LINE_CHARACTERS = 7_200, 1_000
 
 
 Noted = Counter[tuple[str, str, bool]]
@@ -56,19 +57,24 @@ def schemathesis(url: str, answers: Path, seed: int, runs: Sequence[Sequence[str
         command = [
             sys.executable, "-m", "schemathesis.cli", "run", f"{url}/docs.json", "--seed", str(seed),
             "--exclude-checks", MEANING, "--suppress-health-check", "all", "--no-color",
-            # A list of 10,000 tenders takes more than the ten seconds that Schemathesis waits.
-            "--request-timeout", "120", *options,
+            # A list of 10,000 tenders takes a minute, and several where the machine is busy.
+            "--request-timeout", "900", *options,
         ]  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             ended = subprocess.run(
                 command, cwd=folder, check=False, timeout=SECONDS, env=environment, capture_output=True, text=True
             )
         if ended.returncode:
-            print(ended.stdout[-20_000:], ended.stderr[-5_000:], flush=True)
+            print(shortened(ended.stdout), ended.stderr[-5_000:], flush=True)
         return ended.returncode
 
     with ThreadPoolExecutor(len(runs)) as threads:
         return list(threads.map(run, runs))
+
+
+def shortened(text: str) -> str:
+    """A report without the ends of long lines: some bodies hold thousands of tenders."""
+    return "\n".join(line[:LINE_CHARACTERS] for line in text.splitlines())
 
 
 def noted(answers: Path) -> Noted:
@@ -87,6 +93,32 @@ def answered(log: Path) -> Counter[tuple[str, str]]:
                 path = match[2] if match[2] in SCORING else "others"
                 counts[path, match[3]] += 1
     return counts
+
+
+def still_to_send(so_far: Noted, cases: int) -> dict[str, dict[str, int]]:
+    """How many invalid and valid cases each endpoint that scores gets on top, until there are as many as promised."""
+    invalid = sum(count for (_, kind, _), count in so_far.items() if kind == "invalid")
+    scored = sum(count for (_, _, is_scored), count in so_far.items() if is_scored)
+    negative = max(int(cases * (INVALID + 0.02)) - invalid, 0)
+    total = so_far.total() + negative
+    # One that is scored lifts the share only if others are not too many.
+    positive = max(cases - total, int(MORE * (SHARE * total - scored) / (1 - SHARE)), 0)
+    have = {path: sum(count for (of, _, _), count in so_far.items() if of == path) for path in SCORING}
+    more = {"negative": spread(negative, dict.fromkeys(SCORING, 0)), "positive": spread(positive, have)}
+    return {mode: {path: max(count, chances(cases)) for path, count in of.items()} for mode, of in more.items()}
+
+
+def chances(cases: int) -> int:
+    """How many cases each endpoint gets by chance at least."""
+    return max(int(cases * OF_ALL / ENDPOINTS), 1)
+
+
+def spread(count: int, have: Mapping[str, int]) -> dict[str, int]:
+    """How many of `count` each gets, so that in the end all have as many, or as nearly as can be."""
+    lowest = sorted(have.values())
+    levels = ((count + sum(lowest[:few])) / few for few in range(len(lowest), 0, -1))
+    level = next(level for level, most in zip(levels, reversed(lowest), strict=True) if level >= most)
+    return {name: max(math.ceil(level - now), 0) for name, now in have.items()}
 
 
 def main() -> int:
@@ -108,22 +140,16 @@ def main() -> int:
             assert service.stdout is not None
             url = service.stdout.readline().strip().rstrip("/")
             answers = Path(folder) / "answers"
-            examples = ["--max-examples", str(max(int(chosen.cases * OF_ALL / ENDPOINTS), 1))]
-            whole = [*examples, "--phases", "examples,coverage,fuzzing"]
+            examples = ["--max-examples", str(chances(chosen.cases))]
             others = [part for path in SCORING for part in ("--exclude-path", path)]
-            runs = [*([*whole, "--include-path", path] for path in SCORING), [*whole, *others]]
+            runs = [["--phases", "examples,coverage", "--include-path", path] for path in SCORING]
+            runs.append([*examples, "--phases", "examples,coverage,fuzzing", *others])
             codes = schemathesis(url, answers, chosen.seed, runs)
-            so_far = noted(answers)
-            invalid = sum(count for (_, kind, _), count in so_far.items() if kind == "invalid")
-            wanted = max(int(chosen.cases * INVALID) - invalid, 0)
-            left = {
-                "negative": wanted,
-                "positive": max(chosen.cases - so_far.total() - wanted, int(chosen.cases * SHARE)),
-            }
             runs = [
-                ["--phases", "fuzzing", "--mode", mode, "--max-examples", str(int(MORE * count / len(SCORING)) + 1),
+                ["--phases", "fuzzing", "--mode", mode, "--max-examples", str(int(MORE * count) + 1),
                  "--include-path", path]
-                for mode, count in left.items() if count for path in SCORING
+                for mode, counts in still_to_send(noted(answers), chosen.cases).items()
+                for path, count in counts.items()
             ]  # fmt: skip
             codes += schemathesis(url, answers, chosen.seed, runs)
             counts, kinds = answered(log), noted(answers)

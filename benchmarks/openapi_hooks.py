@@ -1,8 +1,8 @@
 """What Schemathesis does before and after each call of `benchmarks.openapi`: mends what a schema cannot say, and notes.
 
 A schema cannot say that all releases of a package have one ocid, that a form must show the stage as of which it is
-scored, or that a fact to change must be known at that stage. Cases that are to be valid get that; those that are to be
-refused stay as they are.
+scored and have as many lots as values of lots, or that a fact to change must be known at that stage. Cases that are to
+be valid get that; those that are to be refused stay as they are.
 
 Of each answer a line is written to the file that OPENAPI_ANSWERS names: the path, whether the case was valid or
 invalid, the status, and whether the answer carries a probability.
@@ -35,7 +35,8 @@ def mended(value: Any) -> Any:
         return [mended(part) for part in value]
     if not isinstance(value, dict):
         return value
-    body = {name: mended(part) if name in ("tender", "tenders") else part for name, part in value.items()}
+    parts = {name: mended(part) if name in ("tender", "tenders") else part for name, part in value.items()}
+    body = _with_lots(parts)
     if isinstance(body.get("releases"), list):
         body["releases"] = _of_one_process(body["releases"])
     for entry in [body, *(body["tenders"] if isinstance(body.get("tenders"), list) else ())]:
@@ -58,9 +59,18 @@ def _of_one_process(releases: list[Any]) -> list[Any]:
 def _known(facts: Any, reached: int) -> Any:
     if not isinstance(facts, dict):
         return facts
-    return {
-        key: value for key, value in facts.items() if key not in BY_KEY or STAGES.index(BY_KEY[key].stage) <= reached
-    }
+    later = {field.name for field in BY_KEY.values() if STAGES.index(field.stage) > reached}
+    known = {key: value for key, value in facts.items() if key not in later}
+    if known.get("lots") or known.get("lot_values"):
+        # They say whether it is one contract.
+        known.pop("single_block", None)
+    return _with_lots(known)
+
+
+def _with_lots(form: dict[str, Any]) -> dict[str, Any]:
+    """As many lots as there are values of lots."""
+    values = form.get("lot_values")
+    return {**form, "lots": len(values)} if form.get("lots") and isinstance(values, list) and values else form
 
 
 def is_scored(answer: Any) -> bool:

@@ -46,6 +46,7 @@ RELEASE: dict[str, Any] = {
         "date": {"type": "string", "pattern": MOMENT, "examples": ["2026-03-01T09:00:00Z"]},
         "tender": {
             "type": "object",
+            "minProperties": 1,
             "properties": {
                 "title": PARTS["text"],
                 "description": PARTS["text"],
@@ -101,7 +102,9 @@ def field_schema(field: Column) -> dict[str, Any]:
     if field.name in MINIMUM:
         schema["minimum"] = MINIMUM[field.name]
     known = f"Known from {field.stage} on." if field.stage != STAGES[0] else ""
-    description = " ".join(filter(None, (field.help, known)))
+    # The help of lists says how to write one in a cell.
+    help_text = {"lot_values": "As many as there are lots."}.get(field.name, "") if field.kind == "list" else field.help
+    description = " ".join(filter(None, (help_text, known)))
     return {"title": field.label, **({"description": description} if description else {}), **schema}
 
 

@@ -148,6 +148,7 @@ REFUSED: list[tuple[str, Any]] = [
     ("/score", {"tender": {**FORM, "price_to_former_cost": 1e7}}),
     ("/score", {"tender": {**FORM, "service_lines": 0}}),
     ("/score", {"tender": {"releases": [RELEASE, RELEASE]}}),
+    ("/score", {"tender": {"releases": [{"ocid": "ocds-1", "date": "2026-03-01", "tender": {}}] * 2}}),
     ("/score_many", [{"name": "no tender"}]),
     ("/score_many", [{"tender": {"title": "Nursing", "value": {"amount": 5.0}}}]),
     ("/what_if", {"tender": FORM, "scenarios": []}),
