@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,19 @@ def write_whole(path: AnyPath, content: bytes, by: str = "") -> None:
 def partial_path(path: Path, by: str = "") -> Path:
     """Where a file is while it is not finished: beside its place, so that one rename puts it there."""
     return path.with_name(f".{path.name}.{by}.partial" if by else f".{path.name}.partial")
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a file that nobody writes any more, or a copy where there can be none.
+
+    Not every file system has links. Raises OSError, such as FileNotFoundError.
+    """
+    try:
+        os.link(source.resolve(), target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def try_lock(path: Path) -> int | None:

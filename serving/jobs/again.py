@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -42,7 +40,10 @@ def repeat_job(
     with tempfile.TemporaryDirectory(prefix="tender-risk-", ignore_cleanup_errors=True) as scratch:
         paths, copied = JobPaths(Path(scratch) / "job"), Path(scratch) / "bundle" / Path(bundle_name).name
         paths.uploads.mkdir(parents=True)
-        _link(upload, paths.uploads / name)
+        try:
+            files.link_or_copy(upload, paths.uploads / name)
+        except OSError as error:
+            raise UnreachableError(f"{upload}: {error.strerror}") from None
         # The manifest names the bundle's directory.
         shutil.copytree(bundle, copied)
         task = ScoringTask(
@@ -82,14 +83,3 @@ def _score(paths: JobPaths) -> None:
     if code:
         *_, last = ["", *paths.log.read_text(encoding="utf-8", errors="replace").splitlines()]
         raise UnreachableError(f"scoring ended with {code}: {last[:200]}")
-
-
-def _link(source: Path, target: Path) -> None:
-    """A second name for a file, or a copy where there can be none."""
-    with suppress(OSError):
-        os.link(source.resolve(), target)
-        return
-    try:
-        shutil.copyfile(source, target)
-    except OSError as error:
-        raise UnreachableError(f"{source}: {error.strerror}") from None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import shutil
 import threading
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
@@ -24,6 +22,7 @@ from serving.jobs.scoring import read_task
 from serving.jobs.settings import Settings, settings
 from serving.jobs.store import Store, open_store
 from serving.jobs.worker import Worker
+from tenders import files
 from tenders.errors import DataError, TenderRiskError, UnreachableError
 
 MAX_WAITING = 100
@@ -228,7 +227,7 @@ def link_earlier(earlier: Job, source: JobPaths, target: JobPaths) -> EarlierJob
     try:
         check_results(source, earlier.outputs)
         target.since.mkdir(mode=0o700, exist_ok=True)
-        _link(source.scored, rows)
+        files.link_or_copy(source.scored, rows)
         bundle = msgspec.json.decode(source.manifest.read_bytes(), type=RunManifest).options.bundle
     except FileNotFoundError:
         remedy = "Upload the earlier file again, or leave this empty"
@@ -240,14 +239,3 @@ def link_earlier(earlier: Job, source: JobPaths, target: JobPaths) -> EarlierJob
         stage=earlier.options.stage,
         bundle=bundle,
     )
-
-
-def _link(source: Path, target: Path) -> None:
-    """Gives a file that no process writes any more a second name, or copies it."""
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        # Not every network file system has links.
-        shutil.copyfile(source, target)

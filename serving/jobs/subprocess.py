@@ -10,7 +10,7 @@ import tempfile
 import anyio
 
 from serving.jobs.settings import settings
-from tenders.child_process import child_environment as child_environment  # noqa: PLC0414
+from tenders.child_process import child_environment
 from tenders.errors import UnreachableError
 
 TIMEOUT_SECONDS = 600

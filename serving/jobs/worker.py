@@ -28,9 +28,9 @@ from serving.jobs.results import digests
 from serving.jobs.scoring import ScoringProgress, ScoringTask
 from serving.jobs.settings import Settings
 from serving.jobs.store import Store
-from serving.jobs.subprocess import child_environment
 from serving.served import served
 from tenders import files
+from tenders.child_process import child_environment
 from tenders.errors import TenderRiskError
 
 POLL_SECONDS = 2.0

@@ -9,7 +9,6 @@ import msgspec
 from starlette.responses import Response
 
 from models import comparables as comparing
-from models import score as scoring
 from models import suggest as suggesting
 from models import what_if as whatif
 from models.factors import CAVEAT
@@ -18,7 +17,7 @@ from models.score import Score
 from models.suggest import Suggestion
 from models.what_if import Scenario
 from serving.pages import result, unknown
-from serving.pages.drafts import Draft, DraftRequest
+from serving.pages.drafts import Draft, DraftRequest, score_draft
 from serving.pages.form import FormEntry, form_values, label_of, tidy
 from serving.pages.rendering import page
 from serving.pages.stages import scores_by_stage
@@ -61,9 +60,7 @@ class Before(msgspec.Struct, frozen=True):
 def answer_page(request: DraftRequest, back: str = "") -> Response:
     """GET or POST /answer; `back` is the address it was opened from. Raises DataError as scoring does."""
     bundle, draft = served_bundle(), request.draft
-    stage = draft.latest_stage()
-    process = draft.process(stage)
-    score = scoring.score(bundle, process, stage)
+    process, score = score_draft(draft, bundle, explain=True)
     suggested = suggesting.suggest_for(bundle, process, score)
     keys, _ = unknown.open_keys(process, score)
     ranges = [fact for fact in unknown.fact_ranges(bundle, process, score, keys) if fact.high - fact.low >= SMALLEST]
@@ -155,8 +152,7 @@ def version_before(draft: Draft, score: Score) -> Before | None:
     if previous is None:
         return None
     try:
-        stage = previous.latest_stage()
-        scored = scoring.score(served_bundle(), previous.process(stage), stage, explain=False)
+        _, scored = score_draft(previous, served_bundle())
     except DataError:
         return None
     keys = [key for key in form.BY_KEY if previous.values.get(key, "") != draft.values.get(key, "")]

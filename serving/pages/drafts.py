@@ -127,10 +127,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The stage to score at: the chosen one, else the latest of which a fact is known. Raises DataError."""
         return self.stage or self.process("awarded").latest_stage()
 
-    def reached_stages(self) -> tuple[Stage, ...]:
-        """The stages that the tender has reached. Raises DataError."""
-        return tuple(filter(self.process("awarded").has_reached, STAGES))
-
     def process(self, stage: Stage) -> Process:
         """The tender, to be scored at a stage. Raises DataError with paths into the form or the document."""
         too_long = [key for key, value in self.values.items() if len(value) > MAX_FIELD_CHARACTERS]
@@ -313,14 +309,16 @@ def saved_bytes(draft: Draft) -> bytes:
     return msgspec.json.format(msgspec.json.encode(saved_document(draft)), indent=2)
 
 
-def score_saved(content: bytes, stage: Stage | None, bundle: Bundle) -> Score:
-    """The score of a draft as it was saved, without reasons, by a bundle; None is the latest stage.
+def score_draft(draft: Draft, bundle: Bundle, explain: bool = False) -> tuple[Process, Score]:
+    """The tender of a draft at its latest stage, and its score, with reasons or without. Raises DataError."""
+    stage = draft.latest_stage()
+    process = draft.process(stage)
+    return process, scoring.score(bundle, process, stage, explain)
 
-    Raises DataError as scoring does.
-    """
-    draft = msgspec.structs.replace(read_upload("draft.json", content), stage=stage)
-    at = draft.latest_stage()
-    return scoring.score(bundle, draft.process(at), at, explain=False)
+
+def score_saved(content: bytes, stage: Stage | None, bundle: Bundle) -> Score:
+    """The score of a draft as it was saved, without reasons; None is the latest stage. Raises DataError."""
+    return score_draft(msgspec.structs.replace(read_upload("draft.json", content), stage=stage), bundle)[1]
 
 
 def save_json(request: DraftRequest) -> Response:

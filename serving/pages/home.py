@@ -18,7 +18,7 @@ from models import score as scoring
 from serving.answers import json_response
 from serving.metering import count_error
 from serving.pages import answer, form, result
-from serving.pages.drafts import Draft, DraftRequest, read_request, read_upload
+from serving.pages.drafts import Draft, DraftRequest, read_request, read_upload, score_draft
 from serving.pages.rendering import HEADERS, page
 from serving.pages.unknown import empty_moves, moves
 from serving.served import served_bundle
@@ -158,9 +158,7 @@ def _about(draft: Draft) -> tuple[Any, dict[str, str]]:
     if not draft.values:
         return {}, {}
     try:
-        stage = draft.latest_stage()
-        process = draft.process(stage)
-        score = scoring.score(served_bundle(), process, stage, explain=False)
+        process, score = score_draft(draft, served_bundle())
     except TenderRiskError:
         return {}, {}
     return moves(process, score.stage), {key: text for key, _, text in result.doubts(score.warnings) if key}

@@ -27,7 +27,7 @@ from models.comparables import Peers
 from models.factors import CAVEAT, Factor
 from models.score import Score
 from serving.pages import answer, result, unknown
-from serving.pages.drafts import DraftRequest
+from serving.pages.drafts import DraftRequest, score_draft
 from serving.pages.form import form_values, label_of
 from serving.pages.rendering import HEADERS, note_shown, read_static, render
 from serving.served import served_bundle
@@ -60,11 +60,9 @@ LIMITS = (
 
 def report_page(request: DraftRequest) -> Response:
     """POST /desk/report."""
-    stage = request.draft.latest_stage()
-    author = request.texts.get("by", "")
-    process = request.draft.process(stage)
-    html = report_html(served_bundle(), process, stage, result.served_peers, author)
-    note_shown("report.html", request.draft, scoring.score(served_bundle(), process, stage, explain=False))
+    process, score = score_draft(request.draft, served_bundle())
+    html = report_html(served_bundle(), process, score.stage, result.served_peers, request.texts.get("by", ""))
+    note_shown("report.html", request.draft, score)
     policy = f"{_policy()}; base-uri 'none'; frame-ancestors 'none'"
     headers = {
         **HEADERS,

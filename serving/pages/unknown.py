@@ -23,7 +23,7 @@ from models.levers import features_moved
 from models.score import Score
 from models.what_if import with_overrides
 from serving.pages import result
-from serving.pages.drafts import DraftRequest
+from serving.pages.drafts import DraftRequest, score_draft
 from serving.pages.form import MAIN_FEATURE, features_of, form_values, number_text
 from serving.pages.rendering import page
 from serving.served import once_a_bundle, served_bundle
@@ -58,9 +58,7 @@ class FactRange(msgspec.Struct, frozen=True):
 
 def unknown_page(request: DraftRequest) -> Response:
     """POST /desk/unknown."""
-    stage = request.draft.latest_stage()
-    process = request.draft.process(stage)
-    score = scoring.score(served_bundle(), process, stage)
+    process, score = score_draft(request.draft, served_bundle(), explain=True)
     keys, other_labels = open_keys(process, score)
     ranges = fact_ranges(served_bundle(), process, score, keys)
     tried = {fact.field.name for fact in ranges}

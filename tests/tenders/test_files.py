@@ -66,3 +66,21 @@ def test_a_folder_goes_and_what_it_is_about_goes_last(tmp_path: Path) -> None:
     (folder / "locked").rmdir()
     files.remove_folder(folder, "about.json")
     assert not folder.exists()
+
+
+def test_a_file_has_a_second_name_or_a_copy_where_there_can_be_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a"
+    source.write_bytes(b"rows")
+    files.link_or_copy(source, tmp_path / "second")
+    assert (tmp_path / "second").samefile(source)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    with pytest.raises(FileNotFoundError):
+        files.link_or_copy(tmp_path / "none", tmp_path / "third")
+    monkeypatch.setattr(os, "link", refuse)
+    files.link_or_copy(source, tmp_path / "third")
+    assert (tmp_path / "third").read_bytes() == b"rows" and not (tmp_path / "third").samefile(source)
