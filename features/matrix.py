@@ -97,7 +97,8 @@ def is_known_at(feature: Feature, stage: Stage) -> bool:
 def feature_values(features: Sequence[Feature], table: TenderTable) -> Floats:
     """The values of features, shape (tenders, features); NaN for unknown, and for what a later stage adds."""
     values = np.full((len(features), len(table)), np.nan)
+    reached = STAGES[: STAGES.index(table.stage) + 1]
     for row, feature in enumerate(features):
-        if is_known_at(feature, table.stage):
+        if feature.stage in reached:
             values[row] = feature.measure(table)
     return values.T

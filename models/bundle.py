@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -208,15 +209,17 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def columns_read(self, stage: Stage) -> frozenset[str]:
         """The columns of tenders that its features ask for at a stage."""
-        if stage not in self._columns_by_stage:
+        columns: frozenset[str] | None = self.made_once.get(("columns", stage))
+        if columns is None:
             known = STAGES[: STAGES.index(stage) + 1]
             measures = [feature.measure for feature in self.weighed if feature.stage in known]
             classes = [placement] if self.manifest.rates else []
-            self._columns_by_stage[stage] = columns_asked([*measures, *classes], stage)
-        return self._columns_by_stage[stage]
+            columns = self.made_once["columns", stage] = columns_asked([*measures, *classes], stage)
+        return columns
 
     @cached_property
-    def _columns_by_stage(self) -> dict[Stage, frozenset[str]]:
+    def made_once(self) -> dict[tuple[str, Stage], Any]:
+        """What is made of it once for each stage, by what it is, also by other modules."""
         return {}
 
     @cached_property

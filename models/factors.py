@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Literal
 
 import msgspec
@@ -99,16 +98,23 @@ def factors(bundle: Bundle, table: TenderTable, effects: Mapping[str, float]) ->
 
     `effects` are what features add to its failure probability, in probability points.
     """
-    answers = _answers(table.stage)
-    outcomes = bundle.failure_outcomes(table.stage)
+    answers = _answers(bundle, table.stage)
     return tuple(
-        _weighed(answers[feature.name][state(feature.measure(table)[0])], bundle, outcomes, effects)
+        _with_effect(answers[feature.name][state(feature.measure(table)[0])], effects)
         for feature, _ in factor_features()
     )
 
 
-def _weighed(factor: Factor, bundle: Bundle, outcomes: Sequence[str], effects: Mapping[str, float]) -> Factor:
-    """A factor with the layers of its effect and what it adds; as it is where the bundle has none."""
+def _with_effect(factor: Factor, effects: Mapping[str, float]) -> Factor:
+    """A factor with what it adds; as it is where that is nothing."""
+    if factor.weighed_as is None or factor.state == "unknown":
+        return factor
+    effect = effects.get(factor.weighed_as, 0.0)
+    return msgspec.structs.replace(factor, effect=effect) if effect else factor
+
+
+def _weighed(factor: Factor, bundle: Bundle, outcomes: Sequence[str]) -> Factor:
+    """A factor with the layers of its effect; as it is where the bundle has none."""
     name = WEIGHED_AS.get(factor.feature, factor.feature)
     effect = bundle.effect_of(name)
     known = {o: effect.outcomes[o] for o in outcomes if o in effect.outcomes} if effect else {}
@@ -118,7 +124,6 @@ def _weighed(factor: Factor, bundle: Bundle, outcomes: Sequence[str], effects: M
     layers = known[outcome]
     return msgspec.structs.replace(
         factor,
-        effect=0.0 if factor.state == "unknown" else effects.get(name, 0.0),
         weighed_as=name,
         outcome=outcome,
         documented=layers.documented,
@@ -132,14 +137,19 @@ def state(value: float) -> State:
     return "shown" if value == 1 else "absent" if value == 0 else "unknown"
 
 
-@cache
-def _answers(stage: Stage) -> Mapping[str, Mapping[State, Factor]]:
-    """Each factor in each state, made once, so that a score only picks."""
-    states: tuple[State, ...] = ("shown", "absent", "unknown")
-    return {
-        feature.name: {answer: _factor(feature, spec, answer, stage) for answer in states}
-        for feature, spec in factor_features()
-    }
+def _answers(bundle: Bundle, stage: Stage) -> Mapping[str, Mapping[State, Factor]]:
+    """Each factor in each state as a bundle weighs it, made once, so that a score only picks."""
+    answers: Mapping[str, Mapping[State, Factor]] | None = bundle.made_once.get(("factors", stage))
+    if answers is None:
+        states: tuple[State, ...] = ("shown", "absent", "unknown")
+        outcomes = bundle.failure_outcomes(stage)
+        answers = bundle.made_once["factors", stage] = {
+            feature.name: {
+                answer: _weighed(_factor(feature, spec, answer, stage), bundle, outcomes) for answer in states
+            }
+            for feature, spec in factor_features()
+        }
+    return answers
 
 
 def _factor(feature: Feature, spec: FactorSpec, state: State, stage: Stage) -> Factor:

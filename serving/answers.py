@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from models import comparables as comparing
 from models import score as scoring
@@ -35,6 +36,8 @@ UNEXPECTED = "an unexpected error; the service's log has it"
 NO_MEMORY = "the service has no memory left for this. Send fewer tenders at a time, or try again later"
 WHAT_IF_EXAMPLE = 'Send {"tender": {…}, "set": {"lots": 4}} or {"tender": {…}, "scenarios": [{…}, {…}]}'
 MAX_COMPARABLES = 50
+PIECE_BYTES = 2**18
+"""What is larger is received and sent in pieces of this size: while 30 MB are copied at once nobody is answered."""
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Of every answer that is no page: it is what it says, and nobody keeps it."""
 
@@ -108,7 +111,7 @@ def _answered(action: Action, raw: bytes) -> Response:
         if isinstance(scored, Score):
             metering.count_score(scored)
     answer = json_response(content)
-    noting.note_answer(action, raw, scores, bytes(answer.body), bundle_identity())
+    noting.note_answer(action, [raw], scores, [bytes(answer.body)], bundle_identity())
     shadow.offer(action, raw, content)
     return answer
 
@@ -177,6 +180,24 @@ def score_request(request: ScoreRequest, bundle: Bundle | None = None) -> Score:
 def json_bytes(content: Any) -> bytes:
     """`content` as the bytes of a JSON answer."""
     return _encode(content)
+
+
+class PiecesResponse(Response):
+    """An answer in JSON whose body is in pieces, each of which is sent by itself: to join them takes long."""
+
+    def __init__(self, pieces: Sequence[bytes], status: int = HTTPStatus.OK) -> None:
+        headers = {**HEADERS, "Content-Length": str(sum(map(len, pieces)))}
+        super().__init__(None, status, headers, "application/json")
+        self.pieces = pieces
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Sends the pieces."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for piece in self.pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        if self.background is not None:
+            await self.background()
 
 
 def json_response(content: Any, status: int = HTTPStatus.OK) -> Response:

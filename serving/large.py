@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,7 +24,7 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from models.score import Score
 from serving import answers, metering, shadow
-from serving.answers import HEADERS
+from serving.answers import PIECE_BYTES, PiecesResponse
 from serving.audit import noting
 from serving.audit.entry import Action, AuditedScore
 from serving.jobs.subprocess import lower_priority
@@ -46,9 +46,13 @@ log = logging.getLogger("tender_risk")
 
 
 class LargeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer without its body: its status, the probabilities in it, for the trail and a challenger, and metrics."""
+    """An answer without its body, which follows in so many `pieces`.
+
+    It has its status, the probabilities in it, for the trail and a challenger, and metrics.
+    """
 
     status: int
+    pieces: int = 0
     scores: list[AuditedScore] = []
     shadow_scores: list[ShadowScore | None] = []
     metered: Metered = Metered()
@@ -59,18 +63,25 @@ class LargeBodies:
 
     def __init__(self) -> None:
         self._child: ChildProcess | None = None
+        self._ended = False
 
-    def ask(self, action: str, raw: bytes, directory: str, sha256: str) -> tuple[LargeAnswer, bytes]:
-        """The answer to a body by a bundle. Raises UnreachableError if the process ends before it has it."""
-        header = msgspec.json.encode((action, directory, sha256))
+    def ask(self, action: str, pieces: Sequence[bytes], directory: str, sha256: str) -> tuple[LargeAnswer, list[bytes]]:
+        """The answer to a body by a bundle, in pieces as the body is: nobody else is answered while 30 MB are joined.
+
+        Raises UnreachableError if the process ends before it has it.
+        """
+        header = msgspec.json.encode((action, directory, sha256, len(pieces)))
         try:
-            answer, body = self._running().ask(header, raw, seconds=MOST_SECONDS, answers=2)
+            child = self._running()
+            answer = msgspec.json.decode(child.ask(header, *pieces, seconds=MOST_SECONDS)[0], type=LargeAnswer)
+            return answer, child.ask(seconds=MOST_SECONDS, answers=answer.pieces)
         except (ChildEndedError, OSError) as error:
             log.error("the process for large bodies could not be started, or ended while it worked on one: %s", error)
             raise UnreachableError(answers.NO_MEMORY) from None
-        return msgspec.json.decode(answer, type=LargeAnswer), body
 
     def _running(self) -> ChildProcess:
+        if self._ended:
+            raise OSError("the service ends")
         if self._child is not None and not self._child.is_alive:
             self._child.end()
             self._child = None
@@ -78,17 +89,37 @@ class LargeBodies:
             self._child = ChildProcess(MODULE, is_logged=True)
         return self._child
 
+    def begin(self) -> None:
+        """Lets the process be started by the next body."""
+        self._ended = False
+
+    def end(self) -> None:
+        """Ends the process from another thread: who waits for it is told that there is no answer."""
+        self._ended = True
+        if self._child is not None:
+            self._child.end()
+
 
 _bodies = LargeBodies()
 _one_at_a_time = anyio.CapacityLimiter(1)
 
 
-async def answered(action: str, raw: bytes) -> Response:
+def start() -> None:
+    """Takes large bodies from now on."""
+    _bodies.begin()
+
+
+def stop() -> None:
+    """Ends the process: the service would wait for its answer before it ends."""
+    _bodies.end()
+
+
+async def answered(action: str, pieces: Sequence[bytes]) -> Response:
     """The answer to a large body, which a process of its own gives."""
     if _one_at_a_time.statistics().tasks_waiting >= MOST_WAITING:
         return answers.error_response(UnreachableError("too many large bodies at once. Try again later"))
     pinned = served()
-    ask = functools.partial(_bodies.ask, action, raw, str(pinned.directory), pinned.bundle.sha256)
+    ask = functools.partial(_bodies.ask, action, pieces, str(pinned.directory), pinned.bundle.sha256)
     try:
         answer, body = await anyio.to_thread.run_sync(ask, limiter=_one_at_a_time)
     except TenderRiskError as error:
@@ -96,11 +127,14 @@ async def answered(action: str, raw: bytes) -> Response:
     metering.add(answer.metered)
     if answer.status == HTTPStatus.OK and action in answers.ANSWERS:
         # In a thread: to take the digest of so many bytes takes a while.
-        identity = answers.bundle_identity()
-        note = functools.partial(noting.note_answer, cast("Action", action), raw, answer.scores, body, identity)
-        await anyio.to_thread.run_sync(note)
-        shadow.offer_scores(action, raw, answer.shadow_scores)
-    return Response(body, answer.status, headers=HEADERS, media_type="application/json")
+        await anyio.to_thread.run_sync(_note, cast("Action", action), pieces, answer, body)
+    return PiecesResponse(body, answer.status)
+
+
+def _note(action: Action, pieces: Sequence[bytes], answer: LargeAnswer, body: Sequence[bytes]) -> None:
+    noting.note_answer(action, pieces, answer.scores, body, answers.bundle_identity())
+    if shadow.chosen_shadow():
+        shadow.offer_scores(action, b"".join(pieces), answer.shadow_scores)
 
 
 # In the process.
@@ -110,10 +144,14 @@ def work(connection: Connection) -> None:
     """Answers one body after the other, until the service is gone."""
     lower_priority()
     for header in child_process.requests(connection):
-        action, directory, sha256 = msgspec.json.decode(header, type=tuple[str, str, str])
-        answer, body = computed(action, connection.recv_bytes(), directory, sha256)
-        connection.send_bytes(msgspec.json.encode(msgspec.structs.replace(answer, metered=metering.take())))
-        connection.send_bytes(body)
+        action, directory, sha256, pieces = msgspec.json.decode(header, type=tuple[str, str, str, int])
+        raw = b"".join([connection.recv_bytes() for _ in range(pieces)])
+        answer, body = computed(action, raw, directory, sha256)
+        starts = range(0, len(body), PIECE_BYTES)
+        whole = msgspec.structs.replace(answer, pieces=len(starts), metered=metering.take())
+        connection.send_bytes(msgspec.json.encode(whole))
+        for start in starts:
+            connection.send_bytes(body, start, min(PIECE_BYTES, len(body) - start))
 
 
 def computed(action: Action | str, raw: bytes, directory: str, sha256: str) -> tuple[LargeAnswer, bytes]:

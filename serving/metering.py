@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 import prometheus_client
 
+from features.matrix import is_known_at
 from models.bundle import Bundle
 from models.drift import MIN_TENDERS, ColumnCounts
 from models.effects import Z95
@@ -26,7 +27,7 @@ from models.level import served_variance
 from models.predict import Predictions
 from models.score import Score
 from tenders.errors import TenderRiskError
-from tenders.facts import STAGES, Stage
+from tenders.facts import Stage
 
 WINDOW = 500
 """Tenders of a register and stage of which the means are shown."""
@@ -117,7 +118,9 @@ def note_prediction(predicted: Predictions) -> None:
     """Notes what was predicted of one tender."""
     bundle, stage = predicted.bundle, predicted.table.stage
     register, values = bundle.manifest.register, predicted.feature_values[0]
-    weighed = sum(STAGES.index(feature.stage) <= STAGES.index(stage) for feature in bundle.weighed)
+    weighed = bundle.made_once.get(("weighed", stage))
+    if weighed is None:
+        weighed = bundle.made_once["weighed", stage] = sum(is_known_at(feature, stage) for feature in bundle.weighed)
     # What is known at a later stage only is unknown here, and is not counted.
     known = len(values) - int(np.count_nonzero(np.isnan(values)))
     FEATURES.labels(register, stage, "yes").inc(known)

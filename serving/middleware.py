@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import deque
 from collections.abc import Collection
 from http import HTTPStatus
 from time import perf_counter
@@ -22,7 +23,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import metering
-from serving.answers import ErrorAnswer, error_response, json_response, unexpected_response
+from serving.answers import PIECE_BYTES, ErrorAnswer, error_response, json_response, unexpected_response
 from serving.jobs.settings import HOSTS, UPLOAD_MINUTES, settings
 from serving.keys import KEY_NAME, OPEN_PATHS, is_loopback
 from serving.pages.rendering import missing_page
@@ -93,7 +94,10 @@ class RequestMetrics:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            await send(message)
+            if len(message.get("body", b"")) > PIECE_BYTES:
+                await _send_in_pieces(message, send)
+            else:
+                await send(message)
 
         try:
             await self.app(scope, receive, watch)
@@ -116,6 +120,14 @@ class RequestMetrics:
         # %r: a path may hold line breaks, which would forge a line of the log.
         text = "%s %.200r %d %.1f ms, key %r"
         log.info(text, method, path, status, milliseconds, key, extra={"about": about})
+
+
+async def _send_in_pieces(message: Message, send: Send) -> None:
+    """Sends a large part of an answer in pieces. asyncio copies what the line does not take at once, whole."""
+    body, more = message["body"], message.get("more_body", False)
+    for start in range(0, len(body), PIECE_BYTES):
+        end = start + PIECE_BYTES
+        await send({"type": message["type"], "body": body[start:end], "more_body": more or end < len(body)})
 
 
 def _without_id(path: str) -> str:
@@ -275,28 +287,37 @@ async def drain(request: Request) -> None:
         return
 
 
-async def _receive_body(receive: Receive) -> tuple[bytes | None, int]:
-    """The body, or None if it is too large, and how many bytes came."""
-    chunks: list[bytes] = []
-    size = 0
-    while True:
+async def _receive_body(receive: Receive) -> tuple[deque[bytes] | None, int]:
+    """The body in pieces, or None if it is too large, and how many bytes came."""
+    pieces: deque[bytes] = deque()
+    part = bytearray()
+    size, more = 0, True
+    while more and size <= DRAIN_BYTES:
         message = await receive()
-        chunk = message.get("body", b"")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
-        if size <= MAX_BYTES:
-            chunks.append(chunk)
+        if size > MAX_BYTES:
+            pieces.clear()
+            part.clear()
+        elif more or part:
+            # Many small ones would take more memory than what is in them.
+            part += chunk
+            if len(part) >= PIECE_BYTES or not more:
+                pieces.append(bytes(part))
+                part.clear()
         else:
-            chunks.clear()
-        if not message.get("more_body", False) or size > DRAIN_BYTES:
-            break
-    return (b"".join(chunks) if size <= MAX_BYTES else None), size
+            pieces.append(chunk)
+    return (pieces if size <= MAX_BYTES else None), size
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def _replay(pieces: deque[bytes], receive: Receive) -> Receive:
+    """Receives the pieces, and then what comes after them. They are in memory once: who receives them has them."""
 
     async def replay() -> Message:
-        return messages.pop() if messages else await receive()
+        if not pieces:
+            return await receive()
+        piece = pieces.popleft()
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
 
     return replay
 

@@ -77,20 +77,13 @@ TAGS = {
 }
 
 
-class RawBody(bentoml.IODescriptor):  # type: ignore[misc]
+class DescribedBody(bentoml.IODescriptor):  # type: ignore[misc]
     """A body as it came, described by the struct that `serving.requests` reads from it.
 
     BentoML's own parsing would refuse without JSON paths, take `1e999` for infinity and drop unknown fields silently.
     """
 
-    raw: bytes
     json_type: ClassVar[Any] = None
-
-    @classmethod
-    async def from_http_request(cls, request: Request, _: object) -> RawBody:
-        """The body, not parsed."""
-        body: RawBody = cls.model_construct(raw=await request.body())
-        return body
 
     @classmethod
     def mime_type(cls) -> str:
@@ -104,6 +97,30 @@ class RawBody(bentoml.IODescriptor):  # type: ignore[misc]
         (schema,), components = _schemas([kind], ref_template.replace("{model}", "{name}"))
         name = str(schema.get("$ref", "")).rpartition("/")[2]
         return {**(components[name] if name else schema), "$defs": components}
+
+
+class RawBody(DescribedBody):
+    """A body in one piece."""
+
+    raw: bytes
+
+    @classmethod
+    async def from_http_request(cls, request: Request, _: object) -> RawBody:
+        """The body, not parsed."""
+        body: RawBody = cls.model_construct(raw=await request.body())
+        return body
+
+
+class BodyInPieces(DescribedBody):
+    """A body in the pieces in which it came: to join large ones takes long."""
+
+    pieces: list[bytes]
+
+    @classmethod
+    async def from_http_request(cls, request: Request, _: object) -> BodyInPieces:
+        """The body, not parsed."""
+        body: BodyInPieces = cls.model_construct(pieces=[piece async for piece in request.stream() if piece])
+        return body
 
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,13 +154,16 @@ def _by_method(endpoints: Mapping[str, Callable[[Request], Awaitable[Response]]]
     return respond
 
 
-def described(body: Any, answer: Any) -> dict[str, type[RawBody]]:
-    """What `bentoml.api` has to be told of an endpoint that reads `body` and answers `answer`."""
-    return {"input_spec": _described_by(body), "output_spec": _described_by(answer)}
+def described(body: Any, answer: Any, kind: type[DescribedBody] = RawBody) -> dict[str, type[DescribedBody]]:
+    """What `bentoml.api` has to be told of an endpoint that reads `body` and answers `answer`.
+
+    The endpoint is given the body by the name that `kind` has for it: `raw`, or `pieces` for `BodyInPieces`.
+    """
+    return {"input_spec": _described_by(body, kind), "output_spec": _described_by(answer, RawBody)}
 
 
-def _described_by(struct: Any) -> type[RawBody]:
-    class Described(RawBody):
+def _described_by(struct: Any, kind: type[DescribedBody]) -> type[DescribedBody]:
+    class Described(kind):  # type: ignore[misc, valid-type]
         json_type: ClassVar[Any] = struct
 
     return Described

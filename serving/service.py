@@ -29,7 +29,7 @@ from serving.jobs import api, job_service
 from serving.keys import KeyGuard
 from serving.large import LARGE_BYTES
 from serving.middleware import BodyLimit, JsonErrors, RequestMetrics, SiteGuard, metrics
-from serving.openapi import INFRASTRUCTURE, described
+from serving.openapi import INFRASTRUCTURE, BodyInPieces, described
 from serving.pages import (
     about,
     answer,
@@ -173,10 +173,13 @@ def with_middleware(service: Any) -> Any:
     return service
 
 
-async def _answered(action: str, answer: Callable[[bytes], Response], raw: bytes) -> Response:
+async def _answered(action: str, answer: Callable[[bytes], Response], pieces: list[bytes]) -> Response:
     """The answer of a thread, or of the process for large bodies."""
-    if len(raw) > LARGE_BYTES:
-        return await large.answered(action, raw)
+    if sum(map(len, pieces)) > LARGE_BYTES:
+        return await large.answered(action, pieces)
+    raw = b"".join(pieces)
+    if action == "score" and len(raw) <= QUICK_BYTES:
+        return answer(raw)
     return await anyio.to_thread.run_sync(answer, raw, limiter=_threads())
 
 
@@ -200,6 +203,7 @@ class TenderRisk:
         self.watch = BundleWatch([prepare_pages], note_served, note_refused_bundle)
         self.watch.start()
         shadow.start()
+        large.start()
         job_service.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
@@ -208,32 +212,31 @@ class TenderRisk:
         self.watch.stop()
         shadow.stop()
         job_service.stop()
+        large.stop()
 
-    @bentoml.api(route="/score", **described(ScoreBody, Score))  # type: ignore[untyped-decorator]
-    async def score(self, raw: bytes) -> Response:
+    @bentoml.api(route="/score", **described(ScoreBody, Score, BodyInPieces))  # type: ignore[untyped-decorator]
+    async def score(self, pieces: list[bytes]) -> Response:
         """Scores one tender. 400 with JSON paths if it cannot be read, 413 if it is too large."""
-        if len(raw) <= QUICK_BYTES:
-            return answers.score(raw)
-        return await _answered("score", answers.score, raw)
+        return await _answered("score", answers.score, pieces)
 
     @bentoml.api(  # type: ignore[untyped-decorator]
-        route="/score_many", **described(ManyBody | Entries, list[Score | ErrorAnswer])
+        route="/score_many", **described(ManyBody | Entries, list[Score | ErrorAnswer], BodyInPieces)
     )
-    async def score_many(self, raw: bytes) -> Response:
+    async def score_many(self, pieces: list[bytes]) -> Response:
         """Scores a list of tenders. The answer is a list in the same order; a bad tender is an error entry."""
-        return await _answered("score_many", answers.score_many, raw)
+        return await _answered("score_many", answers.score_many, pieces)
 
-    @bentoml.api(route="/what_if", **described(WhatIfBody, WhatIf))  # type: ignore[untyped-decorator]
-    async def what_if(self, raw: bytes) -> Response:
+    @bentoml.api(route="/what_if", **described(WhatIfBody, WhatIf, BodyInPieces))  # type: ignore[untyped-decorator]
+    async def what_if(self, pieces: list[bytes]) -> Response:
         """Scores one tender as it is and with some facts changed, in one scenario or several."""
-        return await _answered("what_if", answers.what_if, raw)
+        return await _answered("what_if", answers.what_if, pieces)
 
-    @bentoml.api(route="/suggest", **described(TenderBody, Suggestions))  # type: ignore[untyped-decorator]
-    async def suggest(self, raw: bytes) -> Response:
+    @bentoml.api(route="/suggest", **described(TenderBody, Suggestions, BodyInPieces))  # type: ignore[untyped-decorator]
+    async def suggest(self, pieces: list[bytes]) -> Response:
         """Lists changes that go with a lower probability of failure, with cases for and against."""
-        return await _answered("suggest", answers.suggest, raw)
+        return await _answered("suggest", answers.suggest, pieces)
 
-    @bentoml.api(route="/comparables", **described(ComparablesBody, Comparables))  # type: ignore[untyped-decorator]
-    async def comparables(self, raw: bytes) -> Response:
+    @bentoml.api(route="/comparables", **described(ComparablesBody, Comparables, BodyInPieces))  # type: ignore[untyped-decorator]
+    async def comparables(self, pieces: list[bytes]) -> Response:
         """Lists the nearest casebook cases, how they ended, and their sources."""
-        return await _answered("comparables", answers.comparables, raw)
+        return await _answered("comparables", answers.comparables, pieces)

@@ -149,9 +149,12 @@ def chained(previous: str, text: str) -> str:
     return sha256(f"{previous}{text}".encode("utf-8", "surrogatepass"))
 
 
-def sha256(content: bytes | bytearray) -> str:
-    """The SHA-256 of some bytes, as hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
+def sha256(*pieces: bytes | bytearray) -> str:
+    """The SHA-256 of some bytes, which may come in pieces, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def now_text() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextvars import ContextVar
 from http import HTTPStatus
@@ -68,23 +68,31 @@ def is_noted() -> bool:
 
 
 def note_answer(
-    action: Action, raw: bytes, scores: Iterable[AuditedScore], output: bytes, bundle: tuple[str, str]
+    action: Action,
+    sent: Sequence[bytes],
+    scores: Iterable[AuditedScore],
+    output: Sequence[bytes],
+    bundle: tuple[str, str],
 ) -> None:
-    """Notes the answer to a request: what came, what was said, the bytes that leave, the bundle (version, digest)."""
-    if not is_noted():
+    """Notes the answer to a request: what came, what was said, the bytes that leave, the bundle (version, digest).
+
+    What came and what leaves may be in pieces, which are joined only where inputs are kept.
+    """
+    request = _request.get()
+    if request is None or request.trail is None:
         return
     results = tuple(scores)
     stages = {result.stage for result in results if result.stage}
     entry = entry_now(
         action,
-        input=sha256(raw),
-        output=sha256(output),
+        input=sha256(*sent),
+        output=sha256(*output),
         stage=stages.pop() if len(stages) == 1 else None,
         bundle=bundle[0],
         bundle_sha256=bundle[1],
         results=results,
     )
-    note(entry, raw)
+    note(entry, b"".join(sent) if request.trail.settings.inputs else None)
 
 
 def note_page(page: str, content: bytes, score: Score, bundle: tuple[str, str]) -> None:

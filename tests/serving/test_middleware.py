@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from serving import middleware
+from serving.answers import PIECE_BYTES
 from tenders.io.read import MAX_BYTES
 from tests.serving.conftest import address, running
 
@@ -192,3 +196,30 @@ def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(url: st
         while piece := connection.recv(10_000):
             answer += piece
     assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("sizes", [[0], [5], [2**19], [1, 2, 3], [2**17] * 9, [2**18, 1, 2**19, 7]])
+def test_a_body_is_received_in_pieces_that_are_neither_joined_nor_many(sizes: list[int]) -> None:
+    chunks = [bytes([number]) * size for number, size in enumerate(sizes)]
+    messages = [{"body": chunk, "more_body": number < len(chunks)} for number, chunk in enumerate(chunks, 1)]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    pieces, size = asyncio.run(middleware._receive_body(receive))
+    assert pieces is not None
+    assert b"".join(pieces) == b"".join(chunks)
+    assert size == sum(sizes)
+    assert all(len(piece) >= PIECE_BYTES for piece in list(pieces)[:-1])
+
+
+def test_a_large_part_of_an_answer_is_sent_in_pieces() -> None:
+    body, sent = bytes(range(256)) * 3_000, []
+
+    async def send(message: Any) -> None:
+        sent.append((message["body"], message["more_body"]))
+
+    asyncio.run(middleware._send_in_pieces({"type": "http.response.body", "body": body}, send))
+    assert b"".join(piece for piece, _ in sent) == body
+    assert max(len(piece) for piece, _ in sent) == PIECE_BYTES
+    assert [more for _, more in sent] == [True] * (len(sent) - 1) + [False]

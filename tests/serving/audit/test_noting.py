@@ -17,10 +17,12 @@ import msgspec
 import pytest
 
 from models import bundle as bundles
+from serving.audit import noting
 from serving.audit.checking import verify
 from serving.audit.entry import AuditedPortfolio, AuditEntry, job_label, read_entry, sha256
 from serving.audit.replaying import comparable_files, job_differences, replay
 from serving.audit.store import AuditStore, PostgresTrail, SqliteTrail
+from serving.audit.trail import AuditSettings, AuditTrail
 from serving.jobs.again import RepeatedJob
 from tenders.errors import BundleError, DataError, UsageError
 from tests.serving.conftest import Service, address, running
@@ -83,6 +85,21 @@ def test_an_answer_with_a_probability_stands_in_the_trail_when_it_comes(audited:
     assert entry.results[0].failure == scored["failure"] and entry.results[0].stage == scored["stage"]
     if path == "/score_many":
         assert [result.refused for result in entry.results] == [False, True, False]
+
+
+def test_what_comes_and_leaves_in_pieces_is_noted_whole(tmp_path: Path) -> None:
+    trail = AuditTrail(AuditSettings(file=tmp_path / "audit.sqlite", inputs=True))
+    request = noting.RequestTrail(trail, "")
+    token = noting._request.set(request)
+    noting.note_answer("score", [b"se", b"nt"], [], [b"o", b"ut"], ("1", "2"))
+    noting._request.reset(token)
+    head = request.pending[0].result(60)
+    store = AuditStore(SqliteTrail(tmp_path / "audit.sqlite", made=False), made=False)
+    row = store.row(head.seq)
+    assert row is not None
+    entry = read_entry(row.entry)
+    assert (entry.input, entry.output) == (sha256(b"sent"), sha256(b"out"))
+    assert store.kept_input(entry.input) == b"sent"
 
 
 def test_who_was_told_nothing_leaves_no_entry(audited: Audited) -> None:
