@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import resource
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -34,8 +34,9 @@ def rewritten(content: bytes) -> bytes:
     check_model(json.loads(bytes(booster.save_raw("json"))))
     rows = np.random.default_rng(0).normal(0, 1e3, (ROWS, booster.num_features())).astype(np.float32)
     rows[np.random.default_rng(1).random(rows.shape) < 0.3] = np.nan
-    if not np.isfinite(booster.inplace_predict(rows, predict_type="margin")).all():
-        raise ValueError("its margins are no numbers")
+    _hold(_are_finite(booster.inplace_predict(rows, predict_type="margin")), "its margins are no numbers")
+    shares = booster.predict(xgb.DMatrix(rows, nthread=1), pred_contribs=True, validate_features=False)
+    _hold(_are_finite(shares), "the shares of its features are no numbers")
     return bytes(booster.save_raw("ubj"))
 
 
@@ -64,21 +65,14 @@ def _check_tree(tree: Mapping[str, Any], features: int, name: str) -> None:
     """Raises ValueError for a tree of which not every node is reached once, from the root."""
     count = int(tree["tree_param"]["num_nodes"])
     left, right, split = tree["left_children"], tree["right_children"], tree["split_indices"]
+    numbers = [tree[name] for name in ("split_conditions", "base_weights", "sum_hessian", "loss_changes")]
     _hold(0 < count <= MAX_NODES and int(tree["tree_param"]["size_leaf_vector"]) <= 1, f"{name} has no nodes")
     _hold(int(tree["tree_param"]["num_deleted"]) == 0, f"{name} has nodes that were deleted")
     _hold(0 <= int(tree["tree_param"]["num_feature"]) <= features, f"{name} asks for features beyond the last")
-    arrays = (
-        left,
-        right,
-        split,
-        tree["split_conditions"],
-        tree["default_left"],
-        tree["split_type"],
-        tree["base_weights"],
-    )
+    arrays = (left, right, split, tree["parents"], tree["default_left"], tree["split_type"], *numbers)
     _hold(all(len(array) == count for array in arrays), f"{name} is not whole")
     _hold(not any(tree["split_type"]) and not tree["categories"], f"{name} splits by categories")
-    _hold(_are_finite(tree["split_conditions"]), f"{name} holds what is no number")
+    _hold(_are_finite(numbers), f"{name} holds what is no number")
     waiting, seen = [0], {0}
     while waiting:
         node = waiting.pop()
@@ -87,12 +81,13 @@ def _check_tree(tree: Mapping[str, Any], features: int, name: str) -> None:
             continue
         _hold(0 <= split[node] < features, f"{name} asks for a feature that there is not")
         for child in below:
-            _hold(0 < child < count and child not in seen, f"{name} is no tree")
+            is_below = 0 < child < count and child not in seen and tree["parents"][child] == node
+            _hold(is_below, f"{name} is no tree")
             seen.add(child)
             waiting.append(child)
 
 
-def _are_finite(values: Sequence[float]) -> bool:
+def _are_finite(values: Any) -> bool:
     return bool(np.isfinite(np.asarray(values, np.float64)).all())
 
 

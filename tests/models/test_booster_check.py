@@ -56,6 +56,9 @@ ALTERED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda m: trees(m)[0]["left_children"].__setitem__(0, trees(m)[0]["right_children"][0]),
         "is no tree",
     ),
+    "parent": (lambda m: trees(m)[0]["parents"].__setitem__(1, 2), "is no tree"),
+    "weight": (lambda m: trees(m)[1]["base_weights"].__setitem__(0, float("inf")), "tree 1 holds what is no number"),
+    "cover": (lambda m: trees(m)[1]["sum_hessian"].__setitem__(0, float("nan")), "tree 1 holds what is no number"),
     "one child": (lambda m: trees(m)[0]["left_children"].__setitem__(0, -1), "is no tree"),
     "feature": (
         lambda m: trees(m)[2]["split_indices"].__setitem__(0, 4),
@@ -85,6 +88,14 @@ def test_a_model_that_is_no_forest_is_refused_in_words(model: dict[str, Any], wh
     alter(changed)
     with pytest.raises(ValueError, match=problem):
         check_model(changed)
+
+
+def test_a_model_whose_reasons_would_be_no_numbers_is_refused(model: dict[str, Any]) -> None:
+    changed = copy.deepcopy(model)
+    for tree in trees(changed):
+        tree["sum_hessian"] = [0.0] * len(tree["sum_hessian"])
+    with pytest.raises(ValueError, match="the shares of its features are no numbers"):
+        rewritten(json.dumps(changed).encode())
 
 
 def test_released_boosters_are_written_anew_as_they_are() -> None:
