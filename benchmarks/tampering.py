@@ -15,7 +15,6 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -42,7 +41,6 @@ class Tampering:
         self.what = what
         self.made: Counter[str] = Counter()
         self.missed: list[str] = []
-        self._begun = time.monotonic()
 
     def note(self, part: str, change: str, is_found: bool) -> None:
         """Counts one change of a part."""
@@ -57,7 +55,6 @@ class Tampering:
             "parts": len(self.made),
             "changes": self.made.total(),
             "not found": len(self.missed),
-            "seconds": round(time.monotonic() - self._begun),
         }
 
 
