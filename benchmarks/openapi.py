@@ -99,8 +99,10 @@ def still_to_send(so_far: Noted, cases: int) -> dict[str, dict[str, int]]:
     """How many invalid and valid cases each endpoint that scores gets on top, until there are as many as promised."""
     invalid = sum(count for (_, kind, _), count in so_far.items() if kind == "invalid")
     scored = sum(count for (_, _, is_scored), count in so_far.items() if is_scored)
-    negative = max(int(cases * (INVALID + 0.02)) - invalid, 0)
-    total = so_far.total() + negative
+    aimed, total = INVALID + 0.02, so_far.total()
+    # More cases lower the share of the invalid ones, but for those that are invalid themselves.
+    negative = max(int(cases * aimed) - invalid, int((total * aimed - invalid) / (1 - aimed)), 0)
+    total += negative
     # One that is scored lifts the share only if others are not too many.
     positive = max(cases - total, int(MORE * (SHARE * total - scored) / (1 - SHARE)), 0)
     have = {path: sum(count for (of, _, _), count in so_far.items() if of == path) for path in SCORING}
