@@ -22,7 +22,8 @@ Id = str | int
 LARGEST = 1e18
 Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 NotNegative = Annotated[float, Meta(ge=0, le=LARGEST)]
-Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+MOST_COUNTED = 1_000_000
+Count = Annotated[int, Meta(ge=0, le=MOST_COUNTED)]
 
 
 class Part(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=False, gc=False):

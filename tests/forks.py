@@ -12,7 +12,7 @@ import atexit
 import functools
 import gc
 import importlib
-import marshal
+import json
 import os
 import select
 import shutil
@@ -37,11 +37,11 @@ IMPORTED = (
 READ_AT_IMPORT = ("TENDER_RISK_BUNDLES", "PYTHON", "OMP_", "BENTOML")
 NUMBER = 8
 COMMAND = """#!{python} -IS
-import marshal, os, signal, socket, sys
+import json, os, signal, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
 code = "import sys; from tender_risk.command import run; sys.exit(run())"
-request = marshal.dumps((code, sys.argv, os.getcwd(), dict(os.environ)))
+request = json.dumps([code, sys.argv, os.getcwd(), dict(os.environ)]).encode()
 socket.send_fds(server, [len(request).to_bytes(8, "big")], [0, 1, 2])
 server.sendall(request)
 numbers = server.makefile("rb")
@@ -58,7 +58,7 @@ class Forked:
 
     def __init__(self, code: str, environment: Mapping[str, str]) -> None:
         assert can_run(environment)
-        request = marshal.dumps((code, ["-c"], str(ROOT), dict(environment)))
+        request = json.dumps([code, ["-c"], str(ROOT), dict(environment)]).encode()
         (out, to_out), (err, to_err) = os.pipe(), os.pipe()
         self._server = socket.socket(socket.AF_UNIX)
         self._server.connect(_address())
@@ -202,7 +202,7 @@ def _forked(connection: socket.socket) -> str:
         request += (part := connection.recv(size - len(request)))
         if not part:
             os._exit(0)
-    code, argv, folder, environment = marshal.loads(request)
+    code, argv, folder, environment = json.loads(request)
     # A signal writes to the pipe: whoever keeps the fork waits for its end and for that of the connection at once.
     ended, ends = os.pipe()
     os.set_blocking(ends, False)

@@ -19,7 +19,7 @@ from tenders.errors import DataError, Problem, UnreachableError
 from tenders.io.parquet import parquet_batches
 from tenders.io.streams import BOUNDS
 from tenders.io.text import csv_rows
-from tenders.tender import LARGEST, Value
+from tenders.tender import LARGEST, MOST_COUNTED, Value
 
 Made = TypeVar("Made")
 CellParser = Callable[[Any], Any]
@@ -288,11 +288,12 @@ def money(amount: float | None, currency: str) -> Value | None:
 
 
 def count(number: Any) -> int | None:
-    """A whole number of at least 0, None for anything else."""
+    """A whole number from 0 to MOST_COUNTED, None for anything else."""
     try:
-        return int(number) if number is not None and float(number) == int(float(number)) >= 0 else None
+        whole = -1 if number is None else int(float(number))
     except (ValueError, OverflowError):
         return None
+    return whole if whole == float(number or 0) and 0 <= whole <= MOST_COUNTED else None
 
 
 def iso(day: date | None) -> str | None:

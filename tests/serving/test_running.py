@@ -62,7 +62,7 @@ def test_a_missing_bundle_is_an_error_before_anything_is_served(monkeypatch: pyt
     def missing() -> None:
         raise BundleError("no bundle is released")
 
-    monkeypatch.setattr(served, "served", missing)
+    monkeypatch.setattr(service, "served", missing)
     with pytest.raises(BundleError):
         serve("127.0.0.1", 0)
 

@@ -19,7 +19,7 @@ from tenders.errors import DataError
 from tenders.history import HistoryFile
 from tenders.io.checks import find_problems
 from tenders.registers import find_register
-from tenders.registers.columns import as_clock, as_day, as_number, as_text, read_cells
+from tenders.registers.columns import as_clock, as_day, as_number, as_text, count, read_cells
 from tests.tenders.registers import made
 
 ROWS: Mapping[str, list[made.Row]] = {
@@ -189,3 +189,24 @@ def test_a_column_that_stands_there_twice_is_refused(tmp_path):
     path.write_text("day,day\n2021-06-28,2021-06-29\n")
     with pytest.raises(DataError, match="two columns are called day"):
         read_cells(path, {"day": as_day}, {})
+
+
+@pytest.mark.parametrize(
+    ("cell", "counted"),
+    [
+        (3, 3),
+        (3.0, 3),
+        ("3", 3),
+        (0, 0),
+        (10**6, 10**6),
+        (None, None),
+        (-1, None),
+        (2.5, None),
+        (10**6 + 1, None),
+        (1e300, None),
+        (float("inf"), None),
+        (float("nan"), None),
+    ],
+)
+def test_a_count_is_a_whole_number_that_a_tender_may_have(cell: Any, counted: int | None) -> None:
+    assert count(cell) == counted
