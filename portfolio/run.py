@@ -249,7 +249,7 @@ def _write_outputs(
         numbered = _with_file_lines(scored_parts, lines)
         output.write_tables(rows, "parquet", OUTPUT_SCHEMA, _tables(numbered, counter, refusals))
     refused.replace(run.errors_file)
-    return_freed_memory()
+    return_freed_memory(executor, run.workers)
     worklist = _write_worklist(run, run.worklist, ds.dataset(rows), executor, lines) if run.worklist else None
     if run.format == "parquet":
         rows.replace(run.out)
@@ -330,6 +330,7 @@ def _write_worklist(
     earlier = _read_parquet(run.since, "an earlier run's output", EARLIER_COLUMNS) if run.since else None
     manifest = cached_bundle(run.options.bundle, run.options.levels).manifest
     worklist = build_worklist(scored_rows, options, earlier, validation_metrics(manifest.register, manifest.metrics))
+    return_freed_memory()
     if run.explain_worklist:
         places = list(zip(*(worklist.rows[name].to_pylist() for name in ("file", "line", "place")), strict=True))
         by_block = explain.places_by_block(lines, places)

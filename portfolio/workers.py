@@ -77,10 +77,14 @@ def _keep_freed_memory() -> None:
         library.mallopt(_M_TRIM_THRESHOLD, 2**30)
 
 
-def return_freed_memory() -> None:
-    """Returns to the system what `local_workers` had this process keep, where a run turns to something else."""
+def return_freed_memory(executor: Executor | None = None, workers: int = 0) -> None:
+    """Returns to the system what `local_workers` had this process keep, where a run turns to something else; so do
+    these workers, which nobody waits for."""
     import pyarrow as pa
 
+    if executor is not None:
+        for _ in range(workers):
+            executor.submit(return_freed_memory)
     pa.default_memory_pool().release_unused()
     with suppress(AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
