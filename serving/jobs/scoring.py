@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import msgspec
@@ -33,8 +34,9 @@ from tenders.errors import TenderRiskError, UnreachableError, UsageError
 
 PROGRESS_SECONDS = 1.0
 """Seconds between two notes of progress."""
-REFUSED, DISK_FULL = 1, 75
-"""Exit codes: the upload cannot be scored; it goes on once there is room (EX_TEMPFAIL of sysexits.h)."""
+REFUSED, WORKER_DIED, DISK_FULL = 1, 71, 75
+"""Exit codes: the upload cannot be scored; one of its processes was killed (EX_OSERR of sysexits.h); it goes on once
+there is room (EX_TEMPFAIL)."""
 
 
 class ScoringTask(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +150,8 @@ def _run(portfolio_run: PortfolioRun, progress: ProgressWriter, paths: JobPaths)
 
 
 def main(folder: Path) -> int:
-    """Does the task in a job's folder; the exit code is 0, DISK_FULL, or REFUSED with the reason in the folder."""
+    """Does the task in a job's folder; the exit code is 0, DISK_FULL, WORKER_DIED, or REFUSED with the reason in the
+    folder."""
     threading.Thread(target=_end_with_input, daemon=True).start()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     paths = JobPaths(folder)
@@ -161,11 +164,24 @@ def main(folder: Path) -> int:
         if is_full(error, folder):
             logging.exception("the disk is full")
             return DISK_FULL
+        if _is_death_of_worker(error):
+            logging.exception("a worker died")
+            return WORKER_DIED
         if not isinstance(error, TenderRiskError):
             raise
         files.write_whole(paths.refusal, str(error).encode("utf-8", "replace"))
         return REFUSED
     return 0
+
+
+def _is_death_of_worker(error: BaseException | None) -> bool:
+    """Whether an error comes of the end of a worker, or of the process that forks them. An upload is a file: reading it
+    meets no connection that breaks."""
+    while error is not None:
+        if isinstance(error, BrokenExecutor | EOFError | ConnectionError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _end_with_input() -> None:

@@ -282,8 +282,8 @@ class Worker(threading.Thread):
             self._paused_until = time.monotonic() + FULL_SECONDS
             durable.forgive(paths)
             self.store.requeue(job.id, self.runner, "the disk is full: the job goes on once there is room")
-        elif code < 0:
-            log.warning("a job was ended by %s", signal.Signals(-code).name)
+        elif code < 0 or code == scoring.WORKER_DIED:
+            log.warning("a job was ended by %s", signal.Signals(-code).name if code < 0 else "the end of its worker")
             durable.blame(paths)
             self.store.requeue(job.id, self.runner)
         else:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_attempts_count_while_they_get_no_farther(tmp_path: Path) -> None:
 
 def test_a_job_is_given_up_whose_process_is_killed_again_and_again(worker: Worker) -> None:
     job = added(worker)
-    ends = [ended_by(worker, signal.SIGKILL) for _ in range(MOST_KILLED)]
+    ends = [ended_with(worker, -signal.SIGKILL) for _ in range(MOST_KILLED)]
     assert {state for state, _ in ends} == {"queued"}
     claimed = worker.store.claim(worker.directory.name, worker.runner)
     assert claimed
@@ -85,13 +86,13 @@ def test_a_job_waits_out_a_service_that_is_killed_often_and_not_for_ever(worker:
     assert ended and ended.state == "failed" and ended.message.startswith("given up: work on it began 100 times")
 
 
-def ended_by(worker: Worker, number: signal.Signals) -> tuple[str, int]:
-    """The state of the job, and how often its work began, after its process was ended by a signal."""
+def ended_with(worker: Worker, code: int) -> tuple[str, int]:
+    """The state of the job, and how often its work began, after its process ended with a code."""
     job = worker.store.claim(worker.directory.name, worker.runner)
     assert job
     paths = JobPaths(worker.directory.folder(job.id))
     begun = begin(paths).begun
-    worker._end(job, paths, -number)
+    worker._end(job, paths, code)
     stored = worker.store.get(job.id)
     assert stored
     return stored.state, begun
@@ -120,6 +121,31 @@ def test_a_full_disk_is_told_from_a_job_that_cannot_be_done(
         assert scoring.main(tmp_path) == scoring.REFUSED
         monkeypatch.setattr(durable, "LEAST_FREE", 2**62)
     assert scoring.main(tmp_path) == scoring.DISK_FULL
+
+
+@pytest.mark.parametrize("death", [BrokenProcessPool("a process died"), EOFError("unexpected EOF"), BrokenPipeError()])
+def test_the_end_of_a_worker_is_told_from_a_job_that_cannot_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: Exception
+) -> None:
+    task = scoring.ScoringTask(bundle="b", version="v", sha256="", options=scoring.JobOptions(), workers=1)
+    JobPaths(tmp_path).task.write_bytes(msgspec.json.encode(task))
+
+    def broken(*_: object) -> None:
+        try:
+            raise death
+        except (BrokenProcessPool, EOFError, BrokenPipeError):
+            raise UnreachableError("a worker died") from None
+
+    monkeypatch.setattr(scoring, "score_job", broken)
+    monkeypatch.setattr(scoring, "lower_priority", lambda: None)
+    monkeypatch.setattr(scoring.threading, "Thread", lambda **_: type("Idle", (), {"start": lambda self: None})())
+    assert scoring.main(tmp_path) == scoring.WORKER_DIED
+
+
+def test_a_job_whose_worker_died_is_queued_again(worker: Worker) -> None:
+    added(worker)
+    assert ended_with(worker, scoring.WORKER_DIED) == ("queued", 1)
+    assert ended_with(worker, scoring.WORKER_DIED) == ("queued", 2)
 
 
 def test_a_job_waits_for_room_and_says_so(worker: Worker) -> None:
