@@ -133,7 +133,7 @@ async def answered(action: str, pieces: Sequence[bytes]) -> Response:
 
 def _note(action: Action, pieces: Sequence[bytes], answer: LargeAnswer, body: Sequence[bytes]) -> None:
     noting.note_answer(action, pieces, answer.scores, body, answers.bundle_identity())
-    if shadow.chosen_shadow():
+    if shadow.is_on():
         shadow.offer_scores(action, b"".join(pieces), answer.shadow_scores)
 
 

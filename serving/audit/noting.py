@@ -129,34 +129,26 @@ def note_job_end(action: Action, id: str, owner: str, **about: Any) -> None:
 def note_bundle(version: str, sha256: str, signer: str, before: str = "") -> None:
     """Notes that this process serves a bundle from now on, in place of the one `before`, and waits until that is
     durable. Raises UnreachableError."""
-    trail = served_trail()
-    if trail is not None:
-        signed = f"signed by {signer}" if signer else "not signed"
-        entry = entry_now(
-            "bundle served",
-            user=machine_user(),
-            subject=version,
-            before=before,
-            bundle=version,
-            bundle_sha256=sha256,
-            note=signed,
-        )
-        trail.append(entry).result()
+    _note_of_bundle("bundle served", version, sha256, f"signed by {signer}" if signer else "not signed", before)
 
 
 def note_refused_bundle(version: str, sha256: str, reason: str, before: str = "") -> None:
     """Notes that this process does not serve a bundle that was promoted, and why; `before` is served on. Waits until
     that is durable. Raises UnreachableError."""
+    _note_of_bundle("bundle refused", version, sha256, reason[:MAX_REASON], before)
+
+
+def _note_of_bundle(action: Action, version: str, sha256: str, note: str, before: str) -> None:
     trail = served_trail()
     if trail is not None:
         entry = entry_now(
-            "bundle refused",
+            action,
             user=machine_user(),
             subject=version,
             before=before,
             bundle=version,
             bundle_sha256=sha256,
-            note=reason[:MAX_REASON],
+            note=note,
         )
         trail.append(entry).result()
 

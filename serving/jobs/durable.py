@@ -37,12 +37,17 @@ class DiskFullError(UnreachableError):
     http_status = HTTPStatus.INSUFFICIENT_STORAGE
 
 
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it comes of, what that comes of, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def is_full(error: BaseException | None, folder: Path) -> bool:
     """Whether an error comes of a full disk."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in FULL:
-            return True
-        error = error.__cause__ or error.__context__
+    if any(isinstance(cause, OSError) and cause.errno in FULL for cause in causes(error)):
+        return True
     return shutil.disk_usage(folder).free < LEAST_FREE
 
 

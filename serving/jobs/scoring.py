@@ -24,7 +24,7 @@ from portfolio.manifest import bundle_digest
 from portfolio.run import PortfolioRun, Progress, run_portfolio
 from portfolio.work import RunOptions
 from portfolio.worklist import WorklistOptions
-from serving.jobs.durable import is_full, sync_results
+from serving.jobs.durable import causes, is_full, sync_results
 from serving.jobs.job import JobOptions
 from serving.jobs.listing import write_ranked
 from serving.jobs.paths import JobPaths
@@ -174,14 +174,10 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _is_death_of_worker(error: BaseException | None) -> bool:
+def _is_death_of_worker(error: BaseException) -> bool:
     """Whether an error comes of the end of a worker, or of the process that forks them. An upload is a file: reading it
     meets no connection that breaks."""
-    while error is not None:
-        if isinstance(error, BrokenExecutor | EOFError | ConnectionError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(isinstance(cause, BrokenExecutor | EOFError | ConnectionError) for cause in causes(error))
 
 
 def _end_with_input() -> None:
